@@ -1,0 +1,45 @@
+/** Everything the service takes from its environment, validated. Durations are in seconds unless a name says otherwise. */
+export interface Config {
+  readonly production: boolean;
+  readonly port: number;
+  readonly host: string;
+  /** Undefined: the embedded PostgreSQL under `dataDir`. */
+  readonly databaseUrl: string | undefined;
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly jwtSecret: string;
+  readonly jwtSecretPrevious: string | undefined;
+  /** Absolute. */
+  readonly keysDir: string;
+  readonly rsaModulusBits: 2048 | 3072 | 4096;
+  readonly tokenExpiry: number;
+  readonly refreshTokenExpiry: number;
+  readonly refreshFamilyExpiry: number;
+  readonly refreshReuseGrace: number;
+  readonly refreshLostResponseWindow: number;
+  /** Undefined: the first node's URL, kept in the database. */
+  readonly jwtIssuer: string | undefined;
+  readonly jwtAudience: string;
+  /** Canonical origins (`new URL(x).origin`). */
+  readonly corsOrigins: readonly string[];
+  readonly clockTolerance: number;
+  readonly passwordMinLength: number;
+  readonly authRateLimit: number;
+  readonly authRateWindow: number;
+  /** Undefined: trust nobody. A number: that many hops. Strings: addresses or CIDRs. */
+  readonly trustProxy: number | readonly string[] | undefined;
+  readonly sessionSecret: string;
+  readonly sessionExpiry: number;
+  readonly sessionCookieName: string;
+  readonly sessionUserKey: string;
+  readonly rolloutPhase: 'off' | 'internal_beta' | 'gradual_rollout' | 'deprecation_notice' | 'sessions_removed';
+  readonly rolloutPercentage: number;
+  readonly adminUsername: string | undefined;
+  readonly adminPassword: string | undefined;
+  readonly smtpUrl: string | undefined;
+  readonly mailFrom: string | undefined;
+  readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+}
+
+/** Injection token of the validated {@link Config}. */
+export const CONFIG = Symbol('CONFIG');
