@@ -1,0 +1,28 @@
+import { problems } from './problem.js';
+import type { ProblemKind } from './problem.js';
+
+/** Refusals that belong to no feature: what any endpoint may answer. */
+export const COMMON_ERRORS = {
+  validation_failed: { status: 400, title: 'The request is not valid' },
+  malformed_request: { status: 400, title: 'The request could not be read' },
+  forbidden: { status: 403, title: 'Not allowed' },
+  cross_site_request: { status: 403, title: 'Requests from another site are not accepted here' },
+  not_found: { status: 404, title: 'Not found' },
+  method_not_allowed: { status: 405, title: 'Method not allowed' },
+  request_timeout: { status: 408, title: 'The request took too long to arrive' },
+  payload_too_large: { status: 413, title: 'The request body is too large' },
+  uri_too_long: { status: 414, title: 'The request target is too long' },
+  unsupported_media_type: { status: 415, title: 'The content type is not supported' },
+  expectation_failed: { status: 417, title: 'The expectation cannot be met' },
+  rate_limited: { status: 429, title: 'Too many requests' },
+  headers_too_large: { status: 431, title: 'The request headers are too large' },
+  internal_error: { status: 500, title: 'Something went wrong' },
+  service_unavailable: { status: 503, title: 'Temporarily unavailable' },
+} as const satisfies Record<string, ProblemKind>;
+
+export const refuse = problems(COMMON_ERRORS);
+
+/** 503 with `Retry-After` (seconds): the caller may repeat the request, nothing is lost. */
+export function unavailable(cause: unknown, retryAfter = 1) {
+  return refuse('service_unavailable', { cause, headers: { 'Retry-After': String(retryAfter) } });
+}

@@ -1,0 +1,38 @@
+import { fileURLToPath } from 'node:url';
+import { dirname, join } from 'node:path';
+import type { DataSourceOptions } from 'typeorm';
+import { ENTITIES } from './entities.js';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+/** Connections that one node may open; with several nodes keep their sum below PostgreSQL's `max_connections`. */
+export const POOL_SIZE = 20;
+
+/**
+ * How every part of Tandem reaches PostgreSQL. All waiting is bounded: 2 s for a connection, 3 s for a lock, 5 s for a
+ * statement on the server and 6 s for its answer, so that a black-holed link ends in an error too.
+ */
+export function dataSourceOptions(url: string, onPoolError: (error: Error) => void = () => {}): DataSourceOptions {
+  return {
+    type: 'postgres',
+    url,
+    entities: ENTITIES,
+    migrations: [join(root, 'migrations', '*.{ts,js}')],
+    migrationsTableName: 'migrations',
+    migrationsTransactionMode: 'each',
+    poolSize: POOL_SIZE,
+    connectTimeoutMS: 2_000,
+    applicationName: 'tandem',
+    // An idle client that loses its connection emits an error which, unheard, would end the process.
+    poolErrorHandler: onPoolError,
+    extra: {
+      query_timeout: 6_000,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 5_000,
+      idleTimeoutMillis: 30_000,
+      statement_timeout: 5_000,
+      lock_timeout: 3_000,
+      idle_in_transaction_session_timeout: 10_000,
+    },
+  };
+}

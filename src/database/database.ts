@@ -1,0 +1,94 @@
+import { Injectable } from '@nestjs/common';
+import type { Pool, PoolClient, QueryResultRow } from 'pg';
+import type { DataSource } from 'typeorm';
+import { DatabaseUnavailable, isStatementError, isUnavailable } from './database.errors.js';
+
+/** Runs SQL. Values are always parameters; the statement's text must be constant, it is prepared once per connection. */
+export interface Sql {
+  query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+}
+
+/** Callers beyond this many waiting for a connection are refused at once instead of queueing without end. */
+const MAX_WAITING = 500;
+
+/** Statement text → name, so that each connection parses and plans a hot statement once. Bounded by the code's statements. */
+const names = new Map<string, string>();
+
+function nameOf(text: string): string {
+  let name = names.get(text);
+  if (name === undefined) {
+    name = `s${names.size}`;
+    names.set(text, name);
+  }
+  return name;
+}
+
+/**
+ * The pool that TypeORM opened, for statements that must be one round trip.
+ *
+ * Throws {@link DatabaseUnavailable} for whatever passes by itself (no connection, time-out, shutdown, deadlock, full
+ * disk), within the pool's connection and statement time-outs; any other error is the statement's own.
+ */
+@Injectable()
+export class Database implements Sql {
+  private readonly pool: Pool;
+
+  constructor(dataSource: DataSource) {
+    this.pool = (dataSource.driver as unknown as { master: Pool }).master;
+  }
+
+  async query<Row extends QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+    return this.withClient((client) => run<Row>(client, text, values));
+  }
+
+  /**
+   * Commits what `work` did if it returns, rolls back if it throws. A refusal that must change something is a returned
+   * value, never an exception. A failed answer to COMMIT means unknown: it is reported as {@link DatabaseUnavailable}.
+   */
+  async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.withClient(async (client) => {
+      await client.query('BEGIN');
+      try {
+        const result = await work({ query: (text, values = []) => run(client, text, values) });
+        await client.query('COMMIT');
+        return result;
+      } catch (error) {
+        if (!isUnavailable(error)) await client.query('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+
+  private async withClient<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    if (this.pool.waitingCount >= MAX_WAITING) throw new DatabaseUnavailable(new Error('too many callers waiting'));
+    let client: PoolClient;
+    try {
+      client = await this.pool.connect();
+    } catch (error) {
+      throw new DatabaseUnavailable(error);
+    }
+    try {
+      const result = await work(client);
+      client.release();
+      return result;
+    } catch (error) {
+      // A connection whose state is unknown is closed, one that only refused a statement goes back to the pool.
+      const broken = isUnavailable(error) || (isDatabaseError(error) && !isStatementError(error));
+      client.release(broken);
+      throw broken && !(error instanceof DatabaseUnavailable) ? new DatabaseUnavailable(error) : error;
+    }
+  }
+}
+
+function isDatabaseError(error: unknown): boolean {
+  return error instanceof Error && 'severity' in error;
+}
+
+async function run<Row extends QueryResultRow>(
+  client: PoolClient,
+  text: string,
+  values: readonly unknown[],
+): Promise<Row[]> {
+  const result = await client.query<Row>({ name: nameOf(text), text, values: values as unknown[] });
+  return result.rows;
+}
