@@ -1,0 +1,25 @@
+import { Check, Column, Entity, PrimaryColumn } from 'typeorm';
+
+/** What all nodes of one installation agree on. One row. */
+@Entity('service_state')
+@Check('service_state_one_row', 'id = 1')
+export class ServiceState {
+  @PrimaryColumn('smallint', { default: 1, primaryKeyConstraintName: 'service_state_pkey' })
+  id!: number;
+
+  /** `iss` where JWT_ISSUER is not set: the first node's URL. */
+  @Column('text', { nullable: true })
+  issuer!: string | null;
+
+  /** Tells whether a node has the JWT_SECRET that the stored keys are encrypted with. */
+  @Column('text', { name: 'secret_fingerprint', nullable: true })
+  secretFingerprint!: string | null;
+
+  /** The longest TOKEN_EXPIRY that any node ever had, in seconds: how long a revocation has to be remembered. */
+  @Column('integer', { name: 'max_token_expiry', default: 0 })
+  maxTokenExpiry!: number;
+
+  /** Grows when a node that follows must read something again: topic to version. */
+  @Column('jsonb', { default: {} })
+  versions!: Record<string, number>;
+}

@@ -1,0 +1,27 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import type { JsonWebKey } from 'node:crypto';
+
+/** A key of the ring. Whether it is next, current or previous follows from the times of all of them. */
+@Entity('signing_keys')
+export class SigningKey {
+  /** RFC 7638 thumbprint. */
+  @PrimaryColumn('text', { primaryKeyConstraintName: 'signing_keys_pkey' })
+  kid!: string;
+
+  @Column('jsonb', { name: 'public_jwk' })
+  publicJwk!: JsonWebKey;
+
+  /** PKCS#8, encrypted with JWT_SECRET. */
+  @Column('text', { name: 'private_pem' })
+  privatePem!: string;
+
+  @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
+  createdAt!: Date;
+
+  /** From then on it signs, until a later one does. */
+  @Column('timestamptz', { name: 'promote_at' })
+  promoteAt!: Date;
+
+  @Column('timestamptz', { name: 'distrusted_at', nullable: true })
+  distrustedAt!: Date | null;
+}

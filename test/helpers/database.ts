@@ -1,0 +1,39 @@
+import { randomUUID } from 'node:crypto';
+import { DataSource } from 'typeorm';
+import { inject } from 'vitest';
+import { dataSourceOptions } from '../../src/database/data-source-options.js';
+import { Database } from '../../src/database/database.js';
+
+export interface TestDatabase {
+  readonly url: string;
+  readonly dataSource: DataSource;
+  readonly database: Database;
+  drop(): Promise<void>;
+}
+
+async function onServer(sql: string): Promise<void> {
+  const server = await new DataSource({ type: 'postgres', url: inject('postgresUrl') }).initialize();
+  try {
+    await server.query(sql);
+  } finally {
+    await server.destroy();
+  }
+}
+
+/** A fresh, migrated (or with `migrated: false` an empty) database on the run's PostgreSQL. */
+export async function createTestDatabase({ migrated = true } = {}): Promise<TestDatabase> {
+  const name = `t_${randomUUID().replaceAll('-', '')}`;
+  await onServer(`CREATE DATABASE ${name}${migrated ? ' TEMPLATE tandem_template' : ''}`);
+  const url = new URL(inject('postgresUrl'));
+  url.pathname = `/${name}`;
+  const dataSource = await new DataSource(dataSourceOptions(url.href)).initialize();
+  return {
+    url: url.href,
+    dataSource,
+    database: new Database(dataSource),
+    async drop() {
+      if (dataSource.isInitialized) await dataSource.destroy();
+      await onServer(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    },
+  };
+}

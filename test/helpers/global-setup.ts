@@ -1,0 +1,45 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DataSource } from 'typeorm';
+import type { TestProject } from 'vitest/node';
+import { dataSourceOptions } from '../../src/database/data-source-options.js';
+import { ensureEmbeddedPostgres } from '../../src/database/embedded-postgres.js';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    postgresUrl: string;
+  }
+}
+
+export const TEMPLATE = 'tandem_template';
+
+/**
+ * One PostgreSQL for the whole run, with one migrated database from which each test file copies its own. With
+ * TEST_DATABASE_URL that server is used, else the embedded one in a temporary folder.
+ */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const given = process.env['TEST_DATABASE_URL'];
+  const folder = given === undefined ? await mkdtemp(join(tmpdir(), 'tandem-test-')) : undefined;
+  if (folder !== undefined) await chmod(folder, 0o755);
+  const server = folder === undefined ? undefined : await ensureEmbeddedPostgres(folder, () => {});
+  const url = given ?? server!.url;
+  await createTemplate(url);
+  project.provide('postgresUrl', url);
+  return async () => {
+    await server?.release();
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  };
+}
+
+async function createTemplate(url: string): Promise<void> {
+  const admin = await new DataSource({ type: 'postgres', url }).initialize();
+  await admin.query(`DROP DATABASE IF EXISTS ${TEMPLATE} WITH (FORCE)`);
+  await admin.query(`CREATE DATABASE ${TEMPLATE}`);
+  await admin.destroy();
+  const template = new URL(url);
+  template.pathname = `/${TEMPLATE}`;
+  const dataSource = await new DataSource(dataSourceOptions(template.href)).initialize();
+  await dataSource.runMigrations();
+  await dataSource.destroy();
+}
