@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Users, logins, the revocation feed, the key ring, audit. */
+/** Users, logins, the revocation feed, the key ring, audit, rate limits. */
 export class Core1795000000000 implements MigrationInterface {
   name = 'Core1795000000000';
 
@@ -100,9 +100,20 @@ export class Core1795000000000 implements MigrationInterface {
       )`);
     await queryRunner.query(`CREATE INDEX audit_events_user_id_idx ON audit_events (user_id, id)`);
     await queryRunner.query(`CREATE INDEX audit_events_event_idx ON audit_events (event, id)`);
+    await queryRunner.query(`
+      CREATE TABLE rate_limits (
+        key bytea NOT NULL,
+        ends bigint[] NOT NULL,
+        hits integer[] NOT NULL,
+        admitted integer NOT NULL,
+        expires_at timestamptz NOT NULL,
+        CONSTRAINT rate_limits_pkey PRIMARY KEY (key)
+      ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05)`);
+    await queryRunner.query(`CREATE INDEX rate_limits_expires_at_idx ON rate_limits (expires_at)`);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(`DROP TABLE rate_limits`);
     await queryRunner.query(`DROP TABLE audit_events`);
     await queryRunner.query(`DROP TABLE signing_keys`);
     await queryRunner.query(`DROP TABLE revocations`);

@@ -32,7 +32,8 @@ export interface Config {
   readonly sessionExpiry: number;
   readonly sessionCookieName: string;
   readonly sessionUserKey: string;
-  readonly rolloutPhase: 'off' | 'internal_beta' | 'gradual_rollout' | 'deprecation_notice' | 'sessions_removed';
+  readonly rolloutPhase:
+    'off' | 'internal_beta' | 'gradual_rollout' | 'deprecation_notice' | 'sessions_removed';
   readonly rolloutPercentage: number;
   readonly adminUsername: string | undefined;
   readonly adminPassword: string | undefined;

@@ -1,0 +1,155 @@
+import { Body, Controller, HttpCode, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { ApiBearerAuth, ApiBody, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ApiProblems } from '../common/api-problems.decorator.js';
+import { COMMON_ERRORS } from '../common/common.errors.js';
+import { CONFIG } from '../config/config.js';
+import type { Config } from '../config/config.js';
+import { RateLimited } from '../limits/rate-limited.decorator.js';
+import { LoginEnder } from '../tokens/login-ender.service.js';
+import { TOKEN_ERRORS } from '../tokens/tokens.errors.js';
+import type { User } from '../users/user.entity.js';
+import { USER_ERRORS } from '../users/users.errors.js';
+import { LoginDto, PasswordDto, RefreshDto, TokensDto } from './auth.dto.js';
+import { AUTH_ERRORS } from './auth.errors.js';
+import { bearerIn } from './bearer.js';
+import { CurrentPrincipal } from './current-principal.decorator.js';
+import { LocalAuthGuard } from './local-auth.guard.js';
+import { LoginService } from './login.service.js';
+import { LogoutService } from './logout.service.js';
+import { originOf } from './origin.js';
+import { refuseOtherSites } from './other-site.js';
+import { PasswordService } from './password.service.js';
+import type { Principal } from './principal.js';
+import { Public } from './public.decorator.js';
+import { clearRefreshCookie, refreshCookieOf } from './refresh-cookie.js';
+import { RefreshService } from './refresh.service.js';
+import { TokenReply } from './token-reply.js';
+
+@ApiTags('Authentication')
+@Controller('auth')
+export class AuthController {
+  constructor(
+    private readonly logins: LoginService,
+    private readonly refreshes: RefreshService,
+    private readonly logouts: LogoutService,
+    private readonly passwords: PasswordService,
+    private readonly ender: LoginEnder,
+    private readonly tokens: TokenReply,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  @Post('login')
+  @Public()
+  @HttpCode(200)
+  @RateLimited('login')
+  @UseGuards(LocalAuthGuard)
+  @ApiOperation({ summary: 'Log in', description: 'Begins a login on this device and returns its first tokens.' })
+  @ApiBody({ type: LoginDto })
+  @ApiOkResponse({ type: TokensDto })
+  @ApiProblems(COMMON_ERRORS, 'validation_failed', 'malformed_request', 'rate_limited', 'service_unavailable')
+  @ApiProblems(AUTH_ERRORS, 'invalid_credentials', 'jwt_not_enabled')
+  async login(
+    @Req() request: FastifyRequest & { user: User },
+    @Body() body: LoginDto,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<TokensDto> {
+    const delivery = body.token_delivery ?? 'body';
+    return this.tokens.write(reply, await this.logins.open(request.user, body, delivery, originOf(request)));
+  }
+
+  @Post('refresh')
+  @Public()
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Refresh',
+    description:
+      'Returns the next access token and the next refresh token; the one presented is spent. Takes the token from the ' +
+      'body or, without one there, from the cookie. A lost response can be asked for again with the same token.',
+  })
+  @ApiBody({ type: RefreshDto, required: false })
+  @ApiOkResponse({ type: TokensDto })
+  @ApiProblems(
+    TOKEN_ERRORS,
+    'refresh_token_invalid',
+    'refresh_token_expired',
+    'refresh_token_reused',
+    'refresh_token_revoked',
+  )
+  @ApiProblems(COMMON_ERRORS, 'validation_failed', 'malformed_request', 'cross_site_request')
+  @ApiProblems(COMMON_ERRORS, 'rate_limited', 'service_unavailable')
+  @ApiProblems(AUTH_ERRORS, 'jwt_not_enabled')
+  async refresh(
+    @Req() request: FastifyRequest,
+    @Body() body: RefreshDto | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<TokensDto> {
+    const { token, byCookie } = this.presented(request, body);
+    return this.tokens.write(reply, await this.refreshes.refresh(token, request), byCookie);
+  }
+
+  @Post('logout')
+  @Public()
+  @HttpCode(204)
+  @ApiBearerAuth()
+  @ApiOperation({
+    summary: 'Log out',
+    description: 'Ends the login of the tokens given. Works again, and with an expired or revoked token of ours.',
+  })
+  @ApiBody({ type: RefreshDto, required: false })
+  @ApiNoContentResponse()
+  @ApiProblems(TOKEN_ERRORS, 'token_missing', 'token_invalid', 'refresh_token_invalid')
+  @ApiProblems(COMMON_ERRORS, 'validation_failed', 'cross_site_request', 'service_unavailable')
+  async logout(
+    @Req() request: FastifyRequest,
+    @Body() body: RefreshDto | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    const accessToken = bearerIn(request.headers.authorization);
+    const { token: refreshToken } = this.presented(request, body);
+    await this.logouts.logout({ accessToken, refreshToken }, originOf(request));
+    clearRefreshCookie(reply);
+  }
+
+  @Post('logout-all')
+  @HttpCode(204)
+  @ApiBearerAuth()
+  @ApiOperation({ summary: 'Log out everywhere', description: 'Ends every login of the caller, on all devices.' })
+  @ApiNoContentResponse()
+  @ApiProblems(TOKEN_ERRORS, 'token_missing', 'token_malformed', 'token_invalid', 'token_expired', 'token_revoked')
+  @ApiProblems(COMMON_ERRORS, 'service_unavailable')
+  async logoutAll(
+    @Req() request: FastifyRequest,
+    @CurrentPrincipal() principal: Principal,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    await this.ender.endUser(principal.userId, { reason: 'logout', event: 'logout' }, originOf(request));
+    clearRefreshCookie(reply);
+  }
+
+  @Post('password')
+  @HttpCode(204)
+  @RateLimited('password')
+  @ApiBearerAuth()
+  @ApiOperation({ summary: 'Change the password', description: 'Every other login of the caller ends.' })
+  @ApiNoContentResponse()
+  @ApiProblems(AUTH_ERRORS, 'invalid_credentials')
+  @ApiProblems(TOKEN_ERRORS, 'token_missing', 'token_malformed', 'token_invalid', 'token_expired', 'token_revoked')
+  @ApiProblems(USER_ERRORS, 'password_too_weak')
+  @ApiProblems(COMMON_ERRORS, 'validation_failed', 'rate_limited', 'service_unavailable')
+  async password(
+    @Req() request: FastifyRequest,
+    @CurrentPrincipal() principal: Principal,
+    @Body() body: PasswordDto,
+  ): Promise<void> {
+    await this.passwords.change(principal, body.current_password, body.new_password, originOf(request));
+  }
+
+  /** The refresh token in the body counts before the cookie; one in a cookie must not come from another site's page. */
+  private presented(request: FastifyRequest, body: RefreshDto | undefined) {
+    if (body?.refresh_token !== undefined) return { token: body.refresh_token, byCookie: false };
+    const token = refreshCookieOf(request);
+    if (token !== undefined) refuseOtherSites(request, this.config.corsOrigins);
+    return { token, byCookie: token !== undefined };
+  }
+}

@@ -1,0 +1,97 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsIn, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
+import type { TokenDelivery } from '../tokens/refresh-token.entity.js';
+
+/** Longer than any password that can be set; a longer one cannot be right. */
+const PASSWORD_LENGTH = 256;
+
+export class TokenDeliveryDto {
+  @ApiPropertyOptional({
+    enum: ['body', 'cookie'],
+    default: 'body',
+    description: '`cookie`: the refresh token is only in the HttpOnly cookie, where no script gets at it',
+  })
+  @IsOptional()
+  @IsIn(['body', 'cookie'])
+  token_delivery?: TokenDelivery;
+}
+
+export class LoginDto extends TokenDeliveryDto {
+  @ApiProperty({ example: 'test', maxLength: 256 })
+  @IsString()
+  @MinLength(1)
+  @MaxLength(256)
+  username!: string;
+
+  @ApiProperty({ example: 'test123', maxLength: PASSWORD_LENGTH, format: 'password' })
+  @IsString()
+  @MinLength(1)
+  @MaxLength(PASSWORD_LENGTH)
+  password!: string;
+}
+
+export class RefreshDto {
+  @ApiPropertyOptional({ description: 'Without it the cookie `refresh_token` counts', example: 'tandem_rt_…' })
+  @IsOptional()
+  @IsString()
+  @MinLength(1)
+  @MaxLength(512)
+  refresh_token?: string;
+}
+
+export class PasswordDto {
+  @ApiProperty({ example: 'test123', maxLength: PASSWORD_LENGTH, format: 'password' })
+  @IsString()
+  @MinLength(1)
+  @MaxLength(PASSWORD_LENGTH)
+  current_password!: string;
+
+  @ApiProperty({ example: 'correct horse battery staple', maxLength: PASSWORD_LENGTH, format: 'password' })
+  @IsString()
+  @MinLength(1)
+  @MaxLength(PASSWORD_LENGTH)
+  new_password!: string;
+}
+
+/** After RFC 6749, section 5.1. */
+export class TokensDto {
+  @ApiProperty({ example: 'eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6Ii4uLiJ9…' })
+  access_token!: string;
+
+  @ApiPropertyOptional({ example: 'tandem_rt_…', description: 'Not with `token_delivery: "cookie"`' })
+  refresh_token?: string;
+
+  @ApiProperty({ example: 'Bearer', enum: ['Bearer'] })
+  token_type!: 'Bearer';
+
+  @ApiProperty({ example: 900, description: 'Seconds that the access token lives' })
+  expires_in!: number;
+}
+
+export class DeviceDto {
+  @ApiProperty({ format: 'uuid', example: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10' })
+  id!: string;
+
+  @ApiProperty({ type: String, format: 'date-time' })
+  created_at!: Date;
+
+  @ApiProperty({ type: String, format: 'date-time' })
+  last_used_at!: Date;
+
+  @ApiProperty({ type: String, format: 'date-time' })
+  expires_at!: Date;
+
+  @ApiProperty({ type: String, nullable: true, example: '192.0.2.7' })
+  ip!: string | null;
+
+  @ApiProperty({ type: String, nullable: true, example: 'curl/8.5.0' })
+  user_agent!: string | null;
+
+  @ApiProperty({ example: true, description: 'Whether it is the login that asks' })
+  current!: boolean;
+}
+
+export class DevicesDto {
+  @ApiProperty({ type: [DeviceDto] })
+  devices!: DeviceDto[];
+}

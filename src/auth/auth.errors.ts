@@ -1,0 +1,11 @@
+import { problems } from '../common/problem.js';
+import type { ProblemKind } from '../common/problem.js';
+
+/** Refusals of logging in and of handling one's logins. */
+export const AUTH_ERRORS = {
+  invalid_credentials: { status: 401, title: 'The username or the password is not right' },
+  jwt_not_enabled: { status: 403, title: 'Tokens are not enabled for this user' },
+  device_not_found: { status: 404, title: 'There is no such login' },
+} as const satisfies Record<string, ProblemKind>;
+
+export const refuseAuth = problems(AUTH_ERRORS);

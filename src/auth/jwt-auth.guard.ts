@@ -1,0 +1,87 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { AuthGuard } from '@nestjs/passport';
+import type { FastifyRequest } from 'fastify';
+import { Problem } from '../common/problem.js';
+import { CONFIG } from '../config/config.js';
+import type { Config } from '../config/config.js';
+import { Confirmations } from '../tokens/confirmations.js';
+import { KeyRing } from '../tokens/key-ring.service.js';
+import { RevocationFeed } from '../tokens/revocation-feed.js';
+import { TokenCache } from '../tokens/token-cache.js';
+import { refuseToken } from '../tokens/tokens.errors.js';
+import type { AuthenticatedRequest } from './authenticated-request.js';
+import { bearerIn } from './bearer.js';
+import type { KnownToken } from './known-token.js';
+import { isPublic } from './public.decorator.js';
+
+/** Tokens remembered; at about 1.3 kB each. A node with more in use verifies signatures again and again. */
+const CACHE_CAPACITY = 50_000;
+
+/** How often the expired ones make room, in milliseconds. */
+const PRUNE_EVERY = 60_000;
+
+/**
+ * Closes every route that is not @Public() to callers without a valid access token.
+ *
+ * A token is proved once, by Passport; what may change while it lives, expiry and revocation, is asked of each request
+ * without I/O as long as the node's knowledge is fresh, and else after asking the database (503 if that is impossible).
+ */
+@Injectable()
+export class JwtAuthGuard extends AuthGuard('jwt') {
+  private readonly known = new TokenCache<KnownToken>(CACHE_CAPACITY);
+  private readonly toleranceSeconds: number;
+
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly feed: RevocationFeed,
+    private readonly confirmations: Confirmations,
+    private readonly keys: KeyRing,
+    @Inject(CONFIG) config: Config,
+  ) {
+    super();
+    this.toleranceSeconds = config.clockTolerance;
+    keys.onChange((keeps) => this.known.retainKeys(keeps));
+    setInterval(() => this.known.prune(this.feed.now() / 1000 - this.toleranceSeconds), PRUNE_EVERY).unref();
+  }
+
+  override canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    if (isPublic(this.reflector, context)) return true;
+    const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
+    const token = bearerIn(request.headers.authorization);
+    if (token === undefined) throw refuseToken('token_missing');
+    const known = this.known.get(token);
+    if (known === undefined) return this.prove(context, token);
+    if (!this.feed.isFresh()) return this.feed.fresh().then(() => this.admit(request, known));
+    return this.admit(request, known);
+  }
+
+  /** What Passport found, or why it found nothing: passport-jwt reports jsonwebtoken's and the strategy's errors here. */
+  override handleRequest<User>(error: unknown, user: User | false, info: unknown): User {
+    if (error instanceof Error) throw error;
+    if (user !== false && user !== null && user !== undefined) return user;
+    throw info instanceof Problem ? info : refuseToken('token_invalid', info);
+  }
+
+  private async prove(context: ExecutionContext, token: string): Promise<boolean> {
+    if (token === '') throw refuseToken('token_malformed');
+    await super.canActivate(context);
+    const request = context.switchToHttp().getRequest<FastifyRequest & { user: KnownToken }>();
+    const proved = request.user;
+    if (!this.feed.isFresh()) await this.feed.fresh();
+    this.admit(request as unknown as AuthenticatedRequest, proved);
+    // The key may have been distrusted since: what is remembered now would outlive the emptying of the cache.
+    if (this.keys.publicKey(proved.kid) === undefined) throw refuseToken('token_invalid');
+    this.known.set(token, proved);
+    this.confirmations.note(proved.claims.sid, proved.generation);
+    return true;
+  }
+
+  private admit(request: AuthenticatedRequest, token: KnownToken): true {
+    if (this.feed.isRevoked(token)) throw refuseToken('token_revoked');
+    if (token.claims.exp + this.toleranceSeconds <= this.feed.now() / 1000) throw refuseToken('token_expired');
+    request.user = token.principal;
+    return true;
+  }
+}

@@ -1,0 +1,54 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { PassportStrategy } from '@nestjs/passport';
+import type { FastifyRequest } from 'fastify';
+import type { StrategyOptionsWithRequest } from 'passport-jwt';
+import { Strategy } from 'passport-jwt';
+import { CONFIG } from '../config/config.js';
+import type { Config } from '../config/config.js';
+import { inspectToken, readClaims } from '../tokens/access-token.js';
+import { ISSUER } from '../tokens/issuer.js';
+import { KeyRing } from '../tokens/key-ring.service.js';
+import { refuseToken } from '../tokens/tokens.errors.js';
+import { bearerIn } from './bearer.js';
+import type { KnownToken } from './known-token.js';
+
+type Provider = NonNullable<StrategyOptionsWithRequest['secretOrKeyProvider']>;
+
+/**
+ * Proves an access token that this node sees for the first time: its form, its header and then its signature by a key of
+ * the ring, its issuer and audience, and that it has exactly the claims that we mint. Expiry and revocation are asked
+ * of every request afterwards, see JwtAuthGuard.
+ */
+@Injectable()
+export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
+  constructor(keys: KeyRing, @Inject(ISSUER) issuer: string, @Inject(CONFIG) config: Config) {
+    super({
+      jwtFromRequest: (request: FastifyRequest) => bearerIn(request.headers.authorization) ?? null,
+      secretOrKeyProvider: keyOf(keys) as Provider,
+      algorithms: ['RS256'],
+      issuer,
+      audience: config.jwtAudience,
+      ignoreExpiration: true,
+      passReqToCallback: true,
+    } as unknown as StrategyOptionsWithRequest);
+  }
+
+  validate(request: FastifyRequest, payload: unknown): KnownToken {
+    const header = inspectToken(bearerIn(request.headers.authorization) ?? '');
+    const token = 'kid' in header ? readClaims(payload, header.kid) : undefined;
+    if (token === undefined) throw refuseToken('token_invalid');
+    const { sub, role, sid } = token.claims;
+    return { ...token, principal: Object.freeze({ userId: sub, role, sid, via: 'bearer' }) };
+  }
+}
+
+/** passport-jwt passes the key on to jsonwebtoken, which takes a KeyObject although the type says text. */
+function keyOf(keys: KeyRing) {
+  return (_request: unknown, raw: string, done: (fault: unknown, key?: unknown) => void): void => {
+    const header = inspectToken(raw);
+    if ('fault' in header) return done(refuseToken(header.fault));
+    const key = keys.publicKey(header.kid);
+    if (key === undefined) return done(refuseToken('token_invalid'));
+    done(null, key);
+  };
+}

@@ -1,0 +1,7 @@
+import type { VerifiedToken } from '../tokens/access-token.js';
+import type { Principal } from './principal.js';
+
+/** A token proved to be ours, with the principal it stands for. Shared by all requests that carry it: frozen. */
+export interface KnownToken extends VerifiedToken {
+  readonly principal: Principal;
+}

@@ -1,0 +1,25 @@
+import { Injectable } from '@nestjs/common';
+import type { ExecutionContext } from '@nestjs/common';
+import { AuthGuard } from '@nestjs/passport';
+import type { FastifyRequest } from 'fastify';
+import { validateBody } from '../common/validation.js';
+import { LoginDto } from './auth.dto.js';
+import { refuseAuth } from './auth.errors.js';
+
+/**
+ * Asks for the name and password of a user. Guards run before pipes, so it validates the body itself: a malformed one is
+ * 400 and never 401.
+ */
+@Injectable()
+export class LocalAuthGuard extends AuthGuard('local') {
+  override async canActivate(context: ExecutionContext): Promise<boolean> {
+    await validateBody(LoginDto, context.switchToHttp().getRequest<FastifyRequest>().body);
+    return (await super.canActivate(context)) as boolean;
+  }
+
+  override handleRequest<User>(error: unknown, user: User | false): User {
+    if (error instanceof Error) throw error;
+    if (user === false || user === null || user === undefined) throw refuseAuth('invalid_credentials');
+    return user;
+  }
+}

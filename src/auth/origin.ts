@@ -1,0 +1,15 @@
+import type { FastifyRequest } from 'fastify';
+import type { Origin } from '../audit/audit-context.js';
+
+const USER_AGENT_LENGTH = 256;
+
+/** Where a request comes from, for audit and for the list of devices. */
+export function originOf(request: FastifyRequest): Origin {
+  const userAgent = request.headers['user-agent'];
+  return {
+    ip: request.ip ?? null,
+    // PostgreSQL holds no NUL, and Node lets none through in a header.
+    userAgent: userAgent === undefined ? null : userAgent.slice(0, USER_AGENT_LENGTH),
+    requestId: String(request.id),
+  };
+}

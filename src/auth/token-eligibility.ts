@@ -1,0 +1,10 @@
+/** Whom tokens are given to. Without one everybody gets them. */
+export interface TokenEligibility {
+  /** Whether the user may begin a login by tokens now. */
+  mayBegin(userId: string): Promise<boolean> | boolean;
+  /** Whether a login by tokens that has begun may go on. */
+  mayContinue(userId: string): Promise<boolean> | boolean;
+}
+
+/** Injection token of the one {@link TokenEligibility}; optional. */
+export const TOKEN_ELIGIBILITY = Symbol('TOKEN_ELIGIBILITY');

@@ -1,0 +1,31 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { CONFIG } from '../config/config.js';
+import type { Config } from '../config/config.js';
+import { AccessTokens } from '../tokens/access-token.service.js';
+import type { OpenedLogin } from '../tokens/refresh-token.service.js';
+import type { TokensDto } from './auth.dto.js';
+import { setRefreshCookie } from './refresh-cookie.js';
+
+/** How tokens are handed out, whatever they were got for (RFC 6749, section 5.1). */
+@Injectable()
+export class TokenReply {
+  constructor(
+    private readonly accessTokens: AccessTokens,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** `byCookie`: the refresh token came in the cookie, so it goes back by it alone and no script sees it. */
+  async write(reply: FastifyReply, { login, token }: OpenedLogin, byCookie = false): Promise<TokensDto> {
+    const accessToken = await this.accessTokens.mint(login);
+    setRefreshCookie(reply, token, Math.max(0, Math.ceil((login.expiresAt - login.now) / 1000)));
+    reply.header('Cache-Control', 'no-store');
+    const hidden = byCookie || login.delivery === 'cookie';
+    return {
+      access_token: accessToken,
+      ...(hidden ? {} : { refresh_token: token }),
+      token_type: 'Bearer',
+      expires_in: this.config.tokenExpiry,
+    };
+  }
+}

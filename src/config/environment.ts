@@ -1,0 +1,148 @@
+import { Transform } from 'class-transformer';
+import { getMetadataStorage, isIn } from 'class-validator';
+import type { Config } from './config.js';
+import { isLongSecret, isStrongSecret } from './secret-strength.js';
+import { ComesWith, InProductionTakes, Takes, TakesWholeNumber } from './takes.decorator.js';
+import * as check from './value-checks.js';
+
+const YEAR = 31_536_000;
+const MODULUS_BITS = [2048, 3072, 4096];
+const PHASES = ['off', 'internal_beta', 'gradual_rollout', 'deprecation_notice', 'sessions_removed'];
+const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
+const SECRET = 'a secret of 32 characters or more that is no placeholder';
+
+/** Every variable that the service reads, with its default and what it takes. Durations are in seconds. */
+export class Environment {
+  // A near miss would quietly start without the rules of production.
+  @Takes(
+    '"production", spelled so, for production',
+    (value) => value === 'production' || !/^\s*prod/i.test(String(value)),
+  )
+  NODE_ENV?: string;
+
+  @TakesWholeNumber(0, 65_535)
+  PORT = 5000;
+
+  @Takes('an IP address or a host name to listen on', check.isHost)
+  HOST = '127.0.0.1';
+
+  @InProductionTakes('the URL of a PostgreSQL database, and is required', (value) => value !== undefined)
+  @Takes('the URL of a PostgreSQL database (postgresql://…)', (value) =>
+    check.isUrlOf(value, 'postgres:', 'postgresql:'),
+  )
+  DATABASE_URL?: string;
+
+  @Takes('the path of a folder', check.isText)
+  DATA_DIR = '.data';
+
+  @InProductionTakes(`${SECRET}, and is required`, isStrongSecret)
+  JWT_SECRET?: string;
+
+  @InProductionTakes(
+    'a secret of 32 characters or more',
+    (value) => value === undefined || isLongSecret(value),
+  )
+  JWT_SECRET_PREVIOUS?: string;
+
+  @Takes('the path of a folder', check.isText)
+  KEYS_DIR = 'keys';
+
+  @Transform(({ value }: { value: unknown }) => MODULUS_BITS.find((bits) => String(bits) === value) ?? value)
+  @Takes('2048, 3072 or 4096', (value) => isIn(value, MODULUS_BITS))
+  RSA_MODULUS_BITS: Config['rsaModulusBits'] = 3072;
+
+  @TakesWholeNumber(1, 86_400, 'seconds')
+  TOKEN_EXPIRY = 900;
+
+  @TakesWholeNumber(1, 10 * YEAR, 'seconds')
+  REFRESH_TOKEN_EXPIRY = 604_800;
+
+  @TakesWholeNumber(1, 10 * YEAR, 'seconds')
+  REFRESH_FAMILY_EXPIRY = 2_592_000;
+
+  @TakesWholeNumber(0, 300, 'seconds')
+  REFRESH_REUSE_GRACE = 10;
+
+  @TakesWholeNumber(0, 86_400, 'seconds')
+  REFRESH_LOST_RESPONSE_WINDOW = 86_400;
+
+  @Takes('an http or https URL without query, fragment or password', check.isIssuer)
+  JWT_ISSUER?: string;
+
+  @Takes('a name without control characters', check.isText)
+  JWT_AUDIENCE = 'api';
+
+  @Transform(({ value }: { value: unknown }) => check.canonicalOrigins(value))
+  @Takes('web origins (https://app.example.com), separated by commas', (value) =>
+    isListOf(value, check.isOrigin),
+  )
+  CORS_ORIGINS: readonly string[] = [];
+
+  @TakesWholeNumber(0, 60, 'seconds')
+  CLOCK_TOLERANCE = 5;
+
+  @TakesWholeNumber(1, 128, 'characters')
+  PASSWORD_MIN_LENGTH = 15;
+
+  @TakesWholeNumber(1, 1_000_000_000)
+  AUTH_RATE_LIMIT = 10;
+
+  @TakesWholeNumber(1, 86_400, 'seconds')
+  AUTH_RATE_WINDOW = 60;
+
+  @Transform(({ value }: { value: unknown }) => check.proxies(value))
+  @Takes('IP addresses or CIDRs, separated by commas, or a hop count from 1 to 100', check.isProxies)
+  TRUST_PROXY?: number | readonly string[];
+
+  @InProductionTakes('the secret that signs session cookies, and is required', (value) => value !== undefined)
+  SESSION_SECRET?: string;
+
+  @TakesWholeNumber(1, 10 * YEAR, 'seconds')
+  SESSION_EXPIRY = 86_400;
+
+  @Takes(
+    'the name of a cookie (RFC 6265) other than refresh_token',
+    (value) => check.isCookieName(value) && value !== 'refresh_token',
+  )
+  SESSION_COOKIE_NAME = 'session_id';
+
+  @Takes('a dotted path into the session, such as passport.user', check.isDottedPath)
+  SESSION_USER_KEY = 'userId';
+
+  @Takes(oneOf(PHASES), (value) => isIn(value, PHASES))
+  ROLLOUT_PHASE: Config['rolloutPhase'] = 'gradual_rollout';
+
+  @TakesWholeNumber(0, 100)
+  ROLLOUT_PERCENTAGE = 100;
+
+  @ComesWith('ADMIN_PASSWORD')
+  ADMIN_USERNAME?: string;
+
+  @ComesWith('ADMIN_USERNAME')
+  ADMIN_PASSWORD?: string;
+
+  @Takes('the URL of a mail server (smtp://… or smtps://…)', (value) =>
+    check.isUrlOf(value, 'smtp:', 'smtps:'),
+  )
+  SMTP_URL?: string;
+
+  @Takes('a mail address', check.isMailbox)
+  MAIL_FROM?: string;
+
+  @Takes(oneOf(LEVELS), (value) => isIn(value, LEVELS))
+  LOG_LEVEL: Config['logLevel'] = 'info';
+}
+
+/** The names of the variables, in the order of {@link Environment}. */
+export function environmentVariables(): readonly string[] {
+  const rules = getMetadataStorage().getTargetValidationMetadatas(Environment, '', true, false);
+  return [...new Set(rules.map((rule) => rule.propertyName))];
+}
+
+function isListOf(value: unknown, allows: (item: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(allows);
+}
+
+function oneOf(values: readonly string[]): string {
+  return `one of ${values.join(', ')}`;
+}

@@ -1,0 +1,73 @@
+import { resolve } from 'node:path';
+import { plainToInstance } from 'class-transformer';
+import { validateSync } from 'class-validator';
+import type { Config } from './config.js';
+import { ConfigurationError } from './configuration-error.js';
+import { Environment, environmentVariables } from './environment.js';
+import { keptSecret } from './kept-secret.js';
+
+/**
+ * Validates the environment. An empty variable counts as unset; paths are taken from `cwd`.
+ *
+ * Outside production `JWT_SECRET` and `SESSION_SECRET` are made if unset, and kept under `DATA_DIR`, so that the next
+ * start and a second node find the same. Throws {@link ConfigurationError} with every fault at once.
+ */
+export function loadConfig(env: NodeJS.ProcessEnv = process.env, cwd: string = process.cwd()): Config {
+  const set = environmentVariables().filter((name) => env[name] !== undefined && env[name] !== '');
+  const given = Object.fromEntries(set.map((name) => [name, env[name]]));
+  const environment = plainToInstance(Environment, given, { exposeDefaultValues: true });
+  const faults = validateSync(environment, { stopAtFirstError: true }).flatMap((error) =>
+    Object.values(error.constraints ?? {}),
+  );
+  if (faults.length > 0) throw new ConfigurationError(faults);
+  return toConfig(environment, cwd);
+}
+
+function toConfig(env: Environment, cwd: string): Config {
+  const dataDir = resolve(cwd, env.DATA_DIR);
+  return {
+    production: env.NODE_ENV === 'production',
+    port: env.PORT,
+    host: env.HOST,
+    databaseUrl: env.DATABASE_URL,
+    dataDir,
+    jwtSecret: env.JWT_SECRET ?? made('JWT_SECRET', 'jwt-secret', dataDir),
+    jwtSecretPrevious: env.JWT_SECRET_PREVIOUS,
+    keysDir: resolve(cwd, env.KEYS_DIR),
+    rsaModulusBits: env.RSA_MODULUS_BITS,
+    tokenExpiry: env.TOKEN_EXPIRY,
+    refreshTokenExpiry: env.REFRESH_TOKEN_EXPIRY,
+    refreshFamilyExpiry: env.REFRESH_FAMILY_EXPIRY,
+    refreshReuseGrace: env.REFRESH_REUSE_GRACE,
+    refreshLostResponseWindow: env.REFRESH_LOST_RESPONSE_WINDOW,
+    jwtIssuer: env.JWT_ISSUER,
+    jwtAudience: env.JWT_AUDIENCE,
+    corsOrigins: env.CORS_ORIGINS,
+    clockTolerance: env.CLOCK_TOLERANCE,
+    passwordMinLength: env.PASSWORD_MIN_LENGTH,
+    authRateLimit: env.AUTH_RATE_LIMIT,
+    authRateWindow: env.AUTH_RATE_WINDOW,
+    trustProxy: env.TRUST_PROXY,
+    sessionSecret: env.SESSION_SECRET ?? made('SESSION_SECRET', 'session-secret', dataDir),
+    sessionExpiry: env.SESSION_EXPIRY,
+    sessionCookieName: env.SESSION_COOKIE_NAME,
+    sessionUserKey: env.SESSION_USER_KEY,
+    rolloutPhase: env.ROLLOUT_PHASE,
+    rolloutPercentage: env.ROLLOUT_PERCENTAGE,
+    adminUsername: env.ADMIN_USERNAME,
+    adminPassword: env.ADMIN_PASSWORD,
+    smtpUrl: env.SMTP_URL,
+    mailFrom: env.MAIL_FROM,
+    logLevel: env.LOG_LEVEL,
+  };
+}
+
+function made(variable: string, file: string, dataDir: string): string {
+  try {
+    return keptSecret(dataDir, file);
+  } catch (cause) {
+    const why = cause instanceof Error ? ('code' in cause ? cause.code : cause.message) : cause;
+    const fault = `${variable} takes a secret: it is unset, and none can be kept in DATA_DIR as secrets/${file} (${String(why)})`;
+    throw new ConfigurationError([fault], { cause });
+  }
+}

@@ -1,0 +1,84 @@
+import { isIP } from 'node:net';
+
+/** The items of a comma-separated value, trimmed. An empty item stays, for the check of the items to refuse it. */
+export function commaSeparated(value: unknown): unknown {
+  return typeof value === 'string' ? value.split(',').map((item) => item.trim()) : value;
+}
+
+/** Turns each web origin into its one canonical form (RFC 6454, section 6.2); a value that has none is left as it is. */
+export function canonicalOrigins(value: unknown): unknown {
+  const items = commaSeparated(value);
+  if (!Array.isArray(items) || !items.every(isOrigin)) return items;
+  return [...new Set(items.map((item) => new URL(item).origin))];
+}
+
+/** True for `http(s)://host[:port]`. Neither `*` nor `null` is an origin to trust. */
+export function isOrigin(value: unknown): value is string {
+  return typeof value === 'string' && /^https?:\/\/[^\s\\/?#@]+\/?$/i.test(value) && URL.canParse(value);
+}
+
+/** `TRUST_PROXY` as a hop count if it looks like one, else as its list of addresses. */
+export function proxies(value: unknown): unknown {
+  return typeof value === 'string' && /^[1-9]\d{0,2}$/.test(value) ? Number(value) : commaSeparated(value);
+}
+
+/** True for 1 to 100 hops, or a list of addresses and CIDRs. */
+export function isProxies(value: unknown): boolean {
+  if (typeof value === 'number') return value <= 100;
+  return Array.isArray(value) && value.every(isAddressOrCidr);
+}
+
+function isAddressOrCidr(value: unknown): boolean {
+  // A zone (fe80::1%eth0) is an address to node:net, but to nothing that compares addresses.
+  if (typeof value !== 'string' || value.includes('%')) return false;
+  const [address = '', prefix, ...rest] = value.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  return (
+    prefix === undefined ||
+    (/^(?:0|[1-9]\d{0,2})$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128))
+  );
+}
+
+/** True for an IP address or a host name (RFC 1123, section 2.1) to listen on. */
+export function isHost(value: unknown): boolean {
+  if (typeof value !== 'string' || value.length > 253) return false;
+  return (
+    isIP(value) !== 0 ||
+    /^(?!\d+(?:\.\d+)*$)[a-z\d](?:[a-z\d-]*[a-z\d])?(?:\.[a-z\d](?:[a-z\d-]*[a-z\d])?)*$/i.test(value)
+  );
+}
+
+/** True for a URL of one of the schemes (`smtp:`). */
+export function isUrlOf(value: unknown, ...schemes: readonly string[]): boolean {
+  if (typeof value !== 'string' || /\s/.test(value)) return false;
+  return schemes.includes(URL.parse(value)?.protocol ?? '');
+}
+
+/** True for what RFC 8414, section 2, allows an issuer to be, and for `http:`, which development needs. */
+export function isIssuer(value: unknown): boolean {
+  return isUrlOf(value, 'http:', 'https:') && /^https?:\/\/[^\\?#@]+$/i.test(String(value));
+}
+
+/** True for a cookie's name: a token of RFC 6265, section 4.1.1. */
+export function isCookieName(value: unknown): boolean {
+  return typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]{1,128}$/.test(value);
+}
+
+/** True for `userId` or `passport.user`, and for no path that leaves the object's own data. */
+export function isDottedPath(value: unknown): boolean {
+  if (typeof value !== 'string' || !/^[\w$-]+(?:\.[\w$-]+)*$/.test(value)) return false;
+  return value.split('.').every((step) => !['__proto__', 'constructor', 'prototype'].includes(step));
+}
+
+/** True for `a@b.example` and `Name <a@b.example>`, on one line. */
+export function isMailbox(value: unknown): boolean {
+  return (
+    typeof value === 'string' && /^(?:[^\p{Cc}<>@]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/u.test(value)
+  );
+}
+
+/** True for text that is not blank and has no control character. */
+export function isText(value: unknown): boolean {
+  return typeof value === 'string' && /\S/.test(value) && !/\p{Cc}/u.test(value);
+}

@@ -1,0 +1,40 @@
+import { Global, Logger, Module } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+import type { DataSourceOptions } from 'typeorm';
+import { dataSourceOptions } from './data-source-options.js';
+import { DATABASE_URL } from './database-url.js';
+import { Database } from './database.js';
+import { migrate } from './migrate.js';
+import { ServiceState } from './service-state.entity.js';
+import { ServiceStateStore } from './service-state.store.js';
+
+/** Opens the database and brings its schema up to date before anything else is made. */
+@Global()
+@Module({})
+export class DatabaseModule {
+  static forRoot(url: string): DynamicModule {
+    const logger = new Logger(DatabaseModule.name);
+    return {
+      module: DatabaseModule,
+      imports: [
+        TypeOrmModule.forRootAsync({
+          useFactory: () => ({
+            ...dataSourceOptions(url, (error) => logger.warn({ err: error }, 'a database connection was lost')),
+            autoLoadEntities: true,
+            retryAttempts: 0,
+          }),
+          dataSourceFactory: async (options) => {
+            const dataSource = await new DataSource(options as DataSourceOptions).initialize();
+            await migrate(dataSource);
+            return dataSource;
+          },
+        }),
+        TypeOrmModule.forFeature([ServiceState]),
+      ],
+      providers: [{ provide: DATABASE_URL, useValue: url }, Database, ServiceStateStore],
+      exports: [DATABASE_URL, Database, ServiceStateStore],
+    };
+  }
+}

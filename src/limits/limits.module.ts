@@ -1,0 +1,26 @@
+import { Module } from '@nestjs/common';
+import { ThrottlerStorage, getOptionsToken } from '@nestjs/throttler';
+import type { ThrottlerModuleOptions } from '@nestjs/throttler';
+import { CONFIG } from '../config/config.js';
+import type { Config } from '../config/config.js';
+import { RateLimiter } from './limits.service.js';
+import { RateLimitStore } from './limits.store.js';
+import { SharedThrottlerStorage } from './throttler.storage.js';
+
+/** For modules with `@RateLimited()` routes or limits of their own. Takes Config, Clock and Database from global modules. */
+@Module({
+  providers: [
+    RateLimitStore,
+    RateLimiter,
+    {
+      provide: getOptionsToken(),
+      useFactory: (config: Config): ThrottlerModuleOptions => [
+        { limit: config.authRateLimit, ttl: config.authRateWindow * 1000 },
+      ],
+      inject: [CONFIG],
+    },
+    { provide: ThrottlerStorage, useClass: SharedThrottlerStorage },
+  ],
+  exports: [RateLimitStore, RateLimiter, getOptionsToken(), ThrottlerStorage],
+})
+export class LimitsModule {}

@@ -1,0 +1,139 @@
+import { hash } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import { Clock } from '../common/clock.js';
+import { refuse } from '../common/common.errors.js';
+import { CONFIG } from '../config/config.js';
+import type { Config } from '../config/config.js';
+import { BlockedKeys } from './blocked-keys.js';
+import { allowed, refused } from './limit-outcome.js';
+import type { LimitOutcome, Quota } from './limit-outcome.js';
+import { RateLimitStore } from './limits.store.js';
+import { rateLimitHeaders, wholeSeconds } from './rate-limit.headers.js';
+
+/** What is counted apart from everything else. A bucket always has the same quota. */
+export type Bucket =
+  'login' | 'session_login' | 'refresh' | 'exchange' | 'downgrade' | 'password' | 'account';
+
+interface Caller {
+  readonly resolve: (outcome: LimitOutcome) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The calls of one key on this node: one statement at a time, those that come meanwhile share the next one. */
+interface Queue {
+  waiting: Caller[];
+  /** A call was given back while the statement ran: what it says of a full window is out of date. */
+  refunded: boolean;
+}
+
+/** 16 bytes in hex of SHA-256: fixed in size, without the address or name itself. */
+function keyOf(bucket: Bucket, subject: string): string {
+  return hash('sha256', `${bucket}\0${subject}`, 'hex').slice(0, 32);
+}
+
+/**
+ * Rate limits shared by all nodes. The quota is `AUTH_RATE_LIMIT` per `AUTH_RATE_WINDOW` unless one is given.
+ *
+ * A subject known to be blocked is answered from a bounded memory, without I/O and never for longer than the database said.
+ * A flood from one subject occupies one connection of this node at most. Throws DatabaseUnavailable when nothing is known.
+ */
+@Injectable()
+export class RateLimiter {
+  private readonly quota: Quota;
+  private readonly memory: BlockedKeys;
+  private readonly queues = new Map<string, Queue>();
+
+  constructor(
+    private readonly store: RateLimitStore,
+    private readonly clock: Clock,
+    @Inject(CONFIG) config: Config,
+  ) {
+    this.quota = { limit: config.authRateLimit, windowSeconds: config.authRateWindow };
+    this.memory = new BlockedKeys(clock);
+  }
+
+  /** Counts one call, if there is room for it. A call that is refused does not count. */
+  hit(bucket: Bucket, subject: string, quota: Quota = this.quota): Promise<LimitOutcome> {
+    const key = keyOf(bucket, subject);
+    const wait = this.memory.remaining(key);
+    if (wait !== undefined) return Promise.resolve(refused(quota, wait));
+    return new Promise((resolve, reject) => {
+      const queue = this.queues.get(key);
+      if (queue !== undefined) {
+        queue.waiting.push({ resolve, reject });
+        return;
+      }
+      const opened: Queue = { waiting: [{ resolve, reject }], refunded: false };
+      this.queues.set(key, opened);
+      void this.work(key, opened, quota);
+    });
+  }
+
+  /** Counts one call, or throws the 429 `rate_limited` with `Retry-After` and the RateLimit headers. */
+  async enforce(bucket: Bucket, subject: string, quota: Quota = this.quota): Promise<LimitOutcome> {
+    const outcome = await this.hit(bucket, subject, quota);
+    if (!outcome.allowed) throw refuse('rate_limited', { headers: rateLimitHeaders(bucket, outcome) });
+    return outcome;
+  }
+
+  /** Gives back a call that turned out not to count, such as a password that was right. */
+  async refund(bucket: Bucket, subject: string, quota: Quota = this.quota): Promise<void> {
+    const key = keyOf(bucket, subject);
+    await this.store.refund(Buffer.from(key, 'hex'), quota);
+    this.memory.release(key);
+    const queue = this.queues.get(key);
+    if (queue !== undefined) queue.refunded = true;
+  }
+
+  /**
+   * Seconds until another call can be admitted, if this node knows that none can be now; costs no I/O. Undefined proves
+   * nothing: a node learns of calls admitted by others with the next one it counts itself. Only {@link hit} decides.
+   */
+  blocked(bucket: Bucket, subject: string): number | undefined {
+    const wait = this.memory.remaining(keyOf(bucket, subject));
+    return wait === undefined ? undefined : wholeSeconds(wait);
+  }
+
+  /** What {@link hit} would have answered a moment ago, counting nothing: for a quick refusal, not for a decision. */
+  async peek(bucket: Bucket, subject: string, quota: Quota = this.quota): Promise<LimitOutcome> {
+    const key = keyOf(bucket, subject);
+    const wait = this.memory.remaining(key);
+    if (wait !== undefined) return refused(quota, wait);
+    const { remaining, resetMs } = await this.store.peek(Buffer.from(key, 'hex'), quota);
+    return remaining > 0 ? allowed(quota, remaining, resetMs) : refused(quota, resetMs);
+  }
+
+  private async work(key: string, queue: Queue, quota: Quota): Promise<void> {
+    let callers: Caller[] = [];
+    try {
+      while (queue.waiting.length > 0) {
+        callers = queue.waiting;
+        queue.waiting = [];
+        const outcomes = await this.ask(key, queue, quota, callers.length);
+        callers.forEach((caller, index) => caller.resolve(outcomes(index)));
+      }
+    } catch (error) {
+      // Those who came meanwhile would wait for the same time-out again.
+      for (const caller of [...callers, ...queue.waiting]) caller.reject(error);
+    } finally {
+      this.queues.delete(key);
+    }
+  }
+
+  /** The outcome for the first, second, … of so many callers at once. */
+  private async ask(
+    key: string,
+    queue: Queue,
+    quota: Quota,
+    wanted: number,
+  ): Promise<(index: number) => LimitOutcome> {
+    const wait = this.memory.remaining(key);
+    if (wait !== undefined) return () => refused(quota, wait);
+    const sent = this.clock.monotonic();
+    queue.refunded = false;
+    const { admitted, remaining, resetMs } = await this.store.consume(Buffer.from(key, 'hex'), wanted, quota);
+    if (remaining === 0 && !queue.refunded) this.memory.block(key, sent, resetMs);
+    return (index) =>
+      index < admitted ? allowed(quota, remaining + admitted - 1 - index, resetMs) : refused(quota, resetMs);
+  }
+}

@@ -1,0 +1,31 @@
+import { randomBytes } from 'node:crypto';
+
+/** What Tandem puts into the `jti` of an access token. */
+export interface JtiContent {
+  /** Of the refresh token that it was minted with. */
+  readonly generation: number;
+  /** The user's epoch at that time: a revocation of the user names the first epoch that still counts. */
+  readonly epoch: number;
+}
+
+const VERSION_8_UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/**
+ * A version 8 UUID (RFC 9562, section 5.8): 32 bits of generation, 58 random bits, 32 bits of epoch. Unique among the
+ * tokens of a login for all that matters; nothing rests on its being unguessable.
+ */
+export function makeJti({ generation, epoch }: JtiContent): string {
+  const bytes = randomBytes(16);
+  bytes.writeUInt32BE(generation, 0);
+  bytes[6] = 0x80 | (bytes[6]! & 0x0f);
+  bytes[8] = 0x80 | (bytes[8]! & 0x3f);
+  bytes.writeUInt32BE(epoch, 12);
+  const hex = bytes.toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** Undefined for anything that {@link makeJti} does not write. */
+export function readJti(jti: string): JtiContent | undefined {
+  if (!VERSION_8_UUID.test(jti)) return undefined;
+  return { generation: parseInt(jti.slice(0, 8), 16), epoch: parseInt(jti.slice(28), 16) };
+}

@@ -1,0 +1,158 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../database/database.js';
+import type { Sql } from '../database/database.js';
+import type { Origin } from '../audit/audit-context.js';
+import type { Role } from '../users/user.entity.js';
+import type { EndReason, TokenDelivery } from './refresh-token.entity.js';
+
+/** A login as one statement saw it, with what is minted into access tokens. Times in milliseconds, on the database's clock. */
+export interface Login {
+  readonly sid: string;
+  readonly userId: string;
+  readonly role: Role;
+  readonly epoch: number;
+  readonly secret: Buffer;
+  readonly macKey: string;
+  readonly generation: number;
+  readonly confirmedGeneration: number;
+  readonly delivery: TokenDelivery;
+  readonly revoked: boolean;
+  readonly expired: boolean;
+  /** Since the current generation came to be, in seconds. */
+  readonly age: number;
+  readonly expiresAt: number;
+  readonly now: number;
+}
+
+export interface NewLogin {
+  readonly sid: string;
+  readonly userId: string;
+  /** Of the user when the credentials were checked. */
+  readonly epoch: number;
+  readonly secret: Buffer;
+  readonly macKey: string;
+  readonly delivery: TokenDelivery;
+  /** Seconds. */
+  readonly expiry: number;
+  readonly familyExpiry: number;
+}
+
+const COLUMNS = `
+  t.id AS sid, t.user_id AS "userId", u.role, u.epoch, t.secret, t.mac_key AS "macKey", t.generation,
+  t.confirmed_generation AS "confirmedGeneration", t.delivery, t.revoked_at IS NOT NULL AS revoked,
+  t.expires_at <= clock_timestamp() AS expired,
+  extract(epoch FROM clock_timestamp() - t.rotated_at)::float8 AS age,
+  extract(epoch FROM t.expires_at)::float8 * 1000 AS "expiresAt",
+  extract(epoch FROM clock_timestamp())::float8 * 1000 AS now`;
+
+/** FOR SHARE: a revocation of the user waits for this login and then sees it, or is waited for and then seen here. */
+const CREATE = `
+  WITH u AS (
+    SELECT id, role, epoch FROM users WHERE id = $2 AND epoch = $3 AND disabled_at IS NULL FOR SHARE
+  ), t AS (
+    INSERT INTO refresh_tokens
+      (id, user_id, secret, mac_key, delivery, expires_at, absolute_expires_at, ip, user_agent)
+    SELECT $1, u.id, $4, $5, $6, now() + make_interval(secs => least($7::float8, $8::float8)),
+      now() + make_interval(secs => $8::float8), $9, $10
+    FROM u
+    RETURNING *
+  ), audited AS (
+    INSERT INTO audit_events (event, cause, user_id, sid, ip, user_agent, request_id)
+    SELECT 'login', $12, user_id, id, $9, $10, $11 FROM t
+  )
+  SELECT ${COLUMNS} FROM t JOIN u ON u.id = t.user_id`;
+
+const FIND = `SELECT ${COLUMNS} FROM refresh_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = $1`;
+
+const ROTATE = `
+  WITH t AS (
+    UPDATE refresh_tokens
+    SET generation = generation + 1, rotated_at = clock_timestamp(), last_used_at = clock_timestamp(), mac_key = $3,
+      expires_at = least(now() + make_interval(secs => $4::float8), absolute_expires_at), ip = $5, user_agent = $6
+    WHERE id = $1 AND generation = $2 AND revoked_at IS NULL AND expires_at > clock_timestamp()
+    RETURNING *
+  ), audited AS (
+    INSERT INTO audit_events (event, user_id, sid, ip, user_agent, request_id)
+    SELECT 'refresh', user_id, id, $5, $6, $7 FROM t
+  )
+  SELECT ${COLUMNS} FROM t JOIN users u ON u.id = t.user_id`;
+
+const CONFIRM = `
+  UPDATE refresh_tokens t SET confirmed_generation = seen.generation
+  FROM unnest($1::uuid[], $2::integer[]) AS seen (sid, generation)
+  WHERE t.id = seen.sid AND t.generation = seen.generation AND t.confirmed_generation < seen.generation`;
+
+const END_SIDS = `
+  UPDATE refresh_tokens SET revoked_at = now(), revoke_reason = $2
+  WHERE id IN (SELECT id FROM refresh_tokens WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE) AND revoked_at IS NULL
+  RETURNING id AS sid, user_id AS "userId"`;
+
+const END_USER = `
+  UPDATE refresh_tokens SET revoked_at = now(), revoke_reason = $2
+  WHERE id IN (SELECT id FROM refresh_tokens WHERE user_id = $1 AND id IS DISTINCT FROM $3 ORDER BY id FOR UPDATE)
+    AND revoked_at IS NULL
+  RETURNING id AS sid, user_id AS "userId"`;
+
+const REMOVE_EXPIRED = `
+  DELETE FROM refresh_tokens
+  WHERE id IN (SELECT id FROM refresh_tokens WHERE absolute_expires_at < now() - interval '7 days' LIMIT $1)
+  RETURNING id`;
+
+/** Which login ended. */
+export interface EndedLogin {
+  readonly sid: string;
+  readonly userId: string;
+}
+
+/** All SQL of the logins that change; what lists them is in `device.store.ts`. */
+@Injectable()
+export class RefreshTokenStore {
+  constructor(private readonly database: Database) {}
+
+  /** Undefined, and nothing written, if the user's epoch has changed since or the user is disabled. Audited. */
+  async create(login: NewLogin, cause: string, origin: Origin, sql: Sql = this.database): Promise<Login | undefined> {
+    const { sid, userId, epoch, secret, macKey, delivery, expiry, familyExpiry } = login;
+    const { ip, userAgent, requestId } = origin;
+    const values = [sid, userId, epoch, secret, macKey, delivery, expiry, familyExpiry, ip, userAgent, requestId, cause];
+    return (await sql.query<Login>(CREATE, values))[0];
+  }
+
+  async find(sid: string): Promise<Login | undefined> {
+    return (await this.database.query<Login>(FIND, [sid]))[0];
+  }
+
+  /**
+   * The login one generation further. Of any number of concurrent callers exactly one gets it: the others wait on its
+   * row lock and then get undefined, as they do when the login has ended. Audited in the same statement.
+   */
+  async rotate(
+    sid: string,
+    generation: number,
+    { macKey, expiry }: { readonly macKey: string; readonly expiry: number },
+    origin: Origin,
+  ): Promise<Login | undefined> {
+    const { ip, userAgent, requestId } = origin;
+    const values = [sid, generation, macKey, expiry, ip, userAgent, requestId];
+    return (await this.database.query<Login>(ROTATE, values))[0];
+  }
+
+  /** Their clients have received these generations. Older news than what is known changes nothing. */
+  async confirm(seen: ReadonlyMap<string, number>): Promise<void> {
+    await this.database.query(CONFIRM, [[...seen.keys()], [...seen.values()]]);
+  }
+
+  /** Ends those of the logins that are live; says which. */
+  async endSids(sql: Sql, sids: readonly string[], reason: EndReason): Promise<EndedLogin[]> {
+    return sql.query<EndedLogin>(END_SIDS, [sids, reason]);
+  }
+
+  /** Ends all live logins of the user, except perhaps one. The caller holds the user's row. */
+  async endUser(sql: Sql, userId: string, reason: EndReason, exceptSid: string | undefined): Promise<EndedLogin[]> {
+    return sql.query<EndedLogin>(END_USER, [userId, reason, exceptSid ?? null]);
+  }
+
+  /** Removes at most `batch` logins that ended for good a week ago or longer; says how many. */
+  async removeExpired(batch: number): Promise<number> {
+    return (await this.database.query(REMOVE_EXPIRED, [batch])).length;
+  }
+}

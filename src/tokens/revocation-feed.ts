@@ -1,0 +1,167 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { OnApplicationShutdown } from '@nestjs/common';
+import { Clock } from '../common/clock.js';
+import { unavailable } from '../common/common.errors.js';
+import { Database } from '../database/database.js';
+import { DATABASE_URL } from '../database/database-url.js';
+import type { VerifiedToken } from './access-token.js';
+import { FeedConnection } from './feed-connection.js';
+import { RevocationSet } from './revocation-set.js';
+import type { RevocationEntry } from './revocation-set.js';
+import { RevocationStore } from './revocation.store.js';
+
+/** Between two looks, in milliseconds. */
+const POLL_EVERY = 200;
+
+/** How long a node may act on what it knows, from the moment it sent the look that brought it, in milliseconds. */
+export const LEASE = 800;
+
+/** How long a request waits for fresh knowledge before it is answered 503, in milliseconds. */
+const PATIENCE = 2_000;
+
+const PRUNE_EVERY = 30_000;
+
+type Reload = () => Promise<void>;
+
+/**
+ * A node's knowledge of what has been revoked anywhere. Complete before the node is ready, at most {@link LEASE} old
+ * when it is used: past that every request waits for a new look at the database or gets 503 (fail closed).
+ */
+@Injectable()
+export class RevocationFeed implements OnApplicationShutdown {
+  private readonly logger = new Logger(RevocationFeed.name);
+  private readonly revoked = new RevocationSet();
+  private readonly followers = new Map<string, Reload>();
+  private readonly connection: FeedConnection;
+  private versions: Readonly<Record<string, number>> = {};
+  private horizon = '0';
+  private lease: { readonly wall: number; readonly monotonic: number } | undefined;
+  /** The database's clock less this node's monotonic one, in milliseconds. */
+  private offset = 0;
+  private polling: Promise<void> | undefined;
+  private timers: NodeJS.Timeout[] = [];
+  private hinted = false;
+  private announcing = false;
+  private stopped = false;
+
+  constructor(
+    private readonly store: RevocationStore,
+    private readonly database: Database,
+    private readonly clock: Clock,
+    @Inject(DATABASE_URL) url: string,
+  ) {
+    this.connection = new FeedConnection(url, () => {
+      this.hinted = true;
+      void this.poll().catch(() => undefined);
+    });
+  }
+
+  /** Calls `reload` whenever the version of `topic` has changed, before the node counts as fresh again. */
+  follow(topic: string, reload: Reload): void {
+    this.followers.set(topic, reload);
+  }
+
+  /** Resolves when everything that is revoked now is known here; from then on the node follows by itself. */
+  async start(): Promise<void> {
+    await this.poll();
+    const tick = () => {
+      this.poll()
+        .catch((error: unknown) => this.logger.warn({ err: error }, 'the revocation feed did not answer'))
+        .finally(() => {
+          if (!this.stopped) this.timers[0] = setTimeout(tick, POLL_EVERY).unref();
+        });
+    };
+    this.timers = [
+      setTimeout(tick, POLL_EVERY).unref(),
+      setInterval(() => this.revoked.prune(this.now()), PRUNE_EVERY).unref(),
+    ];
+  }
+
+  onApplicationShutdown(): void {
+    this.stopped = true;
+    for (const timer of this.timers) clearTimeout(timer);
+    this.connection.close();
+  }
+
+  /** Entries held. */
+  get size(): number {
+    return this.revoked.size;
+  }
+
+  /** The database's clock in milliseconds, without asking it. A jump of the node's own clock does not move it. */
+  now(): number {
+    return this.clock.monotonic() + this.offset;
+  }
+
+  /** Meaningful only while {@link isFresh}. */
+  isRevoked(token: VerifiedToken): boolean {
+    return this.revoked.has(token);
+  }
+
+  /** Both clocks must agree that little time has passed: one stands still while the machine sleeps, the other may jump. */
+  isFresh(): boolean {
+    if (this.lease === undefined) return false;
+    const wall = this.clock.now() - this.lease.wall;
+    return this.clock.monotonic() - this.lease.monotonic < LEASE && wall < LEASE && wall > -LEASE;
+  }
+
+  /** Resolves once the node is fresh. Throws 503 if the database does not make it so in time. */
+  async fresh(): Promise<void> {
+    const start = this.clock.monotonic();
+    while (!this.isFresh()) {
+      try {
+        await this.poll();
+      } catch (error) {
+        if (this.clock.monotonic() - start >= PATIENCE || this.stopped) throw unavailable(error);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    }
+  }
+
+  /** Makes this node refuse at once what a committed transaction has revoked, and hints the others to look. */
+  publish(entries: readonly RevocationEntry[]): void {
+    for (const entry of entries) this.revoked.add(entry);
+    this.announce();
+  }
+
+  /**
+   * Hints the other nodes to look now. Outside any writing transaction and coalesced: a commit with a NOTIFY in it takes
+   * a lock on the whole server. A lost hint costs at most one polling interval.
+   */
+  announce(): void {
+    if (this.announcing) return;
+    this.announcing = true;
+    setTimeout(() => {
+      this.announcing = false;
+      this.database.query(`SELECT pg_notify('tandem', '')`).catch(() => undefined);
+    }, 5).unref();
+  }
+
+  /** One look, shared by all who want one while it runs; a hint during it asks for another. */
+  private poll(): Promise<void> {
+    this.polling ??= this.look().finally(() => {
+      this.polling = undefined;
+      if (this.hinted && !this.stopped) void this.poll().catch(() => undefined);
+    });
+    return this.polling;
+  }
+
+  private async look(): Promise<void> {
+    if (this.stopped) throw new Error('the node is stopping');
+    this.hinted = false;
+    const sent = { wall: this.clock.now(), monotonic: this.clock.monotonic() };
+    const page = await this.connection.read(this.store, this.horizon);
+    for (const entry of page.entries) this.revoked.add(entry);
+    await this.reloadChanged(page.versions);
+    this.horizon = page.horizon;
+    this.offset = page.now - sent.monotonic;
+    this.lease = sent;
+  }
+
+  private async reloadChanged(versions: Readonly<Record<string, number>>): Promise<void> {
+    for (const [topic, reload] of this.followers) {
+      if (versions[topic] !== this.versions[topic]) await reload();
+    }
+    this.versions = versions;
+  }
+}

@@ -1,0 +1,67 @@
+import { Inject, Module } from '@nestjs/common';
+import type { OnModuleInit } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AuditModule } from '../audit/audit.module.js';
+import { CONFIG } from '../config/config.js';
+import type { Config } from '../config/config.js';
+import { AccessTokens } from './access-token.service.js';
+import { Confirmations } from './confirmations.js';
+import { DeviceStore } from './device.store.js';
+import { ISSUER, issuerProvider } from './issuer.js';
+import { KeyRing } from './key-ring.service.js';
+import { LoginEnder } from './login-ender.service.js';
+import { RefreshTokenCodec } from './refresh-token.codec.js';
+import { RefreshToken } from './refresh-token.entity.js';
+import { RefreshTokenService } from './refresh-token.service.js';
+import { RefreshTokenStore } from './refresh-token.store.js';
+import { RevocationFeed } from './revocation-feed.js';
+import { Revocation } from './revocation.entity.js';
+import { RevocationStore } from './revocation.store.js';
+import { SigningKey } from './signing-key.entity.js';
+import { SigningKeyStore } from './signing-key.store.js';
+
+@Module({
+  imports: [AuditModule, TypeOrmModule.forFeature([RefreshToken, Revocation, SigningKey])],
+  providers: [
+    AccessTokens,
+    Confirmations,
+    DeviceStore,
+    issuerProvider,
+    KeyRing,
+    LoginEnder,
+    RefreshTokenCodec,
+    RefreshTokenService,
+    RefreshTokenStore,
+    RevocationFeed,
+    RevocationStore,
+    SigningKeyStore,
+  ],
+  exports: [
+    AccessTokens,
+    Confirmations,
+    DeviceStore,
+    ISSUER,
+    KeyRing,
+    LoginEnder,
+    RefreshTokenService,
+    RefreshTokenStore,
+    RevocationFeed,
+    RevocationStore,
+    SigningKeyStore,
+  ],
+})
+export class TokensModule implements OnModuleInit {
+  constructor(
+    private readonly revocations: RevocationStore,
+    private readonly feed: RevocationFeed,
+    private readonly keys: KeyRing,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** The order matters: a node serves only with the whole feed, and follows the ring before it reads it. */
+  async onModuleInit(): Promise<void> {
+    await this.revocations.noteTokenExpiry(this.config.tokenExpiry + this.config.clockTolerance);
+    await this.keys.start();
+    await this.feed.start();
+  }
+}

@@ -1,0 +1,128 @@
+import fc from 'fast-check';
+import Fastify from 'fastify';
+import { describe, expect, it } from 'vitest';
+import type { Config } from '../../../src/config/config.js';
+import { clientSubject, fastifyTrustProxy, subjectOf } from '../../../src/limits/client-address.js';
+
+describe('subjectOf', () => {
+  it.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['::FFFF:c000:201', '192.0.2.1'],
+    ['0:0:0:0:0:ffff:192.0.2.1', '192.0.2.1'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:0DB8:0001:0002::', '2001:db8:1:2::/64'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['2001:db8:1:2:3:4:192.0.2.1', '2001:db8:1:2::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['::', '0:0:0:0::/64'],
+    ['1::', '1:0:0:0::/64'],
+    ['fe80::1', 'fe80:0:0:0::/64'],
+  ])('counts %s as %s', (address, subject) => {
+    expect(subjectOf(address)).toBe(subject);
+  });
+
+  it('gives every spelling of every address of a /64 the same subject', () => {
+    const group = fc.integer({ min: 0, max: 0xffff });
+    fc.assert(
+      fc.property(
+        fc.array(group, { minLength: 8, maxLength: 8 }),
+        fc.array(group, { minLength: 4, maxLength: 4 }),
+        (a, low) => {
+          fc.pre(a[0] !== 0);
+          const long = a.map((part) => part.toString(16).padStart(4, '0').toUpperCase()).join(':');
+          const other = [...a.slice(0, 4), ...low].map((part) => part.toString(16)).join(':');
+          expect(subjectOf(long)).toBe(subjectOf(other));
+          expect(subjectOf(long)).not.toBe(subjectOf(`2001:db8:${(a[2]! ^ 1).toString(16)}::`));
+        },
+      ),
+    );
+  });
+});
+
+describe('clientSubject', () => {
+  const request = (ip: string | undefined, remoteAddress: string | undefined = '10.0.0.1') => ({
+    ip,
+    socket: { remoteAddress },
+  });
+
+  it('drops zone ids and ports', () => {
+    expect(clientSubject(request('fe80::1%eth0'))).toBe('fe80:0:0:0::/64');
+    expect(clientSubject(request('fe80::1%a\nb'))).toBe('fe80:0:0:0::/64');
+    expect(clientSubject(request('192.0.2.1:4711'))).toBe('192.0.2.1');
+    expect(clientSubject(request('[2001:db8::1]:4711'))).toBe('2001:db8:0:0::/64');
+  });
+
+  it('opens no fresh allowance for what is no address', () => {
+    for (const ip of [
+      'unknown',
+      '',
+      '1.2.3',
+      '010.0.0.1',
+      '0x7f.1',
+      '_hidden',
+      '1.2.3.4.5',
+      '::g',
+      '%',
+      '[]:1',
+      undefined,
+    ]) {
+      expect(clientSubject(request(ip))).toBe('10.0.0.1');
+    }
+  });
+
+  it('never throws, and answers an address, a /64 or the socket', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.ipV4(), fc.ipV6()), (ip) => {
+        expect(clientSubject(request(ip))).toMatch(/^(?:[\d.]+|[0-9a-f:]+::\/64)$/);
+      }),
+    );
+  });
+
+  it('has one subject for clients without any address', () => {
+    expect(clientSubject({ ip: undefined, socket: {} })).toBe('unknown');
+  });
+});
+
+describe('fastifyTrustProxy', () => {
+  async function seenBy(trustProxy: Config['trustProxy'], forwarded: string | undefined, from = '127.0.0.1') {
+    const app = Fastify({ trustProxy: fastifyTrustProxy(trustProxy) });
+    app.get('/', (incoming) => clientSubject(incoming));
+    const headers = forwarded === undefined ? {} : { 'x-forwarded-for': forwarded };
+    const response = await app.inject({ url: '/', headers, remoteAddress: from });
+    await app.close();
+    return response.body;
+  }
+
+  it('ignores X-Forwarded-For from anybody unless told otherwise', async () => {
+    expect(await seenBy(undefined, '192.0.2.1')).toBe('127.0.0.1');
+    expect(await seenBy(0, '192.0.2.1')).toBe('127.0.0.1');
+    expect(await seenBy([], '192.0.2.1')).toBe('127.0.0.1');
+  });
+
+  it('takes the address that many hops back, whatever the client put before it', async () => {
+    expect(await seenBy(1, '192.0.2.1')).toBe('192.0.2.1');
+    expect(await seenBy(1, '203.0.113.9, 192.0.2.1')).toBe('192.0.2.1');
+    expect(await seenBy(2, '203.0.113.9, 192.0.2.1, 10.0.0.2')).toBe('192.0.2.1');
+    expect(await seenBy(2, 'rubbish, , 192.0.2.1,10.0.0.2')).toBe('192.0.2.1');
+  });
+
+  it('counts without X-Forwarded-For by the socket', async () => {
+    expect(await seenBy(1, undefined)).toBe('127.0.0.1');
+    expect(await seenBy(['127.0.0.0/8'], undefined)).toBe('127.0.0.1');
+  });
+
+  it('stops at the first address that is not a trusted proxy', async () => {
+    const proxies = ['127.0.0.1', '10.0.0.0/8', '2001:db8:ffff::/48'];
+    expect(await seenBy(proxies, '203.0.113.9, 192.0.2.1, 10.1.2.3')).toBe('192.0.2.1');
+    expect(await seenBy(proxies, '10.9.9.9, 192.0.2.1')).toBe('192.0.2.1');
+    expect(await seenBy(proxies, '2001:db8:1:2::1, 2001:db8:ffff::1')).toBe('2001:db8:1:2::/64');
+    expect(await seenBy(proxies, '192.0.2.1', '198.51.100.1')).toBe('198.51.100.1');
+    expect(await seenBy(proxies, '192.0.2.1', '::ffff:127.0.0.1')).toBe('192.0.2.1');
+  });
+
+  it('counts rubbish passed on by a proxy as that proxy', async () => {
+    expect(await seenBy(['127.0.0.1'], '192.0.2.1, x7')).toBe('127.0.0.1');
+    expect(await seenBy(1, 'x8')).toBe('127.0.0.1');
+  });
+});

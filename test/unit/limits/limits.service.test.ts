@@ -1,0 +1,106 @@
+import { describe, expect, it, vi } from 'vitest';
+import { Clock } from '../../../src/common/clock.js';
+import { Problem } from '../../../src/common/problem.js';
+import type { Config } from '../../../src/config/config.js';
+import { RateLimiter } from '../../../src/limits/limits.service.js';
+import type { Consumption, RateLimitStore } from '../../../src/limits/limits.store.js';
+
+/** A store that answers when told. */
+function aLimiter({ limit = 10 } = {}) {
+  const asked: { wanted: number; answer: (c: Consumption) => void; fail: (error: Error) => void }[] = [];
+  const store = {
+    consume: vi.fn(
+      (_key: Buffer, wanted: number) =>
+        new Promise<Consumption>((answer, fail) => asked.push({ wanted, answer, fail })),
+    ),
+    refund: vi.fn(() => Promise.resolve()),
+    peek: vi.fn(() => Promise.resolve({ remaining: 3, resetMs: 500 })),
+  };
+  const config = { authRateLimit: limit, authRateWindow: 60 } as Config;
+  return { asked, store, limiter: new RateLimiter(store as unknown as RateLimitStore, new Clock(), config) };
+}
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+describe('RateLimiter', () => {
+  it('asks the database one question at a time for a subject, however many calls come', async () => {
+    const { asked, limiter } = aLimiter();
+    const first = limiter.hit('login', 'a');
+    const rest = Array.from({ length: 30 }, () => limiter.hit('login', 'a'));
+    expect(asked.map(({ wanted }) => wanted)).toEqual([1]);
+    asked[0]!.answer({ admitted: 1, remaining: 9, resetMs: 60_000 });
+    expect((await first).remaining).toBe(9);
+    await settled();
+    expect(asked.map(({ wanted }) => wanted)).toEqual([1, 30]);
+    asked[1]!.answer({ admitted: 9, remaining: 0, resetMs: 59_000 });
+    const outcomes = await Promise.all(rest);
+    expect(outcomes.filter(({ allowed }) => allowed).map(({ remaining }) => remaining)).toEqual([
+      8, 7, 6, 5, 4, 3, 2, 1, 0,
+    ]);
+    expect(outcomes.at(-1)).toEqual({
+      allowed: false,
+      limit: 10,
+      windowSeconds: 60,
+      remaining: 0,
+      resetMs: 59_000,
+      retryAfterMs: 59_000,
+    });
+  });
+
+  it('answers for a blocked subject without a query, and for no other subject or bucket', async () => {
+    const { asked, store, limiter } = aLimiter();
+    const hit = limiter.hit('login', 'a');
+    asked[0]!.answer({ admitted: 1, remaining: 0, resetMs: 30_000 });
+    await hit;
+    expect(limiter.blocked('login', 'a')).toBe(30);
+    expect((await limiter.hit('login', 'a')).allowed).toBe(false);
+    expect((await limiter.peek('login', 'a')).allowed).toBe(false);
+    expect(store.consume).toHaveBeenCalledTimes(1);
+    expect(store.peek).not.toHaveBeenCalled();
+    expect(limiter.blocked('login', 'b')).toBeUndefined();
+    expect(limiter.blocked('refresh', 'a')).toBeUndefined();
+  });
+
+  it('forgets a block when a call is given back, also when the answer that blocks is still under way', async () => {
+    const { asked, limiter } = aLimiter();
+    const full = limiter.hit('account', 'a');
+    asked[0]!.answer({ admitted: 1, remaining: 0, resetMs: 30_000 });
+    await full;
+    await limiter.refund('account', 'a');
+    expect(limiter.blocked('account', 'a')).toBeUndefined();
+    const late = limiter.hit('account', 'a');
+    await limiter.refund('account', 'a');
+    asked[1]!.answer({ admitted: 0, remaining: 0, resetMs: 30_000 });
+    expect((await late).allowed).toBe(false);
+    expect(limiter.blocked('account', 'a')).toBeUndefined();
+  });
+
+  it('fails everybody who waits when the database does not answer, and asks again for the next', async () => {
+    const { asked, limiter } = aLimiter();
+    const calls = [limiter.hit('login', 'a'), limiter.hit('login', 'a')];
+    asked[0]!.fail(new Error('gone'));
+    expect((await Promise.allSettled(calls)).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    void limiter.hit('login', 'a');
+    expect(asked).toHaveLength(2);
+  });
+
+  it('refuses with the time to wait and the RateLimit headers', async () => {
+    const { asked, limiter } = aLimiter();
+    const call = limiter.enforce('login', 'a');
+    asked[0]!.answer({ admitted: 0, remaining: 0, resetMs: 1_001 });
+    const problem: unknown = await call.catch((error: unknown) => error);
+    expect(problem).toBeInstanceOf(Problem);
+    expect(problem).toMatchObject({
+      code: 'rate_limited',
+      status: 429,
+      headers: {
+        'Retry-After': '2',
+        'RateLimit-Policy': '"login";q=10;w=60',
+        RateLimit: '"login";r=0;t=2',
+        'RateLimit-Limit': '10',
+        'RateLimit-Remaining': '0',
+        'RateLimit-Reset': '2',
+      },
+    });
+  });
+});
