@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
 import type { FastifyRequest } from 'fastify';
-import type { StrategyOptionsWithRequest } from 'passport-jwt';
 import { Strategy } from 'passport-jwt';
+import type { SecretOrKeyProvider, StrategyOptionsWithRequest } from 'passport-jwt';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { inspectToken, readClaims } from '../tokens/access-token.js';
@@ -11,8 +11,6 @@ import { KeyRing } from '../tokens/key-ring.service.js';
 import { refuseToken } from '../tokens/tokens.errors.js';
 import { bearerIn } from './bearer.js';
 import type { KnownToken } from './known-token.js';
-
-type Provider = NonNullable<StrategyOptionsWithRequest['secretOrKeyProvider']>;
 
 /**
  * Proves an access token that this node sees for the first time: its form, its header and then its signature by a key of
@@ -24,7 +22,7 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
   constructor(keys: KeyRing, @Inject(ISSUER) issuer: string, @Inject(CONFIG) config: Config) {
     super({
       jwtFromRequest: (request: FastifyRequest) => bearerIn(request.headers.authorization) ?? null,
-      secretOrKeyProvider: keyOf(keys) as Provider,
+      secretOrKeyProvider: keyOf(keys) as unknown as SecretOrKeyProvider,
       algorithms: ['RS256'],
       issuer,
       audience: config.jwtAudience,

@@ -2,10 +2,12 @@ import { Inject, Injectable, Optional } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { RefusalCounter } from '../audit/refusal-counter.js';
 import { refuse } from '../common/common.errors.js';
+import { CONFIG } from '../config/config.js';
+import type { Config } from '../config/config.js';
 import { clientSubject } from '../limits/client-address.js';
 import { RateLimiter } from '../limits/limits.service.js';
 import { RefreshTokenService } from '../tokens/refresh-token.service.js';
-import type { OpenedLogin } from '../tokens/refresh-token.service.js';
+import type { OpenedLogin, Rotation } from '../tokens/refresh-token.service.js';
 import { refuseToken } from '../tokens/tokens.errors.js';
 import { refuseAuth } from './auth.errors.js';
 import { originOf } from './origin.js';
@@ -21,6 +23,7 @@ export class RefreshService {
     private readonly tokens: RefreshTokenService,
     private readonly limiter: RateLimiter,
     private readonly refusals: RefusalCounter,
+    @Inject(CONFIG) private readonly config: Config,
     @Optional() @Inject(TOKEN_ELIGIBILITY) private readonly eligibility?: TokenEligibility,
   ) {}
 
@@ -32,12 +35,12 @@ export class RefreshService {
     const address = clientSubject(request);
     const wait = this.limiter.blocked('refresh', address);
     if (wait !== undefined) throw refuse('rate_limited', { headers: { 'Retry-After': String(wait) } });
-    const rotation =
+    const rotation: Rotation =
       token === undefined
-        ? ({ outcome: 'rejected', reason: 'refresh_token_invalid' } as const)
+        ? { outcome: 'rejected', reason: 'refresh_token_invalid' }
         : await this.tokens.present(token, (login, verdict) => this.admit(login, verdict), originOf(request));
     if (rotation.outcome === 'rotated' || rotation.outcome === 'repeated') return rotation;
-    const code = rotation.outcome === 'reused' ? 'refresh_token_reused' : rotation.reason;
+    const code = rotation.outcome === 'rejected' ? rotation.reason : 'refresh_token_reused';
     if (code !== 'refresh_token_reused') this.refusals.count(code, request.ip);
     // A refusal over the limit is told as such; what it revoked, it revoked.
     await this.limiter.enforce('refresh', address);
@@ -49,6 +52,9 @@ export class RefreshService {
       throw refuseAuth('jwt_not_enabled');
     }
     if (verdict === 'rotate') await this.limiter.enforce('refresh', login.sid);
-    else await this.limiter.enforce('refresh', `${login.sid} again`, this.limiter.quotaOf(REPEATS));
+    else await this.limiter.enforce('refresh', `${login.sid} again`, {
+      limit: REPEATS,
+      windowSeconds: this.config.authRateWindow,
+    });
   }
 }

@@ -1,0 +1,42 @@
+import { Controller, Get, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import type { Principal } from '../auth/principal.js';
+import { ApiProblems } from '../common/api-problems.decorator.js';
+import { COMMON_ERRORS } from '../common/common.errors.js';
+import { TOKEN_ERRORS, refuseToken } from '../tokens/tokens.errors.js';
+import { UserService } from '../users/user.service.js';
+import { UserStore } from '../users/user.store.js';
+import { MeDto, UsersDto, UsersQueryDto } from './api.dto.js';
+
+const DEFAULT_LIMIT = 50;
+
+/** The protected example API. */
+@ApiTags('API')
+@ApiBearerAuth()
+@ApiProblems(TOKEN_ERRORS, 'token_missing', 'token_malformed', 'token_invalid', 'token_expired', 'token_revoked')
+@ApiProblems(COMMON_ERRORS, 'service_unavailable')
+@Controller('api/users')
+export class UsersController {
+  constructor(
+    private readonly store: UserStore,
+    private readonly users: UserService,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List users', description: 'By name, a page at a time.' })
+  @ApiOkResponse({ type: UsersDto })
+  @ApiProblems(COMMON_ERRORS, 'validation_failed')
+  async list(@Query() { limit, cursor }: UsersQueryDto): Promise<UsersDto> {
+    return this.store.list(limit ?? DEFAULT_LIMIT, cursor);
+  }
+
+  @Get('me')
+  @ApiOperation({ summary: 'Who am I' })
+  @ApiOkResponse({ type: MeDto })
+  async me(@CurrentPrincipal() { userId }: Principal): Promise<MeDto> {
+    const user = await this.users.find(userId);
+    if (user === undefined) throw refuseToken('token_revoked');
+    return { id: user.id, username: user.username, role: user.role, created_at: user.createdAt };
+  }
+}
