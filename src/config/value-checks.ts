@@ -14,7 +14,7 @@ export function canonicalOrigins(value: unknown): unknown {
 
 /** True for `http(s)://host[:port]`. Neither `*` nor `null` is an origin to trust. */
 export function isOrigin(value: unknown): value is string {
-  return typeof value === 'string' && /^https?:\/\/[^\s\\/?#@]+\/?$/i.test(value) && URL.canParse(value);
+  return typeof value === 'string' && /^https?:\/\/[^\s\\/?#@*]+\/?$/i.test(value) && URL.canParse(value);
 }
 
 /** `TRUST_PROXY` as a hop count if it looks like one, else as its list of addresses. */

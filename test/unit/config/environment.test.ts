@@ -1,0 +1,94 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Test } from '@nestjs/testing';
+import { parse } from 'dotenv';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { CONFIG } from '../../../src/config/config.js';
+import { ConfigModule } from '../../../src/config/config.module.js';
+import { loadDotenv } from '../../../src/config/dotenv.js';
+import { environmentVariables } from '../../../src/config/environment.js';
+import { loadConfig } from '../../../src/config/load-config.js';
+
+/** The table of the contract, and the switch for the rules of production. */
+const VARIABLES = `
+  NODE_ENV PORT HOST DATABASE_URL DATA_DIR
+  JWT_SECRET JWT_SECRET_PREVIOUS KEYS_DIR RSA_MODULUS_BITS TOKEN_EXPIRY
+  REFRESH_TOKEN_EXPIRY REFRESH_FAMILY_EXPIRY REFRESH_REUSE_GRACE REFRESH_LOST_RESPONSE_WINDOW JWT_ISSUER
+  JWT_AUDIENCE CORS_ORIGINS CLOCK_TOLERANCE PASSWORD_MIN_LENGTH AUTH_RATE_LIMIT
+  AUTH_RATE_WINDOW TRUST_PROXY SESSION_SECRET SESSION_EXPIRY SESSION_COOKIE_NAME
+  SESSION_USER_KEY ROLLOUT_PHASE ROLLOUT_PERCENTAGE ADMIN_USERNAME ADMIN_PASSWORD
+  SMTP_URL MAIL_FROM LOG_LEVEL
+`
+  .trim()
+  .split(/\s+/);
+
+const example = readFileSync(new URL('../../../.env.example', import.meta.url), 'utf8');
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'dotenv-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+describe('the environment', () => {
+  it('has the variables of the contract and no other', () => {
+    expect(environmentVariables()).toEqual(VARIABLES);
+  });
+});
+
+describe('.env.example', () => {
+  it('names every variable once', () => {
+    const named = [...example.matchAll(/^#([A-Z_]+)=/gm)].map((match) => match[1] ?? '');
+    expect(named).toHaveLength(VARIABLES.length);
+    expect(new Set(named)).toEqual(new Set(VARIABLES));
+  });
+
+  it('changes nothing when it is copied', () => {
+    expect(parse(example)).toEqual({});
+  });
+
+  it('shows the defaults, and valid values for what has none', () => {
+    const secrets = { JWT_SECRET: 'a', SESSION_SECRET: 'b' };
+    const { trustProxy, corsOrigins, databaseUrl, jwtIssuer, smtpUrl, mailFrom, ...shown } = loadConfig(
+      { ...parse(example.replaceAll(/^#(?=[A-Z_]+=)/gm, '')), ...secrets },
+      folder,
+    );
+    expect(loadConfig(secrets, folder)).toMatchObject(shown);
+    for (const form of [trustProxy, corsOrigins, databaseUrl, jwtIssuer, smtpUrl, mailFrom])
+      expect(form).toBeTruthy();
+  });
+});
+
+describe('the .env file', () => {
+  it('adds to the environment, overrides nothing and prints nothing', () => {
+    const print = [vi.spyOn(console, 'log'), vi.spyOn(console, 'error'), vi.spyOn(process.stdout, 'write')];
+    writeFileSync(join(folder, '.env'), 'PORT=1\nHOST="::1" # local\n');
+    const env: NodeJS.ProcessEnv = { PORT: '2', DOTENV_CONFIG_DEBUG: 'true', DOTENV_CONFIG_OVERRIDE: 'true' };
+    loadDotenv(folder, env);
+    for (const spy of print) {
+      expect(spy).not.toHaveBeenCalled();
+      spy.mockRestore();
+    }
+    expect(env).toMatchObject({ PORT: '2', HOST: '::1' });
+  });
+
+  it('may be missing', () => {
+    const env = {};
+    loadDotenv(folder, env);
+    expect(env).toEqual({});
+  });
+
+  it('stops the start when it is there and cannot be read', () => {
+    mkdirSync(join(folder, '.env'));
+    expect(() => loadDotenv(folder, {})).toThrow(/^\.env takes .*\(EISDIR\)$/);
+  });
+});
+
+describe('ConfigModule', () => {
+  it('gives the configuration under CONFIG', async () => {
+    const config = loadConfig({ JWT_SECRET: 'a', SESSION_SECRET: 'b' }, folder);
+    const module = await Test.createTestingModule({ imports: [ConfigModule.forRoot(config)] }).compile();
+    expect(module.get(CONFIG)).toBe(config);
+  });
+});

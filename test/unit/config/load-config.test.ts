@@ -1,0 +1,226 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ConfigurationError } from '../../../src/config/configuration-error.js';
+import { loadConfig } from '../../../src/config/load-config.js';
+
+const cwd = mkdtempSync(join(tmpdir(), 'config-'));
+afterAll(() => rmSync(cwd, { recursive: true }));
+
+const load = (env: NodeJS.ProcessEnv = {}) =>
+  loadConfig({ JWT_SECRET: 'a secret', SESSION_SECRET: 'another', ...env }, cwd);
+
+function faultsOf(env: NodeJS.ProcessEnv): readonly string[] {
+  try {
+    load(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.faults;
+    throw error;
+  }
+}
+
+describe('the configuration', () => {
+  it('has the documented defaults', () => {
+    expect(load()).toEqual({
+      production: false,
+      port: 5000,
+      host: '127.0.0.1',
+      databaseUrl: undefined,
+      dataDir: join(cwd, '.data'),
+      jwtSecret: 'a secret',
+      jwtSecretPrevious: undefined,
+      keysDir: join(cwd, 'keys'),
+      rsaModulusBits: 3072,
+      tokenExpiry: 900,
+      refreshTokenExpiry: 604_800,
+      refreshFamilyExpiry: 2_592_000,
+      refreshReuseGrace: 10,
+      refreshLostResponseWindow: 86_400,
+      jwtIssuer: undefined,
+      jwtAudience: 'api',
+      corsOrigins: [],
+      clockTolerance: 5,
+      passwordMinLength: 15,
+      authRateLimit: 10,
+      authRateWindow: 60,
+      trustProxy: undefined,
+      sessionSecret: 'another',
+      sessionExpiry: 86_400,
+      sessionCookieName: 'session_id',
+      sessionUserKey: 'userId',
+      rolloutPhase: 'gradual_rollout',
+      rolloutPercentage: 100,
+      adminUsername: undefined,
+      adminPassword: undefined,
+      smtpUrl: undefined,
+      mailFrom: undefined,
+      logLevel: 'info',
+    });
+  });
+
+  it('takes an empty variable for an unset one', () => {
+    expect(load({ PORT: '', JWT_ISSUER: '', TRUST_PROXY: '', ADMIN_USERNAME: '' })).toEqual(load());
+  });
+
+  it('ignores variables that are not its own', () => {
+    expect(load({ PATH: '/bin', __proto__: 'x', constructor: 'y' } as NodeJS.ProcessEnv)).toEqual(load());
+  });
+
+  it.each([
+    ['PORT', '0', 'port', 0],
+    ['HOST', '::1', 'host', '::1'],
+    ['HOST', 'localhost', 'host', 'localhost'],
+    ['DATABASE_URL', 'postgres://u:p@db:5432/x', 'databaseUrl', 'postgres://u:p@db:5432/x'],
+    ['DATA_DIR', '/var/lib/tandem', 'dataDir', '/var/lib/tandem'],
+    ['KEYS_DIR', 'k', 'keysDir', join(cwd, 'k')],
+    ['JWT_SECRET', 'your-secret-key-here', 'jwtSecret', 'your-secret-key-here'],
+    ['JWT_SECRET_PREVIOUS', 'x', 'jwtSecretPrevious', 'x'],
+    ['RSA_MODULUS_BITS', '2048', 'rsaModulusBits', 2048],
+    ['TOKEN_EXPIRY', '1', 'tokenExpiry', 1],
+    ['REFRESH_REUSE_GRACE', '0', 'refreshReuseGrace', 0],
+    ['REFRESH_LOST_RESPONSE_WINDOW', '0', 'refreshLostResponseWindow', 0],
+    ['JWT_ISSUER', 'https://id.example.com/tandem', 'jwtIssuer', 'https://id.example.com/tandem'],
+    [
+      'CORS_ORIGINS',
+      'HTTPS://A.example:443, http://b:81/,https://a.example',
+      'corsOrigins',
+      ['https://a.example', 'http://b:81'],
+    ],
+    ['TRUST_PROXY', '2', 'trustProxy', 2],
+    ['TRUST_PROXY', '10.0.0.0/8, ::1', 'trustProxy', ['10.0.0.0/8', '::1']],
+    ['AUTH_RATE_LIMIT', '1000000000', 'authRateLimit', 1_000_000_000],
+    ['SESSION_COOKIE_NAME', 'connect.sid', 'sessionCookieName', 'connect.sid'],
+    ['SESSION_USER_KEY', 'passport.user', 'sessionUserKey', 'passport.user'],
+    ['ROLLOUT_PHASE', 'off', 'rolloutPhase', 'off'],
+    ['ROLLOUT_PERCENTAGE', '0', 'rolloutPercentage', 0],
+    ['SMTP_URL', 'smtps://u:p@mail', 'smtpUrl', 'smtps://u:p@mail'],
+    ['MAIL_FROM', 'Tandem <a@b.example>', 'mailFrom', 'Tandem <a@b.example>'],
+    ['LOG_LEVEL', 'silent', 'logLevel', 'silent'],
+  ])('reads %s=%s', (name, value, property, expected) => {
+    expect(load({ [name]: value })).toHaveProperty(property, expected);
+  });
+
+  it.each([
+    ['NODE_ENV', 'prod', 'Production', ' production'],
+    ['PORT', '65536', '-1', '12abc', '1e3', '0x10', ' 80', '80 ', '  ', '1.5', '+1', '080', '٣'],
+    ['HOST', 'a b', '999.1.1.1', 'http://x', '-a', 'a..b', '[::1]'],
+    ['DATABASE_URL', 'localhost', 'mysql://localhost/x', 'postgresql://a:b c@d/e', 'postgres://h:99999/x'],
+    ['DATA_DIR', ' ', 'a\nb'],
+    ['KEYS_DIR', ' '],
+    ['RSA_MODULUS_BITS', '1024', '3073', '2048.0'],
+    ['TOKEN_EXPIRY', '0', '86401', '15m', '999999999999999999999'],
+    ['REFRESH_TOKEN_EXPIRY', '0', '7d'],
+    ['REFRESH_FAMILY_EXPIRY', '0', 'never'],
+    ['REFRESH_REUSE_GRACE', '-1', '301'],
+    ['REFRESH_LOST_RESPONSE_WINDOW', '-1', '86401'],
+    [
+      'JWT_ISSUER',
+      'tandem',
+      'ftp://a',
+      'https://a?b',
+      'https://a#b',
+      'https://u:p@a',
+      'https://',
+      'https://a b',
+    ],
+    ['JWT_AUDIENCE', ' ', 'a\tb'],
+    [
+      'CORS_ORIGINS',
+      '*',
+      'null',
+      'https://a/b',
+      'https://a,',
+      'a.example',
+      'https://u@a',
+      'https://a?',
+      'https://*.a',
+      'https:a',
+    ],
+    ['CLOCK_TOLERANCE', '61', '5s'],
+    ['PASSWORD_MIN_LENGTH', '0', '129'],
+    ['AUTH_RATE_LIMIT', '0', '1000000001'],
+    ['AUTH_RATE_WINDOW', '0', '86401'],
+    [
+      'TRUST_PROXY',
+      '0',
+      '101',
+      'true',
+      'proxy',
+      '10.0.0.0/33',
+      '::/129',
+      '10.0.0.1,',
+      'fe80::1%eth0',
+      '1.2.3.4/8/8',
+      '10.0.0.0/',
+    ],
+    ['SESSION_EXPIRY', '0'],
+    ['SESSION_COOKIE_NAME', 'a b', 'a;b', 'a=b', 'é', 'refresh_token'],
+    ['SESSION_USER_KEY', 'a..b', '.a', 'a.', '__proto__.x', 'a.constructor', 'a b'],
+    ['ROLLOUT_PHASE', 'on', 'OFF'],
+    ['ROLLOUT_PERCENTAGE', '101', '50%', '0.5'],
+    ['SMTP_URL', 'mail.example.com', 'http://mail'],
+    ['MAIL_FROM', 'tandem', 'a@b, c@d', 'x\r\nBcc: a@b'],
+    ['LOG_LEVEL', 'verbose', 'INFO'],
+  ])('refuses a bad %s with one line that names it and repeats nothing', (name, ...values) => {
+    for (const value of values) {
+      const faults = faultsOf({ [name]: value });
+      expect(faults, value).toHaveLength(1);
+      expect(faults[0], value).toMatch(new RegExp(`^${name} takes [^\\n]+$`));
+    }
+  });
+
+  it('names every fault at once, in the order of the documentation', () => {
+    const faults = faultsOf({ LOG_LEVEL: 'loud', PORT: 'x', TOKEN_EXPIRY: 'y', ADMIN_PASSWORD: 'z' });
+    expect(faults.map((line) => line.split(' ')[0])).toEqual([
+      'PORT',
+      'TOKEN_EXPIRY',
+      'ADMIN_USERNAME',
+      'LOG_LEVEL',
+    ]);
+  });
+
+  it('takes the name and the password of the first admin together or not at all', () => {
+    expect(load({ ADMIN_USERNAME: 'root', ADMIN_PASSWORD: 'p' })).toMatchObject({
+      adminUsername: 'root',
+      adminPassword: 'p',
+    });
+    expect(faultsOf({ ADMIN_USERNAME: 'root' })).toEqual([expect.stringMatching(/^ADMIN_PASSWORD takes/)]);
+    expect(faultsOf({ ADMIN_PASSWORD: 'p' })).toEqual([expect.stringMatching(/^ADMIN_USERNAME takes/)]);
+  });
+
+  it('reads a whole number as itself or not at all', () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 1 }), (text) => {
+        const faults = faultsOf({ AUTH_RATE_LIMIT: text });
+        if (faults.length === 0) expect(String(load({ AUTH_RATE_LIMIT: text }).authRateLimit)).toBe(text);
+      }),
+    );
+  });
+
+  it('fails with faults alone, whatever the variables hold', () => {
+    const names = [
+      'JWT_ISSUER',
+      'CORS_ORIGINS',
+      'TRUST_PROXY',
+      'DATABASE_URL',
+      'MAIL_FROM',
+      'SESSION_USER_KEY',
+    ];
+    fc.assert(
+      fc.property(fc.constantFrom(...names), fc.string({ unit: 'binary' }), (name, value) => {
+        for (const fault of faultsOf({ [name]: value }))
+          expect(fault.startsWith(`${name} takes `)).toBe(true);
+      }),
+    );
+  });
+
+  it('names the secret that cannot be kept because DATA_DIR is no folder', () => {
+    writeFileSync(join(cwd, 'file'), '');
+    expect(faultsOf({ JWT_SECRET: '', DATA_DIR: 'file' })).toEqual([
+      expect.stringMatching(/^JWT_SECRET takes a secret: .*DATA_DIR.*\(ENOTDIR|EEXIST\)$/),
+    ]);
+  });
+});

@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest';
+import type { Config } from '../../../src/config/config.js';
+import { configWarnings } from '../../../src/config/config-warnings.js';
+import { ConfigurationError } from '../../../src/config/configuration-error.js';
+import { loadConfig } from '../../../src/config/load-config.js';
+
+const STRONG = 'kX3vQ9mZr7Lw2TnB8yHc5PdJ6sFg4AeU';
+const PRODUCTION = {
+  NODE_ENV: 'production',
+  DATABASE_URL: 'postgresql://db/tandem',
+  JWT_SECRET: STRONG,
+  SESSION_SECRET: 's',
+};
+
+function refused(env: NodeJS.ProcessEnv): string[] {
+  try {
+    loadConfig(env, '/nowhere');
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return error.faults.map((fault) => fault.split(' ')[0] ?? '');
+  }
+}
+
+const warned = (change: Partial<Config>) =>
+  configWarnings({ ...loadConfig(PRODUCTION, '/nowhere'), ...change }).map((line) => line.split(' ')[0]);
+
+describe('the configuration in production', () => {
+  it('needs a database and two secrets, and makes none', () => {
+    expect(refused({ NODE_ENV: 'production' })).toEqual(['DATABASE_URL', 'JWT_SECRET', 'SESSION_SECRET']);
+    expect(refused({ ...PRODUCTION, JWT_SECRET: '', SESSION_SECRET: '' })).toEqual([
+      'JWT_SECRET',
+      'SESSION_SECRET',
+    ]);
+    expect(loadConfig(PRODUCTION, '/nowhere')).toMatchObject({
+      production: true,
+      jwtSecret: STRONG,
+      sessionSecret: 's',
+    });
+  });
+
+  it.each([
+    ['short', STRONG.slice(1)],
+    ['short, but long in UTF-16', '🔑'.repeat(16) + 'abcdefghijk'],
+    ['the one of the README', 'your-secret-key-here'],
+    ['a lengthened placeholder', 'your-secret-key-here-0123456789-abcdef'],
+    ['CHANGEME', `CHANGEME-${STRONG}`],
+    ['change me', `please_change_me_${STRONG}`],
+    ['an example', `${STRONG}-example`],
+    ['a placeholder', `placeholder-${STRONG}`],
+    ['one character', 'x'.repeat(64)],
+    ['few characters', 'abcabcbacbacbabcabcbabcbabcbacbabcab'],
+    ['a repetition', 'correcthorsebattery'.repeat(2)],
+  ])('refuses a secret that is %s', (_, secret) => {
+    expect(refused({ ...PRODUCTION, JWT_SECRET: secret })).toEqual(['JWT_SECRET']);
+  });
+
+  it('never repeats a secret in a fault', () => {
+    const env = {
+      ...PRODUCTION,
+      JWT_SECRET: 'hunter2',
+      JWT_SECRET_PREVIOUS: 'hunter3',
+      DATABASE_URL: 'x://u:hunter4@h',
+    };
+    expect(() => loadConfig(env, '/nowhere')).toThrow(
+      /^DATABASE_URL takes .+\nJWT_SECRET takes .+\nJWT_SECRET_PREVIOUS takes .+$/,
+    );
+    expect(() => loadConfig(env, '/nowhere')).not.toThrow(/hunter/);
+  });
+
+  it('takes hexadecimal, base64 and long phrases for secrets', () => {
+    const secrets = [
+      '9f86d081884c7d659a2feaa0c55ad015',
+      'q83vEjRWeJC6vN7wEjRWeJq83vASNFZ4kLreA==',
+      'tea and twelve sleepy otters by the sea',
+    ];
+    for (const secret of secrets) expect(refused({ ...PRODUCTION, JWT_SECRET: secret }), secret).toEqual([]);
+  });
+
+  it('holds the previous secret to its length alone, so that a guessable one can be left behind', () => {
+    expect(refused({ ...PRODUCTION, JWT_SECRET_PREVIOUS: 'short' })).toEqual(['JWT_SECRET_PREVIOUS']);
+    expect(refused({ ...PRODUCTION, JWT_SECRET_PREVIOUS: 'your-secret-key-here-your-secret-key' })).toEqual(
+      [],
+    );
+  });
+});
+
+describe('the warnings about a configuration', () => {
+  it('are none for a sound one', () => {
+    expect(warned({})).toEqual([]);
+  });
+
+  it('name the secret that production would refuse, and do not tell it', () => {
+    const config = {
+      ...loadConfig(PRODUCTION, '/nowhere'),
+      production: false,
+      jwtSecret: 'your-secret-key-here',
+    };
+    expect(configWarnings(config)).toEqual([expect.stringMatching(/^JWT_SECRET is (?!.*your-secret)/)]);
+  });
+
+  it.each<[string, Partial<Config>]>([
+    ['REFRESH_FAMILY_EXPIRY', { refreshFamilyExpiry: 1 }],
+    ['PASSWORD_MIN_LENGTH', { passwordMinLength: 7 }],
+    ['TRUST_PROXY', { trustProxy: ['10.0.0.0/8', '0.0.0.0/0'] }],
+    ['JWT_ISSUER', { jwtIssuer: 'http://a' }],
+  ])('name %s where it is allowed but unwise', (name, change) => {
+    expect(warned(change)).toEqual([name]);
+  });
+});
