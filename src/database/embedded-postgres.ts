@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { serverAccount } from './embedded-account.js';
 import { embeddedBinaries } from './embedded-binaries.js';
@@ -72,6 +72,8 @@ async function serve(dataDir: string, log: (line: string) => void): Promise<Post
 }
 
 async function release(dataDir: string, marker: string): Promise<void> {
+  // Whoever deletes the folder under a running server ends it: PostgreSQL notices within a minute.
+  if ((await stat(dataDir).catch(() => undefined)) === undefined) return;
   await withLock(lockOf(dataDir), async () => {
     await rm(marker, { force: true });
     if (await hasUsers(dataDir)) return;

@@ -8,6 +8,7 @@ import { AccessTokens } from './access-token.service.js';
 import { Confirmations } from './confirmations.js';
 import { DeviceStore } from './device.store.js';
 import { ISSUER, issuerProvider } from './issuer.js';
+import { KeyOpener } from './key-opener.js';
 import { KeyRing } from './key-ring.service.js';
 import { LoginEnder } from './login-ender.service.js';
 import { RefreshTokenCodec } from './refresh-token.codec.js';
@@ -27,6 +28,7 @@ import { SigningKeyStore } from './signing-key.store.js';
     Confirmations,
     DeviceStore,
     issuerProvider,
+    KeyOpener,
     KeyRing,
     LoginEnder,
     RefreshTokenCodec,

@@ -1,0 +1,162 @@
+import { createPublicKey, sign } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { promisify } from 'node:util';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { Origin } from '../audit/audit-context.js';
+import { unavailable } from '../common/common.errors.js';
+import { CONFIG } from '../config/config.js';
+import type { Config } from '../config/config.js';
+import { KeyFiles } from './key-files.js';
+import { decryptKey, generateKey } from './key-material.js';
+import { KeyOpener } from './key-opener.js';
+import { ringAt } from './key-ring.js';
+import type { Ring } from './key-ring.js';
+import { RevocationFeed } from './revocation-feed.js';
+import { KEYS_TOPIC, SigningKeyStore } from './signing-key.store.js';
+import type { Distrust, KeyRow } from './signing-key.store.js';
+
+export { JWKS_MAX_AGE } from './key-ring.js';
+
+const signAsync = promisify(sign);
+
+/** A key in use on this node. */
+interface LoadedKey extends KeyRow {
+  readonly publicKey: KeyObject;
+  /** Undefined if this node's JWT_SECRET does not open it: it verifies, it does not sign. */
+  readonly privateKey: KeyObject | undefined;
+  /** The protected header of what it signs, encoded. */
+  readonly header: string;
+}
+
+/** A key as administrators see it. Times as ISO 8601. */
+export interface KeyView {
+  readonly kid: string;
+  readonly state: 'next' | 'current' | 'previous' | 'distrusted' | 'gone';
+  readonly created_at: string;
+  readonly promote_at: string;
+  readonly distrusted_at: string | null;
+}
+
+/** The keys that access tokens are signed with. The database is the truth; nodes follow it within a second. */
+@Injectable()
+export class KeyRing {
+  private readonly logger = new Logger(KeyRing.name);
+  private readonly files: KeyFiles;
+  private readonly listeners: ((keeps: (kid: string) => boolean) => void)[] = [];
+  private keys: ReadonlyMap<string, LoadedKey> = new Map();
+  private longestExpiry = 0;
+
+  constructor(
+    private readonly store: SigningKeyStore,
+    private readonly opener: KeyOpener,
+    private readonly feed: RevocationFeed,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {
+    this.files = new KeyFiles(config.keysDir);
+    feed.follow(KEYS_TOPIC, () => this.reload());
+  }
+
+  /** Makes the first key if there is none. Throws KeyRingError if this node may not use the ring. */
+  async start(): Promise<void> {
+    await this.opener.open();
+    await this.reload();
+  }
+
+  /** Tells `listener` which keys are kept whenever one may have gone. */
+  onChange(listener: (keeps: (kid: string) => boolean) => void): void {
+    this.listeners.push(listener);
+  }
+
+  /** The key that a token with this `kid` must be signed by; undefined if nothing signed by it counts (any more). */
+  publicKey(kid: string): KeyObject | undefined {
+    return this.keys.get(kid)?.publicKey;
+  }
+
+  /** Whether this node can sign. */
+  canSign(now: number): boolean {
+    return this.ring(now).current?.privateKey !== undefined;
+  }
+
+  /** A compact JWS (RFC 7515) with `typ` `at+jwt`, signed off the event loop. `now`: on the database's clock. */
+  async sign(claims: object, now: number): Promise<string> {
+    const key = this.ring(now).current;
+    if (key?.privateKey === undefined) throw unavailable(new Error('no key to sign with'));
+    const input = `${key.header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`;
+    const signature = await signAsync('sha256', Buffer.from(input), key.privateKey);
+    return `${input}.${signature.toString('base64url')}`;
+  }
+
+  /** The JWK Set (RFC 7517) as JSON. */
+  jwks(now: number): { readonly body: string } {
+    const { current, next, previous } = this.ring(now);
+    const published = [...(current === undefined ? [] : [current]), ...next, ...previous];
+    const keys = published.map(({ kid, publicJwk }) => ({ ...publicJwk, kid, alg: 'RS256', use: 'sig' }));
+    return { body: JSON.stringify({ keys }) };
+  }
+
+  /** Publishes a next key, unless one is ripening. No request fails: it signs only once clients know it. */
+  async rotate(origin: Origin, actorId?: string): Promise<KeyView[]> {
+    await this.store.rotate(await this.newKey(), origin, actorId);
+    await this.follow();
+    return this.list();
+  }
+
+  /** From the moment this returns nothing signed by that key is accepted here, and within a second anywhere. */
+  async distrust(kid: string, origin: Origin, actorId?: string): Promise<Distrust> {
+    const outcome = await this.store.distrust(kid, await this.newKey(), origin, actorId);
+    await this.follow();
+    return outcome;
+  }
+
+  async list(): Promise<KeyView[]> {
+    const { keys, now, longestExpiry } = await this.store.load();
+    const { current, next, previous } = ringAt(keys, now, longestExpiry);
+    const states = new Map<string, KeyView['state']>(previous.map(({ kid }) => [kid, 'previous']));
+    for (const { kid } of next) states.set(kid, 'next');
+    if (current !== undefined) states.set(current.kid, 'current');
+    return keys.map((key) => ({
+      kid: key.kid,
+      state: key.distrusted ? 'distrusted' : (states.get(key.kid) ?? 'gone'),
+      created_at: key.createdAt.toISOString(),
+      promote_at: new Date(key.promoteAt).toISOString(),
+      distrusted_at: key.distrustedAt?.toISOString() ?? null,
+    }));
+  }
+
+  /** Reads the ring again. What a key signed that is not in it any more counts no longer on this node. */
+  async reload(): Promise<void> {
+    const { keys, now, longestExpiry } = await this.store.load();
+    const { current, next, previous } = ringAt(keys, now, longestExpiry);
+    const kept = [current, ...next, ...previous].filter((key) => key !== undefined);
+    const loaded = new Map(kept.map((row) => [row.kid, this.open(row)]));
+    const gone = [...new Set([...this.keys.keys(), ...keys.map(({ kid }) => kid)])].filter((kid) => !loaded.has(kid));
+    this.keys = loaded;
+    this.longestExpiry = longestExpiry;
+    for (const listener of this.listeners) listener((kid) => loaded.has(kid));
+    await this.files
+      .sync(new Map(kept.map(({ kid, privatePem }) => [kid, privatePem])), gone)
+      .catch((error: unknown) => this.logger.warn({ err: error }, 'KEYS_DIR could not be written'));
+  }
+
+  private ring(now: number): Ring<LoadedKey> {
+    return ringAt([...this.keys.values()], now, this.longestExpiry);
+  }
+
+  private open(row: KeyRow): LoadedKey {
+    const known = this.keys.get(row.kid);
+    const privateKey = known?.privateKey ?? decryptKey(row.privatePem, this.config.jwtSecret);
+    if (privateKey === undefined) this.logger.error(`JWT_SECRET does not open the key ${row.kid}: it cannot sign here`);
+    const publicKey = known?.publicKey ?? createPublicKey({ key: row.publicJwk, format: 'jwk' });
+    const header = Buffer.from(JSON.stringify({ alg: 'RS256', typ: 'at+jwt', kid: row.kid })).toString('base64url');
+    return { ...row, publicKey, privateKey, header };
+  }
+
+  private newKey() {
+    return generateKey(this.config.rsaModulusBits, this.config.jwtSecret);
+  }
+
+  private async follow(): Promise<void> {
+    await this.reload();
+    this.feed.announce();
+  }
+}

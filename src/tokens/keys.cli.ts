@@ -1,0 +1,84 @@
+import { Logger, Module } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { NO_ORIGIN } from '../audit/audit-context.js';
+import { CommonModule } from '../common/common.module.js';
+import type { Config } from '../config/config.js';
+import { ConfigModule } from '../config/config.module.js';
+import { loadDotenv } from '../config/dotenv.js';
+import { loadConfig } from '../config/load-config.js';
+import { DatabaseModule } from '../database/database.module.js';
+import { ensureEmbeddedPostgres } from '../database/embedded-postgres.js';
+import { KeyRing } from './key-ring.service.js';
+import type { KeyView } from './key-ring.service.js';
+import { TokensModule } from './tokens.module.js';
+
+const USAGE = `Usage: npm run keys -- <command> [--json]
+
+  list             the signing keys and their state
+  rotate           publish a next key; it signs once clients know it
+  distrust <kid>   refuse everything that key has signed, at once
+
+Works beside running nodes, which follow within a second.
+`;
+
+@Module({})
+class KeysModule {
+  static forRoot(config: Config, url: string): DynamicModule {
+    return {
+      module: KeysModule,
+      imports: [ConfigModule.forRoot(config), CommonModule, DatabaseModule.forRoot(url), TokensModule],
+    };
+  }
+}
+
+function print(keys: readonly KeyView[], json: boolean): void {
+  if (json) process.stdout.write(`${JSON.stringify({ keys }, null, 2)}\n`);
+  else for (const key of keys) process.stdout.write(`${key.state.padEnd(10)} ${key.kid} signs from ${key.promote_at}\n`);
+}
+
+/** The exit code: 0 done, 1 not done, 2 not understood. */
+async function run(ring: KeyRing, [command, kid, ...rest]: readonly string[], json: boolean): Promise<number> {
+  if (command === 'list' && kid === undefined) print(await ring.list(), json);
+  else if (command === 'rotate' && kid === undefined) print(await ring.rotate(NO_ORIGIN), json);
+  else if (command === 'distrust' && kid !== undefined && rest.length === 0) {
+    if ((await ring.distrust(kid, NO_ORIGIN)) === 'unknown') {
+      process.stderr.write(`There is no key ${kid}\n`);
+      return 1;
+    }
+    print(await ring.list(), json);
+  } else {
+    process.stderr.write(USAGE);
+    return 2;
+  }
+  return 0;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const words = args.filter((word) => !word.startsWith('--'));
+  if (args.includes('--help') || words.length === 0) {
+    process.stdout.write(USAGE);
+    return words.length === 0 && !args.includes('--help') ? 2 : 0;
+  }
+  loadDotenv();
+  const config = loadConfig();
+  const embedded =
+    config.databaseUrl === undefined ? await ensureEmbeddedPostgres(config.dataDir, () => undefined) : undefined;
+  Logger.overrideLogger(['error']);
+  const module = KeysModule.forRoot(config, config.databaseUrl ?? embedded!.url);
+  const app = await NestFactory.createApplicationContext(module, { logger: ['error'], abortOnError: false });
+  try {
+    return await run(app.get(KeyRing), words, args.includes('--json'));
+  } finally {
+    await app.close();
+    await embedded?.release();
+  }
+}
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  },
+);

@@ -1,0 +1,136 @@
+import { Injectable } from '@nestjs/common';
+import type { JsonWebKey } from 'node:crypto';
+import type { Origin } from '../audit/audit-context.js';
+import { AuditStore } from '../audit/audit.store.js';
+import { Database } from '../database/database.js';
+import type { Sql } from '../database/database.js';
+import { ServiceStateStore } from '../database/service-state.store.js';
+import type { StoredKey } from './key-material.js';
+import { DWELL, ringAt } from './key-ring.js';
+import type { KeyTimes } from './key-ring.js';
+
+/** The topic by which nodes follow the ring. */
+export const KEYS_TOPIC = 'keys';
+
+export interface KeyRow extends KeyTimes {
+  readonly publicJwk: JsonWebKey;
+  readonly privatePem: string;
+  readonly createdAt: Date;
+  readonly distrustedAt: Date | null;
+}
+
+/** The rows of the ring with the clock that they are to be read by. */
+export interface KeyRows {
+  readonly keys: readonly KeyRow[];
+  /** Milliseconds, on the database's clock. */
+  readonly now: number;
+  /** Seconds that a token may live. */
+  readonly longestExpiry: number;
+}
+
+export type Distrust = 'distrusted' | 'unknown';
+
+const LOAD = `
+  SELECT kid, public_jwk AS "publicJwk", private_pem AS "privatePem", created_at AS "createdAt",
+    extract(epoch FROM promote_at)::float8 * 1000 AS "promoteAt",
+    distrusted_at AS "distrustedAt", distrusted_at IS NOT NULL AS distrusted
+  FROM signing_keys ORDER BY promote_at, kid`;
+
+const CLOCK = `
+  SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now, max_token_expiry AS "longestExpiry"
+  FROM service_state`;
+
+const INSERT = `
+  INSERT INTO signing_keys (kid, public_jwk, private_pem, promote_at)
+  VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4::float8)) ON CONFLICT (kid) DO NOTHING`;
+
+const PROMOTE = `UPDATE signing_keys SET promote_at = clock_timestamp() WHERE kid = $1`;
+const DISTRUST = `UPDATE signing_keys SET distrusted_at = clock_timestamp() WHERE kid = $1`;
+const RE_ENCRYPT = `UPDATE signing_keys SET private_pem = $2 WHERE kid = $1`;
+const REMOVE = `DELETE FROM signing_keys WHERE kid = ANY ($1::text[])`;
+
+/** Distrusted keys stay listed for so long, in milliseconds. */
+const KEEP_DISTRUSTED = 30 * 24 * 3_600_000;
+
+/** All SQL of the ring. What changes it does so alone, under the lock of the service's state. */
+@Injectable()
+export class SigningKeyStore {
+  constructor(
+    private readonly database: Database,
+    private readonly state: ServiceStateStore,
+    private readonly audit: AuditStore,
+  ) {}
+
+  async load(sql: Sql = this.database): Promise<KeyRows> {
+    const keys = await sql.query<KeyRow & Record<string, unknown>>(LOAD);
+    const [clock] = await sql.query<{ now: number; longestExpiry: number }>(CLOCK);
+    return { keys, ...clock! };
+  }
+
+  /** Runs `work` while no other node changes the ring; passes the fingerprint of the secret that it is encrypted with. */
+  async alone<T>(work: (sql: Sql, fingerprint: string | null) => Promise<T>): Promise<T> {
+    return this.database.transaction(async (sql) => work(sql, await this.state.lock(sql)));
+  }
+
+  /** To be followed by all nodes within a second of the commit. `after`: seconds until the key signs. */
+  async add(sql: Sql, key: StoredKey, after: number, cause: string, origin: Origin, actorId?: string): Promise<void> {
+    await sql.query(INSERT, [key.kid, JSON.stringify(key.publicJwk), key.privatePem, after]);
+    await this.changed(sql, cause, key.kid, origin, actorId);
+  }
+
+  async reEncrypt(sql: Sql, key: StoredKey): Promise<void> {
+    await sql.query(RE_ENCRYPT, [key.kid, key.privatePem]);
+    await this.state.bump(sql, KEYS_TOPIC);
+  }
+
+  async setFingerprint(sql: Sql, fingerprint: string): Promise<void> {
+    await this.state.setFingerprint(sql, fingerprint);
+  }
+
+  /** Adds `key` as the next one, unless a next one is ripening: then nothing changes. */
+  async rotate(key: StoredKey, origin: Origin, actorId?: string): Promise<void> {
+    await this.alone(async (sql) => {
+      const { keys, now, longestExpiry } = await this.load(sql);
+      if (ringAt(keys, now, longestExpiry).next.length > 0) return;
+      await this.add(sql, key, DWELL, 'rotated', origin, actorId);
+    });
+  }
+
+  /** If it was the current key, the next one or else `spare` signs from now on. Repeating it changes nothing. */
+  async distrust(kid: string, spare: StoredKey, origin: Origin, actorId?: string): Promise<Distrust> {
+    return this.alone(async (sql) => {
+      const { keys, now, longestExpiry } = await this.load(sql);
+      const key = keys.find((candidate) => candidate.kid === kid);
+      if (key === undefined) return 'unknown';
+      if (key.distrusted) return 'distrusted';
+      await sql.query(DISTRUST, [kid]);
+      await this.changed(sql, 'distrusted', kid, origin, actorId);
+      const { current, next } = ringAt(keys, now, longestExpiry);
+      if (current?.kid !== kid) return 'distrusted';
+      if (next[0] === undefined) await this.add(sql, spare, 0, 'created', origin, actorId);
+      else await sql.query(PROMOTE, [next[0].kid]);
+      return 'distrusted';
+    });
+  }
+
+  /** Removes the keys that nothing valid is signed with any more; says how many. */
+  async removeGone(): Promise<number> {
+    return this.alone(async (sql) => {
+      const { keys, now, longestExpiry } = await this.load(sql);
+      const { current, next, previous } = ringAt(keys, now, longestExpiry);
+      const kept = new Set([current, ...next, ...previous].map((key) => key?.kid));
+      const gone = keys
+        .filter(({ kid, distrustedAt }) => !kept.has(kid) && (distrustedAt?.getTime() ?? 0) < now - KEEP_DISTRUSTED)
+        .map(({ kid }) => kid);
+      if (gone.length === 0) return 0;
+      await sql.query(REMOVE, [gone]);
+      await this.state.bump(sql, KEYS_TOPIC);
+      return gone.length;
+    });
+  }
+
+  private async changed(sql: Sql, cause: string, kid: string, origin: Origin, actorId?: string): Promise<void> {
+    await this.state.bump(sql, KEYS_TOPIC);
+    await this.audit.add({ event: 'key', cause, actorId, detail: { kid } }, origin, sql);
+  }
+}

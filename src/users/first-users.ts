@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import type { OnModuleInit } from '@nestjs/common';
+import { NO_ORIGIN } from '../audit/audit-context.js';
+import { CONFIG } from '../config/config.js';
+import type { Config } from '../config/config.js';
+import { ConfigurationError } from '../config/configuration-error.js';
+import type { Sql } from '../database/database.js';
+import { PasswordHasher } from './password-hasher.js';
+import { PasswordPolicy, normalisePassword } from './password-policy.js';
+import type { Role } from './user.entity.js';
+import { UserStore } from './user.store.js';
+import { normaliseUsername } from './username.js';
+
+/** The walk-through's user, exempt from the password policy and made only outside production. */
+const DEMONSTRATION = { username: 'test', password: 'test123' };
+
+/** Makes the users that a new installation starts with; of several nodes that start at once, one does. */
+@Injectable()
+export class FirstUsers implements OnModuleInit {
+  constructor(
+    private readonly store: UserStore,
+    private readonly hasher: PasswordHasher,
+    private readonly policy: PasswordPolicy,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** Throws {@link ConfigurationError} if the first admin's name or password will not do. */
+  async onModuleInit(): Promise<void> {
+    const { adminUsername, adminPassword, production, databaseUrl } = this.config;
+    const demonstration = !production && databaseUrl === undefined && !(await this.store.anyExists());
+    const admin = adminUsername !== undefined && !(await this.store.adminExists());
+    if (!demonstration && !admin) return;
+    if (admin) this.check(adminUsername, adminPassword ?? '');
+    await this.store.alone(async (sql) => {
+      if (demonstration && !(await this.store.anyExists(sql))) {
+        await this.make(sql, DEMONSTRATION.username, DEMONSTRATION.password, 'user');
+      }
+      if (admin && !(await this.store.adminExists(sql))) {
+        await this.make(sql, adminUsername, adminPassword ?? '', 'admin');
+      }
+    });
+  }
+
+  private check(username: string, password: string): void {
+    const faults: string[] = [];
+    if (normaliseUsername(username) === undefined) faults.push('ADMIN_USERNAME takes a name without white space');
+    const weakness = this.policy.weakness(password, username);
+    if (weakness !== undefined) faults.push(`ADMIN_PASSWORD: ${weakness}`);
+    if (faults.length > 0) throw new ConfigurationError(faults);
+  }
+
+  private async make(sql: Sql, username: string, password: string, role: Role): Promise<void> {
+    const name = normaliseUsername(username)!;
+    const passwordHash = await this.hasher.hash(normalisePassword(password));
+    const user = { id: randomUUID(), username: name.display, usernameKey: name.key, passwordHash, role };
+    const made = await this.store.insert(user, NO_ORIGIN, undefined, sql);
+    if (made === 'username_taken') throw new ConfigurationError([`ADMIN_USERNAME takes a name that no user has yet`]);
+  }
+}

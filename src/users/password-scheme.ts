@@ -1,0 +1,9 @@
+/** One way of storing passwords. */
+export interface PasswordScheme {
+  /** Whether the stored text is of this scheme. */
+  matches(stored: string): boolean;
+  /** Whether it is that of `password`. May throw for a malformed text. */
+  verify(stored: string, password: string): Promise<boolean>;
+  /** Whether a text of this scheme should be replaced at the next login. */
+  isOutdated(stored: string): boolean;
+}

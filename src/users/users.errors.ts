@@ -1,0 +1,10 @@
+import { problems } from '../common/problem.js';
+import type { ProblemKind } from '../common/problem.js';
+
+/** Refusals about accounts. */
+export const USER_ERRORS = {
+  username_taken: { status: 409, title: 'The username is taken' },
+  password_too_weak: { status: 400, title: 'The password is too weak' },
+} as const satisfies Record<string, ProblemKind>;
+
+export const refuseUser = problems(USER_ERRORS);
