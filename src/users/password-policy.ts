@@ -46,18 +46,22 @@ export class PasswordPolicy {
     if (isCommonPassword(folded) || isCommonPassword(part))
       return 'The password is one of the most common ones.';
     if (isSequence(folded)) return 'The password must not be a sequence of characters.';
-    if (part !== folded && Array.from(part).length <= SHORT_PART)
+    if (isShort(part) && part.length * 2 <= folded.length)
       return 'The password must not repeat a few characters.';
     return undefined;
   }
 }
 
-/** The shortest part that, repeated and perhaps cut off at the end, makes the text: at most half of it, or all of it. */
+/** The shortest part that, repeated and cut off where the text ends, makes the text. At most all of it. */
 function repeatedPart(text: string): string {
-  for (let length = 1; length <= text.length / 2; length++) {
+  for (let length = 1; length < text.length; length++) {
     if (text.startsWith(text.slice(length))) return text.slice(0, length);
   }
   return text;
+}
+
+function isShort(part: string): boolean {
+  return Array.from(part).length <= SHORT_PART;
 }
 
 /** True for `abcdefgh` and `87654321`. */
