@@ -20,10 +20,14 @@ async function start(config: Config): Promise<void> {
       ? await ensureEmbeddedPostgres(config.dataDir, (line) => process.stderr.write(`${line}\n`))
       : undefined;
   const url = config.databaseUrl ?? embedded!.url;
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.forRoot(config, url), fastifyAdapter(config), {
-    bufferLogs: true,
-    abortOnError: false,
-  });
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.forRoot(config, url),
+    fastifyAdapter(config),
+    {
+      bufferLogs: true,
+      abortOnError: false,
+    },
+  );
   app.useLogger(app.get(Logger));
   await setUpApp(app, config);
   await app.listen(config.port, config.host);
@@ -58,13 +62,18 @@ function announce(listening: string, logger: Logger, config: Config): void {
 }
 
 function refuseToStart(error: unknown): never {
-  const lines = error instanceof ConfigurationError ? error.faults : [error instanceof Error ? error.message : String(error)];
+  const lines =
+    error instanceof ConfigurationError
+      ? error.faults
+      : [error instanceof Error ? error.message : String(error)];
   for (const line of lines) process.stderr.write(`${line}\n`);
   process.exit(error instanceof ConfigurationError ? EX_CONFIG : 1);
 }
 
 process.on('unhandledRejection', (error) => {
-  process.stderr.write(`unhandled rejection: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.stderr.write(
+    `unhandled rejection: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
 });
 
 try {

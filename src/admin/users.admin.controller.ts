@@ -1,5 +1,12 @@
 import { Body, Controller, HttpCode, Param, ParseUUIDPipe, Post, Req } from '@nestjs/common';
-import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import {
+  ApiBearerAuth,
+  ApiCreatedResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import { originOf } from '../auth/origin.js';
@@ -17,7 +24,14 @@ import { AdminUserDto, NewUserDto, RevokedDto } from './admin.dto.js';
 @ApiTags('Administration')
 @ApiBearerAuth()
 @Roles('admin')
-@ApiProblems(TOKEN_ERRORS, 'token_missing', 'token_malformed', 'token_invalid', 'token_expired', 'token_revoked')
+@ApiProblems(
+  TOKEN_ERRORS,
+  'token_missing',
+  'token_malformed',
+  'token_invalid',
+  'token_expired',
+  'token_revoked',
+)
 @ApiProblems(COMMON_ERRORS, 'validation_failed', 'forbidden', 'service_unavailable')
 @Controller('admin/users')
 export class AdminUsersController {
@@ -40,7 +54,10 @@ export class AdminUsersController {
 
   @Post(':id/revoke')
   @HttpCode(200)
-  @ApiOperation({ summary: 'Log a user out everywhere', description: 'Every login of the user ends at once.' })
+  @ApiOperation({
+    summary: 'Log a user out everywhere',
+    description: 'Every login of the user ends at once.',
+  })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({ type: RevokedDto })
   @ApiProblems(COMMON_ERRORS, 'not_found')
@@ -50,7 +67,13 @@ export class AdminUsersController {
     @Param('id', ParseUUIDPipe) id: string,
   ): Promise<RevokedDto> {
     if ((await this.users.find(id)) === undefined) throw refuse('not_found');
-    return { revoked: await this.ender.endUser(id, { reason: 'revoke', event: 'revoke', actorId }, originOf(request)) };
+    return {
+      revoked: await this.ender.endUser(
+        id,
+        { reason: 'revoke', event: 'revoke', actorId },
+        originOf(request),
+      ),
+    };
   }
 }
 

@@ -14,7 +14,14 @@ const DEFAULT_LIMIT = 50;
 /** The protected example API. */
 @ApiTags('API')
 @ApiBearerAuth()
-@ApiProblems(TOKEN_ERRORS, 'token_missing', 'token_malformed', 'token_invalid', 'token_expired', 'token_revoked')
+@ApiProblems(
+  TOKEN_ERRORS,
+  'token_missing',
+  'token_malformed',
+  'token_invalid',
+  'token_expired',
+  'token_revoked',
+)
 @ApiProblems(COMMON_ERRORS, 'service_unavailable')
 @Controller('api/users')
 export class UsersController {

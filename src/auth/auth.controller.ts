@@ -1,5 +1,12 @@
 import { Body, Controller, HttpCode, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import {
+  ApiBearerAuth,
+  ApiBody,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
@@ -44,7 +51,10 @@ export class AuthController {
   @HttpCode(200)
   @RateLimited('login')
   @UseGuards(LocalAuthGuard)
-  @ApiOperation({ summary: 'Log in', description: 'Begins a login on this device and returns its first tokens.' })
+  @ApiOperation({
+    summary: 'Log in',
+    description: 'Begins a login on this device and returns its first tokens.',
+  })
   @ApiBody({ type: LoginDto })
   @ApiOkResponse({ type: TokensDto })
   @ApiProblems(COMMON_ERRORS, 'validation_failed', 'malformed_request', 'rate_limited', 'service_unavailable')
@@ -94,7 +104,8 @@ export class AuthController {
   @ApiBearerAuth()
   @ApiOperation({
     summary: 'Log out',
-    description: 'Ends the login of the tokens given. Works again, and with an expired or revoked token of ours.',
+    description:
+      'Ends the login of the tokens given. Works again, and with an expired or revoked token of ours.',
   })
   @ApiBody({ type: RefreshDto, required: false })
   @ApiNoContentResponse()
@@ -114,9 +125,19 @@ export class AuthController {
   @Post('logout-all')
   @HttpCode(204)
   @ApiBearerAuth()
-  @ApiOperation({ summary: 'Log out everywhere', description: 'Ends every login of the caller, on all devices.' })
+  @ApiOperation({
+    summary: 'Log out everywhere',
+    description: 'Ends every login of the caller, on all devices.',
+  })
   @ApiNoContentResponse()
-  @ApiProblems(TOKEN_ERRORS, 'token_missing', 'token_malformed', 'token_invalid', 'token_expired', 'token_revoked')
+  @ApiProblems(
+    TOKEN_ERRORS,
+    'token_missing',
+    'token_malformed',
+    'token_invalid',
+    'token_expired',
+    'token_revoked',
+  )
   @ApiProblems(COMMON_ERRORS, 'service_unavailable')
   async logoutAll(
     @Req() request: FastifyRequest,
@@ -134,7 +155,14 @@ export class AuthController {
   @ApiOperation({ summary: 'Change the password', description: 'Every other login of the caller ends.' })
   @ApiNoContentResponse()
   @ApiProblems(AUTH_ERRORS, 'invalid_credentials')
-  @ApiProblems(TOKEN_ERRORS, 'token_missing', 'token_malformed', 'token_invalid', 'token_expired', 'token_revoked')
+  @ApiProblems(
+    TOKEN_ERRORS,
+    'token_missing',
+    'token_malformed',
+    'token_invalid',
+    'token_expired',
+    'token_revoked',
+  )
   @ApiProblems(USER_ERRORS, 'password_too_weak')
   @ApiProblems(COMMON_ERRORS, 'validation_failed', 'rate_limited', 'service_unavailable')
   async password(

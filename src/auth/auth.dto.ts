@@ -31,7 +31,10 @@ export class LoginDto extends TokenDeliveryDto {
 }
 
 export class RefreshDto {
-  @ApiPropertyOptional({ description: 'Without it the cookie `refresh_token` counts', example: 'tandem_rt_…' })
+  @ApiPropertyOptional({
+    description: 'Without it the cookie `refresh_token` counts',
+    example: 'tandem_rt_…',
+  })
   @IsOptional()
   @IsString()
   @MinLength(1)

@@ -37,7 +37,12 @@ import { WellKnownController } from './well-known.controller.js';
       imports: [TokensModule],
       inject: [CONFIG, ISSUER],
       useFactory: (config: Config, issuer: string) => ({
-        verifyOptions: { algorithms: ['RS256'], issuer, audience: config.jwtAudience, ignoreExpiration: true },
+        verifyOptions: {
+          algorithms: ['RS256'],
+          issuer,
+          audience: config.jwtAudience,
+          ignoreExpiration: true,
+        },
       }),
     }),
   ],

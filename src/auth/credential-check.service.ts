@@ -39,12 +39,12 @@ export class CredentialCheck {
     const subject = await this.subjectOf(account, device);
     // Reserved before the check and given back after a right password: parallel guesses find no gap.
     await this.limiter.enforce('account', subject);
-    const checked = await this.users.checkPassword(given.username, given.password);
-    if (checked.outcome === 'ok') {
-      await this.limiter.refund('account', subject);
-      return checked.user;
-    }
-    return this.refuse(checked.cause, started, origin);
+    const checked = await this.counted(subject, () =>
+      this.users.checkPassword(given.username, given.password),
+    );
+    if (checked.outcome === 'refused') return this.refuse(checked.cause, started, origin);
+    await this.limiter.refund('account', subject);
+    return checked.user;
   }
 
   /** For an account that changed between the check and what was to follow it. */
@@ -59,8 +59,19 @@ export class CredentialCheck {
     const started = this.clock.monotonic();
     const subject = `${user.id} ${device}`;
     await this.limiter.enforce('account', subject);
-    if (!(await this.users.checkPasswordOf(user, password))) return this.refuse('wrong_password', started, origin);
+    const right = await this.counted(subject, () => this.users.checkPasswordOf(user, password));
+    if (!right) return this.refuse('wrong_password', started, origin);
     await this.limiter.refund('account', subject);
+  }
+
+  /** A check that could not be made was no guess: overload must not lock an account. */
+  private async counted<T>(subject: string, check: () => Promise<T>): Promise<T> {
+    try {
+      return await check();
+    } catch (error) {
+      await this.limiter.refund('account', subject);
+      throw error;
+    }
   }
 
   private async subjectOf(account: string, device: string | undefined): Promise<string> {

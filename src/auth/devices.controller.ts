@@ -1,5 +1,12 @@
 import { Controller, Delete, Get, Header, HttpCode, Param, ParseUUIDPipe, Req } from '@nestjs/common';
-import { ApiBearerAuth, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import {
+  ApiBearerAuth,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
@@ -14,7 +21,14 @@ import type { Principal } from './principal.js';
 
 @ApiTags('Authentication')
 @ApiBearerAuth()
-@ApiProblems(TOKEN_ERRORS, 'token_missing', 'token_malformed', 'token_invalid', 'token_expired', 'token_revoked')
+@ApiProblems(
+  TOKEN_ERRORS,
+  'token_missing',
+  'token_malformed',
+  'token_invalid',
+  'token_expired',
+  'token_revoked',
+)
 @ApiProblems(COMMON_ERRORS, 'service_unavailable')
 @Controller('auth/devices')
 export class DevicesController {

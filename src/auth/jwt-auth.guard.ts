@@ -80,7 +80,8 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
 
   private admit(request: AuthenticatedRequest, token: KnownToken): true {
     if (this.feed.isRevoked(token)) throw refuseToken('token_revoked');
-    if (token.claims.exp + this.toleranceSeconds <= this.feed.now() / 1000) throw refuseToken('token_expired');
+    if (token.claims.exp + this.toleranceSeconds <= this.feed.now() / 1000)
+      throw refuseToken('token_expired');
     request.user = token.principal;
     return true;
   }

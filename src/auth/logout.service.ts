@@ -33,7 +33,8 @@ export class LogoutService {
     if (sid !== undefined) sids.add(sid);
     const login = refreshToken === undefined ? undefined : await this.tokens.recognise(refreshToken);
     if (login !== undefined) sids.add(login.sid);
-    if (sids.size === 0) throw refuseToken(accessToken === undefined ? 'refresh_token_invalid' : 'token_invalid');
+    if (sids.size === 0)
+      throw refuseToken(accessToken === undefined ? 'refresh_token_invalid' : 'token_invalid');
     await this.ender.endSids([...sids], 'logout', 'logout', origin);
   }
 

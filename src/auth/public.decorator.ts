@@ -14,7 +14,8 @@ export function isPublic(reflector: Reflector, context: ExecutionContext): boole
   const handler = context.getHandler();
   let open = known.get(handler);
   if (open === undefined) {
-    open = reflector.getAllAndOverride<boolean | undefined>(IS_PUBLIC, [handler, context.getClass()]) === true;
+    open =
+      reflector.getAllAndOverride<boolean | undefined>(IS_PUBLIC, [handler, context.getClass()]) === true;
     known.set(handler, open);
   }
   return open;

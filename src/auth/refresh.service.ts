@@ -1,7 +1,6 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { RefusalCounter } from '../audit/refusal-counter.js';
-import { refuse } from '../common/common.errors.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { clientSubject } from '../limits/client-address.js';
@@ -33,8 +32,6 @@ export class RefreshService {
    */
   async refresh(token: string | undefined, request: FastifyRequest): Promise<OpenedLogin> {
     const address = clientSubject(request);
-    const wait = this.limiter.blocked('refresh', address);
-    if (wait !== undefined) throw refuse('rate_limited', { headers: { 'Retry-After': String(wait) } });
     const rotation: Rotation =
       token === undefined
         ? { outcome: 'rejected', reason: 'refresh_token_invalid' }
@@ -52,9 +49,10 @@ export class RefreshService {
       throw refuseAuth('jwt_not_enabled');
     }
     if (verdict === 'rotate') await this.limiter.enforce('refresh', login.sid);
-    else await this.limiter.enforce('refresh', `${login.sid} again`, {
-      limit: REPEATS,
-      windowSeconds: this.config.authRateWindow,
-    });
+    else
+      await this.limiter.enforce('refresh', `${login.sid} again`, {
+        limit: REPEATS,
+        windowSeconds: this.config.authRateWindow,
+      });
   }
 }

@@ -15,7 +15,8 @@ export class VerifyController {
   @ApiBearerAuth()
   @ApiOperation({
     summary: "Verify, for a proxy's forward-auth",
-    description: 'Says who is calling in response headers: nginx `auth_request`, Traefik ForwardAuth, Envoy ext_authz.',
+    description:
+      'Says who is calling in response headers: nginx `auth_request`, Traefik ForwardAuth, Envoy ext_authz.',
   })
   @ApiNoContentResponse({
     headers: {
@@ -24,9 +25,19 @@ export class VerifyController {
       'X-Auth-Scheme': { schema: { type: 'string', enum: ['bearer', 'session'] } },
     },
   })
-  @ApiProblems(TOKEN_ERRORS, 'token_missing', 'token_malformed', 'token_invalid', 'token_expired', 'token_revoked')
+  @ApiProblems(
+    TOKEN_ERRORS,
+    'token_missing',
+    'token_malformed',
+    'token_invalid',
+    'token_expired',
+    'token_revoked',
+  )
   @ApiProblems(COMMON_ERRORS, 'service_unavailable')
-  verify(@CurrentPrincipal() { userId, role, via }: Principal, @Res({ passthrough: true }) reply: FastifyReply): void {
+  verify(
+    @CurrentPrincipal() { userId, role, via }: Principal,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): void {
     reply
       .header('X-Auth-User-Id', userId)
       .header('X-Auth-Role', role)

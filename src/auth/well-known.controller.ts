@@ -18,7 +18,10 @@ export class WellKnownController {
   @Get('jwks.json')
   @Header('Content-Type', 'application/json; charset=utf-8')
   @Header('Cache-Control', `public, max-age=${JWKS_MAX_AGE}`)
-  @ApiOperation({ summary: 'The keys that access tokens are signed with', description: 'A JWK Set (RFC 7517).' })
+  @ApiOperation({
+    summary: 'The keys that access tokens are signed with',
+    description: 'A JWK Set (RFC 7517).',
+  })
   @ApiOkResponse({
     schema: {
       type: 'object',

@@ -9,7 +9,9 @@ export function makeCursor(key: string): string {
 export function readCursor(cursor: string): string {
   const key = Buffer.from(cursor, 'base64url').toString('utf8');
   if (key === '' || key.includes('\0') || makeCursor(key) !== cursor) {
-    throw refuse('validation_failed', { errors: [{ field: 'cursor', message: 'cursor must be a next_cursor' }] });
+    throw refuse('validation_failed', {
+      errors: [{ field: 'cursor', message: 'cursor must be a next_cursor' }],
+    });
   }
   return key;
 }

@@ -11,7 +11,10 @@ export const POOL_SIZE = 20;
  * How every part of Tandem reaches PostgreSQL. All waiting is bounded: 2 s for a connection, 3 s for a lock, 5 s for a
  * statement on the server and 6 s for its answer, so that a black-holed link ends in an error too.
  */
-export function dataSourceOptions(url: string, onPoolError: (error: Error) => void = () => {}): DataSourceOptions {
+export function dataSourceOptions(
+  url: string,
+  onPoolError: (error: Error) => void = () => {},
+): DataSourceOptions {
   return {
     type: 'postgres',
     url,

@@ -21,7 +21,9 @@ export class DatabaseModule {
       imports: [
         TypeOrmModule.forRootAsync({
           useFactory: () => ({
-            ...dataSourceOptions(url, (error) => logger.warn({ err: error }, 'a database connection was lost')),
+            ...dataSourceOptions(url, (error) =>
+              logger.warn({ err: error }, 'a database connection was lost'),
+            ),
             autoLoadEntities: true,
             retryAttempts: 0,
           }),

@@ -60,7 +60,8 @@ export class Database implements Sql {
   }
 
   private async withClient<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    if (this.pool.waitingCount >= MAX_WAITING) throw new DatabaseUnavailable(new Error('too many callers waiting'));
+    if (this.pool.waitingCount >= MAX_WAITING)
+      throw new DatabaseUnavailable(new Error('too many callers waiting'));
     let client: PoolClient;
     try {
       client = await this.pool.connect();

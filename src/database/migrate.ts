@@ -25,7 +25,9 @@ export async function migrate(dataSource: DataSource): Promise<void> {
 
 async function waitForLock(runner: { query(sql: string): Promise<unknown> }): Promise<void> {
   for (;;) {
-    const rows = (await runner.query(`SELECT pg_try_advisory_lock(${MIGRATION_LOCK}) AS got`)) as { got: boolean }[];
+    const rows = (await runner.query(`SELECT pg_try_advisory_lock(${MIGRATION_LOCK}) AS got`)) as {
+      got: boolean;
+    }[];
     if (rows[0]?.got === true) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

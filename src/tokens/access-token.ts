@@ -40,7 +40,8 @@ export function inspectToken(raw: string): { readonly kid: string } | { readonly
   const header = parseObject(parts[0]!);
   if (header === undefined || parseObject(parts[1]!) === undefined) return { fault: 'token_malformed' };
   const { alg, typ, kid } = header;
-  const exact = Object.keys(header).length === 3 && alg === 'RS256' && typ === 'at+jwt' && typeof kid === 'string';
+  const exact =
+    Object.keys(header).length === 3 && alg === 'RS256' && typ === 'at+jwt' && typeof kid === 'string';
   return exact ? { kid: kid as string } : { fault: 'token_invalid' };
 }
 

@@ -129,7 +129,9 @@ export class KeyRing {
     const { current, next, previous } = ringAt(keys, now, longestExpiry);
     const kept = [current, ...next, ...previous].filter((key) => key !== undefined);
     const loaded = new Map(kept.map((row) => [row.kid, this.open(row)]));
-    const gone = [...new Set([...this.keys.keys(), ...keys.map(({ kid }) => kid)])].filter((kid) => !loaded.has(kid));
+    const gone = [...new Set([...this.keys.keys(), ...keys.map(({ kid }) => kid)])].filter(
+      (kid) => !loaded.has(kid),
+    );
     this.keys = loaded;
     this.longestExpiry = longestExpiry;
     for (const listener of this.listeners) listener((kid) => loaded.has(kid));
@@ -145,9 +147,12 @@ export class KeyRing {
   private open(row: KeyRow): LoadedKey {
     const known = this.keys.get(row.kid);
     const privateKey = known?.privateKey ?? decryptKey(row.privatePem, this.config.jwtSecret);
-    if (privateKey === undefined) this.logger.error(`JWT_SECRET does not open the key ${row.kid}: it cannot sign here`);
+    if (privateKey === undefined)
+      this.logger.error(`JWT_SECRET does not open the key ${row.kid}: it cannot sign here`);
     const publicKey = known?.publicKey ?? createPublicKey({ key: row.publicJwk, format: 'jwk' });
-    const header = Buffer.from(JSON.stringify({ alg: 'RS256', typ: 'at+jwt', kid: row.kid })).toString('base64url');
+    const header = Buffer.from(JSON.stringify({ alg: 'RS256', typ: 'at+jwt', kid: row.kid })).toString(
+      'base64url',
+    );
     return { ...row, publicKey, privateKey, header };
   }
 

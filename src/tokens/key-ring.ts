@@ -26,7 +26,11 @@ const MARGIN = 60;
  * The ring at `now`. It follows from times alone, so no node has to do anything for a key to be promoted or to retire,
  * and all nodes agree. `longestExpiry`: seconds that a token may live.
  */
-export function ringAt<Key extends KeyTimes>(keys: readonly Key[], now: number, longestExpiry: number): Ring<Key> {
+export function ringAt<Key extends KeyTimes>(
+  keys: readonly Key[],
+  now: number,
+  longestExpiry: number,
+): Ring<Key> {
   const trusted = keys.filter((key) => !key.distrusted).toSorted((a, b) => a.promoteAt - b.promoteAt);
   const next = trusted.filter((key) => key.promoteAt > now);
   const signed = trusted.filter((key) => key.promoteAt <= now);

@@ -34,11 +34,17 @@ class KeysModule {
 
 function print(keys: readonly KeyView[], json: boolean): void {
   if (json) process.stdout.write(`${JSON.stringify({ keys }, null, 2)}\n`);
-  else for (const key of keys) process.stdout.write(`${key.state.padEnd(10)} ${key.kid} signs from ${key.promote_at}\n`);
+  else
+    for (const key of keys)
+      process.stdout.write(`${key.state.padEnd(10)} ${key.kid} signs from ${key.promote_at}\n`);
 }
 
 /** The exit code: 0 done, 1 not done, 2 not understood. */
-async function run(ring: KeyRing, [command, kid, ...rest]: readonly string[], json: boolean): Promise<number> {
+async function run(
+  ring: KeyRing,
+  [command, kid, ...rest]: readonly string[],
+  json: boolean,
+): Promise<number> {
   if (command === 'list' && kid === undefined) print(await ring.list(), json);
   else if (command === 'rotate' && kid === undefined) print(await ring.rotate(NO_ORIGIN), json);
   else if (command === 'distrust' && kid !== undefined && rest.length === 0) {
@@ -63,7 +69,9 @@ async function main(args: readonly string[]): Promise<number> {
   loadDotenv();
   const config = loadConfig();
   const embedded =
-    config.databaseUrl === undefined ? await ensureEmbeddedPostgres(config.dataDir, () => undefined) : undefined;
+    config.databaseUrl === undefined
+      ? await ensureEmbeddedPostgres(config.dataDir, () => undefined)
+      : undefined;
   Logger.overrideLogger(['error']);
   const module = KeysModule.forRoot(config, config.databaseUrl ?? embedded!.url);
   const app = await NestFactory.createApplicationContext(module, { logger: ['error'], abortOnError: false });

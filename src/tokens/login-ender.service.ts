@@ -49,7 +49,8 @@ export class LoginEnder {
         ended.map(({ sid }) => sid),
       );
       await this.others?.onEnded(sql, { sids }, reason);
-      for (const { sid, userId } of ended) await this.audit.add({ event, cause: reason, userId, sid }, origin, sql);
+      for (const { sid, userId } of ended)
+        await this.audit.add({ event, cause: reason, userId, sid }, origin, sql);
       return revoked;
     });
     this.feed.publish(entries);

@@ -48,7 +48,9 @@ export class RefreshTokenCodec {
     const key = this.keys.get(keyName);
     if (key === undefined) return undefined;
     const body = bodyOf(family.sid, generation);
-    return REFRESH_TOKEN_PREFIX + Buffer.concat([body, macOf(key, family.secret, body)]).toString('base64url');
+    return (
+      REFRESH_TOKEN_PREFIX + Buffer.concat([body, macOf(key, family.secret, body)]).toString('base64url')
+    );
   }
 
   parse(token: string): PresentedToken | undefined {
@@ -87,5 +89,7 @@ function bodyOf(sid: string, generation: number): Buffer {
 }
 
 function macOf(key: Buffer, secret: Buffer, body: Buffer): Buffer {
-  return createHmac('sha256', Buffer.concat([key, secret])).update(body).digest();
+  return createHmac('sha256', Buffer.concat([key, secret]))
+    .update(body)
+    .digest();
 }

@@ -136,7 +136,8 @@ export class RefreshTokenService {
   private tokenOf(login: Login): string {
     const token = this.codec.mint(login, login.generation, login.macKey);
     // Another node has a newer JWT_SECRET than this one: the client will find it, or the operator will.
-    if (token === undefined) throw unavailable(new Error('the login was continued with a JWT_SECRET unknown here'));
+    if (token === undefined)
+      throw unavailable(new Error('the login was continued with a JWT_SECRET unknown here'));
     return token;
   }
 }

@@ -110,10 +110,28 @@ export class RefreshTokenStore {
   constructor(private readonly database: Database) {}
 
   /** Undefined, and nothing written, if the user's epoch has changed since or the user is disabled. Audited. */
-  async create(login: NewLogin, cause: string, origin: Origin, sql: Sql = this.database): Promise<Login | undefined> {
+  async create(
+    login: NewLogin,
+    cause: string,
+    origin: Origin,
+    sql: Sql = this.database,
+  ): Promise<Login | undefined> {
     const { sid, userId, epoch, secret, macKey, delivery, expiry, familyExpiry } = login;
     const { ip, userAgent, requestId } = origin;
-    const values = [sid, userId, epoch, secret, macKey, delivery, expiry, familyExpiry, ip, userAgent, requestId, cause];
+    const values = [
+      sid,
+      userId,
+      epoch,
+      secret,
+      macKey,
+      delivery,
+      expiry,
+      familyExpiry,
+      ip,
+      userAgent,
+      requestId,
+      cause,
+    ];
     return (await sql.query<Login>(CREATE, values))[0];
   }
 
@@ -147,7 +165,12 @@ export class RefreshTokenStore {
   }
 
   /** Ends all live logins of the user, except perhaps one. The caller holds the user's row. */
-  async endUser(sql: Sql, userId: string, reason: EndReason, exceptSid: string | undefined): Promise<EndedLogin[]> {
+  async endUser(
+    sql: Sql,
+    userId: string,
+    reason: EndReason,
+    exceptSid: string | undefined,
+  ): Promise<EndedLogin[]> {
     return sql.query<EndedLogin>(END_USER, [userId, reason, exceptSid ?? null]);
   }
 

@@ -73,7 +73,14 @@ export class SigningKeyStore {
   }
 
   /** To be followed by all nodes within a second of the commit. `after`: seconds until the key signs. */
-  async add(sql: Sql, key: StoredKey, after: number, cause: string, origin: Origin, actorId?: string): Promise<void> {
+  async add(
+    sql: Sql,
+    key: StoredKey,
+    after: number,
+    cause: string,
+    origin: Origin,
+    actorId?: string,
+  ): Promise<void> {
     await sql.query(INSERT, [key.kid, JSON.stringify(key.publicJwk), key.privatePem, after]);
     await this.changed(sql, cause, key.kid, origin, actorId);
   }
@@ -120,7 +127,9 @@ export class SigningKeyStore {
       const { current, next, previous } = ringAt(keys, now, longestExpiry);
       const kept = new Set([current, ...next, ...previous].map((key) => key?.kid));
       const gone = keys
-        .filter(({ kid, distrustedAt }) => !kept.has(kid) && (distrustedAt?.getTime() ?? 0) < now - KEEP_DISTRUSTED)
+        .filter(
+          ({ kid, distrustedAt }) => !kept.has(kid) && (distrustedAt?.getTime() ?? 0) < now - KEEP_DISTRUSTED,
+        )
         .map(({ kid }) => kid);
       if (gone.length === 0) return 0;
       await sql.query(REMOVE, [gone]);
@@ -129,7 +138,13 @@ export class SigningKeyStore {
     });
   }
 
-  private async changed(sql: Sql, cause: string, kid: string, origin: Origin, actorId?: string): Promise<void> {
+  private async changed(
+    sql: Sql,
+    cause: string,
+    kid: string,
+    origin: Origin,
+    actorId?: string,
+  ): Promise<void> {
     await this.state.bump(sql, KEYS_TOPIC);
     await this.audit.add({ event: 'key', cause, actorId, detail: { kid } }, origin, sql);
   }

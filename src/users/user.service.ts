@@ -48,7 +48,8 @@ export class UserService {
   async checkPasswordOf(user: User | undefined, password: string): Promise<boolean> {
     const given = normalisePassword(password);
     const stored = user?.passwordHash;
-    if (user === undefined || stored === null || stored === undefined) return this.hasher.verifyNothing(given);
+    if (user === undefined || stored === null || stored === undefined)
+      return this.hasher.verifyNothing(given);
     const right = await this.hasher.verify(stored, given);
     if (right && this.hasher.needsRehash(stored)) {
       await this.store.replaceHash(user.id, stored, await this.hasher.hash(given));
@@ -57,7 +58,11 @@ export class UserService {
   }
 
   /** Throws 400 `validation_failed` or `password_too_weak`, 409 `username_taken`. */
-  async create({ username, password, role, email }: UserToCreate, origin: Origin, actorId?: string): Promise<User> {
+  async create(
+    { username, password, role, email }: UserToCreate,
+    origin: Origin,
+    actorId?: string,
+  ): Promise<User> {
     const name = normaliseUsername(username);
     if (name === undefined) {
       const message = 'username must be letters, digits or signs without white space';
@@ -65,7 +70,14 @@ export class UserService {
     }
     const passwordHash = await this.hashNew(password, name.display, 'password');
     const user = await this.store.insert(
-      { id: randomUUID(), username: name.display, usernameKey: name.key, passwordHash, role: role ?? 'user', email },
+      {
+        id: randomUUID(),
+        username: name.display,
+        usernameKey: name.key,
+        passwordHash,
+        role: role ?? 'user',
+        email,
+      },
       origin,
       actorId,
     );
@@ -76,13 +88,15 @@ export class UserService {
   /** The hash of a password that is being set. Throws 400 `password_too_weak`, naming `field`. */
   async hashNew(password: string, username: string, field = 'new_password'): Promise<string> {
     const message = this.policy.weakness(password, username);
-    if (message !== undefined) throw refuseUser('password_too_weak', { detail: message, errors: [{ field, message }] });
+    if (message !== undefined)
+      throw refuseUser('password_too_weak', { detail: message, errors: [{ field, message }] });
     return this.hasher.hash(normalisePassword(password));
   }
 
   /** Throws, for the transaction to be rolled back, if the password has been replaced since `user` was read. */
   async setHash(sql: Sql, user: User, hash: string): Promise<void> {
-    if (!(await this.store.replaceHash(user.id, user.passwordHash ?? '', hash, sql))) throw new PasswordReplaced();
+    if (!(await this.store.replaceHash(user.id, user.passwordHash ?? '', hash, sql)))
+      throw new PasswordReplaced();
   }
 }
 

@@ -80,7 +80,9 @@ export class UserStore {
     const { ip, userAgent, requestId } = origin;
     const values = [id, username, usernameKey, passwordHash, role, email ?? null, actorId ?? null];
     try {
-      return (await sql.query<User & Record<string, unknown>>(INSERT, [...values, ip, userAgent, requestId]))[0]!;
+      return (
+        await sql.query<User & Record<string, unknown>>(INSERT, [...values, ip, userAgent, requestId])
+      )[0]!;
     } catch (error) {
       if (violatedUnique(error) === 'users_username_key_unique') return 'username_taken';
       throw error;

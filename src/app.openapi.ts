@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import type { OpenAPIObject } from '@nestjs/swagger';
+
+const PROBLEM = {
+  type: 'object',
+  description: 'RFC 9457. `code` is stable, `detail` is for people.',
+  required: ['type', 'title', 'status', 'detail', 'code', 'request_id'],
+  properties: {
+    type: { type: 'string', format: 'uri' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    code: { type: 'string' },
+    request_id: { type: 'string' },
+    errors: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['field', 'message'],
+        properties: { field: { type: 'string' }, message: { type: 'string' } },
+      },
+    },
+  },
+};
+
+/** The description of the whole HTTP surface; the same text for the same code. */
+export function buildOpenApi(app: INestApplication): OpenAPIObject {
+  const options = new DocumentBuilder()
+    .setTitle('Tandem')
+    .setDescription(
+      'Access tokens, rotating refresh tokens and revocation. Get a token at `/auth/login`, then Authorize.',
+    )
+    .setVersion(versionOf())
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
+    .build();
+  const document = SwaggerModule.createDocument(app, options, {
+    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
+  });
+  const components = (document.components ??= {});
+  components.schemas = { ...components.schemas, Problem: PROBLEM as never };
+  return document;
+}
+
+/** Swagger UI at `/docs`, the document at `/docs/openapi.json`. */
+export function serveOpenApi(app: INestApplication): void {
+  let document: OpenAPIObject | undefined;
+  SwaggerModule.setup('docs', app, () => (document ??= buildOpenApi(app)), {
+    jsonDocumentUrl: 'docs/openapi.json',
+    yamlDocumentUrl: 'docs/openapi.yaml',
+    customSiteTitle: 'Tandem API',
+    swaggerOptions: { persistAuthorization: false, displayRequestDuration: true },
+  });
+}
+
+/** The working directory is the project's root, wherever the code was built to. */
+function versionOf(): string {
+  const { version } = JSON.parse(readFileSync(join(process.cwd(), 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  return version;
+}

@@ -1,0 +1,63 @@
+import { Controller, Get, Header } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { HealthCheckService, HealthIndicatorService, TypeOrmHealthIndicator } from '@nestjs/terminus';
+import type { HealthIndicatorResult } from '@nestjs/terminus';
+import { Public } from '../auth/public.decorator.js';
+import { ApiProblems } from '../common/api-problems.decorator.js';
+import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
+import { KeyRing } from '../tokens/key-ring.service.js';
+import { RevocationFeed } from '../tokens/revocation-feed.js';
+
+const ALIVE = { status: 'ok' } as const;
+
+/** Milliseconds. */
+const PATIENCE = 1_000;
+
+@ApiTags('Operations')
+@Public()
+@Controller('health')
+export class HealthController {
+  constructor(
+    private readonly health: HealthCheckService,
+    private readonly indicators: HealthIndicatorService,
+    private readonly database: TypeOrmHealthIndicator,
+    private readonly feed: RevocationFeed,
+    private readonly keys: KeyRing,
+  ) {}
+
+  @Get('live')
+  @ApiOperation({ summary: 'Is the process alive', description: 'Asks nothing else.' })
+  @ApiOkResponse({ schema: { type: 'object', example: ALIVE } })
+  live(): typeof ALIVE {
+    return ALIVE;
+  }
+
+  @Get('ready')
+  @Header('Cache-Control', 'no-store')
+  @ApiOperation({ summary: 'Can this node serve', description: 'Database, revocation feed and signing key.' })
+  @ApiOkResponse({ schema: { type: 'object', example: { status: 'ok' } } })
+  @ApiProblems(COMMON_ERRORS, 'service_unavailable')
+  async ready(): Promise<typeof ALIVE> {
+    const checks = [
+      () => this.database.pingCheck('database', { timeout: PATIENCE }),
+      () => this.check('revocation_feed', this.feed.isFresh()),
+      () => this.check('signing_key', this.keys.canSign(this.feed.now())),
+    ];
+    const failing: string[] = [];
+    for (const check of checks) {
+      await this.health.check([check]).catch((error: { response?: { error?: object } }) => {
+        failing.push(...Object.keys(error.response?.error ?? { health: true }));
+      });
+    }
+    if (failing.length > 0) {
+      const headers = { 'Retry-After': '1' };
+      throw refuse('service_unavailable', { detail: `Not ready: ${failing.join(', ')}`, headers });
+    }
+    return ALIVE;
+  }
+
+  private check(name: string, up: boolean): HealthIndicatorResult {
+    const indicator = this.indicators.check(name);
+    return up ? indicator.up() : indicator.down();
+  }
+}

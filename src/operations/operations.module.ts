@@ -1,0 +1,46 @@
+import { Module } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
+import { LimitsModule } from '../limits/limits.module.js';
+import { RateLimitStore } from '../limits/limits.store.js';
+import { RefreshTokenStore } from '../tokens/refresh-token.store.js';
+import { RevocationFeed } from '../tokens/revocation-feed.js';
+import { RevocationStore } from '../tokens/revocation.store.js';
+import { SigningKeyStore } from '../tokens/signing-key.store.js';
+import { TokensModule } from '../tokens/tokens.module.js';
+import { CLEANERS, CleanUp } from './clean-up.job.js';
+import type { Cleaner } from './clean-up.job.js';
+import { HealthController } from './health.controller.js';
+import { MetricsController } from './metrics.controller.js';
+import { Metrics } from './metrics.js';
+import { RequestObserver } from './request-observer.js';
+
+@Module({
+  imports: [LimitsModule, TerminusModule, TokensModule],
+  controllers: [HealthController, MetricsController],
+  providers: [
+    CleanUp,
+    Metrics,
+    RequestObserver,
+    {
+      provide: CLEANERS,
+      inject: [RefreshTokenStore, RevocationStore, RateLimitStore, SigningKeyStore],
+      useFactory: (
+        logins: RefreshTokenStore,
+        revocations: RevocationStore,
+        limits: RateLimitStore,
+        keys: SigningKeyStore,
+      ): Cleaner[] => [
+        (batch) => logins.removeExpired(batch),
+        (batch) => revocations.removeExpired(batch),
+        (batch) => limits.removeExpired(batch),
+        () => keys.removeGone(),
+      ],
+    },
+  ],
+  exports: [Metrics, RequestObserver],
+})
+export class OperationsModule {
+  constructor(metrics: Metrics, feed: RevocationFeed) {
+    metrics.gauge('tandem_revocations', 'Revocations that this node holds', () => feed.size);
+  }
+}

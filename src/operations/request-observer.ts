@@ -1,0 +1,40 @@
+import { Injectable } from '@nestjs/common';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { PinoLogger } from 'nestjs-pino';
+import { Metrics } from './metrics.js';
+
+/** Counts and logs what was answered, in one hook after the answer has gone out. */
+@Injectable()
+export class RequestObserver {
+  constructor(
+    private readonly metrics: Metrics,
+    private readonly logger: PinoLogger,
+  ) {}
+
+  observe(fastify: FastifyInstance): void {
+    fastify.addHook('onResponse', (request, reply, done) => {
+      this.metrics.answered(
+        request.method,
+        request.routeOptions.url,
+        reply.statusCode,
+        reply.elapsedTime / 1000,
+      );
+      this.log(request, reply);
+      done();
+    });
+  }
+
+  /** Refusals at info, failures at error, the rest only for those who debug. The query is not logged: it may hold secrets. */
+  private log(request: FastifyRequest, reply: FastifyReply): void {
+    const status = reply.statusCode;
+    const level = status >= 500 ? 'error' : status >= 400 ? 'info' : 'debug';
+    if (!this.logger.logger.isLevelEnabled(level)) return;
+    const query = request.url.indexOf('?');
+    const path = query === -1 ? request.url : request.url.slice(0, query);
+    const { id, method, ip } = request;
+    this.logger[level](
+      { request_id: id, method, path, status, ms: Math.round(reply.elapsedTime), ip },
+      'answered',
+    );
+  }
+}
