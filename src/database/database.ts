@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Pool, PoolClient, QueryResultRow } from 'pg';
-import type { DataSource } from 'typeorm';
+import { DataSource } from 'typeorm';
 import { DatabaseUnavailable, isStatementError, isUnavailable } from './database.errors.js';
 
 /** Runs SQL. Values are always parameters; the statement's text must be constant, it is prepared once per connection. */
