@@ -36,7 +36,7 @@ async function take(path: string): Promise<string | undefined> {
   if (last > 0 && !(await isFree(`${path}.${last}`))) return undefined;
   const mine = `${path}.${last + 1}`;
   try {
-    await writeFile(mine, (await identify(process.pid)) ?? String(process.pid), { flag: 'wx', mode: 0o600 });
+    await writeFile(mine, (await identify(process.pid)) ?? String(process.pid), { flag: 'wx', mode: 0o644 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined;
     throw error;

@@ -62,13 +62,19 @@ async function serve(dataDir: string, log: (line: string) => void): Promise<Post
   const account = await serverAccount(found);
   if (found !== undefined) await assertReachable(found, account);
   const home = found === undefined ? await chooseHome(dataDir, account, log) : dirname(found);
-  const binaries = await embeddedBinaries(home, account);
-  if (found === undefined) log(`making a PostgreSQL data folder in ${home}`);
-  const cluster = found ?? (await createCluster(dataDir, home, account, binaries));
-  const files = { log: join(dataDir, 'postgres.log'), port: join(dataDir, 'postgres.port') };
-  const { server, started } = await ensurePostmaster(cluster, files, binaries.postgres, account);
-  log(`PostgreSQL ${started ? 'started' : 'found running'} on 127.0.0.1:${server.port}`);
-  return server;
+  try {
+    const binaries = await embeddedBinaries(home, account);
+    if (found === undefined) log(`making a PostgreSQL data folder in ${home}`);
+    const cluster = found ?? (await createCluster(dataDir, home, account, binaries));
+    const files = { log: join(dataDir, 'postgres.log'), port: join(dataDir, 'postgres.port') };
+    const { server, started } = await ensurePostmaster(cluster, files, binaries.postgres, account);
+    log(`PostgreSQL ${started ? 'started' : 'found running'} on 127.0.0.1:${server.port}`);
+    return server;
+  } catch (error) {
+    // A folder elsewhere that nothing leads to would stay for ever.
+    if (home !== dataDir && (await findCluster(dataDir)) === undefined) await rm(home, { recursive: true });
+    throw error;
+  }
 }
 
 async function release(dataDir: string, marker: string): Promise<void> {

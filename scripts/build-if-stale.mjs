@@ -1,0 +1,144 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const SOURCES = ['src', 'migrations', 'ormconfig.ts'];
+const SETTINGS = [
+  '.swcrc',
+  'nest-cli.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'scripts/build-if-stale.mjs',
+];
+const PATIENCE_MS = 120_000;
+
+/**
+ * Brings `dist` up to date with the sources; does nothing when it is. Of several processes one builds and the others
+ * wait. The build is made beside `dist` and takes its place by rename: what runs is never half built, and a node that
+ * already runs keeps the modules it has loaded. Without sources (an image with only `dist` in it) `dist` is taken as it is.
+ * Throws with one line when there is no way to an up-to-date `dist`.
+ *
+ * @param {string} root the checkout
+ * @param {(line: string) => void} log
+ */
+export async function buildIfStale(root, log) {
+  const dist = join(root, 'dist');
+  if (!fs.existsSync(join(root, 'src')) && fs.existsSync(join(dist, 'src', 'main.js'))) return;
+  if (isFresh(dist, fingerprint(root))) return;
+  const unlock = await lock(join(root, 'node_modules', '.build-lock'));
+  try {
+    // Somebody else may have built while we waited.
+    const wanted = fingerprint(root);
+    if (!isFresh(dist, wanted)) build(root, dist, wanted, log);
+  } finally {
+    unlock();
+  }
+}
+
+function isFresh(dist, wanted) {
+  return read(join(dist, '.stamp')) === wanted;
+}
+
+/** A hash over the names and the contents of everything that the build is made from. */
+function fingerprint(root) {
+  const hash = createHash('sha256');
+  for (const path of [...SOURCES, ...SETTINGS].flatMap((name) => filesOf(root, name))) {
+    const content = fs.readFileSync(join(root, path));
+    hash.update(`${path}\0${content.length}\0`).update(content);
+  }
+  return hash.digest('hex');
+}
+
+function filesOf(root, path) {
+  const entry = fs.statSync(join(root, path), { throwIfNoEntry: false });
+  if (entry === undefined) return [];
+  if (!entry.isDirectory()) return [path];
+  const names = fs.readdirSync(join(root, path)).toSorted((a, b) => (a < b ? -1 : 1));
+  return names.flatMap((name) => filesOf(root, `${path}/${name}`));
+}
+
+function build(root, dist, stamp, log) {
+  const compiler = join(root, 'node_modules', '@swc', 'cli', 'bin', 'swc.js');
+  if (!fs.existsSync(compiler))
+    throw new Error('dist is out of date, and the compiler is not installed: run npm ci');
+  const started = performance.now();
+  for (const left of fs.readdirSync(root).filter((name) => /^dist\.(next|old)-\d+$/.test(name)))
+    remove(join(root, left));
+  const next = `${dist}.next-${process.pid}`;
+  const args = [...SOURCES, '--out-dir', next, '--config-file', '.swcrc', '--copy-files', '--quiet'];
+  const { status, signal, error, stderr } = spawnSync(process.execPath, [compiler, ...args], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  if (status !== 0) {
+    remove(next);
+    throw new Error(`the build failed:\n${stderr?.trim() || error?.message || signal}`);
+  }
+  fs.writeFileSync(join(next, '.stamp'), stamp);
+  const old = `${dist}.old-${process.pid}`;
+  if (fs.existsSync(dist)) fs.renameSync(dist, old);
+  fs.renameSync(next, dist);
+  remove(old);
+  log(`built in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+}
+
+/**
+ * Waits for the build lock and returns what gives it back. A dead holder's lock is taken over. (In the worst case two
+ * processes build at once, which the rename makes harmless: the last one stands, and both are complete.)
+ */
+async function lock(file) {
+  const ours = `${process.pid} ${startOf(process.pid)}`;
+  for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await delay(50)) {
+    try {
+      fs.writeFileSync(file, ours, { flag: 'wx' });
+      return () => {
+        if (read(file) === ours) remove(file);
+      };
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw new Error(`cannot build: ${error.message}`, { cause: error });
+      if (isAbandoned(file)) remove(file);
+    }
+  }
+  throw new Error(`another process builds without end (${file})`);
+}
+
+function isAbandoned(file) {
+  const holder = read(file);
+  const made = fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+  if (made === undefined) return false;
+  if (holder === '') return Date.now() - made > 2_000;
+  const [pid, started] = holder.split(' ');
+  if (!exists(pid)) return true;
+  const now = startOf(pid);
+  return started !== '' && now !== '' && started !== now;
+}
+
+function exists(pid) {
+  try {
+    return process.kill(Number(pid), 0);
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+/** When a process started, where the system says so: it tells a process from a later one with the same number. */
+function startOf(pid) {
+  const stat = read(`/proc/${pid}/stat`);
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+}
+
+function read(file) {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function remove(path) {
+  fs.rmSync(path, { recursive: true, force: true });
+}

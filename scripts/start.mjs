@@ -1,0 +1,50 @@
+// What `npm start` runs; with --build-only it ends after the build. Must parse on Node 20: see `runOn`.
+import { spawn, spawnSync } from 'node:child_process';
+import nodeModule from 'node:module';
+import { join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { buildIfStale } from './build-if-stale.mjs';
+
+// Not in every 22.
+const { setSourceMapsSupport } = nodeModule;
+const root = resolve(fileURLToPath(import.meta.url), '..', '..');
+const [major, minor] = process.versions.node.split('.').map(Number);
+
+if (major > 22 || (major === 22 && minor >= 12)) await start();
+else await runOn(join(root, 'node_modules', '.bin', process.platform === 'win32' ? 'node.cmd' : 'node'));
+
+async function start() {
+  // Before anything uses the pool: password hashing and signing would else queue behind its four threads.
+  process.env.UV_THREADPOOL_SIZE ??= '8';
+  // Stack traces in the words of the sources. It counts for modules loaded from here on.
+  setSourceMapsSupport?.(true, { nodeModules: false });
+  try {
+    await buildIfStale(root, (line) => console.error(line));
+  } catch (error) {
+    console.error(error.message);
+    process.exit(1);
+  }
+  if (process.argv[2] === '--build-only') return;
+  const main = join(root, 'dist', 'src', 'main.js');
+  process.argv.splice(1, 1, main);
+  await import(pathToFileURL(main).href);
+}
+
+/** The host's Node is too old: the one from the npm package `node` runs this script instead, and gets our signals. */
+async function runOn(node) {
+  const shell = process.platform === 'win32';
+  if (spawnSync(node, ['--version'], { shell }).status !== 0) {
+    console.error(
+      `Node 22.12 or newer is needed and this is ${process.version}: run npm ci with install scripts on`,
+    );
+    process.exit(1);
+  }
+  const child = spawn(node, process.argv.slice(1), { stdio: 'inherit', shell });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code, signal) => {
+    process.exitCode = code ?? 1;
+    if (signal === null) return;
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  });
+}
