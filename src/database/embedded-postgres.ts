@@ -71,8 +71,10 @@ async function serve(dataDir: string, log: (line: string) => void): Promise<Post
     log(`PostgreSQL ${started ? 'started' : 'found running'} on 127.0.0.1:${server.port}`);
     return server;
   } catch (error) {
-    // A folder elsewhere that nothing leads to would stay for ever.
-    if (home !== dataDir && (await findCluster(dataDir)) === undefined) await rm(home, { recursive: true });
+    // A folder that was made elsewhere just now, and that nothing leads to, would stay for ever.
+    if (found === undefined && home !== dataDir && (await findCluster(dataDir)) === undefined) {
+      await rm(home, { recursive: true });
+    }
     throw error;
   }
 }
