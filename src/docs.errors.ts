@@ -1,0 +1,40 @@
+import { AUTH_ERRORS } from './auth/auth.errors.js';
+import { COMMON_ERRORS } from './common/common.errors.js';
+import type { ProblemKind } from './common/problem.js';
+import { TOKEN_ERRORS } from './tokens/tokens.errors.js';
+import { USER_ERRORS } from './users/users.errors.js';
+
+/** The error tables by the feature that owns them. A new table has to be added here to be documented. */
+const TABLES: Readonly<Record<string, Readonly<Record<string, ProblemKind>>>> = {
+  common: COMMON_ERRORS,
+  auth: AUTH_ERRORS,
+  tokens: TOKEN_ERRORS,
+  users: USER_ERRORS,
+};
+
+const INTRODUCTION = `# Errors
+
+Generated from the error tables in \`src\` by \`npm run docs\`: edit those.
+
+Every error is \`application/problem+json\` (RFC 9457): \`{type, title, status, detail, code, request_id}\`, and \`errors\` with
+\`{field, message}\` for each field when the code is \`validation_failed\`. \`type\` is \`urn:tandem:error:<code>\`. Rely on
+\`code\`, which is stable; \`detail\` is for people. \`request_id\` is the \`X-Request-Id\` of the answer: it finds the log line.
+`;
+
+/** The text of `docs/errors.md`, laid out as the formatter wants it: by status, then by code. */
+export function errorsDocument(): string {
+  const rows = Object.entries(TABLES)
+    .flatMap(([feature, table]) =>
+      Object.entries(table).map(([code, { status, title }]) => ({ code, status, title, feature })),
+    )
+    .toSorted((a, b) => a.status - b.status || (a.code < b.code ? -1 : 1))
+    .map(({ code, status, title, feature }) => [`\`${code}\``, String(status), title, `\`${feature}\``]);
+  return `${INTRODUCTION}\n${markdownTable([['code', 'status', 'title', 'feature'], ...rows])}`;
+}
+
+function markdownTable([head = [], ...rows]: readonly (readonly string[])[]): string {
+  const widths = head.map((_, column) => Math.max(3, ...[head, ...rows].map((row) => row[column]!.length)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |\n`;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('');
+}
