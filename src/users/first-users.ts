@@ -45,7 +45,7 @@ export class FirstUsers implements OnModuleInit {
   private check(username: string, password: string): void {
     const faults: string[] = [];
     if (normaliseUsername(username) === undefined)
-      faults.push('ADMIN_USERNAME takes a name without white space');
+      faults.push('ADMIN_USERNAME takes a name of 1 to 128 visible characters without white space');
     const weakness = this.policy.weakness(password, username);
     if (weakness !== undefined) faults.push(`ADMIN_PASSWORD: ${weakness}`);
     if (faults.length > 0) throw new ConfigurationError(faults);
@@ -57,6 +57,6 @@ export class FirstUsers implements OnModuleInit {
     const user = { id: randomUUID(), username: name.display, usernameKey: name.key, passwordHash, role };
     const made = await this.store.insert(user, NO_ORIGIN, undefined, sql);
     if (made === 'username_taken')
-      throw new ConfigurationError([`ADMIN_USERNAME takes a name that no user has yet`]);
+      throw new ConfigurationError(['ADMIN_USERNAME takes a name that no user has yet']);
   }
 }

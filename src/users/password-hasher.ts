@@ -6,7 +6,7 @@ import { Argon2Scheme } from './argon2.scheme.js';
 import type { PasswordScheme } from './password-scheme.js';
 import { WorkQueue } from './work-queue.js';
 
-/** A storm of logins must not slow the API: one core is left to it. */
+/** A storm of logins must not slow the authenticated API: a core stays for it, where there is more than one. */
 const LANES = Math.max(1, availableParallelism() - 1);
 
 /** At some 20 ms each the last one waits for a few seconds at most. */
@@ -24,7 +24,7 @@ export class PasswordHasher {
   private readonly current = new Argon2Scheme();
   private readonly schemes: readonly PasswordScheme[] = [this.current];
   private readonly pool = new WorkQueue(LANES, MAX_WAITING);
-  private nothing: Promise<string> | undefined;
+  private readonly nothing = this.current.hashOfNothing(randomBytes(16), randomBytes(32));
 
   constructor(private readonly clock: Clock) {}
 
@@ -32,21 +32,21 @@ export class PasswordHasher {
     return this.pool.run(() => this.current.hash(password));
   }
 
-  /** False for a stored text that is malformed or of an unknown scheme. */
-  verify(stored: string, password: string): Promise<boolean> {
+  /** False for a stored text that is malformed or of an unknown scheme, after as much work. */
+  async verify(stored: string, password: string): Promise<boolean> {
     const scheme = this.schemeOf(stored);
-    if (scheme === undefined) return this.verifyNothing(password);
+    // Encoded as UTF-8 all lone surrogates are the same; none can be set, so none can be right.
+    if (scheme === undefined || /\p{Cs}/u.test(password)) return this.verifyNothing(password);
     return this.pool.run(() => scheme.verify(stored, password).catch(() => false));
   }
 
   /** As much work as for a user that exists. Always false. */
   async verifyNothing(password: string): Promise<false> {
-    this.nothing ??= this.current.hash(randomBytes(32).toString('hex'));
-    const stored = await this.nothing;
-    await this.pool.run(() => this.current.verify(stored, password));
+    await this.pool.run(() => this.current.verify(this.nothing, password));
     return false;
   }
 
+  /** Whether the scheme or its parameters are no longer those of {@link hash}. */
   needsRehash(stored: string): boolean {
     return this.schemeOf(stored)?.isOutdated(stored) ?? true;
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import type { Origin } from '../audit/audit-context.js';
-import { refuse } from '../common/common.errors.js';
+import { refuse, unavailable } from '../common/common.errors.js';
 import type { Sql } from '../database/database.js';
 import { PasswordHasher } from './password-hasher.js';
 import { PasswordPolicy, normalisePassword } from './password-policy.js';
@@ -14,6 +14,9 @@ export type PasswordCheck =
   | { readonly outcome: 'ok'; readonly user: User }
   | { readonly outcome: 'refused'; readonly cause: 'unknown_user' | 'wrong_password' | 'disabled' };
 
+/** The key of no user: a name that cannot be one is looked up like any other. */
+const NOBODY = '';
+
 export interface UserToCreate {
   readonly username: string;
   readonly password: string;
@@ -21,8 +24,11 @@ export interface UserToCreate {
   readonly email?: string | undefined;
 }
 
+/** Who exists and whose password is right. Takes names and passwords as they were sent. */
 @Injectable()
 export class UserService {
+  private readonly logger = new Logger(UserService.name);
+
   constructor(
     private readonly store: UserStore,
     private readonly hasher: PasswordHasher,
@@ -36,7 +42,7 @@ export class UserService {
   /** Does the same work whether the user exists, is disabled, or has another password: time must not tell. */
   async checkPassword(username: string, password: string): Promise<PasswordCheck> {
     const name = normaliseUsername(username);
-    const user = name === undefined ? undefined : await this.store.findByKey(name.key);
+    const user = await this.store.findByKey(name?.key ?? NOBODY);
     const right = await this.checkPasswordOf(user, password);
     if (user === undefined) return { outcome: 'refused', cause: 'unknown_user' };
     if (!right) return { outcome: 'refused', cause: 'wrong_password' };
@@ -44,15 +50,19 @@ export class UserService {
     return { outcome: 'ok', user };
   }
 
-  /** Whether it is the user's password; if so, a hash of an outdated kind is replaced. */
+  /**
+   * Whether it is the user's password. If it is, a hash of an outdated kind is replaced, in `user` too; the answer does
+   * not depend on whether that succeeds.
+   */
   async checkPasswordOf(user: User | undefined, password: string): Promise<boolean> {
     const given = normalisePassword(password);
     const stored = user?.passwordHash;
     if (user === undefined || stored === null || stored === undefined)
       return this.hasher.verifyNothing(given);
     const right = await this.hasher.verify(stored, given);
-    if (right && this.hasher.needsRehash(stored)) {
-      await this.store.replaceHash(user.id, stored, await this.hasher.hash(given));
+    // Not for a disabled user: nothing of it may show, not even in time.
+    if (right && user.disabledAt === null && this.hasher.needsRehash(stored)) {
+      await this.rehash(user, stored, given);
     }
     return right;
   }
@@ -65,7 +75,7 @@ export class UserService {
   ): Promise<User> {
     const name = normaliseUsername(username);
     if (name === undefined) {
-      const message = 'username must be letters, digits or signs without white space';
+      const message = 'username must have 1 to 128 visible characters and no white space';
       throw refuse('validation_failed', { errors: [{ field: 'username', message }] });
     }
     const passwordHash = await this.hashNew(password, name.display, 'password');
@@ -93,12 +103,21 @@ export class UserService {
     return this.hasher.hash(normalisePassword(password));
   }
 
-  /** Throws, for the transaction to be rolled back, if the password has been replaced since `user` was read. */
+  /**
+   * Throws 503, for the transaction to be rolled back, if the password has been replaced since `user` was read: the next
+   * attempt is judged by the new one.
+   */
   async setHash(sql: Sql, user: User, hash: string): Promise<void> {
     if (!(await this.store.replaceHash(user.id, user.passwordHash ?? '', hash, sql)))
-      throw new PasswordReplaced();
+      throw unavailable(new Error('the password was replaced meanwhile'));
+  }
+
+  private async rehash(user: User, stored: string, given: string): Promise<void> {
+    try {
+      const renewed = await this.hasher.hash(given);
+      if (await this.store.replaceHash(user.id, stored, renewed)) user.passwordHash = renewed;
+    } catch (error) {
+      this.logger.warn({ err: error }, 'an outdated password hash was not replaced yet');
+    }
   }
 }
-
-/** Somebody else has set another password meanwhile. */
-export class PasswordReplaced extends Error {}

@@ -27,7 +27,7 @@ const REPLACE_HASH = `UPDATE users SET password_hash = $3 WHERE id = $1 AND pass
 
 const LIST = `
   SELECT id, username, role, username_key FROM users
-  WHERE ($1::text IS NULL OR username_key > $1) ORDER BY username_key LIMIT $2`;
+  WHERE username_key > $1 ORDER BY username_key LIMIT $2`;
 
 const ADMIN_EXISTS = `SELECT 1 FROM users WHERE role = 'admin' AND disabled_at IS NULL LIMIT 1`;
 const ANY = `SELECT 1 FROM users LIMIT 1`;
@@ -96,7 +96,8 @@ export class UserStore {
 
   /** By name. Throws 400 for a cursor that is none. */
   async list(limit: number, cursor: string | undefined): Promise<UserPage> {
-    const after = cursor === undefined ? null : readCursor(cursor);
+    // No key is empty.
+    const after = cursor === undefined ? '' : readCursor(cursor);
     const rows = await this.database.query<UserView & { username_key: string }>(LIST, [after, limit + 1]);
     const page = rows.slice(0, limit);
     return {

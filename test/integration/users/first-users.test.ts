@@ -1,0 +1,122 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Clock } from '../../../src/common/clock.js';
+import type { Config } from '../../../src/config/config.js';
+import { ConfigurationError } from '../../../src/config/configuration-error.js';
+import { FirstUsers } from '../../../src/users/first-users.js';
+import { PasswordHasher } from '../../../src/users/password-hasher.js';
+import { PasswordPolicy } from '../../../src/users/password-policy.js';
+import { UserService } from '../../../src/users/user.service.js';
+import { UserStore } from '../../../src/users/user.store.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
+
+const ADMIN = { adminUsername: 'Root', adminPassword: 'correct horse battery staple' };
+const EMBEDDED = { production: false, databaseUrl: undefined };
+const ELSEWHERE = { production: false, databaseUrl: 'postgres://db.example/tandem' };
+
+describe('the first users', () => {
+  let test: TestDatabase;
+  let store: UserStore;
+  let users: UserService;
+  const hasher = new PasswordHasher(new Clock());
+  const policy = new PasswordPolicy({ passwordMinLength: 15 });
+
+  beforeEach(async () => {
+    test = await createTestDatabase();
+    store = new UserStore(test.database);
+    users = new UserService(store, hasher, policy);
+  });
+
+  afterEach(() => test.drop());
+
+  /** What a node does when it starts. */
+  const start = (config: Partial<Config>) =>
+    new FirstUsers(store, hasher, policy, config as Config).onModuleInit();
+
+  const all = async () =>
+    (await store.list(100, undefined)).users.map(({ username, role }) => [username, role]);
+
+  it('include the demonstration user on the embedded database', async () => {
+    await start(EMBEDDED);
+    expect(await all()).toEqual([['test', 'user']]);
+    expect(await users.checkPassword('test', 'test123')).toMatchObject({ outcome: 'ok' });
+  });
+
+  it.each([
+    ['on another database', ELSEWHERE],
+    ['in production', { production: true, databaseUrl: undefined }],
+  ])('include nobody %s', async (_, config) => {
+    await start(config);
+    expect(await all()).toEqual([]);
+  });
+
+  it('are not made again after an administrator has disabled or deleted the demonstration user', async () => {
+    await start({ ...EMBEDDED, ...ADMIN });
+    await test.database.query("UPDATE users SET disabled_at = now() WHERE username_key = 'test'");
+    await start({ ...EMBEDDED, ...ADMIN });
+    expect(await users.checkPassword('test', 'test123')).toMatchObject({ cause: 'disabled' });
+    await test.database.query("DELETE FROM users WHERE username_key = 'test'");
+    await start({ ...EMBEDDED, ...ADMIN });
+    expect(await all()).toEqual([['Root', 'admin']]);
+  });
+
+  it('include the admin of the environment, whose password is changed by no later start', async () => {
+    await start({ ...ELSEWHERE, ...ADMIN });
+    expect(await all()).toEqual([['Root', 'admin']]);
+    await start({ ...ELSEWHERE, adminUsername: 'root', adminPassword: 'another horse battery staple' });
+    await start({ ...ELSEWHERE, adminUsername: 'second', adminPassword: 'weak' });
+    expect(await all()).toEqual([['Root', 'admin']]);
+    expect(await users.checkPassword('root', ADMIN.adminPassword)).toMatchObject({ outcome: 'ok' });
+  });
+
+  it('include an admin when the only one is disabled', async () => {
+    await start({ ...ELSEWHERE, ...ADMIN });
+    await test.database.query('UPDATE users SET disabled_at = now()');
+    await start({ ...ELSEWHERE, ...ADMIN, adminUsername: 'second' });
+    expect(await all()).toEqual([
+      ['Root', 'admin'],
+      ['second', 'admin'],
+    ]);
+  });
+
+  it('are made once by ten nodes that start at once, and audited once', async () => {
+    await Promise.all(Array.from({ length: 10 }, () => start({ ...EMBEDDED, ...ADMIN })));
+    expect(await all()).toEqual([
+      ['Root', 'admin'],
+      ['test', 'user'],
+    ]);
+    expect(await test.database.query("SELECT 1 FROM audit_events WHERE event = 'user'")).toHaveLength(2);
+  });
+
+  it.each([
+    ['weak', 'Root', 'hunter2', ['ADMIN_PASSWORD']],
+    ['missing', 'Root', undefined, ['ADMIN_PASSWORD']],
+    ['its own name', 'my-very-own-username', 'My-Very-Own-Username', ['ADMIN_PASSWORD']],
+    ['weak, and a bad name', 'two words', 'hunter2', ['ADMIN_USERNAME', 'ADMIN_PASSWORD']],
+  ])(
+    'stop the start when the admin has a password that is %s',
+    async (_, adminUsername, adminPassword, faults) => {
+      const fault = await start({ ...EMBEDDED, adminUsername, adminPassword }).catch(
+        (error: unknown) => error,
+      );
+      expect(fault).toBeInstanceOf(ConfigurationError);
+      expect((fault as ConfigurationError).faults.map((line) => /^\w+/.exec(line)?.[0])).toEqual(faults);
+      if (adminPassword !== undefined) expect(String(fault)).not.toContain(adminPassword);
+      expect(await all()).toEqual([]);
+    },
+  );
+
+  it('stop the start when the name of the admin belongs to somebody', async () => {
+    await start(EMBEDDED);
+    await expect(start({ ...EMBEDDED, ...ADMIN, adminUsername: 'TEST' })).rejects.toThrow(/^ADMIN_USERNAME/);
+    expect(await all()).toEqual([['test', 'user']]);
+  });
+
+  it('are made without a word about their passwords', async () => {
+    const written = [vi.spyOn(process.stdout, 'write'), vi.spyOn(process.stderr, 'write')];
+    await start({ ...EMBEDDED, ...ADMIN });
+    const text = written.flatMap((spy) => spy.mock.calls.map(([chunk]) => String(chunk))).join('');
+    for (const spy of written) spy.mockRestore();
+    expect(text).not.toMatch(/test123|battery/);
+  });
+});
