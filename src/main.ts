@@ -13,13 +13,17 @@ import { ensureEmbeddedPostgres } from './database/embedded-postgres.js';
 /** The exit code of a start that was refused because of how the service is set up (sysexits.h, EX_CONFIG). */
 const EX_CONFIG = 78;
 
+/** How long a stop may take, in milliseconds: a little more than the requests in flight get. */
+const STOP_WITHIN = 15_000;
+
+/** What this process has begun, in that order: it ends in the opposite one, for PostgreSQL has to outlast the requests. */
+const begun: (() => Promise<unknown>)[] = [];
+
+let stopping = false;
+
 /** Starts a node, and on the embedded database the server too if nobody else has. */
 async function start(config: Config): Promise<void> {
-  const embedded =
-    config.databaseUrl === undefined
-      ? await ensureEmbeddedPostgres(config.dataDir, (line) => process.stderr.write(`${line}\n`))
-      : undefined;
-  const url = config.databaseUrl ?? embedded!.url;
+  const url = config.databaseUrl ?? (await embeddedUrl(config));
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.forRoot(config, url),
     fastifyAdapter(config),
@@ -28,29 +32,38 @@ async function start(config: Config): Promise<void> {
       abortOnError: false,
     },
   );
+  begun.push(() => app.close());
   app.useLogger(app.get(Logger));
   await setUpApp(app, config);
   await app.listen(config.port, config.host);
-  stopOnSignals(async () => {
-    await app.close();
-    await embedded?.release();
-  });
   announce(await app.getUrl(), app.get(Logger), config);
 }
 
-/** PostgreSQL has to outlast the requests that are still being answered, so the order of the end is ours alone. */
-function stopOnSignals(stop: () => Promise<void>): void {
-  let stopping = false;
-  const onSignal = () => {
-    if (stopping) return;
-    stopping = true;
-    stop().then(
-      () => process.exit(0),
-      () => process.exit(1),
-    );
-  };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
+async function embeddedUrl(config: Config): Promise<string> {
+  const server = ensureEmbeddedPostgres(config.dataDir, (line) => process.stderr.write(`${line}\n`));
+  // Before it is there: a signal during the start must not leave it behind.
+  begun.push(() =>
+    server.then(
+      ({ release }) => release(),
+      () => undefined,
+    ),
+  );
+  return (await server).url;
+}
+
+/** Ends the process once, with `code` or with 1 if ending fails or takes too long; a link to nowhere must not keep it. */
+function stop(code: number): void {
+  if (stopping) return;
+  stopping = true;
+  setTimeout(() => process.exit(1), STOP_WITHIN);
+  endAll().then(
+    () => process.exit(code),
+    () => process.exit(1),
+  );
+}
+
+async function endAll(): Promise<void> {
+  for (const end of begun.toReversed()) await end();
 }
 
 function announce(listening: string, logger: Logger, config: Config): void {
@@ -61,14 +74,19 @@ function announce(listening: string, logger: Logger, config: Config): void {
   logger.log('Walk-through: README.md, "See it work"');
 }
 
-function refuseToStart(error: unknown): never {
+function refuseToStart(error: unknown): void {
+  // What breaks while the node is being stopped is no fault of its set-up.
+  if (stopping) return;
   const lines =
     error instanceof ConfigurationError
       ? error.faults
       : [error instanceof Error ? error.message : String(error)];
   for (const line of lines) process.stderr.write(`${line}\n`);
-  process.exit(error instanceof ConfigurationError ? EX_CONFIG : 1);
+  stop(error instanceof ConfigurationError ? EX_CONFIG : 1);
 }
+
+process.on('SIGTERM', () => stop(0));
+process.on('SIGINT', () => stop(0));
 
 process.on('unhandledRejection', (error) => {
   process.stderr.write(
