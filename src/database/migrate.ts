@@ -1,29 +1,32 @@
-import type { DataSource } from 'typeorm';
+import { DataSource } from 'typeorm';
+import type { DataSourceOptions, QueryRunner } from 'typeorm';
 
 /** Any constant does, as long as all nodes use the same. */
 const MIGRATION_LOCK = 7_264_001;
 
 /**
- * Applies the pending migrations. Of several nodes that start at once one does it, the others wait for it. The lock is
- * the session's, so it goes with the node that dies; waiting for it is not bounded by the usual statement time-out.
+ * Applies the pending migrations, over connections of its own: a migration may take longer than any request. Of several
+ * nodes that start at once one does it, the others wait for it before they even look: to look makes TypeORM's table.
+ * The lock is the session's, so it goes with the node that dies.
  */
 export async function migrate(dataSource: DataSource): Promise<void> {
-  if (!(await dataSource.showMigrations())) return;
-  const runner = dataSource.createQueryRunner();
+  const own = await new DataSource({
+    ...dataSource.options,
+    extra: { keepAlive: true },
+  } as DataSourceOptions).initialize();
   try {
-    await runner.query('SET statement_timeout = 0');
-    await runner.query('SET lock_timeout = 0');
+    const runner = own.createQueryRunner();
     await waitForLock(runner);
-    await dataSource.runMigrations();
-  } finally {
-    await runner.query(`SELECT pg_advisory_unlock(${MIGRATION_LOCK})`).catch(() => undefined);
-    await runner.query('RESET statement_timeout').catch(() => undefined);
-    await runner.query('RESET lock_timeout').catch(() => undefined);
+    await own.runMigrations();
+    await runner.query(`SELECT pg_advisory_unlock(${MIGRATION_LOCK})`);
     await runner.release();
+  } finally {
+    await own.destroy();
   }
 }
 
-async function waitForLock(runner: { query(sql: string): Promise<unknown> }): Promise<void> {
+/** Looks again and again: a statement that waits would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for those. */
+async function waitForLock(runner: QueryRunner): Promise<void> {
   for (;;) {
     const rows = (await runner.query(`SELECT pg_try_advisory_lock(${MIGRATION_LOCK}) AS got`)) as {
       got: boolean;
