@@ -8,8 +8,9 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 export const POOL_SIZE = 20;
 
 /**
- * How every part of Tandem reaches PostgreSQL. All waiting is bounded: 2 s for a connection, 3 s for a lock, 5 s for a
- * statement on the server and 6 s for its answer, so that a black-holed link ends in an error too.
+ * How every part of Tandem reaches PostgreSQL. All waiting is bounded: 2 s for a connection, 3 s for a lock, 4 s for a
+ * statement on the server and 4.5 s for its answer, so that a black-holed link ends in an error too, and whoever was
+ * caught in it is free again within the 5 s that a recovery may take.
  */
 export function dataSourceOptions(
   url: string,
@@ -27,11 +28,11 @@ export function dataSourceOptions(
     // An idle client that loses its connection emits an error which, unheard, would end the process.
     poolErrorHandler: onPoolError,
     extra: {
-      query_timeout: 6_000,
+      query_timeout: 4_500,
       keepAlive: true,
       keepAliveInitialDelayMillis: 5_000,
       idleTimeoutMillis: 30_000,
-      statement_timeout: 5_000,
+      statement_timeout: 4_000,
       lock_timeout: 3_000,
       idle_in_transaction_session_timeout: 10_000,
     },

@@ -35,6 +35,23 @@ export class Database implements Sql {
 
   constructor(dataSource: DataSource) {
     this.pool = (dataSource.driver as unknown as { master: Pool }).master;
+    // The pool listens only while a connection is idle. One that breaks in our hands between two statements would emit
+    // an error that nobody hears, which ends the process.
+    this.pool.on('acquire', (client) => client.on('error', ignore));
+    this.pool.on('release', (_error, client) => client.off('error', ignore));
+  }
+
+  /**
+   * Closes the connections that nobody uses: they may lead nowhere, and whoever got one would wait for its time-out.
+   * New ones are opened when needed. To be called when another connection to the database has failed.
+   */
+  dropIdle(): void {
+    for (let left = this.pool.idleCount; left > 0; left -= 1) {
+      this.pool.connect().then(
+        (client) => client.release(true),
+        () => undefined,
+      );
+    }
   }
 
   async query<Row extends QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
@@ -80,6 +97,8 @@ export class Database implements Sql {
     }
   }
 }
+
+function ignore(): void {}
 
 function isDatabaseError(error: unknown): boolean {
   return error instanceof Error && 'severity' in error;

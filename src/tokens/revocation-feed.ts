@@ -108,11 +108,13 @@ export class RevocationFeed implements OnApplicationShutdown {
   /** Resolves once the node is fresh. Throws 503 if the database does not make it so in time. */
   async fresh(): Promise<void> {
     const start = this.clock.monotonic();
+    let failure: unknown = new Error('the feed answers too slowly');
     while (!this.isFresh()) {
+      if (this.clock.monotonic() - start >= PATIENCE || this.stopped) throw unavailable(failure);
       try {
         await this.poll();
       } catch (error) {
-        if (this.clock.monotonic() - start >= PATIENCE || this.stopped) throw unavailable(error);
+        failure = error;
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     }
@@ -150,7 +152,10 @@ export class RevocationFeed implements OnApplicationShutdown {
     if (this.stopped) throw new Error('the node is stopping');
     this.hinted = false;
     const sent = { wall: this.clock.now(), monotonic: this.clock.monotonic() };
-    const page = await this.connection.read(this.store, this.horizon);
+    const page = await this.connection.read(this.store, this.horizon).catch((error: unknown) => {
+      this.database.dropIdle();
+      throw error;
+    });
     for (const entry of page.entries) this.revoked.add(entry);
     await this.reloadChanged(page.versions);
     this.horizon = page.horizon;
