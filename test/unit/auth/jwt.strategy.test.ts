@@ -1,0 +1,111 @@
+import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { makeJti } from '../../../src/tokens/jti.js';
+import { AUDIENCE, ISSUER, prover } from './prove.js';
+
+const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const other = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const HEADER = { alg: 'RS256', typ: 'at+jwt', kid: 'k1' };
+const CLAIMS = {
+  iss: ISSUER,
+  aud: AUDIENCE,
+  sub: '6f1c1c9e-52ad-4b9f-8a3c-0d6a0a6d5a01',
+  role: 'user',
+  sid: '6f1c1c9e-52ad-4b9f-8a3c-0d6a0a6d5a02',
+  jti: makeJti({ generation: 1, epoch: 2 }),
+  iat: 1_000,
+  exp: 1_900,
+};
+
+const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+function mint(change: object = {}, header: object = HEADER, key: KeyObject = privateKey): string {
+  const input = `${encode(header)}.${encode({ ...CLAIMS, ...change })}`;
+  return `${input}.${sign('sha256', Buffer.from(input), key).toString('base64url')}`;
+}
+
+const prove = prover({ k1: publicKey, k2: other.publicKey });
+const codeOf = async (token: string) => {
+  const proved = await prove(token);
+  if (!('refused' in proved)) return 'accepted';
+  const { refused } = proved;
+  return refused instanceof Error ? ((refused as { code?: string }).code ?? refused.name) : refused;
+};
+
+describe('JwtStrategy', () => {
+  it('proves a token of ours and says whom it stands for, whatever its age', async () => {
+    expect(await prove(mint())).toEqual({
+      claims: CLAIMS,
+      kid: 'k1',
+      generation: 1,
+      epoch: 2,
+      principal: { userId: CLAIMS.sub, role: 'user', sid: CLAIMS.sid, via: 'bearer' },
+    });
+  });
+
+  it('gives out a principal that no request can change for another', async () => {
+    const proved = await prove(mint());
+    expect('principal' in proved && Object.isFrozen(proved.principal)).toBe(true);
+  });
+
+  it.each<[string, string]>([
+    ['signed by another key', mint({}, HEADER, other.privateKey)],
+    ['that names another key of ours', mint({}, { ...HEADER, kid: 'k2' })],
+    ['that names no key of ours', mint({}, { ...HEADER, kid: 'k3' })],
+    ['that names a property of every object', mint({}, { ...HEADER, kid: 'constructor' })],
+    ['for another audience', mint({ aud: 'web' })],
+    ['of another issuer', mint({ iss: 'http://evil.test' })],
+    ['of an issuer that begins like ours', mint({ iss: `${ISSUER}.evil.test` })],
+    ['with a claim too many', mint({ scope: 'all' })],
+    ['with a nil user', mint({ sub: '00000000-0000-0000-0000-000000000000' })],
+    ['without an end', mint({ exp: undefined })],
+    ['with crit', mint({}, { ...HEADER, crit: ['exp'] })],
+    ['of another type', mint({}, { ...HEADER, typ: 'JWT' })],
+    ['that says RS512', mint({}, { ...HEADER, alg: 'RS512' })],
+    ['not yet valid', mint({ nbf: 9e9 })],
+  ])('refuses a token %s', async (_, token) => {
+    expect(await codeOf(token)).not.toBe('accepted');
+  });
+
+  it('refuses a token without a signature, however it says so', async () => {
+    const body = encode(CLAIMS);
+    for (const alg of ['none', 'None', 'NONE', 'RS256'])
+      for (const signature of ['', 'AA', 'c2ln'])
+        expect(await codeOf(`${encode({ ...HEADER, alg })}.${body}.${signature}`)).not.toBe('accepted');
+  });
+
+  it('refuses a MAC made with the public key as its secret', async () => {
+    const secrets = [
+      publicKey.export({ type: 'spki', format: 'pem' }),
+      publicKey.export({ type: 'pkcs1', format: 'pem' }),
+      publicKey.export({ type: 'spki', format: 'der' }),
+    ];
+    for (const alg of ['HS256', 'RS256'])
+      for (const secret of secrets) {
+        const input = `${encode({ ...HEADER, alg })}.${encode(CLAIMS)}`;
+        const mac = createHmac('sha256', secret).update(input).digest('base64url');
+        expect(await codeOf(`${input}.${mac}`)).not.toBe('accepted');
+      }
+  });
+
+  it('refuses every token with a bit changed in its signature or payload', async () => {
+    const [header, payload, signature] = mint().split('.') as [string, string, string];
+    for (const part of ['payload', 'signature'] as const) {
+      const bytes = Buffer.from(part === 'payload' ? payload : signature, 'base64url');
+      for (let at = 0; at < bytes.length; at += 7) {
+        const changed = Buffer.from(bytes);
+        changed[at]! ^= 1;
+        const text = changed.toString('base64url');
+        const token = `${header}.${part === 'payload' ? text : payload}.${part === 'payload' ? signature : text}`;
+        expect(await codeOf(token)).not.toBe('accepted');
+      }
+    }
+  });
+
+  it('says malformed, not invalid, of what is no token', async () => {
+    expect(await codeOf('invalid_token')).toBe('token_malformed');
+    expect(await codeOf('a.b')).toBe('token_malformed');
+    expect(await codeOf(mint({}, { ...HEADER, alg: 'none' }))).toBe('token_invalid');
+    expect(await codeOf(mint({}, { ...HEADER, kid: 'gone' }))).toBe('token_invalid');
+  });
+});

@@ -1,0 +1,57 @@
+import type { ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { describe, expect, it } from 'vitest';
+import type { Principal } from '../../../src/auth/principal.js';
+import { Roles } from '../../../src/auth/roles.decorator.js';
+import { RolesGuard } from '../../../src/auth/roles.guard.js';
+
+class Open {
+  anything(): void {}
+  @Roles('admin') forAdmins(): void {}
+}
+
+@Roles('admin')
+class Closed {
+  inherited(): void {}
+  @Roles('user', 'admin') forBoth(): void {}
+  @Roles() forNobody(): void {}
+}
+
+function admits(type: new () => object, method: string, role?: Principal['role']): boolean {
+  const handler = Object.getOwnPropertyDescriptor(type.prototype, method)?.value as () => void;
+  const user = role && { userId: 'u', role, sid: undefined, via: 'bearer' };
+  const context = {
+    getHandler: () => handler,
+    getClass: () => type,
+    switchToHttp: () => ({ getRequest: () => ({ user }) }),
+  };
+  try {
+    return new RolesGuard(new Reflector()).canActivate(context as unknown as ExecutionContext);
+  } catch (error) {
+    expect(error).toMatchObject({ status: 403, code: 'forbidden' });
+    return false;
+  }
+}
+
+describe('RolesGuard', () => {
+  it('lets every caller in where no role is asked for', () => {
+    expect(admits(Open, 'anything', 'user')).toBe(true);
+    expect(admits(Open, 'anything')).toBe(true);
+  });
+
+  it('lets in whoever has a role that the route or its class asks for, and nobody else', () => {
+    for (const [type, method] of [
+      [Open, 'forAdmins'],
+      [Closed, 'inherited'],
+    ] as const) {
+      expect(admits(type, method, 'admin')).toBe(true);
+      expect(admits(type, method, 'user')).toBe(false);
+      expect(admits(type, method)).toBe(false);
+    }
+  });
+
+  it('goes by the route where route and class ask for different roles', () => {
+    expect(admits(Closed, 'forBoth', 'user')).toBe(true);
+    expect(admits(Closed, 'forNobody', 'admin')).toBe(false);
+  });
+});

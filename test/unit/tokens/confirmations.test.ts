@@ -1,0 +1,75 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Confirmations } from '../../../src/tokens/confirmations.js';
+import type { RefreshTokenStore } from '../../../src/tokens/refresh-token.store.js';
+
+describe('Confirmations', () => {
+  let confirm: ReturnType<typeof vi.fn<(seen: ReadonlyMap<string, number>) => Promise<void>>>;
+  let confirmations: Confirmations;
+  const written = () => confirm.mock.calls.map(([seen]) => Object.fromEntries(seen));
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    confirm = vi.fn<(seen: ReadonlyMap<string, number>) => Promise<void>>().mockResolvedValue();
+    confirmations = new Confirmations({ confirm } as unknown as RefreshTokenStore);
+  });
+  afterEach(() => vi.useRealTimers());
+
+  it('writes the newest generation of each login in one batch, within half a second', async () => {
+    confirmations.onModuleInit();
+    confirmations.note('a', 2);
+    confirmations.note('a', 1);
+    confirmations.note('b', 3);
+    await vi.advanceTimersByTimeAsync(500);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(written()).toEqual([{ a: 2, b: 3 }]);
+    await confirmations.onApplicationShutdown();
+  });
+
+  it('has nothing to say of first tokens, which have no predecessor', async () => {
+    confirmations.note('a', 0);
+    await confirmations.flush();
+    expect(confirm).not.toHaveBeenCalled();
+  });
+
+  it('keeps what could not be written, without overwriting newer news', async () => {
+    confirm.mockImplementationOnce(async () => {
+      confirmations.note('a', 5);
+      throw new Error('gone');
+    });
+    confirmations.note('a', 4);
+    confirmations.note('b', 1);
+    await confirmations.flush();
+    await confirmations.flush();
+    expect(written()[1]).toEqual({ a: 5, b: 1 });
+  });
+
+  it('writes one batch at a time', async () => {
+    let finish = () => {};
+    confirm.mockImplementationOnce(() => new Promise((resolve) => (finish = resolve)));
+    confirmations.note('a', 1);
+    const first = confirmations.flush();
+    confirmations.note('b', 1);
+    const second = confirmations.flush();
+    expect(confirm).toHaveBeenCalledTimes(1);
+    finish();
+    await Promise.all([first, second]);
+    await confirmations.flush();
+    expect(written()[1]).toEqual({ b: 1 });
+  });
+
+  it('writes what is pending before the node stops', async () => {
+    confirmations.onModuleInit();
+    confirmations.note('a', 1);
+    await confirmations.onApplicationShutdown();
+    expect(written()).toEqual([{ a: 1 }]);
+  });
+
+  it('holds a bounded number of logins, and goes on for those it holds', async () => {
+    for (let i = 0; i < 100_010; i++) confirmations.note(`s${i}`, 1);
+    confirmations.note('s0', 2);
+    await confirmations.flush();
+    const [seen] = confirm.mock.calls[0]!;
+    expect(seen.size).toBe(100_000);
+    expect(seen.get('s0')).toBe(2);
+  });
+});

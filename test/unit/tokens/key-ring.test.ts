@@ -1,0 +1,58 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { DWELL, JWKS_MAX_AGE, ringAt } from '../../../src/tokens/key-ring.js';
+
+const key = (kid: string, promoteAt: number, distrusted = false) => ({ kid, promoteAt, distrusted });
+const LIFE = 900;
+const kids = (keys: readonly { kid: string }[]) => keys.map(({ kid }) => kid);
+const ring = (keys: Parameters<typeof ringAt>[0], now: number) => {
+  const { next, current, previous } = ringAt(keys, now, LIFE);
+  return { next: kids(next), current: current?.kid, previous: kids(previous) };
+};
+
+describe('ringAt', () => {
+  it('is empty without keys', () => {
+    expect(ring([], 0)).toEqual({ next: [], current: undefined, previous: [] });
+  });
+
+  it('promotes a key at its time, and keeps the one before until its last token has expired', () => {
+    const keys = [key('b', 1_000_000), key('a', 0)];
+    const gone = 1_000_000 + (LIFE + 60) * 1000;
+    expect(ring(keys, 999_999)).toEqual({ next: ['b'], current: 'a', previous: [] });
+    expect(ring(keys, 1_000_000)).toEqual({ next: [], current: 'b', previous: ['a'] });
+    expect(ring(keys, gone - 1)).toEqual({ next: [], current: 'b', previous: ['a'] });
+    expect(ring(keys, gone)).toEqual({ next: [], current: 'b', previous: [] });
+  });
+
+  it('takes a distrusted key for nothing at all', () => {
+    const keys = [key('a', 0), key('b', 1_000, true), key('c', 2_000, true), key('d', 9_000)];
+    expect(ring(keys, 5_000)).toEqual({ next: ['d'], current: 'a', previous: [] });
+  });
+
+  it('names the soonest of the next keys first', () => {
+    expect(ring([key('c', 3), key('b', 2), key('a', 0)], 1).next).toEqual(['b', 'c']);
+  });
+
+  it('has exactly one signing key from the first promotion on, and verifies what was signed for as long as it lives', () => {
+    const times = fc.array(fc.integer({ min: 0, max: 10_000_000 }), { minLength: 1, maxLength: 6 });
+    fc.assert(
+      fc.property(
+        times,
+        fc.nat({ max: 12_000_000 }),
+        fc.integer({ min: 0, max: LIFE }),
+        (all, signedAt, age) => {
+          const keys = all.map((promoteAt, index) => key(`k${index}`, promoteAt));
+          const signer = ring(keys, signedAt).current;
+          expect(signer === undefined).toBe(signedAt < Math.min(...all));
+          if (signer === undefined) return;
+          const later = ring(keys, signedAt + age * 1000);
+          expect([later.current, ...later.previous]).toContain(signer);
+        },
+      ),
+    );
+  });
+
+  it('lets a key ripen for longer than clients may keep the set', () => {
+    expect(DWELL).toBeGreaterThan(JWKS_MAX_AGE);
+  });
+});
