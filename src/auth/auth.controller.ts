@@ -91,7 +91,7 @@ export class AuthController {
   @ApiProblems(AUTH_ERRORS, 'jwt_not_enabled')
   async refresh(
     @Req() request: FastifyRequest,
-    @Body() body: RefreshDto | undefined,
+    @Body() body: RefreshDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TokensDto> {
     const { token, byCookie } = this.presented(request, body);
@@ -113,7 +113,7 @@ export class AuthController {
   @ApiProblems(COMMON_ERRORS, 'validation_failed', 'cross_site_request', 'service_unavailable')
   async logout(
     @Req() request: FastifyRequest,
-    @Body() body: RefreshDto | undefined,
+    @Body() body: RefreshDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
     const accessToken = bearerIn(request.headers.authorization);
@@ -174,8 +174,9 @@ export class AuthController {
   }
 
   /** The refresh token in the body counts before the cookie; one in a cookie must not come from another site's page. */
-  private presented(request: FastifyRequest, body: RefreshDto | undefined) {
-    if (body?.refresh_token !== undefined) return { token: body.refresh_token, byCookie: false };
+  private presented(request: FastifyRequest, body: RefreshDto) {
+    // `null` is no token: for a client that serialises what it has not got.
+    if (typeof body.refresh_token === 'string') return { token: body.refresh_token, byCookie: false };
     const token = refreshCookieOf(request);
     if (token !== undefined) refuseOtherSites(request, this.config.corsOrigins);
     return { token, byCookie: token !== undefined };

@@ -1,5 +1,6 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import type { Origin } from '../audit/audit-context.js';
 import { RefusalCounter } from '../audit/refusal-counter.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
@@ -7,17 +8,26 @@ import { clientSubject } from '../limits/client-address.js';
 import { RateLimiter } from '../limits/limits.service.js';
 import { RefreshTokenService } from '../tokens/refresh-token.service.js';
 import type { OpenedLogin, Rotation } from '../tokens/refresh-token.service.js';
+import type { Login } from '../tokens/refresh-token.store.js';
 import { refuseToken } from '../tokens/tokens.errors.js';
 import { refuseAuth } from './auth.errors.js';
 import { originOf } from './origin.js';
 import { TOKEN_ELIGIBILITY } from './token-eligibility.js';
 import type { TokenEligibility } from './token-eligibility.js';
 
-/** How often a login may get the same successor again in a window: two tabs and lost responses, not a supply of tokens. */
+/** How often the same successor may be got again in a window: two tabs and lost responses, not a supply of tokens. */
 const REPEATS = 128;
+
+/** The simultaneous presentations of a token on this node: together they are one refresh and count as one. */
+interface Presentations {
+  running: number;
+  counted?: Promise<unknown>;
+}
 
 @Injectable()
 export class RefreshService {
+  private readonly presentations = new Map<string, Presentations>();
+
   constructor(
     private readonly tokens: RefreshTokenService,
     private readonly limiter: RateLimiter,
@@ -35,7 +45,7 @@ export class RefreshService {
     const rotation: Rotation =
       token === undefined
         ? { outcome: 'rejected', reason: 'refresh_token_invalid' }
-        : await this.tokens.present(token, (login, verdict) => this.admit(login, verdict), originOf(request));
+        : await this.present(token, originOf(request));
     if (rotation.outcome === 'rotated' || rotation.outcome === 'repeated') return rotation;
     const code = rotation.outcome === 'rejected' ? rotation.reason : 'refresh_token_reused';
     if (code !== 'refresh_token_reused') this.refusals.count(code, request.ip);
@@ -44,13 +54,30 @@ export class RefreshService {
     throw refuseToken(code);
   }
 
-  private async admit(login: { sid: string; userId: string }, verdict: 'rotate' | 'repeat'): Promise<void> {
-    if (this.eligibility !== undefined && !(await this.eligibility.mayContinue(login.userId))) {
+  private async present(token: string, origin: Origin): Promise<Rotation> {
+    const together = this.presentations.get(token) ?? { running: 0 };
+    this.presentations.set(token, together);
+    together.running += 1;
+    try {
+      return await this.tokens.present(
+        token,
+        (login, verdict) => this.admit(login, verdict, together),
+        origin,
+      );
+    } finally {
+      together.running -= 1;
+      if (together.running === 0) this.presentations.delete(token);
+    }
+  }
+
+  private async admit(login: Login, verdict: 'rotate' | 'repeat', together: Presentations): Promise<void> {
+    const { sid, userId, generation } = login;
+    if (this.eligibility !== undefined && !(await this.eligibility.mayContinue(userId))) {
       throw refuseAuth('jwt_not_enabled');
     }
-    if (verdict === 'rotate') await this.limiter.enforce('refresh', login.sid);
+    if (verdict === 'rotate') await (together.counted ??= this.limiter.enforce('refresh', sid));
     else
-      await this.limiter.enforce('refresh', `${login.sid} again`, {
+      await this.limiter.enforce('refresh', `${sid} ${generation} again`, {
         limit: REPEATS,
         windowSeconds: this.config.authRateWindow,
       });
