@@ -1,14 +1,14 @@
-import { randomUUID } from 'node:crypto';
-import { STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
 import cookie from '@fastify/cookie';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { serveOpenApi } from './app.openapi.js';
-import { refuse } from './common/common.errors.js';
-import { ProblemFilter, problemBody, problemOf, sendProblem } from './common/problem.filter.js';
+import { AllowedMethods } from './common/allowed-methods.js';
+import { answerClientError, refuseExpectation, refuseWithoutHost } from './common/client-error.js';
+import { takeJsonOnly } from './common/json-body.js';
+import { ProblemFilter, problemOf, sendProblem } from './common/problem.filter.js';
 import { requestIdOf } from './common/request-id.js';
+import { addSecurityHeaders } from './common/security-headers.js';
 import { validationPipe } from './common/validation.js';
 import type { Config } from './config/config.js';
 import { fastifyTrustProxy } from './limits/client-address.js';
@@ -17,100 +17,118 @@ import { RequestObserver } from './operations/request-observer.js';
 /** Bytes of a request body: the largest that any call needs, with room. */
 const BODY_LIMIT = 64 * 1024;
 
-/** How long requests in flight may take to finish when the node stops, in milliseconds. */
-const DRAIN = 10_000;
+/** Bytes of a request's head: room for a token and the cookies of other applications. */
+const HEAD_LIMIT = 16 * 1024;
 
-/** Fastify with bounds on everything that a client may send or wait with. Time-outs in milliseconds. */
-export function fastifyAdapter(config: Config): FastifyAdapter {
-  return new FastifyAdapter({
+/** How long a client may take, in milliseconds. */
+export interface TimeOuts {
+  /** To send the head of a request. */
+  readonly head: number;
+  /** To send the whole of it. */
+  readonly request: number;
+  /** To read or send anything while a request is under way. */
+  readonly silence: number;
+  /** Between two requests: longer than load balancers keep connections, so that it is they who close them. */
+  readonly idle: number;
+  /** Between two looks at who is late. */
+  readonly check: number;
+  /** For requests in flight when the node stops. */
+  readonly drain: number;
+}
+
+const TIME_OUTS: TimeOuts = {
+  head: 10_000,
+  request: 15_000,
+  silence: 30_000,
+  idle: 65_000,
+  check: 1_000,
+  drain: 10_000,
+};
+
+/** Fastify with bounds on everything that a client may send or wait with. */
+export function fastifyAdapter(config: Config, timeOuts: TimeOuts = TIME_OUTS): FastifyAdapter {
+  const adapter = new JsonFastifyAdapter({
     trustProxy: fastifyTrustProxy(config.trustProxy),
     bodyLimit: BODY_LIMIT,
     genReqId: requestIdOf,
     requestIdHeader: false,
     logger: false,
-    connectionTimeout: 30_000,
-    requestTimeout: 15_000,
-    keepAliveTimeout: 65_000,
+    // There is no middleware, so no request needs to walk through it.
+    skipMiddie: true,
+    connectionTimeout: timeOuts.silence,
+    requestTimeout: timeOuts.request,
+    keepAliveTimeout: timeOuts.idle,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
-    http: { maxHeaderSize: 16 * 1024, headersTimeout: 10_000 },
+    http: {
+      maxHeaderSize: HEAD_LIMIT,
+      headersTimeout: timeOuts.head,
+      connectionsCheckingInterval: timeOuts.check,
+      // Node's own refusal has no body: see refuseWithoutHost.
+      requireHostHeader: false,
+    },
     routerOptions: { maxParamLength: 256 },
-    clientErrorHandler: onClientError,
+    clientErrorHandler: answerClientError,
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-      reply.header('X-Request-Id', request.id);
+      reply.header('X-Request-Id', request.id).header('X-Content-Type-Options', 'nosniff');
       sendProblem(request, reply, problemOf(error));
     },
   });
+  const fastify = fastifyOf(adapter);
+  takeJsonOnly(fastify);
+  fastify.server.on('checkExpectation', refuseExpectation);
+  drainOnClose(fastify, timeOuts.drain);
+  return adapter;
 }
 
 /** What main and the tests share: everything between the socket and the guards. */
 export async function setUpApp(app: NestFastifyApplication, config: Config): Promise<void> {
-  const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+  const fastify = fastifyOf(app.getHttpAdapter());
+  const allowed = new AllowedMethods();
+  allowed.follow(fastify);
   await app.register(cookie);
-  fastify.addHook('onRequest', (request, reply, done) => {
-    reply.header('X-Request-Id', request.id);
-    done();
-  });
-  const hsts = config.production;
-  fastify.addHook('onSend', (request, reply, _payload, done) => {
-    reply.header('X-Content-Type-Options', 'nosniff');
-    reply.header('Referrer-Policy', 'no-referrer');
-    if (hsts) reply.header('Strict-Transport-Security', 'max-age=31536000');
-    if (request.url.startsWith('/docs')) {
-      // Swagger UI is styled inline and shows images from data: URLs.
-      reply.header(
-        'Content-Security-Policy',
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
-      );
-    } else {
-      reply.header('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
-    }
-    done();
-  });
+  addSecurityHeaders(fastify, { hsts: config.production });
+  refuseWithoutHost(fastify);
   app.get(RequestObserver).observe(fastify);
   if (config.corsOrigins.length > 0) {
     app.enableCors({
       origin: [...config.corsOrigins],
       credentials: true,
+      methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
       exposedHeaders: ['X-Request-Id', 'Retry-After', 'RateLimit', 'RateLimit-Policy', 'WWW-Authenticate'],
       maxAge: 600,
     });
   }
   app.useGlobalPipes(validationPipe);
-  app.useGlobalFilters(new ProblemFilter());
+  app.useGlobalFilters(new ProblemFilter(allowed));
   serveOpenApi(app);
-  drainOnClose(app, fastify);
   await app.init();
   await fastify.ready();
 }
 
-/** Requests in flight are answered before the server closes, connections that stay idle are not waited for. */
-function drainOnClose(app: NestFastifyApplication, fastify: FastifyInstance): void {
-  fastify.addHook('preClose', (done) => {
-    setTimeout(() => app.getHttpServer().closeAllConnections?.(), DRAIN).unref();
-    done();
-  });
+/** Leaves the parsing of bodies to {@link takeJsonOnly}. */
+class JsonFastifyAdapter extends FastifyAdapter {
+  override registerParserMiddleware(): void {}
 }
 
-/** Errors of the HTTP parser, where there is no request yet: a flood of headers, a broken request line, a slow client. */
-function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const id = randomUUID();
-  const problem =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? refuse('headers_too_large')
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? refuse('request_timeout')
-        : refuse('malformed_request');
-  const body = JSON.stringify(problemBody(problem, id));
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n` +
-      'Content-Type: application/problem+json; charset=utf-8\r\n' +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nX-Request-Id: ${id}\r\nCache-Control: no-store\r\n` +
-      `Connection: close\r\n\r\n${body}`,
-    () => socket.destroySoon(),
-  );
+/** The adapter's type of the instance names another version of the same interface. */
+function fastifyOf(adapter: { getInstance(): unknown }): FastifyInstance {
+  return adapter.getInstance() as FastifyInstance;
+}
+
+/**
+ * Requests in flight are answered before the server closes, and told to open no other on that connection; what is left after
+ * `milliseconds` is cut off.
+ */
+function drainOnClose(fastify: FastifyInstance, milliseconds: number): void {
+  let closing = false;
+  fastify.addHook('onSend', (_request, reply, _payload, done) => {
+    if (closing) reply.header('Connection', 'close');
+    done();
+  });
+  fastify.addHook('preClose', (done) => {
+    closing = true;
+    setTimeout(() => fastify.server.closeAllConnections(), milliseconds).unref();
+    done();
+  });
 }

@@ -26,9 +26,8 @@ export function ApiProblems<Code extends string>(
       statuses.set(status, examples);
       const response = ApiResponse({
         status,
-        description: Object.keys(examples)
-          .map((name) => `\`${name}\``)
-          .join(', '),
+        // Swagger joins the descriptions of one status, and lets the last content count.
+        description: `\`${code}\`: ${title}`,
         content: {
           'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' }, examples },
         },

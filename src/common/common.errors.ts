@@ -5,6 +5,7 @@ import type { ProblemKind } from './problem.js';
 export const COMMON_ERRORS = {
   validation_failed: { status: 400, title: 'The request is not valid' },
   malformed_request: { status: 400, title: 'The request could not be read' },
+  unauthorized: { status: 401, title: 'Authentication is needed' },
   forbidden: { status: 403, title: 'Not allowed' },
   cross_site_request: { status: 403, title: 'Requests from another site are not accepted here' },
   not_found: { status: 404, title: 'Not found' },

@@ -1,14 +1,15 @@
 import { Catch, HttpException, Logger } from '@nestjs/common';
 import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { isUnavailable } from '../database/database.errors.js';
+import { DatabaseUnavailable, isUnavailable } from '../database/database.errors.js';
+import type { AllowedMethods } from './allowed-methods.js';
 import { COMMON_ERRORS, refuse, unavailable } from './common.errors.js';
 import { Problem } from './problem.js';
 
 type CommonCode = keyof typeof COMMON_ERRORS;
 
 const BY_STATUS: Readonly<Record<number, CommonCode>> = {
-  400: 'malformed_request',
+  401: 'unauthorized',
   403: 'forbidden',
   404: 'not_found',
   405: 'method_not_allowed',
@@ -19,24 +20,24 @@ const BY_STATUS: Readonly<Record<number, CommonCode>> = {
   417: 'expectation_failed',
   429: 'rate_limited',
   431: 'headers_too_large',
-  503: 'service_unavailable',
 };
 
-/** Client data that PostgreSQL cannot hold: NUL, a number out of range, text that is no UUID. */
+/** Client data that PostgreSQL cannot hold: NUL, a number out of range, text that is no UUID (Appendix A). */
 const UNSTORABLE = /^22(?:003|021|P02|P05)$/;
 
 /** What a client is told of an error. Texts of other libraries never reach it: they quote what was sent. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (isUnavailable(error)) return unavailable(error);
-  const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };
-  if (typeof code === 'string' && UNSTORABLE.test(code)) return refuse('validation_failed', { cause: error });
+  if (error instanceof DatabaseUnavailable) return unavailable(error);
+  const { code, statusCode } = Object(error) as { code?: unknown; statusCode?: unknown };
   const status = error instanceof HttpException ? error.getStatus() : statusCode;
-  const known = typeof status === 'number' ? BY_STATUS[status] : undefined;
-  if (known !== undefined) return refuse(known, { cause: error });
-  if (typeof status === 'number' && status >= 400 && status < 500)
-    return refuse('malformed_request', { cause: error });
-  return refuse('internal_error', { cause: error });
+  if (status === 503) return unavailable(error);
+  // Before the look at what is unavailable: a client that hangs up while it sends is ECONNRESET too, with status 400.
+  if (typeof status === 'number' && status >= 400 && status < 500) {
+    return refuse(BY_STATUS[status] ?? 'malformed_request', { cause: error });
+  }
+  if (typeof code === 'string' && UNSTORABLE.test(code)) return refuse('validation_failed', { cause: error });
+  return isUnavailable(error) ? unavailable(error) : refuse('internal_error', { cause: error });
 }
 
 /** The body of a problem (RFC 9457). */
@@ -57,26 +58,40 @@ export function problemBody(problem: Problem, requestId: string): object {
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger(ProblemFilter.name);
 
+  constructor(private readonly allowed?: AllowedMethods) {}
+
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const reply = http.getResponse<FastifyReply>();
     const request = http.getRequest<FastifyRequest>();
-    const problem = problemOf(error);
-    if (problem.status === 500)
-      this.logger.error({ err: problem.cause, request_id: request.id }, 'unexpected error');
-    if (problem.status === 503)
-      this.logger.warn({ err: problem.cause, request_id: request.id }, 'unavailable');
+    const problem = this.of(error, request);
+    const entry = { err: problem.cause, request_id: request.id };
+    if (problem.status === 500) this.logger.error(entry, 'unexpected error');
+    if (problem.status === 503) this.logger.warn(entry, 'unavailable');
     if (reply.sent) return;
-    sendProblem(request, reply, problem);
+    // Part of another answer has gone out: cut off, it cannot be taken for the whole.
+    if (reply.raw.headersSent) reply.raw.destroy();
+    else sendProblem(request, reply, problem);
+  }
+
+  /** The path of an unknown route may be known with another method. */
+  private of(error: unknown, request: FastifyRequest): Problem {
+    const allow = request.is404 ? this.allowed?.of(request.url) : undefined;
+    if (allow === undefined || !(error instanceof HttpException)) return problemOf(error);
+    return refuse('method_not_allowed', { headers: { Allow: allow } });
   }
 }
 
+/** `request_id` and the headers that every error has: none may be kept by a cache. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): void {
+  reply.header('Cache-Control', 'no-store');
   if (problem.status === 401) reply.header('WWW-Authenticate', 'Bearer realm="tandem"');
-  if (/^\/auth(?:[/?]|$)/.test(request.url)) reply.header('Cache-Control', 'no-store');
+  if (problem.status === 503) reply.header('Retry-After', '1');
+  // What is left of the body is not worth reading.
+  if (problem.status === 413) reply.header('Connection', 'close');
   void reply
     .headers(problem.headers)
     .status(problem.status)
     .type('application/problem+json; charset=utf-8')
-    .send(JSON.stringify(problemBody(problem, String(request.id))));
+    .send(JSON.stringify(problemBody(problem, request.id)));
 }

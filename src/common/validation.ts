@@ -17,8 +17,11 @@ function fieldErrors(errors: readonly ValidationError[], path = ''): FieldError[
   });
 }
 
+/** An answer must not grow beyond the request by the errors in it. */
+const MAX_ERRORS = 32;
+
 function invalid(errors: readonly FieldError[]) {
-  return refuse('validation_failed', { errors });
+  return refuse('validation_failed', { errors: errors.slice(0, MAX_ERRORS) });
 }
 
 /** What PostgreSQL cannot hold, or would silently change: NUL, and half of a surrogate pair. */
@@ -34,7 +37,7 @@ function check(value: unknown, field: string, depth: number): void {
   if (typeof value !== 'object' || value === null) return;
   for (const [key, inner] of Object.entries(value)) {
     if (PROTOTYPE_KEYS.has(key) || isUnstorable(key)) {
-      throw invalid([{ field: 'body', message: 'the body has a property that is not allowed' }]);
+      throw invalid([{ field, message: `${field} has a property that is not allowed` }]);
     }
     check(inner, depth === 0 ? key : `${field}.${key}`, depth + 1);
   }

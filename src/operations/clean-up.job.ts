@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import { Database } from '../database/database.js';
 
 /** Removes at most `batch` things that nobody needs any more; says how many. */
 export type Cleaner = (batch: number) => Promise<number>;
@@ -7,19 +8,32 @@ export type Cleaner = (batch: number) => Promise<number>;
 /** Injection token of all {@link Cleaner}s. */
 export const CLEANERS = Symbol('CLEANERS');
 
+/** Milliseconds. */
 const EVERY = 60_000;
 const BATCH = 1_000;
-const MAX_BATCHES = 50;
 
-/** Removes what has expired, in batches so small that they hold nothing up. Harmless on several nodes at once. */
+/** What is left after so many batches waits for the next time, so that no cleaner keeps the others waiting. */
+const MAX_BATCHES = 20;
+
+/** Ends with the transaction, so a node that dies never keeps it. The number is arbitrary and nobody else's. */
+const LOCK = `SELECT pg_try_advisory_xact_lock(7365224901) AS mine`;
+
+/**
+ * Removes what has expired, in batches so small that they hold nothing up, on one node at a time. Cleaners must be harmless
+ * on several at once all the same: a transaction that takes too long loses the lock.
+ */
 @Injectable()
 export class CleanUp implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(CleanUp.name);
   private timer: NodeJS.Timeout | undefined;
   private stopped = false;
 
-  constructor(@Inject(CLEANERS) private readonly cleaners: readonly Cleaner[]) {}
+  constructor(
+    private readonly database: Database,
+    @Inject(CLEANERS) private readonly cleaners: readonly Cleaner[],
+  ) {}
 
+  /** After a random part of the interval, so that nodes started together do not meet. */
   onApplicationBootstrap(): void {
     this.later(EVERY * Math.random());
   }
@@ -29,21 +43,36 @@ export class CleanUp implements OnApplicationBootstrap, OnApplicationShutdown {
     clearTimeout(this.timer);
   }
 
-  async run(): Promise<void> {
-    for (const clean of this.cleaners) {
+  /** Never throws: what could not be removed is tried again the next time. False: another node is at it. */
+  async run(): Promise<boolean> {
+    try {
+      return await this.database.transaction(async (sql) => {
+        const [row] = await sql.query<{ mine: boolean }>(LOCK);
+        if (row?.mine !== true) return false;
+        for (const clean of this.cleaners) await this.finish(clean);
+        return true;
+      });
+    } catch (error) {
+      this.logger.warn({ err: error }, 'the clean-up has to wait');
+      return false;
+    }
+  }
+
+  private async finish(clean: Cleaner): Promise<void> {
+    try {
       for (let batch = 0; batch < MAX_BATCHES && !this.stopped; batch++) {
         if ((await clean(BATCH)) < BATCH) break;
       }
+    } catch (error) {
+      this.logger.warn({ err: error }, 'expired rows could not be removed yet');
     }
   }
 
   private later(milliseconds: number): void {
     this.timer = setTimeout(() => {
-      this.run()
-        .catch((error: unknown) => this.logger.warn({ err: error }, 'expired rows could not be removed yet'))
-        .finally(() => {
-          if (!this.stopped) this.later(EVERY);
-        });
+      void this.run().then(() => {
+        if (!this.stopped) this.later(EVERY);
+      });
     }, milliseconds).unref();
   }
 }

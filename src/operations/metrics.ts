@@ -1,33 +1,52 @@
 import { Injectable } from '@nestjs/common';
-import { Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+interface Series {
+  readonly count: { inc(): void };
+  readonly duration: { observe(seconds: number): void };
+}
 
 /** What Prometheus is told. Labels are patterns and classes, never what a client sent. */
 @Injectable()
 export class Metrics {
   private readonly registry = new Registry();
-  private readonly requests = new Histogram({
-    name: 'http_request_duration_seconds',
+  private readonly requests = new Counter({
+    name: 'http_requests_total',
     help: 'Requests answered, by method, route and class of status',
+    labelNames: ['method', 'route', 'status'],
+    registers: [this.registry],
+  });
+  private readonly durations = new Histogram({
+    name: 'http_request_duration_seconds',
+    help: 'Time to answer, by method, route and class of status',
     labelNames: ['method', 'route', 'status'],
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
     registers: [this.registry],
   });
-  /** Looking a label set up costs more than the observation. As many as there are routes, methods and classes. */
-  private readonly children = new Map<string, { observe(seconds: number): void }>();
+  /** Looking a label set up costs more than counting. As many as there are routes, methods and classes. */
+  private readonly series = new Map<string, Series>();
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
   }
 
+  /** `route` is the pattern; undefined for requests that reached none. */
   answered(method: string, route: string | undefined, status: number, seconds: number): void {
-    const known = route === undefined || route === '/*' || route === '*' ? 'none' : route;
-    const key = `${method} ${known} ${Math.trunc(status / 100)}`;
-    let child = this.children.get(key);
-    if (child === undefined) {
-      child = this.requests.labels(method, known, `${Math.trunc(status / 100)}xx`);
-      this.children.set(key, child);
+    const key = `${method} ${route} ${Math.trunc(status / 100)}`;
+    let series = this.series.get(key);
+    if (series === undefined) {
+      const labels = {
+        method: METHODS.has(method) ? method : 'other',
+        route: route ?? 'none',
+        status: `${Math.trunc(status / 100)}xx`,
+      };
+      series = { count: this.requests.labels(labels), duration: this.durations.labels(labels) };
+      this.series.set(key, series);
     }
-    child.observe(seconds);
+    series.count.inc();
+    series.duration.observe(seconds);
   }
 
   /** A figure that is read when Prometheus asks. */

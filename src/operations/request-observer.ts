@@ -3,6 +3,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { PinoLogger } from 'nestjs-pino';
 import { Metrics } from './metrics.js';
 
+/** Characters of a path in the log: longer than any of ours. */
+const LONGEST_PATH = 256;
+
 /** Counts and logs what was answered, in one hook after the answer has gone out. */
 @Injectable()
 export class RequestObserver {
@@ -29,8 +32,7 @@ export class RequestObserver {
     const status = reply.statusCode;
     const level = status >= 500 ? 'error' : status >= 400 ? 'info' : 'debug';
     if (!this.logger.logger.isLevelEnabled(level)) return;
-    const query = request.url.indexOf('?');
-    const path = query === -1 ? request.url : request.url.slice(0, query);
+    const path = request.url.replace(/[?#].*$/s, '').slice(0, LONGEST_PATH);
     const { id, method, ip } = request;
     this.logger[level](
       { request_id: id, method, path, status, ms: Math.round(reply.elapsedTime), ip },

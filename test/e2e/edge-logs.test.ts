@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Logger } from 'nestjs-pino';
+import { edgeConfig, startEdge } from '../helpers/edge-app.js';
+import type { EdgeApp } from '../helpers/edge-app.js';
+import { exchange, request } from '../helpers/http.js';
+
+const SECRET = 'hunter2-secret';
+const lines: string[] = [];
+let edge: EdgeApp;
+
+beforeAll(async () => {
+  const log = { write: (line: string) => void lines.push(line) };
+  edge = await startEdge(edgeConfig({ production: true, logLevel: 'trace' }), { log });
+});
+
+afterAll(() => edge.app.close());
+
+const CREDENTIALS = {
+  Authorization: `Bearer ${SECRET}`,
+  Cookie: `refresh_token=${SECRET}; session_id=${SECRET}`,
+};
+
+it.each([
+  [
+    'a login',
+    request('POST', '/auth/login', { body: `{"username":"u","password":"${SECRET}"}`, headers: CREDENTIALS }),
+  ],
+  ['broken JSON', request('POST', '/auth/login', { body: `{"password":"${SECRET}"`, headers: CREDENTIALS })],
+  ['JSON that is no object', request('POST', '/auth/login', { body: `"${SECRET}"` })],
+  ['a secret as the name of a field', request('POST', '/auth/login', { body: `{"a":{"${SECRET}":1}}` })],
+  ['a secret in a query', request('GET', `/items?limit=1&token=${SECRET}`)],
+  ['a secret in a query of an unknown path', request('GET', `/nowhere?access_token=${SECRET}`)],
+  ['a bug', request('GET', `/faults/bug?token=${SECRET}`, { headers: CREDENTIALS })],
+  ['a header that is none', Buffer.from(`GET / HTTP/1.1\r\nHost: x\r\nCookie ${SECRET}\r\n\r\n`)],
+  ['a bad target', request('GET', `/%ff?token=${SECRET}`, { headers: CREDENTIALS })],
+])('nothing of %s that lets anyone in is in the log or the answer', async (_name, bytes) => {
+  const [response] = await exchange(edge.port, bytes);
+  expect(response?.body).not.toContain(SECRET);
+  expect(JSON.stringify(response?.headers)).not.toContain(SECRET);
+  expect(lines.join('')).not.toContain(SECRET);
+});
+
+it('has one line for each request, with its id, and the stack of a bug once', async () => {
+  lines.length = 0;
+  await exchange(edge.port, request('GET', '/faults/bug?a=1', { headers: { 'X-Request-Id': 'r-1' } }));
+  await expect.poll(() => lines.length).toBe(2);
+  const entries = lines.map((line) => JSON.parse(line) as { level: number; err?: { stack: string } });
+  expect(entries[0]).toMatchObject({
+    level: 50,
+    request_id: 'r-1',
+    err: { message: 'the secret inside text' },
+  });
+  expect(entries[0]?.err?.stack).toContain('edge-app');
+  expect(entries[1]).toMatchObject({
+    level: 50,
+    request_id: 'r-1',
+    method: 'GET',
+    path: '/faults/bug',
+    status: 500,
+    ms: expect.any(Number) as number,
+  });
+});
+
+it('tells success at debug and refusals at info', async () => {
+  lines.length = 0;
+  await exchange(edge.port, request('GET', '/health/live'));
+  await exchange(edge.port, request('GET', '/nowhere'));
+  await expect
+    .poll(() => lines.map((line) => (JSON.parse(line) as { level: number }).level))
+    .toEqual([20, 30]);
+});
+
+it('holds nothing that a library attached to an error, and hides secrets that are logged by name', () => {
+  lines.length = 0;
+  const cause = Object.assign(new Error('failed'), { parameters: [SECRET], query: SECRET, code: '23505' });
+  const logger = edge.app.get(Logger);
+  logger.error({ err: new Error('outer', { cause }) }, 'an error');
+  logger.log({
+    headers: { authorization: SECRET, cookie: SECRET },
+    dto: { password: SECRET },
+    refresh_token: SECRET,
+  });
+  logger.error({ err: parseError(`{"password":"${SECRET}"`) }, 'unparsed');
+  expect(lines).toHaveLength(3);
+  expect(lines.join('')).not.toContain(SECRET);
+  expect(JSON.parse(lines[0]!)).toMatchObject({
+    err: { message: 'outer', cause: { message: 'failed', code: '23505' } },
+  });
+});
+
+function parseError(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    return error;
+  }
+}

@@ -1,0 +1,70 @@
+import { Logger } from '@nestjs/common';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { DatabaseUnavailable } from '../../../src/database/database.errors.js';
+import type { Database, Sql } from '../../../src/database/database.js';
+import { CleanUp } from '../../../src/operations/clean-up.job.js';
+import type { Cleaner } from '../../../src/operations/clean-up.job.js';
+
+beforeAll(() => Logger.overrideLogger(false));
+
+function databaseThatSays(answer: boolean | Error): Database {
+  const sql = { query: () => Promise.resolve([{ mine: answer }]) } as unknown as Sql;
+  const transaction = <T>(work: (sql: Sql) => Promise<T>) =>
+    answer instanceof Error ? Promise.reject(answer) : work(sql);
+  return { transaction } as unknown as Database;
+}
+
+/** Has so many rows to remove, and counts how often it was asked. */
+function cleanerOf(rows: number): Cleaner & { asked: number } {
+  let left = rows;
+  const cleaner = Object.assign(
+    (batch: number) => {
+      cleaner.asked += 1;
+      const removed = Math.min(left, batch);
+      left -= removed;
+      return Promise.resolve(removed);
+    },
+    { asked: 0 },
+  );
+  return cleaner;
+}
+
+describe('the clean-up', () => {
+  it('asks each cleaner until less than a batch is left', async () => {
+    const [empty, some] = [cleanerOf(0), cleanerOf(2_500)];
+    expect(await new CleanUp(databaseThatSays(true), [empty, some]).run()).toBe(true);
+    expect([empty.asked, some.asked]).toEqual([1, 3]);
+  });
+
+  it('leaves the rest of a flood for the next time', async () => {
+    const flood = cleanerOf(1_000_000);
+    await new CleanUp(databaseThatSays(true), [flood]).run();
+    expect(flood.asked).toBe(20);
+  });
+
+  it('goes on with the others when one cleaner fails', async () => {
+    const good = cleanerOf(1);
+    const bad = () => Promise.reject(new Error('no'));
+    expect(await new CleanUp(databaseThatSays(true), [bad, good]).run()).toBe(true);
+    expect(good.asked).toBe(1);
+  });
+
+  it('leaves the work to the node that is at it', async () => {
+    const cleaner = cleanerOf(1);
+    expect(await new CleanUp(databaseThatSays(false), [cleaner]).run()).toBe(false);
+    expect(cleaner.asked).toBe(0);
+  });
+
+  it('waits for a database that is gone without an error', async () => {
+    const gone = databaseThatSays(new DatabaseUnavailable(new Error('gone')));
+    expect(await new CleanUp(gone, [cleanerOf(1)]).run()).toBe(false);
+  });
+
+  it('stops between batches when the node stops', async () => {
+    const flood = cleanerOf(1_000_000);
+    const job = new CleanUp(databaseThatSays(true), [flood]);
+    job.onApplicationShutdown();
+    await job.run();
+    expect(flood.asked).toBe(0);
+  });
+});
