@@ -1,0 +1,118 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { TEST_SECRET } from './app.js';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+/** Milliseconds. */
+const READY_WITHIN = 30_000;
+const KILL_AFTER = 20_000;
+
+export const ADMIN = { username: 'root', password: 'a long enough pass phrase' } as const;
+
+export interface NodeOptions {
+  /** Of the database; left out, the node starts its own. */
+  readonly databaseUrl?: string;
+  /** The folder of a node that ran before. */
+  readonly folder?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** What is run instead of the built service: a path in the checkout. */
+  readonly script?: string;
+}
+
+/** A real process of the service in a folder of its own, with nothing of the tests' environment. */
+export class NodeProcess {
+  /** Everything it has written. */
+  output = '';
+  url = '';
+  readonly exited: Promise<number | NodeJS.Signals>;
+  private readonly child: ChildProcess;
+
+  private constructor(
+    readonly folder: string,
+    { databaseUrl, env = {}, script = 'dist/src/main.js' }: NodeOptions,
+  ) {
+    this.child = spawn(process.execPath, [join(ROOT, script)], {
+      cwd: folder,
+      env: {
+        PATH: process.env['PATH'],
+        PORT: '0',
+        DATA_DIR: join(folder, 'data'),
+        KEYS_DIR: join(folder, 'keys'),
+        ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
+        JWT_SECRET: TEST_SECRET,
+        JWT_ISSUER: 'http://tandem.test',
+        RSA_MODULUS_BITS: '2048',
+        AUTH_RATE_LIMIT: '100000',
+        ADMIN_USERNAME: ADMIN.username,
+        ADMIN_PASSWORD: ADMIN.password,
+        ...env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => (this.output += text));
+    }
+    this.exited = new Promise((resolve) =>
+      this.child.once('close', (code, signal) => resolve(signal ?? code ?? -1)),
+    );
+  }
+
+  /** Begins a start and waits for nothing. */
+  static async spawn(options: NodeOptions): Promise<NodeProcess> {
+    return new NodeProcess(options.folder ?? (await mkdtemp(join(tmpdir(), 'tandem-fault-'))), options);
+  }
+
+  /** Resolves when the node says that it is ready. Throws, and leaves nothing behind, if it never does. */
+  static async start(options: NodeOptions): Promise<NodeProcess> {
+    const node = await NodeProcess.spawn(options);
+    try {
+      await node.ready();
+      return node;
+    } catch (error) {
+      await node.remove();
+      throw error;
+    }
+  }
+
+  async ready(): Promise<void> {
+    for (const deadline = Date.now() + READY_WITHIN; Date.now() < deadline; await delay(25)) {
+      if (!this.alive) break;
+      const port = /ready at http:\/\/localhost:(\d+)/.exec(this.output)?.[1];
+      if (port === undefined) continue;
+      this.url = `http://127.0.0.1:${port}`;
+      if ((await fetch(`${this.url}/health/ready`)).status === 200) return;
+    }
+    throw new Error(`the node did not get ready:\n${this.output}`);
+  }
+
+  get alive(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** Sends the signal and resolves with the exit code, or the signal that ended it. Kills what does not end. */
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | NodeJS.Signals> {
+    this.child.kill(signal);
+    const patience = setTimeout(() => this.child.kill('SIGKILL'), KILL_AFTER);
+    const outcome = await this.exited;
+    clearTimeout(patience);
+    return outcome;
+  }
+
+  /** Ends it in order, so that an embedded database of its own ends too, and removes its folder. */
+  async remove(): Promise<void> {
+    if (this.alive) {
+      this.child.kill('SIGCONT');
+      await this.end();
+    }
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
