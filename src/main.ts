@@ -44,7 +44,7 @@ async function embeddedUrl(config: Config): Promise<string> {
   // Before it is there: a signal during the start must not leave it behind.
   begun.push(() =>
     server.then(
-      ({ release }) => release(),
+      (running) => running.release(),
       () => undefined,
     ),
   );
