@@ -8,6 +8,8 @@ import { buildIfStale } from './build-if-stale.mjs';
 // Not in every 22.
 const { setSourceMapsSupport } = nodeModule;
 const root = resolve(fileURLToPath(import.meta.url), '..', '..');
+// V8 would let its heap grow to three times what the service needs before it collects.
+const HEAP_FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=25'];
 const [major, minor] = process.versions.node.split('.').map(Number);
 
 if (major > 22 || (major === 22 && minor >= 12)) await start();
@@ -25,9 +27,18 @@ async function start() {
     process.exit(1);
   }
   if (process.argv[2] === '--build-only') return;
+  becomeWithFlags();
   const main = join(root, 'dist', 'src', 'main.js');
   process.argv.splice(1, 1, main);
   await import(pathToFileURL(main).href);
+}
+
+/** The same process, so that signals still reach it, with flags that count only from its beginning. */
+function becomeWithFlags() {
+  if (typeof process.execve !== 'function' || HEAP_FLAGS.every((flag) => process.execArgv.includes(flag)))
+    return;
+  const flags = [...process.execArgv, '--disable-warning=ExperimentalWarning', ...HEAP_FLAGS];
+  process.execve(process.execPath, [process.execPath, ...flags, ...process.argv.slice(1)], process.env);
 }
 
 /** The host's Node is too old: the one from the npm package `node` runs this script instead, and gets our signals. */
