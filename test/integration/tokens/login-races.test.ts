@@ -1,0 +1,117 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
+import { aLogin, aNode, aUser, newLogin, tokenOf, untilWaiting } from './token-node.js';
+import type { TokenNode } from './token-node.js';
+
+const ROUNDS = 200;
+const REVOKE = { reason: 'revoke', event: 'revoke' } as const;
+const NEXT = { macKey: 'next key', expiry: 1_000 };
+
+/** Which of two racers gets ahead is left to chance, nudged by turns so that both happen. */
+const nudged = async <T>(late: boolean, work: () => Promise<T>): Promise<T> => {
+  if (late) await new Promise((resolve) => setImmediate(resolve));
+  return work();
+};
+
+describe('a login that races with its ending', () => {
+  let db: TestDatabase;
+  let one: TokenNode;
+  let two: TokenNode;
+
+  beforeAll(async () => {
+    db = await createTestDatabase();
+    one = await aNode(db.url);
+    two = await aNode(db.url);
+    await one.feed.start();
+  });
+  afterAll(async () => {
+    await one.stop();
+    await two.stop();
+    await db.drop();
+  });
+
+  const live = async (user: string) =>
+    (
+      await db.database.query('SELECT 1 FROM refresh_tokens WHERE user_id = $1 AND revoked_at IS NULL', [
+        user,
+      ])
+    ).length;
+
+  it('is over when a logout answers, whichever of refresh and logout came first', async () => {
+    const user = await aUser(db.database);
+    let rotated = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      const { sid } = await aLogin(one, user);
+      const [next, ended] = await Promise.all([
+        nudged(round % 3 === 0, () => two.logins.rotate(sid, 0, NEXT, NO_ORIGIN)),
+        nudged(round % 3 === 1, () => one.ender.endSids([sid], 'logout', 'logout', NO_ORIGIN)),
+      ]);
+      expect(ended).toBe(1);
+      if (next !== undefined) rotated += 1;
+      expect((await one.logins.find(sid))?.revoked).toBe(true);
+      expect(await two.logins.rotate(sid, next?.generation ?? 0, NEXT, NO_ORIGIN)).toBeUndefined();
+      if (next !== undefined) expect(one.feed.isRevoked(tokenOf(next))).toBe(true);
+    }
+    expect(await live(user)).toBe(0);
+    expect(rotated).toBeGreaterThan(0);
+    expect(rotated).toBeLessThan(ROUNDS);
+  });
+
+  it('leaves nothing alive of before a revoke of the user, whichever came first', async () => {
+    let made = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      const user = await aUser(db.database);
+      const [login] = await Promise.all([
+        nudged(round % 3 === 0, () => two.logins.create(newLogin(user), 'password', NO_ORIGIN)),
+        nudged(round % 3 === 1, () => one.ender.endUser(user, REVOKE, NO_ORIGIN)),
+      ]);
+      if (login !== undefined) {
+        made += 1;
+        expect(one.feed.isRevoked(tokenOf(login))).toBe(true);
+      }
+      expect(await live(user)).toBe(0);
+    }
+    expect(made).toBeGreaterThan(0);
+    expect(made).toBeLessThan(ROUNDS);
+  });
+
+  it('is seen by a revoke that begins while the login is being written', async () => {
+    const user = await aUser(db.database);
+    let ending: Promise<number> = Promise.resolve(-1);
+    await two.database.transaction(async (sql) => {
+      await two.logins.create(newLogin(user), 'password', NO_ORIGIN, sql);
+      ending = one.ender.endUser(user, REVOKE, NO_ORIGIN);
+      await untilWaiting(db.database);
+    });
+    expect(await ending).toBe(1);
+    expect(await live(user)).toBe(0);
+  });
+
+  it('is refused if a revoke is being written when the login begins', async () => {
+    const user = await aUser(db.database);
+    let login: Promise<unknown> = Promise.resolve('not asked');
+    const alongside = async () => {
+      login = two.logins.create(newLogin(user), 'password', NO_ORIGIN);
+      await untilWaiting(db.database);
+    };
+    await one.ender.endUser(user, { ...REVOKE, alongside }, NO_ORIGIN);
+    expect(await login).toBeUndefined();
+    expect(await live(user)).toBe(0);
+  });
+
+  it('does not deadlock: logins of many users end in any order at once', async () => {
+    const user = await aUser(db.database);
+    const sids = (await Promise.all(Array.from({ length: 20 }, () => aLogin(one, user)))).map(
+      ({ sid }) => sid,
+    );
+    const ended = await Promise.all([
+      one.ender.endSids(sids, 'revoke', 'revoke', NO_ORIGIN),
+      two.ender.endSids(sids.toReversed(), 'revoke', 'revoke', NO_ORIGIN),
+      one.ender.endUser(user, REVOKE, NO_ORIGIN),
+      two.ender.endSids(sids.toSorted(), 'revoke', 'revoke', NO_ORIGIN),
+    ]);
+    expect(ended.reduce((sum, count) => sum + count, 0)).toBe(20);
+  });
+});

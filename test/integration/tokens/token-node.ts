@@ -1,0 +1,130 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Logger } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
+import { AuditStore } from '../../../src/audit/audit.store.js';
+import { Clock } from '../../../src/common/clock.js';
+import type { Config } from '../../../src/config/config.js';
+import { dataSourceOptions } from '../../../src/database/data-source-options.js';
+import { Database } from '../../../src/database/database.js';
+import { ServiceStateStore } from '../../../src/database/service-state.store.js';
+import type { VerifiedToken } from '../../../src/tokens/access-token.js';
+import { KeyOpener } from '../../../src/tokens/key-opener.js';
+import { KeyRing } from '../../../src/tokens/key-ring.service.js';
+import { LoginEnder } from '../../../src/tokens/login-ender.service.js';
+import { RefreshTokenCodec } from '../../../src/tokens/refresh-token.codec.js';
+import { RefreshTokenService } from '../../../src/tokens/refresh-token.service.js';
+import { RefreshTokenStore } from '../../../src/tokens/refresh-token.store.js';
+import type { Login, NewLogin } from '../../../src/tokens/refresh-token.store.js';
+import { RevocationFeed } from '../../../src/tokens/revocation-feed.js';
+import { RevocationStore } from '../../../src/tokens/revocation.store.js';
+import { SigningKeyStore } from '../../../src/tokens/signing-key.store.js';
+
+Logger.overrideLogger(false);
+
+/** The tokens feature of one node, wired by hand, with a pool and a KEYS_DIR of its own. */
+export interface TokenNode {
+  readonly config: Config;
+  readonly database: Database;
+  readonly logins: RefreshTokenStore;
+  readonly revocations: RevocationStore;
+  readonly feed: RevocationFeed;
+  readonly ender: LoginEnder;
+  readonly tokens: RefreshTokenService;
+  readonly keyStore: SigningKeyStore;
+  readonly keys: KeyRing;
+  stop(): Promise<void>;
+}
+
+export async function aNode(
+  url: string,
+  change: Partial<Config> = {},
+  clock = new Clock(),
+): Promise<TokenNode> {
+  const folder = await mkdtemp(join(tmpdir(), 'tandem-ring-'));
+  const config = {
+    production: false,
+    jwtSecret: 'the secret of today',
+    keysDir: join(folder, 'keys'),
+    rsaModulusBits: 2048,
+    tokenExpiry: 900,
+    refreshTokenExpiry: 604_800,
+    refreshFamilyExpiry: 2_592_000,
+    refreshReuseGrace: 10,
+    refreshLostResponseWindow: 86_400,
+    ...change,
+  } as Config;
+  const dataSource = await new DataSource(dataSourceOptions(url)).initialize();
+  const database = new Database(dataSource);
+  const audit = new AuditStore(database);
+  const logins = new RefreshTokenStore(database);
+  const revocations = new RevocationStore(database);
+  const feed = new RevocationFeed(revocations, database, clock, url);
+  const ender = new LoginEnder(database, logins, revocations, feed, audit);
+  const tokens = new RefreshTokenService(logins, new RefreshTokenCodec(config), ender, config);
+  const keyStore = new SigningKeyStore(database, new ServiceStateStore(database), audit);
+  const keys = new KeyRing(keyStore, new KeyOpener(keyStore, config), feed, config);
+  return {
+    config,
+    database,
+    logins,
+    revocations,
+    feed,
+    ender,
+    tokens,
+    keyStore,
+    keys,
+    async stop() {
+      feed.onApplicationShutdown();
+      await dataSource.destroy();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A user without a password; its id. */
+export async function aUser(database: Database): Promise<string> {
+  const id = randomUUID();
+  await database.query('INSERT INTO users (id, username, username_key) VALUES ($1, $2, $2)', [id, `u ${id}`]);
+  return id;
+}
+
+export function newLogin(userId: string, change: Partial<NewLogin> = {}): NewLogin {
+  return {
+    sid: randomUUID(),
+    userId,
+    epoch: 0,
+    secret: randomBytes(32),
+    macKey: 'mac key',
+    delivery: 'body',
+    expiry: 1_000,
+    familyExpiry: 10_000,
+    ...change,
+  };
+}
+
+export async function aLogin(
+  node: TokenNode,
+  userId: string,
+  change: Partial<NewLogin> = {},
+): Promise<Login> {
+  return (await node.logins.create(newLogin(userId, change), 'password', NO_ORIGIN))!;
+}
+
+/** An access token as it would be minted for the login. */
+export function tokenOf({ userId, sid, epoch, generation }: Login): VerifiedToken {
+  return { claims: { sub: userId, sid }, epoch, generation } as VerifiedToken;
+}
+
+const WAITING = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+
+/** Resolves when so many statements wait for a lock. */
+export async function untilWaiting(database: Database, count = 1): Promise<void> {
+  const deadline = Date.now() + 5_000;
+  while ((await database.query(WAITING)).length < count) {
+    if (Date.now() > deadline) throw new Error('no statement waits for a lock');
+  }
+}
