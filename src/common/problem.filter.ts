@@ -65,7 +65,7 @@ export class ProblemFilter implements ExceptionFilter {
     const reply = http.getResponse<FastifyReply>();
     const request = http.getRequest<FastifyRequest>();
     const problem = this.of(error, request);
-    const entry = { err: problem.cause, request_id: request.id };
+    const entry = { err: problem.cause, detail: problem.message, request_id: request.id };
     if (problem.status === 500) this.logger.error(entry, 'unexpected error');
     if (problem.status === 503) this.logger.warn(entry, 'unavailable');
     if (reply.sent) return;

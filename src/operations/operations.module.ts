@@ -15,7 +15,8 @@ import { Metrics } from './metrics.js';
 import { RequestObserver } from './request-observer.js';
 
 @Module({
-  imports: [LimitsModule, TerminusModule, TokensModule],
+  // What fails is said once, by the answer and its log line.
+  imports: [LimitsModule, TerminusModule.forRoot({ logger: false }), TokensModule],
   controllers: [HealthController, MetricsController],
   providers: [
     CleanUp,

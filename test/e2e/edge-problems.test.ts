@@ -143,7 +143,7 @@ describe('Swagger UI', () => {
     expect(sources.length).toBeGreaterThanOrEqual(3);
     for (const source of sources) {
       const file = await call(new URL(source, 'http://x/docs').pathname);
-      expect(file.status, source).toBe(200);
+      expect([source, file.status, (await file.text()).length > 0]).toEqual([source, 200, true]);
       expect(file.headers.get('content-security-policy')).toContain("default-src 'self'");
     }
   });

@@ -1,0 +1,46 @@
+import { TerminusModule, TypeOrmHealthIndicator } from '@nestjs/terminus';
+import { Test } from '@nestjs/testing';
+import { describe, expect, it } from 'vitest';
+import { HealthController } from '../../../src/operations/health.controller.js';
+import { KeyRing } from '../../../src/tokens/key-ring.service.js';
+import { RevocationFeed } from '../../../src/tokens/revocation-feed.js';
+
+async function controllerWith({ database = true, fresh = true, canSign = true }): Promise<HealthController> {
+  const pingCheck = (name: string) => Promise.resolve({ [name]: { status: database ? 'up' : 'down' } });
+  const testing = await Test.createTestingModule({
+    imports: [TerminusModule.forRoot({ logger: false })],
+    controllers: [HealthController],
+    providers: [
+      { provide: RevocationFeed, useValue: { isFresh: () => fresh, now: () => 0 } },
+      { provide: KeyRing, useValue: { canSign: () => canSign } },
+    ],
+  })
+    .overrideProvider(TypeOrmHealthIndicator)
+    .useValue({ pingCheck })
+    .compile();
+  return testing.get(HealthController);
+}
+
+describe('a node', () => {
+  it('is ready when it can ask the database, knows what is revoked and can sign', async () => {
+    expect(await (await controllerWith({})).ready()).toEqual({ status: 'ok' });
+  });
+
+  it.each([
+    ['database', { database: false }],
+    ['revocation_feed', { fresh: false }],
+    ['signing_key', { canSign: false }],
+    ['database, revocation_feed, signing_key', { database: false, fresh: false, canSign: false }],
+  ])('names what keeps it from being ready: %s', async (names, state) => {
+    const controller = await controllerWith(state);
+    await expect(controller.ready()).rejects.toMatchObject({
+      status: 503,
+      message: `Not ready: ${names}`,
+      headers: { 'Retry-After': '1' },
+    });
+  });
+
+  it('is alive whatever else is not', async () => {
+    expect((await controllerWith({ database: false, fresh: false })).live()).toEqual({ status: 'ok' });
+  });
+});
