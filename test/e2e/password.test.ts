@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createTestApp } from '../helpers/app.js';
+import type { TestApp } from '../helpers/app.js';
+import {
+  aUser,
+  bearer,
+  codeOf,
+  login,
+  post,
+  refresh,
+  sql,
+  tryLogin,
+  tryRefresh,
+  verify,
+} from '../helpers/client.js';
+import type { Account } from '../helpers/client.js';
+
+const NEXT = 'quite another pass phrase';
+
+describe('POST /auth/password', () => {
+  let node: TestApp;
+  let user: Account;
+  beforeAll(async () => {
+    node = await createTestApp();
+  });
+  afterAll(() => node.close());
+
+  async function change(accessToken: string, next = NEXT, current = user.password) {
+    return post(
+      node,
+      '/auth/password',
+      { current_password: current, new_password: next },
+      bearer(accessToken),
+    );
+  }
+
+  it('changes the password: every other login ends, the one that asks goes on', async () => {
+    user = await aUser(node);
+    const [mine, other] = [await login(node, user), await login(node, user)];
+    expect((await change(mine.access_token)).statusCode).toBe(204);
+    expect(await verify(node, mine.access_token)).toBe('204');
+    expect(await verify(node, other.access_token)).toBe('401 token_revoked');
+    expect(codeOf(await tryRefresh(node, other.refresh_token))).toBe('refresh_token_revoked');
+    const next = await refresh(node, mine.refresh_token);
+    expect(await verify(node, next.access_token)).toBe('204');
+    expect((await tryLogin(node, user)).statusCode).toBe(401);
+    expect((await tryLogin(node, { ...user, password: NEXT })).statusCode).toBe(200);
+    const events = await sql(
+      node,
+      `SELECT cause FROM audit_events WHERE event = 'user' AND user_id = $1 AND cause = 'password'`,
+      [user.id],
+    );
+    expect(events).toHaveLength(1);
+  });
+
+  it('refuses a wrong current password, and changes nothing', async () => {
+    user = await aUser(node);
+    const [mine, other] = [await login(node, user), await login(node, user)];
+    const reply = await change(mine.access_token, NEXT, 'not the password');
+    expect([reply.statusCode, codeOf(reply)]).toEqual([401, 'invalid_credentials']);
+    expect(reply.headers['www-authenticate']).toMatch(/^Bearer realm="/);
+    expect(reply.headers['cache-control']).toBe('no-store');
+    expect(await verify(node, other.access_token)).toBe('204');
+    expect((await tryLogin(node, user)).statusCode).toBe(200);
+  });
+
+  it.each([
+    ['too short', 'fourteen chars'],
+    ['a common one twice', 'passwordpassword'],
+    ['a sequence', '1234567890123456'],
+    ['a repetition', 'aaaaaaaaaaaaaaaaaaaa'],
+  ])('refuses a weak password and ends nothing: %s', async (_, weak) => {
+    user = await aUser(node);
+    const [mine, other] = [await login(node, user), await login(node, user)];
+    const reply = await change(mine.access_token, weak);
+    expect([reply.statusCode, codeOf(reply)]).toEqual([400, 'password_too_weak']);
+    expect(reply.json()).toMatchObject({ errors: [{ field: 'new_password' }] });
+    expect(reply.body).not.toContain(weak);
+    expect(await verify(node, other.access_token)).toBe('204');
+  });
+
+  it('needs an access token', async () => {
+    const reply = await post(node, '/auth/password', { current_password: 'x', new_password: NEXT });
+    expect([reply.statusCode, codeOf(reply)]).toEqual([401, 'token_missing']);
+  });
+});
