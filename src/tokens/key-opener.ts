@@ -9,6 +9,9 @@ import type { StoredKey } from './key-material.js';
 import { KeyRingError } from './key-ring.errors.js';
 import { SigningKeyStore } from './signing-key.store.js';
 
+/** OpenSSL opens nothing with a longer passphrase, although it encrypts with one; in bytes. */
+const MAX_SECRET = 1024;
+
 /** Makes sure at start that there is a ring and that this node can open it. Refuses to start rather than replace a key. */
 @Injectable()
 export class KeyOpener {
@@ -23,13 +26,25 @@ export class KeyOpener {
   async open(): Promise<void> {
     await this.checkFiles();
     const { jwtSecret } = this.config;
+    if (Buffer.byteLength(jwtSecret) > MAX_SECRET) {
+      throw new KeyRingError(
+        `JWT_SECRET is longer than ${MAX_SECRET} bytes: no key could be opened with it again`,
+      );
+    }
     const { keys } = await this.store.load();
     // Making a key takes seconds at worst: not while other nodes wait for the lock.
     const first = keys.length === 0 ? await this.firstKeys() : [];
     await this.store.alone(async (sql, known) => {
       if (known === null) await this.store.setFingerprint(sql, fingerprint(jwtSecret));
       else if (known !== fingerprint(jwtSecret)) await this.takeOver(sql, known);
-      if ((await this.store.load(sql)).keys.length > 0) return;
+      const { keys: present } = await this.store.load(sql);
+      for (const { kid, privatePem } of present) {
+        const opened = decryptKey(privatePem, jwtSecret);
+        if (opened === undefined || encryptKey(opened, jwtSecret).kid !== kid) {
+          throw new KeyRingError(`JWT_SECRET does not open the key ${kid} of the database`);
+        }
+      }
+      if (present.length > 0) return;
       for (const [index, { key, cause }] of first.entries()) {
         await this.store.add(sql, key, index + 1 - first.length, cause, NO_ORIGIN);
       }

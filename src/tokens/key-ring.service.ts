@@ -7,8 +7,9 @@ import { unavailable } from '../common/common.errors.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { KeyFiles } from './key-files.js';
-import { decryptKey, generateKey } from './key-material.js';
+import { decryptKey, fingerprint, generateKey } from './key-material.js';
 import { KeyOpener } from './key-opener.js';
+import { KeyRingError } from './key-ring.errors.js';
 import { ringAt } from './key-ring.js';
 import type { Ring } from './key-ring.js';
 import { RevocationFeed } from './revocation-feed.js';
@@ -45,6 +46,9 @@ export class KeyRing {
   private readonly listeners: ((keeps: (kid: string) => boolean) => void)[] = [];
   private keys: ReadonlyMap<string, LoadedKey> = new Map();
   private longestExpiry = 0;
+  /** The database's clock when the ring was read. */
+  private readAt = 0;
+  private reading: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly store: SigningKeyStore,
@@ -96,16 +100,17 @@ export class KeyRing {
 
   /** Publishes a next key, unless one is ripening. No request fails: it signs only once clients know it. */
   async rotate(origin: Origin, actorId?: string): Promise<KeyView[]> {
-    await this.store.rotate(await this.newKey(), origin, actorId);
-    await this.follow();
+    const { jwtSecret } = this.config;
+    const key = await this.newKey();
+    await this.change(() => this.store.rotate(key, fingerprint(jwtSecret), origin, actorId));
     return this.list();
   }
 
   /** From the moment this returns nothing signed by that key is accepted here, and within a second anywhere. */
   async distrust(kid: string, origin: Origin, actorId?: string): Promise<Distrust> {
-    const outcome = await this.store.distrust(kid, await this.newKey(), origin, actorId);
-    await this.follow();
-    return outcome;
+    const { jwtSecret } = this.config;
+    const spare = await this.newKey();
+    return this.change(() => this.store.distrust(kid, spare, fingerprint(jwtSecret), origin, actorId));
   }
 
   async list(): Promise<KeyView[]> {
@@ -123,8 +128,17 @@ export class KeyRing {
     }));
   }
 
-  /** Reads the ring again. What a key signed that is not in it any more counts no longer on this node. */
-  async reload(): Promise<void> {
+  /**
+   * Reads the ring again. What a key signed that is not in it any more counts no longer on this node. Calls take turns: one
+   * that began before a key was distrusted must not bring it back.
+   */
+  reload(): Promise<void> {
+    const read = this.reading.then(() => this.read());
+    this.reading = read.catch(() => undefined);
+    return read;
+  }
+
+  private async read(): Promise<void> {
     const { keys, now, longestExpiry } = await this.store.load();
     const { current, next, previous } = ringAt(keys, now, longestExpiry);
     const kept = [current, ...next, ...previous].filter((key) => key !== undefined);
@@ -134,6 +148,7 @@ export class KeyRing {
     );
     this.keys = loaded;
     this.longestExpiry = longestExpiry;
+    this.readAt = now;
     for (const listener of this.listeners) listener((kid) => loaded.has(kid));
     await this.files
       .sync(new Map(kept.map(({ kid, privatePem }) => [kid, privatePem])), gone)
@@ -141,7 +156,8 @@ export class KeyRing {
   }
 
   private ring(now: number): Ring<LoadedKey> {
-    return ringAt([...this.keys.values()], now, this.longestExpiry);
+    // What was promoted when the ring was read is promoted, whatever this node takes for the time.
+    return ringAt([...this.keys.values()], Math.max(now, this.readAt), this.longestExpiry);
   }
 
   private open(row: KeyRow): LoadedKey {
@@ -160,8 +176,12 @@ export class KeyRing {
     return generateKey(this.config.rsaModulusBits, this.config.jwtSecret);
   }
 
-  private async follow(): Promise<void> {
+  private async change<T>(change: () => Promise<T>): Promise<T> {
+    const outcome = await change().catch((error: unknown) => {
+      throw error instanceof KeyRingError ? unavailable(error) : error;
+    });
     await this.reload();
     this.feed.announce();
+    return outcome;
   }
 }

@@ -2,16 +2,21 @@ import { Logger, Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { NO_ORIGIN } from '../audit/audit-context.js';
+import { AuditModule } from '../audit/audit.module.js';
 import { CommonModule } from '../common/common.module.js';
+import { Problem } from '../common/problem.js';
 import type { Config } from '../config/config.js';
 import { ConfigModule } from '../config/config.module.js';
 import { loadDotenv } from '../config/dotenv.js';
 import { loadConfig } from '../config/load-config.js';
 import { DatabaseModule } from '../database/database.module.js';
 import { ensureEmbeddedPostgres } from '../database/embedded-postgres.js';
+import { KeyOpener } from './key-opener.js';
 import { KeyRing } from './key-ring.service.js';
 import type { KeyView } from './key-ring.service.js';
-import { TokensModule } from './tokens.module.js';
+import { RevocationFeed } from './revocation-feed.js';
+import { RevocationStore } from './revocation.store.js';
+import { SigningKeyStore } from './signing-key.store.js';
 
 const USAGE = `Usage: npm run keys -- <command> [--json]
 
@@ -22,12 +27,14 @@ const USAGE = `Usage: npm run keys -- <command> [--json]
 Works beside running nodes, which follow within a second.
 `;
 
+/** No more than the ring needs: no logins, no requests, and a feed that is not followed. */
 @Module({})
 class KeysModule {
   static forRoot(config: Config, url: string): DynamicModule {
     return {
       module: KeysModule,
-      imports: [ConfigModule.forRoot(config), CommonModule, DatabaseModule.forRoot(url), TokensModule],
+      imports: [ConfigModule.forRoot(config), CommonModule, DatabaseModule.forRoot(url), AuditModule],
+      providers: [KeyOpener, KeyRing, RevocationFeed, RevocationStore, SigningKeyStore],
     };
   }
 }
@@ -72,21 +79,36 @@ async function main(args: readonly string[]): Promise<number> {
     config.databaseUrl === undefined
       ? await ensureEmbeddedPostgres(config.dataDir, () => undefined)
       : undefined;
-  Logger.overrideLogger(['error']);
-  const module = KeysModule.forRoot(config, config.databaseUrl ?? embedded!.url);
-  const app = await NestFactory.createApplicationContext(module, { logger: ['error'], abortOnError: false });
   try {
-    return await run(app.get(KeyRing), words, args.includes('--json'));
+    return await withRing(config, config.databaseUrl ?? embedded!.url, (ring) =>
+      run(ring, words, args.includes('--json')),
+    );
+  } finally {
+    await embedded?.release();
+  }
+}
+
+async function withRing<T>(config: Config, url: string, work: (ring: KeyRing) => Promise<T>): Promise<T> {
+  Logger.overrideLogger(['error']);
+  const app = await NestFactory.createApplicationContext(KeysModule.forRoot(config, url), {
+    logger: ['error'],
+    abortOnError: false,
+  });
+  try {
+    const ring = app.get(KeyRing);
+    await ring.start();
+    return await work(ring);
   } finally {
     await app.close();
-    await embedded?.release();
   }
 }
 
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    // What a client must not be told, whoever runs the command should be.
+    const told = error instanceof Problem ? (error.cause ?? error) : error;
+    process.stderr.write(`${told instanceof Error ? told.message : String(told)}\n`);
     process.exit(1);
   },
 );

@@ -6,6 +6,7 @@ import { Database } from '../database/database.js';
 import type { Sql } from '../database/database.js';
 import { ServiceStateStore } from '../database/service-state.store.js';
 import type { StoredKey } from './key-material.js';
+import { KeyRingError } from './key-ring.errors.js';
 import { DWELL, ringAt } from './key-ring.js';
 import type { KeyTimes } from './key-ring.js';
 
@@ -94,18 +95,31 @@ export class SigningKeyStore {
     await this.state.setFingerprint(sql, fingerprint);
   }
 
-  /** Adds `key` as the next one, unless a next one is ripening: then nothing changes. */
-  async rotate(key: StoredKey, origin: Origin, actorId?: string): Promise<void> {
-    await this.alone(async (sql) => {
+  /**
+   * Adds `key` as the next one, unless a next one is ripening: then nothing changes. Throws {@link KeyRingError} if `secret`,
+   * the fingerprint of what it is encrypted with, is not the ring's: no node that starts could open it.
+   */
+  async rotate(key: StoredKey, secret: string, origin: Origin, actorId?: string): Promise<void> {
+    await this.alone(async (sql, fingerprint) => {
       const { keys, now, longestExpiry } = await this.load(sql);
       if (ringAt(keys, now, longestExpiry).next.length > 0) return;
+      assertSame(secret, fingerprint);
       await this.add(sql, key, DWELL, 'rotated', origin, actorId);
     });
   }
 
-  /** If it was the current key, the next one or else `spare` signs from now on. Repeating it changes nothing. */
-  async distrust(kid: string, spare: StoredKey, origin: Origin, actorId?: string): Promise<Distrust> {
-    return this.alone(async (sql) => {
+  /**
+   * If it was the current key, the next one or else `spare` signs from now on. Repeating it changes nothing. Throws
+   * {@link KeyRingError} if the spare is needed and `secret`, as in {@link rotate}, is not the ring's; then nothing changes.
+   */
+  async distrust(
+    kid: string,
+    spare: StoredKey,
+    secret: string,
+    origin: Origin,
+    actorId?: string,
+  ): Promise<Distrust> {
+    return this.alone(async (sql, fingerprint) => {
       const { keys, now, longestExpiry } = await this.load(sql);
       const key = keys.find((candidate) => candidate.kid === kid);
       if (key === undefined) return 'unknown';
@@ -114,8 +128,10 @@ export class SigningKeyStore {
       await this.changed(sql, 'distrusted', kid, origin, actorId);
       const { current, next } = ringAt(keys, now, longestExpiry);
       if (current?.kid !== kid) return 'distrusted';
-      if (next[0] === undefined) await this.add(sql, spare, 0, 'created', origin, actorId);
-      else await sql.query(PROMOTE, [next[0].kid]);
+      if (next[0] === undefined) {
+        assertSame(secret, fingerprint);
+        await this.add(sql, spare, 0, 'created', origin, actorId);
+      } else await sql.query(PROMOTE, [next[0].kid]);
       return 'distrusted';
     });
   }
@@ -148,4 +164,11 @@ export class SigningKeyStore {
     await this.state.bump(sql, KEYS_TOPIC);
     await this.audit.add({ event: 'key', cause, actorId, detail: { kid } }, origin, sql);
   }
+}
+
+function assertSame(secret: string, fingerprint: string | null): void {
+  if (secret === fingerprint) return;
+  throw new KeyRingError(
+    'JWT_SECRET is not (any more) the one that the ring is encrypted with: restart with that one',
+  );
 }

@@ -1,0 +1,285 @@
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Logger } from '@nestjs/common';
+import { decodeProtectedHeader } from 'jose';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
+import { AuditStore } from '../../../src/audit/audit.store.js';
+import { Clock } from '../../../src/common/clock.js';
+import type { Config } from '../../../src/config/config.js';
+import { ServiceStateStore } from '../../../src/database/service-state.store.js';
+import { encryptKey } from '../../../src/tokens/key-material.js';
+import { KeyOpener } from '../../../src/tokens/key-opener.js';
+import { KeyRing } from '../../../src/tokens/key-ring.service.js';
+import { RevocationFeed } from '../../../src/tokens/revocation-feed.js';
+import { RevocationStore } from '../../../src/tokens/revocation.store.js';
+import { SigningKeyStore } from '../../../src/tokens/signing-key.store.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
+
+const SECRET = 'the secret of this installation, long enough';
+const OTHER = 'quite another secret, which is as long as that';
+
+let db: TestDatabase;
+let folder: string;
+let feeds: RevocationFeed[] = [];
+
+interface Node {
+  readonly ring: KeyRing;
+  readonly feed: RevocationFeed;
+  readonly store: SigningKeyStore;
+}
+
+/** A node of its own: nothing is shared with another but the database, and the folder where that is given. */
+function aNode(settings: Partial<Config> = {}): Node {
+  const config = {
+    production: false,
+    jwtSecret: SECRET,
+    jwtSecretPrevious: undefined,
+    keysDir: join(folder, 'keys'),
+    rsaModulusBits: 2048,
+    ...settings,
+  } as Config;
+  const { database } = db;
+  const store = new SigningKeyStore(database, new ServiceStateStore(database), new AuditStore(database));
+  const feed = new RevocationFeed(new RevocationStore(database), database, new Clock(), db.url);
+  feeds.push(feed);
+  return { ring: new KeyRing(store, new KeyOpener(store, config), feed, config), feed, store };
+}
+
+async function started(settings: Partial<Config> = {}): Promise<Node> {
+  const node = aNode(settings);
+  await node.ring.start();
+  await node.feed.start();
+  return node;
+}
+
+async function signer({ ring, feed }: Node): Promise<string> {
+  return decodeProtectedHeader(await ring.sign({ a: 1 }, feed.now())).kid!;
+}
+
+async function rows() {
+  return db.database.query<{ kid: string; private_pem: string }>(
+    'SELECT kid, private_pem FROM signing_keys ORDER BY promote_at, kid',
+  );
+}
+
+async function causes(): Promise<string[]> {
+  const events = await db.database.query<{ cause: string }>(
+    `SELECT cause FROM audit_events WHERE event = 'key' ORDER BY id`,
+  );
+  return events.map(({ cause }) => cause);
+}
+
+async function put(name: string, pem: string, seconds: number): Promise<void> {
+  await mkdir(join(folder, 'keys'), { recursive: true });
+  await writeFile(join(folder, 'keys', name), pem, { mode: 0o600 });
+  await utimes(join(folder, 'keys', name), seconds, seconds);
+}
+
+beforeAll(async () => {
+  db = await createTestDatabase();
+});
+
+afterAll(() => db.drop());
+
+beforeEach(async () => {
+  Logger.overrideLogger(false);
+  folder = await mkdtemp(join(tmpdir(), 'tandem-keys-'));
+  await db.database.query('TRUNCATE signing_keys, audit_events');
+  await db.database.query(
+    `UPDATE service_state SET secret_fingerprint = NULL, max_token_expiry = 905, versions = '{}'`,
+  );
+});
+
+afterEach(async () => {
+  for (const feed of feeds) feed.onApplicationShutdown();
+  feeds = [];
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe('the start of a key ring', () => {
+  it('makes one key for all nodes that start at once on an empty database', async () => {
+    const nodes = [aNode(), aNode({ keysDir: join(folder, 'second') })];
+    await Promise.all(nodes.map(({ ring }) => ring.start()));
+    expect(await rows()).toHaveLength(1);
+    expect(await causes()).toEqual(['created']);
+    for (const { feed } of nodes) await feed.start();
+    expect(await signer(nodes[0]!)).toBe(await signer(nodes[1]!));
+  });
+
+  it('refuses another secret and replaces nothing', async () => {
+    await started();
+    const before = await rows();
+    const files = await readdir(join(folder, 'keys'));
+    await expect(aNode({ jwtSecret: OTHER }).ring.start()).rejects.toThrow(/^[^\n]*JWT_SECRET[^\n]*$/);
+    expect(await rows()).toEqual(before);
+    expect(await readdir(join(folder, 'keys'))).toEqual(files);
+  });
+
+  it('refuses a key that its secret does not open, also where the fingerprint is right', async () => {
+    await started();
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const foreign = encryptKey(privateKey, OTHER).privatePem;
+    await db.database.query('UPDATE signing_keys SET private_pem = $1', [foreign]);
+    await expect(aNode().ring.start()).rejects.toThrow(/does not open the key/);
+    expect((await rows())[0]!.private_pem).toBe(foreign);
+  });
+
+  it('refuses a secret that is too long to open what it has encrypted', async () => {
+    await expect(aNode({ jwtSecret: 'long secret '.repeat(100) }).ring.start()).rejects.toThrow(/1024 bytes/);
+    expect(await rows()).toEqual([]);
+  });
+
+  it('encrypts the keys anew when the secret was changed, and shuts the old one out', async () => {
+    const kid = await signer(await started());
+    const changed = await started({ jwtSecret: OTHER, jwtSecretPrevious: SECRET });
+    expect(await signer(changed)).toBe(kid);
+    const [row] = await rows();
+    expect(() => createPrivateKey({ key: row!.private_pem, passphrase: OTHER })).not.toThrow();
+    expect(() => createPrivateKey({ key: row!.private_pem, passphrase: SECRET })).toThrow();
+    await expect(aNode().ring.start()).rejects.toThrow(/JWT_SECRET/);
+  });
+
+  it('imports plain and encrypted keys, of which the newest signs and the others still verify', async () => {
+    const [older, newer] = [1, 2].map(() => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey);
+    await put('z-older.pem', older!.export({ type: 'pkcs1', format: 'pem' }).toString(), 1_700_000_000);
+    await put('a-newer.pem', encryptKey(newer!, SECRET).privatePem, 1_700_000_100);
+    const node = await started();
+    expect(await signer(node)).toBe(encryptKey(newer!, SECRET).kid);
+    expect(node.ring.publicKey(encryptKey(older!, SECRET).kid)).toBeDefined();
+    expect(await causes()).toEqual(['imported', 'imported']);
+  });
+
+  it('refuses a file that it cannot decrypt by its name, and makes no key in its place', async () => {
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    await put('locked.pem', encryptKey(privateKey, OTHER).privatePem, 1_700_000_000);
+    await expect(aNode().ring.start()).rejects.toThrow(/locked\.pem/);
+    expect(await rows()).toEqual([]);
+  });
+
+  it('refuses key files that everybody may read in production', async () => {
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    await put('open.pem', encryptKey(privateKey, SECRET).privatePem, 1_700_000_000);
+    await chmod(join(folder, 'keys', 'open.pem'), 0o644);
+    await expect(aNode({ production: true }).ring.start()).rejects.toThrow(/open\.pem/);
+    await expect(aNode().ring.start()).resolves.toBeUndefined();
+  });
+
+  it('keeps its copies for the owner alone, and encrypted', async () => {
+    const kid = await signer(await started());
+    const file = join(folder, 'keys', `${kid}.pem`);
+    await vi.waitFor(async () => expect((await stat(file)).mode & 0o777).toBe(0o600));
+    const pem = await readFile(file, 'utf8');
+    expect(() => createPrivateKey(pem)).toThrow();
+    expect(() => createPrivateKey({ key: pem, passphrase: SECRET })).not.toThrow();
+  });
+
+  it('serves without a folder to write to', async () => {
+    await writeFile(join(folder, 'file'), '');
+    const node = await started({ keysDir: join(folder, 'file', 'keys') });
+    expect(await signer(node)).toMatch(/^[\w-]{43}$/);
+  });
+});
+
+describe('a change of the key ring', () => {
+  it('publishes one next key however often it is asked for, and goes on signing with the current one', async () => {
+    const node = await started();
+    const kid = await signer(node);
+    const [first, second] = [await node.ring.rotate(NO_ORIGIN), await node.ring.rotate(NO_ORIGIN)];
+    expect(second).toEqual(first);
+    expect(first.map(({ state }) => state).toSorted()).toEqual(['current', 'next']);
+    expect(await signer(node)).toBe(kid);
+    expect(await causes()).toEqual(['created', 'rotated']);
+    const { keys } = JSON.parse(node.ring.jwks(node.feed.now()).body) as { keys: object[] };
+    expect(keys.map((key) => Object.keys(key).toSorted())).toEqual(
+      Array.from({ length: 2 }, () => ['alg', 'e', 'kid', 'kty', 'n', 'use']),
+    );
+  });
+
+  it('changes over by the time alone', async () => {
+    const node = await started();
+    const before = await signer(node);
+    const next = (await node.ring.rotate(NO_ORIGIN)).find(({ state }) => state === 'next')!;
+    const token = await node.ring.sign({}, Date.parse(next.promote_at) + 1);
+    expect(decodeProtectedHeader(token).kid).toBe(next.kid);
+    expect(node.ring.publicKey(before)).toBeDefined();
+  });
+
+  it('signs with a successor at once when the current key is distrusted', async () => {
+    const node = await started();
+    const kid = await signer(node);
+    const kept: boolean[] = [];
+    node.ring.onChange((keeps) => kept.push(keeps(kid)));
+    expect(await node.ring.distrust(kid, NO_ORIGIN)).toBe('distrusted');
+    expect(node.ring.publicKey(kid)).toBeUndefined();
+    expect(kept).toContain(false);
+    expect(await signer(node)).not.toBe(kid);
+    expect(node.ring.jwks(node.feed.now()).body).not.toContain(kid);
+    await vi.waitFor(async () => expect(await readdir(join(folder, 'keys'))).not.toContain(`${kid}.pem`));
+  });
+
+  it('promotes the next key where there is one, and distrusts once however often it is asked', async () => {
+    const node = await started();
+    const kid = await signer(node);
+    const next = (await node.ring.rotate(NO_ORIGIN)).find(({ state }) => state === 'next')!;
+    await node.ring.distrust(kid, NO_ORIGIN);
+    expect(await signer(node)).toBe(next.kid);
+    const events = await causes();
+    expect(await node.ring.distrust(kid, NO_ORIGIN)).toBe('distrusted');
+    expect(await causes()).toEqual(events);
+    expect(await node.ring.distrust('unknown', NO_ORIGIN)).toBe('unknown');
+    expect(await rows()).toHaveLength(2);
+  });
+
+  it('reaches the other nodes within a second', async () => {
+    const [one, two] = [await started(), await started({ keysDir: join(folder, 'second') })];
+    const kid = await signer(one);
+    await one.ring.distrust(kid, NO_ORIGIN);
+    await vi.waitFor(() => expect(two.ring.publicKey(kid)).toBeUndefined(), { timeout: 1_000, interval: 20 });
+    expect(await signer(two)).toBe(await signer(one));
+  });
+
+  it('is not undone by a reading of the ring that began before it', async () => {
+    const node = await started();
+    const kid = await signer(node);
+    const load = node.store.load.bind(node.store);
+    const gate = Promise.withResolvers<void>();
+    vi.spyOn(node.store, 'load').mockImplementationOnce(async () => {
+      const before = await load();
+      await gate.promise;
+      return before;
+    });
+    const late = node.ring.reload();
+    const distrusted = node.ring.distrust(kid, NO_ORIGIN);
+    await vi.waitFor(async () => expect(await causes()).toContain('distrusted'));
+    gate.resolve();
+    await Promise.all([late, distrusted]);
+    expect(node.ring.publicKey(kid)).toBeUndefined();
+  });
+
+  it('is refused on a node whose secret has been replaced meanwhile', async () => {
+    const outdated = await started();
+    const kid = await signer(outdated);
+    await started({ jwtSecret: OTHER, jwtSecretPrevious: SECRET });
+    const before = await rows();
+    await expect(outdated.ring.rotate(NO_ORIGIN)).rejects.toMatchObject({ status: 503 });
+    await expect(outdated.ring.distrust(kid, NO_ORIGIN)).rejects.toMatchObject({ status: 503 });
+    expect(await rows()).toEqual(before);
+    expect(await signer(outdated)).toBe(kid);
+  });
+
+  it('removes the keys that nothing valid is signed with, and the copies of them', async () => {
+    const node = await started();
+    const kid = await signer(node);
+    await node.ring.rotate(NO_ORIGIN);
+    await db.database.query(`UPDATE signing_keys SET promote_at = promote_at - interval '1 hour'`);
+    expect(await node.store.removeGone()).toBe(1);
+    expect(await node.store.removeGone()).toBe(0);
+    await node.ring.reload();
+    expect(node.ring.publicKey(kid)).toBeUndefined();
+    await vi.waitFor(async () => expect(await readdir(join(folder, 'keys'))).not.toContain(`${kid}.pem`));
+  });
+});
