@@ -20,6 +20,12 @@ const BODY_LIMIT = 64 * 1024;
 /** Bytes of a request's head: room for a token and the cookies of other applications. */
 const HEAD_LIMIT = 16 * 1024;
 
+/**
+ * Between the wish to stop and the closing of idle connections, in milliseconds: what clients have sent already is still
+ * on its way to us, and they would see a reset instead of an answer.
+ */
+const LULL = 100;
+
 /** How long a client may take, in milliseconds. */
 export interface TimeOuts {
   /** To send the head of a request. */
@@ -129,6 +135,6 @@ function drainOnClose(fastify: FastifyInstance, milliseconds: number): void {
   fastify.addHook('preClose', (done) => {
     closing = true;
     setTimeout(() => fastify.server.closeAllConnections(), milliseconds).unref();
-    done();
+    setTimeout(done, LULL);
   });
 }
