@@ -1,0 +1,145 @@
+import { DataSource } from 'typeorm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { dataSourceOptions } from '../../../src/database/data-source-options.js';
+import { Database } from '../../../src/database/database.js';
+import {
+  DatabaseUnavailable,
+  isStatementError,
+  violatedUnique,
+} from '../../../src/database/database.errors.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
+
+const PID = 'SELECT pg_backend_pid() AS pid';
+
+describe('Database', () => {
+  let db: TestDatabase;
+  let dataSource: DataSource;
+  /** One connection alone, so that it can be told apart from another. */
+  let database: Database;
+
+  beforeAll(async () => {
+    db = await createTestDatabase();
+    dataSource = await new DataSource({ ...dataSourceOptions(db.url), poolSize: 1 } as never).initialize();
+    database = new Database(dataSource);
+    await database.query('CREATE TABLE things (id integer CONSTRAINT things_pkey PRIMARY KEY)');
+  });
+  afterAll(async () => {
+    await dataSource.destroy();
+    await db.drop();
+  });
+
+  const pid = async () => (await database.query<{ pid: number }>(PID))[0]!.pid;
+  const things = () => database.query<{ id: number }>('SELECT id FROM things ORDER BY id');
+  const insert = 'INSERT INTO things VALUES ($1)';
+  const cut = async () => {
+    await db.database.query('SELECT pg_terminate_backend($1::integer)', [await pid()]);
+  };
+
+  it('keeps the connection after an error of the statement, and passes the error on', async () => {
+    const before = await pid();
+    await database.query(insert, [1]);
+    const refused = await database.query(insert, [1]).catch((error: unknown) => error);
+    expect(refused).not.toBeInstanceOf(DatabaseUnavailable);
+    expect(isStatementError(refused)).toBe(true);
+    expect(violatedUnique(refused)).toBe('things_pkey');
+    await expect(database.query('SELECT $1::uuid', ['x'])).rejects.toMatchObject({ code: '22P02' });
+    await expect(database.query('SELECT $1::text', ['a\0b'])).rejects.toMatchObject({ code: '22021' });
+    expect(await pid()).toBe(before);
+  });
+
+  it('rolls back what a failed transaction did, and keeps its connection', async () => {
+    const before = await pid();
+    const failing = database.transaction(async (sql) => {
+      await sql.query(insert, [10]);
+      throw new Error('changed my mind');
+    });
+    await expect(failing).rejects.toThrow('changed my mind');
+    const refused = database.transaction(async (sql) => {
+      await sql.query(insert, [11]);
+      await sql.query(insert, [11]);
+    });
+    await expect(refused).rejects.toMatchObject({ code: '23505' });
+    expect((await things()).some(({ id }) => id >= 10)).toBe(false);
+    expect(await pid()).toBe(before);
+  });
+
+  it('commits what a transaction returns from, also with a refusal for its value', async () => {
+    const outcome = await database.transaction(async (sql) => {
+      await sql.query(insert, [20]);
+      return 'refused';
+    });
+    expect(outcome).toBe('refused');
+    expect(await things()).toContainEqual({ id: 20 });
+  });
+
+  it('gives up a connection that broke, says unavailable, and serves again over another', async () => {
+    const before = await pid();
+    const cutting = database.transaction(async (sql) => {
+      const [own] = await sql.query<{ pid: number }>(PID);
+      await db.database.query('SELECT pg_terminate_backend($1::integer)', [own!.pid]);
+      await sql.query(insert, [30]);
+    });
+    await expect(cutting).rejects.toBeInstanceOf(DatabaseUnavailable);
+    expect(await pid()).not.toBe(before);
+    expect(await things()).not.toContainEqual({ id: 30 });
+  });
+
+  it('survives the loss of an idle connection', async () => {
+    await cut();
+    await expect.poll(() => pid().catch(() => 0), { timeout: 5_000 }).toBeGreaterThan(0);
+  });
+
+  it('says unavailable of a statement that takes too long, and closes the connection', async () => {
+    await database.query(`SET statement_timeout = '50ms'`);
+    const before = await pid();
+    await expect(database.query('SELECT pg_sleep(5)')).rejects.toBeInstanceOf(DatabaseUnavailable);
+    expect(await pid()).not.toBe(before);
+  });
+
+  it('says unavailable when no connection is free in time', async () => {
+    const held = Promise.withResolvers<void>();
+    const holding = database.transaction(async (sql) => {
+      await sql.query('SELECT 1');
+      await held.promise;
+    });
+    await expect(database.query('SELECT 1')).rejects.toBeInstanceOf(DatabaseUnavailable);
+    held.resolve();
+    await holding;
+    expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  });
+
+  it('refuses callers beyond a bound at once while others wait', async () => {
+    const held = Promise.withResolvers<void>();
+    const holding = database.transaction(async (sql) => {
+      await sql.query('SELECT 1');
+      await held.promise;
+    });
+    const callers = Array.from({ length: 600 }, () =>
+      database.query('SELECT 1').then(
+        () => 'served',
+        (error) => error,
+      ),
+    );
+    const quick = await Promise.race([callers[599], callers[0]]);
+    expect(quick).toBeInstanceOf(DatabaseUnavailable);
+    held.resolve();
+    await holding;
+    const outcomes = await Promise.all(callers);
+    expect(outcomes.filter((outcome) => outcome === 'served').length).toBeGreaterThanOrEqual(400);
+  });
+
+  it('closes idle connections when asked to, and opens others', async () => {
+    const before = await pid();
+    database.dropIdle();
+    expect(await pid()).not.toBe(before);
+  });
+
+  it('says unavailable of a server that is not there', async () => {
+    const gone = await createTestDatabase();
+    await gone.dataSource.query('SELECT 1');
+    await gone.drop();
+    await expect(gone.database.query('SELECT 1')).rejects.toBeInstanceOf(DatabaseUnavailable);
+    await expect(gone.database.transaction(async () => 1)).rejects.toBeInstanceOf(DatabaseUnavailable);
+  });
+});

@@ -1,0 +1,106 @@
+import { readdirSync } from 'node:fs';
+import { DataSource } from 'typeorm';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AuditEvent } from '../../../src/audit/audit-event.entity.js';
+import { dataSourceOptions } from '../../../src/database/data-source-options.js';
+import { migrate } from '../../../src/database/migrate.js';
+import { ServiceState } from '../../../src/database/service-state.entity.js';
+import { RateLimit } from '../../../src/limits/rate-limit.entity.js';
+import { RefreshToken } from '../../../src/tokens/refresh-token.entity.js';
+import { Revocation } from '../../../src/tokens/revocation.entity.js';
+import { SigningKey } from '../../../src/tokens/signing-key.entity.js';
+import { User } from '../../../src/users/user.entity.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
+
+const ENTITIES = [AuditEvent, RateLimit, RefreshToken, Revocation, ServiceState, SigningKey, User];
+const FILES = readdirSync(new URL('../../../migrations', import.meta.url)).filter((name) =>
+  name.endsWith('.ts'),
+);
+
+const COLUMNS = `
+  SELECT table_name, column_name, data_type, column_default, is_nullable FROM information_schema.columns
+  WHERE table_schema = 'public' AND table_name <> 'migrations' ORDER BY 1, 2`;
+const INDEXES = `SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'migrations' ORDER BY 1, 2`;
+const CONSTRAINTS = `
+  SELECT conrelid::regclass::text AS on, conname, pg_get_constraintdef(oid) FROM pg_constraint
+  WHERE connamespace = 'public'::regnamespace AND conrelid <> 'migrations'::regclass ORDER BY 1, 2`;
+
+describe('the migrations', () => {
+  let db: TestDatabase;
+  const nodes: DataSource[] = [];
+
+  beforeEach(async () => {
+    db = await createTestDatabase({ migrated: false });
+  });
+  afterEach(async () => {
+    for (const node of nodes.splice(0)) await node.destroy();
+    await db.drop();
+  });
+
+  async function aNode(): Promise<DataSource> {
+    const node = await new DataSource({ ...dataSourceOptions(db.url), entities: ENTITIES }).initialize();
+    nodes.push(node);
+    return node;
+  }
+
+  const schema = async () => ({
+    columns: await db.database.query(COLUMNS),
+    indexes: await db.database.query(INDEXES),
+    constraints: await db.database.query(CONSTRAINTS),
+  });
+  const applied = () => db.database.query<{ name: string }>('SELECT name FROM migrations ORDER BY id');
+
+  it('make of an empty database exactly what the entities say', async () => {
+    const node = await aNode();
+    await migrate(node);
+    expect(await applied()).toHaveLength(FILES.length);
+    const { upQueries } = await node.driver.createSchemaBuilder().log();
+    expect(upQueries.map(({ query }) => query)).toEqual([]);
+    await node.query('ALTER TABLE users ALTER COLUMN email SET NOT NULL');
+    expect((await node.driver.createSchemaBuilder().log()).upQueries).not.toEqual([]);
+  });
+
+  it('are compared with every entity that there is', () => {
+    const files = readdirSync(new URL('../../../src', import.meta.url), {
+      recursive: true,
+      encoding: 'utf8',
+    });
+    expect(files.filter((name) => name.endsWith('.entity.ts'))).toHaveLength(ENTITIES.length);
+  });
+
+  it('can each be taken down and put up again', async () => {
+    const node = await aNode();
+    await migrate(node);
+    const whole = await schema();
+    expect(whole.columns.length).toBeGreaterThan(0);
+    for (const _ of FILES) await node.undoLastMigration({ transaction: 'each' });
+    expect(await schema()).toEqual({ columns: [], indexes: [], constraints: [] });
+    await migrate(node);
+    expect(await schema()).toEqual(whole);
+    for (let undone = 1; undone <= FILES.length; undone++) {
+      for (let i = 0; i < undone; i++) await node.undoLastMigration({ transaction: 'each' });
+      await migrate(node);
+      expect(await schema()).toEqual(whole);
+    }
+  });
+
+  it('run once when several nodes start at once, and leave no lock behind', async () => {
+    const starting = await Promise.all(Array.from({ length: 4 }, aNode));
+    await Promise.all(starting.map((node) => migrate(node)));
+    expect(await applied()).toHaveLength(FILES.length);
+    expect(await db.database.query('SELECT 1 FROM service_state')).toHaveLength(1);
+    const locks = `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+    expect(await db.database.query(locks)).toEqual([]);
+    const timeouts = await starting[0]!.query<{ statement_timeout: string }[]>('SHOW statement_timeout');
+    expect(timeouts[0]?.statement_timeout).not.toBe('0');
+  });
+
+  it('are not touched again by a later start', async () => {
+    const node = await aNode();
+    await migrate(node);
+    const before = await applied();
+    await migrate(await aNode());
+    expect(await applied()).toEqual(before);
+  });
+});

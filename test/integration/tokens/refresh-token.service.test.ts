@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
+import type { Admission, Rotation } from '../../../src/tokens/refresh-token.service.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
+import { aNode, aUser } from './token-node.js';
+import type { TokenNode } from './token-node.js';
+
+const admitAll: Admission = () => undefined;
+
+describe('RefreshTokenService', () => {
+  let db: TestDatabase;
+  let node: TokenNode;
+  let other: TokenNode;
+  let user: string;
+
+  beforeAll(async () => {
+    db = await createTestDatabase();
+    node = await aNode(db.url);
+    other = await aNode(db.url);
+    user = await aUser(db.database);
+  });
+  afterAll(async () => {
+    await node.stop();
+    await other.stop();
+    await db.drop();
+  });
+
+  const open = async (on = node) => (await on.tokens.open({ id: user, epoch: 0 }, 'body', NO_ORIGIN))!;
+  const present = (token: string, on = node) => on.tokens.present(token, admitAll, NO_ORIGIN);
+  const next = async (token: string, on = node) => {
+    const rotation = await present(token, on);
+    if (!('token' in rotation)) throw new Error(`refused: ${JSON.stringify(rotation)}`);
+    return rotation.token;
+  };
+  const set = (sid: string, assignment: string) =>
+    db.database.query(`UPDATE refresh_tokens SET ${assignment} WHERE id = $1`, [sid]);
+  const rejected = (reason: string) => ({ outcome: 'rejected', reason }) as Rotation;
+
+  it('gives each refresh the next token, on any node', async () => {
+    const { login, token } = await open();
+    const second = await next(token);
+    const third = await next(second, other);
+    expect(new Set([token, second, third]).size).toBe(3);
+    expect(await node.tokens.recognise(third)).toMatchObject({ sid: login.sid, generation: 2 });
+  });
+
+  it('opens nothing for credentials that are good no more', async () => {
+    expect(await node.tokens.open({ id: user, epoch: 7 }, 'body', NO_ORIGIN)).toBeUndefined();
+  });
+
+  it('answers 50 presentations of one token at once with one and the same successor', async () => {
+    for (let round = 0; round < 10; round++) {
+      const { login, token } = await open();
+      const all = await Promise.all(
+        Array.from({ length: 50 }, (_, i) => present(token, i % 2 ? node : other)),
+      );
+      expect(all.filter(({ outcome }) => outcome === 'rotated')).toHaveLength(1);
+      expect(all.filter(({ outcome }) => outcome === 'repeated')).toHaveLength(49);
+      expect(new Set(all.map((rotation) => 'token' in rotation && rotation.token)).size).toBe(1);
+      expect(await node.logins.find(login.sid)).toMatchObject({ generation: 1, revoked: false });
+    }
+  });
+
+  it('repeats a lost answer until the successor is seen, then only for the grace', async () => {
+    const { login, token } = await open();
+    const successor = await next(token);
+    await set(login.sid, `rotated_at = now() - interval '23 hours'`);
+    expect(await present(token)).toMatchObject({ outcome: 'repeated', token: successor });
+    await node.logins.confirm(new Map([[login.sid, 1]]));
+    expect(await present(token)).toEqual({ outcome: 'reused', sid: login.sid });
+    expect(await present(successor)).toEqual(rejected('refresh_token_revoked'));
+  });
+
+  it('repeats within the grace for a second tab, though the successor is seen', async () => {
+    const { login, token } = await open();
+    const successor = await next(token);
+    await node.logins.confirm(new Map([[login.sid, 1]]));
+    expect(await present(token)).toMatchObject({ outcome: 'repeated', token: successor });
+  });
+
+  it('ends the family of a token two generations back everywhere, with one event, and no other family', async () => {
+    const [thiefs, others] = [await open(), await open()];
+    const current = await next(await next(thiefs.token));
+    const outcomes = await Promise.all([present(thiefs.token), present(thiefs.token, other)]);
+    expect(outcomes.map(({ outcome }) => outcome).toSorted()).toEqual(['rejected', 'reused']);
+    expect(await present(current, other)).toEqual(rejected('refresh_token_revoked'));
+    expect((await present(others.token)).outcome).toBe('rotated');
+    const events = await db.database.query(
+      `SELECT event, cause, user_id AS "userId" FROM audit_events WHERE sid = $1 AND event = 'refresh_reused'`,
+      [thiefs.login.sid],
+    );
+    expect(events).toEqual([{ event: 'refresh_reused', cause: 'reuse', userId: user }]);
+  });
+
+  it('refuses a stranger’s token and ends nobody’s login by it', async () => {
+    const { login, token } = await open();
+    const forged = `${token.slice(0, -1)}${token.endsWith('A') ? 'B' : 'A'}`;
+    const stranger = await aNode(db.url, { jwtSecret: 'the secret of somebody else' });
+    const future = node.tokens['codec'].mint(login, 5, login.macKey)!;
+    const unknown = node.tokens['codec'].mint({ ...login, sid: randomUUID() }, 0, login.macKey)!;
+    for (const bad of [forged, future, unknown, 'text', '', `${token}=`]) {
+      expect(await present(bad)).toEqual(rejected('refresh_token_invalid'));
+      if (bad !== future) expect(await node.tokens.recognise(bad)).toBeUndefined();
+    }
+    expect(await present(token, stranger)).toEqual(rejected('refresh_token_invalid'));
+    await stranger.stop();
+    expect((await present(token)).outcome).toBe('rotated');
+  });
+
+  it('says of an expired login that it is expired, and of one that ended that it is revoked', async () => {
+    const [expired, ended] = [await open(), await open()];
+    await set(expired.login.sid, `expires_at = now()`);
+    await node.ender.endSids([ended.login.sid], 'logout', 'logout', NO_ORIGIN);
+    expect(await present(expired.token)).toEqual(rejected('refresh_token_expired'));
+    expect(await present(ended.token)).toEqual(rejected('refresh_token_revoked'));
+    expect(await node.tokens.recognise(ended.token)).toMatchObject({ revoked: true });
+  });
+
+  it('asks for admission once, before anything changes, and not for a token that is refused anyway', async () => {
+    const { login, token } = await open();
+    const verdicts: string[] = [];
+    const refuse: Admission = (_, verdict) => {
+      verdicts.push(verdict);
+      throw new Error('not now');
+    };
+    await expect(node.tokens.present(token, refuse, NO_ORIGIN)).rejects.toThrow('not now');
+    expect((await node.logins.find(login.sid))?.generation).toBe(0);
+    await next(await next(token));
+    expect((await node.tokens.present(token, refuse, NO_ORIGIN)).outcome).toBe('reused');
+    expect(verdicts).toEqual(['rotate']);
+  });
+
+  it('answers 64 at once and tells the next to come back, then takes calls again', async () => {
+    const { token } = await open();
+    const gate = Promise.withResolvers<void>();
+    const held = Array.from({ length: 64 }, () => node.tokens.present(token, () => gate.promise, NO_ORIGIN));
+    await expect(present(token)).rejects.toMatchObject({ status: 503, headers: { 'Retry-After': '1' } });
+    expect((await present((await open()).token)).outcome).toBe('rotated');
+    gate.resolve();
+    expect((await Promise.all(held)).every((rotation) => 'token' in rotation)).toBe(true);
+    expect((await present(token)).outcome).toBe('repeated');
+  });
+
+  it('carries a login over to a new JWT_SECRET, and repeats across it', async () => {
+    const { token } = await open();
+    const last = await next(token);
+    const renewed = await aNode(db.url, {
+      jwtSecret: 'the secret of tomorrow',
+      jwtSecretPrevious: node.config.jwtSecret,
+    });
+    expect(await present(token, renewed)).toMatchObject({ outcome: 'repeated', token: last });
+    const renewedToken = await next(last, renewed);
+    expect(await present(last, renewed)).toMatchObject({ outcome: 'repeated', token: renewedToken });
+    await expect(present(last)).rejects.toMatchObject({ status: 503 });
+    expect(await present(renewedToken)).toEqual(rejected('refresh_token_invalid'));
+    expect((await present(renewedToken, renewed)).outcome).toBe('rotated');
+    await renewed.stop();
+  });
+});

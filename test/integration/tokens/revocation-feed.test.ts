@@ -1,0 +1,156 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
+import type { Login } from '../../../src/tokens/refresh-token.store.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
+import { aLogin, aNode, aUser, tokenOf } from './token-node.js';
+import type { TokenNode } from './token-node.js';
+
+const REVOKE = { reason: 'revoke', event: 'revoke' } as const;
+const WITHIN = { timeout: 1_000, interval: 10 };
+
+describe('the revocation feed between nodes', () => {
+  let db: TestDatabase;
+  let one: TokenNode;
+  let two: TokenNode;
+  const started: TokenNode[] = [];
+
+  async function another(): Promise<TokenNode> {
+    const node = await aNode(db.url);
+    started.push(node);
+    await node.feed.start();
+    return node;
+  }
+
+  beforeEach(async () => {
+    db = await createTestDatabase();
+    one = await another();
+    await one.revocations.noteTokenExpiry(905);
+    two = await another();
+  });
+  afterEach(async () => {
+    for (const node of started.splice(0)) await node.stop();
+    await db.drop();
+  });
+
+  const refuses = (node: TokenNode, login: Login) =>
+    node.feed.isFresh() && node.feed.isRevoked(tokenOf(login));
+  const logout = ({ sid }: Login) => one.ender.endSids([sid], 'logout', 'logout', NO_ORIGIN);
+
+  it('refuses an ended login at once where it was ended, within a second elsewhere, and no other login', async () => {
+    const user = await aUser(db.database);
+    const [ended, other] = [await aLogin(one, user), await aLogin(one, user)];
+    expect(await logout(ended)).toBe(1);
+    expect(refuses(one, ended)).toBe(true);
+    await expect.poll(() => refuses(two, ended), WITHIN).toBe(true);
+    expect(refuses(two, other)).toBe(false);
+    expect(await logout(ended)).toBe(0);
+    const audited = await db.database.query(
+      `SELECT 1 FROM audit_events WHERE sid = $1 AND event = 'logout'`,
+      [ended.sid],
+    );
+    expect(audited).toHaveLength(1);
+  });
+
+  it('refuses what a user had before a revoke, not what comes after in the same second, nor another user', async () => {
+    const [user, bystander] = [await aUser(db.database), await aUser(db.database)];
+    const [before, others] = [await aLogin(one, user), await aLogin(one, bystander)];
+    expect(await one.ender.endUser(user, REVOKE, NO_ORIGIN)).toBe(1);
+    const after = await aLogin(one, user, { epoch: 1 });
+    for (const node of [one, two]) {
+      await expect.poll(() => refuses(node, before), WITHIN).toBe(true);
+      expect(refuses(node, after)).toBe(false);
+      expect(refuses(node, others)).toBe(false);
+    }
+    expect(await one.ender.endUser(user, REVOKE, NO_ORIGIN)).toBe(1);
+    expect(await one.ender.endUser(user, REVOKE, NO_ORIGIN)).toBe(0);
+    expect(refuses(one, after)).toBe(true);
+  });
+
+  it('spares the one login that goes on when a password is changed', async () => {
+    const user = await aUser(db.database);
+    const [mine, other] = [await aLogin(one, user), await aLogin(one, user)];
+    await one.ender.endUser(user, { reason: 'password', event: 'logout', exceptSid: mine.sid }, NO_ORIGIN);
+    await expect.poll(() => refuses(two, other), WITHIN).toBe(true);
+    for (const node of [one, two]) expect(refuses(node, mine)).toBe(false);
+    expect((await one.logins.find(mine.sid))?.revoked).toBe(false);
+  });
+
+  it('refuses access tokens after a change of role, and leaves the login alive', async () => {
+    const user = await aUser(db.database);
+    const login = await aLogin(one, user);
+    await one.ender.refuseAccessTokens(user, async (sql) => {
+      await sql.query(`UPDATE users SET role = 'admin' WHERE id = $1`, [user]);
+    });
+    await expect.poll(() => refuses(two, login), WITHIN).toBe(true);
+    const found = (await two.logins.find(login.sid))!;
+    expect(found).toMatchObject({ revoked: false, role: 'admin', epoch: 1 });
+    expect(refuses(two, found)).toBe(false);
+  });
+
+  it('revokes nothing if what belongs to the ending cannot be done', async () => {
+    const user = await aUser(db.database);
+    const login = await aLogin(one, user);
+    const alongside = () => Promise.reject(new Error('no'));
+    await expect(one.ender.endUser(user, { ...REVOKE, alongside }, NO_ORIGIN)).rejects.toThrow('no');
+    expect(refuses(one, login)).toBe(false);
+    expect(await one.logins.find(login.sid)).toMatchObject({ revoked: false, epoch: 0 });
+  });
+
+  it('finds nothing to end of a user that does not exist', async () => {
+    expect(await one.ender.endUser('6f1c1c9e-52ad-4b9f-8a3c-0d6a0a6d5a01', REVOKE, NO_ORIGIN)).toBe(0);
+  });
+
+  it('is complete on a node that starts later', async () => {
+    const user = await aUser(db.database);
+    const [ended, revoked] = [await aLogin(one, user), await aLogin(one, user)];
+    await logout(ended);
+    await one.ender.endUser(user, REVOKE, NO_ORIGIN);
+    const three = await another();
+    expect(refuses(three, ended)).toBe(true);
+    expect(refuses(three, revoked)).toBe(true);
+  });
+
+  it('misses no revocation whose transaction was long, while others passed it', async () => {
+    const user = await aUser(db.database);
+    const [early, later] = [await aLogin(one, user), await aLogin(one, user)];
+    const stranger = await aUser(db.database);
+    const alongside = async () => {
+      await logout(later);
+      await expect.poll(() => refuses(two, later), WITHIN).toBe(true);
+    };
+    const slow = await aLogin(one, stranger);
+    await one.ender.endUser(stranger, { ...REVOKE, alongside }, NO_ORIGIN);
+    await expect.poll(() => refuses(two, slow), WITHIN).toBe(true);
+    expect(refuses(two, early)).toBe(false);
+  });
+
+  it('goes on over another connection when its own is cut', async () => {
+    const login = await aLogin(one, await aUser(db.database));
+    await db.database.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE application_name = 'tandem-feed' AND datname = current_database()`,
+    );
+    await logout(login);
+    await expect.poll(() => refuses(two, login), WITHIN).toBe(true);
+  });
+
+  it('accepts nothing when the database is gone, and says 503', async () => {
+    await db.drop();
+    await expect.poll(() => two.feed.isFresh(), { timeout: 2_000, interval: 10 }).toBe(false);
+    await expect(two.feed.fresh()).rejects.toMatchObject({ status: 503, code: 'service_unavailable' });
+  });
+
+  it('takes hints, so that polling is only the net below it', async () => {
+    const user = await aUser(db.database);
+    const times: number[] = [];
+    for (let round = 0; round < 9; round++) {
+      const login = await aLogin(one, user);
+      await logout(login);
+      const start = performance.now();
+      await expect.poll(() => refuses(two, login), { timeout: 1_000, interval: 2 }).toBe(true);
+      times.push(performance.now() - start);
+    }
+    expect(times.toSorted((a, b) => a - b)[4]).toBeLessThan(150);
+  });
+});

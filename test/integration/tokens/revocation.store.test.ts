@@ -1,0 +1,150 @@
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Sql } from '../../../src/database/database.js';
+import type { RevocationEntry } from '../../../src/tokens/revocation-set.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
+import { aNode } from './token-node.js';
+import type { TokenNode } from './token-node.js';
+
+/** A transaction that stays open until it is told to end. */
+function heldTransaction(node: TokenNode, work: (sql: Sql) => Promise<unknown>) {
+  const ready = Promise.withResolvers<void>();
+  const end = Promise.withResolvers<void>();
+  const done = node.database.transaction(async (sql) => {
+    await work(sql);
+    ready.resolve();
+    await end.promise;
+  });
+  return {
+    ready: ready.promise,
+    commit: async () => {
+      end.resolve();
+      await done;
+    },
+    rollBack: async () => {
+      end.reject(new Error('given up'));
+      await done.catch(() => undefined);
+    },
+  };
+}
+
+describe('RevocationStore', () => {
+  let db: TestDatabase;
+  let node: TokenNode;
+  let client: pg.Client;
+
+  beforeAll(async () => {
+    db = await createTestDatabase();
+    node = await aNode(db.url);
+    client = new pg.Client({ connectionString: db.url });
+    await client.connect();
+  });
+  afterAll(async () => {
+    await client.end();
+    await node.stop();
+    await db.drop();
+  });
+
+  const look = (horizon: string) => node.revocations.read(client, horizon);
+  const revoke = (sid: string, sql: Sql = node.database) => node.revocations.addSids(sql, [sid]);
+  const subjects = (entries: readonly RevocationEntry[]) => entries.map(({ subject }) => subject);
+
+  it('tells everything from the beginning, then what is new, with the clock of the database', async () => {
+    const [a, b] = [randomUUID(), randomUUID()];
+    await revoke(a);
+    const first = await look('0');
+    expect(subjects(first.entries)).toContain(a);
+    expect(Math.abs(first.now - Date.now())).toBeLessThan(5_000);
+    await node.revocations.addUser(node.database, b, 3);
+    const second = await look(first.horizon);
+    expect(second.entries.at(-1)).toMatchObject({ kind: 'user', subject: b, epoch: 3 });
+    expect(BigInt(second.horizon)).toBeGreaterThanOrEqual(BigInt(first.horizon));
+  });
+
+  // How far a look has to go back depends on whatever else runs on the server: rows may come twice.
+  it('misses no row that commits after rows which were written later', async () => {
+    let { horizon } = await look('0');
+    const seen = new Set<string>();
+    const follow = async () => {
+      const page = await look(horizon);
+      horizon = page.horizon;
+      for (const subject of subjects(page.entries)) seen.add(subject);
+    };
+    const [early, later, last] = [randomUUID(), randomUUID(), randomUUID()];
+    const held = heldTransaction(node, (sql) => revoke(early, sql));
+    await held.ready;
+    await revoke(later);
+    await follow();
+    await revoke(last);
+    await follow();
+    expect([later, last, early].map((sid) => seen.has(sid))).toEqual([true, true, false]);
+    await held.commit();
+    await follow();
+    expect(seen.has(early)).toBe(true);
+  });
+
+  it('misses nothing of many transactions that commit in any order', async () => {
+    let { horizon } = await look('0');
+    const seen = new Set<string>();
+    const written = Array.from({ length: 40 }, () => randomUUID());
+    const writing = written.map((sid, index) =>
+      node.database.transaction(async (sql) => {
+        await revoke(sid, sql);
+        for (let wait = 0; wait < (index * 7) % 5; wait++) await sql.query('SELECT 1');
+      }),
+    );
+    let done = false;
+    const all = Promise.all(writing).finally(() => (done = true));
+    do {
+      const page = await look(horizon);
+      horizon = page.horizon;
+      for (const subject of subjects(page.entries)) seen.add(subject);
+      if (done) break;
+    } while (written.some((sid) => !seen.has(sid)));
+    await all;
+    for (const subject of subjects((await look(horizon)).entries)) seen.add(subject);
+    expect(written.filter((sid) => !seen.has(sid))).toEqual([]);
+  });
+
+  it('tells nothing of what was rolled back', async () => {
+    const { horizon } = await look('0');
+    const sid = randomUUID();
+    const held = heldTransaction(node, (sql) => revoke(sid, sql));
+    await held.ready;
+    await held.rollBack();
+    expect(subjects((await look(horizon)).entries)).not.toContain(sid);
+  });
+
+  it('remembers for as long as the longest token of any node may live, and a minute', async () => {
+    await node.revocations.noteTokenExpiry(905);
+    await node.revocations.noteTokenExpiry(60);
+    const [entry] = await revoke(randomUUID());
+    const page = await look('0');
+    expect((entry!.expires - page.now) / 1000).toBeCloseTo(965, -1);
+    expect(page.entries.find(({ subject }) => subject === entry!.subject)?.expires).toBeCloseTo(
+      entry!.expires,
+      -1,
+    );
+  });
+
+  it('removes what has expired and nothing else, in batches', async () => {
+    const [gone, kept] = [Array.from({ length: 3 }, () => randomUUID()), randomUUID()];
+    await node.revocations.addSids(node.database, [...gone, kept]);
+    await db.database.query('UPDATE revocations SET expires_at = now() WHERE subject = ANY ($1::uuid[])', [
+      gone,
+    ]);
+    const before = subjects((await look('0')).entries);
+    expect(before).toContain(kept);
+    expect(before).not.toContain(gone[0]);
+    expect(await node.revocations.removeExpired(2)).toBe(2);
+    expect(await node.revocations.removeExpired(2)).toBe(1);
+    expect(await node.revocations.removeExpired(2)).toBe(0);
+    expect(subjects((await look('0')).entries).toSorted()).toEqual(before.toSorted());
+  });
+
+  it('writes nothing for no login', async () => {
+    expect(await node.revocations.addSids(node.database, [])).toEqual([]);
+  });
+});
