@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -64,7 +64,10 @@ export class NodeProcess {
 
   /** Begins a start and waits for nothing. */
   static async spawn(options: NodeOptions): Promise<NodeProcess> {
-    return new NodeProcess(options.folder ?? (await mkdtemp(join(tmpdir(), 'tandem-fault-'))), options);
+    const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'tandem-fault-')));
+    // An embedded server does not run as root, and has to get at it.
+    await chmod(folder, 0o755);
+    return new NodeProcess(folder, options);
   }
 
   /** Resolves when the node says that it is ready. Throws, and leaves nothing behind, if it never does. */
