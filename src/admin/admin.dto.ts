@@ -2,18 +2,17 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsEmail, IsIn, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
 import { UserDto } from '../api/api.dto.js';
 import type { Role } from '../users/user.entity.js';
+import { IsPassword } from '../users/is-password.decorator.js';
 
 export class NewUserDto {
   @ApiProperty({ example: 'grace', maxLength: 128 })
-  @IsString()
-  @MinLength(1)
   @MaxLength(256)
+  @MinLength(1)
+  @IsString()
   username!: string;
 
   @ApiProperty({ example: 'correct horse battery staple', maxLength: 256, format: 'password' })
-  @IsString()
-  @MinLength(1)
-  @MaxLength(256)
+  @IsPassword()
   password!: string;
 
   @ApiPropertyOptional({ enum: ['user', 'admin'], default: 'user' })

@@ -1,13 +1,7 @@
 import { Body, Controller, HttpCode, Param, ParseUUIDPipe, Post, Req } from '@nestjs/common';
-import {
-  ApiBearerAuth,
-  ApiCreatedResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiParam,
-  ApiTags,
-} from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
+import { ApiAuthenticated } from '../auth/api-authenticated.decorator.js';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import { originOf } from '../auth/origin.js';
 import type { Principal } from '../auth/principal.js';
@@ -15,24 +9,15 @@ import { Roles } from '../auth/roles.decorator.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
 import { LoginEnder } from '../tokens/login-ender.service.js';
-import { TOKEN_ERRORS } from '../tokens/tokens.errors.js';
 import type { User } from '../users/user.entity.js';
 import { UserService } from '../users/user.service.js';
 import { USER_ERRORS } from '../users/users.errors.js';
 import { AdminUserDto, NewUserDto, RevokedDto } from './admin.dto.js';
 
 @ApiTags('Administration')
-@ApiBearerAuth()
+@ApiAuthenticated()
 @Roles('admin')
-@ApiProblems(
-  TOKEN_ERRORS,
-  'token_missing',
-  'token_malformed',
-  'token_invalid',
-  'token_expired',
-  'token_revoked',
-)
-@ApiProblems(COMMON_ERRORS, 'validation_failed', 'forbidden', 'service_unavailable')
+@ApiProblems(COMMON_ERRORS, 'validation_failed', 'forbidden')
 @Controller('admin/users')
 export class AdminUsersController {
   constructor(

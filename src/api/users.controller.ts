@@ -1,10 +1,11 @@
 import { Controller, Get, Query } from '@nestjs/common';
-import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiAuthenticated } from '../auth/api-authenticated.decorator.js';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import type { Principal } from '../auth/principal.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
-import { TOKEN_ERRORS, refuseToken } from '../tokens/tokens.errors.js';
+import { refuseToken } from '../tokens/tokens.errors.js';
 import { UserService } from '../users/user.service.js';
 import { UserStore } from '../users/user.store.js';
 import { MeDto, UsersDto, UsersQueryDto } from './api.dto.js';
@@ -13,16 +14,7 @@ const DEFAULT_LIMIT = 50;
 
 /** The protected example API. */
 @ApiTags('API')
-@ApiBearerAuth()
-@ApiProblems(
-  TOKEN_ERRORS,
-  'token_missing',
-  'token_malformed',
-  'token_invalid',
-  'token_expired',
-  'token_revoked',
-)
-@ApiProblems(COMMON_ERRORS, 'service_unavailable')
+@ApiAuthenticated()
 @Controller('api/users')
 export class UsersController {
   constructor(

@@ -8,6 +8,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ApiAuthenticated } from './api-authenticated.decorator.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
 import { CONFIG } from '../config/config.js';
@@ -124,21 +125,12 @@ export class AuthController {
 
   @Post('logout-all')
   @HttpCode(204)
-  @ApiBearerAuth()
+  @ApiAuthenticated()
   @ApiOperation({
     summary: 'Log out everywhere',
     description: 'Ends every login of the caller, on all devices.',
   })
   @ApiNoContentResponse()
-  @ApiProblems(
-    TOKEN_ERRORS,
-    'token_missing',
-    'token_malformed',
-    'token_invalid',
-    'token_expired',
-    'token_revoked',
-  )
-  @ApiProblems(COMMON_ERRORS, 'service_unavailable')
   async logoutAll(
     @Req() request: FastifyRequest,
     @CurrentPrincipal() principal: Principal,
@@ -151,20 +143,12 @@ export class AuthController {
   @Post('password')
   @HttpCode(204)
   @RateLimited('password')
-  @ApiBearerAuth()
+  @ApiAuthenticated()
   @ApiOperation({ summary: 'Change the password', description: 'Every other login of the caller ends.' })
   @ApiNoContentResponse()
   @ApiProblems(AUTH_ERRORS, 'invalid_credentials')
-  @ApiProblems(
-    TOKEN_ERRORS,
-    'token_missing',
-    'token_malformed',
-    'token_invalid',
-    'token_expired',
-    'token_revoked',
-  )
   @ApiProblems(USER_ERRORS, 'password_too_weak')
-  @ApiProblems(COMMON_ERRORS, 'validation_failed', 'rate_limited', 'service_unavailable')
+  @ApiProblems(COMMON_ERRORS, 'validation_failed', 'rate_limited')
   async password(
     @Req() request: FastifyRequest,
     @CurrentPrincipal() principal: Principal,

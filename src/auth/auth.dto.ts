@@ -1,9 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
 import type { TokenDelivery } from '../tokens/refresh-token.entity.js';
-
-/** Longer than any password that can be set; a longer one cannot be right. */
-const PASSWORD_LENGTH = 256;
+import { IsPassword } from '../users/is-password.decorator.js';
 
 export class TokenDeliveryDto {
   @ApiPropertyOptional({
@@ -18,15 +16,13 @@ export class TokenDeliveryDto {
 
 export class LoginDto extends TokenDeliveryDto {
   @ApiProperty({ example: 'test', maxLength: 256 })
-  @IsString()
-  @MinLength(1)
   @MaxLength(256)
+  @MinLength(1)
+  @IsString()
   username!: string;
 
-  @ApiProperty({ example: 'test123', maxLength: PASSWORD_LENGTH, format: 'password' })
-  @IsString()
-  @MinLength(1)
-  @MaxLength(PASSWORD_LENGTH)
+  @ApiProperty({ example: 'test123', maxLength: 256, format: 'password' })
+  @IsPassword()
   password!: string;
 }
 
@@ -36,23 +32,19 @@ export class RefreshDto {
     example: 'tandem_rt_…',
   })
   @IsOptional()
-  @IsString()
-  @MinLength(1)
   @MaxLength(512)
+  @MinLength(1)
+  @IsString()
   refresh_token?: string;
 }
 
 export class PasswordDto {
-  @ApiProperty({ example: 'test123', maxLength: PASSWORD_LENGTH, format: 'password' })
-  @IsString()
-  @MinLength(1)
-  @MaxLength(PASSWORD_LENGTH)
+  @ApiProperty({ example: 'test123', maxLength: 256, format: 'password' })
+  @IsPassword()
   current_password!: string;
 
-  @ApiProperty({ example: 'correct horse battery staple', maxLength: PASSWORD_LENGTH, format: 'password' })
-  @IsString()
-  @MinLength(1)
-  @MaxLength(PASSWORD_LENGTH)
+  @ApiProperty({ example: 'correct horse battery staple', maxLength: 256, format: 'password' })
+  @IsPassword()
   new_password!: string;
 }
 

@@ -1,18 +1,11 @@
 import { Controller, Delete, Get, Header, HttpCode, Param, ParseUUIDPipe, Req } from '@nestjs/common';
-import {
-  ApiBearerAuth,
-  ApiNoContentResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiParam,
-  ApiTags,
-} from '@nestjs/swagger';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
+import { ApiAuthenticated } from './api-authenticated.decorator.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
 import { DeviceStore } from '../tokens/device.store.js';
 import { LoginEnder } from '../tokens/login-ender.service.js';
-import { TOKEN_ERRORS } from '../tokens/tokens.errors.js';
 import { DevicesDto } from './auth.dto.js';
 import { AUTH_ERRORS, refuseAuth } from './auth.errors.js';
 import { CurrentPrincipal } from './current-principal.decorator.js';
@@ -20,16 +13,7 @@ import { originOf } from './origin.js';
 import type { Principal } from './principal.js';
 
 @ApiTags('Authentication')
-@ApiBearerAuth()
-@ApiProblems(
-  TOKEN_ERRORS,
-  'token_missing',
-  'token_malformed',
-  'token_invalid',
-  'token_expired',
-  'token_revoked',
-)
-@ApiProblems(COMMON_ERRORS, 'service_unavailable')
+@ApiAuthenticated()
 @Controller('auth/devices')
 export class DevicesController {
   constructor(

@@ -1,9 +1,7 @@
 import { Controller, Get, HttpCode, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { ApiProblems } from '../common/api-problems.decorator.js';
-import { COMMON_ERRORS } from '../common/common.errors.js';
-import { TOKEN_ERRORS } from '../tokens/tokens.errors.js';
+import { ApiAuthenticated } from './api-authenticated.decorator.js';
 import { CurrentPrincipal } from './current-principal.decorator.js';
 import type { Principal } from './principal.js';
 
@@ -12,7 +10,7 @@ import type { Principal } from './principal.js';
 export class VerifyController {
   @Get()
   @HttpCode(204)
-  @ApiBearerAuth()
+  @ApiAuthenticated()
   @ApiOperation({
     summary: "Verify, for a proxy's forward-auth",
     description:
@@ -25,15 +23,6 @@ export class VerifyController {
       'X-Auth-Scheme': { schema: { type: 'string', enum: ['bearer', 'session'] } },
     },
   })
-  @ApiProblems(
-    TOKEN_ERRORS,
-    'token_missing',
-    'token_malformed',
-    'token_invalid',
-    'token_expired',
-    'token_revoked',
-  )
-  @ApiProblems(COMMON_ERRORS, 'service_unavailable')
   verify(
     @CurrentPrincipal() { userId, role, via }: Principal,
     @Res({ passthrough: true }) reply: FastifyReply,

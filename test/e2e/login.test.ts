@@ -126,7 +126,7 @@ describe('POST /auth/login', () => {
   });
 
   it('takes a name in any case and another Unicode spelling', async () => {
-    const spelled = [...user.username.toUpperCase()]
+    const spelled = Array.from(user.username.toUpperCase())
       .map((c) => (/[A-Z]/.test(c) ? String.fromCodePoint(c.codePointAt(0)! + 0xfee0) : c))
       .join('');
     expect(spelled).not.toBe(user.username);
