@@ -209,10 +209,23 @@ describe('POST /auth/refresh', () => {
     expect(reply.headers['x-auth-role']).toBe('admin');
   });
 
-  it('answers 400 for a token that is no text', async () => {
-    const reply = await post(node, '/auth/refresh', { refresh_token: 7 });
-    expect(reply.statusCode).toBe(400);
-    expect(codeOf(reply)).toBe('validation_failed');
+  it.each([
+    ['a token that is no text', { refresh_token: 7 }],
+    ['a list of tokens', { refresh_token: ['garbage'] }],
+    ['a token far too long', { refresh_token: 'x'.repeat(5000) }],
+    ['an unknown field', { refresh_token: 'garbage', user: 'root' }],
+  ])('answers 400 for %s, and so does logout', async (_, payload) => {
+    for (const url of ['/auth/refresh', '/auth/logout']) {
+      const reply = await post(node, url, payload);
+      expect([reply.statusCode, codeOf(reply)]).toEqual([400, 'validation_failed']);
+      expect(reply.headers['cache-control']).toBe('no-store');
+    }
+  });
+
+  it('takes null for no token', async () => {
+    const { refresh_token } = await login(node, user);
+    const reply = await post(node, '/auth/refresh', { refresh_token: null }, { cookies: { refresh_token } });
+    expect(reply.statusCode).toBe(200);
   });
 });
 
