@@ -60,7 +60,7 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
   /** What Passport found, or why it found nothing: passport-jwt reports jsonwebtoken's and the strategy's errors here. */
   override handleRequest<User>(error: unknown, user: User | false, info: unknown): User {
     if (error instanceof Error) throw error;
-    if (user !== false && user !== null && user !== undefined) return user;
+    if (user !== false) return user;
     throw info instanceof Problem ? info : refuseToken('token_invalid', info);
   }
 

@@ -19,7 +19,7 @@ export class LocalAuthGuard extends AuthGuard('local') {
 
   override handleRequest<User>(error: unknown, user: User | false): User {
     if (error instanceof Error) throw error;
-    if (user === false || user === null || user === undefined) throw refuseAuth('invalid_credentials');
+    if (user === false) throw refuseAuth('invalid_credentials');
     return user;
   }
 }

@@ -20,9 +20,7 @@ const LIST = `
   WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()
   ORDER BY last_used_at DESC, id LIMIT ${MAX_LISTED}`;
 
-const OWNED = `
-  SELECT id FROM refresh_tokens
-  WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > now()`;
+const OWNED = `SELECT id FROM refresh_tokens WHERE id = $1 AND user_id = $2`;
 
 /** Reads the logins of one user. */
 @Injectable()
@@ -34,7 +32,7 @@ export class DeviceStore {
     return this.database.query<Device & Record<string, unknown>>(LIST, [userId]);
   }
 
-  /** Whether that login is live and the user's. */
+  /** Whether that login is, or was, the user's: ending it again is no error. */
   async isOwned(sid: string, userId: string): Promise<boolean> {
     return (await this.database.query(OWNED, [sid, userId])).length > 0;
   }

@@ -7,6 +7,7 @@ import type { VerifiedToken } from './access-token.js';
 export class TokenCache<Entry extends VerifiedToken = VerifiedToken> {
   private readonly entries = new Map<string, Entry>();
 
+  /** `capacity`: entries, at least one. */
   constructor(private readonly capacity: number) {}
 
   get size(): number {
@@ -18,10 +19,7 @@ export class TokenCache<Entry extends VerifiedToken = VerifiedToken> {
   }
 
   set(token: string, entry: Entry): void {
-    if (this.entries.size >= this.capacity) {
-      const oldest = this.entries.keys().next();
-      if (!oldest.done) this.entries.delete(oldest.value);
-    }
+    if (this.entries.size >= this.capacity) this.entries.delete(this.entries.keys().next().value!);
     this.entries.set(token, entry);
   }
 

@@ -1,0 +1,217 @@
+import type { ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+import { describe, expect, it, vi } from 'vitest';
+import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
+import { unavailable } from '../../../src/common/common.errors.js';
+import type { Config } from '../../../src/config/config.js';
+import { CredentialCheck } from '../../../src/auth/credential-check.service.js';
+import { JwtAuthGuard } from '../../../src/auth/jwt-auth.guard.js';
+import type { KnownToken } from '../../../src/auth/known-token.js';
+import { LocalAuthGuard } from '../../../src/auth/local-auth.guard.js';
+import { LoginService } from '../../../src/auth/login.service.js';
+import { originOf } from '../../../src/auth/origin.js';
+import { PasswordService } from '../../../src/auth/password.service.js';
+import { RefreshService } from '../../../src/auth/refresh.service.js';
+import type { User } from '../../../src/users/user.entity.js';
+
+const given = { username: 'ada', password: 'a long enough pass phrase' };
+const user = { id: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10', username: 'ada', epoch: 3 } as User;
+
+/** Stands in for a collaborator of which only these members are used. */
+function part<T>(members: object): T {
+  return members as T;
+}
+
+describe('LoginService', () => {
+  const opened = { login: {}, token: 'tandem_rt_x' };
+
+  it('refuses a user who may not begin a login by tokens', async () => {
+    const logins = new LoginService(part({}), part({}), { mayBegin: () => false, mayContinue: () => true });
+    await expect(logins.open(user, given, 'body', NO_ORIGIN)).rejects.toMatchObject({
+      code: 'jwt_not_enabled',
+    });
+  });
+
+  it('checks the credentials once more when the account has changed since', async () => {
+    const again = { id: user.id, username: 'ada', epoch: 4 } as User;
+    const open = vi.fn().mockResolvedValueOnce(undefined).mockResolvedValueOnce(opened);
+    const logins = new LoginService(part({ open }), part({ again: () => Promise.resolve(again) }));
+    expect(await logins.open(user, given, 'cookie', NO_ORIGIN)).toBe(opened);
+    expect(open.mock.calls.map(([account]: unknown[]) => account)).toEqual([user, again]);
+  });
+
+  it('gives up with 503 on an account that keeps changing', async () => {
+    const open = () => Promise.resolve(undefined);
+    const logins = new LoginService(part({ open }), part({ again: () => Promise.resolve(user) }));
+    await expect(logins.open(user, given, 'body', NO_ORIGIN)).rejects.toMatchObject({ status: 503 });
+  });
+});
+
+describe('RefreshService', () => {
+  it('refuses a login whose user may not go on by tokens, before anything is spent', async () => {
+    const tokens = {
+      present: async (_token: string, admit: (login: object, verdict: string) => Promise<void>) => {
+        await admit({ sid: 's', userId: user.id, generation: 1 }, 'rotate');
+        throw new Error('it was admitted');
+      },
+    };
+    const config = part<Config>({ authRateWindow: 60 });
+    const eligibility = { mayBegin: () => true, mayContinue: () => false };
+    const refreshes = new RefreshService(part(tokens), part({}), part({}), config, eligibility);
+    const request = part<FastifyRequest>({ ip: '192.0.2.1', socket: {}, headers: {}, id: 'r' });
+    await expect(refreshes.refresh('t', request)).rejects.toMatchObject({ code: 'jwt_not_enabled' });
+  });
+});
+
+describe('CredentialCheck', () => {
+  function check(users: object) {
+    const limiter = { enforce: vi.fn(), refund: vi.fn() };
+    const refusals = { count: vi.fn() };
+    const hasher = { padFailure: vi.fn() };
+    const clock = { monotonic: () => 0 };
+    const credentials = new CredentialCheck(
+      part(users),
+      part(hasher),
+      part(limiter),
+      part({}),
+      part(refusals),
+      part(clock),
+    );
+    return { credentials, limiter, refusals, hasher };
+  }
+
+  it('does not count a check that could not be made', async () => {
+    const checkPassword = () => Promise.reject(unavailable(new Error('full')));
+    const { credentials, limiter } = check({ checkPassword });
+    await expect(credentials.check(given, undefined, NO_ORIGIN)).rejects.toMatchObject({ status: 503 });
+    expect(limiter.refund).toHaveBeenCalledWith('account', 'ada');
+  });
+
+  it('counts a wrong password, and pads its answer', async () => {
+    const checkPassword = () => Promise.resolve({ outcome: 'refused', cause: 'wrong_password' });
+    const { credentials, limiter, hasher, refusals } = check({ checkPassword });
+    await expect(credentials.check(given, undefined, NO_ORIGIN)).rejects.toMatchObject({
+      code: 'invalid_credentials',
+    });
+    expect(limiter.refund).not.toHaveBeenCalled();
+    expect(hasher.padFailure).toHaveBeenCalled();
+    expect(refusals.count).toHaveBeenCalledWith('wrong_password', null);
+  });
+
+  it('counts a name that nobody can have like any other', async () => {
+    const checkPassword = () => Promise.resolve({ outcome: 'refused', cause: 'unknown_user' });
+    const { credentials, limiter } = check({ checkPassword });
+    const nobody = { username: 'a b', password: 'x' };
+    await expect(credentials.check(nobody, undefined, NO_ORIGIN)).rejects.toMatchObject({ status: 401 });
+    expect(limiter.enforce).toHaveBeenCalledWith('account', 'a b');
+  });
+
+  it('looks again without another reservation', async () => {
+    const ok = check({ checkPassword: () => Promise.resolve({ outcome: 'ok', user }) });
+    expect(await ok.credentials.again(given, NO_ORIGIN)).toBe(user);
+    expect(ok.limiter.enforce).not.toHaveBeenCalled();
+    const refused = check({
+      checkPassword: () => Promise.resolve({ outcome: 'refused', cause: 'disabled' }),
+    });
+    await expect(refused.credentials.again(given, NO_ORIGIN)).rejects.toMatchObject({ status: 401 });
+  });
+});
+
+describe('PasswordService', () => {
+  const principal = { userId: user.id, role: 'user', sid: undefined, via: 'session' } as const;
+
+  it('refuses a caller whose account is gone', async () => {
+    const passwords = new PasswordService(
+      part({ find: () => Promise.resolve(undefined) }),
+      part({}),
+      part({}),
+    );
+    await expect(passwords.change(principal, 'a', 'b', NO_ORIGIN)).rejects.toMatchObject({
+      code: 'token_revoked',
+    });
+  });
+
+  it('counts guesses of a caller without a login by tokens apart from the account', async () => {
+    const users = { find: () => Promise.resolve(user), hashNew: () => Promise.resolve('hash') };
+    const confirm = vi.fn();
+    const endUser = vi.fn();
+    await new PasswordService(part(users), part({ confirm }), part({ endUser })).change(
+      principal,
+      'a',
+      'b',
+      NO_ORIGIN,
+    );
+    expect(confirm).toHaveBeenCalledWith(user, 'a', 'session', NO_ORIGIN);
+    expect(endUser).toHaveBeenCalledWith(
+      user.id,
+      expect.objectContaining({ exceptSid: undefined }),
+      NO_ORIGIN,
+    );
+  });
+});
+
+describe('JwtAuthGuard', () => {
+  it('asks the database before it admits a known token on old knowledge', async () => {
+    const now = 1_795_000_000;
+    let fresh = false;
+    let revoked = false;
+    const feed = {
+      isFresh: () => fresh,
+      fresh: vi.fn(() => {
+        fresh = true;
+        revoked = true;
+        return Promise.resolve();
+      }),
+      isRevoked: () => revoked,
+      now: () => now * 1000,
+    };
+    const guard = new JwtAuthGuard(
+      new Reflector(),
+      part(feed),
+      part({}),
+      part({ onChange: () => undefined }),
+      part({ clockTolerance: 5 }),
+    );
+    const known = part<KnownToken>({ claims: { exp: now + 60 }, principal: {} });
+    (guard as unknown as { known: Map<string, KnownToken> }).known.set('eyK', known);
+    const request = { headers: { authorization: 'Bearer eyK' } };
+    const context = part<ExecutionContext>({
+      getHandler: () => () => undefined,
+      getClass: () => class {},
+      switchToHttp: () => ({ getRequest: () => request }),
+    });
+    await expect(guard.canActivate(context)).rejects.toMatchObject({ code: 'token_revoked' });
+    expect(feed.fresh).toHaveBeenCalledTimes(1);
+    revoked = false;
+    expect(guard.canActivate(context)).toBe(true);
+  });
+
+  it('passes on what went wrong, and calls what it does not know an invalid token', () => {
+    const guard = part<JwtAuthGuard>(Object.create(JwtAuthGuard.prototype) as object);
+    expect(() => guard.handleRequest(new Error('lost'), false, undefined)).toThrow('lost');
+    expect(() => guard.handleRequest(null, false, new Error('jwt'))).toThrow(
+      expect.objectContaining({ code: 'token_invalid' }),
+    );
+    expect(guard.handleRequest(null, user, undefined)).toBe(user);
+  });
+});
+
+describe('LocalAuthGuard', () => {
+  const guard = part<LocalAuthGuard>(Object.create(LocalAuthGuard.prototype) as object);
+
+  it('refuses when Passport found nobody, and passes on what went wrong', () => {
+    expect(() => guard.handleRequest(null, false)).toThrow(expect.objectContaining({ status: 401 }));
+    expect(() => guard.handleRequest(new Error('lost'), false)).toThrow('lost');
+    expect(guard.handleRequest(null, user)).toBe(user);
+  });
+});
+
+describe('originOf', () => {
+  it('keeps the beginning of a long user agent and does without one', () => {
+    const request = { ip: undefined, headers: {}, id: 'r' };
+    expect(originOf(part(request))).toEqual({ ip: null, userAgent: null, requestId: 'r' });
+    const long = { ip: '192.0.2.1', headers: { 'user-agent': 'x'.repeat(300) }, id: 'r' };
+    expect(originOf(part(long)).userAgent).toHaveLength(256);
+  });
+});
