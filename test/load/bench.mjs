@@ -71,6 +71,30 @@ async function load(options) {
   return perSecond;
 }
 
+/** PostgreSQL beside the load, as it would be on another machine: its backends inherit the postmaster's core. */
+function pinDatabase() {
+  if (!pinned) return;
+  const [pid] = readFileSync(join(folder, 'data', 'postgres', 'postmaster.pid'), 'utf8').split('\n');
+  for (const [, process] of postgresProcesses(pid)) {
+    execFileSync('taskset', ['-a', '-c', '-p', '1', process], { stdio: 'ignore' });
+  }
+}
+
+/** The postmaster and its children, as `[parent, pid]`. */
+function postgresProcesses(postmaster) {
+  const all = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+        return [stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1], pid];
+      } catch {
+        return ['', pid];
+      }
+    });
+  return all.filter(([parent, pid]) => parent === postmaster || pid === postmaster);
+}
+
 /** Tokens as the service signs them, for logins that exist. */
 function mintTokens(key, kid, issuer, logins) {
   const header = Buffer.from(JSON.stringify({ alg: 'RS256', typ: 'at+jwt', kid })).toString('base64url');
@@ -85,6 +109,7 @@ function mintTokens(key, kid, issuer, logins) {
 
 async function main() {
   const server = await ensureEmbeddedPostgres(join(folder, 'data'), () => {});
+  pinDatabase();
   const client = new pg.Client({ connectionString: server.url });
   await client.connect();
   const environment = {
@@ -96,6 +121,7 @@ async function main() {
     SESSION_SECRET: SECRET,
     PORT: String(PORT),
     AUTH_RATE_LIMIT: '1000000000',
+    TRUST_PROXY: '127.0.0.1',
     LOG_LEVEL: 'warn',
     ADMIN_USERNAME: 'root',
     ADMIN_PASSWORD: PASSWORD,
@@ -130,7 +156,7 @@ async function main() {
         load({ next: () => many[turn++ % many.length] }),
       ),
     );
-    const login = post('/auth/login', { username: 'root', password: PASSWORD });
+    const logins = await differentUsers(client, 64);
     rows.push(
       await compare(
         'logins, to bare argon2id',
@@ -140,7 +166,7 @@ async function main() {
           const [command, ...rest] = pinned ? ['taskset', '-c', '0', ...args] : args;
           return Number(execFileSync(command, rest, { env: { ...process.env, SECONDS: String(SECONDS) } }));
         },
-        () => load({ connections: 8, next: () => login }),
+        () => load({ connections: 16, next: () => logins[turn++ % logins.length] }),
       ),
     );
     rows.push(await refreshes(environment, file));
@@ -153,6 +179,22 @@ async function main() {
     await server.release();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Login requests of so many users, each from an address of its own, as a storm of logins is. */
+async function differentUsers(client, count) {
+  await client.query(
+    `INSERT INTO users (id, username, username_key, password_hash)
+     SELECT gen_random_uuid(), 'user' || i, 'user' || i, (SELECT password_hash FROM users WHERE username = 'root')
+     FROM generate_series(1, $1::integer) i`,
+    [count],
+  );
+  return Array.from({ length: count }, (_, index) =>
+    post('/auth/login', { username: `user${index + 1}`, password: PASSWORD }).replace(
+      'Host:',
+      `X-Forwarded-For: 192.0.2.${index + 1}\r\nHost:`,
+    ),
+  );
 }
 
 async function refreshes(environment, file) {
