@@ -88,6 +88,7 @@ describe('the devices of a user', () => {
     expect(await verify(node, lost.access_token)).toBe('204');
     expect((await remove(sidOf(lost), mine.access_token)).statusCode).toBe(204);
     expect(await verify(node, lost.access_token)).toBe('401 token_revoked');
+    expect((await remove(sidOf(lost), mine.access_token)).statusCode).toBe(204);
     expect(await verify(node, mine.access_token)).toBe('204');
   });
 
