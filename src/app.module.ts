@@ -9,6 +9,7 @@ import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { OperationsModule } from './operations/operations.module.js';
+import { CredentialsModule } from './transition/credentials.module.js';
 
 /** The composition root. */
 @Module({})
@@ -22,6 +23,7 @@ export class AppModule {
         LoggingModule.forRoot(config),
         DatabaseModule.forRoot(databaseUrl),
         AuthModule,
+        CredentialsModule,
         ApiModule,
         AdminModule,
         OperationsModule,

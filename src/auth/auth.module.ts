@@ -1,5 +1,4 @@
 import { Module } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
 import { JwtModule } from '@nestjs/jwt';
 import { PassportModule } from '@nestjs/passport';
 import { AuditModule } from '../audit/audit.module.js';
@@ -19,7 +18,6 @@ import { LoginService } from './login.service.js';
 import { LogoutService } from './logout.service.js';
 import { PasswordService } from './password.service.js';
 import { RefreshService } from './refresh.service.js';
-import { RolesGuard } from './roles.guard.js';
 import { TokenReply } from './token-reply.js';
 import { VerifyController } from './verify.controller.js';
 import { WellKnownController } from './well-known.controller.js';
@@ -57,8 +55,6 @@ import { WellKnownController } from './well-known.controller.js';
     PasswordService,
     RefreshService,
     TokenReply,
-    { provide: APP_GUARD, useExisting: JwtAuthGuard },
-    { provide: APP_GUARD, useClass: RolesGuard },
   ],
   exports: [CredentialCheck, JwtAuthGuard, TokenReply],
 })
