@@ -29,6 +29,8 @@ export class NodeProcess {
   /** Everything it has written. */
   output = '';
   url = '';
+  /** What it was started with, for a command line that works beside it. */
+  readonly environment: Readonly<Record<string, string>>;
   readonly exited: Promise<number | NodeJS.Signals>;
   private readonly child: ChildProcess;
 
@@ -36,22 +38,22 @@ export class NodeProcess {
     readonly folder: string,
     { databaseUrl, env = {}, script = 'dist/src/main.js' }: NodeOptions,
   ) {
+    this.environment = {
+      PORT: '0',
+      DATA_DIR: join(folder, 'data'),
+      KEYS_DIR: join(folder, 'keys'),
+      ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
+      JWT_SECRET: TEST_SECRET,
+      JWT_ISSUER: 'http://tandem.test',
+      RSA_MODULUS_BITS: '2048',
+      AUTH_RATE_LIMIT: '100000',
+      ADMIN_USERNAME: ADMIN.username,
+      ADMIN_PASSWORD: ADMIN.password,
+      ...env,
+    };
     this.child = spawn(process.execPath, [join(ROOT, script)], {
       cwd: folder,
-      env: {
-        PATH: process.env['PATH'],
-        PORT: '0',
-        DATA_DIR: join(folder, 'data'),
-        KEYS_DIR: join(folder, 'keys'),
-        ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
-        JWT_SECRET: TEST_SECRET,
-        JWT_ISSUER: 'http://tandem.test',
-        RSA_MODULUS_BITS: '2048',
-        AUTH_RATE_LIMIT: '100000',
-        ADMIN_USERNAME: ADMIN.username,
-        ADMIN_PASSWORD: ADMIN.password,
-        ...env,
-      },
+      env: { PATH: process.env['PATH'], ...this.environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [this.child.stdout, this.child.stderr]) {

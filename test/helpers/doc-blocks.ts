@@ -1,0 +1,118 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+/** Where the documents say that the service is. */
+const DOCUMENTED_URL = 'http://localhost:5000';
+
+/** Milliseconds for one document's blocks of one language. */
+const PATIENCE = 60_000;
+
+export interface Block {
+  /** Of its first line, in the document. */
+  readonly line: number;
+  readonly language: string;
+  readonly text: string;
+}
+
+/** The fenced blocks of a document, in order. Throws for one that does not say its language. */
+export function blocksOf(markdown: string): Block[] {
+  return [...markdown.matchAll(/^```(\S*)[^\n]*\n(.*?)^```$/gms)].map((match) => {
+    const line = markdown.slice(0, match.index).split('\n').length + 1;
+    if (match[1] === '') throw new Error(`the block at line ${line} names no language`);
+    return { line, language: match[1]!, text: match[2]! };
+  });
+}
+
+/**
+ * What bash runs for a document: its blocks one after the other in one shell, stopping at the first that fails. A comment behind a
+ * call that begins with a status (`curl … # 204`) is what curl has to get; without one the status has to be below 400.
+ */
+function scriptOf(blocks: readonly Block[], statusFile: string): string {
+  const prelude = `set -euo pipefail
+shopt -s expand_aliases
+curl() { command curl -sS --max-time 20 -w '%{stderr}status %{http_code}\\n' "$@" 2>>'${statusFile}'; }
+got() {
+  local line=$1 wanted=$2 status
+  while read -r _ status; do
+    if [ -n "$wanted" ] && [ "$status" != "$wanted" ]; then echo "line $line: got $status, not $wanted" >&2; exit 1; fi
+    if [ -z "$wanted" ] && [ "$status" -ge 400 ]; then echo "line $line: got $status" >&2; exit 1; fi
+  done < <(grep '^status' '${statusFile}' || true)
+  if grep -v '^status' '${statusFile}' >&2; then exit 1; fi
+  : > '${statusFile}'
+}
+: > '${statusFile}'
+`;
+  return prelude + blocks.map(({ line, text }) => checked(text, line)).join('\n');
+}
+
+/** The block with a look at the statuses behind each command that may have made a call. */
+function checked(text: string, first: number): string {
+  const lines = text.split('\n');
+  return lines
+    .map((line, index) => {
+      // A command may go on over several lines: its comment, and so the look, stands behind the last one.
+      const ends = !line.endsWith('\\') && !inQuotes(lines.slice(0, index + 1).join('\n'));
+      if (!ends || /^\s*(#|$)/.test(line) || /[{]$|^\s*(do|then|else|done|fi|for|if|while)\b/.test(line))
+        return line;
+      return `${line}\ngot ${first + index} "${/\s#\s*(\d{3})\b/.exec(line)?.[1] ?? ''}"`;
+    })
+    .join('\n');
+}
+
+function inQuotes(text: string): boolean {
+  return (text.replace(/#.*$/gm, '').match(/(?<!\\)'/g) ?? []).length % 2 === 1;
+}
+
+/**
+ * Runs the shell blocks of a document, then each TypeScript and Python block by itself, against the service at `url`. Rejects with
+ * what was printed if one fails. `env` is what the document takes from its environment.
+ */
+export async function runDocument(
+  path: string,
+  url: string,
+  env: Readonly<Record<string, string>>,
+): Promise<void> {
+  const blocks = blocksOf(await readFile(join(ROOT, path), 'utf8'));
+  const of = (...languages: string[]) => blocks.filter(({ language }) => languages.includes(language));
+  // Below the project, so that a block can import its packages.
+  const folder = await mkdtemp(join(ROOT, 'dist', 'documents-'));
+  try {
+    const place = (text: string) => text.replaceAll(DOCUMENTED_URL, url);
+    const run = async (command: string, file: string, text: string) => {
+      await writeFile(join(folder, file), place(text));
+      await exec(command, join(folder, file), { ...env, TANDEM_URL: url }, path);
+    };
+    for (const { text } of of('json')) JSON.parse(text);
+    const shell = of('bash', 'sh');
+    if (shell.length > 0) await run('bash', 'document.sh', scriptOf(shell, join(folder, 'statuses')));
+    for (const { text, line } of of('typescript', 'ts'))
+      await run(process.execPath, `line-${line}.mts`, text);
+    for (const { text, line } of of('python')) await run('python3', `line-${line}.py`, text);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function exec(command: string, file: string, env: Record<string, string>, document: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, [file], {
+      cwd: ROOT,
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_NO_WARNINGS: '1', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: PATIENCE,
+      killSignal: 'SIGKILL',
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+    }
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      if (code === 0) resolve();
+      else reject(new Error(`${document}: ${command} ended with ${signal ?? code}\n${output}`));
+    });
+  });
+}
