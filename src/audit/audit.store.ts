@@ -23,6 +23,12 @@ const ADD = `
   INSERT INTO audit_events (event, cause, user_id, actor_id, sid, detail, ip, user_agent, request_id)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
 
+const ADD_ALL = `
+  INSERT INTO audit_events (event, cause, user_id, actor_id, sid, detail, ip, user_agent, request_id)
+  SELECT event, cause, user_id, actor_id, sid, detail, $2, $3, $4
+  FROM json_to_recordset($1::json)
+    AS entries (event text, cause text, user_id uuid, actor_id uuid, sid uuid, detail jsonb)`;
+
 const ADD_REFUSALS = `
   INSERT INTO audit_events (event, cause, ip, count)
   SELECT 'refusal', cause, ip, count
@@ -47,6 +53,17 @@ export class AuditStore {
       origin.userAgent,
       origin.requestId,
     ]);
+  }
+
+  /** Like {@link add} for each, in one statement. */
+  async addAll(entries: readonly AuditEntry[], origin: Origin, sql: Sql): Promise<void> {
+    if (entries.length === 0) return;
+    const rows = entries.map(({ userId, actorId, ...rest }) => ({
+      ...rest,
+      user_id: userId,
+      actor_id: actorId,
+    }));
+    await sql.query(ADD_ALL, [JSON.stringify(rows), origin.ip, origin.userAgent, origin.requestId]);
   }
 
   async addRefusals(sums: readonly RefusalSum[]): Promise<void> {

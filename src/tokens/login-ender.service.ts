@@ -3,12 +3,12 @@ import type { Origin } from '../audit/audit-context.js';
 import { AuditStore } from '../audit/audit.store.js';
 import { Database } from '../database/database.js';
 import type { Sql } from '../database/database.js';
+import { Endings } from './endings.js';
 import { LOGIN_ENDING } from './login-ending.js';
 import type { LoginEnding } from './login-ending.js';
 import type { EndReason } from './refresh-token.entity.js';
-import { RefreshTokenStore } from './refresh-token.store.js';
+import { RefreshTokenStore, countLive } from './refresh-token.store.js';
 import { RevocationFeed } from './revocation-feed.js';
-import type { RevocationEntry } from './revocation-set.js';
 import { RevocationStore } from './revocation.store.js';
 
 /** How all logins of a user end. */
@@ -16,14 +16,12 @@ export interface UserEnding {
   readonly reason: EndReason;
   /** The audit event, and who caused it if not the user. */
   readonly event: string;
-  readonly actorId?: string;
+  readonly actorId?: string | undefined;
   /** This login goes on, and so do its access tokens. */
   readonly exceptSid?: string | undefined;
   /** Committed together with the ending. */
   readonly alongside?: (sql: Sql) => Promise<void>;
 }
-
-const NEW_EPOCH = `UPDATE users SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch`;
 
 /**
  * The one place where logins end. When a method has returned the ending is committed, this node refuses the tokens
@@ -40,21 +38,20 @@ export class LoginEnder {
     @Optional() @Inject(LOGIN_ENDING) private readonly others?: LoginEnding,
   ) {}
 
-  /** Ends those of the logins that are live; says how many those were. One audit event for each. */
-  async endSids(sids: readonly string[], reason: EndReason, event: string, origin: Origin): Promise<number> {
-    const entries = await this.database.transaction(async (sql) => {
-      const ended = await this.logins.endSids(sql, sids, reason);
-      const revoked = await this.revocations.addSids(
-        sql,
-        ended.map(({ sid }) => sid),
-      );
-      await this.others?.onEnded(sql, { sids }, reason);
-      for (const { sid, userId } of ended)
-        await this.audit.add({ event, cause: reason, userId, sid }, origin, sql);
-      return revoked;
+  /** Ends those of the logins that are live; says how many those were. One audit event for each that had not ended. */
+  async endSids(
+    sids: readonly string[],
+    reason: EndReason,
+    event: string,
+    origin: Origin,
+    actorId?: string,
+  ): Promise<number> {
+    return this.transaction(async (endings) => {
+      const ended = await endings.sids(sids, reason);
+      const entries = ended.map(({ sid, userId }) => ({ event, cause: reason, userId, sid, actorId }));
+      await this.audit.addAll(entries, origin, endings.sql);
+      return countLive(ended);
     });
-    this.feed.publish(entries);
-    return entries.length;
   }
 
   /**
@@ -63,35 +60,34 @@ export class LoginEnder {
    */
   async endUser(userId: string, ending: UserEnding, origin: Origin): Promise<number> {
     const { reason, event, actorId, exceptSid } = ending;
-    const { entries, ended } = await this.database.transaction(async (sql) => {
-      // First the user's row: a login being written holds it shared and is seen by the next statement.
-      const epoch = await this.newEpoch(sql, userId);
-      const gone = await this.logins.endUser(sql, userId, reason, exceptSid);
-      const sids = gone.map(({ sid }) => sid);
-      const revoked: RevocationEntry[] = await this.revocations.addSids(sql, sids);
-      if (exceptSid === undefined) revoked.push(await this.revocations.addUser(sql, userId, epoch));
-      await this.others?.onEnded(sql, { userId, exceptSid }, reason);
-      await ending.alongside?.(sql);
-      const detail = { ended: gone.length };
-      await this.audit.add({ event, cause: reason, userId, actorId, sid: exceptSid, detail }, origin, sql);
-      return { entries: revoked, ended: gone.length };
+    return this.transaction(async (endings) => {
+      const ended = countLive(await endings.user(userId, reason, exceptSid));
+      await ending.alongside?.(endings.sql);
+      const entry = { event, cause: reason, userId, actorId, sid: exceptSid, detail: { ended } };
+      await this.audit.add(entry, origin, endings.sql);
+      return ended;
     });
-    this.feed.publish(entries);
-    return ended;
   }
 
   /** Refuses the user's access tokens of before; the logins live on. `change` is committed with it. */
   async refuseAccessTokens(userId: string, change: (sql: Sql) => Promise<void>): Promise<void> {
-    const entry = await this.database.transaction(async (sql) => {
-      const epoch = await this.newEpoch(sql, userId);
-      await change(sql);
-      return this.revocations.addUser(sql, userId, epoch);
+    await this.transaction(async (endings) => {
+      await endings.accessTokens(userId);
+      await change(endings.sql);
     });
-    this.feed.publish([entry]);
   }
 
-  private async newEpoch(sql: Sql, userId: string): Promise<number> {
-    const [row] = await sql.query<{ epoch: number }>(NEW_EPOCH, [userId]);
-    return row?.epoch ?? 0;
+  /**
+   * Commits what `work` does together with the logins that it ends; rolls back if it throws. Whoever ends something that
+   * may have ended on another node already gets its answer when this node knows of it, too.
+   */
+  async transaction<T>(work: (endings: Endings) => Promise<T>): Promise<T> {
+    const { endings, result } = await this.database.transaction(async (sql) => {
+      const begun = new Endings(sql, this.logins, this.revocations, this.others);
+      return { result: await work(begun), endings: begun };
+    });
+    if (endings.entries.length > 0) this.feed.publish(endings.entries);
+    if (endings.repeated || endings.entries.length === 0) await this.feed.catchUp();
+    return result;
   }
 }

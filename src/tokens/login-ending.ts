@@ -1,9 +1,10 @@
 import type { Sql } from '../database/database.js';
 import type { EndReason } from './refresh-token.entity.js';
 
-/** What ended: some logins, or everything a user had before now except perhaps one login. */
+/** What ended: some logins, or everything these users had before now except perhaps one login. */
 export type Ended =
-  { readonly sids: readonly string[] } | { readonly userId: string; readonly exceptSid?: string | undefined };
+  | { readonly sids: readonly string[] }
+  | { readonly userIds: readonly string[]; readonly exceptSid?: string | undefined };
 
 /**
  * Ends whatever else shares the fate of a login. Called inside the transaction that ends it, after the rows of the

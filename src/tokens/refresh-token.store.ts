@@ -51,8 +51,8 @@ const CREATE = `
     SELECT id, role, epoch FROM users WHERE id = $2 AND epoch = $3 AND disabled_at IS NULL FOR SHARE
   ), t AS (
     INSERT INTO refresh_tokens
-      (id, user_id, secret, mac_key, delivery, expires_at, absolute_expires_at, ip, user_agent)
-    SELECT $1, u.id, $4, $5, $6, now() + make_interval(secs => least($7::float8, $8::float8)),
+      (id, user_id, secret, mac_key, delivery, created_at, expires_at, absolute_expires_at, ip, user_agent)
+    SELECT $1, u.id, $4, $5, $6, clock_timestamp(), now() + make_interval(secs => least($7::float8, $8::float8)),
       now() + make_interval(secs => $8::float8), $9, $10
     FROM u
     RETURNING *
@@ -85,23 +85,30 @@ const CONFIRM = `
 const END_SIDS = `
   UPDATE refresh_tokens SET revoked_at = now(), revoke_reason = $2
   WHERE id IN (SELECT id FROM refresh_tokens WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE) AND revoked_at IS NULL
-  RETURNING id AS sid, user_id AS "userId"`;
+  RETURNING id AS sid, user_id AS "userId", expires_at > now() AS live`;
 
-const END_USER = `
+const END_USERS = `
   UPDATE refresh_tokens SET revoked_at = now(), revoke_reason = $2
-  WHERE id IN (SELECT id FROM refresh_tokens WHERE user_id = $1 AND id IS DISTINCT FROM $3 ORDER BY id FOR UPDATE)
+  WHERE id IN (
+      SELECT id FROM refresh_tokens
+      WHERE user_id = ANY ($1::uuid[]) AND id IS DISTINCT FROM $3 AND revoked_at IS NULL ORDER BY id FOR UPDATE)
     AND revoked_at IS NULL
-  RETURNING id AS sid, user_id AS "userId"`;
+  RETURNING id AS sid, user_id AS "userId", expires_at > now() AS live`;
 
 const REMOVE_EXPIRED = `
   DELETE FROM refresh_tokens
   WHERE id IN (SELECT id FROM refresh_tokens WHERE absolute_expires_at < now() - interval '7 days' LIMIT $1)
   RETURNING id`;
 
-/** Which login ended. */
+/** Which login ended, and whether it could still have been used. */
 export interface EndedLogin {
   readonly sid: string;
   readonly userId: string;
+  readonly live: boolean;
+}
+
+export function countLive(ended: readonly EndedLogin[]): number {
+  return ended.filter(({ live }) => live).length;
 }
 
 /** All SQL of the logins that change; what lists them is in `device.store.ts`. */
@@ -159,19 +166,19 @@ export class RefreshTokenStore {
     await this.database.query(CONFIRM, [[...seen.keys()], [...seen.values()]]);
   }
 
-  /** Ends those of the logins that are live; says which. */
+  /** Ends those of the logins that have not ended; says which. */
   async endSids(sql: Sql, sids: readonly string[], reason: EndReason): Promise<EndedLogin[]> {
     return sql.query<EndedLogin>(END_SIDS, [sids, reason]);
   }
 
-  /** Ends all live logins of the user, except perhaps one. The caller holds the user's row. */
-  async endUser(
+  /** Ends all logins of the users, except perhaps one. The caller holds the users' rows. */
+  async endUsers(
     sql: Sql,
-    userId: string,
+    userIds: readonly string[],
     reason: EndReason,
     exceptSid: string | undefined,
   ): Promise<EndedLogin[]> {
-    return sql.query<EndedLogin>(END_USER, [userId, reason, exceptSid ?? null]);
+    return sql.query<EndedLogin>(END_USERS, [userIds, reason, exceptSid ?? null]);
   }
 
   /** Removes at most `batch` logins that ended for good a week ago or longer; says how many. */

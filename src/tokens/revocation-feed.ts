@@ -106,10 +106,20 @@ export class RevocationFeed implements OnApplicationShutdown {
   }
 
   /** Resolves once the node is fresh. Throws 503 if the database does not make it so in time. */
-  async fresh(): Promise<void> {
+  fresh(): Promise<void> {
+    return this.lookUntil(() => this.isFresh());
+  }
+
+  /** Resolves once everything that was committed before the call is known here. Throws 503 like {@link fresh}. */
+  catchUp(): Promise<void> {
+    const asked = this.clock.monotonic();
+    return this.lookUntil(() => this.lease !== undefined && this.lease.monotonic >= asked);
+  }
+
+  private async lookUntil(known: () => boolean): Promise<void> {
     const start = this.clock.monotonic();
     let failure: unknown = new Error('the feed answers too slowly');
-    while (!this.isFresh()) {
+    while (!known()) {
       if (this.clock.monotonic() - start >= PATIENCE || this.stopped) throw unavailable(failure);
       try {
         await this.poll();

@@ -3,7 +3,7 @@ import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import type { Login } from '../../../src/tokens/refresh-token.store.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
-import { aLogin, aNode, aUser, tokenOf } from './token-node.js';
+import { aLogin, aNode, aUser, newLogin, tokenOf, untilWaiting } from './token-node.js';
 import type { TokenNode } from './token-node.js';
 
 const REVOKE = { reason: 'revoke', event: 'revoke' } as const;
@@ -50,6 +50,50 @@ describe('the revocation feed between nodes', () => {
       [ended.sid],
     );
     expect(audited).toHaveLength(1);
+  });
+
+  it('refuses at once what another node ended just before: to end it again is an answer of this node', async () => {
+    const deaf = await aNode(db.url);
+    started.push(deaf);
+    const user = await aUser(db.database);
+    const ended = await aLogin(one, user);
+    await logout(ended);
+    expect(deaf.feed.isRevoked(tokenOf(ended))).toBe(false);
+    expect(await deaf.ender.endSids([ended.sid], 'logout', 'logout', NO_ORIGIN)).toBe(0);
+    expect(refuses(deaf, ended)).toBe(true);
+    const [other, mine] = [await aLogin(one, user), await aLogin(one, user)];
+    await logout(other);
+    const password = { reason: 'password', event: 'user', exceptSid: mine.sid } as const;
+    expect(await deaf.ender.endUser(user, password, NO_ORIGIN)).toBe(0);
+    expect([refuses(deaf, other), refuses(deaf, mine)]).toEqual([true, false]);
+  });
+
+  it('counts a login that had run out as none that ended, and refuses what is left of it', async () => {
+    const user = await aUser(db.database);
+    const [stale, live] = [await aLogin(one, user, { expiry: 0 }), await aLogin(one, user)];
+    expect(await one.ender.endUser(user, REVOKE, NO_ORIGIN)).toBe(1);
+    expect([refuses(one, stale), refuses(one, live)]).toEqual([true, true]);
+  });
+
+  it('ends everything of many users at once, with what is being written', async () => {
+    const users = await Promise.all(Array.from({ length: 20 }, () => aUser(db.database)));
+    const before = await Promise.all(users.map((user) => aLogin(one, user)));
+    const [spared, late] = [await aLogin(one, await aUser(db.database)), users[3]!];
+    const [ended, unwritten] = await one.ender
+      .transaction(async (endings) => {
+        const gone = await endings.users(users, 'revoke');
+        const written = two.logins.create(newLogin(late), 'password', NO_ORIGIN);
+        await untilWaiting(db.database);
+        return [gone, written] as const;
+      })
+      .then(async ([gone, written]) => [gone, await written] as const);
+    expect(ended.map(({ sid }) => sid).toSorted()).toEqual(before.map(({ sid }) => sid).toSorted());
+    expect(unwritten).toBeUndefined();
+    expect(before.every((login) => refuses(one, login))).toBe(true);
+    expect(refuses(one, spared)).toBe(false);
+    for (const login of before) await expect.poll(() => refuses(two, login), WITHIN).toBe(true);
+    const again = await aLogin(two, late, { epoch: 1 });
+    expect([refuses(one, again), refuses(two, again)]).toEqual([false, false]);
   });
 
   it('refuses what a user had before a revoke, not what comes after in the same second, nor another user', async () => {

@@ -128,6 +128,22 @@ describe('RevocationFeed', () => {
     expect(feed.isFresh()).toBe(true);
   });
 
+  it('catches up by a look that was sent after it was asked to, however fresh the last one is', async () => {
+    await feed.fresh();
+    clock.pass(1);
+    read.mockResolvedValueOnce(page({ entries: [SID] }));
+    await feed.catchUp();
+    expect(feed.isRevoked(token)).toBe(true);
+    clock.pass(1);
+    // One that is under way may have missed what was committed meanwhile.
+    clock.pass(LEASE);
+    const running = feed.fresh();
+    clock.pass(1);
+    await feed.catchUp();
+    await running;
+    expect(read).toHaveBeenCalledTimes(4);
+  });
+
   it('shares one look among all who wait for it', async () => {
     await Promise.all(Array.from({ length: 100 }, () => feed.fresh()));
     expect(read).toHaveBeenCalledTimes(1);

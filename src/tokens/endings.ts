@@ -1,0 +1,84 @@
+import type { Sql } from '../database/database.js';
+import type { LoginEnding } from './login-ending.js';
+import type { EndReason } from './refresh-token.entity.js';
+import type { EndedLogin, RefreshTokenStore } from './refresh-token.store.js';
+import type { RevocationEntry } from './revocation-set.js';
+import type { RevocationStore } from './revocation.store.js';
+
+/** The caller's transaction holds the rows until its end. In the order of ids, so that no two of these wait in a circle. */
+const NEW_EPOCHS = `
+  WITH held AS (SELECT id FROM users WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE)
+  UPDATE users SET epoch = epoch + 1 FROM held WHERE users.id = held.id RETURNING users.id, epoch`;
+
+/**
+ * Ends logins inside one transaction, which LoginEnder opens: nothing of it is in force before the commit. The rows of
+ * users are locked before those of logins, and both in the order of their ids, as everywhere.
+ */
+export class Endings {
+  /** What this node has to refuse from the commit on. */
+  readonly entries: RevocationEntry[] = [];
+  /** Whether some of it may have ended before on another node, so that this one has not heard of it yet. */
+  repeated = false;
+
+  constructor(
+    readonly sql: Sql,
+    private readonly logins: RefreshTokenStore,
+    private readonly revocations: RevocationStore,
+    private readonly others: LoginEnding | undefined,
+  ) {}
+
+  /** Ends those of the logins that have not ended; says which. */
+  async sids(sids: readonly string[], reason: EndReason): Promise<EndedLogin[]> {
+    const ended = await this.logins.endSids(this.sql, sids, reason);
+    await this.refuse(ended);
+    if (ended.length < sids.length) this.repeated = true;
+    await this.others?.onEnded(this.sql, { sids }, reason);
+    return ended;
+  }
+
+  /**
+   * Ends everything the user has, except perhaps one login, and refuses what is in the making: a login that is being
+   * written holds the user's row shared, so it is seen here or finds another epoch. Says which logins ended.
+   */
+  async user(userId: string, reason: EndReason, exceptSid?: string): Promise<EndedLogin[]> {
+    const [row] = await this.newEpochs([userId]);
+    const ended = await this.everythingOf([userId], reason, exceptSid);
+    if (exceptSid !== undefined) this.repeated = true;
+    else this.entries.push(await this.revocations.addUser(this.sql, userId, row?.epoch ?? 0));
+    return ended;
+  }
+
+  /** Like {@link user} for each of them, in as many statements as for one. */
+  async users(userIds: readonly string[], reason: EndReason): Promise<EndedLogin[]> {
+    await this.newEpochs(userIds);
+    // No cut-off for each user: the tokens that live belong to the logins that end here, or ended before.
+    this.repeated = true;
+    return this.everythingOf(userIds, reason);
+  }
+
+  /** Refuses the user's access tokens of before; the logins live on. */
+  async accessTokens(userId: string): Promise<void> {
+    const [row] = await this.newEpochs([userId]);
+    this.entries.push(await this.revocations.addUser(this.sql, userId, row?.epoch ?? 0));
+  }
+
+  private async everythingOf(
+    userIds: readonly string[],
+    reason: EndReason,
+    exceptSid?: string,
+  ): Promise<EndedLogin[]> {
+    const ended = await this.logins.endUsers(this.sql, userIds, reason, exceptSid);
+    await this.refuse(ended);
+    await this.others?.onEnded(this.sql, { userIds, exceptSid }, reason);
+    return ended;
+  }
+
+  private async refuse(ended: readonly EndedLogin[]): Promise<void> {
+    const sids = ended.map(({ sid }) => sid);
+    this.entries.push(...(await this.revocations.addSids(this.sql, sids)));
+  }
+
+  private newEpochs(userIds: readonly string[]): Promise<{ id: string; epoch: number }[]> {
+    return this.sql.query<{ id: string; epoch: number }>(NEW_EPOCHS, [userIds]);
+  }
+}
