@@ -29,7 +29,7 @@ export class LoginService {
    * disabled, another password), they are checked once more: a login begun before a revocation must not outlive it.
    */
   async open(user: User, given: Credentials, delivery: TokenDelivery, origin: Origin): Promise<OpenedLogin> {
-    if (this.eligibility !== undefined && !(await this.eligibility.mayBegin(user.id))) {
+    if (this.eligibility !== undefined && !(await this.eligibility.mayBegin(user))) {
       throw refuseAuth('jwt_not_enabled');
     }
     const opened = await this.tokens.open(user, delivery, origin);

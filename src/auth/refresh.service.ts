@@ -71,8 +71,8 @@ export class RefreshService {
   }
 
   private async admit(login: Login, verdict: 'rotate' | 'repeat', together: Presentations): Promise<void> {
-    const { sid, userId, generation } = login;
-    if (this.eligibility !== undefined && !(await this.eligibility.mayContinue(userId))) {
+    const { sid, userId, role, generation } = login;
+    if (this.eligibility !== undefined && !(await this.eligibility.mayContinue({ id: userId, role }))) {
       throw refuseAuth('jwt_not_enabled');
     }
     if (verdict === 'rotate') await (together.counted ??= this.limiter.enforce('refresh', sid));

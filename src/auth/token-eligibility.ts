@@ -1,9 +1,17 @@
+import type { Role } from '../users/user.entity.js';
+
+/** Of whom it is asked. */
+export interface EligibilitySubject {
+  readonly id: string;
+  readonly role: Role;
+}
+
 /** Whom tokens are given to. Without one everybody gets them. */
 export interface TokenEligibility {
   /** Whether the user may begin a login by tokens now. */
-  mayBegin(userId: string): Promise<boolean> | boolean;
+  mayBegin(user: EligibilitySubject): Promise<boolean> | boolean;
   /** Whether a login by tokens that has begun may go on. */
-  mayContinue(userId: string): Promise<boolean> | boolean;
+  mayContinue(user: EligibilitySubject): Promise<boolean> | boolean;
 }
 
 /** Injection token of the one {@link TokenEligibility}; optional. */

@@ -1,0 +1,58 @@
+import { Check, Column, Entity, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
+import type { Relation } from 'typeorm';
+import type { Role } from '../../users/user.entity.js';
+import type { Phase } from './rollout-state.js';
+
+/** A state that the rollout has or had. Rows are only ever added; the one with the highest version counts. */
+@Entity('rollout_versions')
+@Check(
+  'rollout_versions_phase_check',
+  `phase IN ('off', 'internal_beta', 'gradual_rollout', 'deprecation_notice', 'sessions_removed')`,
+)
+@Check('rollout_versions_percentage_check', 'percentage BETWEEN 0 AND 100')
+@Check('rollout_versions_parent_check', 'parent < version')
+export class RolloutVersion {
+  @PrimaryColumn('integer', { primaryKeyConstraintName: 'rollout_versions_pkey' })
+  version!: number;
+
+  /** Where a rollback leads from here; null from the first state. */
+  @Column('integer', { nullable: true })
+  parent!: number | null;
+
+  @ManyToOne(() => RolloutVersion)
+  @JoinColumn({ name: 'parent', foreignKeyConstraintName: 'rollout_versions_parent_fkey' })
+  parentVersion!: Relation<RolloutVersion> | null;
+
+  @Column('timestamptz', { default: () => 'clock_timestamp()' })
+  at!: Date;
+
+  /** The administrator; null for what the service did by itself. */
+  @Column('uuid', { name: 'actor_id', nullable: true })
+  actorId!: string | null;
+
+  /** A {@link RolloutCause}. */
+  @Column('text')
+  cause!: string;
+
+  @Column('text')
+  phase!: Phase;
+
+  @Column('smallint')
+  percentage!: number;
+
+  @Column('text', { array: true })
+  roles!: Role[];
+
+  @Column('uuid', { name: 'user_ids', array: true })
+  userIds!: string[];
+
+  @Column('boolean')
+  drain!: boolean;
+
+  @Column('timestamptz', { name: 'sunset_at', nullable: true })
+  sunsetAt!: Date | null;
+
+  /** `[{from, to}]` in milliseconds since the epoch. */
+  @Column('jsonb')
+  brownouts!: { from: number; to: number }[];
+}

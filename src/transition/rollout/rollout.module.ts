@@ -1,0 +1,18 @@
+import { Global, Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AuditModule } from '../../audit/audit.module.js';
+import { TOKEN_ELIGIBILITY } from '../../auth/token-eligibility.js';
+import { TokensModule } from '../../tokens/tokens.module.js';
+import { RolloutFlag } from './rollout-flag.js';
+import { RolloutVersion } from './rollout-version.entity.js';
+import { Rollout } from './rollout.service.js';
+import { RolloutStore } from './rollout.store.js';
+
+/** Global, so that `auth` finds who may have tokens without knowing of the rollout. */
+@Global()
+@Module({
+  imports: [AuditModule, TokensModule, TypeOrmModule.forFeature([RolloutVersion])],
+  providers: [Rollout, RolloutFlag, RolloutStore, { provide: TOKEN_ELIGIBILITY, useExisting: Rollout }],
+  exports: [Rollout, TOKEN_ELIGIBILITY],
+})
+export class RolloutModule {}

@@ -1,0 +1,96 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { OnModuleInit } from '@nestjs/common';
+import type { EligibilitySubject, TokenEligibility } from '../../auth/token-eligibility.js';
+import { CONFIG } from '../../config/config.js';
+import type { Config } from '../../config/config.js';
+import { RevocationFeed } from '../../tokens/revocation-feed.js';
+import { RolloutFlag } from './rollout-flag.js';
+import { brownoutAt, firstSettings, phaseAt } from './rollout-state.js';
+import type { Brownout, Phase, RolloutState } from './rollout-state.js';
+import { ROLLOUT_TOPIC, RolloutStore } from './rollout.store.js';
+
+/**
+ * How far the move from sessions to tokens has got, and for whom. Kept in memory: reading it is no I/O. A change anywhere is here
+ * within a second; while the database is away what was known last goes on to rule. Times are on the database's clock.
+ */
+@Injectable()
+export class Rollout implements TokenEligibility, OnModuleInit {
+  private state: RolloutState | undefined;
+  private reading: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly store: RolloutStore,
+    private readonly flag: RolloutFlag,
+    private readonly feed: RevocationFeed,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {
+    feed.follow(ROLLOUT_TOPIC, () => this.reload());
+  }
+
+  async onModuleInit(): Promise<void> {
+    this.apply(await this.store.begin((now) => firstSettings(this.config, now)));
+  }
+
+  current(): RolloutState {
+    if (this.state === undefined) throw new Error('the rollout has not been read yet');
+    return this.state;
+  }
+
+  /** The phase that counts now: `sessions_removed` once the sunset has passed. */
+  phase(): Phase {
+    return phaseAt(this.current(), this.feed.now());
+  }
+
+  /** The brownout that is on now. */
+  brownout(): Brownout | undefined {
+    return brownoutAt(this.current(), this.feed.now());
+  }
+
+  /**
+   * Whether the user may begin a login by tokens now. The same answer at any node and time for the same settings. A flag provider
+   * that has no answer gives tokens to nobody new.
+   */
+  async mayHaveTokens(user: EligibilitySubject): Promise<boolean> {
+    return (await this.eligible(user)) ?? false;
+  }
+
+  mayBegin(user: EligibilitySubject): Promise<boolean> {
+    return this.mayHaveTokens(user);
+  }
+
+  /** Tokens are taken from nobody, except by `drain` from those who are surely not eligible. */
+  async mayContinue(user: EligibilitySubject): Promise<boolean> {
+    if (!this.current().drain) return true;
+    return (await this.eligible(user)) ?? true;
+  }
+
+  /** Makes this node follow a change of its own at once, and hints the others to look. */
+  adopt(state: RolloutState): void {
+    this.apply(state);
+    this.feed.announce();
+  }
+
+  /** Undefined if the flag's provider has no answer. */
+  private async eligible(user: EligibilitySubject): Promise<boolean | undefined> {
+    const phase = this.phase();
+    if (phase === 'off') return false;
+    if (phase === 'deprecation_notice' || phase === 'sessions_removed') return true;
+    return this.flag.isOn(user, phase);
+  }
+
+  private reload(): Promise<void> {
+    const read = this.reading.then(async () => {
+      const current = await this.store.current();
+      if (current !== undefined) this.apply(current);
+    });
+    this.reading = read.catch(() => undefined);
+    return read;
+  }
+
+  /** Never goes back: what was read before a change may arrive after it. */
+  private apply(state: RolloutState): void {
+    if (this.state !== undefined && state.version <= this.state.version) return;
+    this.flag.use(state);
+    this.state = state;
+  }
+}

@@ -1,0 +1,107 @@
+import { Injectable } from '@nestjs/common';
+import { NO_ORIGIN } from '../../audit/audit-context.js';
+import type { Origin } from '../../audit/audit-context.js';
+import { AuditStore } from '../../audit/audit.store.js';
+import { Database } from '../../database/database.js';
+import type { Sql } from '../../database/database.js';
+import { ServiceStateStore } from '../../database/service-state.store.js';
+import { changesOf } from './rollout-view.js';
+import type { RolloutSettings, RolloutState } from './rollout-state.js';
+
+/** The topic by which nodes follow the state. */
+export const ROLLOUT_TOPIC = 'rollout';
+
+/** Why a version came to be. */
+export type RolloutCause = 'created' | 'changed' | 'rolled_back' | 'plan_advanced' | 'plan_rolled_back';
+
+/** Who or what makes a version. */
+export interface Change {
+  readonly cause: RolloutCause;
+  readonly actorId?: string | undefined;
+}
+
+/** The state that counts, with what a change of it has to know. */
+export interface Current extends RolloutState {
+  readonly parent: number | null;
+  /** The database's clock in milliseconds. */
+  readonly now: number;
+}
+
+const COLUMNS = `
+  version, parent, phase, percentage, roles, user_ids AS "userIds", drain, brownouts,
+  round(extract(epoch FROM sunset_at) * 1000)::float8 AS "sunsetAt"`;
+
+const CURRENT = `
+  SELECT ${COLUMNS}, extract(epoch FROM clock_timestamp())::float8 * 1000 AS now
+  FROM rollout_versions ORDER BY version DESC LIMIT 1`;
+
+const ONE = `SELECT ${COLUMNS} FROM rollout_versions WHERE version = $1`;
+
+const NOW = `SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now`;
+
+const ADD = `
+  INSERT INTO rollout_versions
+    (version, parent, actor_id, cause, phase, percentage, roles, user_ids, drain, sunset_at, brownouts)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, to_timestamp($10::float8 / 1000), $11)`;
+
+/** All SQL of the rollout's state. Whoever changes it holds the lock of the service's state: no change is lost. */
+@Injectable()
+export class RolloutStore {
+  constructor(
+    private readonly database: Database,
+    private readonly state: ServiceStateStore,
+    private readonly audit: AuditStore,
+  ) {}
+
+  /** Undefined on a new database. */
+  async current(sql: Sql = this.database): Promise<Current | undefined> {
+    return (await sql.query<Current & Record<string, unknown>>(CURRENT))[0];
+  }
+
+  async find(
+    sql: Sql,
+    version: number,
+  ): Promise<(RolloutState & { readonly parent: number | null }) | undefined> {
+    return (await sql.query<Current & Record<string, unknown>>(ONE, [version]))[0];
+  }
+
+  /** The state of a new database, made once by whichever node comes first. */
+  async begin(first: (now: number) => RolloutSettings): Promise<RolloutState> {
+    return this.database.transaction(async (sql) => {
+      await this.state.lock(sql);
+      const current = await this.current(sql);
+      if (current !== undefined) return current;
+      const [{ now }] = (await sql.query<{ now: number }>(NOW)) as [{ now: number }];
+      return this.add(sql, undefined, first(now), null, { cause: 'created' }, NO_ORIGIN);
+    });
+  }
+
+  /** Runs `work` with the state that counts while nobody else changes it. */
+  async alone<T>(work: (sql: Sql, current: Current) => Promise<T>): Promise<T> {
+    return this.database.transaction(async (sql) => {
+      await this.state.lock(sql);
+      return work(sql, (await this.current(sql))!);
+    });
+  }
+
+  /**
+   * Makes `next` the state that counts, audited. To be called within {@link alone}. A rollback from it leads to `parent`.
+   */
+  async add(
+    sql: Sql,
+    current: RolloutState | undefined,
+    next: RolloutSettings,
+    parent: number | null,
+    { cause, actorId }: Change,
+    origin: Origin,
+  ): Promise<RolloutState> {
+    const version = (current?.version ?? 0) + 1;
+    const { phase, percentage, roles, userIds, drain, sunsetAt, brownouts } = next;
+    const settings = [phase, percentage, roles, userIds, drain, sunsetAt, JSON.stringify(brownouts)];
+    await sql.query(ADD, [version, parent, actorId ?? null, cause, ...settings]);
+    await this.state.bump(sql, ROLLOUT_TOPIC);
+    const detail = { version, changes: changesOf(current, next) };
+    await this.audit.add({ event: 'rollout', cause, actorId, detail }, origin, sql);
+    return { version, phase, percentage, roles, userIds, drain, sunsetAt, brownouts };
+  }
+}
