@@ -1,6 +1,16 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsEmail, IsIn, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
+import {
+  IsBoolean,
+  IsEmail,
+  IsIn,
+  IsOptional,
+  IsString,
+  MaxLength,
+  MinLength,
+  ValidateIf,
+} from 'class-validator';
 import { UserDto } from '../api/api.dto.js';
+import { PageQueryDto } from '../common/page-query.dto.js';
 import type { Role } from '../users/user.entity.js';
 import { IsPassword } from '../users/is-password.decorator.js';
 
@@ -27,6 +37,50 @@ export class NewUserDto {
   email?: string;
 }
 
+/** Absent is not null: the only thing that null means something for is the address. */
+const IfGiven = () => ValidateIf((_, value: unknown) => value !== undefined);
+
+export class UserChangeDto {
+  @ApiPropertyOptional({ enum: ['user', 'admin'] })
+  @IfGiven()
+  @IsIn(['user', 'admin'])
+  role?: Role;
+
+  @ApiPropertyOptional({ example: true, description: 'A disabled user cannot log in' })
+  @IfGiven()
+  @IsBoolean()
+  disabled?: boolean;
+
+  @ApiPropertyOptional({
+    type: String,
+    format: 'email',
+    nullable: true,
+    example: 'grace@example.com',
+    description: 'Null clears it',
+  })
+  @IsOptional()
+  @IsEmail()
+  @MaxLength(254)
+  email?: string | null;
+
+  @ApiPropertyOptional({ example: 'correct horse battery staple', maxLength: 256, format: 'password' })
+  @IfGiven()
+  @IsPassword()
+  password?: string;
+}
+
+export class AdminUsersQueryDto extends PageQueryDto {
+  @ApiPropertyOptional({
+    maxLength: 256,
+    example: 'grace',
+    description: 'Part of the username, the address or the external id, in any case of letters',
+  })
+  @IsOptional()
+  @IsString()
+  @MaxLength(256)
+  query?: string;
+}
+
 export class AdminUserDto extends UserDto {
   @ApiProperty({ type: String, nullable: true, example: 'grace@example.com' })
   email!: string | null;
@@ -34,11 +88,24 @@ export class AdminUserDto extends UserDto {
   @ApiProperty({ example: false })
   disabled!: boolean;
 
-  @ApiProperty({ type: String, nullable: true, description: 'What the user was called before' })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: 'legacy-4711',
+    description: 'What the user was called before',
+  })
   external_id!: string | null;
 
-  @ApiProperty({ type: String, format: 'date-time' })
+  @ApiProperty({ type: String, format: 'date-time', example: '2026-11-24T09:30:00.000Z' })
   created_at!: Date;
+}
+
+export class AdminUsersDto {
+  @ApiProperty({ type: [AdminUserDto] })
+  users!: AdminUserDto[];
+
+  @ApiProperty({ type: String, nullable: true, description: 'Null on the last page' })
+  next_cursor!: string | null;
 }
 
 export class RevokedDto {

@@ -1,7 +1,14 @@
 import { Module } from '@nestjs/common';
+import { AuditModule } from '../audit/audit.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { UsersModule } from '../users/users.module.js';
+import { UserChanges } from './user-changes.service.js';
 import { AdminUsersController } from './users.admin.controller.js';
 
-@Module({ imports: [TokensModule, UsersModule], controllers: [AdminUsersController] })
+@Module({
+  imports: [AuditModule, TokensModule, UsersModule],
+  controllers: [AdminUsersController],
+  providers: [UserChanges],
+  exports: [UserChanges],
+})
 export class AdminModule {}

@@ -1,4 +1,15 @@
-import { Body, Controller, HttpCode, Param, ParseUUIDPipe, Post, Req } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  HttpCode,
+  Param,
+  ParseUUIDPipe,
+  Patch,
+  Post,
+  Query,
+  Req,
+} from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { ApiAuthenticated } from '../auth/api-authenticated.decorator.js';
@@ -8,11 +19,21 @@ import type { Principal } from '../auth/principal.js';
 import { Roles } from '../auth/roles.decorator.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
+import { DEFAULT_LIMIT } from '../common/page-query.dto.js';
 import { LoginEnder } from '../tokens/login-ender.service.js';
+import { AccountStore } from '../users/account.store.js';
 import type { User } from '../users/user.entity.js';
 import { UserService } from '../users/user.service.js';
 import { USER_ERRORS } from '../users/users.errors.js';
-import { AdminUserDto, NewUserDto, RevokedDto } from './admin.dto.js';
+import {
+  AdminUserDto,
+  AdminUsersDto,
+  AdminUsersQueryDto,
+  NewUserDto,
+  RevokedDto,
+  UserChangeDto,
+} from './admin.dto.js';
+import { UserChanges } from './user-changes.service.js';
 
 @ApiTags('Administration')
 @ApiAuthenticated()
@@ -22,8 +43,18 @@ import { AdminUserDto, NewUserDto, RevokedDto } from './admin.dto.js';
 export class AdminUsersController {
   constructor(
     private readonly users: UserService,
+    private readonly accounts: AccountStore,
+    private readonly changes: UserChanges,
     private readonly ender: LoginEnder,
   ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List and find users', description: 'By name, a page at a time.' })
+  @ApiOkResponse({ type: AdminUsersDto })
+  async list(@Query() { query, limit, cursor }: AdminUsersQueryDto): Promise<AdminUsersDto> {
+    const { users, next_cursor } = await this.accounts.page(limit ?? DEFAULT_LIMIT, cursor, query);
+    return { users: users.map(viewOf), next_cursor };
+  }
 
   @Post()
   @ApiOperation({ summary: 'Create a user' })
@@ -37,11 +68,33 @@ export class AdminUsersController {
     return viewOf(await this.users.create(body, originOf(request), userId));
   }
 
+  @Patch(':id')
+  @ApiOperation({
+    summary: 'Change a user',
+    description:
+      'Any of the fields, together or not at all. Disabling the user or setting a password ends every login of theirs, by ' +
+      'token and by session; another role refuses their access tokens, and the next refresh gives the new one.',
+  })
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiOkResponse({ type: AdminUserDto })
+  @ApiProblems(USER_ERRORS, 'last_admin', 'password_too_weak')
+  @ApiProblems(COMMON_ERRORS, 'not_found')
+  async change(
+    @Req() request: FastifyRequest,
+    @CurrentPrincipal() { userId: actorId }: Principal,
+    @Param('id', ParseUUIDPipe) id: string,
+    @Body() body: UserChangeDto,
+  ): Promise<AdminUserDto> {
+    if (Object.values(body).every((value) => value === undefined)) throw refuseNothing();
+    return viewOf(await this.changes.change(id, body, originOf(request), actorId));
+  }
+
   @Post(':id/revoke')
   @HttpCode(200)
   @ApiOperation({
     summary: 'Log a user out everywhere',
-    description: 'Every login of the user ends at once.',
+    description:
+      'Every login of the user ends at once, by token and by session. `revoked` counts those by token.',
   })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({ type: RevokedDto })
@@ -60,6 +113,11 @@ export class AdminUsersController {
       ),
     };
   }
+}
+
+function refuseNothing() {
+  const message = 'at least one of role, disabled, email and password is needed';
+  return refuse('validation_failed', { errors: [{ field: 'body', message }] });
 }
 
 function viewOf(user: User): AdminUserDto {

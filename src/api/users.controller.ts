@@ -5,12 +5,11 @@ import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import type { Principal } from '../auth/principal.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
+import { DEFAULT_LIMIT, PageQueryDto } from '../common/page-query.dto.js';
 import { refuseToken } from '../tokens/tokens.errors.js';
 import { UserService } from '../users/user.service.js';
 import { UserStore } from '../users/user.store.js';
-import { MeDto, UsersDto, UsersQueryDto } from './api.dto.js';
-
-const DEFAULT_LIMIT = 50;
+import { MeDto, UsersDto } from './api.dto.js';
 
 /** The protected example API. */
 @ApiTags('API')
@@ -26,7 +25,7 @@ export class UsersController {
   @ApiOperation({ summary: 'List users', description: 'By name, a page at a time.' })
   @ApiOkResponse({ type: UsersDto })
   @ApiProblems(COMMON_ERRORS, 'validation_failed')
-  async list(@Query() { limit, cursor }: UsersQueryDto): Promise<UsersDto> {
+  async list(@Query() { limit, cursor }: PageQueryDto): Promise<UsersDto> {
     return this.store.list(limit ?? DEFAULT_LIMIT, cursor);
   }
 

@@ -42,13 +42,14 @@ export class RefreshService {
    */
   async refresh(token: string | undefined, request: FastifyRequest): Promise<OpenedLogin> {
     const address = clientSubject(request);
+    const origin = originOf(request);
     const rotation: Rotation =
       token === undefined
         ? { outcome: 'rejected', reason: 'refresh_token_invalid' }
-        : await this.present(token, originOf(request));
+        : await this.present(token, origin);
     if (rotation.outcome === 'rotated' || rotation.outcome === 'repeated') return rotation;
     const code = rotation.outcome === 'rejected' ? rotation.reason : 'refresh_token_reused';
-    if (code !== 'refresh_token_reused') this.refusals.count(code, request.ip);
+    if (code !== 'refresh_token_reused') this.refusals.count(code, origin.ip);
     // A refusal over the limit is told as such; what it revoked, it revoked.
     await this.limiter.enforce('refresh', address);
     throw refuseToken(code);

@@ -29,17 +29,29 @@ function groupsOf(address: string): number[] {
   return [...before, ...Array<number>(8 - before.length - after.length).fill(0), ...after];
 }
 
+/** The IPv4 address that an IPv6 one (`::ffff:…`) stands for, if it does. */
+function mapped(groups: readonly number[]): string | undefined {
+  const [a = 0, b = 0] = groups.slice(6);
+  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
+  return isMapped ? [a >> 8, a & 255, b >> 8, b & 255].join('.') : undefined;
+}
+
 /** IPv4 as it is, IPv4 in IPv6 clothes (`::ffff:…`) as that IPv4, other IPv6 as its /64 (what one customer gets at least). */
 export function subjectOf(address: string): string {
   if (!isIPv6(address)) return address;
   const groups = groupsOf(address);
-  const [a = 0, b = 0] = groups.slice(6);
-  const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
-  if (mapped) return [a >> 8, a & 255, b >> 8, b & 255].join('.');
-  return `${groups
-    .slice(0, 4)
-    .map((group) => group.toString(16))
-    .join(':')}::/64`;
+  const network = groups.slice(0, 4).map((group) => group.toString(16));
+  return mapped(groups) ?? `${network.join(':')}::/64`;
+}
+
+/**
+ * The one spelling of an address, without port and zone id: IPv4 also where it comes in IPv6 clothes, other IPv6 as RFC
+ * 5952 writes it. Undefined for what is none.
+ */
+export function canonicalAddress(text: string | undefined): string | undefined {
+  const address = addressIn(text);
+  if (address === undefined || !isIPv6(address)) return address;
+  return mapped(groupsOf(address)) ?? new URL(`http://[${address}]`).hostname.slice(1, -1);
 }
 
 /**

@@ -10,6 +10,8 @@ const NEW_EPOCHS = `
   WITH held AS (SELECT id FROM users WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE)
   UPDATE users SET epoch = epoch + 1 FROM held WHERE users.id = held.id RETURNING users.id, epoch`;
 
+type UserEpoch = { readonly id: string; readonly epoch: number };
+
 /**
  * Ends logins inside one transaction, which LoginEnder opens: nothing of it is in force before the commit. The rows of
  * users are locked before those of logins, and both in the order of their ids, as everywhere.
@@ -44,7 +46,7 @@ export class Endings {
     const [row] = await this.newEpochs([userId]);
     const ended = await this.everythingOf([userId], reason, exceptSid);
     if (exceptSid !== undefined) this.repeated = true;
-    else this.entries.push(await this.revocations.addUser(this.sql, userId, row?.epoch ?? 0));
+    else if (row !== undefined) await this.cutOff(row);
     return ended;
   }
 
@@ -59,7 +61,7 @@ export class Endings {
   /** Refuses the user's access tokens of before; the logins live on. */
   async accessTokens(userId: string): Promise<void> {
     const [row] = await this.newEpochs([userId]);
-    this.entries.push(await this.revocations.addUser(this.sql, userId, row?.epoch ?? 0));
+    if (row !== undefined) await this.cutOff(row);
   }
 
   private async everythingOf(
@@ -78,7 +80,12 @@ export class Endings {
     this.entries.push(...(await this.revocations.addSids(this.sql, sids)));
   }
 
-  private newEpochs(userIds: readonly string[]): Promise<{ id: string; epoch: number }[]> {
-    return this.sql.query<{ id: string; epoch: number }>(NEW_EPOCHS, [userIds]);
+  /** By the id as the database writes it: the caller may have it in capitals, tokens do not. */
+  private async cutOff({ id, epoch }: UserEpoch): Promise<void> {
+    this.entries.push(await this.revocations.addUser(this.sql, id, epoch));
+  }
+
+  private newEpochs(userIds: readonly string[]): Promise<UserEpoch[]> {
+    return this.sql.query<UserEpoch>(NEW_EPOCHS, [userIds]);
   }
 }

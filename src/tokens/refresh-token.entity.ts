@@ -11,6 +11,7 @@ export type EndReason = 'logout' | 'revoke' | 'reuse' | 'password' | 'disable' |
  * that a refresh changes has an index, and the pages keep room, so that these updates stay heap-only.
  */
 @Entity('refresh_tokens')
+@Index('refresh_tokens_created_at_idx', ['createdAt', 'id'])
 @Check('refresh_tokens_delivery_check', `delivery IN ('body', 'cookie')`)
 export class RefreshToken {
   /** The family: `sid` in access tokens, `id` among the user's devices. */

@@ -1,10 +1,11 @@
-import { Check, Column, Entity, PrimaryColumn, Unique } from 'typeorm';
+import { Check, Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
 
 export type Role = 'user' | 'admin';
 
 @Entity('users')
 @Unique('users_username_key_unique', ['usernameKey'])
 @Unique('users_external_id_unique', ['externalId'])
+@Index('users_admins_idx', ['id'], { where: `role = 'admin'` })
 @Check('users_role_check', `role IN ('user', 'admin')`)
 export class User {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'users_pkey' })

@@ -6,12 +6,13 @@ import type { Sql } from '../database/database.js';
 import { violatedUnique } from '../database/database.errors.js';
 import type { Role, User } from './user.entity.js';
 
-const COLUMNS = `
+/** Everything of a user, as {@link User} has it. */
+export const USER_COLUMNS = `
   id, username, username_key AS "usernameKey", password_hash AS "passwordHash", role, email,
   external_id AS "externalId", epoch, disabled_at AS "disabledAt", created_at AS "createdAt"`;
 
-const BY_KEY = `SELECT ${COLUMNS} FROM users WHERE username_key = $1`;
-const BY_ID = `SELECT ${COLUMNS} FROM users WHERE id = $1`;
+const BY_KEY = `SELECT ${USER_COLUMNS} FROM users WHERE username_key = $1`;
+const BY_ID = `SELECT ${USER_COLUMNS} FROM users WHERE id = $1`;
 
 const INSERT = `
   WITH made AS (
@@ -21,7 +22,7 @@ const INSERT = `
     INSERT INTO audit_events (event, cause, user_id, actor_id, ip, user_agent, request_id)
     SELECT 'user', 'created', id, $7::uuid, $8, $9, $10 FROM made
   )
-  SELECT ${COLUMNS} FROM made`;
+  SELECT ${USER_COLUMNS} FROM made`;
 
 const REPLACE_HASH = `UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 RETURNING id`;
 
@@ -32,8 +33,8 @@ const LIST = `
 const ADMIN_EXISTS = `SELECT 1 FROM users WHERE role = 'admin' AND disabled_at IS NULL LIMIT 1`;
 const ANY = `SELECT 1 FROM users LIMIT 1`;
 
-/** Only one node at a time decides who the first users are. */
-const LOCK = `SELECT pg_advisory_xact_lock(7264002)`;
+/** Only one caller at a time decides who the first users are, and who is an administrator no more. */
+export const LOCK_ADMINS = `SELECT pg_advisory_xact_lock(7264002)`;
 
 export interface NewUser {
   readonly id: string;
@@ -109,7 +110,7 @@ export class UserStore {
   /** Runs `make` while no other node does, so that what it finds missing is made once. */
   async alone(make: (sql: Sql) => Promise<void>): Promise<void> {
     await this.database.transaction(async (sql) => {
-      await sql.query(LOCK);
+      await sql.query(LOCK_ADMINS);
       await make(sql);
     });
   }

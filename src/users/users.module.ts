@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { AccountStore } from './account.store.js';
 import { FirstUsers } from './first-users.js';
 import { PasswordHasher } from './password-hasher.js';
 import { PasswordPolicy } from './password-policy.js';
@@ -9,7 +10,7 @@ import { UserStore } from './user.store.js';
 
 @Module({
   imports: [TypeOrmModule.forFeature([User])],
-  providers: [FirstUsers, PasswordHasher, PasswordPolicy, UserService, UserStore],
-  exports: [PasswordHasher, UserService, UserStore],
+  providers: [AccountStore, FirstUsers, PasswordHasher, PasswordPolicy, UserService, UserStore],
+  exports: [AccountStore, PasswordHasher, UserService, UserStore],
 })
 export class UsersModule {}

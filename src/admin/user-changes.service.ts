@@ -1,0 +1,111 @@
+import { Injectable } from '@nestjs/common';
+import type { Origin } from '../audit/audit-context.js';
+import { AuditStore } from '../audit/audit.store.js';
+import type { AuditEntry } from '../audit/audit.store.js';
+import { refuse } from '../common/common.errors.js';
+import type { Endings } from '../tokens/endings.js';
+import { LoginEnder } from '../tokens/login-ender.service.js';
+import { countLive } from '../tokens/refresh-token.store.js';
+import { AccountStore } from '../users/account.store.js';
+import type { Account } from '../users/account.store.js';
+import type { Role, User } from '../users/user.entity.js';
+import { UserService } from '../users/user.service.js';
+import { refuseUser } from '../users/users.errors.js';
+
+/** What an administrator wants of a user; what is absent stays as it is. */
+export interface UserChange {
+  readonly role?: Role | undefined;
+  readonly disabled?: boolean | undefined;
+  /** Null clears it. */
+  readonly email?: string | null | undefined;
+  readonly password?: string | undefined;
+}
+
+/** Changes accounts, and what that means for the logins of their users. */
+@Injectable()
+export class UserChanges {
+  constructor(
+    private readonly users: UserService,
+    private readonly accounts: AccountStore,
+    private readonly ender: LoginEnder,
+    private readonly audit: AuditStore,
+  ) {}
+
+  /**
+   * The user as they are after it, all in one transaction. Disabling, and setting a password, ends every login of theirs; a
+   * change of role refuses their access tokens. What is so already changes nothing and leaves no event. Throws 404
+   * `not_found`, 400 `password_too_weak`, 409 `last_admin` if no active administrator would be left.
+   */
+  async change(id: string, change: UserChange, origin: Origin, actorId?: string): Promise<User> {
+    const user = await this.users.find(id);
+    if (user === undefined) throw refuse('not_found');
+    const passwordHash =
+      change.password === undefined
+        ? undefined
+        : await this.users.hashNew(change.password, user.username, 'password');
+    return this.ender.transaction(async (endings) => {
+      const { sql } = endings;
+      if (change.role === 'user' || change.disabled === true) await this.accounts.lockAdmins(sql);
+      const before = await this.accounts.hold(sql, id);
+      if (before === undefined) throw refuse('not_found');
+      const wanted: Account = {
+        role: change.role ?? before.role,
+        email: change.email === undefined ? before.email : change.email,
+        passwordHash: passwordHash ?? before.passwordHash,
+        disabled: change.disabled ?? before.disabledAt !== null,
+      };
+      const events = eventsOf(before, wanted);
+      if (events.length === 0) return before;
+      await this.keepAnAdmin(endings, before, wanted);
+      const after = await this.accounts.write(sql, id, wanted);
+      const ended = await this.end(endings, id, events);
+      const detailed = events.map((event) =>
+        ENDING.has(event.cause) ? { ...event, detail: { ended } } : event,
+      );
+      const entries: AuditEntry[] = detailed.map((event) => ({
+        event: 'user',
+        userId: id,
+        actorId,
+        ...event,
+      }));
+      await this.audit.addAll(entries, origin, sql);
+      return after;
+    });
+  }
+
+  private async keepAnAdmin({ sql }: Endings, before: User, wanted: Account): Promise<void> {
+    const was = before.role === 'admin' && before.disabledAt === null;
+    const stays = wanted.role === 'admin' && !wanted.disabled;
+    if (was && !stays && !(await this.accounts.anotherAdmin(sql, before.id))) throw refuseUser('last_admin');
+  }
+
+  /** Says how many logins ended. */
+  private async end(endings: Endings, id: string, events: readonly Event[]): Promise<number> {
+    const causes = new Set(events.map(({ cause }) => cause));
+    if (causes.has('disabled')) return countLive(await endings.user(id, 'disable'));
+    if (causes.has('password')) return countLive(await endings.user(id, 'password'));
+    if (causes.has('role')) await endings.accessTokens(id);
+    return 0;
+  }
+}
+
+type Cause = 'role' | 'disabled' | 'enabled' | 'email' | 'password';
+
+interface Event {
+  readonly cause: Cause;
+  readonly detail?: Record<string, unknown>;
+}
+
+const ENDING: ReadonlySet<Cause> = new Set(['disabled', 'password']);
+
+/** One for each thing that changes. */
+function eventsOf(before: User, wanted: Account): Event[] {
+  const events: Event[] = [];
+  const wasDisabled = before.disabledAt !== null;
+  if (wanted.role !== before.role)
+    events.push({ cause: 'role', detail: { from: before.role, to: wanted.role } });
+  if (wanted.disabled !== wasDisabled) events.push({ cause: wanted.disabled ? 'disabled' : 'enabled' });
+  if (wanted.email !== before.email) events.push({ cause: 'email' });
+  if (wanted.passwordHash !== before.passwordHash) events.push({ cause: 'password' });
+  return events;
+}

@@ -1,0 +1,119 @@
+import { Injectable } from '@nestjs/common';
+import { makeCursor, readCursor } from '../common/cursor.js';
+import { Database } from '../database/database.js';
+import type { Sql } from '../database/database.js';
+import type { Role, User } from './user.entity.js';
+import { LOCK_ADMINS, USER_COLUMNS } from './user.store.js';
+import { foldCase } from './username.js';
+
+const PAGE = `
+  SELECT ${USER_COLUMNS} FROM users WHERE username_key > $1 ORDER BY username_key LIMIT $2`;
+
+/** In the order of names, so that the look ends with the page: a part of a name has no index to be found by. */
+const FOUND = `
+  SELECT ${USER_COLUMNS} FROM users
+  WHERE username_key > $1 AND
+    (username_key LIKE ANY ($3::text[]) OR lower(email) LIKE ANY ($3) OR lower(external_id) LIKE ANY ($3))
+  ORDER BY username_key LIMIT $2`;
+
+const HOLD = `SELECT ${USER_COLUMNS} FROM users WHERE id = $1 FOR NO KEY UPDATE`;
+
+const ANOTHER_ADMIN = `
+  SELECT 1 FROM users WHERE role = 'admin' AND disabled_at IS NULL AND id <> $1 LIMIT 1`;
+
+const WRITE = `
+  UPDATE users SET role = $2, email = $3, password_hash = $4,
+    disabled_at = CASE WHEN $5 THEN coalesce(disabled_at, now()) END
+  WHERE id = $1
+  RETURNING ${USER_COLUMNS}`;
+
+const BATCH = {
+  any: `SELECT id FROM users WHERE id > $1 AND ($3::uuid[] IS NULL OR id = ANY ($3)) ORDER BY id LIMIT $2`,
+  // The role is in the text, for the index of the administrators to be of use.
+  admin: `
+    SELECT id FROM users WHERE role = 'admin' AND id > $1 AND ($3::uuid[] IS NULL OR id = ANY ($3))
+    ORDER BY id LIMIT $2`,
+  user: `
+    SELECT id FROM users WHERE role = 'user' AND id > $1 AND ($3::uuid[] IS NULL OR id = ANY ($3))
+    ORDER BY id LIMIT $2`,
+};
+
+/** What an administrator decides about a user. */
+export interface Account {
+  readonly role: Role;
+  readonly email: string | null;
+  readonly passwordHash: string | null;
+  readonly disabled: boolean;
+}
+
+/** Users by role, by id, or by both. */
+export interface UserFilter {
+  readonly role?: Role | undefined;
+  readonly userIds?: readonly string[] | undefined;
+}
+
+export interface AccountPage {
+  readonly users: User[];
+  readonly next_cursor: string | null;
+}
+
+/** The statements that administrators need. */
+@Injectable()
+export class AccountStore {
+  constructor(private readonly database: Database) {}
+
+  /**
+   * By name; with `query` those in whose name, address or external id it is found, whatever its case. Throws 400 for a
+   * cursor that is none.
+   */
+  async page(limit: number, cursor: string | undefined, query = ''): Promise<AccountPage> {
+    const after = cursor === undefined ? '' : readCursor(cursor);
+    const values: unknown[] = [after, limit + 1];
+    // Names are compared folded, addresses only in lower case.
+    if (query !== '') values.push([contains(foldCase(query)), contains(query.toLowerCase())]);
+    const rows = await this.database.query<User & Record<string, unknown>>(
+      query === '' ? PAGE : FOUND,
+      values,
+    );
+    const users = rows.slice(0, limit);
+    return { users, next_cursor: rows.length > limit ? makeCursor(users.at(-1)!.usernameKey) : null };
+  }
+
+  /** Until the transaction ends nobody else takes an administrator away. To be asked for before any row is held. */
+  async lockAdmins(sql: Sql): Promise<void> {
+    await sql.query(LOCK_ADMINS);
+  }
+
+  /** The user, whom nobody else changes and who begins no login until the transaction ends. */
+  async hold(sql: Sql, id: string): Promise<User | undefined> {
+    return (await sql.query<User & Record<string, unknown>>(HOLD, [id]))[0];
+  }
+
+  /** Whether somebody else is an active administrator. */
+  async anotherAdmin(sql: Sql, id: string): Promise<boolean> {
+    return (await sql.query(ANOTHER_ADMIN, [id])).length > 0;
+  }
+
+  /** The user as they are now. The caller holds the row. */
+  async write(sql: Sql, id: string, { role, email, passwordHash, disabled }: Account): Promise<User> {
+    const rows = await sql.query<User & Record<string, unknown>>(WRITE, [
+      id,
+      role,
+      email,
+      passwordHash,
+      disabled,
+    ]);
+    return rows[0]!;
+  }
+
+  /** The ids of at most `limit` matching users beyond the id `after`, in order. */
+  async batch({ role, userIds }: UserFilter, after: string, limit: number): Promise<string[]> {
+    const values = [after, limit, userIds ?? null];
+    return (await this.database.query<{ id: string }>(BATCH[role ?? 'any'], values)).map(({ id }) => id);
+  }
+}
+
+/** A LIKE pattern for texts that contain this one, in which nothing is a wildcard. */
+function contains(text: string): string {
+  return `%${text.replace(/[\\%_]/g, '\\$&')}%`;
+}
