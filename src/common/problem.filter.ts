@@ -3,6 +3,7 @@ import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DatabaseUnavailable, isUnavailable } from '../database/database.errors.js';
 import type { AllowedMethods } from './allowed-methods.js';
+import { noteProblem } from './answered-problem.js';
 import { COMMON_ERRORS, refuse, unavailable } from './common.errors.js';
 import { Problem } from './problem.js';
 
@@ -84,6 +85,7 @@ export class ProblemFilter implements ExceptionFilter {
 
 /** `request_id` and the headers that every error has: none may be kept by a cache. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): void {
+  noteProblem(request, problem);
   reply.header('Cache-Control', 'no-store');
   if (problem.status === 401) reply.header('WWW-Authenticate', 'Bearer realm="tandem"');
   if (problem.status === 503) reply.header('Retry-After', '1');

@@ -27,11 +27,19 @@ export class CleanUp implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(CleanUp.name);
   private timer: NodeJS.Timeout | undefined;
   private stopped = false;
+  private readonly cleaners: Cleaner[];
 
   constructor(
     private readonly database: Database,
-    @Inject(CLEANERS) private readonly cleaners: readonly Cleaner[],
-  ) {}
+    @Inject(CLEANERS) cleaners: readonly Cleaner[],
+  ) {
+    this.cleaners = [...cleaners];
+  }
+
+  /** For features that operations must not know. */
+  add(cleaner: Cleaner): void {
+    this.cleaners.push(cleaner);
+  }
 
   /** After a random part of the interval, so that nodes started together do not meet. */
   onApplicationBootstrap(): void {

@@ -3,6 +3,9 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
+/** Seconds. */
+const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5] as const;
+
 interface Series {
   readonly count: { inc(): void };
   readonly duration: { observe(seconds: number): void };
@@ -22,7 +25,7 @@ export class Metrics {
     name: 'http_request_duration_seconds',
     help: 'Time to answer, by method, route and class of status',
     labelNames: ['method', 'route', 'status'],
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    buckets: [...BUCKETS],
     registers: [this.registry],
   });
   /** Looking a label set up costs more than counting. As many as there are routes, methods and classes. */
@@ -59,6 +62,16 @@ export class Metrics {
         this.set(read());
       },
     });
+  }
+
+  /** A figure of a feature that only grows. Label values must be few: words of ours, never what a client sent. */
+  counter<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> {
+    return new Counter({ name, help, labelNames, registers: [this.registry] });
+  }
+
+  /** Durations of a feature, in seconds. As for labels, see {@link counter}. */
+  histogram<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Histogram<Label> {
+    return new Histogram({ name, help, labelNames, buckets: [...BUCKETS], registers: [this.registry] });
   }
 
   /** The text exposition format. */

@@ -38,7 +38,7 @@ import { RequestObserver } from './request-observer.js';
       ],
     },
   ],
-  exports: [Metrics, RequestObserver],
+  exports: [CleanUp, Metrics, RequestObserver],
 })
 export class OperationsModule {
   constructor(metrics: Metrics, feed: RevocationFeed) {

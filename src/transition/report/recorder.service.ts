@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable, Logger } from '@nestjs/common';
+import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { originOf } from '../../auth/origin.js';
+import { answeredProblem } from '../../common/answered-problem.js';
+import { RevocationFeed } from '../../tokens/revocation-feed.js';
+import { CountedRoutes } from './counted-routes.service.js';
+import { ReportWriter } from './report-writer.store.js';
+import type { Batch } from './report-writer.store.js';
+import { OTHER, RequestTally } from './request-tally.js';
+import { USE_SPAN, UseTally } from './use-tally.js';
+
+/** Between two batches, in milliseconds. */
+const FLUSH_EVERY = 2_000;
+
+/** What is kept of a client that does not name itself. */
+const NO_AGENT = 'none';
+
+/** A principal, or the user whose password was right. */
+type Caller = { readonly userId?: string; readonly id?: string };
+
+/**
+ * Counts what was answered, by scheme, after the answer has gone out and without I/O; a batch is written every two
+ * seconds, and once more when the node stops. What could not be written is written later, and never twice. A node that is
+ * killed loses what it has counted since its last batch. All times are on the database's clock.
+ */
+@Injectable()
+export class Recorder implements OnModuleInit, OnApplicationShutdown {
+  private readonly logger = new Logger(Recorder.name);
+  private readonly node = randomUUID();
+  private readonly requests = new RequestTally();
+  private readonly uses = new UseTally();
+  private seq = 0;
+  private batch: Batch | undefined;
+  private writing: Promise<void> | undefined;
+  private failing = false;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly host: HttpAdapterHost,
+    private readonly routes: CountedRoutes,
+    private readonly feed: RevocationFeed,
+    private readonly store: ReportWriter,
+  ) {}
+
+  onModuleInit(): void {
+    const fastify = this.host.httpAdapter.getInstance<FastifyInstance>();
+    fastify.addHook('onResponse', (request, reply, done) => {
+      this.record(request, reply);
+      done();
+    });
+    this.timer = setInterval(() => void this.flush(), FLUSH_EVERY).unref();
+  }
+
+  /** Nest calls it when the last request has been answered. */
+  async onApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer);
+    await this.writing;
+    await this.flush();
+    await this.flush();
+  }
+
+  /** Resolves when what was counted before the call is written, or could not be. */
+  flush(): Promise<void> {
+    this.writing ??= this.write().finally(() => (this.writing = undefined));
+    return this.writing;
+  }
+
+  private record(request: FastifyRequest, reply: FastifyReply): void {
+    const scheme = this.routes.schemeOf(request);
+    if (scheme === undefined) return;
+    const at = this.feed.now();
+    const refused = reply.statusCode >= 400;
+    const code = refused ? (answeredProblem(request)?.code ?? OTHER) : undefined;
+    this.requests.count(scheme, at, reply.elapsedTime, code);
+    const { user } = request as { user?: Caller };
+    // A principal came in whatever came of the request; whoever logs in does so only with a good answer.
+    const userId = user?.userId ?? (refused ? undefined : user?.id);
+    if (userId !== undefined) this.uses.note(scheme, userId, originOf(request).userAgent ?? NO_AGENT, at);
+  }
+
+  private async write(): Promise<void> {
+    this.batch ??= this.next();
+    if (this.batch === undefined) return;
+    try {
+      await this.store.write(this.batch, USE_SPAN);
+      this.batch = undefined;
+      this.failing = false;
+    } catch (error) {
+      if (!this.failing) this.logger.warn({ err: error }, 'the report has to wait');
+      this.failing = true;
+    }
+  }
+
+  private next(): Batch | undefined {
+    const counts = this.requests.take();
+    const uses = this.uses.take();
+    if (counts.length === 0 && uses.length === 0) return undefined;
+    this.seq += 1;
+    return { node: this.node, seq: this.seq, counts, uses };
+  }
+}

@@ -1,0 +1,33 @@
+import { Check, Column, Entity, PrimaryColumn } from 'typeorm';
+import type { Scheme } from './scheme.js';
+
+const KEY = { primaryKeyConstraintName: 'report_buckets_pkey' };
+
+/** `error`: `key` is the problem's code. `latency`: `key` is a bin of the histogram; all bins together are the requests. */
+export type CountKind = 'latency' | 'error';
+
+/** A sum over a stretch of time and all nodes. Sums of short stretches are added up to longer ones as they age. */
+@Entity('report_buckets')
+@Check('report_buckets_scheme_check', `scheme IN ('bearer', 'session')`)
+@Check('report_buckets_kind_check', `kind IN ('latency', 'error')`)
+export class ReportBucket {
+  /** The beginning of the stretch, on the database's clock; a multiple of {@link span} since the epoch. */
+  @PrimaryColumn('timestamptz', KEY)
+  at!: Date;
+
+  /** Seconds. */
+  @PrimaryColumn('integer', KEY)
+  span!: number;
+
+  @PrimaryColumn('text', KEY)
+  scheme!: Scheme;
+
+  @PrimaryColumn('text', KEY)
+  kind!: CountKind;
+
+  @PrimaryColumn('text', KEY)
+  key!: string;
+
+  @Column('bigint')
+  n!: string;
+}

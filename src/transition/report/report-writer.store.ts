@@ -1,0 +1,46 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../../database/database.js';
+import type { CountRow } from './request-tally.js';
+import type { UseRow } from './use-tally.js';
+
+/** What a node has counted since its last batch. */
+export interface Batch {
+  /** Of the process. */
+  readonly node: string;
+  /** Grows with each batch of a node. */
+  readonly seq: number;
+  readonly counts: readonly CountRow[];
+  readonly uses: readonly UseRow[];
+}
+
+/** Ordered, so that nodes which write at once take the rows' locks in one order. */
+const WRITE = `
+  WITH batch AS (
+    INSERT INTO report_nodes (node, seq, at) VALUES ($1, $2, now())
+    ON CONFLICT (node) DO UPDATE SET seq = excluded.seq, at = excluded.at WHERE report_nodes.seq < excluded.seq
+    RETURNING 1
+  ), counted AS (
+    INSERT INTO report_buckets (at, span, scheme, kind, key, n)
+    SELECT to_timestamp(at), 1, scheme, kind, key, n
+    FROM json_to_recordset($3::json) AS c (at float8, scheme text, kind text, key text, n bigint)
+    WHERE EXISTS (SELECT 1 FROM batch) ORDER BY at, scheme, kind, key
+    ON CONFLICT ON CONSTRAINT report_buckets_pkey DO UPDATE SET n = report_buckets.n + excluded.n
+  )
+  INSERT INTO scheme_uses (at, span, scheme, user_id, user_agent, requests, first_at, last_at)
+  SELECT to_timestamp(at), $5, scheme, "userId", "userAgent", requests, to_timestamp(first / 1000), to_timestamp(last / 1000)
+  FROM json_to_recordset($4::json) AS u
+    (at float8, scheme text, "userId" uuid, "userAgent" text, requests integer, first float8, last float8)
+  WHERE EXISTS (SELECT 1 FROM batch) ORDER BY at, scheme, "userId", "userAgent"
+  ON CONFLICT ON CONSTRAINT scheme_uses_pkey DO UPDATE SET requests = scheme_uses.requests + excluded.requests,
+    first_at = least(scheme_uses.first_at, excluded.first_at), last_at = greatest(scheme_uses.last_at, excluded.last_at)`;
+
+/** Adds what nodes have counted to what all of them have. */
+@Injectable()
+export class ReportWriter {
+  constructor(private readonly database: Database) {}
+
+  /** One statement. A batch that is there already, because its answer was lost, is not added again. */
+  async write({ node, seq, counts, uses }: Batch, useSpan: number): Promise<void> {
+    await this.database.query(WRITE, [node, seq, JSON.stringify(counts), JSON.stringify(uses), useSpan]);
+  }
+}

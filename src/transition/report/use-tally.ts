@@ -1,0 +1,108 @@
+import { OTHER } from './request-tally.js';
+import type { Scheme } from './scheme.js';
+
+/** Seconds of the shortest stretch in which users are kept apart. */
+export const USE_SPAN = 60;
+
+/** That a user came in, in one minute on this node. Times in milliseconds. */
+export interface UseRow {
+  /** Seconds since the epoch. */
+  readonly at: number;
+  readonly scheme: Scheme;
+  readonly userId: string;
+  readonly userAgent: string;
+  readonly requests: number;
+  readonly first: number;
+  readonly last: number;
+}
+
+interface Use {
+  -readonly [Key in keyof UseRow]: UseRow[Key];
+}
+
+interface Kept extends Use {
+  queued: boolean;
+}
+
+/** Users and user agents kept in memory at once. Who comes beyond them is not counted among the users. */
+const MAX_USES = 100_000;
+
+const MAX_PER_BATCH = 20_000;
+
+/** Of users that are known to have come by token in a minute, how many times of the last request are written at once. */
+const AGAIN_PER_BATCH = 1_000;
+
+/** Of one user on a day; the rest counts as one, so that nobody fills the table with names made up. */
+const AGENTS_PER_USER = 8;
+const MAX_AGENT_OWNERS = 50_000;
+const DAY = 86_400_000;
+
+/**
+ * Notes who came in, by scheme and minute, until it is taken to be written. Sessions are counted request by request with
+ * their user agent. Of tokens only who came is kept, so that users who come again and again cost little: the time of the last
+ * request is written when there is room in a batch.
+ */
+export class UseTally {
+  private readonly minutes = new Map<number, Map<string, Kept>>();
+  private size = 0;
+  private first: Kept[] = [];
+  private again: Kept[] = [];
+  private agents = new Map<string, Set<string>>();
+  private agentsDay = 0;
+
+  note(scheme: Scheme, userId: string, userAgent: string, at: number): void {
+    const agent = scheme === 'session' ? this.agentOf(userId, userAgent, at) : '';
+    const key = agent === '' ? userId : `${userId} ${agent}`;
+    const minute = Math.floor(at / 1000 / USE_SPAN) * USE_SPAN;
+    let uses = this.minutes.get(minute);
+    if (uses === undefined) this.minutes.set(minute, (uses = new Map()));
+    let use = uses.get(key);
+    if (use === undefined) {
+      if (this.size >= MAX_USES) return;
+      use = { at: minute, scheme, userId, userAgent: agent, requests: 0, first: at, last: at, queued: true };
+      uses.set(key, use);
+      this.size += 1;
+      this.first.push(use);
+    } else if (!use.queued) {
+      use.queued = true;
+      use.first = at;
+      (scheme === 'session' ? this.first : this.again).push(use);
+    }
+    if (scheme === 'session') use.requests += 1;
+    use.last = at;
+  }
+
+  /** What is to be written now; the rest waits for the next time. */
+  take(): UseRow[] {
+    const taken = [...this.first.splice(0, MAX_PER_BATCH), ...this.again.splice(0, AGAIN_PER_BATCH)];
+    const rows = taken.map(({ queued: _, ...row }) => row);
+    for (const use of taken) {
+      use.queued = false;
+      use.requests = 0;
+    }
+    this.forgetMinutes();
+    return rows;
+  }
+
+  /** Minutes that have passed and are written. */
+  private forgetMinutes(): void {
+    const latest = Math.max(...this.minutes.keys());
+    for (const [minute, uses] of this.minutes) {
+      if (minute === latest || uses.values().some(({ queued }) => queued)) continue;
+      this.minutes.delete(minute);
+      this.size -= uses.size;
+    }
+  }
+
+  private agentOf(userId: string, userAgent: string, at: number): string {
+    const day = Math.floor(at / DAY);
+    if (day !== this.agentsDay || this.agents.size >= MAX_AGENT_OWNERS) this.agents = new Map();
+    this.agentsDay = day;
+    let agents = this.agents.get(userId);
+    if (agents === undefined) this.agents.set(userId, (agents = new Set()));
+    if (agents.has(userAgent)) return userAgent;
+    if (agents.size >= AGENTS_PER_USER) return OTHER;
+    agents.add(userAgent);
+    return userAgent;
+  }
+}
