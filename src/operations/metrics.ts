@@ -70,7 +70,11 @@ export class Metrics {
   }
 
   /** Durations of a feature, in seconds. As for labels, see {@link counter}. */
-  histogram<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Histogram<Label> {
+  histogram<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[],
+  ): Histogram<Label> {
     return new Histogram({ name, help, labelNames, buckets: [...BUCKETS], registers: [this.registry] });
   }
 

@@ -15,6 +15,9 @@ import { USE_SPAN, UseTally } from './use-tally.js';
 /** Between two batches, in milliseconds. */
 const FLUSH_EVERY = 2_000;
 
+/** More than the bounds of what is held can need. */
+const LAST_BATCHES = 10;
+
 /** What is kept of a client that does not name itself. */
 const NO_AGENT = 'none';
 
@@ -58,11 +61,10 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     clearInterval(this.timer);
     await this.writing;
-    await this.flush();
-    await this.flush();
+    for (let batch = 0; batch < LAST_BATCHES && !this.idle; batch++) await this.flush();
   }
 
-  /** Resolves when what was counted before the call is written, or could not be. */
+  /** Resolves when what was counted before the writing began is written, or could not be. Never throws. */
   flush(): Promise<void> {
     this.writing ??= this.write().finally(() => (this.writing = undefined));
     return this.writing;
@@ -81,11 +83,16 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
     if (userId !== undefined) this.uses.note(scheme, userId, originOf(request).userAgent ?? NO_AGENT, at);
   }
 
+  private get idle(): boolean {
+    return this.batch === undefined && this.requests.empty && this.uses.empty;
+  }
+
+  /** What a failed try has left, and then what was counted since. */
   private async write(): Promise<void> {
-    this.batch ??= this.next();
-    if (this.batch === undefined) return;
     try {
-      await this.store.write(this.batch, USE_SPAN);
+      if (this.batch !== undefined) await this.store.write(this.batch, USE_SPAN);
+      this.batch = this.next();
+      if (this.batch !== undefined) await this.store.write(this.batch, USE_SPAN);
       this.batch = undefined;
       this.failing = false;
     } catch (error) {
@@ -95,10 +102,8 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
   }
 
   private next(): Batch | undefined {
-    const counts = this.requests.take();
-    const uses = this.uses.take();
-    if (counts.length === 0 && uses.length === 0) return undefined;
+    if (this.requests.empty && this.uses.empty) return undefined;
     this.seq += 1;
-    return { node: this.node, seq: this.seq, counts, uses };
+    return { node: this.node, seq: this.seq, counts: this.requests.take(), uses: this.uses.take() };
   }
 }

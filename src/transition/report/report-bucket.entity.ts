@@ -1,6 +1,7 @@
 import { Check, Column, Entity, PrimaryColumn } from 'typeorm';
 import type { Scheme } from './scheme.js';
 
+// Copied for each column: TypeORM writes into it.
 const KEY = { primaryKeyConstraintName: 'report_buckets_pkey' };
 
 /** `error`: `key` is the problem's code. `latency`: `key` is a bin of the histogram; all bins together are the requests. */
@@ -12,20 +13,20 @@ export type CountKind = 'latency' | 'error';
 @Check('report_buckets_kind_check', `kind IN ('latency', 'error')`)
 export class ReportBucket {
   /** The beginning of the stretch, on the database's clock; a multiple of {@link span} since the epoch. */
-  @PrimaryColumn('timestamptz', KEY)
+  @PrimaryColumn('timestamptz', { ...KEY })
   at!: Date;
 
   /** Seconds. */
-  @PrimaryColumn('integer', KEY)
+  @PrimaryColumn('integer', { ...KEY })
   span!: number;
 
-  @PrimaryColumn('text', KEY)
+  @PrimaryColumn('text', { ...KEY })
   scheme!: Scheme;
 
-  @PrimaryColumn('text', KEY)
+  @PrimaryColumn('text', { ...KEY })
   kind!: CountKind;
 
-  @PrimaryColumn('text', KEY)
+  @PrimaryColumn('text', { ...KEY })
   key!: string;
 
   @Column('bigint')

@@ -72,7 +72,7 @@ function figuresOf(rows: readonly Row[], scheme: Scheme): Figures {
     own.filter((row) => row.kind === kind).map(({ key, n }) => [key, n] as const);
   const latency = new Map(of('latency').map(([bin, n]) => [Number(bin), n]));
   return {
-    requests: latency.values().reduce((sum, n) => sum + n, 0),
+    requests: [...latency.values()].reduce((sum, n) => sum + n, 0),
     users: of('users')[0]?.[1] ?? 0,
     errors: new Map(of('error')),
     latency,

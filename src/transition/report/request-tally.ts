@@ -39,6 +39,10 @@ export class RequestTally {
     if (code !== undefined) add(errors, errors.size < MAX_CODES || errors.has(code) ? code : OTHER);
   }
 
+  get empty(): boolean {
+    return this.seconds.size === 0;
+  }
+
   /** What has been counted since the last time. */
   take(): CountRow[] {
     const rows: CountRow[] = [];
@@ -59,7 +63,10 @@ export class RequestTally {
     let sums = this.seconds.get(at);
     if (sums === undefined) {
       if (this.last !== undefined && this.seconds.size >= MAX_SECONDS) return this.last.sums;
-      sums = { bearer: { bins: new Map(), errors: new Map() }, session: { bins: new Map(), errors: new Map() } };
+      sums = {
+        bearer: { bins: new Map(), errors: new Map() },
+        session: { bins: new Map(), errors: new Map() },
+      };
       this.seconds.set(at, sums);
     }
     this.last = { at, sums };

@@ -1,6 +1,7 @@
 import { Check, Column, Entity, PrimaryColumn } from 'typeorm';
 import type { Scheme } from './scheme.js';
 
+// Copied for each column: TypeORM writes into it.
 const KEY = { primaryKeyConstraintName: 'scheme_uses_pkey' };
 
 /**
@@ -11,14 +12,14 @@ const KEY = { primaryKeyConstraintName: 'scheme_uses_pkey' };
 @Check('scheme_uses_scheme_check', `scheme IN ('bearer', 'session')`)
 export class SchemeUse {
   /** The beginning of the stretch, on the database's clock; a multiple of {@link span} since the epoch. */
-  @PrimaryColumn('timestamptz', KEY)
+  @PrimaryColumn('timestamptz', { ...KEY })
   at!: Date;
 
   /** Seconds. */
-  @PrimaryColumn('integer', KEY)
+  @PrimaryColumn('integer', { ...KEY })
   span!: number;
 
-  @PrimaryColumn('text', KEY)
+  @PrimaryColumn('text', { ...KEY })
   scheme!: Scheme;
 
   /** No foreign key: a batch of a whole node must not fail for one user who is gone. */

@@ -16,11 +16,8 @@ export interface UseRow {
   readonly last: number;
 }
 
-interface Use {
-  -readonly [Key in keyof UseRow]: UseRow[Key];
-}
-
-interface Kept extends Use {
+interface Kept {
+  readonly row: { -readonly [Key in keyof UseRow]: UseRow[Key] };
   queued: boolean;
 }
 
@@ -55,30 +52,38 @@ export class UseTally {
     const key = agent === '' ? userId : `${userId} ${agent}`;
     const minute = Math.floor(at / 1000 / USE_SPAN) * USE_SPAN;
     let uses = this.minutes.get(minute);
-    if (uses === undefined) this.minutes.set(minute, (uses = new Map()));
+    if (uses === undefined) {
+      this.minutes.set(minute, (uses = new Map()));
+      this.forgetMinutes();
+    }
     let use = uses.get(key);
     if (use === undefined) {
       if (this.size >= MAX_USES) return;
-      use = { at: minute, scheme, userId, userAgent: agent, requests: 0, first: at, last: at, queued: true };
+      const row = { at: minute, scheme, userId, userAgent: agent, requests: 0, first: at, last: at };
+      use = { row, queued: true };
       uses.set(key, use);
       this.size += 1;
       this.first.push(use);
     } else if (!use.queued) {
       use.queued = true;
-      use.first = at;
+      use.row.first = at;
       (scheme === 'session' ? this.first : this.again).push(use);
     }
-    if (scheme === 'session') use.requests += 1;
-    use.last = at;
+    if (scheme === 'session') use.row.requests += 1;
+    use.row.last = at;
+  }
+
+  get empty(): boolean {
+    return this.first.length === 0 && this.again.length === 0;
   }
 
   /** What is to be written now; the rest waits for the next time. */
   take(): UseRow[] {
     const taken = [...this.first.splice(0, MAX_PER_BATCH), ...this.again.splice(0, AGAIN_PER_BATCH)];
-    const rows = taken.map(({ queued: _, ...row }) => row);
+    const rows = taken.map((use) => ({ ...use.row }));
     for (const use of taken) {
       use.queued = false;
-      use.requests = 0;
+      use.row.requests = 0;
     }
     this.forgetMinutes();
     return rows;
@@ -88,7 +93,7 @@ export class UseTally {
   private forgetMinutes(): void {
     const latest = Math.max(...this.minutes.keys());
     for (const [minute, uses] of this.minutes) {
-      if (minute === latest || uses.values().some(({ queued }) => queued)) continue;
+      if (minute === latest || [...uses.values()].some(({ queued }) => queued)) continue;
       this.minutes.delete(minute);
       this.size -= uses.size;
     }
