@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { OpenAPIObject } from '@nestjs/swagger';
+import { applyOpenApiExtensions } from './common/openapi-extension.js';
 
 const PROBLEM = {
   type: 'object',
@@ -41,6 +42,7 @@ export function buildOpenApi(app: INestApplication): OpenAPIObject {
   });
   const components = (document.components ??= {});
   components.schemas = { ...components.schemas, Problem: PROBLEM as never };
+  applyOpenApiExtensions(document);
   return document;
 }
 

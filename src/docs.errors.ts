@@ -1,16 +1,4 @@
-import { AUTH_ERRORS } from './auth/auth.errors.js';
-import { COMMON_ERRORS } from './common/common.errors.js';
-import type { ProblemKind } from './common/problem.js';
-import { TOKEN_ERRORS } from './tokens/tokens.errors.js';
-import { USER_ERRORS } from './users/users.errors.js';
-
-/** The error tables by the feature that owns them. A new table has to be added here to be documented. */
-const TABLES: Readonly<Record<string, Readonly<Record<string, ProblemKind>>>> = {
-  common: COMMON_ERRORS,
-  auth: AUTH_ERRORS,
-  tokens: TOKEN_ERRORS,
-  users: USER_ERRORS,
-};
+import { declaredProblems } from './common/problem.js';
 
 const INTRODUCTION = `# Errors
 
@@ -21,10 +9,10 @@ Every error is \`application/problem+json\` (RFC 9457): \`{type, title, status, 
 \`code\`, which is stable; \`detail\` is for people. \`request_id\` is the \`X-Request-Id\` of the answer: it finds the log line.
 `;
 
-/** The text of `docs/errors.md`, laid out as the formatter wants it: by status, then by code. */
+/** The text of `docs/errors.md`, laid out as the formatter wants it: by status, then by code. Of all features that are loaded. */
 export function errorsDocument(): string {
-  const rows = Object.entries(TABLES)
-    .flatMap(([feature, table]) =>
+  const rows = declaredProblems()
+    .flatMap(({ feature, table }) =>
       Object.entries(table).map(([code, { status, title }]) => ({ code, status, title, feature })),
     )
     .toSorted((a, b) => a.status - b.status || (a.code < b.code ? -1 : 1))

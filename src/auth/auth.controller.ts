@@ -32,6 +32,7 @@ import type { Principal } from './principal.js';
 import { Public } from './public.decorator.js';
 import { clearRefreshCookie, refreshCookieOf } from './refresh-cookie.js';
 import { RefreshService } from './refresh.service.js';
+import { TokenOnly } from './token-only.decorator.js';
 import { TokenReply } from './token-reply.js';
 
 @ApiTags('Authentication')
@@ -102,6 +103,7 @@ export class AuthController {
   @Post('logout')
   @Public()
   @HttpCode(204)
+  @TokenOnly()
   @ApiBearerAuth()
   @ApiOperation({
     summary: 'Log out',
@@ -125,6 +127,7 @@ export class AuthController {
 
   @Post('logout-all')
   @HttpCode(204)
+  @TokenOnly()
   @ApiAuthenticated()
   @ApiOperation({
     summary: 'Log out everywhere',

@@ -21,7 +21,7 @@ export class PasswordService {
   async change(principal: Principal, current: string, next: string, origin: Origin): Promise<void> {
     const user = await this.users.find(principal.userId);
     if (user === undefined) throw refuseToken('token_revoked');
-    await this.credentials.confirm(user, current, principal.sid ?? 'session', origin);
+    await this.credentials.confirm(user, current, principal.sid ?? principal.sessionId ?? '', origin);
     const hash = await this.users.hashNew(next, user.username);
     await this.ender.endUser(
       user.id,
@@ -29,6 +29,7 @@ export class PasswordService {
         reason: 'password',
         event: 'user',
         exceptSid: principal.sid,
+        exceptSession: principal.sessionId,
         // Fails, and with it everything, if the password has been replaced since it was confirmed.
         alongside: (sql) => this.users.setHash(sql, user, hash),
       },

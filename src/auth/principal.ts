@@ -4,8 +4,10 @@ import type { Role } from '../users/user.entity.js';
 export interface Principal {
   readonly userId: string;
   readonly role: Role;
-  /** The login by token, if it is one. */
+  /** The login by token that calls, or that shares its fate with the session that does. */
   readonly sid: string | undefined;
+  /** The session, if it is one that calls. */
+  readonly sessionId?: string | undefined;
   /** For audit and metrics, never for policy. */
   readonly via: 'bearer' | 'session';
 }

@@ -41,9 +41,24 @@ export class Problem extends Error {
   }
 }
 
-/** Makes a feature's thrower from its table: `const refuse = problems(AUTH_ERRORS); throw refuse('token_missing')`. */
+/** A feature's error table. */
+export type ProblemTable = Readonly<Record<string, ProblemKind>>;
+
+const declared: { readonly feature: string; readonly table: ProblemTable }[] = [];
+
+/** Every table that has been declared so far, with the feature that owns it: for the documents. */
+export function declaredProblems(): readonly { readonly feature: string; readonly table: ProblemTable }[] {
+  return declared;
+}
+
+/**
+ * Makes a feature's thrower from its table: `const refuse = problems('auth', AUTH_ERRORS); throw refuse('token_missing')`. The
+ * table is documented under that feature.
+ */
 export function problems<Code extends string>(
+  feature: string,
   table: Readonly<Record<Code, ProblemKind>>,
 ): (code: Code, options?: ProblemOptions) => Problem {
+  declared.push({ feature, table });
   return (code, options) => new Problem(code, table[code], options);
 }

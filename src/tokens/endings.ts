@@ -1,5 +1,5 @@
 import type { Sql } from '../database/database.js';
-import type { LoginEnding } from './login-ending.js';
+import type { LoginEnding, Spared } from './login-ending.js';
 import type { EndReason } from './refresh-token.entity.js';
 import type { EndedLogin, RefreshTokenStore } from './refresh-token.store.js';
 import type { RevocationEntry } from './revocation-set.js';
@@ -21,12 +21,14 @@ export class Endings {
   readonly entries: RevocationEntry[] = [];
   /** Whether some of it may have ended before on another node, so that this one has not heard of it yet. */
   repeated = false;
+  /** How much else ended that could still have been used, such as sessions that have no login by token. */
+  others = 0;
 
   constructor(
     readonly sql: Sql,
     private readonly logins: RefreshTokenStore,
     private readonly revocations: RevocationStore,
-    private readonly others: LoginEnding | undefined,
+    private readonly port: LoginEnding | undefined,
   ) {}
 
   /** Ends those of the logins that have not ended; says which. */
@@ -34,18 +36,19 @@ export class Endings {
     const ended = await this.logins.endSids(this.sql, sids, reason);
     await this.refuse(ended);
     if (ended.length < sids.length) this.repeated = true;
-    await this.others?.onEnded(this.sql, { sids }, reason);
+    this.others += (await this.port?.onEnded(this.sql, { sids }, reason)) ?? 0;
     return ended;
   }
 
   /**
-   * Ends everything the user has, except perhaps one login, and refuses what is in the making: a login that is being
+   * Ends everything the user has, except perhaps what calls, and refuses what is in the making: a login that is being
    * written holds the user's row shared, so it is seen here or finds another epoch. Says which logins ended.
    */
-  async user(userId: string, reason: EndReason, exceptSid?: string): Promise<EndedLogin[]> {
+  async user(userId: string, reason: EndReason, except: Spared = {}): Promise<EndedLogin[]> {
     const [row] = await this.newEpochs([userId]);
-    const ended = await this.everythingOf([userId], reason, exceptSid);
-    if (exceptSid !== undefined) this.repeated = true;
+    const spared = await this.fateOf(except);
+    const ended = await this.everythingOf([userId], reason, spared);
+    if (spared.sid !== undefined) this.repeated = true;
     else if (row !== undefined) await this.cutOff(row);
     return ended;
   }
@@ -67,12 +70,18 @@ export class Endings {
   private async everythingOf(
     userIds: readonly string[],
     reason: EndReason,
-    exceptSid?: string,
+    except: Spared = {},
   ): Promise<EndedLogin[]> {
-    const ended = await this.logins.endUsers(this.sql, userIds, reason, exceptSid);
+    const ended = await this.logins.endUsers(this.sql, userIds, reason, except.sid);
     await this.refuse(ended);
-    await this.others?.onEnded(this.sql, { userIds, exceptSid }, reason);
+    this.others += (await this.port?.onEnded(this.sql, { userIds, except }, reason)) ?? 0;
     return ended;
+  }
+
+  /** A session may have been given a login since its request began. */
+  private async fateOf(except: Spared): Promise<Spared> {
+    if (except.session === undefined) return except;
+    return { ...except, sid: await this.port?.loginOf(this.sql, except.session) };
   }
 
   private async refuse(ended: readonly EndedLogin[]): Promise<void> {

@@ -19,6 +19,8 @@ export interface UserEnding {
   readonly actorId?: string | undefined;
   /** This login goes on, and so do its access tokens. */
   readonly exceptSid?: string | undefined;
+  /** This session goes on, with the login that shares its fate. */
+  readonly exceptSession?: string | undefined;
   /** Committed together with the ending. */
   readonly alongside?: (sql: Sql) => Promise<void>;
 }
@@ -56,12 +58,13 @@ export class LoginEnder {
 
   /**
    * Ends every login of the user that began before; one in the making is refused too, a later one works at once.
-   * Says how many were live.
+   * Says how many were live, whatever else lets the user in included.
    */
   async endUser(userId: string, ending: UserEnding, origin: Origin): Promise<number> {
-    const { reason, event, actorId, exceptSid } = ending;
+    const { reason, event, actorId, exceptSid, exceptSession } = ending;
     return this.transaction(async (endings) => {
-      const ended = countLive(await endings.user(userId, reason, exceptSid));
+      const except = { sid: exceptSid, session: exceptSession };
+      const ended = countLive(await endings.user(userId, reason, except)) + endings.others;
       await ending.alongside?.(endings.sql);
       const entry = { event, cause: reason, userId, actorId, sid: exceptSid, detail: { ended } };
       await this.audit.add(entry, origin, endings.sql);

@@ -4,7 +4,7 @@ import { createTestApp } from '../helpers/app.js';
 import type { TestApp } from '../helpers/app.js';
 import { login } from '../helpers/client.js';
 
-/** What may be called without logging in. Whoever adds a line has a reason for it. */
+/** What may be called without logging in, the transition's own calls aside. Whoever adds a line has a reason for it. */
 const OPEN = [
   'GET /.well-known/jwks.json',
   'GET /.well-known/oauth-authorization-server',
@@ -63,7 +63,10 @@ describe('a listening node', () => {
   });
 
   it('leaves exactly these operations open', async () => {
-    const open = (await operations()).filter(({ operation }) => operation.security === undefined);
+    const open = (await operations()).filter(
+      // Those of the transition have such a list in test/e2e/transition, and go with it.
+      ({ operation }) => operation.security === undefined && operation.tags?.includes('Transition') !== true,
+    );
     expect(open.map(({ name }) => name).sort()).toEqual(OPEN);
   });
 

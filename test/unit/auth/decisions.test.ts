@@ -119,7 +119,13 @@ describe('CredentialCheck', () => {
 });
 
 describe('PasswordService', () => {
-  const principal = { userId: user.id, role: 'user', sid: undefined, via: 'session' } as const;
+  const principal = {
+    userId: user.id,
+    role: 'user',
+    sid: undefined,
+    sessionId: 'mine',
+    via: 'session',
+  } as const;
 
   it('refuses a caller whose account is gone', async () => {
     const passwords = new PasswordService(
@@ -132,7 +138,7 @@ describe('PasswordService', () => {
     });
   });
 
-  it('counts guesses of a caller without a login by tokens apart from the account', async () => {
+  it('counts the guesses of a session apart from the account, and lets it go on', async () => {
     const users = { find: () => Promise.resolve(user), hashNew: () => Promise.resolve('hash') };
     const confirm = vi.fn();
     const endUser = vi.fn();
@@ -142,10 +148,10 @@ describe('PasswordService', () => {
       'b',
       NO_ORIGIN,
     );
-    expect(confirm).toHaveBeenCalledWith(user, 'a', 'session', NO_ORIGIN);
+    expect(confirm).toHaveBeenCalledWith(user, 'a', 'mine', NO_ORIGIN);
     expect(endUser).toHaveBeenCalledWith(
       user.id,
-      expect.objectContaining({ exceptSid: undefined }),
+      expect.objectContaining({ exceptSid: undefined, exceptSession: 'mine' }),
       NO_ORIGIN,
     );
   });

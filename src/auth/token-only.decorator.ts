@@ -1,0 +1,17 @@
+import { SetMetadata, applyDecorators } from '@nestjs/common';
+import type { ExecutionContext } from '@nestjs/common';
+import type { Reflector } from '@nestjs/core';
+import { ApiExtension } from '@nestjs/swagger';
+
+const IS_TOKEN_ONLY = 'auth:token-only';
+
+/** The same in the description of an operation. */
+export const TOKEN_ONLY_EXTENSION = 'x-token-only';
+
+/** For a route where only an access token counts, whatever other ways in there are. */
+export const TokenOnly = () =>
+  applyDecorators(SetMetadata(IS_TOKEN_ONLY, true), ApiExtension(TOKEN_ONLY_EXTENSION, true));
+
+export function isTokenOnly(reflector: Reflector, context: ExecutionContext): boolean {
+  return reflector.get<boolean | undefined>(IS_TOKEN_ONLY, context.getHandler()) === true;
+}
