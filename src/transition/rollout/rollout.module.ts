@@ -3,8 +3,11 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../../audit/audit.module.js';
 import { TOKEN_ELIGIBILITY } from '../../auth/token-eligibility.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
+import { RolloutAdministration } from './rollout-administration.service.js';
 import { RolloutFlag } from './rollout-flag.js';
+import { RolloutHistoryStore } from './rollout-history.store.js';
 import { RolloutVersion } from './rollout-version.entity.js';
+import { RolloutController } from './rollout.controller.js';
 import { Rollout } from './rollout.service.js';
 import { RolloutStore } from './rollout.store.js';
 
@@ -12,7 +15,15 @@ import { RolloutStore } from './rollout.store.js';
 @Global()
 @Module({
   imports: [AuditModule, TokensModule, TypeOrmModule.forFeature([RolloutVersion])],
-  providers: [Rollout, RolloutFlag, RolloutStore, { provide: TOKEN_ELIGIBILITY, useExisting: Rollout }],
+  controllers: [RolloutController],
+  providers: [
+    Rollout,
+    RolloutAdministration,
+    RolloutFlag,
+    RolloutHistoryStore,
+    RolloutStore,
+    { provide: TOKEN_ELIGIBILITY, useExisting: Rollout },
+  ],
   exports: [Rollout, TOKEN_ELIGIBILITY],
 })
 export class RolloutModule {}

@@ -27,15 +27,15 @@ export interface Current extends RolloutState {
   readonly now: number;
 }
 
-const COLUMNS = `
+export const STATE_COLUMNS = `
   version, parent, phase, percentage, roles, user_ids AS "userIds", drain, brownouts,
   round(extract(epoch FROM sunset_at) * 1000)::float8 AS "sunsetAt"`;
 
 const CURRENT = `
-  SELECT ${COLUMNS}, extract(epoch FROM clock_timestamp())::float8 * 1000 AS now
+  SELECT ${STATE_COLUMNS}, extract(epoch FROM clock_timestamp())::float8 * 1000 AS now
   FROM rollout_versions ORDER BY version DESC LIMIT 1`;
 
-const ONE = `SELECT ${COLUMNS} FROM rollout_versions WHERE version = $1`;
+const ONE = `SELECT ${STATE_COLUMNS} FROM rollout_versions WHERE version = $1`;
 
 const NOW = `SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now`;
 

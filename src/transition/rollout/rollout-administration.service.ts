@@ -1,0 +1,91 @@
+import { Injectable } from '@nestjs/common';
+import type { Origin } from '../../audit/audit-context.js';
+import { refuse } from '../../common/common.errors.js';
+import type { FieldError } from '../../common/problem.js';
+import { patched } from './rollout-patch.js';
+import type { RolloutPatch } from './rollout-patch.js';
+import { phaseAt } from './rollout-state.js';
+import type { RolloutSettings, RolloutState } from './rollout-state.js';
+import { isSame } from './rollout-view.js';
+import { refuseRollout } from './rollout.errors.js';
+import { Rollout } from './rollout.service.js';
+import { RolloutStore } from './rollout.store.js';
+import type { Current } from './rollout.store.js';
+
+/** Whose request it is. */
+export interface Administrator {
+  readonly actorId: string;
+  readonly origin: Origin;
+}
+
+type Outcome =
+  | { readonly state: RolloutState }
+  | { readonly stale: number }
+  | { readonly errors: readonly FieldError[] }
+  | 'nothing_to_roll_back'
+  | 'rollback_ends_sessions';
+
+/** Changes of the rollout by administrators. Each is on this node when it returns and on every node within a second. */
+@Injectable()
+export class RolloutAdministration {
+  constructor(
+    private readonly store: RolloutStore,
+    private readonly rollout: Rollout,
+  ) {}
+
+  /** As the database has it, whichever node changed it last. */
+  async read(): Promise<RolloutState> {
+    return (await this.store.current())!;
+  }
+
+  /** Fields that are left out stay. Throws 409 if `version` is given and not the last, 400 for what cannot be; then nothing changes. */
+  async change(patch: RolloutPatch, version: number | undefined, by: Administrator): Promise<RolloutState> {
+    const outcome = await this.store.alone<Outcome>(async (sql, current) => {
+      if (isStale(current, version)) return { stale: current.version };
+      const result = patched(current, patch, current.now);
+      if ('errors' in result) return result;
+      if (Object.values(patch).every((value) => value === undefined)) return { state: current };
+      // Going back from what is the same as before would be no step.
+      const parent = isSame(current, result.next) ? current.parent : current.version;
+      const change = { cause: 'changed', actorId: by.actorId } as const;
+      return { state: await this.store.add(sql, current, result.next, parent, change, by.origin) };
+    });
+    return this.settle(outcome);
+  }
+
+  /**
+   * Back to the state before the last change; called again one further back, like undo. Throws 409 if there is none, and if going back
+   * would end the sessions that work now: that has to be asked for by name.
+   */
+  async rollBack(
+    drain: boolean | undefined,
+    version: number | undefined,
+    by: Administrator,
+  ): Promise<RolloutState> {
+    const outcome = await this.store.alone<Outcome>(async (sql, current) => {
+      if (isStale(current, version)) return { stale: current.version };
+      if (current.parent === null) return 'nothing_to_roll_back';
+      const before = (await this.store.find(sql, current.parent))!;
+      const next: RolloutSettings = { ...before, drain: drain ?? before.drain };
+      const ends = phaseAt(next, current.now) === 'sessions_removed';
+      if (ends && phaseAt(current, current.now) !== 'sessions_removed') return 'rollback_ends_sessions';
+      const change = { cause: 'rolled_back', actorId: by.actorId } as const;
+      return { state: await this.store.add(sql, current, next, before.parent, change, by.origin) };
+    });
+    return this.settle(outcome);
+  }
+
+  private settle(outcome: Outcome): RolloutState {
+    if (typeof outcome === 'string') throw refuseRollout(outcome);
+    if ('errors' in outcome) throw refuse('validation_failed', { errors: outcome.errors });
+    if ('stale' in outcome) {
+      throw refuseRollout('stale_version', { detail: `The version is ${outcome.stale} now` });
+    }
+    this.rollout.adopt(outcome.state);
+    return outcome.state;
+  }
+}
+
+function isStale({ version }: Current, expected: number | undefined): boolean {
+  return expected !== undefined && expected !== version;
+}

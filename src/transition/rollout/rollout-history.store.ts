@@ -1,0 +1,63 @@
+import { Injectable } from '@nestjs/common';
+import { makeCursor, readCursor } from '../../common/cursor.js';
+import { refuse } from '../../common/common.errors.js';
+import { Database } from '../../database/database.js';
+import type { RolloutState } from './rollout-state.js';
+import { changesOf, iso, stateView } from './rollout-view.js';
+import type { ChangesView, StateView } from './rollout-view.js';
+import { STATE_COLUMNS } from './rollout.store.js';
+
+/** A version as administrators see it. */
+export interface HistoryEvent {
+  readonly version: number;
+  readonly at: string;
+  readonly actor_id: string | null;
+  readonly actor: string | null;
+  readonly cause: string;
+  readonly changes: ChangesView;
+  readonly state: StateView;
+}
+
+interface Row extends RolloutState {
+  readonly at: number;
+  readonly actor_id: string | null;
+  readonly actor: string | null;
+  readonly cause: string;
+}
+
+const LIST = `
+  SELECT ${STATE_COLUMNS}, round(extract(epoch FROM at) * 1000)::float8 AS at, actor_id, cause,
+    (SELECT username FROM users WHERE id = actor_id) AS actor
+  FROM rollout_versions WHERE version < $1 ORDER BY version DESC LIMIT $2`;
+
+const MAX_VERSION = 2_147_483_647;
+
+/** Who changed the rollout, how and when. */
+@Injectable()
+export class RolloutHistoryStore {
+  constructor(private readonly database: Database) {}
+
+  /** Newest first. Throws 400 for a cursor that is none. */
+  async list(limit: number, cursor: string | undefined) {
+    // One more than the page: what the last of it was changed from.
+    const rows = await this.database.query<Row & Record<string, unknown>>(LIST, [
+      versionIn(cursor),
+      limit + 1,
+    ]);
+    const events = rows.slice(0, limit).map((row, index): HistoryEvent => {
+      const { version, at, actor_id, actor, cause } = row;
+      const changes = changesOf(rows[index + 1], row);
+      return { version, at: iso(at), actor_id, actor, cause, changes, state: stateView(row) };
+    });
+    return { events, next_cursor: rows.length > limit ? makeCursor(String(events.at(-1)!.version)) : null };
+  }
+}
+
+function versionIn(cursor: string | undefined): number {
+  if (cursor === undefined) return MAX_VERSION;
+  const version = Number(readCursor(cursor));
+  if (Number.isInteger(version) && version > 0 && version <= MAX_VERSION) return version;
+  throw refuse('validation_failed', {
+    errors: [{ field: 'cursor', message: 'cursor must be a next_cursor' }],
+  });
+}

@@ -1,0 +1,94 @@
+import { Body, Controller, Get, HttpCode, Patch, Post, Query, Req } from '@nestjs/common';
+import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { ApiAuthenticated } from '../../auth/api-authenticated.decorator.js';
+import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import { originOf } from '../../auth/origin.js';
+import type { Principal } from '../../auth/principal.js';
+import { Roles } from '../../auth/roles.decorator.js';
+import { ApiProblems } from '../../common/api-problems.decorator.js';
+import { COMMON_ERRORS } from '../../common/common.errors.js';
+import { RolloutAdministration } from './rollout-administration.service.js';
+import { RolloutHistoryStore } from './rollout-history.store.js';
+import type { RolloutPatch } from './rollout-patch.js';
+import { stateView } from './rollout-view.js';
+import { RolloutDto, RolloutHistoryDto } from './rollout-view.dto.js';
+import { HistoryQueryDto, RollbackDto, RolloutPatchDto } from './rollout.dto.js';
+import { ROLLOUT_ERRORS } from './rollout.errors.js';
+
+const DEFAULT_LIMIT = 50;
+
+@ApiTags('Rollout')
+@ApiAuthenticated()
+@Roles('admin')
+@ApiProblems(COMMON_ERRORS, 'validation_failed', 'forbidden')
+@Controller('admin/rollout')
+export class RolloutController {
+  constructor(
+    private readonly administration: RolloutAdministration,
+    private readonly history: RolloutHistoryStore,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'The state of the rollout' })
+  @ApiOkResponse({ type: RolloutDto })
+  async read(): Promise<RolloutDto> {
+    return stateView(await this.administration.read());
+  }
+
+  @Patch()
+  @ApiOperation({
+    summary: 'Change the rollout',
+    description:
+      'Any of its fields; the others stay. On every node within a second. Entering `deprecation_notice` sets `sunset_at` 90 ' +
+      'days ahead unless it is given; going back before it takes sunset and brownouts away unless they are given.',
+  })
+  @ApiOkResponse({ type: RolloutDto })
+  @ApiProblems(ROLLOUT_ERRORS, 'stale_version')
+  async change(
+    @Req() request: FastifyRequest,
+    @CurrentPrincipal() { userId }: Principal,
+    @Body() body: RolloutPatchDto,
+  ): Promise<RolloutDto> {
+    const by = { actorId: userId, origin: originOf(request) };
+    return stateView(await this.administration.change(patchOf(body), body.version, by));
+  }
+
+  @Post('rollback')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Back to the previous state',
+    description: 'Called again: one further back. Signs nobody out, also with `drain`.',
+  })
+  @ApiBody({ type: RollbackDto, required: false })
+  @ApiOkResponse({ type: RolloutDto })
+  @ApiProblems(ROLLOUT_ERRORS, 'stale_version', 'nothing_to_roll_back', 'rollback_ends_sessions')
+  async rollBack(
+    @Req() request: FastifyRequest,
+    @CurrentPrincipal() { userId }: Principal,
+    @Body() { drain, version }: RollbackDto,
+  ): Promise<RolloutDto> {
+    const by = { actorId: userId, origin: originOf(request) };
+    return stateView(await this.administration.rollBack(drain, version, by));
+  }
+
+  @Get('history')
+  @ApiOperation({ summary: 'Who changed what, when', description: 'Newest first, a page at a time.' })
+  @ApiOkResponse({ type: RolloutHistoryDto })
+  async list(@Query() { limit, cursor }: HistoryQueryDto): Promise<RolloutHistoryDto> {
+    return this.history.list(limit ?? DEFAULT_LIMIT, cursor) as Promise<RolloutHistoryDto>;
+  }
+}
+
+function patchOf(body: RolloutPatchDto): RolloutPatch {
+  const { phase, percentage, roles, user_ids, drain, sunset_at, brownouts } = body;
+  return {
+    phase,
+    percentage,
+    roles,
+    userIds: user_ids?.map((id) => id.toLowerCase()),
+    drain,
+    sunsetAt: typeof sunset_at === 'string' ? Date.parse(sunset_at) : sunset_at,
+    brownouts: brownouts?.map(({ from, to }) => ({ from: Date.parse(from), to: Date.parse(to) })),
+  };
+}

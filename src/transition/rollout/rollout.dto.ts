@@ -1,0 +1,153 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform, Type } from 'class-transformer';
+import {
+  ArrayMaxSize,
+  ArrayUnique,
+  IsArray,
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsObject,
+  IsOptional,
+  IsString,
+  IsUUID,
+  Max,
+  MaxLength,
+  Min,
+  ValidateIf,
+  ValidateNested,
+} from 'class-validator';
+import type { Role } from '../../users/user.entity.js';
+import { IsTimestamp } from './is-timestamp.decorator.js';
+import { PHASES } from './rollout-state.js';
+import type { Phase } from './rollout-state.js';
+
+export const ROLES = ['user', 'admin'];
+const MAX_USER_IDS = 1_000;
+const MAX_BROWNOUTS = 100;
+const MAX_VERSION = 2_147_483_647;
+
+/** The field may be left out; null is a value, and a wrong one. */
+const IsGiven = () => ValidateIf((_, value) => value !== undefined);
+
+const toInteger = ({ value }: { value: unknown }): unknown =>
+  typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value;
+
+export class BrownoutDto {
+  @ApiProperty({ type: String, format: 'date-time', example: '2027-01-12T09:00:00.000Z' })
+  @IsTimestamp()
+  from!: string;
+
+  @ApiProperty({ type: String, format: 'date-time', example: '2027-01-12T09:15:00.000Z' })
+  @IsTimestamp()
+  to!: string;
+}
+
+export class RolloutPatchDto {
+  @ApiPropertyOptional({ enum: PHASES, example: 'gradual_rollout' })
+  @IsGiven()
+  @IsIn(PHASES)
+  phase?: Phase;
+
+  @ApiPropertyOptional({ type: 'integer', minimum: 0, maximum: 100, example: 10 })
+  @IsGiven()
+  @IsInt()
+  @Min(0)
+  @Max(100)
+  percentage?: number;
+
+  @ApiPropertyOptional({ enum: ROLES, isArray: true, example: ['admin'] })
+  @IsGiven()
+  @IsArray()
+  @ArrayUnique()
+  @IsIn(ROLES, { each: true })
+  roles?: Role[];
+
+  @ApiPropertyOptional({
+    type: [String],
+    format: 'uuid',
+    maxItems: MAX_USER_IDS,
+    example: ['5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10'],
+  })
+  @IsGiven()
+  @IsArray()
+  @ArrayMaxSize(MAX_USER_IDS)
+  @IsUUID('all', { each: true })
+  @ArrayUnique((id: unknown) => (typeof id === 'string' ? id.toLowerCase() : id))
+  user_ids?: string[];
+
+  @ApiPropertyOptional({
+    example: false,
+    description: 'Refreshes of users who are not eligible answer 403 `jwt_not_enabled`',
+  })
+  @IsGiven()
+  @IsBoolean()
+  drain?: boolean;
+
+  @ApiPropertyOptional({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    example: '2027-03-01T00:00:00.000Z',
+    description:
+      'In the past: sessions are removed now. Null: none, or 90 days ahead in `deprecation_notice`',
+  })
+  @ValidateIf((_, value) => value !== undefined && value !== null)
+  @IsTimestamp()
+  sunset_at?: string | null;
+
+  @ApiPropertyOptional({ type: [BrownoutDto], maxItems: MAX_BROWNOUTS })
+  @IsGiven()
+  @IsArray()
+  @ArrayMaxSize(MAX_BROWNOUTS)
+  @IsObject({ each: true })
+  @ValidateNested({ each: true })
+  @Type(() => BrownoutDto)
+  brownouts?: BrownoutDto[];
+
+  @ApiPropertyOptional({
+    type: 'integer',
+    example: 7,
+    description: 'The version that the change is based on: 409 if it is not the last one any more',
+  })
+  @IsGiven()
+  @IsInt()
+  @Min(1)
+  @Max(MAX_VERSION)
+  version?: number;
+}
+
+export class RollbackDto {
+  @ApiPropertyOptional({ example: true, description: 'Left out: as it was in the state before' })
+  @IsGiven()
+  @IsBoolean()
+  drain?: boolean;
+
+  @ApiPropertyOptional({
+    type: 'integer',
+    example: 7,
+    description:
+      'The version to go back from: 409 if it is not the last one any more, so that a repeat is safe',
+  })
+  @IsGiven()
+  @IsInt()
+  @Min(1)
+  @Max(MAX_VERSION)
+  version?: number;
+}
+
+export class HistoryQueryDto {
+  @ApiPropertyOptional({ minimum: 1, maximum: 100, default: 50 })
+  @IsOptional()
+  @Transform(toInteger)
+  @IsInt()
+  @Min(1)
+  @Max(100)
+  limit?: number;
+
+  @ApiPropertyOptional({ description: 'The `next_cursor` of the page before' })
+  @IsOptional()
+  @IsString()
+  @MaxLength(1024)
+  cursor?: string;
+}

@@ -1,0 +1,11 @@
+import { problems } from '../../common/problem.js';
+import type { ProblemKind } from '../../common/problem.js';
+
+/** Refusals of changing the rollout. */
+export const ROLLOUT_ERRORS = {
+  stale_version: { status: 409, title: 'The state has been changed since that version' },
+  nothing_to_roll_back: { status: 409, title: 'There is no earlier state' },
+  rollback_ends_sessions: { status: 409, title: 'The state before would end the sessions' },
+} as const satisfies Record<string, ProblemKind>;
+
+export const refuseRollout = problems(ROLLOUT_ERRORS);

@@ -1,0 +1,31 @@
+import { NO_ORIGIN } from '../../../../src/audit/audit-context.js';
+import { AuditStore } from '../../../../src/audit/audit.store.js';
+import type { Config } from '../../../../src/config/config.js';
+import { ServiceStateStore } from '../../../../src/database/service-state.store.js';
+import { RolloutAdministration } from '../../../../src/transition/rollout/rollout-administration.service.js';
+import { RolloutFlag } from '../../../../src/transition/rollout/rollout-flag.js';
+import { Rollout } from '../../../../src/transition/rollout/rollout.service.js';
+import { RolloutStore } from '../../../../src/transition/rollout/rollout.store.js';
+import { aNode } from '../../tokens/token-node.js';
+import type { TokenNode } from '../../tokens/token-node.js';
+
+/** The rollout on one node, wired by hand, with a pool of its own. */
+export interface RolloutNode extends TokenNode {
+  readonly store: RolloutStore;
+  readonly rollout: Rollout;
+  readonly administration: RolloutAdministration;
+}
+
+export const BY = { actorId: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10', origin: NO_ORIGIN };
+
+export async function aRolloutNode(url: string, change: Partial<Config> = {}): Promise<RolloutNode> {
+  const node = await aNode(url, { rolloutPhase: 'gradual_rollout', rolloutPercentage: 100, ...change });
+  const { database, feed, config } = node;
+  const store = new RolloutStore(database, new ServiceStateStore(database), new AuditStore(database));
+  const flag = new RolloutFlag();
+  const rollout = new Rollout(store, flag, feed, config);
+  await flag.onModuleInit();
+  await rollout.onModuleInit();
+  await feed.start();
+  return { ...node, store, rollout, administration: new RolloutAdministration(store, rollout) };
+}

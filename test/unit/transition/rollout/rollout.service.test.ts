@@ -1,0 +1,122 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { Config } from '../../../../src/config/config.js';
+import type { RevocationFeed } from '../../../../src/tokens/revocation-feed.js';
+import type { RolloutFlag } from '../../../../src/transition/rollout/rollout-flag.js';
+import type { RolloutSettings } from '../../../../src/transition/rollout/rollout-state.js';
+import { Rollout } from '../../../../src/transition/rollout/rollout.service.js';
+import type { RolloutStore } from '../../../../src/transition/rollout/rollout.store.js';
+import { DAY, HOUR, NOW, aSettings } from './settings.js';
+
+const user = { id: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10', role: 'user' } as const;
+
+async function aRollout(settings: Partial<RolloutSettings>, isOn?: boolean) {
+  const flag = { use: vi.fn(), isOn: vi.fn(() => Promise.resolve(isOn)) };
+  const feed = { follow: vi.fn(), now: vi.fn(() => NOW), announce: vi.fn() };
+  const state = { ...aSettings(settings), version: 7 };
+  const store = { begin: () => Promise.resolve(state), current: vi.fn() };
+  const rollout = new Rollout(
+    store as unknown as RolloutStore,
+    flag as unknown as RolloutFlag,
+    feed as unknown as RevocationFeed,
+    {} as Config,
+  );
+  await rollout.onModuleInit();
+  const reload = feed.follow.mock.calls[0]![1] as () => Promise<void>;
+  return { rollout, flag, feed, store, state, reload };
+}
+
+describe('who may have tokens', () => {
+  it.each([
+    ['off', true, false],
+    ['internal_beta', true, true],
+    ['internal_beta', false, false],
+    ['gradual_rollout', true, true],
+    ['gradual_rollout', false, false],
+    ['deprecation_notice', false, true],
+    ['sessions_removed', false, true],
+  ] as const)('in %s with the flag at %s: %s', async (phase, isOn, may) => {
+    const { rollout, flag } = await aRollout({ phase }, isOn);
+    expect(await rollout.mayHaveTokens(user)).toBe(may);
+    expect(await rollout.mayBegin(user)).toBe(may);
+    const asked = phase === 'internal_beta' || phase === 'gradual_rollout';
+    expect(flag.isOn).toHaveBeenCalledTimes(asked ? 2 : 0);
+    if (asked) expect(flag.isOn).toHaveBeenCalledWith(user, phase);
+  });
+
+  it('is everybody once the sunset has passed, also in the phase off', async () => {
+    const { rollout, feed } = await aRollout({ phase: 'off', sunsetAt: NOW + HOUR }, false);
+    expect(await rollout.mayHaveTokens(user)).toBe(false);
+    feed.now.mockReturnValue(NOW + HOUR);
+    expect(rollout.phase()).toBe('sessions_removed');
+    expect(await rollout.mayHaveTokens(user)).toBe(true);
+  });
+});
+
+describe('refreshes', () => {
+  it('go on without drain, whoever may have tokens now', async () => {
+    for (const phase of ['off', 'internal_beta', 'gradual_rollout'] as const) {
+      const { rollout } = await aRollout({ phase, percentage: 0 }, false);
+      expect(await rollout.mayContinue(user)).toBe(true);
+    }
+  });
+
+  it('end with drain for those alone who may not', async () => {
+    const off = await aRollout({ phase: 'off', drain: true }, true);
+    expect(await off.rollout.mayContinue(user)).toBe(false);
+    const outside = await aRollout({ drain: true }, false);
+    expect(await outside.rollout.mayContinue(user)).toBe(false);
+    const inside = await aRollout({ drain: true }, true);
+    expect(await inside.rollout.mayContinue(user)).toBe(true);
+    const everybody = await aRollout({ phase: 'deprecation_notice', drain: true }, false);
+    expect(await everybody.rollout.mayContinue(user)).toBe(true);
+  });
+});
+
+describe('a provider without an answer', () => {
+  it('gives tokens to nobody new, and takes them from nobody', async () => {
+    const { rollout } = await aRollout({ drain: true }, undefined);
+    expect(await rollout.mayBegin(user)).toBe(false);
+    expect(await rollout.mayContinue(user)).toBe(true);
+  });
+});
+
+describe('the state on a node', () => {
+  it('has a brownout only while it lasts', async () => {
+    const brownouts = [{ from: NOW + HOUR, to: NOW + 2 * HOUR }];
+    const { rollout, feed } = await aRollout({
+      phase: 'deprecation_notice',
+      sunsetAt: NOW + DAY,
+      brownouts,
+    });
+    expect(rollout.brownout()).toBeUndefined();
+    feed.now.mockReturnValue(NOW + HOUR);
+    expect(rollout.brownout()).toEqual(brownouts[0]);
+  });
+
+  it('never goes back to what was read before a change', async () => {
+    const { rollout, flag, store, state, reload, feed } = await aRollout({});
+    let answer: (current: object) => void = () => undefined;
+    store.current.mockReturnValueOnce(new Promise((resolve) => (answer = resolve)));
+    const reading = reload();
+    await vi.waitFor(() => expect(store.current).toHaveBeenCalled());
+    rollout.adopt({ ...state, percentage: 50, version: 8 });
+    expect(feed.announce).toHaveBeenCalled();
+    answer(state);
+    await reading;
+    expect(rollout.current()).toMatchObject({ percentage: 50, version: 8 });
+    expect(flag.use).toHaveBeenLastCalledWith(rollout.current());
+    store.current.mockResolvedValueOnce({ ...state, percentage: 60, version: 9 });
+    await reload();
+    expect(rollout.current()).toMatchObject({ percentage: 60, version: 9 });
+  });
+
+  it('stays when the database does not answer, and the failure is told', async () => {
+    const { rollout, store, state, reload } = await aRollout({});
+    store.current.mockRejectedValueOnce(new Error('gone'));
+    await expect(reload()).rejects.toThrow('gone');
+    expect(rollout.current()).toBe(state);
+    store.current.mockResolvedValueOnce({ ...state, version: 8 });
+    await reload();
+    expect(rollout.current().version).toBe(8);
+  });
+});
