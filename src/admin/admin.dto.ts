@@ -1,18 +1,10 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import {
-  IsBoolean,
-  IsEmail,
-  IsIn,
-  IsOptional,
-  IsString,
-  MaxLength,
-  MinLength,
-  ValidateIf,
-} from 'class-validator';
+import { IsBoolean, IsEmail, IsIn, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
 import { UserDto } from '../api/api.dto.js';
 import { PageQueryDto } from '../common/page-query.dto.js';
 import type { Role } from '../users/user.entity.js';
 import { IsPassword } from '../users/is-password.decorator.js';
+import { IfGiven } from './if-given.decorator.js';
 
 export class NewUserDto {
   @ApiProperty({ example: 'grace', maxLength: 128 })
@@ -36,9 +28,6 @@ export class NewUserDto {
   @MaxLength(254)
   email?: string;
 }
-
-/** Absent is not null: the only thing that null means something for is the address. */
-const IfGiven = () => ValidateIf((_, value: unknown) => value !== undefined);
 
 export class UserChangeDto {
   @ApiPropertyOptional({ enum: ['user', 'admin'] })

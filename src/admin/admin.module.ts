@@ -2,13 +2,15 @@ import { Module } from '@nestjs/common';
 import { AuditModule } from '../audit/audit.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { UsersModule } from '../users/users.module.js';
+import { BulkRevocation } from './bulk-revocation.service.js';
+import { AdminTokensController } from './tokens.admin.controller.js';
 import { UserChanges } from './user-changes.service.js';
 import { AdminUsersController } from './users.admin.controller.js';
 
 @Module({
   imports: [AuditModule, TokensModule, UsersModule],
-  controllers: [AdminUsersController],
-  providers: [UserChanges],
-  exports: [UserChanges],
+  controllers: [AdminUsersController, AdminTokensController],
+  providers: [BulkRevocation, UserChanges],
+  exports: [BulkRevocation, UserChanges],
 })
 export class AdminModule {}

@@ -33,6 +33,7 @@ import {
   RevokedDto,
   UserChangeDto,
 } from './admin.dto.js';
+import { refuseNothing } from './refuse-nothing.js';
 import { UserChanges } from './user-changes.service.js';
 
 @ApiTags('Administration')
@@ -85,7 +86,7 @@ export class AdminUsersController {
     @Param('id', ParseUUIDPipe) id: string,
     @Body() body: UserChangeDto,
   ): Promise<AdminUserDto> {
-    if (Object.values(body).every((value) => value === undefined)) throw refuseNothing();
+    refuseNothing(body, 'role', 'disabled', 'email', 'password');
     return viewOf(await this.changes.change(id, body, originOf(request), actorId));
   }
 
@@ -113,11 +114,6 @@ export class AdminUsersController {
       ),
     };
   }
-}
-
-function refuseNothing() {
-  const message = 'at least one of role, disabled, email and password is needed';
-  return refuse('validation_failed', { errors: [{ field: 'body', message }] });
 }
 
 function viewOf(user: User): AdminUserDto {

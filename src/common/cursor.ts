@@ -8,10 +8,13 @@ export function makeCursor(key: string): string {
 /** Throws 400 `validation_failed` for what {@link makeCursor} does not write. */
 export function readCursor(cursor: string): string {
   const key = Buffer.from(cursor, 'base64url').toString('utf8');
-  if (key === '' || key.includes('\0') || makeCursor(key) !== cursor) {
-    throw refuse('validation_failed', {
-      errors: [{ field: 'cursor', message: 'cursor must be a next_cursor' }],
-    });
-  }
+  if (key === '' || key.includes('\0') || makeCursor(key) !== cursor) refuseCursor();
   return key;
+}
+
+/** Throws 400 `validation_failed`: what the cursor says is no place in this list. */
+export function refuseCursor(): never {
+  throw refuse('validation_failed', {
+    errors: [{ field: 'cursor', message: 'cursor must be a next_cursor' }],
+  });
 }

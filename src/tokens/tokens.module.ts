@@ -11,6 +11,8 @@ import { ISSUER, issuerProvider } from './issuer.js';
 import { KeyOpener } from './key-opener.js';
 import { KeyRing } from './key-ring.service.js';
 import { LoginEnder } from './login-ender.service.js';
+import { LoginListStore } from './login-list.store.js';
+import { LoginSweepStore } from './login-sweep.store.js';
 import { RefreshTokenCodec } from './refresh-token.codec.js';
 import { RefreshToken } from './refresh-token.entity.js';
 import { RefreshTokenService } from './refresh-token.service.js';
@@ -31,6 +33,8 @@ import { SigningKeyStore } from './signing-key.store.js';
     KeyOpener,
     KeyRing,
     LoginEnder,
+    LoginListStore,
+    LoginSweepStore,
     RefreshTokenCodec,
     RefreshTokenService,
     RefreshTokenStore,
@@ -45,6 +49,8 @@ import { SigningKeyStore } from './signing-key.store.js';
     ISSUER,
     KeyRing,
     LoginEnder,
+    LoginListStore,
+    LoginSweepStore,
     RefreshTokenService,
     RefreshTokenStore,
     RevocationFeed,

@@ -1,0 +1,96 @@
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Param,
+  ParseUUIDPipe,
+  Post,
+  Query,
+  Req,
+} from '@nestjs/common';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { ApiAuthenticated } from '../auth/api-authenticated.decorator.js';
+import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import { originOf } from '../auth/origin.js';
+import type { Principal } from '../auth/principal.js';
+import { Roles } from '../auth/roles.decorator.js';
+import { ApiProblems } from '../common/api-problems.decorator.js';
+import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
+import { DEFAULT_LIMIT } from '../common/page-query.dto.js';
+import { LoginEnder } from '../tokens/login-ender.service.js';
+import { LoginListStore } from '../tokens/login-list.store.js';
+import { RevokedDto } from './admin.dto.js';
+import { BulkRevocation } from './bulk-revocation.service.js';
+import { refuseNothing } from './refuse-nothing.js';
+import { BulkRevokeDto, TokenFamiliesDto, TokensQueryDto } from './tokens.dto.js';
+
+@ApiTags('Administration')
+@ApiAuthenticated()
+@Roles('admin')
+@ApiProblems(COMMON_ERRORS, 'validation_failed', 'forbidden')
+@Controller('admin/tokens')
+export class AdminTokensController {
+  constructor(
+    private readonly logins: LoginListStore,
+    private readonly ender: LoginEnder,
+    private readonly bulk: BulkRevocation,
+  ) {}
+
+  @Get()
+  @ApiOperation({
+    summary: 'List and find logins by token',
+    description:
+      'Token families, the newest login first: who, where from, since when, last used, state. Each is one login on one ' +
+      'device. Those that are over stay listed for a week after they would have ended for good.',
+  })
+  @ApiOkResponse({ type: TokenFamiliesDto })
+  async list(@Query() { user_id, ip, active, limit, cursor }: TokensQueryDto): Promise<TokenFamiliesDto> {
+    const filter = { userId: user_id, ip, active: active === undefined ? undefined : active === 'true' };
+    return this.logins.page(filter, limit ?? DEFAULT_LIMIT, cursor);
+  }
+
+  @Delete(':family_id')
+  @HttpCode(204)
+  @ApiOperation({
+    summary: 'Revoke a login',
+    description:
+      'Its tokens are refused at once, and a session that it was exchanged from ends too. Works again.',
+  })
+  @ApiParam({ name: 'family_id', format: 'uuid' })
+  @ApiNoContentResponse()
+  @ApiProblems(COMMON_ERRORS, 'not_found')
+  async revoke(
+    @Req() request: FastifyRequest,
+    @CurrentPrincipal() { userId: actorId }: Principal,
+    @Param('family_id', ParseUUIDPipe) id: string,
+  ): Promise<void> {
+    if (!(await this.logins.exists(id))) throw refuse('not_found');
+    await this.ender.endSids([id], 'revoke', 'revoke', originOf(request), actorId);
+  }
+
+  @Post('revoke')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Revoke many logins',
+    description:
+      'Ends the logins for which all that is given is true; nothing given is refused. A login counts by when it began and ' +
+      'by the address that used it last. What began before the call and matches is over when the answer comes; repeat a ' +
+      'call that failed. `role` and `user_ids` alone end the sessions of these users too, with `issued_before` or `ip` a ' +
+      'session ends with the login that it was exchanged for.',
+  })
+  @ApiOkResponse({ type: RevokedDto })
+  async revokeMany(
+    @Req() request: FastifyRequest,
+    @CurrentPrincipal() { userId: actorId }: Principal,
+    @Body() body: BulkRevokeDto,
+  ): Promise<RevokedDto> {
+    refuseNothing(body, 'issued_before', 'role', 'ip', 'user_ids');
+    const { issued_before, role, ip, user_ids } = body;
+    const issuedBefore = issued_before === undefined ? undefined : new Date(issued_before);
+    const filter = { issuedBefore, role, ip, userIds: user_ids };
+    return { revoked: await this.bulk.revoke(filter, originOf(request), actorId) };
+  }
+}

@@ -1,0 +1,147 @@
+import { isIP } from 'node:net';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import { ArrayMaxSize, ArrayMinSize, IsArray, IsIP, IsIn, IsOptional, Matches } from 'class-validator';
+import { PageQueryDto } from '../common/page-query.dto.js';
+import { canonicalAddress } from '../limits/client-address.js';
+import type { EndReason, TokenDelivery } from '../tokens/refresh-token.entity.js';
+import type { Role } from '../users/user.entity.js';
+import { IfGiven } from './if-given.decorator.js';
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const AN_ID = { message: '$property must be a UUID' };
+
+/** RFC 3339: with the time and the zone, so that nobody has to guess what is meant. */
+const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/;
+
+/** Every spelling of an address finds what was recorded under it. */
+const toCanonicalAddress = ({ value }: { value: unknown }): unknown =>
+  typeof value === 'string' && isIP(value) !== 0 ? canonicalAddress(value) : value;
+
+const toInstant = ({ value }: { value: unknown }): unknown =>
+  typeof value === 'string' && INSTANT.test(value) && !Number.isNaN(Date.parse(value)) ? value : null;
+
+export class TokensQueryDto extends PageQueryDto {
+  @ApiPropertyOptional({ format: 'uuid', example: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10' })
+  @IsOptional()
+  @Matches(UUID, AN_ID)
+  user_id?: string;
+
+  @ApiPropertyOptional({
+    example: '192.0.2.7',
+    description: 'The address of the last use, IPv4 or IPv6 in any spelling',
+  })
+  @IsOptional()
+  @Transform(toCanonicalAddress)
+  @IsIP()
+  ip?: string;
+
+  @ApiPropertyOptional({
+    enum: ['true', 'false'],
+    description: 'Those that can be used, or those that have expired or been revoked',
+  })
+  @IsOptional()
+  @IsIn(['true', 'false'])
+  active?: 'true' | 'false';
+}
+
+export class BulkRevokeDto {
+  @ApiPropertyOptional({
+    type: String,
+    format: 'date-time',
+    example: '2026-11-24T09:30:00Z',
+    description: 'Logins that began before it (RFC 3339, with a zone). One in the future means now.',
+  })
+  @IfGiven()
+  @Transform(toInstant)
+  @Matches(INSTANT, { message: '$property must be a time like 2026-11-24T09:30:00Z' })
+  issued_before?: string;
+
+  @ApiPropertyOptional({ enum: ['user', 'admin'] })
+  @IfGiven()
+  @IsIn(['user', 'admin'])
+  role?: Role;
+
+  @ApiPropertyOptional({ example: '192.0.2.7', description: 'The address of the last use' })
+  @IfGiven()
+  @Transform(toCanonicalAddress)
+  @IsIP()
+  ip?: string;
+
+  @ApiPropertyOptional({
+    type: [String],
+    format: 'uuid',
+    maxItems: 1000,
+    example: ['5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10'],
+  })
+  @IfGiven()
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(1000)
+  @Matches(UUID, { each: true, message: '$property must be UUIDs' })
+  user_ids?: string[];
+}
+
+export class TokenFamilyDto {
+  @ApiProperty({
+    format: 'uuid',
+    example: '0b9f6c0e-8f1d-4f5e-9a53-0a6f0c3d2b11',
+    description: 'The login: `sid` in its access tokens',
+  })
+  id!: string;
+
+  @ApiProperty({ format: 'uuid', example: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10' })
+  user_id!: string;
+
+  @ApiProperty({ example: 'grace' })
+  username!: string;
+
+  @ApiProperty({ type: String, format: 'date-time', example: '2026-11-24T09:30:00.000Z' })
+  created_at!: Date;
+
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    example: '2026-11-24T09:45:00.000Z',
+    description: 'Of the last refresh, or of the login',
+  })
+  last_used_at!: Date;
+
+  @ApiProperty({ type: String, format: 'date-time', example: '2026-12-01T09:45:00.000Z' })
+  expires_at!: Date;
+
+  @ApiProperty({ type: String, nullable: true, example: '192.0.2.7', description: 'Of the last use' })
+  ip!: string | null;
+
+  @ApiProperty({ type: String, nullable: true, example: 'curl/8.5.0' })
+  user_agent!: string | null;
+
+  @ApiProperty({
+    enum: ['body', 'cookie'],
+    example: 'body',
+    description: 'How the refresh token is handed out',
+  })
+  delivery!: TokenDelivery;
+
+  @ApiProperty({ enum: ['active', 'expired', 'revoked'], example: 'active' })
+  state!: 'active' | 'expired' | 'revoked';
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, example: null })
+  revoked_at!: Date | null;
+
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: null,
+    enum: ['logout', 'revoke', 'reuse', 'password', 'disable', 'downgrade'],
+  })
+  revoke_reason!: EndReason | null;
+}
+
+export class TokenFamiliesDto {
+  @ApiProperty({ type: [TokenFamilyDto] })
+  tokens!: TokenFamilyDto[];
+
+  @ApiProperty({ type: String, nullable: true, example: null, description: 'Null on the last page' })
+  next_cursor!: string | null;
+}

@@ -1,0 +1,176 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BulkRevocation } from '../../../src/admin/bulk-revocation.service.js';
+import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
+import { AuditStore } from '../../../src/audit/audit.store.js';
+import { Clock } from '../../../src/common/clock.js';
+import { LoginListStore } from '../../../src/tokens/login-list.store.js';
+import { LoginSweepStore } from '../../../src/tokens/login-sweep.store.js';
+import { AccountStore } from '../../../src/users/account.store.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
+import { aLogin, aNode, aUser, newLogin, tokenOf, untilWaiting } from '../tokens/token-node.js';
+import type { TokenNode } from '../tokens/token-node.js';
+
+const FUTURE = new Date('2999-01-01T00:00:00Z');
+const FAMILIES = 10_000;
+/** More than a few seconds only if something is wrong, on a machine that does other things too. */
+const WITHIN = 10_000;
+
+describe('a bulk revocation', () => {
+  let db: TestDatabase;
+  let node: TokenNode;
+  let other: TokenNode;
+  let bulk: BulkRevocation;
+
+  beforeAll(async () => {
+    db = await createTestDatabase();
+    node = await aNode(db.url);
+    other = await aNode(db.url);
+    await node.revocations.noteTokenExpiry(905);
+    await node.feed.start();
+    await other.feed.start();
+    const { database, ender } = node;
+    bulk = new BulkRevocation(
+      new AccountStore(database),
+      new LoginSweepStore(database),
+      ender,
+      new AuditStore(database),
+      new Clock(),
+    );
+  });
+  afterAll(async () => {
+    await node.stop();
+    await other.stop();
+    await db.drop();
+  });
+
+  const count = async (where: string) =>
+    (await db.database.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${where}`))[0]!.n;
+
+  /** A hundred users with a hundred logins each, from one address. */
+  async function manyLogins(ip: string, role: 'user' | 'admin'): Promise<void> {
+    await db.database.query(
+      `WITH made AS (
+        INSERT INTO users (id, username, username_key, role)
+        SELECT gen_random_uuid(), '${ip} ' || n, '${ip} ' || n, '${role}' FROM generate_series(1, ${FAMILIES / 100}) AS n
+        RETURNING id)
+      INSERT INTO refresh_tokens (id, user_id, secret, mac_key, delivery, created_at, expires_at, absolute_expires_at, ip)
+      SELECT gen_random_uuid(), id, '\\x00', 'k', 'body', now() - interval '1 hour', now() + interval '1 day',
+        now() + interval '1 day', '${ip}' FROM made, generate_series(1, 100)`,
+    );
+  }
+
+  it.each([
+    ['an address', '192.0.2.1', { ip: '192.0.2.1' }, 'user'],
+    ['a time', '192.0.2.2', { issuedBefore: new Date(Date.now() - 1_800_000) }, 'user'],
+    ['a role', '192.0.2.3', { role: 'admin' }, 'admin'],
+  ] as const)(
+    'ends ten thousand logins of %s in seconds while others come and go',
+    async (_, ip, filter, role) => {
+      await manyLogins(ip, role);
+      const bystander = await aUser(db.database);
+      const waits: number[] = [];
+      let running = true;
+      const others = (async () => {
+        while (running) {
+          const began = performance.now();
+          const { sid } = await aLogin(other, bystander);
+          await other.logins.rotate(sid, 0, { macKey: 'k', expiry: 100 }, NO_ORIGIN);
+          waits.push(performance.now() - began);
+        }
+      })();
+      const began = performance.now();
+      const revoked = await bulk.revoke(filter, NO_ORIGIN);
+      const took = performance.now() - began;
+      running = false;
+      await others;
+      expect(revoked).toBe(FAMILIES);
+      expect(took).toBeLessThan(WITHIN);
+      expect(Math.max(...waits)).toBeLessThan(2_000);
+      expect(await count(`refresh_tokens WHERE revoked_at IS NULL AND ip = '${ip}'`)).toBe(0);
+      expect(await count(`refresh_tokens WHERE revoked_at IS NOT NULL AND ip IS NULL`)).toBe(0);
+      expect(await count(`audit_events WHERE event = 'revoke' AND cause = 'revoke'`)).toBe(FAMILIES);
+      const [{ detail } = { detail: null }] = await db.database.query<{ detail: unknown }>(
+        `SELECT detail FROM audit_events WHERE cause = 'bulk'`,
+      );
+      expect(detail).toMatchObject({ revoked: FAMILIES, complete: true });
+      await expect.poll(() => other.feed.size, { timeout: 2_000 }).toBe(node.feed.size);
+      expect(await bulk.revoke(filter, NO_ORIGIN)).toBe(0);
+      await db.database.query(`TRUNCATE audit_events`);
+    },
+  );
+
+  it('waits for the login that is being written when it is called, and ends it', async () => {
+    const user = await aUser(db.database);
+    const login = newLogin(user);
+    let ending: Promise<number> = Promise.resolve(-1);
+    await other.database.transaction(async (sql) => {
+      await other.logins.create(login, 'password', NO_ORIGIN, sql);
+      ending = bulk.revoke({ issuedBefore: FUTURE, userIds: [user] }, NO_ORIGIN);
+      await expect.poll(() => count(`pg_stat_activity WHERE query LIKE '%pg_locks%'`)).toBeGreaterThan(0);
+    });
+    expect(await ending).toBe(1);
+    const written = await node.logins.find(login.sid);
+    expect(written?.revoked).toBe(true);
+    expect(node.feed.isRevoked(tokenOf(written!))).toBe(true);
+  });
+
+  it('answers 503 when such a login takes too long, and has ended what it could', async () => {
+    const user = await aUser(db.database);
+    const [ended, late] = [await aLogin(node, user), newLogin(user)];
+    await other.database.transaction(async (sql) => {
+      await other.logins.create(late, 'password', NO_ORIGIN, sql);
+      const filter = { issuedBefore: FUTURE, userIds: [user] };
+      await expect(bulk.revoke(filter, NO_ORIGIN)).rejects.toMatchObject({ status: 503 });
+      expect((await node.logins.find(ended.sid))?.revoked).toBe(true);
+    });
+    const [{ detail } = { detail: null }] = await db.database.query<{ detail: unknown }>(
+      `SELECT detail FROM audit_events WHERE cause = 'bulk' ORDER BY id DESC LIMIT 1`,
+    );
+    expect(detail).toMatchObject({ revoked: 1, complete: false });
+    expect(await bulk.revoke({ issuedBefore: FUTURE, userIds: [user] }, NO_ORIGIN)).toBe(1);
+  });
+
+  it('lets no login through that was in the making when its user was named', async () => {
+    const user = await aUser(db.database);
+    const login = newLogin(user);
+    let ending: Promise<number> = Promise.resolve(-1);
+    await other.database.transaction(async (sql) => {
+      await other.logins.create(login, 'password', NO_ORIGIN, sql);
+      ending = bulk.revoke({ userIds: [user] }, NO_ORIGIN);
+      await untilWaiting(db.database);
+    });
+    expect(await ending).toBe(1);
+    expect(await other.logins.create(newLogin(user), 'password', NO_ORIGIN)).toBeUndefined();
+  });
+
+  it('leaves alone what ran out long ago, and ends what ran out while access tokens may live', async () => {
+    const user = await aUser(db.database);
+    const [old, lately] = [await aLogin(node, user), await aLogin(node, user)];
+    await db.database.query(
+      `UPDATE refresh_tokens SET expires_at = now() - CASE WHEN id = $1 THEN interval '1 day' ELSE interval '1 minute' END
+        WHERE id IN ($1, $2)`,
+      [old.sid, lately.sid],
+    );
+    expect(await bulk.revoke({ issuedBefore: FUTURE, userIds: [user] }, NO_ORIGIN)).toBe(0);
+    expect((await node.logins.find(old.sid))?.revoked).toBe(false);
+    expect((await node.logins.find(lately.sid))?.revoked).toBe(true);
+  });
+
+  it('leaves a table that is listed page by page in time', async () => {
+    const list = new LoginListStore(db.database);
+    const seen = new Set<string>();
+    let cursor: string | undefined;
+    let pages = 0;
+    const began = performance.now();
+    do {
+      const page = await list.page({ ip: '192.0.2.2', active: false }, 100, cursor);
+      for (const { id } of page.tokens) seen.add(id);
+      cursor = page.next_cursor ?? undefined;
+      pages += 1;
+    } while (cursor !== undefined);
+    expect(seen.size).toBe(FAMILIES);
+    expect(pages).toBe(FAMILIES / 100);
+    expect(performance.now() - began).toBeLessThan(WITHIN);
+  });
+});
