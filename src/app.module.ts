@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { AdminModule } from './admin/admin.module.js';
+import { CommandLineModule } from './admin/cli/command-line.module.js';
 import { ApiModule } from './api/api.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { CommonModule } from './common/common.module.js';
@@ -11,23 +12,43 @@ import { DatabaseModule } from './database/database.module.js';
 import { OperationsModule } from './operations/operations.module.js';
 import { CredentialsModule } from './transition/credentials.module.js';
 
+/** What the service is made of; the rest is ground to stand on. */
+export const FEATURES = [
+  AuthModule,
+  CredentialsModule,
+  ApiModule,
+  AdminModule,
+  CommandLineModule,
+  OperationsModule,
+];
+
 /** The composition root. */
 @Module({})
 export class AppModule {
+  /** A node. */
   static forRoot(config: Config, databaseUrl: string): DynamicModule {
-    return {
-      module: AppModule,
-      imports: [
-        ConfigModule.forRoot(config),
-        CommonModule,
-        LoggingModule.forRoot(config),
-        DatabaseModule.forRoot(databaseUrl),
-        AuthModule,
-        CredentialsModule,
-        ApiModule,
-        AdminModule,
-        OperationsModule,
-      ],
-    };
+    return compose(config, databaseUrl, CommonModule);
   }
+
+  /** For the administrators' command line: leaves to the nodes what goes on by itself. */
+  static forCommands(config: Config, databaseUrl: string): DynamicModule {
+    return compose(config, databaseUrl, CommonModule.withoutBackground());
+  }
+}
+
+function compose(
+  config: Config,
+  databaseUrl: string,
+  common: typeof CommonModule | DynamicModule,
+): DynamicModule {
+  return {
+    module: AppModule,
+    imports: [
+      ConfigModule.forRoot(config),
+      common,
+      LoggingModule.forRoot(config),
+      DatabaseModule.forRoot(databaseUrl),
+      ...FEATURES,
+    ],
+  };
 }

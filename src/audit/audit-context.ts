@@ -4,6 +4,8 @@ export interface Origin {
   /** At most 256 characters. */
   readonly userAgent: string | null;
   readonly requestId: string | null;
+  /** The name in the operating system of whoever used the command line; undefined for requests. */
+  readonly operator?: string;
 }
 
 /** For what the service does by itself. */

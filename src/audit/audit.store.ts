@@ -41,7 +41,9 @@ export class AuditStore {
 
   /** Committed with whatever else `sql` is the transaction of. */
   async add(entry: AuditEntry, origin: Origin, sql: Sql = this.database): Promise<void> {
-    const { event, cause, userId, actorId, sid, detail } = entry;
+    const { event, cause, userId, actorId, sid } = entry;
+    const { operator } = origin;
+    const detail = operator === undefined ? entry.detail : { ...entry.detail, via: 'cli', operator };
     await sql.query(ADD, [
       event,
       cause ?? null,

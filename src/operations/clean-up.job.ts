@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import { BACKGROUND } from '../common/background.js';
 import { Database } from '../database/database.js';
 
 /** Removes at most `batch` things that nobody needs any more; says how many. */
@@ -32,6 +33,7 @@ export class CleanUp implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(
     private readonly database: Database,
     @Inject(CLEANERS) cleaners: readonly Cleaner[],
+    @Inject(BACKGROUND) private readonly background = true,
   ) {
     this.cleaners = [...cleaners];
   }
@@ -43,7 +45,7 @@ export class CleanUp implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /** After a random part of the interval, so that nodes started together do not meet. */
   onApplicationBootstrap(): void {
-    this.later(EVERY * Math.random());
+    if (this.background) this.later(EVERY * Math.random());
   }
 
   onApplicationShutdown(): void {

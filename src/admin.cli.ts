@@ -1,0 +1,26 @@
+import { commandsIn } from './admin/cli/admin-command.js';
+import { runProgram } from './admin/cli/run-program.js';
+import { ServiceHost } from './admin/cli/service-host.js';
+import { AppModule, FEATURES } from './app.module.js';
+
+/** How long ending may take, in milliseconds: a link to nowhere must not keep the command. */
+const END_WITHIN = 15_000;
+
+const host = new ServiceHost((config, url) => AppModule.forCommands(config, url));
+
+async function end(code: number): Promise<never> {
+  setTimeout(() => process.exit(1), END_WITHIN).unref();
+  await host.close().catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    code ||= 1;
+  });
+  process.exit(code);
+}
+
+// 128 and the signal's number, as a shell says it.
+process.on('SIGINT', () => void end(130));
+process.on('SIGTERM', () => void end(143));
+// Whoever read the results has had enough of them, as `head` has.
+process.stdout.on('error', () => void end(0));
+
+await end(await runProgram(process.argv.slice(2), commandsIn(FEATURES), host));

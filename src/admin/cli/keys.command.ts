@@ -1,0 +1,45 @@
+import type { Command } from 'commander';
+import { KeyRing } from '../../tokens/key-ring.service.js';
+import { AdminCommand } from './admin-command.js';
+import type { Run } from './admin-command.js';
+import { CommandFailed } from './command-failed.js';
+import type { Terminal } from './terminal.js';
+
+@AdminCommand()
+export class KeysCommand {
+  constructor(private readonly ring: KeyRing) {}
+
+  static describe(program: Command, run: Run<KeysCommand>): void {
+    const keys = program.command('keys').description('the keys that sign access tokens');
+    keys
+      .command('list')
+      .description('the signing keys and their state')
+      .action(run((command, terminal) => command.list(terminal)));
+    keys
+      .command('rotate')
+      .description('publish a next key; it signs once clients know it, and no request fails')
+      .action(run((command, terminal) => command.rotate(terminal)));
+    keys
+      .command('distrust')
+      .description('refuse everything that a key has signed, at once, on every node')
+      .argument('<kid>', 'as "keys list" shows it')
+      .action(run((command, terminal, kid: string) => command.distrust(terminal, kid)));
+  }
+
+  private async list(terminal: Terminal): Promise<void> {
+    const keys = await this.ring.list();
+    if (terminal.json) await terminal.result({ keys }, () => []);
+    else await terminal.table(keys, ['state', 'kid', 'created_at', 'promote_at', 'distrusted_at']);
+  }
+
+  private async rotate(terminal: Terminal): Promise<void> {
+    await this.ring.rotate(terminal.origin);
+    await this.list(terminal);
+  }
+
+  private async distrust(terminal: Terminal, kid: string): Promise<void> {
+    if ((await this.ring.distrust(kid, terminal.origin)) === 'unknown')
+      throw new CommandFailed(`There is no key ${kid}`);
+    await this.list(terminal);
+  }
+}

@@ -1,0 +1,36 @@
+import { InvalidArgumentError } from 'commander';
+
+/** For commander: a whole number within the bounds. */
+export function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (!(number >= min && number <= max)) {
+      throw new InvalidArgumentError(`It takes a whole number from ${min} to ${max}.`);
+    }
+    return number;
+  };
+}
+
+/** For commander: a moment as ISO 8601, or so long ago (`90s`, `15m`, `12h`, `30d`). */
+export function moment(text: string): Date {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (count !== undefined)
+    return new Date(Date.now() - Number(count) * SECONDS[unit as keyof typeof SECONDS] * 1000);
+  const at = /^\d{4}-\d\d-\d\d(?:T|$)/.test(text) ? new Date(text) : new Date(Number.NaN);
+  if (Number.isNaN(at.getTime())) {
+    throw new InvalidArgumentError(
+      'It takes a time such as 2027-01-31T12:00:00Z, or 15m, 12h, 30d for so long ago.',
+    );
+  }
+  return at;
+}
+
+const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 };
+
+/** For commander: a UUID. */
+export function uuid(text: string): string {
+  if (!/^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i.test(text)) {
+    throw new InvalidArgumentError('It takes a UUID.');
+  }
+  return text.toLowerCase();
+}
