@@ -80,22 +80,24 @@ describe('the password hasher', () => {
 
   it('works as long for nobody as for somebody, and never says yes', async () => {
     const stored = await hasher.hash(PASSWORD);
-    const time = async (work: () => Promise<boolean>) => {
-      const times: number[] = [];
-      for (let i = 0; i < 9; i++) {
+    const works = [
+      () => hasher.verify(stored, 'wrong'),
+      () => hasher.verifyNothing('wrong'),
+      () => hasher.verify('malformed', 'wrong'),
+    ];
+    const least = works.map(() => Number.POSITIVE_INFINITY);
+    // In turn, so that a machine that is busy for a while slows all of them.
+    for (let round = 0; round < 20; round++) {
+      for (const [index, work] of works.entries()) {
         const start = performance.now();
         expect(await work()).toBe(false);
-        times.push(performance.now() - start);
+        least[index] = Math.min(least[index]!, performance.now() - start);
       }
-      return Math.min(...times);
-    };
-    const somebody = await time(() => hasher.verify(stored, 'wrong'));
-    for (const nobody of [
-      await time(() => hasher.verifyNothing('wrong')),
-      await time(() => hasher.verify('malformed', 'wrong')),
-    ]) {
-      expect(nobody).toBeGreaterThan(somebody / 2);
-      expect(nobody).toBeLessThan(somebody * 2);
+    }
+    const [somebody, ...nobodies] = least;
+    for (const nobody of nobodies) {
+      expect(nobody).toBeGreaterThan(somebody! / 2);
+      expect(nobody).toBeLessThan(somebody! * 2);
     }
   });
 
