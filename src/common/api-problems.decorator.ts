@@ -22,7 +22,7 @@ export function ApiProblems<Code extends string>(
     documented.set(owner, statuses);
     for (const code of codes) {
       const { status, title } = table[code];
-      const examples = { ...statuses.get(status), [code]: exampleOf(code, status, title) };
+      const examples = { ...statuses.get(status), [code]: problemExample(code, { status, title }) };
       statuses.set(status, examples);
       const response = ApiResponse({
         status,
@@ -38,7 +38,8 @@ export function ApiProblems<Code extends string>(
   };
 }
 
-function exampleOf(code: string, status: number, title: string): Example {
+/** What a client sees of one refusal, for the description. */
+export function problemExample(code: string, { status, title }: ProblemKind): Example {
   const value = { type: `urn:tandem:error:${code}`, title, status, detail: title, code, request_id: 'req-1' };
   return {
     summary: title,

@@ -1,0 +1,85 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/** Says that the table is ours to drop: a product that ran on it before keeps its own. */
+const OURS = 'made by tandem';
+
+/**
+ * Sessions as connect-pg-simple keeps them, in its own table if that is there already, and what is known of a session beyond its
+ * row. A trigger notes when the row of a session that shares its fate with a login is deleted, and whether that was
+ * before its time; it runs in the transactions of other applications, so it neither waits nor fails there.
+ */
+export class Sessions1796000000000 implements MigrationInterface {
+  name = 'Sessions1796000000000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(`
+      DO $$ BEGIN
+        IF to_regclass('session') IS NULL THEN
+          CREATE TABLE session (
+            sid varchar NOT NULL,
+            sess json NOT NULL,
+            expire timestamp(6) NOT NULL,
+            CONSTRAINT session_pkey PRIMARY KEY (sid)
+          );
+          COMMENT ON TABLE session IS '${OURS}';
+          CREATE INDEX "IDX_session_expire" ON session (expire);
+        END IF;
+      END $$`);
+    await queryRunner.query(`
+      CREATE TABLE session_fates (
+        sid varchar NOT NULL,
+        user_id uuid NOT NULL,
+        family_id uuid,
+        downgraded_id uuid,
+        spent_generation integer,
+        seen_at timestamptz,
+        ends_at timestamptz,
+        ended_at timestamptz,
+        row_deleted_at timestamptz,
+        row_expired boolean,
+        CONSTRAINT session_fates_pkey PRIMARY KEY (sid),
+        CONSTRAINT session_fates_family_id_unique UNIQUE (family_id),
+        CONSTRAINT session_fates_downgraded_id_unique UNIQUE (downgraded_id),
+        CONSTRAINT session_fates_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+      )`);
+    await queryRunner.query(`CREATE INDEX session_fates_user_id_idx ON session_fates (user_id)`);
+    await queryRunner.query(
+      `CREATE INDEX session_fates_ended_at_idx ON session_fates (ended_at) WHERE ended_at IS NOT NULL`,
+    );
+    await queryRunner.query(
+      `CREATE INDEX session_fates_row_deleted_at_idx ON session_fates (row_deleted_at) WHERE row_deleted_at IS NOT NULL`,
+    );
+    // SECURITY DEFINER: the role of the other application knows nothing of our tables. Five seconds are for its clock:
+    // connect-pg-simple removes what has expired by that.
+    await queryRunner.query(`
+      CREATE FUNCTION tandem_session_deleted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+      BEGIN
+        IF EXISTS (SELECT 1 FROM session_fates WHERE sid = OLD.sid AND family_id IS NOT NULL AND ended_at IS NULL) THEN
+          BEGIN
+            UPDATE session_fates
+            SET row_deleted_at = clock_timestamp(), row_expired = OLD.expire <= clock_timestamp() + interval '5 seconds'
+            WHERE sid = (SELECT sid FROM session_fates WHERE sid = OLD.sid FOR UPDATE SKIP LOCKED);
+          EXCEPTION WHEN OTHERS THEN NULL;
+          END;
+        END IF;
+        RETURN NULL;
+      END $$`);
+    await queryRunner.query(`
+      DO $$ BEGIN
+        CREATE TRIGGER tandem_session_deleted AFTER DELETE ON session
+        FOR EACH ROW EXECUTE FUNCTION tandem_session_deleted();
+      EXCEPTION WHEN insufficient_privilege THEN
+        RAISE WARNING 'no TRIGGER privilege on the table session: sessions that another application ends are found by looking';
+      END $$`);
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(`DROP TRIGGER IF EXISTS tandem_session_deleted ON session`);
+    await queryRunner.query(`DROP FUNCTION tandem_session_deleted()`);
+    await queryRunner.query(`DROP TABLE session_fates`);
+    await queryRunner.query(`
+      DO $$ BEGIN
+        IF obj_description('session'::regclass, 'pg_class') = '${OURS}' THEN DROP TABLE session; END IF;
+      END $$`);
+  }
+}

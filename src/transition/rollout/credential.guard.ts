@@ -1,0 +1,32 @@
+import { Injectable } from '@nestjs/common';
+import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+import { bearerIn } from '../../auth/bearer.js';
+import { JwtAuthGuard } from '../../auth/jwt-auth.guard.js';
+import { isTokenOnly } from '../../auth/token-only.decorator.js';
+import { SessionCookie } from '../sessions/session-cookie.service.js';
+import { SessionGuard } from '../sessions/session.guard.js';
+
+/**
+ * Closes every route that is not @Public(), by the credential that the request carries: a Bearer token is judged as such, a session
+ * cookie without one as that. Whatever the one says is final, the other is never tried.
+ */
+@Injectable()
+export class CredentialGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly tokens: JwtAuthGuard,
+    private readonly sessions: SessionGuard,
+    private readonly cookie: SessionCookie,
+  ) {}
+
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const bySession =
+      bearerIn(request.headers.authorization) === undefined &&
+      this.cookie.isIn(request) &&
+      !isTokenOnly(this.reflector, context);
+    return bySession ? this.sessions.canActivate(context) : this.tokens.canActivate(context);
+  }
+}

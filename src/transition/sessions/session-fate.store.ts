@@ -1,0 +1,135 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG } from '../../config/config.js';
+import type { Config } from '../../config/config.js';
+import { Database } from '../../database/database.js';
+import type { Sql } from '../../database/database.js';
+import { userAt } from './session-user.sql.js';
+
+/** What a session that ended was. */
+interface UserSession {
+  readonly sid: string;
+  readonly name: string;
+  /** It could still be used, and no login by tokens shares its fate. */
+  readonly alone: boolean;
+}
+
+interface UserName {
+  readonly id: string;
+  readonly external_id: string | null;
+}
+
+const LOCK_USER = `SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE`;
+
+const FAMILY_OF = `SELECT family_id FROM session_fates WHERE sid = $1 AND user_id = $2 AND family_id IS NOT NULL`;
+
+const LOGIN_OF = `SELECT family_id FROM session_fates WHERE sid = $1 AND family_id IS NOT NULL AND ended_at IS NULL`;
+
+const SEE = `UPDATE session_fates SET seen_at = clock_timestamp() WHERE sid = $1 AND seen_at IS NULL`;
+
+/** In the order of ids, so that no two of these wait in a circle. */
+const END = `
+  INSERT INTO session_fates (sid, user_id, ended_at)
+  SELECT sid, user_id, clock_timestamp() FROM unnest($1::text[], $2::uuid[]) AS gone (sid, user_id) ORDER BY sid
+  ON CONFLICT (sid) DO UPDATE SET ended_at = coalesce(session_fates.ended_at, excluded.ended_at)`;
+
+const DELETE = `DELETE FROM session WHERE sid = ANY ($1::text[]) RETURNING sid`;
+
+/** A session whose row names another user by now goes on: it is that user's. */
+const endFamilies = (path: string) => `
+  UPDATE session_fates f SET ended_at = clock_timestamp()
+  WHERE sid IN (
+      SELECT sid FROM session_fates WHERE family_id = ANY ($1::uuid[]) AND ended_at IS NULL ORDER BY sid FOR UPDATE)
+    AND NOT EXISTS (
+      SELECT 1 FROM session s JOIN users u ON u.id = f.user_id
+      WHERE s.sid = f.sid AND (${userAt(path)} IN (u.id::text, u.external_id)) IS NOT TRUE)
+  RETURNING sid`;
+
+const NAMES = `SELECT id, external_id FROM users WHERE id = ANY ($1::uuid[])`;
+
+const ofUsers = (path: string) => `
+  SELECT s.sid, ${userAt(path)} AS name, f.ended_at IS NULL AND t.id IS NULL AND s.expire > now() AS alone
+  FROM session s
+  LEFT JOIN session_fates f ON f.sid = s.sid
+  LEFT JOIN refresh_tokens t ON t.id = f.family_id AND t.expires_at > now()
+  WHERE ${userAt(path)} = ANY ($1::text[]) AND s.sid IS DISTINCT FROM $2
+    AND ($3::uuid IS NULL OR f.family_id IS DISTINCT FROM $3)`;
+
+/**
+ * What is known of sessions beyond their rows. Everything here runs in the caller's transaction. Locks are taken in one order
+ * everywhere: the user's row, those of logins, those of this table, those of `session`.
+ */
+@Injectable()
+export class SessionFateStore {
+  private readonly endFamilies: string;
+  private readonly ofUsers: string;
+
+  constructor(
+    private readonly database: Database,
+    @Inject(CONFIG) config: Config,
+  ) {
+    this.endFamilies = endFamilies(config.sessionUserKey);
+    this.ofUsers = ofUsers(config.sessionUserKey);
+  }
+
+  /** Nobody else begins, exchanges or ends a session of the user until the transaction ends. */
+  async lockUser(sql: Sql, userId: string): Promise<void> {
+    await sql.query(LOCK_USER, [userId]);
+  }
+
+  /** The login that the user's session was exchanged for, whatever has become of either. */
+  async familyOf(sql: Sql, sid: string, userId: string): Promise<string | undefined> {
+    return (await sql.query<{ family_id: string }>(FAMILY_OF, [sid, userId]))[0]?.family_id;
+  }
+
+  /** The login that shares the session's fate. */
+  async loginOf(sql: Sql, sid: string): Promise<string | undefined> {
+    return (await sql.query<{ family_id: string }>(LOGIN_OF, [sid]))[0]?.family_id;
+  }
+
+  /** Its client has received the session. */
+  async see(sid: string): Promise<void> {
+    await this.database.query(SEE, [sid]);
+  }
+
+  /** Ends the session for good, whatever another application writes later. False if its row was gone already. */
+  async end(sql: Sql, sid: string, userId: string): Promise<boolean> {
+    return (await this.endAll(sql, [sid], [userId])) > 0;
+  }
+
+  /** Ends the sessions that share the fate of those logins. */
+  async endOfFamilies(sql: Sql, families: readonly string[]): Promise<void> {
+    const ended = await sql.query<{ sid: string }>(this.endFamilies, [families]);
+    if (ended.length > 0) await sql.query(DELETE, [ended.map(({ sid }) => sid)]);
+  }
+
+  /**
+   * Ends all sessions of the users, those too that only another application has seen so far, except that one and the one that
+   * shares the fate of that login. Says how many were live without a login.
+   */
+  async endOfUsers(
+    sql: Sql,
+    userIds: readonly string[],
+    except: { readonly session?: string | undefined; readonly sid?: string | undefined },
+  ): Promise<number> {
+    const owners = new Map<string, string>();
+    for (const { id, external_id } of await sql.query<UserName & Record<string, unknown>>(NAMES, [userIds])) {
+      if (external_id !== null) owners.set(external_id, owners.get(external_id) ?? id);
+      owners.set(id, id);
+    }
+    const values = [[...owners.keys()], except.session ?? null, except.sid ?? null];
+    const found = await sql.query<UserSession & Record<string, unknown>>(this.ofUsers, values);
+    const sids = found.map(({ sid }) => sid);
+    await this.endAll(
+      sql,
+      sids,
+      found.map(({ name }) => owners.get(name)!),
+    );
+    return found.filter(({ alone }) => alone).length;
+  }
+
+  private async endAll(sql: Sql, sids: readonly string[], userIds: readonly string[]): Promise<number> {
+    if (sids.length === 0) return 0;
+    await sql.query(END, [sids, userIds]);
+    return (await sql.query(DELETE, [sids])).length;
+  }
+}

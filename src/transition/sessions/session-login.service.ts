@@ -1,0 +1,86 @@
+import { randomBytes } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Origin } from '../../audit/audit-context.js';
+import { CredentialCheck } from '../../auth/credential-check.service.js';
+import type { Credentials } from '../../auth/login.service.js';
+import { unavailable } from '../../common/common.errors.js';
+import { CONFIG } from '../../config/config.js';
+import type { Config } from '../../config/config.js';
+import { RevocationFeed } from '../../tokens/revocation-feed.js';
+import type { User } from '../../users/user.entity.js';
+import { SessionCookie } from './session-cookie.service.js';
+import type { PresentedCookie, StoredCookie } from './session-cookie.service.js';
+import { SessionStore } from './session.store.js';
+import type { NewSession } from './session.store.js';
+import { Sessions } from './sessions.service.js';
+
+/** A session that just began, and its cookie. */
+export interface OpenedSession {
+  readonly sid: string;
+  readonly cookie: StoredCookie;
+  /** Seconds. */
+  readonly maxAge: number;
+}
+
+/** Whose session it is to be. */
+export type SessionUser = Pick<User, 'id' | 'externalId'>;
+
+@Injectable()
+export class SessionLogin {
+  private readonly path: readonly string[];
+
+  constructor(
+    private readonly store: SessionStore,
+    private readonly sessions: Sessions,
+    private readonly cookie: SessionCookie,
+    private readonly credentials: CredentialCheck,
+    private readonly feed: RevocationFeed,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {
+    this.path = config.sessionUserKey.split('.');
+  }
+
+  /**
+   * Opens a session, under an id that nobody has seen before, for a user whose credentials the local guard found right, and ends
+   * the one that the caller had. If the account has changed since, the credentials are checked once more.
+   */
+  async open(
+    user: User,
+    given: Credentials,
+    before: PresentedCookie | undefined,
+    origin: Origin,
+  ): Promise<OpenedSession> {
+    const replaced = before?.sid === undefined ? undefined : await this.store.cookieOf(before.sid);
+    let opened = await this.begin(user, replaced, origin);
+    opened ??= await this.begin(await this.credentials.again(given, origin), replaced, origin);
+    if (opened === undefined) throw unavailable(new Error('the account keeps changing'));
+    if (before?.sid !== undefined) await this.sessions.replace(before.sid, origin);
+    return opened;
+  }
+
+  /** What a session of that user would be; `life` in seconds. The new cookie takes the place of the one it is `like`. */
+  prepare(user: SessionUser, life: number, like?: StoredCookie): NewSession & OpenedSession {
+    const expiresAt = Math.ceil((this.feed.now() + life * 1000) / 1000) * 1000;
+    const cookie = this.cookie.stored(expiresAt, like);
+    // As the other application would find its user.
+    const name = user.externalId ?? user.id;
+    const held = this.path.reduceRight<unknown>((inner, step) => ({ [step]: inner }), name) as object;
+    return {
+      sid: randomBytes(24).toString('base64url'),
+      userId: user.id,
+      sess: { ...held, cookie },
+      expiresAt,
+      cookie,
+      maxAge: life,
+    };
+  }
+
+  private async begin(
+    user: User,
+    like: StoredCookie | undefined,
+    origin: Origin,
+  ): Promise<OpenedSession | undefined> {
+    const session = this.prepare(user, this.config.sessionExpiry, like);
+    return (await this.store.create(session, user.epoch, origin)) ? session : undefined;
+  }
+}

@@ -1,0 +1,134 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Origin } from '../../audit/audit-context.js';
+import { CONFIG } from '../../config/config.js';
+import type { Config } from '../../config/config.js';
+import { Database } from '../../database/database.js';
+import type { Sql } from '../../database/database.js';
+import type { Role } from '../../users/user.entity.js';
+import type { StoredCookie } from './session-cookie.service.js';
+import { userAt, userNamed } from './session-user.sql.js';
+
+/** A live session as one statement saw it. Times in milliseconds, on the database's clock. */
+export interface LiveSession {
+  readonly sid: string;
+  readonly userId: string;
+  readonly role: Role;
+  /** The login that shares its fate. */
+  readonly familyId: string | null;
+  readonly expiresAt: number;
+  /** It ends then at the latest. */
+  readonly endsAt: number | null;
+  /** It replaces a login, and nothing shows yet that its client received it. */
+  readonly unseen: boolean;
+  readonly now: number;
+}
+
+export interface NewSession {
+  readonly sid: string;
+  readonly userId: string;
+  /** As express-session keeps it. */
+  readonly sess: object;
+  /** Milliseconds. */
+  readonly expiresAt: number;
+}
+
+/** `expire` has no time zone: PostgreSQL takes it to be in the connection's, as it does for connect-pg-simple. */
+const milliseconds = (time: string) => `(extract(epoch FROM ${time}) * 1000)::float8`;
+
+const findBy = (path: string) => `
+  SELECT s.sid, u.id AS "userId", u.role, CASE WHEN f.user_id = u.id THEN f.family_id END AS "familyId",
+    ${milliseconds('s.expire::timestamptz')} AS "expiresAt", ${milliseconds('f.ends_at')} AS "endsAt",
+    f.downgraded_id IS NOT NULL AND f.seen_at IS NULL AS unseen, ${milliseconds('clock_timestamp()')} AS now
+  FROM session s
+  CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name) named
+  JOIN users u ON u.id = ${userNamed('named.name')} AND u.disabled_at IS NULL
+  LEFT JOIN session_fates f ON f.sid = s.sid
+  WHERE s.sid = $1 AND s.expire > clock_timestamp() AND f.ended_at IS NULL
+    AND (f.ends_at IS NULL OR f.ends_at > clock_timestamp())`;
+
+const TOUCH = `
+  UPDATE session SET expire = to_timestamp($2::float8 / 1000) WHERE sid = $1 AND expire < to_timestamp($3::float8 / 1000)
+  RETURNING sess::text AS sess`;
+
+const READ = `SELECT sess::text AS sess FROM session WHERE sid = $1`;
+
+/** FOR SHARE: a revocation of the user waits for this session and then sees it, or is waited for and then seen here. */
+const CREATE = `
+  WITH u AS (
+    SELECT id FROM users WHERE id = $4 AND epoch = $5 AND disabled_at IS NULL FOR SHARE
+  ), made AS (
+    INSERT INTO session (sid, sess, expire) SELECT $1, $2::json, to_timestamp($3::float8 / 1000) FROM u RETURNING sid
+  ), audited AS (
+    INSERT INTO audit_events (event, cause, user_id, ip, user_agent, request_id)
+    SELECT 'login', 'session', $4, $6, $7, $8 FROM made
+  )
+  SELECT sid FROM made`;
+
+const INSERT = `INSERT INTO session (sid, sess, expire) VALUES ($1, $2::json, to_timestamp($3::float8 / 1000))`;
+
+const DISCARD = `DELETE FROM session WHERE sid = $1`;
+
+const REMOVE_EXPIRED = `
+  DELETE FROM session WHERE sid IN (SELECT sid FROM session WHERE expire < now() - interval '1 minute' LIMIT $1) RETURNING sid`;
+
+/** All SQL of the table that connect-pg-simple uses too, endings aside. */
+@Injectable()
+export class SessionStore {
+  private readonly find: string;
+
+  constructor(
+    private readonly database: Database,
+    @Inject(CONFIG) config: Config,
+  ) {
+    this.find = findBy(config.sessionUserKey);
+  }
+
+  /** Undefined if there is none of that id, or it has expired or ended, or its user is unknown or disabled. */
+  async live(sid: string, sql: Sql = this.database): Promise<LiveSession | undefined> {
+    return (await sql.query<LiveSession & Record<string, unknown>>(this.find, [sid]))[0];
+  }
+
+  /** Lets it expire at `expiresAt` if that is later than `unless`, else changes nothing. Its cookie, if it was changed. */
+  async touch(sid: string, expiresAt: number, unless: number): Promise<StoredCookie | undefined> {
+    const [row] = await this.database.query<{ sess: string }>(TOUCH, [sid, expiresAt, unless]);
+    return row && cookieIn(row.sess);
+  }
+
+  /** What express-session knows of its cookie, whatever the state of the session. */
+  async cookieOf(sid: string): Promise<StoredCookie | undefined> {
+    const [row] = await this.database.query<{ sess: string }>(READ, [sid]);
+    return row && cookieIn(row.sess);
+  }
+
+  /** False, and nothing written, if the user's epoch has changed since or the user is disabled. Audited. */
+  async create(
+    { sid, userId, sess, expiresAt }: NewSession,
+    epoch: number,
+    origin: Origin,
+  ): Promise<boolean> {
+    const { ip, userAgent, requestId } = origin;
+    const values = [sid, JSON.stringify(sess), expiresAt, userId, epoch, ip, userAgent, requestId];
+    return (await this.database.query(CREATE, values)).length > 0;
+  }
+
+  /** Adds a session in a transaction that holds the user's row. */
+  async insert(sql: Sql, { sid, sess, expiresAt }: Omit<NewSession, 'userId'>): Promise<void> {
+    await sql.query(INSERT, [sid, JSON.stringify(sess), expiresAt]);
+  }
+
+  /** Deletes its row, whosever it is. */
+  async discard(sid: string): Promise<void> {
+    await this.database.query(DISCARD, [sid]);
+  }
+
+  /** Removes at most `batch` sessions that expired a minute ago or longer; says how many. */
+  async removeExpired(batch: number): Promise<number> {
+    return (await this.database.query(REMOVE_EXPIRED, [batch])).length;
+  }
+}
+
+/** Another application may have written anything. */
+function cookieIn(sess: string): StoredCookie {
+  const { cookie } = Object(JSON.parse(sess)) as { cookie?: unknown };
+  return typeof cookie === 'object' && cookie !== null ? cookie : {};
+}

@@ -1,0 +1,40 @@
+import { Global, Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AuditModule } from '../../audit/audit.module.js';
+import { AuthModule } from '../../auth/auth.module.js';
+import { extendOpenApi } from '../../common/openapi-extension.js';
+import { LimitsModule } from '../../limits/limits.module.js';
+import { LOGIN_ENDING } from '../../tokens/login-ending.js';
+import { TokensModule } from '../../tokens/tokens.module.js';
+import { SessionCaller } from './session-caller.service.js';
+import { SessionCookie } from './session-cookie.service.js';
+import { SessionEnding } from './session-ending.js';
+import { SessionFate } from './session-fate.entity.js';
+import { SessionFateStore } from './session-fate.store.js';
+import { SessionLogin } from './session-login.service.js';
+import { Session } from './session.entity.js';
+import { SessionGuard } from './session.guard.js';
+import { SessionStore } from './session.store.js';
+import { SessionsController } from './sessions.controller.js';
+import { describeSessions } from './sessions.openapi.js';
+import { Sessions } from './sessions.service.js';
+
+extendOpenApi(describeSessions);
+
+/** Global, so that `tokens` finds what shares the fate of a login without knowing of it. */
+@Global()
+@Module({
+  imports: [TypeOrmModule.forFeature([Session, SessionFate])],
+  providers: [SessionFateStore, { provide: LOGIN_ENDING, useClass: SessionEnding }],
+  exports: [SessionFateStore, LOGIN_ENDING],
+})
+export class SessionFatesModule {}
+
+/** Sessions as ways in, beside tokens. */
+@Module({
+  imports: [AuditModule, AuthModule, LimitsModule, SessionFatesModule, TokensModule],
+  controllers: [SessionsController],
+  providers: [SessionCaller, SessionCookie, SessionGuard, SessionLogin, SessionStore, Sessions],
+  exports: [SessionCaller, SessionCookie, SessionGuard, Sessions],
+})
+export class SessionsModule {}
