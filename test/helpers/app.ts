@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ModuleMetadata } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { AppModule } from '../../src/app.module.js';
@@ -25,13 +26,20 @@ export interface TestAppOptions {
   readonly db?: TestDatabase;
   /** On a free port of loopback; otherwise use `app.inject()`. */
   readonly listen?: boolean;
+  /** Modules beside the application's own, as a team would add them. */
+  readonly imports?: ModuleMetadata['imports'];
 }
 
 /** A secret as production wants it; no use anywhere else. */
 export const TEST_SECRET = 'b3JkaW5hcnktdGVzdC1zZWNyZXQtMDEyMzQ1Njc4OQ';
 
 /** The real module on a real database, set up as main does it. Limits are high unless a test is about them. */
-export async function createTestApp({ env = {}, db, listen = false }: TestAppOptions = {}): Promise<TestApp> {
+export async function createTestApp({
+  env = {},
+  db,
+  listen = false,
+  imports = [],
+}: TestAppOptions = {}): Promise<TestApp> {
   const database = db ?? (await createTestDatabase());
   const folder = await mkdtemp(join(tmpdir(), 'tandem-node-'));
   const config = loadConfig({
@@ -48,7 +56,7 @@ export async function createTestApp({ env = {}, db, listen = false }: TestAppOpt
     ...env,
   });
   const module = await Test.createTestingModule({
-    imports: [AppModule.forRoot(config, database.url)],
+    imports: [AppModule.forRoot(config, database.url), ...imports],
   }).compile();
   const app = module.createNestApplication<NestFastifyApplication>(fastifyAdapter(config), { logger: false });
   await setUpApp(app, config);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { Inject, Injectable, Optional } from '@nestjs/common';
-import type { OnModuleInit } from '@nestjs/common';
-import { OpenFeature } from '@openfeature/server-sdk';
+import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
+import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
+import { NOOP_PROVIDER, OpenFeature } from '@openfeature/server-sdk';
 import type { Provider } from '@openfeature/server-sdk';
 import type { EligibilitySubject } from '../../auth/token-eligibility.js';
 import { TOKENS_FLAG } from './flag-definition.js';
@@ -14,9 +14,14 @@ import type { Phase, RolloutSettings } from './rollout-state.js';
  */
 export const FLAG_PROVIDER = Symbol('FLAG_PROVIDER');
 
+/** How long the start waits for a provider, and a request for its answer, in milliseconds. */
+const START_PATIENCE = 5_000;
+const ANSWER_PATIENCE = 1_000;
+
 /** The flag behind the rollout, asked through OpenFeature. */
 @Injectable()
-export class RolloutFlag implements OnModuleInit {
+export class RolloutFlag implements OnModuleInit, OnApplicationShutdown {
+  private readonly logger = new Logger(RolloutFlag.name);
   /** OpenFeature is one for each process: each application in it has a domain of its own. */
   private readonly domain = `tandem-${randomUUID()}`;
   private readonly client = OpenFeature.getClient(this.domain);
@@ -24,22 +29,42 @@ export class RolloutFlag implements OnModuleInit {
 
   constructor(@Optional() @Inject(FLAG_PROVIDER) private readonly theirs?: Provider) {}
 
-  /** A provider that cannot be initialised does not stop the start: the flag has no answer until it can. */
+  /** A provider that is not ready does not stop the start: the flag has no answer until it is. */
   async onModuleInit(): Promise<void> {
-    await OpenFeature.setProviderAndWait(this.domain, this.theirs ?? this.ours).catch(() => undefined);
+    const ready = OpenFeature.setProviderAndWait(this.domain, this.theirs ?? this.ours).then(
+      () => true,
+      (error: unknown) => this.logger.error({ err: error }, 'the flag provider could not be initialised'),
+    );
+    if ((await within(START_PATIENCE, ready)) === undefined)
+      this.logger.warn('the flag provider is not ready');
+  }
+
+  /** Lets a provider close what it holds. */
+  async onApplicationShutdown(): Promise<void> {
+    await within(ANSWER_PATIENCE, OpenFeature.setProviderAndWait(this.domain, NOOP_PROVIDER));
   }
 
   use(settings: RolloutSettings): void {
     this.ours.use(settings);
   }
 
-  /** Undefined if the provider has no answer. */
+  /** Undefined if the provider has no answer, or none within a second. */
   async isOn({ id, role }: EligibilitySubject, phase: Phase): Promise<boolean | undefined> {
-    const { value, errorCode } = await this.client.getBooleanDetails(TOKENS_FLAG, false, {
-      targetingKey: id,
-      role,
-      phase,
-    });
-    return errorCode === undefined ? value : undefined;
+    const asked = this.client.getBooleanDetails(TOKENS_FLAG, false, { targetingKey: id, role, phase });
+    const details = await (this.theirs === undefined ? asked : within(ANSWER_PATIENCE, asked));
+    return details === undefined || details.errorCode !== undefined ? undefined : details.value;
+  }
+}
+
+/** Undefined if it takes longer. */
+async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), milliseconds);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -1,0 +1,143 @@
+import { Global, Module } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
+import type { EvaluationContext, Provider, ResolutionDetails } from '@openfeature/server-sdk';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Rollout } from '../../../src/transition/rollout/rollout.service.js';
+import { FLAG_PROVIDER } from '../../../src/transition/rollout/rollout-flag.js';
+import { createTestApp } from '../../helpers/app.js';
+import type { TestApp } from '../../helpers/app.js';
+import { ROOT, aUser, bearer, codeOf, login, sql, tryLogin, tryRefresh } from '../../helpers/client.js';
+
+const ROOT_ID = '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10';
+
+/** A team's provider that says what it is told to, and remembers what it was asked. */
+class TeamProvider implements Provider {
+  readonly runsOn = 'server';
+  readonly metadata = { name: 'the team’s own' };
+  readonly asked: [string, EvaluationContext][] = [];
+  closed = false;
+  answer: () => Promise<boolean> = () => Promise.resolve(true);
+
+  async resolveBooleanEvaluation(
+    key: string,
+    _: boolean,
+    context: EvaluationContext,
+  ): Promise<ResolutionDetails<boolean>> {
+    this.asked.push([key, context]);
+    return { value: await this.answer() };
+  }
+  resolveStringEvaluation(): Promise<never> {
+    return Promise.reject(new Error('no such flag'));
+  }
+  resolveNumberEvaluation(): Promise<never> {
+    return Promise.reject(new Error('no such flag'));
+  }
+  resolveObjectEvaluation(): Promise<never> {
+    return Promise.reject(new Error('no such flag'));
+  }
+  onClose(): Promise<void> {
+    this.closed = true;
+    return Promise.resolve();
+  }
+}
+
+@Global()
+@Module({})
+class TeamFlags {
+  static with(provider: Provider): DynamicModule {
+    return {
+      module: TeamFlags,
+      providers: [{ provide: FLAG_PROVIDER, useValue: provider }],
+      exports: [FLAG_PROVIDER],
+    };
+  }
+}
+
+describe('a team’s own flag provider', () => {
+  const nodes: TestApp[] = [];
+  afterEach(async () => {
+    for (const node of nodes.splice(0).toReversed()) await node.close();
+  });
+
+  async function aNode(provider: Provider, first?: TestApp): Promise<TestApp> {
+    const node = await createTestApp({
+      imports: [TeamFlags.with(provider)],
+      ...(first === undefined ? {} : { db: first.db }),
+    });
+    nodes.push(node);
+    return node;
+  }
+
+  const outcome = async (node: TestApp) => {
+    const reply = await tryLogin(node, ROOT);
+    return reply.statusCode === 200 ? '200' : `${reply.statusCode} ${codeOf(reply)}`;
+  };
+
+  it('decides who may have tokens, knowing user, role and phase', async () => {
+    const provider = new TeamProvider();
+    const node = await aNode(provider);
+    const { access_token } = await login(node);
+    await node.app.inject({
+      method: 'PATCH',
+      url: '/admin/rollout',
+      payload: { percentage: 0 },
+      ...bearer(access_token),
+    });
+    expect(await outcome(node)).toBe('200');
+    provider.answer = () => Promise.resolve(false);
+    expect(await outcome(node)).toBe('403 jwt_not_enabled');
+    const [{ id }] = (await sql<{ id: string }>(node, `SELECT id FROM users WHERE username = 'root'`)) as [
+      { id: string },
+    ];
+    expect(provider.asked.at(-1)).toEqual([
+      'tokens',
+      expect.objectContaining({ targetingKey: id, role: 'admin', phase: 'gradual_rollout' }),
+    ]);
+  });
+
+  it('is not asked where the phase has one answer', async () => {
+    const provider = new TeamProvider();
+    const node = await aNode(provider);
+    const { access_token } = await login(node);
+    provider.answer = () => Promise.resolve(false);
+    const payload = { phase: 'deprecation_notice' };
+    await node.app.inject({ method: 'PATCH', url: '/admin/rollout', payload, ...bearer(access_token) });
+    expect(await outcome(node)).toBe('200');
+  });
+
+  it.each([
+    ['fails', () => Promise.reject(new Error('the flag service is away'))],
+    ['hangs', () => new Promise<never>(() => undefined)],
+  ])('that %s gives tokens to nobody new and takes them from nobody', async (_, answer) => {
+    const provider = new TeamProvider();
+    const node = await aNode(provider);
+    const admin = bearer((await login(node)).access_token);
+    const tokens = await login(node, await aUser(node));
+    await node.app.inject({ method: 'PATCH', url: '/admin/rollout', payload: { drain: true }, ...admin });
+    provider.answer = answer;
+    expect(await outcome(node)).toBe('403 jwt_not_enabled');
+    expect((await tryRefresh(node, tokens.refresh_token)).statusCode).toBe(200);
+  });
+
+  it('is that of its own application, of two in one process, and is closed with it', async () => {
+    const [yes, no] = [new TeamProvider(), new TeamProvider()];
+    no.answer = () => Promise.resolve(false);
+    const first = await aNode(yes);
+    const second = await aNode(no, first);
+    expect([await outcome(first), await outcome(second)]).toEqual(['200', '403 jwt_not_enabled']);
+    await nodes.pop()!.close();
+    expect([yes.closed, no.closed]).toEqual([false, true]);
+    expect(await first.app.get(Rollout).mayHaveTokens({ id: ROOT_ID, role: 'admin' })).toBe(true);
+  });
+
+  it('that cannot be initialised does not stop the start, and counts once it answers', async () => {
+    const provider = Object.assign(new TeamProvider(), {
+      initialize: () => Promise.reject(new Error('no licence')),
+    });
+    provider.answer = provider.initialize;
+    const node = await aNode(provider);
+    expect(await outcome(node)).toBe('403 jwt_not_enabled');
+    provider.answer = () => Promise.resolve(true);
+    expect(await outcome(node)).toBe('200');
+  });
+});
