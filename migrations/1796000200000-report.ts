@@ -5,27 +5,27 @@ export class Report1796000200000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`
       CREATE TABLE report_buckets (
-        at timestamptz NOT NULL,
         span integer NOT NULL,
+        at timestamptz NOT NULL,
         scheme text NOT NULL,
         kind text NOT NULL,
         key text NOT NULL,
         n bigint NOT NULL,
-        CONSTRAINT report_buckets_pkey PRIMARY KEY (at, span, scheme, kind, key),
+        CONSTRAINT report_buckets_pkey PRIMARY KEY (span, at, scheme, kind, key),
         CONSTRAINT report_buckets_scheme_check CHECK (scheme IN ('bearer', 'session')),
         CONSTRAINT report_buckets_kind_check CHECK (kind IN ('latency', 'error'))
       ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05)`);
     await queryRunner.query(`
       CREATE TABLE scheme_uses (
-        at timestamptz NOT NULL,
         span integer NOT NULL,
+        at timestamptz NOT NULL,
         scheme text NOT NULL,
         user_id uuid NOT NULL,
         user_agent text NOT NULL,
         requests integer NOT NULL,
         first_at timestamptz NOT NULL,
         last_at timestamptz NOT NULL,
-        CONSTRAINT scheme_uses_pkey PRIMARY KEY (at, span, scheme, user_id, user_agent),
+        CONSTRAINT scheme_uses_pkey PRIMARY KEY (span, at, scheme, user_id, user_agent),
         CONSTRAINT scheme_uses_scheme_check CHECK (scheme IN ('bearer', 'session'))
       ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05)`);
     await queryRunner.query(`

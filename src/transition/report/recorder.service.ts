@@ -10,6 +10,7 @@ import { CountedRoutes } from './counted-routes.service.js';
 import { ReportWriter } from './report-writer.store.js';
 import type { Batch } from './report-writer.store.js';
 import { OTHER, RequestTally } from './request-tally.js';
+import { SchemeMetrics } from './scheme-metrics.js';
 import { USE_SPAN, UseTally } from './use-tally.js';
 
 /** Between two batches, in milliseconds. */
@@ -46,7 +47,10 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
     private readonly routes: CountedRoutes,
     private readonly feed: RevocationFeed,
     private readonly store: ReportWriter,
-  ) {}
+    private readonly metrics: SchemeMetrics,
+  ) {
+    metrics.countUsers(() => this.uses.users());
+  }
 
   onModuleInit(): void {
     const fastify = this.host.httpAdapter.getInstance<FastifyInstance>();
@@ -76,7 +80,9 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
     const at = this.feed.now();
     const refused = reply.statusCode >= 400;
     const code = refused ? (answeredProblem(request)?.code ?? OTHER) : undefined;
-    this.requests.count(scheme, at, reply.elapsedTime, code);
+    const duration = reply.elapsedTime;
+    this.requests.count(scheme, at, duration, code);
+    this.metrics.answered(scheme, duration, code);
     const { user } = request as { user?: Caller };
     // A principal came in whatever came of the request; whoever logs in does so only with a good answer.
     const userId = user?.userId ?? (refused ? undefined : user?.id);

@@ -12,13 +12,13 @@ export type CountKind = 'latency' | 'error';
 @Check('report_buckets_scheme_check', `scheme IN ('bearer', 'session')`)
 @Check('report_buckets_kind_check', `kind IN ('latency', 'error')`)
 export class ReportBucket {
+  /** Seconds that the stretch lasts. */
+  @PrimaryColumn('integer', { ...KEY })
+  span!: number;
+
   /** The beginning of the stretch, on the database's clock; a multiple of {@link span} since the epoch. */
   @PrimaryColumn('timestamptz', { ...KEY })
   at!: Date;
-
-  /** Seconds. */
-  @PrimaryColumn('integer', { ...KEY })
-  span!: number;
 
   @PrimaryColumn('text', { ...KEY })
   scheme!: Scheme;

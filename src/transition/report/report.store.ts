@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 import type { LatencyBins } from './latency-histogram.js';
+import type { Window } from './report-window.js';
 import { SCHEMES } from './scheme.js';
 import type { Scheme } from './scheme.js';
 
@@ -18,64 +19,110 @@ export interface Figures {
 
 export type FiguresByScheme = Readonly<Record<Scheme, Figures>>;
 
-/** Milliseconds, on the database's clock: from `since` until just before `until`. */
-export interface Window {
-  readonly since: number;
-  readonly until: number;
+/** A user agent that sessions are used with. */
+export interface SessionAgent {
+  readonly userAgent: string;
+  readonly users: number;
+  readonly requests: number;
+  readonly lastSeen: Date;
 }
 
 interface Row {
   readonly [column: string]: unknown;
+  /** Seconds since the epoch. */
+  readonly slot: number;
   readonly scheme: Scheme;
   readonly kind: 'latency' | 'error' | 'users' | 'logout';
   readonly key: string;
   readonly n: number;
 }
 
-/** A stretch belongs to a window if it begins in it or reaches into it. */
-const SUMS = `
-  WITH w AS (SELECT to_timestamp($1::float8 / 1000) AS since, to_timestamp($2::float8 / 1000) AS until)
-  SELECT scheme, kind, key, sum(n)::float8 AS n FROM report_buckets, w
-  WHERE at > w.since - interval '1 hour' AND at < w.until AND at + make_interval(secs => span) > w.since
-  GROUP BY scheme, kind, key
-  UNION ALL
-  SELECT scheme, 'users', '', count(DISTINCT user_id)::float8 FROM scheme_uses, w
-  WHERE at > w.since - interval '1 day' AND at < w.until AND last_at >= w.since AND first_at < w.until
-  GROUP BY scheme
-  UNION ALL
-  SELECT scheme, 'logout', cause, count(*)::float8 FROM unexpected_logouts, w
-  WHERE at >= w.since AND at < w.until
-  GROUP BY scheme, cause`;
+const WINDOW = `
+  WITH w AS (SELECT to_timestamp($1::float8 / 1000) AS since, to_timestamp($2::float8 / 1000) AS until)`;
 
-/** Reads what all nodes have written. */
+/** The beginning of the bucket that a time is in; 0 if the whole window is one. */
+const SLOT = (time: string) =>
+  `CASE WHEN $3::integer = 0 THEN 0 ELSE floor(extract(epoch FROM ${time}) / $3::integer) * $3::integer END::float8`;
+
+/** Whether a user was there between the first and the last time that is kept of a stretch does not matter at its edges. */
+const USED = `span = ANY ('{60,3600,86400}') AND at > w.since - interval '1 day' AND at < w.until
+    AND last_at >= w.since AND first_at < w.until`;
+
+/** A stretch belongs to a window if it reaches into it. */
+const SUMS = `${WINDOW}
+  SELECT ${SLOT('at')} AS slot, scheme, kind, key, sum(n)::float8 AS n FROM report_buckets, w
+  WHERE span = ANY ('{1,60,3600}') AND at > w.since - interval '1 hour' AND at < w.until
+    AND at + make_interval(secs => span) > w.since
+  GROUP BY 1, scheme, kind, key
+  UNION ALL
+  SELECT ${SLOT('at')}, scheme, 'users', '', count(DISTINCT user_id)::float8 FROM scheme_uses, w
+  WHERE ${USED} GROUP BY 1, scheme
+  UNION ALL
+  SELECT ${SLOT('at')}, scheme, 'logout', cause, count(*)::float8 FROM unexpected_logouts, w
+  WHERE at >= w.since AND at < w.until GROUP BY 1, scheme, cause`;
+
+/** What comes after the hundredth is added up. */
+const AGENTS = `${WINDOW},
+  used AS (
+    SELECT user_agent, user_id, requests, last_at FROM scheme_uses, w WHERE scheme = 'session' AND ${USED}
+  ), ranked AS (
+    SELECT user_agent, row_number() OVER (ORDER BY count(DISTINCT user_id) DESC, user_agent) AS place
+    FROM used GROUP BY user_agent
+  )
+  SELECT CASE WHEN place <= 100 THEN user_agent ELSE 'other' END AS "userAgent", count(DISTINCT user_id)::float8 AS users,
+    sum(requests)::float8 AS requests, max(last_at) AS "lastSeen"
+  FROM used JOIN ranked USING (user_agent) GROUP BY 1 ORDER BY users DESC, requests DESC, 1`;
+
+/** Reads what all nodes have written: at most five seconds behind. */
 @Injectable()
 export class ReportStore {
   constructor(private readonly database: Database) {}
 
   /**
-   * The figures of both schemes, one statement. Up to five seconds behind. Exact to the second in the last hour, to the
-   * minute in the last three days, to the hour before: what a stretch of that length reaches into counts whole. Cheap enough to be asked
-   * every few seconds for windows of hours.
+   * The figures of both schemes in one statement, cheap enough to be asked for every few seconds. Edges are exact to the second
+   * in the last hour, to the minute in the last three days, and to the hour before: what is kept of a stretch counts whole.
    */
   async figures(window: Window): Promise<FiguresByScheme> {
-    const rows = await this.database.query<Row>(SUMS, [window.since, window.until]);
-    return Object.fromEntries(SCHEMES.map((scheme) => [scheme, figuresOf(rows, scheme)])) as Record<
-      Scheme,
-      Figures
-    >;
+    return figuresOf(await this.rows(window, 0));
+  }
+
+  /** The same by stretches of `seconds`, by their beginning in seconds since the epoch. Those without requests are left out. */
+  async buckets(window: Window, seconds: number): Promise<ReadonlyMap<number, FiguresByScheme>> {
+    const bySlot = new Map<number, Row[]>();
+    for (const row of await this.rows(window, seconds)) {
+      const rows = bySlot.get(row.slot);
+      if (rows === undefined) bySlot.set(row.slot, [row]);
+      else rows.push(row);
+    }
+    return new Map([...bySlot].map(([slot, rows]) => [slot, figuresOf(rows)]));
+  }
+
+  /** Who still uses sessions: the user agents with most users first, at most a hundred and `other`. */
+  async sessionAgents({ since, until }: Window): Promise<SessionAgent[]> {
+    return this.database.query<SessionAgent & Record<string, unknown>>(AGENTS, [since, until]);
+  }
+
+  private rows({ since, until }: Window, seconds: number): Promise<Row[]> {
+    return this.database.query<Row>(SUMS, [since, until, seconds]);
   }
 }
 
-function figuresOf(rows: readonly Row[], scheme: Scheme): Figures {
-  const own = rows.filter((row) => row.scheme === scheme);
-  const of = (kind: Row['kind']) =>
-    own.filter((row) => row.kind === kind).map(({ key, n }) => [key, n] as const);
-  const latency = new Map(of('latency').map(([bin, n]) => [Number(bin), n]));
-  return {
-    requests: [...latency.values()].reduce((sum, n) => sum + n, 0),
-    users: of('users')[0]?.[1] ?? 0,
-    errors: new Map(of('error')),
-    latency,
-    unexpectedLogouts: new Map(of('logout')),
-  };
+/** The figures of both schemes. Rows of nothing are figures of nothing. */
+export function figuresOf(rows: readonly Row[]): FiguresByScheme {
+  return Object.fromEntries(
+    SCHEMES.map((scheme) => {
+      const own = rows.filter((row) => row.scheme === scheme);
+      const of = (kind: Row['kind']) =>
+        own.filter((row) => row.kind === kind).map(({ key, n }) => [key, n] as const);
+      const latency = new Map(of('latency').map(([bin, n]) => [Number(bin), n]));
+      const figures: Figures = {
+        requests: [...latency.values()].reduce((sum, n) => sum + n, 0),
+        users: of('users')[0]?.[1] ?? 0,
+        errors: new Map(of('error')),
+        latency,
+        unexpectedLogouts: new Map(of('logout')),
+      };
+      return [scheme, figures];
+    }),
+  ) as unknown as FiguresByScheme;
 }

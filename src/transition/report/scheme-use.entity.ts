@@ -11,13 +11,13 @@ const KEY = { primaryKeyConstraintName: 'scheme_uses_pkey' };
 @Entity('scheme_uses')
 @Check('scheme_uses_scheme_check', `scheme IN ('bearer', 'session')`)
 export class SchemeUse {
+  /** Seconds that the stretch lasts. */
+  @PrimaryColumn('integer', { ...KEY })
+  span!: number;
+
   /** The beginning of the stretch, on the database's clock; a multiple of {@link span} since the epoch. */
   @PrimaryColumn('timestamptz', { ...KEY })
   at!: Date;
-
-  /** Seconds. */
-  @PrimaryColumn('integer', { ...KEY })
-  span!: number;
 
   @PrimaryColumn('text', { ...KEY })
   scheme!: Scheme;

@@ -77,6 +77,15 @@ export class UseTally {
     return this.first.length === 0 && this.again.length === 0;
   }
 
+  /** Distinct users of the latest minute. */
+  users(): Record<Scheme, number> {
+    const latest = this.minutes.get(Math.max(...this.minutes.keys()));
+    const rows = [...(latest?.values() ?? [])].map(({ row }) => row);
+    const of = (scheme: Scheme) =>
+      new Set(rows.filter((row) => row.scheme === scheme).map(({ userId }) => userId)).size;
+    return { bearer: of('bearer'), session: of('session') };
+  }
+
   /** What is to be written now; the rest waits for the next time. */
   take(): UseRow[] {
     const taken = [...this.first.splice(0, MAX_PER_BATCH), ...this.again.splice(0, AGAIN_PER_BATCH)];

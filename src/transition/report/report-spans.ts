@@ -1,0 +1,39 @@
+const MINUTE = 60;
+const HOUR = 3_600;
+const DAY = 86_400;
+
+/** From what age on (seconds) stretches of `from` seconds are added up to stretches of `to`. */
+export interface Step {
+  readonly from: number;
+  readonly to: number;
+  readonly age: number;
+}
+
+/** Requests: by the second for an hour, by the minute for three days, then by the hour. */
+export const BUCKET_STEPS: readonly Step[] = [
+  { from: 1, to: MINUTE, age: HOUR },
+  { from: MINUTE, to: HOUR, age: 3 * DAY },
+];
+
+/** Users: by the minute for an hour, by the hour for three days, then by the day. */
+export const USE_STEPS: readonly Step[] = [
+  { from: MINUTE, to: HOUR, age: HOUR },
+  { from: HOUR, to: DAY, age: 3 * DAY },
+];
+
+/** Days that anything is kept. */
+export const RETENTION_DAYS = 92;
+
+/** The stretches, in seconds, that requests may have been added up to at that age (seconds). */
+export function bucketSpanAt(age: number): number {
+  return spanAt(BUCKET_STEPS, age);
+}
+
+/** The same for users: no stretch of the report may be shorter. */
+export function useSpanAt(age: number): number {
+  return spanAt(USE_STEPS, age);
+}
+
+function spanAt(steps: readonly Step[], age: number): number {
+  return steps.findLast((step) => age >= step.age)?.to ?? steps[0]!.from;
+}

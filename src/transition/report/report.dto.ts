@@ -1,0 +1,134 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsISO8601, IsOptional, Matches } from 'class-validator';
+
+/** A date, or a date and time that says its zone. */
+const INSTANT = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?$/;
+const MESSAGE = '$property must be a date such as 2026-11-24 or a time such as 2026-11-24T12:00:00Z';
+
+const AN_INSTANT = [
+  IsOptional(),
+  IsISO8601({ strict: true, strictSeparator: true }, { message: MESSAGE }),
+  Matches(INSTANT, { message: MESSAGE }),
+];
+
+function IsInstant(): PropertyDecorator {
+  return (target, key) => AN_INSTANT.forEach((decorate) => decorate(target, key));
+}
+
+export class ReportQueryDto {
+  @ApiPropertyOptional({
+    format: 'date-time',
+    example: '2026-11-23T12:00:00Z',
+    description: 'At most 92 days before `until`. Default: 24 hours before it',
+  })
+  @IsInstant()
+  since?: string;
+
+  @ApiPropertyOptional({
+    format: 'date-time',
+    example: '2026-11-24T12:00:00Z',
+    description: 'Default, and latest: now',
+  })
+  @IsInstant()
+  until?: string;
+}
+
+class LatencyDto {
+  @ApiProperty({ type: Number, nullable: true, example: 3.4, description: 'Within 5 %; null of no requests' })
+  p50!: number | null;
+
+  @ApiProperty({ type: Number, nullable: true, example: 9.1 })
+  p95!: number | null;
+
+  @ApiProperty({ type: Number, nullable: true, example: 24.2 })
+  p99!: number | null;
+}
+
+const COUNTS = { type: 'object', additionalProperties: { type: 'integer' } } as const;
+
+class UnexpectedLogoutsDto {
+  @ApiProperty({ example: 1, description: 'Logins cut off although nobody ended them; each counts once' })
+  total!: number;
+
+  @ApiProperty({ ...COUNTS, example: { key_removed: 1 } })
+  by_cause!: Record<string, number>;
+}
+
+export class SchemeFiguresDto {
+  @ApiProperty({ example: 12_804 })
+  requests!: number;
+
+  @ApiProperty({ example: 431, description: 'Distinct users who came in' })
+  users!: number;
+
+  @ApiProperty({
+    ...COUNTS,
+    example: { token_expired: 17, rate_limited: 2 },
+    description: 'Answers that were problems, by code',
+  })
+  errors!: Record<string, number>;
+
+  @ApiProperty({ type: LatencyDto })
+  latency_ms!: LatencyDto;
+
+  @ApiProperty({ type: UnexpectedLogoutsDto })
+  unexpected_logouts!: UnexpectedLogoutsDto;
+}
+
+class SchemesDto {
+  @ApiProperty({ type: SchemeFiguresDto })
+  bearer!: SchemeFiguresDto;
+
+  @ApiProperty({ type: SchemeFiguresDto })
+  session!: SchemeFiguresDto;
+}
+
+class SessionAgentDto {
+  @ApiProperty({ example: 'OldApp/2.1 (iOS 17)', description: '`none` if unnamed, `other` for the many' })
+  user_agent!: string;
+
+  @ApiProperty({ example: 57 })
+  users!: number;
+
+  @ApiProperty({ example: 803 })
+  requests!: number;
+
+  @ApiProperty({ type: String, format: 'date-time', example: '2026-11-24T11:59:58.120Z' })
+  last_seen!: Date;
+}
+
+class BucketDto {
+  @ApiProperty({ type: String, format: 'date-time', example: '2026-11-24T11:00:00.000Z' })
+  from!: string;
+
+  @ApiProperty({ type: String, format: 'date-time', example: '2026-11-24T12:00:00.000Z' })
+  to!: string;
+
+  @ApiProperty({ type: SchemesDto })
+  schemes!: SchemesDto;
+}
+
+export class ReportDto {
+  @ApiProperty({ type: String, format: 'date-time', example: '2026-11-23T12:00:00.000Z' })
+  since!: string;
+
+  @ApiProperty({ type: String, format: 'date-time', example: '2026-11-24T12:00:00.000Z' })
+  until!: string;
+
+  @ApiProperty({ type: SchemesDto })
+  schemes!: SchemesDto;
+
+  @ApiProperty({
+    type: [SessionAgentDto],
+    description: 'Those still on sessions, most users first; at most 101',
+  })
+  user_agents!: SessionAgentDto[];
+
+  @ApiProperty({
+    type: [BucketDto],
+    description:
+      'The window in stretches of a minute, an hour or a day, by the age of `since`; at most 94. The first `from` and the ' +
+      'last `to` say what was counted.',
+  })
+  buckets!: BucketDto[];
+}

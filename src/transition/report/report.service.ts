@@ -1,0 +1,81 @@
+import { Injectable } from '@nestjs/common';
+import { RevocationFeed } from '../../tokens/revocation-feed.js';
+import { quantile } from './latency-histogram.js';
+import { Recorder } from './recorder.service.js';
+import type { ReportDto, ReportQueryDto, SchemeFiguresDto } from './report.dto.js';
+import { figuresOf, ReportStore } from './report.store.js';
+import type { Figures, FiguresByScheme } from './report.store.js';
+import { reportWindow } from './report-window.js';
+import type { ReportWindow } from './report-window.js';
+
+/** What all nodes have counted, as administrators read it. */
+@Injectable()
+export class ReportService {
+  constructor(
+    private readonly store: ReportStore,
+    private readonly recorder: Recorder,
+    private readonly feed: RevocationFeed,
+  ) {}
+
+  /** Of this node everything that it has answered before is in it, of the others what is five seconds old. */
+  async report({ since, until }: ReportQueryDto): Promise<ReportDto> {
+    const window = reportWindow(since, until, this.feed.now());
+    await this.recorder.flush();
+    const total = await this.store.figures(window.counted);
+    const buckets = await this.store.buckets(window.counted, window.bucket);
+    const agents = await this.store.sessionAgents(window.counted);
+    return {
+      since: iso(window.asked.since),
+      until: iso(window.asked.until),
+      schemes: viewOf(total),
+      user_agents: agents.map(({ userAgent, users, requests, lastSeen }) => ({
+        user_agent: userAgent,
+        users,
+        requests,
+        last_seen: lastSeen,
+      })),
+      buckets: bucketsOf(window, buckets),
+    };
+  }
+}
+
+/** All of them, also those in which nothing happened. */
+function bucketsOf(
+  { counted: { since, until }, bucket }: ReportWindow,
+  figures: ReadonlyMap<number, FiguresByScheme>,
+): ReportDto['buckets'] {
+  const views: ReportDto['buckets'] = [];
+  for (let slot = Math.floor(since / 1000 / bucket) * bucket; slot * 1000 < until; slot += bucket) {
+    views.push({
+      from: iso(Math.max(slot * 1000, since)),
+      to: iso(Math.min((slot + bucket) * 1000, until)),
+      schemes: viewOf(figures.get(slot) ?? figuresOf([])),
+    });
+  }
+  return views;
+}
+
+function viewOf({ bearer, session }: FiguresByScheme): ReportDto['schemes'] {
+  return { bearer: schemeView(bearer), session: schemeView(session) };
+}
+
+function schemeView({ requests, users, errors, latency, unexpectedLogouts }: Figures): SchemeFiguresDto {
+  return {
+    requests,
+    users,
+    errors: sortedObject(errors),
+    latency_ms: { p50: quantile(latency, 0.5), p95: quantile(latency, 0.95), p99: quantile(latency, 0.99) },
+    unexpected_logouts: {
+      total: [...unexpectedLogouts.values()].reduce((sum, n) => sum + n, 0),
+      by_cause: sortedObject(unexpectedLogouts),
+    },
+  };
+}
+
+function sortedObject(counts: ReadonlyMap<string, number>): Record<string, number> {
+  return Object.fromEntries([...counts].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function iso(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}

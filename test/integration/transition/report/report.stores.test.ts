@@ -1,0 +1,243 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ReportAgeing } from '../../../../src/transition/report/report-ageing.store.js';
+import { ReportStore } from '../../../../src/transition/report/report.store.js';
+import { ReportWriter } from '../../../../src/transition/report/report-writer.store.js';
+import type { CountRow } from '../../../../src/transition/report/request-tally.js';
+import { SessionUseStore } from '../../../../src/transition/report/session-use.store.js';
+import { USE_SPAN } from '../../../../src/transition/report/use-tally.js';
+import type { UseRow } from '../../../../src/transition/report/use-tally.js';
+import { createTestDatabase } from '../../../helpers/database.js';
+import type { TestDatabase } from '../../../helpers/database.js';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+describe('the stores of the report', () => {
+  let db: TestDatabase;
+  let writer: ReportWriter;
+  let store: ReportStore;
+  let ageing: ReportAgeing;
+  let now: number;
+  beforeAll(async () => {
+    db = await createTestDatabase();
+    writer = new ReportWriter(db.database);
+    store = new ReportStore(db.database);
+    ageing = new ReportAgeing(db.database);
+  });
+  afterAll(() => db.drop());
+  beforeEach(async () => {
+    await db.dataSource.query('TRUNCATE report_buckets, scheme_uses, unexpected_logouts, report_nodes');
+    const [row] = await db.database.query<{ now: number }>(
+      'SELECT extract(epoch FROM now())::float8 * 1000 AS now',
+    );
+    now = row!.now;
+  });
+
+  const latency = (at: number, n: number, bin = 10): CountRow => ({
+    at: Math.floor(at / SECOND),
+    scheme: 'bearer',
+    kind: 'latency',
+    key: String(bin),
+    n,
+  });
+  const error = (at: number, n: number, key = 'rate_limited'): CountRow => ({
+    ...latency(at, n),
+    kind: 'error',
+    key,
+  });
+  const use = (at: number, userId: string, last = at, more: Partial<UseRow> = {}): UseRow => ({
+    at: Math.floor(at / MINUTE) * 60,
+    scheme: 'session',
+    userId,
+    userAgent: 'A',
+    requests: 1,
+    first: at,
+    last,
+    ...more,
+  });
+  const write = (counts: CountRow[], uses: UseRow[] = [], node: string = randomUUID(), seq = 1) =>
+    writer.write({ node, seq, counts, uses }, USE_SPAN);
+  const figures = (since: number, until = now + SECOND) => store.figures({ since, until });
+
+  /** Until nothing is left to do. */
+  async function age(batch: number): Promise<void> {
+    for (const step of ageing.steps) while ((await step(batch)) >= batch);
+  }
+
+  const spans = async (table: string) =>
+    (await db.dataSource.query<{ span: number }[]>(`SELECT DISTINCT span FROM ${table} ORDER BY 1`)).map(
+      ({ span }) => span,
+    );
+
+  it('adds up what nodes write at once, and a batch that comes again not at all', async () => {
+    const users = Array.from({ length: 50 }, () => randomUUID());
+    const nodes = Array.from({ length: 8 }, () => randomUUID());
+    for (let seq = 1; seq <= 5; seq++) {
+      await Promise.all(
+        nodes.flatMap((node, index) => {
+          const counts = [latency(now, 1, index), latency(now, 1, 99), error(now, 2)];
+          const uses = users.map((user) => use(now, user));
+          const rows = [counts, uses] as const;
+          const batch = {
+            node,
+            seq,
+            // In another order at each node.
+            counts: index % 2 === 0 ? rows[0] : rows[0].toReversed(),
+            uses: index % 2 === 0 ? rows[1] : rows[1].toReversed(),
+          };
+          return [writer.write(batch, USE_SPAN), writer.write(batch, USE_SPAN)];
+        }),
+      );
+    }
+    const { bearer, session } = await figures(now - MINUTE);
+    expect(bearer.requests).toBe(8 * 5 * 2);
+    expect(bearer.errors).toEqual(new Map([['rate_limited', 8 * 5 * 2]]));
+    expect(bearer.latency.get(99)).toBe(8 * 5);
+    expect(session.users).toBe(50);
+    expect(await store.sessionAgents({ since: now - MINUTE, until: now + SECOND })).toMatchObject([
+      { userAgent: 'A', users: 50, requests: 50 * 8 * 5 },
+    ]);
+  });
+
+  it('writes all of a batch or nothing', async () => {
+    const bad = { ...error(now, 1), scheme: 'neither' as 'bearer' };
+    const node = randomUUID();
+    await expect(write([latency(now, 1), bad], [], node)).rejects.toThrow('report_buckets_scheme_check');
+    expect((await figures(now - MINUTE)).bearer.requests).toBe(0);
+    await write([latency(now, 1)], [], node);
+    expect((await figures(now - MINUTE)).bearer.requests).toBe(1);
+  });
+
+  it('counts by the second, and users by when they were last there', async () => {
+    const [early, late] = [randomUUID(), randomUUID()];
+    const at = Math.floor(now / MINUTE) * MINUTE - 5 * MINUTE;
+    await write(
+      [latency(at + 10 * SECOND, 3), latency(at + 20 * SECOND, 4), error(at + 20 * SECOND, 1)],
+      [use(at + 10 * SECOND, early), use(at + 10 * SECOND, late, at + 20 * SECOND)],
+    );
+    const of = async (since: number, until: number) => {
+      const { bearer, session } = await figures(at + since * SECOND, at + until * SECOND);
+      return [bearer.requests, bearer.errors.get('rate_limited') ?? 0, session.users];
+    };
+    expect(await of(0, 60)).toEqual([7, 1, 2]);
+    expect(await of(15, 60)).toEqual([4, 1, 1]);
+    expect(await of(0, 15)).toEqual([3, 0, 2]);
+    expect(await of(30, 60)).toEqual([0, 0, 0]);
+    expect(await of(-60, 10)).toEqual([0, 0, 0]);
+  });
+
+  it('adds up what gets old and changes no sum by it, in batches of any size', async () => {
+    const users = Array.from({ length: 7 }, () => randomUUID());
+    const counts: CountRow[] = [];
+    const uses = new Map<string, UseRow>();
+    for (let i = 0; i < 400; i++) {
+      // From now back to a month ago, ever further apart.
+      const at = now - SECOND - (i / 400) ** 4 * 30 * DAY;
+      counts.push(latency(at, 1, i), error(at, 1, `code_${i % 3}`));
+      const one = use(at, users[i % 7]!, at, { userAgent: `agent ${i % 2}` });
+      uses.set(`${one.at} ${one.userId} ${one.userAgent}`, one);
+    }
+    const merged = new Map<string, CountRow>();
+    for (const row of counts) {
+      const key = `${row.at} ${row.kind} ${row.key}`;
+      merged.set(key, { ...row, n: row.n + (merged.get(key)?.n ?? 0) });
+    }
+    await write([...merged.values()], [...uses.values()]);
+    const window = { since: now - 40 * DAY, until: now };
+    const before = [await figures(window.since), await store.sessionAgents(window)];
+    expect((before[0] as Awaited<ReturnType<typeof figures>>).bearer.requests).toBe(400);
+    await age(17);
+    expect([await figures(window.since), await store.sessionAgents(window)]).toEqual(before);
+    expect(await spans('report_buckets')).toEqual([1, 60, 3600]);
+    expect(await spans('scheme_uses')).toEqual([60, 3600, 86400]);
+    const young = await db.dataSource.query<{ n: number }[]>(
+      `SELECT count(*)::int AS n FROM report_buckets WHERE span > 1 AND at > now() - interval '1 hour'`,
+    );
+    expect(young[0]!.n).toBe(0);
+  });
+
+  it('takes what is written late into stretches that are added up already', async () => {
+    const at = now - 5 * HOUR;
+    await write([latency(at, 1)], [use(at, randomUUID())]);
+    await age(100);
+    await write([latency(at, 1)], [use(at, randomUUID())]);
+    await age(100);
+    const { bearer, session } = await figures(now - DAY);
+    expect([bearer.requests, session.users]).toEqual([2, 2]);
+    expect(await spans('report_buckets')).toEqual([60]);
+  });
+
+  it('does not add up twice when two do it at once', async () => {
+    const at = now - 5 * HOUR;
+    await write(Array.from({ length: 500 }, (_, bin) => latency(at, 1, bin)));
+    await Promise.all([age(50), age(50), age(50)]);
+    expect((await figures(now - DAY)).bearer.requests).toBe(500);
+  });
+
+  it('keeps nothing for longer than three months', async () => {
+    await write([latency(now - 94 * DAY, 1)], [use(now - 94 * DAY, randomUUID())]);
+    await write([latency(now - 91 * DAY, 1)], [use(now - 91 * DAY, randomUUID())]);
+    await db.dataSource.query(
+      `INSERT INTO unexpected_logouts VALUES ('bearer', 'a', 'x', NULL, now() - interval '94 days')`,
+    );
+    await db.dataSource.query(`UPDATE report_nodes SET at = now() - interval '8 days'`);
+    await age(100);
+    for (const [table, left] of [
+      ['report_buckets', 1],
+      ['scheme_uses', 1],
+      ['unexpected_logouts', 0],
+      ['report_nodes', 0],
+    ] as const) {
+      expect(await db.dataSource.query(`SELECT 1 FROM ${table}`)).toHaveLength(left);
+    }
+  });
+
+  it('tells the figures of each bucket, which add up to the whole', async () => {
+    const begin = Math.floor(now / HOUR) * HOUR - 3 * HOUR;
+    const user = randomUUID();
+    for (let hour = 0; hour < 3; hour++) {
+      const at = begin + hour * HOUR + 10 * MINUTE;
+      await write([latency(at, hour + 1), error(at, 1)], [use(at, user)]);
+    }
+    const buckets = await store.buckets({ since: begin, until: now }, 3600);
+    expect([...buckets].map(([slot, { bearer, session }]) => [slot, bearer.requests, session.users])).toEqual(
+      [0, 1, 2].map((hour) => [(begin + hour * HOUR) / SECOND, hour + 1, 1]),
+    );
+    expect((await figures(begin)).session.users).toBe(1);
+  });
+
+  it('lists the hundred user agents that most users have, and the rest as one', async () => {
+    const uses = Array.from({ length: 130 }, (_, i) =>
+      use(now, randomUUID(), now, { userAgent: `agent ${i}`, requests: 2 }),
+    );
+    uses.push(use(now, randomUUID(), now, { userAgent: 'agent 7' }));
+    await write([], uses);
+    const agents = await store.sessionAgents({ since: now - MINUTE, until: now + SECOND });
+    expect(agents).toHaveLength(101);
+    expect(agents.find(({ userAgent }) => userAgent === 'agent 7')).toMatchObject({ users: 2, requests: 3 });
+    expect(agents.find(({ userAgent }) => userAgent === 'other')).toMatchObject({ users: 30, requests: 60 });
+  });
+
+  it('tells once for each user when a session was last used, page by page', async () => {
+    const sessions = new SessionUseStore(db.database);
+    const users = Array.from({ length: 5 }, () => randomUUID()).toSorted();
+    await write(
+      [],
+      users.flatMap((user) => [
+        use(now - 2 * DAY, user, now - 2 * DAY, { userAgent: 'old' }),
+        use(now - DAY, user, now - DAY, { userAgent: 'new' }),
+      ]),
+    );
+    await write([], [use(now - 40 * DAY, randomUUID()), use(now, randomUUID(), now, { scheme: 'bearer' })]);
+    const first = await sessions.latest(30, 3);
+    const rest = await sessions.latest(30, 3, first.at(-1)!.userId);
+    expect([...first, ...rest].map(({ userId }) => userId)).toEqual(users);
+    for (const { userAgent, lastSeen } of first) {
+      expect(userAgent).toBe('new');
+      expect(Math.abs(lastSeen.getTime() - (now - DAY))).toBeLessThan(2);
+    }
+  });
+});
