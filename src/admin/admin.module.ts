@@ -3,13 +3,14 @@ import { AuditModule } from '../audit/audit.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { UsersModule } from '../users/users.module.js';
 import { BulkRevocation } from './bulk-revocation.service.js';
+import { AdminKeysController } from './keys.admin.controller.js';
 import { AdminTokensController } from './tokens.admin.controller.js';
 import { UserChanges } from './user-changes.service.js';
 import { AdminUsersController } from './users.admin.controller.js';
 
 @Module({
   imports: [AuditModule, TokensModule, UsersModule],
-  controllers: [AdminUsersController, AdminTokensController],
+  controllers: [AdminUsersController, AdminTokensController, AdminKeysController],
   providers: [BulkRevocation, UserChanges],
   exports: [BulkRevocation, UserChanges],
 })

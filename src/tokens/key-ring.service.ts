@@ -109,8 +109,14 @@ export class KeyRing {
   /** From the moment this returns nothing signed by that key is accepted here, and within a second anywhere. */
   async distrust(kid: string, origin: Origin, actorId?: string): Promise<Distrust> {
     const { jwtSecret } = this.config;
-    const spare = await this.newKey();
-    return this.change(() => this.store.distrust(kid, spare, fingerprint(jwtSecret), origin, actorId));
+    const key = (await this.store.load()).keys.find((candidate) => candidate.kid === kid);
+    if (key === undefined) return 'unknown';
+    // Making a key takes a second or more: not for nothing.
+    const spare = key.distrusted ? undefined : await this.newKey();
+    return this.change(async () => {
+      if (spare === undefined) return 'distrusted';
+      return this.store.distrust(kid, spare, fingerprint(jwtSecret), origin, actorId);
+    });
   }
 
   async list(): Promise<KeyView[]> {

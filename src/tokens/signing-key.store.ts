@@ -82,8 +82,8 @@ export class SigningKeyStore {
     origin: Origin,
     actorId?: string,
   ): Promise<void> {
-    await sql.query(INSERT, [key.kid, JSON.stringify(key.publicJwk), key.privatePem, after]);
-    await this.changed(sql, cause, key.kid, origin, actorId);
+    await this.insert(sql, key, after);
+    await this.changed(sql, cause, { kid: key.kid }, origin, actorId);
   }
 
   async reEncrypt(sql: Sql, key: StoredKey): Promise<void> {
@@ -125,13 +125,13 @@ export class SigningKeyStore {
       if (key === undefined) return 'unknown';
       if (key.distrusted) return 'distrusted';
       await sql.query(DISTRUST, [kid]);
-      await this.changed(sql, 'distrusted', kid, origin, actorId);
       const { current, next } = ringAt(keys, now, longestExpiry);
-      if (current?.kid !== kid) return 'distrusted';
-      if (next[0] === undefined) {
+      const successor = current?.kid === kid ? (next[0]?.kid ?? spare.kid) : undefined;
+      if (successor !== undefined && next[0] === undefined) {
         assertSame(secret, fingerprint);
-        await this.add(sql, spare, 0, 'created', origin, actorId);
-      } else await sql.query(PROMOTE, [next[0].kid]);
+        await this.insert(sql, spare, 0);
+      } else if (successor !== undefined) await sql.query(PROMOTE, [successor]);
+      await this.changed(sql, 'distrusted', { kid, successor }, origin, actorId);
       return 'distrusted';
     });
   }
@@ -154,15 +154,20 @@ export class SigningKeyStore {
     });
   }
 
+  private async insert(sql: Sql, { kid, publicJwk, privatePem }: StoredKey, after: number): Promise<void> {
+    await sql.query(INSERT, [kid, JSON.stringify(publicJwk), privatePem, after]);
+  }
+
+  /** One event for each change, whatever follows from it. */
   private async changed(
     sql: Sql,
     cause: string,
-    kid: string,
+    detail: { readonly kid: string; readonly successor?: string | undefined },
     origin: Origin,
     actorId?: string,
   ): Promise<void> {
     await this.state.bump(sql, KEYS_TOPIC);
-    await this.audit.add({ event: 'key', cause, actorId, detail: { kid } }, origin, sql);
+    await this.audit.add({ event: 'key', cause, actorId, detail }, origin, sql);
   }
 }
 

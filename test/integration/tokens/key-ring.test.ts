@@ -247,12 +247,13 @@ describe('a change of the key ring', () => {
     const kid = await signer(node);
     const load = node.store.load.bind(node.store);
     const gate = Promise.withResolvers<void>();
-    vi.spyOn(node.store, 'load').mockImplementationOnce(async () => {
+    const reading = vi.spyOn(node.store, 'load').mockImplementationOnce(async () => {
       const before = await load();
       await gate.promise;
       return before;
     });
     const late = node.ring.reload();
+    await vi.waitFor(() => expect(reading).toHaveBeenCalled());
     const distrusted = node.ring.distrust(kid, NO_ORIGIN);
     await vi.waitFor(async () => expect(await causes()).toContain('distrusted'));
     gate.resolve();

@@ -1,0 +1,228 @@
+import { randomUUID } from 'node:crypto';
+import { decodeProtectedHeader } from 'jose';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createTestApp } from '../helpers/app.js';
+import type { TestApp } from '../helpers/app.js';
+import {
+  aUser,
+  bearer,
+  codeOf,
+  get,
+  login,
+  sql,
+  tryLogin,
+  tryRefresh,
+  until,
+  verify,
+} from '../helpers/client.js';
+import type { Reply, Tokens } from '../helpers/client.js';
+
+interface Key {
+  readonly kid: string;
+  readonly state: string;
+  readonly promote_at: string;
+}
+
+let one: TestApp;
+let two: TestApp;
+let token: string;
+beforeEach(async () => {
+  one = await createTestApp();
+  two = await createTestApp({ db: one.db });
+  token = (await login(one)).access_token;
+});
+afterEach(async () => {
+  await two.close();
+  await one.close();
+});
+
+const refusal = (reply: Reply) => `${reply.statusCode} ${codeOf(reply)}`;
+const kidOf = ({ access_token }: Pick<Tokens, 'access_token'>) => decodeProtectedHeader(access_token).kid!;
+
+function call(method: 'POST' | 'DELETE', path: string, node = one, as = token): Promise<Reply> {
+  return node.app.inject({ method, url: `/admin/keys${path}`, ...bearer(as) });
+}
+async function keys(node = one, as = token): Promise<Key[]> {
+  const reply = await get(node, '/admin/keys', as);
+  expect(reply.statusCode, reply.body).toBe(200);
+  return reply.json<{ keys: Key[] }>().keys;
+}
+const published = async (node: TestApp) =>
+  (await get(node, '/.well-known/jwks.json')).json<{ keys: { kid: string }[] }>().keys.map(({ kid }) => kid);
+const events = () =>
+  sql<{ cause: string; detail: object; actor: boolean }>(
+    one,
+    `SELECT cause, detail, actor_id IS NOT NULL AS actor FROM audit_events
+      WHERE event = 'key' AND cause NOT IN ('created', 'imported') ORDER BY id`,
+  );
+
+describe('the signing keys', () => {
+  it('are listed with their state, and with nothing private', async () => {
+    const reply = await get(one, '/admin/keys', token);
+    const { kid } = { kid: kidOf({ access_token: token }) };
+    expect(reply.json()).toEqual({
+      keys: [
+        {
+          kid,
+          state: 'current',
+          created_at: expect.stringMatching(/Z$/),
+          promote_at: expect.stringMatching(/Z$/),
+          distrusted_at: null,
+        },
+      ],
+      next_cursor: null,
+    });
+  });
+
+  it('rotate once, however often that is asked on whatever node', async () => {
+    const [current] = await keys();
+    const replies = await Promise.all([one, two, one, two].map((node) => call('POST', '/rotate', node)));
+    const rings = replies.map((reply) => {
+      expect(reply.statusCode, reply.body).toBe(200);
+      return reply.json<{ keys: Key[]; promote_at: string }>();
+    });
+    expect(new Set(rings.map((ring) => JSON.stringify(ring))).size).toBe(1);
+    const [{ keys: ring, promote_at }] = rings as [{ keys: Key[]; promote_at: string }];
+    expect(ring.map(({ state }) => state)).toEqual(['next', 'current']);
+    expect(ring[1]!.kid).toBe(current!.kid);
+    expect(promote_at).toBe(ring[0]!.promote_at);
+    expect(Date.parse(promote_at) - Date.now()).toBeGreaterThan(800_000);
+    expect(await keys()).toEqual(ring);
+    for (const node of [one, two]) {
+      await until(async () => (await published(node)).includes(ring[0]!.kid), 1_000);
+      expect(kidOf(await login(node))).toBe(current!.kid);
+    }
+    expect(await events()).toEqual([{ cause: 'rotated', detail: { kid: ring[0]!.kid }, actor: true }]);
+  });
+
+  it('rotate under load without failing a request, on nodes that learn of it each in their own time', async () => {
+    const user = await aUser(one);
+    const before = await login(two, user);
+    const first = kidOf(before);
+    const next = (await call('POST', '/rotate')).json<{ keys: Key[] }>().keys[0]!.kid;
+    const failures: string[] = [];
+    const signed = { one: new Set<string>(), two: new Set<string>() };
+    let running = true;
+    let requests = 0;
+    const note = (reply: Reply, status = 200) => {
+      requests += 1;
+      if (reply.statusCode !== status) failures.push(`${reply.statusCode} ${reply.body}`);
+    };
+    async function hammer(index: number): Promise<void> {
+      const [here, there] = index % 2 === 0 ? ([one, two] as const) : ([two, one] as const);
+      while (running) {
+        const began = await tryLogin(here, user);
+        note(began);
+        let tokens = began.json<Tokens>();
+        for (let round = 0; round < 5; round++) {
+          signed[here === one ? 'one' : 'two'].add(kidOf(tokens));
+          note(await get(there, '/auth/verify', tokens.access_token), 204);
+          note(await get(here, '/auth/verify', before.access_token), 204);
+          const refreshed = await tryRefresh(round % 2 === 0 ? there : here, tokens.refresh_token);
+          note(refreshed);
+          tokens = refreshed.json<Tokens>();
+          note(await get(here, '/auth/verify', tokens.access_token), 204);
+        }
+      }
+    }
+    const load = Promise.all([0, 1, 2, 3].map(hammer));
+    // As if the dwell were nearly over; nodes hear of changed rows as of any change of the ring.
+    await sql(
+      one,
+      `UPDATE signing_keys SET promote_at = clock_timestamp() + interval '700 ms' WHERE kid = $1`,
+      [next],
+    );
+    await sql(one, `UPDATE service_state SET versions = jsonb_set(versions, '{keys}', '1000')`);
+    await until(async () => signed.one.has(next) && signed.two.has(next), 15_000);
+    running = false;
+    await load;
+    expect(failures).toEqual([]);
+    expect(requests).toBeGreaterThan(50);
+    for (const kids of Object.values(signed)) expect([...kids].toSorted()).toEqual([first, next].toSorted());
+    const states = new Map((await keys()).map(({ kid, state }) => [kid, state]));
+    expect([states.get(next), states.get(first)]).toEqual(['current', 'previous']);
+    for (const node of [one, two])
+      expect((await published(node)).toSorted()).toEqual([first, next].toSorted());
+  });
+
+  it('are distrusted at once here and within a second elsewhere, and a successor signs', async () => {
+    const user = await aUser(one);
+    const before = await login(two, user);
+    expect(await verify(two, before.access_token)).toBe('204');
+    const kid = kidOf(before);
+    expect((await call('DELETE', `/${kid}`)).statusCode).toBe(204);
+    expect(await verify(one, before.access_token)).toBe('401 token_invalid');
+    await until(async () => (await verify(two, before.access_token)) === '401 token_invalid', 1_000);
+    const after = await tryRefresh(two, before.refresh_token);
+    expect(after.statusCode).toBe(200);
+    expect(kidOf(after.json())).not.toBe(kid);
+    for (const node of [one, two]) {
+      expect(await published(node)).toEqual([kidOf(after.json())]);
+      expect(await verify(node, after.json<Tokens>().access_token)).toBe('204');
+    }
+    token = (await login(one)).access_token;
+    expect((await keys()).map((key) => [key.kid, key.state])).toEqual([
+      [kidOf(after.json()), 'current'],
+      [kid, 'distrusted'],
+    ]);
+    // Again, also elsewhere, is no change and no event; what followed from it is in the one that there is.
+    expect((await call('DELETE', `/${kid}`, two)).statusCode).toBe(204);
+    expect(await events()).toEqual([
+      { cause: 'distrusted', detail: { kid, successor: kidOf(after.json()) }, actor: true },
+    ]);
+  });
+
+  it('hand over to the next one where there is one', async () => {
+    const kid = kidOf({ access_token: token });
+    const next = (await call('POST', '/rotate')).json<{ keys: Key[] }>().keys[0]!.kid;
+    expect((await call('DELETE', `/${kid}`)).statusCode).toBe(204);
+    const tokens = await login(one);
+    expect(kidOf(tokens)).toBe(next);
+    token = tokens.access_token;
+    expect(await keys()).toMatchObject([{ kid: next, state: 'current' }, { state: 'distrusted' }]);
+  });
+
+  it('are known from unknown ones', async () => {
+    for (const kid of [
+      'unknown',
+      'x'.repeat(43),
+      '%27%20OR%201=1',
+      '%F0%9F%92%A5',
+      '__proto__',
+      '%00',
+      'rotate',
+    ]) {
+      expect(refusal(await call('DELETE', `/${kid}`))).toBe('404 not_found');
+    }
+    expect((await call('DELETE', `/%ED%A0%80`)).statusCode).toBeLessThan(500);
+    expect((await call('DELETE', `/${'x'.repeat(300)}`)).statusCode).toBeLessThan(500);
+    expect(await events()).toEqual([]);
+  });
+
+  it('come in pages', async () => {
+    await call('POST', '/rotate');
+    const all = await keys();
+    const page = (await get(one, '/admin/keys?limit=1', token)).json<{ keys: Key[]; next_cursor: string }>();
+    expect(page.keys).toEqual(all.slice(0, 1));
+    const rest = (await get(one, `/admin/keys?limit=1&cursor=${page.next_cursor}`, token)).json();
+    expect(rest).toEqual({ keys: all.slice(1), next_cursor: null });
+    for (const query of [
+      'limit=0',
+      'cursor=AAAA',
+      `cursor=${'A'.repeat(2000)}`,
+      'cursor=a&cursor=b',
+      'state=next',
+    ]) {
+      expect(refusal(await get(one, `/admin/keys?${query}`, token))).toBe('400 validation_failed');
+    }
+  });
+
+  it('are closed to others', async () => {
+    const own = (await login(one, await aUser(one))).access_token;
+    expect(refusal(await get(one, '/admin/keys', own))).toBe('403 forbidden');
+    expect(refusal(await call('POST', '/rotate', one, own))).toBe('403 forbidden');
+    expect(refusal(await call('DELETE', `/${kidOf({ access_token: own })}`, one, own))).toBe('403 forbidden');
+    expect(refusal(await get(one, '/admin/keys'))).toBe('401 token_missing');
+    expect(refusal(await call('DELETE', `/${randomUUID()}`, one, 'x.y.z'))).toBe('401 token_malformed');
+  });
+});
