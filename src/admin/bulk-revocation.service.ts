@@ -38,7 +38,7 @@ export class BulkRevocation {
   ) {}
 
   /**
-   * Says how many live logins ended. What began before the call and matches is over when it returns, what begins later
+   * Says how many live logins ended, sessions that have none included. What began before the call and matches is over when it returns, what begins later
    * goes on. Sessions end with their logins, and with a filter of users alone also those that have none. Each login that
    * ends leaves an event, the call another with the filter and the sum. Throws 503 when the database fails it on the way:
    * what has ended has ended, and repeating it ends the rest.
@@ -95,7 +95,7 @@ export class BulkRevocation {
       const event = { event: 'revoke', cause: 'revoke', actorId: actor.actorId };
       const entries = ended.map(({ sid, userId }) => ({ ...event, sid, userId }));
       await this.audit.addAll(entries, actor.origin, endings.sql);
-      return countLive(ended);
+      return countLive(ended) + endings.others;
     });
   }
 

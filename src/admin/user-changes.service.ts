@@ -82,8 +82,8 @@ export class UserChanges {
   /** Says how many logins ended. */
   private async end(endings: Endings, id: string, events: readonly Event[]): Promise<number> {
     const causes = new Set(events.map(({ cause }) => cause));
-    if (causes.has('disabled')) return countLive(await endings.user(id, 'disable'));
-    if (causes.has('password')) return countLive(await endings.user(id, 'password'));
+    if (causes.has('disabled')) return countLive(await endings.user(id, 'disable')) + endings.others;
+    if (causes.has('password')) return countLive(await endings.user(id, 'password')) + endings.others;
     if (causes.has('role')) await endings.accessTokens(id);
     return 0;
   }

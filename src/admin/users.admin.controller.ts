@@ -94,8 +94,7 @@ export class AdminUsersController {
   @HttpCode(200)
   @ApiOperation({
     summary: 'Log a user out everywhere',
-    description:
-      'Every login of the user ends at once, by token and by session. `revoked` counts those by token.',
+    description: 'Every login of the user ends at once, by token and by session.',
   })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({ type: RevokedDto })

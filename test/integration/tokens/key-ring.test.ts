@@ -97,7 +97,7 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const feed of feeds) feed.onApplicationShutdown();
   feeds = [];
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 10 });
 });
 
 describe('the start of a key ring', () => {
