@@ -11,6 +11,7 @@ import { UsersModule } from '../users/users.module.js';
 import { AuthController } from './auth.controller.js';
 import { CredentialCheck } from './credential-check.service.js';
 import { DevicesController } from './devices.controller.js';
+import { FailureFloor } from './failure-floor.js';
 import { JwtAuthGuard } from './jwt-auth.guard.js';
 import { JwtStrategy } from './jwt.strategy.js';
 import { LocalStrategy } from './local.strategy.js';
@@ -47,6 +48,7 @@ import { WellKnownController } from './well-known.controller.js';
   controllers: [AuthController, DevicesController, VerifyController, WellKnownController],
   providers: [
     CredentialCheck,
+    FailureFloor,
     JwtAuthGuard,
     JwtStrategy,
     LocalStrategy,

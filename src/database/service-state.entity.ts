@@ -19,6 +19,10 @@ export class ServiceState {
   @Column('integer', { name: 'max_token_expiry', default: 0 })
   maxTokenExpiry!: number;
 
+  /** No failed login is answered sooner, in milliseconds: above the dearest hash that was imported. */
+  @Column('integer', { name: 'failure_floor', default: 0 })
+  failureFloor!: number;
+
   /** Grows when a node that follows must read something again: topic to version. */
   @Column('jsonb', { default: {} })
   versions!: Record<string, number>;

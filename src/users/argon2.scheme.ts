@@ -5,29 +5,36 @@ import type { PasswordScheme } from './password-scheme.js';
 const PARAMETERS = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 const CURRENT = `$argon2id$v=19$m=${PARAMETERS.memoryCost},t=${PARAMETERS.timeCost},p=${PARAMETERS.parallelism}$`;
 
-/**
- * The dearest hash that is checked: 128 MiB, and as much as three passes over them. A text that asks for terabytes would
- * end the process, one that asks for hours would hold a lane; and the slowest has to stay below the floor of failures.
- */
+/** A text that asks for terabytes would end the process, in KiB; one that asks for hours would hold a lane. */
 const MAX_MEMORY = 131_072;
-const MAX_WORK = 3 * MAX_MEMORY;
 const MAX_LANES = 16;
 
-/** argon2id in PHC form: what new passwords are stored as. */
+/** Milliseconds for each mebibyte in each pass. */
+const COST = 0.5;
+
+/** argon2id or argon2i in PHC form; Django puts `argon2` before it. */
+const FORM = /^(?:argon2)?(?<phc>\$argon2(?:id|i)\$.*)$/s;
+
+/** Shorter tags and salts are nobody's, in bytes. */
+const MIN_TAG = 16;
+
+/** Argon2 in PHC form: argon2id is what new passwords are stored as, argon2i and other parameters come from elsewhere. */
 export class Argon2Scheme implements PasswordScheme {
-  /** Only well-formed texts of bearable cost. */
-  matches(stored: string): boolean {
-    if (!stored.startsWith('$argon2id$')) return false;
+  costOf(stored: string): number | undefined {
+    const phc = phcOf(stored);
+    if (phc === undefined) return undefined;
     try {
-      const { memoryCost, timeCost, parallelism } = parseOptions(stored);
-      return memoryCost <= MAX_MEMORY && memoryCost * timeCost <= MAX_WORK && parallelism <= MAX_LANES;
+      const { memoryCost, timeCost, parallelism, outputLen } = parseOptions(phc);
+      if (outputLen < MIN_TAG) return undefined;
+      if (memoryCost > MAX_MEMORY || parallelism > MAX_LANES) return Infinity;
+      return (memoryCost / 1024) * timeCost * COST;
     } catch {
-      return false;
+      return undefined;
     }
   }
 
   verify(stored: string, password: string): Promise<boolean> {
-    return verify(stored, password);
+    return verify(phcOf(stored) ?? '', password);
   }
 
   isOutdated(stored: string): boolean {
@@ -43,4 +50,8 @@ export class Argon2Scheme implements PasswordScheme {
   hashOfNothing(salt: Buffer, tag: Buffer): string {
     return CURRENT + [salt, tag].map((part) => part.toString('base64').replaceAll('=', '')).join('$');
   }
+}
+
+function phcOf(stored: string): string | undefined {
+  return FORM.exec(stored)?.groups?.['phc'];
 }

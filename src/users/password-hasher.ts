@@ -3,17 +3,36 @@ import { availableParallelism } from 'node:os';
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../common/clock.js';
 import { Argon2Scheme } from './argon2.scheme.js';
+import { bcryptScheme } from './foreign/bcrypt.scheme.js';
+import { deviseScheme } from './foreign/devise.scheme.js';
+import { firebaseScryptScheme } from './foreign/firebase-scrypt.scheme.js';
+import { pbkdf2Scheme } from './foreign/pbkdf2.scheme.js';
+import { scryptScheme } from './foreign/scrypt.scheme.js';
 import type { PasswordScheme } from './password-scheme.js';
 import { WorkQueue } from './work-queue.js';
 
 /** A storm of logins must not slow the authenticated API: a core stays for it, where there is more than one. */
 const LANES = Math.max(1, availableParallelism() - 1);
 
-/** At some 20 ms each the last one waits for a few seconds at most. */
+/** At some 20 ms each the last one waits for a few seconds at most; a dearer check counts as several. */
 const MAX_WAITING = 128;
+const UNIT = 20;
 
-/** No failed login is answered sooner, in milliseconds: above the slowest scheme, so that time tells nothing. */
+/** No failed login is answered sooner, in milliseconds: above the cost of the passwords that are set here. */
 const FAILURE_FLOOR = 250;
+
+/** How far the floor is above the dearest hash that is stored, so that time tells nothing also where two spellings are tried. */
+const HEADROOM = 2.5;
+
+/** The dearest hash that is checked, in milliseconds (see PasswordScheme): bcrypt 13, scrypt of 128 MiB, PBKDF2 of 3 million. */
+const MAX_COST = 600;
+
+/** No scheme writes more. */
+const MAX_LENGTH = 1_024;
+
+/** What is known of a stored text without a password: how it is checked, or why it cannot be. */
+export type Appraisal =
+  { readonly outcome: 'known'; readonly floor: number } | { readonly outcome: 'unknown' | 'too_costly' };
 
 /**
  * Hashes and checks passwords in one bounded pool. Throws 503 with `Retry-After` at once when it is full. Takes
@@ -22,7 +41,15 @@ const FAILURE_FLOOR = 250;
 @Injectable()
 export class PasswordHasher {
   private readonly current = new Argon2Scheme();
-  private readonly schemes: readonly PasswordScheme[] = [this.current];
+  private readonly schemes: readonly PasswordScheme[] = [
+    this.current,
+    bcryptScheme,
+    pbkdf2Scheme,
+    scryptScheme,
+    firebaseScryptScheme,
+    deviseScheme,
+  ];
+  private floor = FAILURE_FLOOR;
   private readonly pool = new WorkQueue(LANES, MAX_WAITING);
   private readonly nothing = this.current.hashOfNothing(randomBytes(16), randomBytes(32));
 
@@ -32,12 +59,17 @@ export class PasswordHasher {
     return this.pool.run(() => this.current.hash(password));
   }
 
-  /** False for a stored text that is malformed or of an unknown scheme, after as much work. */
+  /** False for a stored text that is malformed, of an unknown scheme or too costly, after as much work as for nobody. */
   async verify(stored: string, password: string): Promise<boolean> {
-    const scheme = this.schemeOf(stored);
+    const found = this.schemeOf(stored);
     // Encoded as UTF-8 all lone surrogates are the same; none can be set, so none can be right.
-    if (scheme === undefined || /\p{Cs}/u.test(password)) return this.verifyNothing(password);
-    return this.pool.run(() => scheme.verify(stored, password).catch(() => false));
+    if (found === undefined || found.cost > MAX_COST || /\p{Cs}/u.test(password)) {
+      return this.verifyNothing(password);
+    }
+    // For whatever came into the database by another way than the import.
+    this.raiseFloor(floorOf(found.cost));
+    const { scheme, cost } = found;
+    return this.pool.run(() => scheme.verify(stored, password).catch(() => false), cost / UNIT);
   }
 
   /** As much work as for a user that exists. Always false. */
@@ -46,18 +78,42 @@ export class PasswordHasher {
     return false;
   }
 
-  /** Whether the scheme or its parameters are no longer those of {@link hash}. */
-  needsRehash(stored: string): boolean {
-    return this.schemeOf(stored)?.isOutdated(stored) ?? true;
+  /** Whether the hash should be replaced by {@link hash}, now that `password` was found to be its own. */
+  needsRehash(stored: string, password = ''): boolean {
+    return this.schemeOf(stored)?.scheme.isOutdated(stored, password) ?? true;
+  }
+
+  /** Whether {@link verify} can check the text, and the floor for failures that goes with it. */
+  appraise(stored: string): Appraisal {
+    const found = this.schemeOf(stored);
+    if (found === undefined) return { outcome: 'unknown' };
+    return found.cost > MAX_COST
+      ? { outcome: 'too_costly' }
+      : { outcome: 'known', floor: floorOf(found.cost) };
+  }
+
+  /** From now on no failed login is answered sooner than after so many milliseconds. Lowers nothing. */
+  raiseFloor(floor: number): void {
+    this.floor = Math.max(this.floor, Math.min(floor, floorOf(MAX_COST)));
   }
 
   /** Resolves when a failed login that began at `started` (monotonic) may be answered. Holds no thread and no lane. */
   async padFailure(started: number): Promise<void> {
-    const left = FAILURE_FLOOR - (this.clock.monotonic() - started);
+    const left = this.floor - (this.clock.monotonic() - started);
     if (left > 0) await new Promise((resolve) => setTimeout(resolve, left));
   }
 
-  private schemeOf(stored: string): PasswordScheme | undefined {
-    return this.schemes.find((scheme) => scheme.matches(stored));
+  private schemeOf(stored: string): { readonly scheme: PasswordScheme; readonly cost: number } | undefined {
+    if (stored.length > MAX_LENGTH) return undefined;
+    for (const scheme of this.schemes) {
+      const cost = scheme.costOf(stored);
+      if (cost !== undefined) return { scheme, cost };
+    }
+    return undefined;
   }
+}
+
+/** In steps, so that the floor tells little of what is stored. */
+function floorOf(cost: number): number {
+  return Math.max(FAILURE_FLOOR, Math.ceil((cost * HEADROOM) / 250) * 250);
 }

@@ -59,9 +59,12 @@ export class UserService {
     const stored = user?.passwordHash;
     if (user === undefined || stored === null || stored === undefined)
       return this.hasher.verifyNothing(given);
-    const right = await this.hasher.verify(stored, given);
+    // Hashes from elsewhere may be of the text as it was typed, which some keyboards do not write in NFC.
+    const right =
+      (await this.hasher.verify(stored, given)) ||
+      (given !== password && this.hasher.needsRehash(stored) && (await this.hasher.verify(stored, password)));
     // Not for a disabled user: nothing of it may show, not even in time.
-    if (right && user.disabledAt === null && this.hasher.needsRehash(stored)) {
+    if (right && user.disabledAt === null && this.hasher.needsRehash(stored, given)) {
       await this.rehash(user, stored, given);
     }
     return right;

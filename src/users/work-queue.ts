@@ -1,19 +1,25 @@
 import { unavailable } from '../common/common.errors.js';
 
-/** Runs at most `lanes` pieces of work at once, lets `waiting` more wait, and refuses the rest with 503 at once. */
+interface Waiting {
+  readonly weight: number;
+  readonly begin: () => void;
+}
+
+/** Runs at most `lanes` pieces of work at once, lets more wait that weigh `waiting` together, and refuses the rest with 503 at once. */
 export class WorkQueue {
   private running = 0;
-  private readonly queue: (() => void)[] = [];
+  private readonly queue: Waiting[] = [];
+  private weight = 0;
 
   constructor(
     private readonly lanes: number,
     private readonly waiting: number,
   ) {}
 
-  async run<T>(work: () => Promise<T>): Promise<T> {
+  /** `weight`: how long the work takes, in the unit that `waiting` is in. None weighs less than one. */
+  async run<T>(work: () => Promise<T>, weight = 1): Promise<T> {
     if (this.running >= this.lanes) {
-      if (this.queue.length >= this.waiting) throw unavailable(new Error('too much work waiting'), 2);
-      await new Promise<void>((resolve) => this.queue.push(resolve));
+      await this.wait(Math.max(1, weight));
     } else {
       this.running += 1;
     }
@@ -23,7 +29,19 @@ export class WorkQueue {
       // The lane goes to whoever waits longest, without ever looking free.
       const next = this.queue.shift();
       if (next === undefined) this.running -= 1;
-      else next();
+      else {
+        this.weight -= next.weight;
+        next.begin();
+      }
     }
+  }
+
+  private async wait(weight: number): Promise<void> {
+    // Whatever it weighs, one may wait.
+    if (this.queue.length > 0 && this.weight + weight > this.waiting) {
+      throw unavailable(new Error('too much work waiting'), 2);
+    }
+    this.weight += weight;
+    await new Promise<void>((begin) => this.queue.push({ weight, begin }));
   }
 }

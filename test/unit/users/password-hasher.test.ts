@@ -127,6 +127,58 @@ describe('the password hasher', () => {
     await padded.padFailure(clock.monotonic() - 10_000);
     expect(vi.getTimerCount()).toBe(0);
   });
+
+  it('holds failures back for longer once it knows of dearer hashes, and never for less again', async () => {
+    vi.useFakeTimers();
+    const floorOf = async (padded: PasswordHasher) => {
+      const began = Date.now();
+      const waiting = padded.padFailure(new Clock().monotonic());
+      await vi.runAllTimersAsync();
+      await waiting;
+      return Math.round((Date.now() - began) / 250) * 250;
+    };
+    const padded = new PasswordHasher(new Clock());
+    const bcrypt12 = '$2b$12$abcdefghijklmnopqrstuuLQhYgqUXXPXSkoHYSbujeXP27iQIeS.';
+    const appraised = padded.appraise(bcrypt12);
+    expect(appraised).toEqual({ outcome: 'known', floor: 750 });
+    expect(padded.appraise(await padded.hash(PASSWORD))).toEqual({ outcome: 'known', floor: 250 });
+    expect(await floorOf(padded)).toBe(250);
+    padded.raiseFloor(750);
+    padded.raiseFloor(250);
+    expect(await floorOf(padded)).toBe(750);
+    padded.raiseFloor(3_600_000);
+    expect(await floorOf(padded)).toBe(1_500);
+  });
+
+  it('checks the dearest hashes well below the floor that goes with them', async () => {
+    // Django 5.2's default and Werkzeug's, and bcrypt as Devise, Laravel and Django turn it up.
+    const dear = [
+      'pbkdf2_sha256$1000000$seasalt1$0aR5xWc6GnPuvs2Ludcb5L64wb7J78duzRJOFHUzDEo=',
+      `scrypt:32768:8:1$salt$${'ab'.repeat(64)}`,
+      '$2b$12$abcdefghijklmnopqrstuuLQhYgqUXXPXSkoHYSbujeXP27iQIeS.',
+    ];
+    for (const stored of dear) {
+      const appraised = hasher.appraise(stored);
+      const times: number[] = [];
+      for (let i = 0; i < 3; i++) {
+        // Of the processor: a machine that is busy with other things makes no scheme dearer.
+        const began = process.cpuUsage();
+        expect(await hasher.verify(stored, PASSWORD)).toBe(false);
+        times.push(process.cpuUsage(began).user / 1_000);
+      }
+      expect(appraised.outcome === 'known' && appraised.floor).toBeGreaterThan(1.2 * Math.min(...times));
+    }
+  });
+
+  it('lets fewer wait for dear checks than for cheap ones', async () => {
+    const queued = new PasswordHasher(new Clock());
+    const dear = '$2b$12$abcdefghijklmnopqrstuuLQhYgqUXXPXSkoHYSbujeXP27iQIeS.';
+    const calls = Array.from({ length: 30 + availableParallelism() }, () => queued.verify(dear, PASSWORD));
+    const outcomes = await Promise.allSettled(calls);
+    const refused = outcomes.filter(({ status }) => status === 'rejected');
+    expect(refused.length).toBeGreaterThan(15);
+    expect(refused.length).toBeLessThan(30);
+  }, 20_000);
 });
 
 describe('the work queue', () => {

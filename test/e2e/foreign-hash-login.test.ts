@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ServiceStateStore } from '../../src/database/service-state.store.js';
+import { createTestApp } from '../helpers/app.js';
+import type { TestApp } from '../helpers/app.js';
+import { aUser, codeOf, sql, tryLogin, until } from '../helpers/client.js';
+import type { Account } from '../helpers/client.js';
+
+/** Made by Werkzeug 3.1.9 and by libxcrypt, see test/unit/users/foreign-hashes.test.ts. */
+const PASSWORD = 'Tr0ub4dor & drei Bären';
+const WERKZEUG =
+  'pbkdf2:sha256:1000$cRP6kwrHRh0FOEME$f22237e14a5b9d452c0b03b6697893f5a6b3b3a11add03fa8d1f6c0f7e2ce0f1';
+const EIGHTY = '0123456789'.repeat(8);
+const OF_EIGHTY = '$2b$04$abcdefghijklmnopqrstuum2G75IXDN/xsgbNa/hCiPSKyIHQd70S';
+
+describe('a login with a password that another system has stored', () => {
+  let node: TestApp;
+
+  beforeAll(async () => {
+    node = await createTestApp();
+  });
+  afterAll(() => node.close());
+
+  async function stored(hash: string, password: string): Promise<Account> {
+    const user = await aUser(node);
+    await sql(node, 'UPDATE users SET password_hash = $2 WHERE id = $1', [user.id, hash]);
+    return { ...user, password };
+  }
+  const hashOf = async ({ id }: Account) =>
+    (await sql<{ password_hash: string }>(node, 'SELECT password_hash FROM users WHERE id = $1', [id]))[0]!
+      .password_hash;
+
+  it('succeeds, and from then on the password is stored as argon2id', async () => {
+    const user = await stored(WERKZEUG, PASSWORD);
+    expect(codeOf(await tryLogin(node, { ...user, password: 'wrong' }))).toBe('invalid_credentials');
+    expect(await hashOf(user)).toBe(WERKZEUG);
+    const replies = await Promise.all(Array.from({ length: 4 }, () => tryLogin(node, user)));
+    expect(replies.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 200]);
+    expect(await hashOf(user)).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+    expect((await tryLogin(node, user)).statusCode).toBe(200);
+  });
+
+  it('leaves alone what bcrypt has compared only the beginning of', async () => {
+    const user = await stored(OF_EIGHTY, `${EIGHTY.slice(0, 72)}mistyped`);
+    expect((await tryLogin(node, user)).statusCode).toBe(200);
+    expect(await hashOf(user)).toBe(OF_EIGHTY);
+    expect((await tryLogin(node, { ...user, password: EIGHTY })).statusCode).toBe(200);
+  });
+
+  it('finds a password that was hashed as the keyboard wrote it', async () => {
+    // hashlib.pbkdf2_hmac('sha256', 'nai\u0308ve cafe\u0301'.encode(), b'salt', 1000).hex()
+    const user = await stored(
+      'pbkdf2:sha256:1000$salt$defeb1f603bdc9bfbfebe41abb57f7befca4756dfaad461a43f517006df1a9fe',
+      'nai\u0308ve cafe\u0301',
+    );
+    const composed = { ...user, password: user.password.normalize('NFC') };
+    expect((await tryLogin(node, composed)).statusCode).toBe(401);
+    expect((await tryLogin(node, user)).statusCode).toBe(200);
+    // Stored by us both spellings are one.
+    expect((await tryLogin(node, composed)).statusCode).toBe(200);
+  });
+
+  it.each(['md5$salt$5f4dcc3b5aa765d61d8327deb882cf99', '$2b$12$cut', '', 'scrypt:1:1:1$$', '\u{1f9a6}'])(
+    'is refused like any other for a stored text that is none: %s',
+    async (hash) => {
+      const reply = await tryLogin(node, await stored(hash, PASSWORD));
+      expect([reply.statusCode, codeOf(reply)]).toEqual([401, 'invalid_credentials']);
+    },
+  );
+
+  it('takes as long to refuse for everybody once dearer hashes are stored, on a node that did not store them', async () => {
+    const other = await createTestApp({ db: node.db });
+    try {
+      const nobody = { id: '', username: 'nobody', password: PASSWORD };
+      const time = async () => {
+        const began = performance.now();
+        expect((await tryLogin(other, nobody)).statusCode).toBe(401);
+        return performance.now() - began;
+      };
+      const state = new ServiceStateStore(node.db.database);
+      await node.db.database.transaction((tx) => state.raiseFailureFloor(tx, 1_250));
+      await until(async () => (await time()) >= 1_240, 5_000);
+      await node.db.database.transaction((tx) => state.raiseFailureFloor(tx, 500));
+      expect(await state.failureFloor()).toBe(1_250);
+      const late = await createTestApp({ db: node.db });
+      const began = performance.now();
+      await tryLogin(late, nobody);
+      expect(performance.now() - began).toBeGreaterThanOrEqual(1_240);
+      await late.close();
+    } finally {
+      await other.close();
+    }
+  });
+});
