@@ -146,9 +146,9 @@ describe('a hash from elsewhere', () => {
     ['hours', `$argon2i$v=19$m=65536,t=4294967295,p=1$c2FsdHNhbHQ$${'A'.repeat(43)}`],
   ])('that asks for %s is refused without being tried', async (_, stored) => {
     expect(hasher.appraise(stored)).toEqual({ outcome: 'too_costly' });
-    const began = performance.now();
+    const began = process.cpuUsage();
     expect(await hasher.verify(stored, PASSWORD)).toBe(false);
-    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(process.cpuUsage(began).user).toBeLessThan(1_000_000);
   });
 
   it.each([
