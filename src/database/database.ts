@@ -76,7 +76,33 @@ export class Database implements Sql {
     });
   }
 
-  private async withClient<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+  /**
+   * One connection for all of `work`, without a transaction around it. If `work` throws the connection is closed, so that the end
+   * of this session says that its work is over. For work that takes long, of few callers at once.
+   */
+  async session<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.withClient(
+      (client) => work({ query: (text, values = []) => run(client, text, values) }),
+      () => true,
+    );
+  }
+
+  /** Statements of a library that writes its own: any text, not prepared, several in one if there are no values. */
+  async foreign(text: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]> {
+    return this.withClient(
+      async (client) => {
+        const result = await client.query<Record<string, unknown>>(text, values as unknown[]);
+        return [result].flat().flatMap(({ rows }) => rows);
+      },
+      () => true,
+    );
+  }
+
+  /** After an error that `spoils` it a connection is closed instead of going back to the pool. */
+  private async withClient<T>(
+    work: (client: PoolClient) => Promise<T>,
+    spoils: (error: unknown) => boolean = isBroken,
+  ): Promise<T> {
     if (this.pool.waitingCount >= MAX_WAITING)
       throw new DatabaseUnavailable(new Error('too many callers waiting'));
     let client: PoolClient;
@@ -90,15 +116,20 @@ export class Database implements Sql {
       client.release();
       return result;
     } catch (error) {
-      // A connection whose state is unknown is closed, one that only refused a statement goes back to the pool.
-      const broken = isUnavailable(error) || (isDatabaseError(error) && !isStatementError(error));
-      client.release(broken);
-      throw broken && !(error instanceof DatabaseUnavailable) ? new DatabaseUnavailable(error) : error;
+      client.release(spoils(error));
+      throw isBroken(error) && !(error instanceof DatabaseUnavailable)
+        ? new DatabaseUnavailable(error)
+        : error;
     }
   }
 }
 
 function ignore(): void {}
+
+/** A connection whose state is unknown is closed, one that only refused a statement goes back to the pool. */
+function isBroken(error: unknown): boolean {
+  return isUnavailable(error) || (isDatabaseError(error) && !isStatementError(error));
+}
 
 function isDatabaseError(error: unknown): boolean {
   return error instanceof Error && 'severity' in error;

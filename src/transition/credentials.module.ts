@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module.js';
 import { globalGuards } from '../auth/global-guards.js';
+import { NoticesModule } from './notices/notices.module.js';
+import { ReportModule } from './report/report.module.js';
 import { CredentialGuard } from './rollout/credential.guard.js';
 import { RolloutModule } from './rollout/rollout.module.js';
 import { SessionsModule } from './sessions/sessions.module.js';
@@ -10,7 +12,7 @@ import { SessionsModule } from './sessions/sessions.module.js';
  * of the same name from `auth` in `app.module.ts`.
  */
 @Module({
-  imports: [AuthModule, RolloutModule, SessionsModule],
+  imports: [AuthModule, NoticesModule, ReportModule, RolloutModule, SessionsModule],
   providers: [CredentialGuard, ...globalGuards(CredentialGuard)],
 })
 export class CredentialsModule {}

@@ -1,0 +1,145 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type {
+  BeforeApplicationShutdown,
+  OnApplicationBootstrap,
+  OnApplicationShutdown,
+} from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { PgBoss } from 'pg-boss';
+import { Database } from '../../database/database.js';
+import type { Job } from './job.js';
+import { jobDatabase } from './job-database.js';
+
+/** The schema of the queue; a migration makes it. */
+export const JOBS_SCHEMA = 'jobs';
+
+const EVERY_MINUTE = '* * * * *';
+
+/** Seconds. */
+const POLL_EVERY = 2;
+const RUN_EXPIRES = 900;
+const KEEP = 86_400;
+
+/** Milliseconds: between two attempts to start, and for what runs when the node stops. */
+const START_AGAIN = 5_000;
+const FINISH_WITHIN = 4_000;
+
+/** Of the calls that wait for one reason at most one is queued: `later` must not keep a `now` away. */
+type Reason = 'now' | 'later';
+
+/**
+ * Runs {@link Job}s through a queue on the database: when a node starts, each minute on one node, and when they are woken; one run of
+ * a job at a time on a node. The queue only says when to look: nothing is lost with it.
+ *
+ * It starts beside the node and is tried again until the database lets it, and a stop waits four seconds for what runs. Only nodes
+ * that serve HTTP run jobs; a command line that makes the same application does not.
+ */
+@Injectable()
+export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
+  private readonly logger = new Logger(Jobs.name);
+  private readonly jobs: Job[] = [];
+  private readonly stopping = new AbortController();
+  private readonly running = new Map<string, Promise<void>>();
+  private boss: PgBoss | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private starting: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly database: Database,
+    private readonly host: HttpAdapterHost,
+  ) {}
+
+  /** Before the application has started. */
+  register(job: Job): void {
+    this.jobs.push(job);
+  }
+
+  /** Has some node run the job soon, or after so many seconds. Never throws: each minute brings the next run anyway. */
+  async wake(name: string, afterSeconds = 0): Promise<void> {
+    const reason: Reason = afterSeconds === 0 ? 'now' : 'later';
+    try {
+      await this.boss?.send(name, {}, { singletonKey: reason, startAfter: Math.ceil(afterSeconds) });
+    } catch (error) {
+      this.logger.warn({ err: error, job: name }, 'a job could not be woken, it waits for the next minute');
+    }
+  }
+
+  onApplicationBootstrap(): void {
+    if (this.jobs.length === 0 || (this.host as { httpAdapter?: unknown }).httpAdapter === undefined) return;
+    this.starting = this.begin();
+  }
+
+  /** What runs is told to end while requests are still answered. */
+  beforeApplicationShutdown(): void {
+    clearTimeout(this.timer);
+    this.stopping.abort();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    const finish = async () => {
+      await this.starting;
+      await Promise.allSettled(this.running.values());
+      await this.boss?.stop({ graceful: false });
+    };
+    await Promise.race([
+      finish().catch((error: unknown) => this.logger.warn({ err: error }, 'the jobs did not stop in order')),
+      new Promise((resolve) => setTimeout(resolve, FINISH_WITHIN).unref()),
+    ]);
+  }
+
+  private async begin(): Promise<void> {
+    try {
+      const boss = this.makeBoss();
+      this.boss = boss;
+      await boss.start();
+      for (const job of this.jobs) await this.follow(boss, job);
+      this.logger.debug('jobs are run');
+    } catch (error) {
+      this.logger.warn({ err: error }, 'jobs are not run yet');
+      await this.boss?.stop({ graceful: false }).catch(() => undefined);
+      this.boss = undefined;
+      if (this.stopping.signal.aborted) return;
+      this.timer = setTimeout(() => {
+        this.starting = this.begin();
+      }, START_AGAIN).unref();
+    }
+  }
+
+  private makeBoss(): PgBoss {
+    const boss = new PgBoss({
+      db: jobDatabase(this.database),
+      schema: JOBS_SCHEMA,
+      registerInstance: false,
+      openTelemetry: { enabled: false },
+      reindex: false,
+      monitorVacuum: false,
+    });
+    boss.on('error', (error) => this.logger.warn({ err: error }, 'the job queue failed for now'));
+    boss.on('warning', ({ message }) => this.logger.warn(`job queue: ${message}`));
+    return boss;
+  }
+
+  private async follow(boss: PgBoss, job: Job): Promise<void> {
+    await boss.createQueue(job.name, {
+      policy: 'short',
+      retryLimit: 0,
+      expireInSeconds: RUN_EXPIRES,
+      deleteAfterSeconds: KEEP,
+    });
+    await boss.work(job.name, { pollingIntervalSeconds: POLL_EVERY }, () => this.run(job));
+    await boss.schedule(job.name, EVERY_MINUTE, {}, { singletonKey: 'minute' });
+    await this.wake(job.name);
+  }
+
+  private async run(job: Job): Promise<void> {
+    const before = this.running.get(job.name);
+    if (before !== undefined) return before;
+    if (this.stopping.signal.aborted) return;
+    const run = job
+      .run(this.stopping.signal)
+      .catch((error: unknown) => this.logger.warn({ err: error, job: job.name }, 'a job has to be run again'))
+      .finally(() => this.running.delete(job.name));
+    this.running.set(job.name, run);
+    return run;
+  }
+}

@@ -1,0 +1,50 @@
+import { mkdir, open, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { composeMessage, isAddress } from './mail-message.js';
+import { MailTransport } from './mail.js';
+import type { Delivery, Mail, MailConnection } from './mail.js';
+
+/**
+ * Writes each mail as an `.eml` file, named by its Message-ID: whole or not at all, and the same mail twice is one file. For
+ * installations without a mail server.
+ */
+export class FileTransport extends MailTransport {
+  constructor(
+    private readonly folder: string,
+    private readonly from: string,
+  ) {
+    super();
+  }
+
+  open(): MailConnection {
+    const nothing = () => undefined;
+    return { send: (mail, handOver) => this.write(mail, handOver), close: nothing, abandon: nothing };
+  }
+
+  private async write(mail: Mail, handOver: () => Promise<void>): Promise<Delivery> {
+    if (!isAddress(mail.to)) return { outcome: 'refused', reply: 'address' };
+    const file = join(this.folder, `${mail.messageId.replaceAll(/[^\w.@-]/g, '_')}.eml`);
+    const next = `${file}.${process.pid}.tmp`;
+    try {
+      const message = await composeMessage(mail, this.from);
+      await mkdir(this.folder, { recursive: true, mode: 0o700 });
+      const handle = await open(next, 'w', 0o600);
+      await handle.writeFile(message);
+      await handle.sync();
+      await handle.close();
+    } catch (cause) {
+      return { outcome: 'unreachable', reply: codeOf(cause), cause };
+    }
+    await handOver();
+    try {
+      await rename(next, file);
+      return { outcome: 'accepted' };
+    } catch (cause) {
+      return { outcome: 'unreachable', reply: codeOf(cause), cause };
+    }
+  }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? 'file';
+}

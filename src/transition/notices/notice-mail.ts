@@ -1,0 +1,68 @@
+import type { Mail } from '../../operations/mail/mail.js';
+import { fillTemplate } from './notice-template.js';
+
+/** One mail of a notice, with all that it is made of. */
+export interface NoticeLetter {
+  readonly noticeId: string;
+  readonly userId: string;
+  readonly username: string;
+  readonly email: string;
+  readonly userAgent: string;
+  readonly lastSeen: Date;
+  readonly subject: string;
+  readonly text: string;
+  readonly sunsetAt: Date | null;
+  readonly attempts: number;
+}
+
+/** The mail, the same whenever it is made again. `domain` is the right side of its Message-ID. */
+export function mailOf(letter: NoticeLetter, guideUrl: string, domain: string): Mail {
+  const values = {
+    username: letter.username,
+    sunset_date: letter.sunsetAt === null ? 'soon' : `on ${dayOf(letter.sunsetAt)}`,
+    user_agent: userAgentOf(letter.userAgent),
+    last_seen: dayOf(letter.lastSeen),
+    guide_url: guideUrl,
+  };
+  const text = fillTemplate(letter.text, values);
+  return {
+    to: letter.email,
+    subject: fillTemplate(letter.subject, values),
+    text,
+    html: htmlOf(text, guideUrl),
+    messageId: `${letter.noticeId}.${letter.userId}@${domain}`,
+  };
+}
+
+/** `24 November 2026`: no order of day and month to be mistaken. In UTC. */
+function dayOf(date: Date): string {
+  return new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeZone: 'UTC' }).format(date);
+}
+
+/** A client may call itself anything. */
+function userAgentOf(text: string): string {
+  const shown = text.replaceAll(/\p{C}+/gu, ' ').trim();
+  return shown === '' || shown === 'none' ? 'a program that does not say its name' : shown;
+}
+
+/** The same text as a page; nothing in it is a link but the guide. */
+function htmlOf(text: string, guideUrl: string): string {
+  const url = escapeHtml(guideUrl);
+  const paragraphs = escapeHtml(text)
+    .split(/\n{2,}/)
+    .map((paragraph) => `<p>${paragraph.replaceAll('\n', '<br>\n')}</p>`)
+    .join('\n')
+    .replaceAll(url, `<a href="${url}">${url}</a>`);
+  return `<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Notice</title></head>\n<body>\n${paragraphs}\n</body></html>\n`;
+}
+
+function escapeHtml(text: string): string {
+  const entities: Record<string, string> = {
+    '&': '&amp;',
+    '<': '&lt;',
+    '>': '&gt;',
+    '"': '&quot;',
+    "'": '&#39;',
+  };
+  return text.replaceAll(/[&<>"']/g, (character) => entities[character]!);
+}

@@ -1,0 +1,60 @@
+import type { FieldError } from '../../common/problem.js';
+
+/** What a template may name as `{{name}}`. */
+export const TEMPLATE_FIELDS = ['username', 'sunset_date', 'user_agent', 'last_seen', 'guide_url'] as const;
+
+export type TemplateField = (typeof TEMPLATE_FIELDS)[number];
+
+export type TemplateValues = Readonly<Record<TemplateField, string>>;
+
+export const DEFAULT_SUBJECT = 'Please move from sessions to tokens: sessions end {{sunset_date}}';
+
+export const DEFAULT_TEXT = `Hello {{username}},
+
+sessions, the cookies that our API has been used with so far, end {{sunset_date}}. After that they are refused, and programs that
+rely on them stop working.
+
+Your account used a session last on {{last_seen}}, with:
+
+{{user_agent}}
+
+What to do: let that program log in at POST /auth/login and send the access token it gets. This guide shows each step:
+
+{{guide_url}}
+
+If that program is kept by somebody else, please pass this mail on to them.`;
+
+const NAMED = /\{\{([^{}]*)\}\}/g;
+
+/** What is wrong with a template, naming the request's `field`. */
+export function templateErrors(template: string, field: string): FieldError[] {
+  const unknown = [...template.matchAll(NAMED)]
+    .map(([, name]) => name!.trim())
+    .filter((name) => !isField(name));
+  const known = TEMPLATE_FIELDS.map((name) => `{{${name}}}`).join(', ');
+  if (unknown.length > 0) {
+    const names = [...new Set(unknown)].slice(0, 5).map((name) => `{{${name.slice(0, 64)}}}`);
+    return [{ field, message: `${field} names ${names.join(', ')}; there are ${known}` }];
+  }
+  if (/\{\{|\}\}/.test(template.replaceAll(NAMED, ''))) {
+    return [
+      {
+        field,
+        message: `${field} has braces that do not close around the name of a field; there are ${known}`,
+      },
+    ];
+  }
+  return [];
+}
+
+/** The template with its fields filled in. What is filled in is text: braces in it name nothing. */
+export function fillTemplate(template: string, values: TemplateValues): string {
+  return template.replaceAll(NAMED, (all, name: string) => {
+    const field = name.trim();
+    return isField(field) ? values[field] : all;
+  });
+}
+
+function isField(name: string): name is TemplateField {
+  return (TEMPLATE_FIELDS as readonly string[]).includes(name);
+}

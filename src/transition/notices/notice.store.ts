@@ -1,0 +1,138 @@
+import { Injectable } from '@nestjs/common';
+import { refuse } from '../../common/common.errors.js';
+import { makeCursor, readCursor } from '../../common/cursor.js';
+import { Database } from '../../database/database.js';
+import type { Sql } from '../../database/database.js';
+
+export interface NewNotice {
+  readonly id: string;
+  readonly createdBy: string;
+  readonly days: number;
+  readonly subject: string;
+  readonly text: string;
+  readonly sunsetAt: number | null;
+}
+
+/** A notice and how far it has got. */
+export interface NoticeProgress {
+  readonly id: string;
+  readonly created_at: Date;
+  readonly days: number;
+  readonly subject: string;
+  readonly sunset_at: Date | null;
+  readonly finished_at: Date | null;
+  readonly queued: number;
+  readonly pending: number;
+  readonly sent: number;
+  readonly unconfirmed: number;
+  readonly failed: number;
+}
+
+const ADD = `
+  INSERT INTO deprecation_notices (id, created_by, days, subject, text, sunset_at)
+  VALUES ($1, $2, $3, $4, $5, to_timestamp($6::double precision / 1000))`;
+
+const LIST = `
+  SELECT notice.id, created_at, (extract(epoch FROM created_at) * 1000000)::bigint::text AS key, days, subject, sunset_at, finished_at,
+    count(*)::integer AS queued,
+    count(*) FILTER (WHERE state IN ('queued', 'sending', 'handed_over'))::integer AS pending,
+    count(*) FILTER (WHERE state = 'sent')::integer AS sent,
+    count(*) FILTER (WHERE state = 'sent' AND NOT confirmed)::integer AS unconfirmed,
+    count(*) FILTER (WHERE state = 'failed')::integer AS failed
+  FROM (
+    SELECT * FROM deprecation_notices WHERE (created_at, id) < ('epoch'::timestamptz + $1::bigint * interval '1 microsecond', $2::uuid)
+    ORDER BY created_at DESC, id DESC LIMIT $3) AS notice
+  JOIN notice_recipients ON notice_id = notice.id
+  GROUP BY notice.id, created_at, days, subject, sunset_at, finished_at
+  ORDER BY created_at DESC, notice.id DESC`;
+
+const FINISH = `
+  WITH done AS (
+    UPDATE deprecation_notices SET finished_at = clock_timestamp()
+    WHERE finished_at IS NULL AND NOT EXISTS (
+      SELECT 1 FROM notice_recipients
+      WHERE notice_id = id AND state IN ('queued', 'sending', 'handed_over'))
+    RETURNING id
+  )
+  INSERT INTO audit_events (event, cause, detail)
+  SELECT 'mail', 'finished', jsonb_build_object('notice', done.id, 'sent', sent, 'unconfirmed', unconfirmed, 'failed', failed)
+  FROM done CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE state = 'sent') AS sent, count(*) FILTER (WHERE NOT confirmed) AS unconfirmed,
+      count(*) FILTER (WHERE state = 'failed') AS failed
+    FROM notice_recipients WHERE notice_id = done.id) AS counted`;
+
+/** Later than any. */
+const END = ['9999999999999999', 'ffffffff-ffff-ffff-ffff-ffffffffffff'] as const;
+
+export interface NoticePage {
+  readonly notices: NoticeProgress[];
+  readonly next_cursor: string | null;
+}
+
+/** The notices themselves. */
+@Injectable()
+export class NoticeStore {
+  constructor(private readonly database: Database) {}
+
+  async add(sql: Sql, { id, createdBy, days, subject, text, sunsetAt }: NewNotice): Promise<void> {
+    await sql.query(ADD, [id, createdBy, days, subject, text, sunsetAt]);
+  }
+
+  /** Newest first. Throws 400 for a cursor that is none. */
+  async list(limit: number, cursor: string | undefined): Promise<NoticePage> {
+    const [at, id] = cursor === undefined ? END : keyIn(cursor);
+    const rows = await this.database.query<NoticeProgress & { key: string }>(LIST, [at, id, limit + 1]);
+    const last = rows[limit - 1];
+    return {
+      notices: rows.slice(0, limit).map(viewOf),
+      next_cursor: rows.length > limit && last !== undefined ? makeCursor(`${last.key} ${last.id}`) : null,
+    };
+  }
+
+  /** Notes which notices have nothing left to send; audited once each, in the same statement. */
+  async finish(): Promise<void> {
+    await this.database.query(FINISH);
+  }
+}
+
+/** Microseconds since the epoch, and a UUID. */
+const KEY = /^(\d{1,16}) ([\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/;
+
+function keyIn(cursor: string): readonly [string, string] {
+  const [, at, id] = KEY.exec(readCursor(cursor)) ?? [];
+  if (at === undefined || id === undefined) {
+    throw refuse('validation_failed', {
+      errors: [{ field: 'cursor', message: 'cursor must be a next_cursor' }],
+    });
+  }
+  return [at, id];
+}
+
+function viewOf(row: NoticeProgress): NoticeProgress {
+  const {
+    id,
+    queued,
+    pending,
+    sent,
+    unconfirmed,
+    failed,
+    days,
+    subject,
+    sunset_at,
+    created_at,
+    finished_at,
+  } = row;
+  return {
+    id,
+    queued,
+    pending,
+    sent,
+    unconfirmed,
+    failed,
+    days,
+    subject,
+    sunset_at,
+    created_at,
+    finished_at,
+  };
+}

@@ -1,0 +1,50 @@
+import { Body, Controller, Get, HttpCode, Post, Query, Req } from '@nestjs/common';
+import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { ApiAuthenticated } from '../../auth/api-authenticated.decorator.js';
+import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import { originOf } from '../../auth/origin.js';
+import type { Principal } from '../../auth/principal.js';
+import { Roles } from '../../auth/roles.decorator.js';
+import { ApiProblems } from '../../common/api-problems.decorator.js';
+import { COMMON_ERRORS } from '../../common/common.errors.js';
+import { DEFAULT_LIMIT, PageQueryDto } from '../../common/page-query.dto.js';
+import { NewNoticeDto, NoticesDto, QueuedNoticeDto } from './notice.dto.js';
+import { NoticeService } from './notice.service.js';
+import { NoticeStore } from './notice.store.js';
+
+@ApiTags('Administration')
+@ApiAuthenticated()
+@Roles('admin')
+@ApiProblems(COMMON_ERRORS, 'validation_failed', 'forbidden')
+@Controller('admin/deprecation-notices')
+export class NoticesController {
+  constructor(
+    private readonly notices: NoticeService,
+    private readonly store: NoticeStore,
+  ) {}
+
+  @Post()
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Mail those who still use sessions',
+    description:
+      'Queues one mail for each user with an address who used a session in the last `days`: when sessions end, with what the user ' +
+      'came last, and what to do. A template that names an unknown field, or a notice to nobody, is 400 and sends nothing.',
+  })
+  @ApiAcceptedResponse({ type: QueuedNoticeDto })
+  async queue(
+    @Req() request: FastifyRequest,
+    @CurrentPrincipal() { userId }: Principal,
+    @Body() body: NewNoticeDto,
+  ): Promise<QueuedNoticeDto> {
+    return this.notices.queue(body, userId, originOf(request));
+  }
+
+  @Get()
+  @ApiOperation({ summary: 'Notices and how far they have got', description: 'Newest first.' })
+  @ApiOkResponse({ type: NoticesDto })
+  async list(@Query() { limit, cursor }: PageQueryDto): Promise<NoticesDto> {
+    return this.store.list(limit ?? DEFAULT_LIMIT, cursor);
+  }
+}

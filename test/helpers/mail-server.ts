@@ -1,0 +1,66 @@
+import { fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+
+/** A message that the server has accepted. */
+export interface Received {
+  readonly from: string;
+  readonly to: string;
+  readonly raw: string;
+}
+
+/** What the server does with whom. */
+export interface MailServerRules {
+  /** Milliseconds between the end of a message and the answer to it. */
+  readonly slow?: number;
+  /** Refuses these recipients for good (550), by the beginning of their address. */
+  readonly refuses?: string;
+  /** Refuses these once for now (451), at RCPT. */
+  readonly defersOnce?: string;
+  /** Refuses these once for now (451), after the whole message. */
+  readonly defersMessageOnce?: string;
+  /** Takes these whole, and ends the connection instead of an answer. */
+  readonly hangsUpOn?: string;
+  /** Ends the connection of these when a part of the message has arrived. */
+  readonly cutsOff?: string;
+}
+
+/** A real SMTP server in a process of its own. */
+export class MailServer {
+  private constructor(
+    private readonly child: ChildProcess,
+    readonly port: number,
+  ) {}
+
+  static async start(rules: MailServerRules = {}, port = 0): Promise<MailServer> {
+    const child = fork(
+      join(import.meta.dirname, 'mail-server.process.mjs'),
+      [JSON.stringify({ ...rules, port })],
+      {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        execArgv: [],
+      },
+    );
+    const [message] = (await once(child, 'message')) as [{ port: number }];
+    return new MailServer(child, message.port);
+  }
+
+  get url(): string {
+    return `smtp://127.0.0.1:${this.port}`;
+  }
+
+  /** What it has accepted so far, and how many dialogues it has now. */
+  async received(): Promise<Received[]> {
+    const answer = once(this.child, 'message');
+    this.child.send('received');
+    return ((await answer) as [Received[]])[0];
+  }
+
+  async stop(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const exited = once(this.child, 'exit');
+    this.child.kill('SIGKILL');
+    await exited;
+  }
+}
