@@ -11,8 +11,11 @@ import { countLive } from '../tokens/refresh-token.store.js';
 import type { EndedLogin } from '../tokens/refresh-token.store.js';
 import { AccountStore } from '../users/account.store.js';
 
-/** Logins, or users, whose rows one transaction holds: others wait for them some tens of milliseconds. */
-const BATCH = 250;
+/** Logins whose rows one transaction holds: others wait for them some tens of milliseconds. */
+const LOGINS = 250;
+
+/** Users in one transaction: a look for their sessions goes through all of these, so it must not happen too often. */
+const USERS = 1_000;
 
 /** How long logins that were being written when the call came are waited for, in milliseconds, twice. */
 const PATIENCE = 2_000;
@@ -62,9 +65,9 @@ export class BulkRevocation {
   private async *everythingOfUsers(filter: LoginFilter, actor: Actor): AsyncGenerator<number> {
     let after: string | undefined = NIL;
     while (after !== undefined) {
-      const userIds: string[] = await this.accounts.batch(filter, after, BATCH);
+      const userIds: string[] = await this.accounts.batch(filter, after, USERS);
       yield await this.end((endings) => endings.users(userIds, 'revoke'), actor);
-      after = userIds.length < BATCH ? undefined : userIds.at(-1);
+      after = userIds.length < USERS ? undefined : userIds.at(-1);
     }
   }
 
@@ -81,8 +84,8 @@ export class BulkRevocation {
     let after: string | undefined = NIL;
     while (after !== undefined) {
       const { sids, next } = await this.logins.find(filter, cutOff, after);
-      for (let start = 0; start < sids.length; start += BATCH) {
-        const batch = sids.slice(start, start + BATCH);
+      for (let start = 0; start < sids.length; start += LOGINS) {
+        const batch = sids.slice(start, start + LOGINS);
         yield await this.end((endings) => endings.sids(batch, 'revoke'), actor);
       }
       after = next;

@@ -7,7 +7,11 @@ import { ADMIN, NodeProcess } from '../helpers/node-process.js';
 const ROOT = join(import.meta.dirname, '..', '..');
 
 /** Their blocks are run as they stand; those of the README's walk-through are in walk-through.test.ts. */
-const EXECUTED = ['docs/api/authentication.md', 'docs/security/jwt-best-practices.md'];
+const EXECUTED = [
+  'docs/admin/token-management.md',
+  'docs/api/authentication.md',
+  'docs/security/jwt-best-practices.md',
+];
 
 const DOCUMENTS = [
   'README.md',
