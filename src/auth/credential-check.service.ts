@@ -37,13 +37,16 @@ export class CredentialCheck {
     const started = this.clock.monotonic();
     const account = normaliseUsername(given.username)?.key ?? given.username;
     const subject = await this.subjectOf(account, device);
+    const user = this.users.lookUp(given.username);
+    // Whoever is over the limit does not learn that the look-up failed.
+    user.catch(() => undefined);
     // Reserved before the check and given back after a right password: parallel guesses find no gap.
     await this.limiter.enforce('account', subject);
     const checked = await this.counted(subject, () =>
-      this.users.checkPassword(given.username, given.password),
+      this.users.checkPassword(given.username, given.password, user),
     );
     if (checked.outcome === 'refused') return this.refuse(checked.cause, started, origin);
-    await this.limiter.refund('account', subject);
+    this.limiter.refund('account', subject);
     return checked.user;
   }
 
@@ -61,7 +64,7 @@ export class CredentialCheck {
     await this.limiter.enforce('account', subject);
     const right = await this.counted(subject, () => this.users.checkPasswordOf(user, password));
     if (!right) return this.refuse('wrong_password', started, origin);
-    await this.limiter.refund('account', subject);
+    this.limiter.refund('account', subject);
   }
 
   /** A check that could not be made was no guess: overload must not lock an account. */
@@ -69,7 +72,7 @@ export class CredentialCheck {
     try {
       return await check();
     } catch (error) {
-      await this.limiter.refund('account', subject);
+      this.limiter.refund('account', subject);
       throw error;
     }
   }

@@ -19,21 +19,26 @@ import type { KnownToken } from './known-token.js';
  */
 @Injectable()
 export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
+  /** What the header of a request's token said, once its key was found. */
+  private readonly kids: WeakMap<object, string>;
+
   constructor(keys: KeyRing, @Inject(ISSUER) issuer: string, @Inject(CONFIG) config: Config) {
+    const kids = new WeakMap<object, string>();
     super({
       jwtFromRequest: (request: FastifyRequest) => bearerIn(request.headers.authorization) ?? null,
-      secretOrKeyProvider: keyOf(keys) as unknown as SecretOrKeyProvider,
+      secretOrKeyProvider: keyOf(keys, kids) as unknown as SecretOrKeyProvider,
       algorithms: ['RS256'],
       issuer,
       audience: config.jwtAudience,
       ignoreExpiration: true,
       passReqToCallback: true,
     } as unknown as StrategyOptionsWithRequest);
+    this.kids = kids;
   }
 
   validate(request: FastifyRequest, payload: unknown): KnownToken {
-    const header = inspectToken(bearerIn(request.headers.authorization) ?? '');
-    const token = 'kid' in header ? readClaims(payload, header.kid) : undefined;
+    const kid = this.kids.get(request);
+    const token = kid === undefined ? undefined : readClaims(payload, kid);
     if (token === undefined) throw refuseToken('token_invalid');
     const { sub, role, sid } = token.claims;
     return { ...token, principal: Object.freeze({ userId: sub, role, sid, via: 'bearer' }) };
@@ -41,12 +46,13 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
 }
 
 /** passport-jwt passes the key on to jsonwebtoken, which takes a KeyObject although the type says text. */
-function keyOf(keys: KeyRing) {
-  return (_request: unknown, raw: string, done: (fault: unknown, key?: unknown) => void): void => {
+function keyOf(keys: KeyRing, kids: WeakMap<object, string>) {
+  return (request: object, raw: string, done: (fault: unknown, key?: unknown) => void): void => {
     const header = inspectToken(raw);
     if ('fault' in header) return done(refuseToken(header.fault));
     const key = keys.publicKey(header.kid);
     if (key === undefined) return done(refuseToken('token_invalid'));
+    kids.set(request, header.kid);
     done(null, key);
   };
 }

@@ -12,8 +12,11 @@ import { refuseAuth } from './auth.errors.js';
  */
 @Injectable()
 export class LocalAuthGuard extends AuthGuard('local') {
+  /** What the body has to be: it has at least a name and a password. */
+  protected readonly form: new () => object = LoginDto;
+
   override async canActivate(context: ExecutionContext): Promise<boolean> {
-    await validateBody(LoginDto, context.switchToHttp().getRequest<FastifyRequest>().body);
+    await validateBody(this.form, context.switchToHttp().getRequest<FastifyRequest>());
     return (await super.canActivate(context)) as boolean;
   }
 

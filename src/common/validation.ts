@@ -43,6 +43,9 @@ function check(value: unknown, field: string, depth: number): void {
   }
 }
 
+/** What {@link validateBody} has made of a body. */
+const validated = new WeakSet<object>();
+
 /**
  * Refuses unknown fields, wrong types, prototype keys and text that cannot be stored: 400 `validation_failed` with the
  * fields. An absent body counts as an empty one.
@@ -54,6 +57,8 @@ class StrictValidationPipe extends ValidationPipe {
   ): Promise<unknown> {
     if (metadata.type !== 'body' && metadata.type !== 'query') return super.transform(value, metadata);
     const given = value ?? {};
+    if (validated.has(given) && metadata.metatype !== undefined && given instanceof metadata.metatype)
+      return given;
     if (metadata.type === 'body' && (typeof given !== 'object' || Array.isArray(given))) {
       throw invalid([{ field: 'body', message: 'the body must be a JSON object' }]);
     }
@@ -72,7 +77,15 @@ export const validationPipe = new StrictValidationPipe({
   exceptionFactory: (errors) => invalid(fieldErrors(errors)),
 });
 
-/** What the pipe does, for a guard, which runs before pipes. Throws 400 `validation_failed`. */
-export async function validateBody<T>(type: new () => T, body: unknown): Promise<T> {
-  return (await validationPipe.transform(body, { type: 'body', metatype: type })) as T;
+/**
+ * What the pipe does, for a guard, which runs before pipes: the request's body becomes what was made of it, and the pipe
+ * leaves it alone. Throws 400 `validation_failed`.
+ */
+export async function validateBody<T extends object>(
+  type: new () => T,
+  request: { body?: unknown },
+): Promise<void> {
+  const body = (await validationPipe.transform(request.body, { type: 'body', metatype: type })) as T;
+  validated.add(body);
+  request.body = body;
 }

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
+import type { OnApplicationShutdown } from '@nestjs/common';
 import { Clock } from '../common/clock.js';
 import { refuse } from '../common/common.errors.js';
 import { CONFIG } from '../config/config.js';
@@ -8,7 +9,8 @@ import { BlockedKeys } from './blocked-keys.js';
 import { allowed, refused } from './limit-outcome.js';
 import type { LimitOutcome, Quota } from './limit-outcome.js';
 import { RateLimitStore } from './limits.store.js';
-import { rateLimitHeaders, wholeSeconds } from './rate-limit.headers.js';
+import { rateLimitHeaders } from './rate-limit.headers.js';
+import { Refunds } from './refunds.js';
 
 /** What is counted apart from everything else. A bucket always has the same quota. */
 export type Bucket =
@@ -26,7 +28,10 @@ interface Queue {
   refunded: boolean;
 }
 
-/** 16 bytes in hex of SHA-256: fixed in size, without the address or name itself. */
+/**
+ * 16 bytes in hex of SHA-256: fixed in size. No secret goes into it, which would have to be the same on every node and at
+ * every moment of its replacement, or the limit would be admitted twice.
+ */
 function keyOf(bucket: Bucket, subject: string): string {
   return hash('sha256', `${bucket}\0${subject}`, 'hex').slice(0, 32);
 }
@@ -38,10 +43,11 @@ function keyOf(bucket: Bucket, subject: string): string {
  * A flood from one subject occupies one connection of this node at most. Throws DatabaseUnavailable when nothing is known.
  */
 @Injectable()
-export class RateLimiter {
+export class RateLimiter implements OnApplicationShutdown {
   private readonly quota: Quota;
   private readonly memory: BlockedKeys;
   private readonly queues = new Map<string, Queue>();
+  private readonly refunds = new Refunds((calls) => this.store.refund(calls, this.quota));
 
   constructor(
     private readonly store: RateLimitStore,
@@ -76,31 +82,20 @@ export class RateLimiter {
     return outcome;
   }
 
-  /** Gives back a call that turned out not to count, such as a password that was right. */
-  async refund(bucket: Bucket, subject: string, quota: Quota = this.quota): Promise<void> {
+  /**
+   * Gives back a call that turned out not to count, such as a password that was right. Known at once to this node's next
+   * call for the subject, a moment later to others. Of calls under the quota of the configuration only.
+   */
+  refund(bucket: Bucket, subject: string): void {
     const key = keyOf(bucket, subject);
-    await this.store.refund(Buffer.from(key, 'hex'), quota);
+    this.refunds.add(key);
     this.memory.release(key);
     const queue = this.queues.get(key);
     if (queue !== undefined) queue.refunded = true;
   }
 
-  /**
-   * Seconds until another call can be admitted, if this node knows that none can be now; costs no I/O. Undefined proves
-   * nothing: a node learns of calls admitted by others with the next one it counts itself. Only {@link hit} decides.
-   */
-  blocked(bucket: Bucket, subject: string): number | undefined {
-    const wait = this.memory.remaining(keyOf(bucket, subject));
-    return wait === undefined ? undefined : wholeSeconds(wait);
-  }
-
-  /** What {@link hit} would have answered a moment ago, counting nothing: for a quick refusal, not for a decision. */
-  async peek(bucket: Bucket, subject: string, quota: Quota = this.quota): Promise<LimitOutcome> {
-    const key = keyOf(bucket, subject);
-    const wait = this.memory.remaining(key);
-    if (wait !== undefined) return refused(quota, wait);
-    const { remaining, resetMs } = await this.store.peek(Buffer.from(key, 'hex'), quota);
-    return remaining > 0 ? allowed(quota, remaining, resetMs) : refused(quota, resetMs);
+  onApplicationShutdown(): Promise<void> {
+    return this.refunds.flush();
   }
 
   private async work(key: string, queue: Queue, quota: Quota): Promise<void> {
@@ -129,6 +124,7 @@ export class RateLimiter {
   ): Promise<(index: number) => LimitOutcome> {
     const wait = this.memory.remaining(key);
     if (wait !== undefined) return () => refused(quota, wait);
+    if (this.refunds.concerns(key)) await this.refunds.settle(key);
     const sent = this.clock.monotonic();
     queue.refunded = false;
     const { admitted, remaining, resetMs } = await this.store.consume(Buffer.from(key, 'hex'), wanted, quota);

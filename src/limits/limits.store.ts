@@ -46,19 +46,24 @@ const CONSUME = `
   )
   RETURNING ends::float8[] AS ends, hits, admitted, ${NOW}::float8 AS now`;
 
-/** Takes the oldest: whichever was reserved, what is left stays at least as long as it should. */
+/**
+ * Takes the oldest: whichever were reserved, what is left stays at least as long as it should. In the order of the keys, so
+ * that two nodes do not wait for each other.
+ */
 const REFUND = `
+  WITH back AS MATERIALIZED (
+    SELECT r.key, calls.n FROM unnest($1::bytea[], $2::integer[]) AS calls (key, n) JOIN rate_limits AS r USING (key)
+    ORDER BY r.key FOR UPDATE OF r
+  )
   UPDATE rate_limits AS r SET (ends, hits) = (
     SELECT coalesce(array_agg(e ORDER BY e), '{}'), coalesce(array_agg(h ORDER BY e), '{}')
     FROM (
-      SELECT e, CASE WHEN row_number() OVER (ORDER BY e) = 1 THEN h - 1 ELSE h END AS h
-      FROM unnest(r.ends, r.hits) AS log (e, h) WHERE e + $2::bigint > ${NOW}
+      SELECT e, least(h, greatest(0, sum(h) OVER (ORDER BY e) - back.n))::integer AS h
+      FROM unnest(r.ends, r.hits) AS log (e, h) WHERE e + $3::bigint > ${NOW}
     ) AS live
     WHERE h > 0
   )
-  WHERE key = $1::bytea`;
-
-const PEEK = `SELECT ends::float8[] AS ends, hits, ${NOW}::float8 AS now FROM rate_limits WHERE key = $1::bytea`;
+  FROM back WHERE r.key = back.key`;
 
 const REMOVE_EXPIRED = `
   WITH removed AS (
@@ -96,16 +101,10 @@ export class RateLimitStore {
     return { admitted: rows[0]!.admitted, remaining: Math.max(0, quota.limit - used), resetMs };
   }
 
-  /** Gives one admitted call back, if there is one in the window. */
-  async refund(key: Buffer, quota: Quota): Promise<void> {
-    await this.database.query(REFUND, [key, microseconds(quota)]);
-  }
-
-  /** Counts nothing. */
-  async peek(key: Buffer, quota: Quota): Promise<Omit<Consumption, 'admitted'>> {
-    const [log] = await this.database.query<LimitLog & { admitted: number }>(PEEK, [key]);
-    const { used, resetMs } = usage(log ?? { ends: [], hits: [], now: 0 }, quota);
-    return { remaining: Math.max(0, quota.limit - used), resetMs };
+  /** Gives so many admitted calls of each key (in hex) back, as far as they are in the window. */
+  async refund(calls: ReadonlyMap<string, number>, quota: Quota): Promise<void> {
+    const keys = [...calls.keys()].map((key) => Buffer.from(key, 'hex'));
+    await this.database.query(REFUND, [keys, [...calls.values()], microseconds(quota)]);
   }
 
   /** Removes up to `batch` rows that count no more and tells how many; a row in use is left alone. */

@@ -45,6 +45,8 @@ export class KeyRing {
   private readonly files: KeyFiles;
   private readonly listeners: ((keeps: (kid: string) => boolean) => void)[] = [];
   private keys: ReadonlyMap<string, LoadedKey> = new Map();
+  /** The same, in the order of their promotion. */
+  private line: readonly LoadedKey[] = [];
   private longestExpiry = 0;
   /** The database's clock when the ring was read. */
   private readAt = 0;
@@ -78,12 +80,12 @@ export class KeyRing {
 
   /** Whether this node can sign. */
   canSign(now: number): boolean {
-    return this.ring(now).current?.privateKey !== undefined;
+    return this.current(now)?.privateKey !== undefined;
   }
 
   /** A compact JWS (RFC 7515) with `typ` `at+jwt`, signed off the event loop. `now`: on the database's clock. */
   async sign(claims: object, now: number): Promise<string> {
-    const key = this.ring(now).current;
+    const key = this.current(now);
     if (key?.privateKey === undefined) throw unavailable(new Error('no key to sign with'));
     const input = `${key.header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`;
     const signature = await signAsync('sha256', Buffer.from(input), key.privateKey);
@@ -153,6 +155,7 @@ export class KeyRing {
       (kid) => !loaded.has(kid),
     );
     this.keys = loaded;
+    this.line = [...loaded.values()].toSorted((a, b) => a.promoteAt - b.promoteAt);
     this.longestExpiry = longestExpiry;
     this.readAt = now;
     for (const listener of this.listeners) listener((kid) => loaded.has(kid));
@@ -162,8 +165,17 @@ export class KeyRing {
   }
 
   private ring(now: number): Ring<LoadedKey> {
-    // What was promoted when the ring was read is promoted, whatever this node takes for the time.
-    return ringAt([...this.keys.values()], Math.max(now, this.readAt), this.longestExpiry);
+    return ringAt(this.line, this.atLeastRead(now), this.longestExpiry);
+  }
+
+  private current(now: number): LoadedKey | undefined {
+    const at = this.atLeastRead(now);
+    return this.line.findLast(({ promoteAt }) => promoteAt <= at);
+  }
+
+  /** What was promoted when the ring was read is promoted, whatever this node takes for the time. */
+  private atLeastRead(now: number): number {
+    return Math.max(now, this.readAt);
   }
 
   private open(row: KeyRow): LoadedKey {

@@ -23,10 +23,6 @@ export class TokenCache<Entry extends VerifiedToken = VerifiedToken> {
     this.entries.set(token, entry);
   }
 
-  delete(token: string): void {
-    this.entries.delete(token);
-  }
-
   /** Forgets the tokens signed by any key that `keeps` does not hold. */
   retainKeys(keeps: (kid: string) => boolean): void {
     for (const [token, entry] of this.entries) if (!keeps(entry.kid)) this.entries.delete(token);

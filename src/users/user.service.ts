@@ -39,10 +39,21 @@ export class UserService {
     return this.store.findById(id);
   }
 
-  /** Does the same work whether the user exists, is disabled, or has another password: time must not tell. */
-  async checkPassword(username: string, password: string): Promise<PasswordCheck> {
-    const name = normaliseUsername(username);
-    const user = await this.store.findByKey(name?.key ?? NOBODY);
+  /** By a name as it was sent. */
+  lookUp(username: string): Promise<User | undefined> {
+    return this.store.findByKey(normaliseUsername(username)?.key ?? NOBODY);
+  }
+
+  /**
+   * Does the same work whether the user exists, is disabled, or has another password: time must not tell. `found`: the
+   * answer of {@link lookUp}, for a caller who has something else to ask meanwhile.
+   */
+  async checkPassword(
+    username: string,
+    password: string,
+    found = this.lookUp(username),
+  ): Promise<PasswordCheck> {
+    const user = await found;
     const right = await this.checkPasswordOf(user, password);
     if (user === undefined) return { outcome: 'refused', cause: 'unknown_user' };
     if (!right) return { outcome: 'refused', cause: 'wrong_password' };

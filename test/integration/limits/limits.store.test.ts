@@ -190,14 +190,38 @@ describe('RateLimitStore', () => {
   it('gives back each refunded call once, and never more than were taken', async () => {
     const key = randomBytes(16);
     const quota = { limit: 10, windowSeconds: WINDOW };
-    await store.refund(key, quota);
+    const refund = (from: RateLimitStore, calls: number) =>
+      from.refund(new Map([[key.toString('hex'), calls]]), quota);
+    await refund(store, 1);
     await consumeSome(key, 10, 10);
-    await Promise.all(Array.from({ length: 4 }, (_, i) => (i % 2 ? store : otherStore).refund(key, quota)));
-    expect((await store.peek(key, quota)).remaining).toBe(4);
+    await Promise.all([refund(store, 1), refund(otherStore, 2), refund(store, 1)]);
     expect(await consumeSome(key, 10, 10)).toBe(4);
-    await Promise.all(Array.from({ length: 20 }, () => store.refund(key, quota)));
-    expect(await store.peek(key, quota)).toEqual({ remaining: 10, resetMs: 0 });
+    await Promise.all([refund(store, 9), refund(otherStore, 9)]);
+    expect((await row(key))!.ends).toEqual([]);
     expect(await consumeSome(key, 20, 10)).toBe(10);
+  });
+
+  it('gives back calls that were counted together', async () => {
+    const key = randomBytes(16);
+    const quota = { limit: 10, windowSeconds: WINDOW };
+    await store.consume(key, 3, quota);
+    await store.consume(key, 7, quota);
+    await store.refund(new Map([[key.toString('hex'), 5]]), quota);
+    expect((await row(key))!.hits).toEqual([5]);
+    expect(await consumeSome(key, 10, 10)).toBe(5);
+  });
+
+  it('gives many calls back at once on two nodes, in whatever order they come', async () => {
+    const keys = Array.from({ length: 50 }, () => randomBytes(16));
+    const quota = { limit: 2, windowSeconds: WINDOW };
+    await Promise.all(keys.map((key) => store.consume(key, 2, quota)));
+    const calls = keys.map((key) => [key.toString('hex'), 1] as const);
+    await Promise.all([
+      store.refund(new Map(calls), quota),
+      otherStore.refund(new Map(calls.toReversed()), quota),
+    ]);
+    const free = await Promise.all(keys.map((key) => store.consume(key, 2, quota)));
+    expect(free.map(({ admitted }) => admitted)).toEqual(keys.map(() => 2));
   });
 
   it('counts the calls of before under a limit that was changed', async () => {

@@ -71,7 +71,7 @@ describe('CredentialCheck', () => {
     const hasher = { padFailure: vi.fn() };
     const clock = { monotonic: () => 0 };
     const credentials = new CredentialCheck(
-      part(users),
+      part({ lookUp: () => Promise.resolve(undefined), ...users }),
       part(hasher),
       part(limiter),
       part({}),

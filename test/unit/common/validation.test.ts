@@ -2,7 +2,7 @@ import { IsOptional, IsString } from 'class-validator';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Problem } from '../../../src/common/problem.js';
-import { validateBody } from '../../../src/common/validation.js';
+import { validateBody, validationPipe } from '../../../src/common/validation.js';
 
 class Note {
   @IsString()
@@ -13,15 +13,37 @@ class Note {
   title?: string;
 }
 
+async function bodyOf(body: unknown): Promise<Note> {
+  const request = { body };
+  await validateBody(Note, request);
+  return request.body as Note;
+}
+
 describe('a body', () => {
   it('becomes an instance of its class', async () => {
-    const note = await validateBody(Note, { text: 'x' });
+    const note = await bodyOf({ text: 'x' });
     expect(note).toBeInstanceOf(Note);
     expect(note).toEqual({ text: 'x' });
   });
 
+  it('that a guard has validated is not made anew by the pipe, unless it is to be something else', async () => {
+    class Other {
+      @IsString()
+      name!: string;
+    }
+    const note = await bodyOf({ text: 'x' });
+    expect(await validationPipe.transform(note, { type: 'body', metatype: Note })).toBe(note);
+    await expect(validationPipe.transform(note, { type: 'body', metatype: Other })).rejects.toMatchObject({
+      code: 'validation_failed',
+    });
+    const forged = Object.assign(new Note(), { text: 1 });
+    await expect(validationPipe.transform(forged, { type: 'body', metatype: Note })).rejects.toMatchObject({
+      code: 'validation_failed',
+    });
+  });
+
   it('that is absent is refused like an empty one', async () => {
-    await expect(validateBody(Note, undefined)).rejects.toMatchObject({
+    await expect(bodyOf(undefined)).rejects.toMatchObject({
       code: 'validation_failed',
       errors: [{ field: 'text', message: 'text must be a string' }],
     });
@@ -31,7 +53,7 @@ describe('a body', () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'binary' }), async (text) => {
         const storable = !text.includes('\0') && text.isWellFormed();
-        const passed = await validateBody(Note, { text }).then(
+        const passed = await bodyOf({ text }).then(
           (note) => note.text === text,
           () => false,
         );
@@ -43,7 +65,7 @@ describe('a body', () => {
   it('of any other kind is refused as a problem and never by accident', async () => {
     await fc.assert(
       fc.asyncProperty(fc.anything({ withNullPrototype: true, maxDepth: 20 }), async (body) => {
-        const error: unknown = await validateBody(Note, body).catch((reason: unknown) => reason);
+        const error: unknown = await bodyOf(body).catch((reason: unknown) => reason);
         expect(error).toBeInstanceOf(Problem);
       }),
     );

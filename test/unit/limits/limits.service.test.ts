@@ -13,8 +13,7 @@ function aLimiter({ limit = 10 } = {}) {
       (_key: Buffer, wanted: number) =>
         new Promise<Consumption>((answer, fail) => asked.push({ wanted, answer, fail })),
     ),
-    refund: vi.fn(() => Promise.resolve()),
-    peek: vi.fn(() => Promise.resolve({ remaining: 3, resetMs: 500 })),
+    refund: vi.fn((_calls: ReadonlyMap<string, number>) => Promise.resolve()),
   };
   const config = { authRateLimit: limit, authRateWindow: 60 } as Config;
   return { asked, store, limiter: new RateLimiter(store as unknown as RateLimitStore, new Clock(), config) };
@@ -52,13 +51,13 @@ describe('RateLimiter', () => {
     const hit = limiter.hit('login', 'a');
     asked[0]!.answer({ admitted: 1, remaining: 0, resetMs: 30_000 });
     await hit;
-    expect(limiter.blocked('login', 'a')).toBe(30);
-    expect((await limiter.hit('login', 'a')).allowed).toBe(false);
-    expect((await limiter.peek('login', 'a')).allowed).toBe(false);
+    const again = await limiter.hit('login', 'a');
+    expect(again.allowed).toBe(false);
+    expect(again.retryAfterMs).toBeGreaterThan(29_000);
     expect(store.consume).toHaveBeenCalledTimes(1);
-    expect(store.peek).not.toHaveBeenCalled();
-    expect(limiter.blocked('login', 'b')).toBeUndefined();
-    expect(limiter.blocked('refresh', 'a')).toBeUndefined();
+    void limiter.hit('login', 'b');
+    void limiter.hit('refresh', 'a');
+    expect(store.consume).toHaveBeenCalledTimes(3);
   });
 
   it('forgets a block when a call is given back, also when the answer that blocks is still under way', async () => {
@@ -66,13 +65,41 @@ describe('RateLimiter', () => {
     const full = limiter.hit('account', 'a');
     asked[0]!.answer({ admitted: 1, remaining: 0, resetMs: 30_000 });
     await full;
-    await limiter.refund('account', 'a');
-    expect(limiter.blocked('account', 'a')).toBeUndefined();
+    limiter.refund('account', 'a');
     const late = limiter.hit('account', 'a');
-    await limiter.refund('account', 'a');
+    await settled();
+    limiter.refund('account', 'a');
     asked[1]!.answer({ admitted: 0, remaining: 0, resetMs: 30_000 });
     expect((await late).allowed).toBe(false);
-    expect(limiter.blocked('account', 'a')).toBeUndefined();
+    void limiter.hit('account', 'a');
+    await settled();
+    expect(asked).toHaveLength(3);
+  });
+
+  it('writes what was given back before it counts the next call of that subject', async () => {
+    const { asked, store, limiter } = aLimiter();
+    const written = Promise.withResolvers<void>();
+    store.refund.mockReturnValueOnce(written.promise);
+    limiter.refund('account', 'a');
+    limiter.refund('account', 'a');
+    limiter.refund('account', 'b');
+    void limiter.hit('account', 'a');
+    void limiter.hit('account', 'c');
+    await settled();
+    expect(asked).toHaveLength(1);
+    expect([...store.refund.mock.calls[0]![0].values()]).toEqual([2, 1]);
+    written.resolve();
+    await settled();
+    expect(asked).toHaveLength(2);
+    expect(store.refund).toHaveBeenCalledTimes(1);
+  });
+
+  it('writes what was given back when the node stops', async () => {
+    const { store, limiter } = aLimiter();
+    limiter.refund('account', 'a');
+    expect(store.refund).not.toHaveBeenCalled();
+    await limiter.onApplicationShutdown();
+    expect(store.refund).toHaveBeenCalledTimes(1);
   });
 
   it('fails everybody who waits when the database does not answer, and asks again for the next', async () => {
