@@ -16,10 +16,10 @@ export class FeedConnection {
     private readonly onHint: () => void,
   ) {}
 
-  async read(store: RevocationStore, horizon: string): Promise<FeedPage> {
+  async read(store: RevocationStore, from: string): Promise<FeedPage> {
     try {
       this.client ??= await this.open();
-      return await store.read(this.client, horizon);
+      return await store.read(this.client, from);
     } catch (error) {
       this.close();
       throw error;

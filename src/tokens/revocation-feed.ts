@@ -9,6 +9,7 @@ import { FeedConnection } from './feed-connection.js';
 import { RevocationSet } from './revocation-set.js';
 import type { RevocationEntry } from './revocation-set.js';
 import { RevocationStore } from './revocation.store.js';
+import type { FeedPage } from './revocation.store.js';
 
 /** Between two looks, in milliseconds. */
 const POLL_EVERY = 200;
@@ -162,15 +163,21 @@ export class RevocationFeed implements OnApplicationShutdown {
     if (this.stopped) throw new Error('the node is stopping');
     this.hinted = false;
     const sent = { wall: this.clock.now(), monotonic: this.clock.monotonic() };
-    const page = await this.connection.read(this.store, this.horizon).catch((error: unknown) => {
-      this.database.dropIdle();
-      throw error;
-    });
-    for (const entry of page.entries) this.revoked.add(entry);
+    const page = await this.read(this.horizon);
+    for (let { next } = page; next !== undefined;) ({ next } = await this.read(next));
     await this.reloadChanged(page.versions);
     this.horizon = page.horizon;
     this.offset = page.now - sent.monotonic;
     this.lease = sent;
+  }
+
+  private async read(from: string): Promise<FeedPage> {
+    const page = await this.connection.read(this.store, from).catch((error: unknown) => {
+      this.database.dropIdle();
+      throw error;
+    });
+    for (const entry of page.entries) this.revoked.add(entry);
+    return page;
   }
 
   private async reloadChanged(versions: Readonly<Record<string, number>>): Promise<void> {

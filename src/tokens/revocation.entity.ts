@@ -5,6 +5,7 @@ import { Check, Column, Entity, Index, PrimaryGeneratedColumn } from 'typeorm';
  * transaction that was still running when it last looked, so that rows which commit out of order are not missed.
  */
 @Entity('revocations')
+@Index('revocations_xid_idx', ['xid', 'seq'])
 @Check('revocations_kind_check', `kind IN ('sid', 'user')`)
 export class Revocation {
   @PrimaryGeneratedColumn('identity', {
@@ -14,7 +15,6 @@ export class Revocation {
   })
   seq!: string;
 
-  @Index('revocations_xid_idx')
   @Column('bigint')
   xid!: string;
 

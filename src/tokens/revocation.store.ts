@@ -4,26 +4,36 @@ import { Database } from '../database/database.js';
 import type { Sql } from '../database/database.js';
 import type { RevocationEntry } from './revocation-set.js';
 
-/** What one look at the feed brings. */
+/** What one statement brings of the feed. */
 export interface FeedPage {
   readonly entries: readonly RevocationEntry[];
-  /** Pass to the next {@link RevocationStore.read}: everything committed before is in this page or an earlier one. */
+  /** Where the rest of the look begins, if the page is full. */
+  readonly next?: string | undefined;
+  /** Where the next look begins: everything committed before this page is in it, its rest, or an earlier look. */
   readonly horizon: string;
   /** The database's clock in milliseconds. */
   readonly now: number;
   readonly versions: Readonly<Record<string, number>>;
 }
 
+/** Entries that one statement brings: few enough to be there long before the time-out of the feed, on any machine. */
+const PAGE = 5_000;
+
 /**
- * `xid >= $1` with $1 the oldest transaction that ran at the last look: a row whose transaction commits late is still
- * seen, at the price of reading some rows twice. Everything comes from one snapshot.
+ * From $1 on, the oldest transaction that ran at the last look: a row whose transaction commits late is still seen, at the
+ * price of reading some rows twice. A look of several pages begins the next one at the horizon of its first: what commits
+ * meanwhile behind its back is from there on, what had committed before is in the order of the pages.
  */
 const READ = `
+  WITH page AS MATERIALIZED (
+    SELECT xid, seq, kind, subject, epoch, expires_at FROM revocations
+    WHERE (xid, seq) > ($1::bigint, $2::bigint) AND expires_at > now() ORDER BY xid, seq LIMIT ${PAGE})
   SELECT s.versions,
     extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
     pg_snapshot_xmin(pg_current_snapshot())::text AS horizon,
+    (SELECT xid || '.' || seq FROM page ORDER BY xid, seq OFFSET ${PAGE - 1}) AS next,
     (SELECT json_agg(json_build_array(kind, subject, epoch, extract(epoch FROM expires_at)::float8 * 1000))
-     FROM revocations WHERE xid >= $1::bigint AND expires_at > now()) AS entries
+     FROM page) AS entries
   FROM service_state s`;
 
 /** A minute beyond the longest-lived token, for clocks that differ and for what was being signed meanwhile. */
@@ -48,21 +58,24 @@ const NOTE_EXPIRY = `
 
 type EntryRow = readonly ['sid' | 'user', string, number | null, number];
 
+type FeedRow = Omit<FeedPage, 'entries' | 'next'> & { next: string | null; entries: EntryRow[] | null };
+
 /** The table of revocations. Adding belongs into the transaction that ends the thing. */
 @Injectable()
 export class RevocationStore {
   constructor(private readonly database: Database) {}
 
-  /** `client`: the feed's own connection, which a crowded pool cannot keep waiting. */
-  async read(client: ClientBase, horizon: string): Promise<FeedPage> {
-    const { rows } = await client.query<Omit<FeedPage, 'entries'> & { entries: EntryRow[] | null }>({
-      name: 'feed',
-      text: READ,
-      values: [horizon],
-    });
-    const { entries, ...page } = rows[0]!;
+  /**
+   * From a horizon, or from where a page ended. `client`: the feed's own connection, which a crowded pool cannot keep
+   * waiting.
+   */
+  async read(client: ClientBase, from: string): Promise<FeedPage> {
+    const [xid, seq = '0'] = from.split('.');
+    const { rows } = await client.query<FeedRow>({ name: 'feed', text: READ, values: [xid, seq] });
+    const { entries, next, ...page } = rows[0]!;
     return {
       ...page,
+      next: next ?? undefined,
       entries: (entries ?? []).map(([kind, subject, epoch, expires]) => ({ kind, subject, epoch, expires })),
     };
   }

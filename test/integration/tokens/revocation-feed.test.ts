@@ -145,6 +145,26 @@ describe('the revocation feed between nodes', () => {
     expect(await one.ender.endUser('6f1c1c9e-52ad-4b9f-8a3c-0d6a0a6d5a01', REVOKE, NO_ORIGIN)).toBe(0);
   });
 
+  it('is complete on a node that starts while very much is revoked, in one transaction or in many', async () => {
+    const user = await aUser(db.database);
+    const first = await aLogin(one, user);
+    await logout(first);
+    await db.database.query(
+      `INSERT INTO revocations (xid, kind, subject, expires_at)
+        SELECT pg_current_xact_id()::text::bigint, 'sid', gen_random_uuid(), now() + interval '900 s'
+        FROM generate_series(1, 60000)`,
+    );
+    const last = await aLogin(one, user);
+    await logout(last);
+    const late = await another();
+    expect(late.feed.size).toBe(60_002);
+    await expect.poll(() => refuses(late, first) && refuses(late, last), WITHIN).toBe(true);
+    // And it follows from there.
+    const next = await aLogin(one, user);
+    await logout(next);
+    await expect.poll(() => refuses(late, next), WITHIN).toBe(true);
+  });
+
   it('is complete on a node that starts later', async () => {
     const user = await aUser(db.database);
     const [ended, revoked] = [await aLogin(one, user), await aLogin(one, user)];

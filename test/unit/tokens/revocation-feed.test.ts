@@ -144,6 +144,27 @@ describe('RevocationFeed', () => {
     expect(read).toHaveBeenCalledTimes(4);
   });
 
+  it('reads a look that has several pages to its end, and goes on from where the first one was', async () => {
+    read
+      .mockResolvedValueOnce(page({ horizon: '20', next: '5.7' }))
+      .mockImplementationOnce(async () => {
+        expect(feed.isFresh()).toBe(false);
+        return page({ entries: [SID], horizon: '30', next: '6.1' });
+      })
+      .mockResolvedValueOnce(page({ horizon: '40' }));
+    await feed.start();
+    expect(feed.isRevoked(token)).toBe(true);
+    clock.pass(1);
+    await feed.catchUp();
+    expect(read.mock.calls.slice(0, 4).map(([, from]) => from)).toEqual(['0', '5.7', '6.1', '20']);
+  });
+
+  it('is not fresh by a look of which a page is missing', async () => {
+    read.mockResolvedValueOnce(page({ next: '5.7' })).mockRejectedValueOnce(new Error('lost'));
+    await expect(feed.start()).rejects.toThrow('lost');
+    expect(feed.isFresh()).toBe(false);
+  });
+
   it('shares one look among all who wait for it', async () => {
     await Promise.all(Array.from({ length: 100 }, () => feed.fresh()));
     expect(read).toHaveBeenCalledTimes(1);
