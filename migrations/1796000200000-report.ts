@@ -46,9 +46,14 @@ export class Report1796000200000 implements MigrationInterface {
         at timestamptz NOT NULL,
         CONSTRAINT report_nodes_pkey PRIMARY KEY (node)
       )`);
+    // How a login is found that has lost its row.
+    await queryRunner.query(
+      `CREATE INDEX audit_events_began_idx ON audit_events (sid) WHERE event IN ('login', 'exchange')`,
+    );
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(`DROP INDEX audit_events_began_idx`);
     await queryRunner.query(`DROP TABLE report_nodes`);
     await queryRunner.query(`DROP TABLE unexpected_logouts`);
     await queryRunner.query(`DROP TABLE scheme_uses`);

@@ -4,6 +4,7 @@ import { Column, Entity, Index, PrimaryGeneratedColumn } from 'typeorm';
 @Entity('audit_events')
 @Index('audit_events_user_id_idx', ['userId', 'id'])
 @Index('audit_events_event_idx', ['event', 'id'])
+@Index('audit_events_began_idx', ['sid'], { where: `event IN ('login', 'exchange')` })
 export class AuditEvent {
   @PrimaryGeneratedColumn('identity', {
     type: 'bigint',

@@ -11,6 +11,7 @@ import type { OpenedLogin, Rotation } from '../tokens/refresh-token.service.js';
 import type { Login } from '../tokens/refresh-token.store.js';
 import { refuseToken } from '../tokens/tokens.errors.js';
 import { refuseAuth } from './auth.errors.js';
+import type { AuthenticatedRequest } from './authenticated-request.js';
 import { originOf } from './origin.js';
 import { TOKEN_ELIGIBILITY } from './token-eligibility.js';
 import type { TokenEligibility } from './token-eligibility.js';
@@ -47,7 +48,12 @@ export class RefreshService {
       token === undefined
         ? { outcome: 'rejected', reason: 'refresh_token_invalid' }
         : await this.present(token, origin);
-    if (rotation.outcome === 'rotated' || rotation.outcome === 'repeated') return rotation;
+    if (rotation.outcome === 'rotated' || rotation.outcome === 'repeated') {
+      const { userId, role, sid } = rotation.login;
+      // For whoever counts; nothing else is decided by it on this route.
+      (request as AuthenticatedRequest).user = { userId, role, sid, via: 'bearer' };
+      return rotation;
+    }
     const code = rotation.outcome === 'rejected' ? rotation.reason : 'refresh_token_reused';
     if (code !== 'refresh_token_reused') this.refusals.count(code, origin.ip);
     // A refusal over the limit is told as such; what it revoked, it revoked.

@@ -51,6 +51,7 @@ import { SigningKeyStore } from './signing-key.store.js';
     LoginEnder,
     LoginListStore,
     LoginSweepStore,
+    RefreshTokenCodec,
     RefreshTokenService,
     RefreshTokenStore,
     RevocationFeed,

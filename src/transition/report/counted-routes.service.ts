@@ -1,12 +1,11 @@
-import { Inject, Injectable, RequestMethod } from '@nestjs/common';
+import { Injectable, RequestMethod } from '@nestjs/common';
 import type { OnApplicationBootstrap } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { DiscoveryService, MetadataScanner, Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { bearerIn } from '../../auth/bearer.js';
 import { IS_PUBLIC } from '../../auth/public.decorator.js';
-import { CONFIG } from '../../config/config.js';
-import type { Config } from '../../config/config.js';
+import { SessionCookie } from '../sessions/session-cookie.service.js';
 import type { Scheme } from './scheme.js';
 
 /** The calls by which a scheme is entered, gone on with and left: they are the scheme's whatever they carry. */
@@ -40,7 +39,7 @@ export class CountedRoutes implements OnApplicationBootstrap {
     private readonly discovery: DiscoveryService,
     private readonly scanner: MetadataScanner,
     private readonly reflector: Reflector,
-    @Inject(CONFIG) private readonly config: Config,
+    private readonly cookie: SessionCookie,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -56,7 +55,7 @@ export class CountedRoutes implements OnApplicationBootstrap {
     if (counting === 'not at all') return undefined;
     if (counting !== 'by credential') return counting;
     if (bearerIn(request.headers.authorization) !== undefined) return 'bearer';
-    return request.cookies?.[this.config.sessionCookieName] ? 'session' : undefined;
+    return this.cookie.isIn(request) ? 'session' : undefined;
   }
 
   private countingOf(request: FastifyRequest): Counting {

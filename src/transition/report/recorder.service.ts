@@ -7,6 +7,7 @@ import { originOf } from '../../auth/origin.js';
 import { answeredProblem } from '../../common/answered-problem.js';
 import { RevocationFeed } from '../../tokens/revocation-feed.js';
 import { CountedRoutes } from './counted-routes.service.js';
+import { UnexpectedLogouts } from './logouts/unexpected-logouts.service.js';
 import { ReportWriter } from './report-writer.store.js';
 import type { Batch } from './report-writer.store.js';
 import { OTHER, RequestTally } from './request-tally.js';
@@ -48,6 +49,7 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
     private readonly feed: RevocationFeed,
     private readonly store: ReportWriter,
     private readonly metrics: SchemeMetrics,
+    private readonly logouts: UnexpectedLogouts,
   ) {
     metrics.countUsers(() => this.uses.users());
   }
@@ -83,6 +85,7 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
     const duration = reply.elapsedTime;
     this.requests.count(scheme, at, duration, code);
     this.metrics.answered(scheme, duration, code);
+    if (code !== undefined) this.logouts.note(scheme, request, code, at);
     const { user } = request as { user?: Caller };
     // A principal came in whatever came of the request; whoever logs in does so only with a good answer.
     const userId = user?.userId ?? (refused ? undefined : user?.id);
@@ -93,8 +96,13 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
     return this.batch === undefined && this.requests.empty && this.uses.empty;
   }
 
-  /** What a failed try has left, and then what was counted since. */
   private async write(): Promise<void> {
+    await this.writeBatches();
+    await this.logouts.examine();
+  }
+
+  /** What a failed try has left, and then what was counted since. */
+  private async writeBatches(): Promise<void> {
     try {
       if (this.batch !== undefined) await this.store.write(this.batch, USE_SPAN);
       this.batch = this.next();

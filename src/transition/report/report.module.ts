@@ -16,25 +16,43 @@ import { ReportWriter } from './report-writer.store.js';
 import { SchemeUse } from './scheme-use.entity.js';
 import { SchemeMetrics } from './scheme-metrics.js';
 import { SessionUseStore } from './session-use.store.js';
-import { UnexpectedLogout } from './unexpected-logout.entity.js';
+import { RolloutModule } from '../rollout/rollout.module.js';
+import { SessionsModule } from '../sessions/sessions.module.js';
+import { KnownKeys } from './logouts/known-keys.js';
+import { LoginEvidenceStore } from './logouts/login-evidence.store.js';
+import { SessionCookieJudge } from './logouts/session-cookie-judge.service.js';
+import { SessionEvidenceStore } from './logouts/session-evidence.store.js';
+import { TokenJudge } from './logouts/token-judge.service.js';
+import { UnexpectedLogouts } from './logouts/unexpected-logouts.service.js';
+import { UnexpectedLogoutStore } from './logouts/unexpected-logout.store.js';
+import { UnexpectedLogout } from './logouts/unexpected-logout.entity.js';
 
 @Module({
   imports: [
     DiscoveryModule,
     OperationsModule,
+    RolloutModule,
+    SessionsModule,
     TokensModule,
     TypeOrmModule.forFeature([ReportBucket, ReportNode, SchemeUse, UnexpectedLogout]),
   ],
   controllers: [ReportAdminController],
   providers: [
     CountedRoutes,
+    KnownKeys,
+    LoginEvidenceStore,
     Recorder,
     ReportAgeing,
     ReportService,
     ReportStore,
     ReportWriter,
     SchemeMetrics,
+    SessionCookieJudge,
+    SessionEvidenceStore,
     SessionUseStore,
+    TokenJudge,
+    UnexpectedLogouts,
+    UnexpectedLogoutStore,
   ],
   exports: [Recorder, ReportStore, SessionUseStore],
 })

@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
-import { signSid, unsignSid } from './session-signature.js';
+import { claimedSid, signSid, unsignSid } from './session-signature.js';
 
 /** The cookie as express-session keeps it in the session, in `sess.cookie`. */
 export interface StoredCookie {
@@ -42,6 +42,20 @@ export class SessionCookie {
     if (value === undefined) return undefined;
     const readable = values.length === 1 && value.length <= LONGEST;
     return { sid: readable ? unsignSid(decode(value), this.config.sessionSecret) : undefined };
+  }
+
+  /**
+   * The one id that a Cookie header names, and whether this node's secret signed it. For judging refusals afterwards: an id that
+   * is not signed lets nobody in.
+   */
+  claimIn(header: string): { readonly sid: string; readonly signed: boolean } | undefined {
+    const values = valuesOf(header, this.config.sessionCookieName);
+    if (values.length !== 1 || values[0]!.length > LONGEST) return undefined;
+    const value = decode(values[0]!);
+    const sid = claimedSid(value);
+    return sid === undefined || sid.includes('\0') || !sid.isWellFormed()
+      ? undefined
+      : { sid, signed: unsignSid(value, this.config.sessionSecret) !== undefined };
   }
 
   /** What a session that begins here keeps of its cookie. `expires` in milliseconds. */

@@ -1,5 +1,5 @@
 import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
-import type { Scheme } from './scheme.js';
+import type { Scheme } from '../scheme.js';
 
 // Copied for each column: TypeORM writes into it.
 const KEY = { primaryKeyConstraintName: 'unexpected_logouts_pkey' };

@@ -1,0 +1,56 @@
+import { createPublicKey, verify } from 'node:crypto';
+import type { JsonWebKey, KeyObject } from 'node:crypto';
+import { promisify } from 'node:util';
+import { Injectable } from '@nestjs/common';
+import type { OnModuleInit } from '@nestjs/common';
+import { KeyRing } from '../../../tokens/key-ring.service.js';
+import { RevocationFeed } from '../../../tokens/revocation-feed.js';
+
+const verifyAsync = promisify(verify);
+
+/** More than a ring ever has; the longest known make room. */
+const MAX_KEYS = 64;
+
+/**
+ * The public keys that this node has seen in the ring, also after they have left it: by them a token that is refused because its
+ * key is gone can still be told from one that was made up. A node does not know keys that were gone when it started.
+ */
+@Injectable()
+export class KnownKeys implements OnModuleInit {
+  private readonly keys = new Map<string, KeyObject>();
+
+  constructor(
+    private readonly ring: KeyRing,
+    private readonly feed: RevocationFeed,
+  ) {
+    ring.onChange(() => this.learn());
+  }
+
+  onModuleInit(): void {
+    this.learn();
+  }
+
+  has(kid: string): boolean {
+    return this.keys.has(kid);
+  }
+
+  /** Whether a compact JWS was signed by that key; off the event loop. */
+  async signed(token: string, kid: string): Promise<boolean> {
+    const key = this.keys.get(kid);
+    const dot = token.lastIndexOf('.');
+    if (key === undefined) return false;
+    const signature = Buffer.from(token.slice(dot + 1), 'base64url');
+    return verifyAsync('sha256', Buffer.from(token.slice(0, dot)), key, signature);
+  }
+
+  private learn(): void {
+    const { keys } = JSON.parse(this.ring.jwks(this.feed.now()).body) as {
+      keys: (JsonWebKey & { kid: string })[];
+    };
+    for (const jwk of keys) {
+      if (this.keys.has(jwk.kid)) continue;
+      if (this.keys.size >= MAX_KEYS) this.keys.delete(this.keys.keys().next().value!);
+      this.keys.set(jwk.kid, createPublicKey({ key: jwk, format: 'jwk' }));
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG } from '../../../config/config.js';
+import type { Config } from '../../../config/config.js';
+import { inspectToken, readClaims } from '../../../tokens/access-token.js';
+import type { VerifiedToken } from '../../../tokens/access-token.js';
+import { ISSUER } from '../../../tokens/issuer.js';
+import { KeyRing } from '../../../tokens/key-ring.service.js';
+import { RefreshTokenCodec } from '../../../tokens/refresh-token.codec.js';
+import type { PresentedToken } from '../../../tokens/refresh-token.codec.js';
+import { judgeAccessToken } from './access-token-judge.js';
+import type { Judgement } from './causes.js';
+import { KnownKeys } from './known-keys.js';
+import { LoginEvidenceStore } from './login-evidence.store.js';
+import { judgeRefreshToken } from './refresh-token-judge.js';
+import type { Suspect } from './suspect.js';
+
+type Named =
+  | { readonly suspect: Suspect; readonly access: VerifiedToken }
+  | { readonly suspect: Suspect; readonly refresh: PresentedToken };
+
+/** Looks at refused tokens again, on the evidence of the database. */
+@Injectable()
+export class TokenJudge {
+  constructor(
+    private readonly evidence: LoginEvidenceStore,
+    private readonly known: KnownKeys,
+    private readonly ring: KeyRing,
+    private readonly codec: RefreshTokenCodec,
+    @Inject(ISSUER) private readonly issuer: string,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** One judgement for each of the suspects, in two or three statements for all of them. */
+  async judge(suspects: readonly Suspect[]): Promise<Judgement[]> {
+    const named = await Promise.all(suspects.map((suspect) => this.name(suspect)));
+    const sids = [...new Set(named.flatMap((one) => (one === undefined ? [] : [sidOf(one)])))];
+    if (sids.length === 0) return suspects.map(() => undefined);
+    const { refreshTokenExpiry, refreshFamilyExpiry } = this.config;
+    const logins = await this.evidence.logins(sids);
+    const missing = sids.filter((sid) => !logins.has(sid));
+    const vanished = await this.evidence.vanished(missing, refreshTokenExpiry, refreshFamilyExpiry);
+    const distrusted = await this.evidence.distrusted(
+      named.flatMap((one) => (one !== undefined && 'access' in one ? [one.access.kid] : [])),
+    );
+    return named.map((one) => {
+      if (one === undefined) return undefined;
+      const sid = sidOf(one);
+      const found = { login: logins.get(sid), vanished: vanished.get(sid) };
+      return 'access' in one
+        ? this.judgeAccess(one.suspect, one.access, found, distrusted.has(one.access.kid))
+        : this.judgeRefresh(one.suspect, one.refresh, found);
+    });
+  }
+
+  /** What the token says of itself, if it could be ours: for an access token that its signature is. */
+  private async name(suspect: Suspect): Promise<Named | undefined> {
+    const { kind, credential } = suspect;
+    if (kind === 'refresh') {
+      const refresh = this.codec.parse(credential);
+      return refresh && { suspect, refresh };
+    }
+    const header = inspectToken(credential);
+    if ('fault' in header || !this.known.has(header.kid)) return undefined;
+    const access = readClaims(payloadOf(credential), header.kid);
+    if (access === undefined || !(await this.known.signed(credential, header.kid))) return undefined;
+    return { suspect, access };
+  }
+
+  private judgeAccess(
+    { code, at }: Suspect,
+    token: VerifiedToken,
+    found: Pick<Parameters<typeof judgeAccessToken>[0], 'login' | 'vanished'>,
+    keyDistrusted: boolean,
+  ): Judgement {
+    return judgeAccessToken({
+      ...found,
+      token,
+      code,
+      at: at / 1000,
+      keyDistrusted,
+      keyInRing: this.ring.publicKey(token.kid) !== undefined,
+      issuer: this.issuer,
+      audience: this.config.jwtAudience,
+      tolerance: this.config.clockTolerance,
+    });
+  }
+
+  private judgeRefresh(
+    { code, draining }: Suspect,
+    token: PresentedToken,
+    found: Pick<Parameters<typeof judgeRefreshToken>[0], 'login' | 'vanished'>,
+  ): Judgement {
+    const { login } = found;
+    return judgeRefreshToken({
+      ...found,
+      sid: token.sid,
+      generation: token.generation,
+      code,
+      genuine: login !== undefined && this.codec.isGenuine(token, login.secret),
+      secretKnown: login !== undefined && this.codec.mint(login, 0, login.macKey) !== undefined,
+      draining,
+      windows: {
+        grace: this.config.refreshReuseGrace,
+        lostResponse: this.config.refreshLostResponseWindow,
+      },
+    });
+  }
+}
+
+function sidOf(named: Named): string {
+  return 'access' in named ? named.access.claims.sid : named.refresh.sid;
+}
+
+/** Of a token that has the form of one. */
+function payloadOf(token: string): unknown {
+  return JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString('utf8'));
+}

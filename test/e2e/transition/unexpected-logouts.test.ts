@@ -1,0 +1,361 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
+import { generateKey } from '../../../src/tokens/key-material.js';
+import { KeyRing } from '../../../src/tokens/key-ring.service.js';
+import { RefreshTokenStore } from '../../../src/tokens/refresh-token.store.js';
+import { RevocationFeed } from '../../../src/tokens/revocation-feed.js';
+import { SigningKeyStore } from '../../../src/tokens/signing-key.store.js';
+import { Recorder } from '../../../src/transition/report/recorder.service.js';
+import { Rollout } from '../../../src/transition/rollout/rollout.service.js';
+import { SessionStore } from '../../../src/transition/sessions/session.store.js';
+import { createTestApp, TEST_SECRET } from '../../helpers/app.js';
+import type { TestApp } from '../../helpers/app.js';
+import {
+  aUser,
+  bearer,
+  codeOf,
+  get,
+  login,
+  post,
+  refresh,
+  sidOf,
+  sql,
+  tryRefresh,
+  until,
+  verify,
+} from '../../helpers/client.js';
+import type { Account } from '../../helpers/client.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import { bySession, cookieFor, SECRET, sessionLogin, sidIn, verifySession } from './session-client.js';
+
+const ENV = { SESSION_SECRET: SECRET };
+
+/** By scheme and cause, once what the nodes have noted is looked at. */
+async function cutOffs(...nodes: TestApp[]): Promise<Record<string, number>> {
+  for (const node of nodes) await node.app.get(Recorder).flush();
+  const rows = await sql<{ what: string; n: number }>(
+    nodes[0]!,
+    `SELECT scheme || ' ' || cause AS what, count(*)::int AS n FROM unexpected_logouts GROUP BY 1`,
+  );
+  return Object.fromEntries(rows.map(({ what, n }) => [what, n]));
+}
+
+describe('an unexpected logout', () => {
+  let node: TestApp;
+  let user: Account;
+  const others: TestApp[] = [];
+  beforeAll(async () => {
+    node = await createTestApp({ env: ENV });
+    user = await aUser(node);
+  });
+  afterAll(async () => {
+    for (const other of others) await other.close();
+    await node.close();
+  });
+  beforeEach(async () => {
+    await sql(node, 'TRUNCATE unexpected_logouts');
+  });
+  afterEach(() => vi.restoreAllMocks());
+
+  async function another(env: Record<string, string>): Promise<TestApp> {
+    const other = await createTestApp({ env: { ...ENV, ...env }, db: node.db });
+    others.push(other);
+    return other;
+  }
+
+  it('by a key that is gone before its tokens is key_removed', async () => {
+    const { access_token } = await login(node, user);
+    const [ring, store] = [node.app.get(KeyRing), node.app.get(SigningKeyStore)];
+    const [{ kid }] = (await sql<{ kid: string }>(node, 'SELECT kid FROM signing_keys')) as [{ kid: string }];
+    const next = await generateKey(2048, TEST_SECRET);
+    await store.alone((inside) => store.add(inside, next, 0, 'rotated', NO_ORIGIN));
+    await ring.reload();
+    await sql(node, 'DELETE FROM signing_keys WHERE kid = $1', [kid]);
+    await ring.reload();
+    for (let time = 0; time < 3; time++) expect(await verify(node, access_token)).toBe('401 token_invalid');
+    expect(await cutOffs(node)).toEqual({ 'bearer key_removed': 1 });
+  });
+
+  it('by a clock that runs ahead is expired_early', async () => {
+    const { access_token } = await login(node, user);
+    expect(await verify(node, access_token)).toBe('204');
+    const feed = node.app.get(RevocationFeed);
+    vi.spyOn(feed, 'now').mockReturnValueOnce(feed.now() + 3_600_000);
+    expect(await verify(node, access_token)).toBe('401 token_expired');
+    expect(await cutOffs(node)).toEqual({ 'bearer expired_early': 1 });
+  });
+
+  it('by a revocation that no ending explains is revoked_without_ending', async () => {
+    const tokens = await login(node, user);
+    const feed = node.app.get(RevocationFeed);
+    feed.publish([{ kind: 'sid', subject: sidOf(tokens), epoch: null, expires: feed.now() + 60_000 }]);
+    expect(await verify(node, tokens.access_token)).toBe('401 token_revoked');
+    expect(await cutOffs(node)).toEqual({ 'bearer revoked_without_ending': 1 });
+  });
+
+  it('by a row that vanished is login_missing', async () => {
+    const tokens = await login(node, user);
+    const next = await refresh(node, tokens.refresh_token);
+    await sql(node, 'DELETE FROM refresh_tokens WHERE id = $1', [sidOf(tokens)]);
+    for (let time = 0; time < 2; time++)
+      expect(codeOf(await tryRefresh(node, next.refresh_token))).toBe('refresh_token_invalid');
+    expect(await cutOffs(node)).toEqual({ 'bearer login_missing': 1 });
+  });
+
+  it('by a row that was ended by hand is ended_without_reason', async () => {
+    const tokens = await login(node, user);
+    await sql(node, 'UPDATE refresh_tokens SET revoked_at = now() WHERE id = $1', [sidOf(tokens)]);
+    expect(codeOf(await tryRefresh(node, tokens.refresh_token))).toBe('refresh_token_revoked');
+    expect(await cutOffs(node)).toEqual({ 'bearer ended_without_reason': 1 });
+  });
+
+  it('by a refresh that the database has forgotten is refresh_forgotten', async () => {
+    const tokens = await login(node, user);
+    const next = await refresh(node, tokens.refresh_token);
+    await sql(node, 'UPDATE refresh_tokens SET generation = 0 WHERE id = $1', [sidOf(tokens)]);
+    expect(codeOf(await tryRefresh(node, next.refresh_token))).toBe('refresh_token_invalid');
+    expect(await cutOffs(node)).toEqual({ 'bearer refresh_forgotten': 1 });
+  });
+
+  it('by a repetition that is taken for a theft is reuse_in_window', async () => {
+    const tokens = await login(node, user);
+    await refresh(node, tokens.refresh_token);
+    const store = node.app.get(RefreshTokenStore);
+    const found = await store.find(sidOf(tokens));
+    vi.spyOn(store, 'find').mockResolvedValueOnce({ ...found!, age: 1e9 });
+    expect(codeOf(await tryRefresh(node, tokens.refresh_token))).toBe('refresh_token_reused');
+    expect(codeOf(await tryRefresh(node, tokens.refresh_token))).toBe('refresh_token_revoked');
+    expect(await cutOffs(node)).toEqual({ 'bearer reuse_in_window': 1 });
+  });
+
+  it('by the flag without a drain is not_enabled', async () => {
+    const { refresh_token } = await login(node, user);
+    vi.spyOn(node.app.get(Rollout), 'mayContinue').mockResolvedValueOnce(false);
+    expect(codeOf(await tryRefresh(node, refresh_token))).toBe('jwt_not_enabled');
+    expect(await cutOffs(node)).toEqual({ 'bearer not_enabled': 1 });
+  });
+
+  it('by a JWT_SECRET that was replaced and then forgotten is secret_changed', async () => {
+    const db = await createTestDatabase();
+    const secret = 'YW5vdGhlci1zZWNyZXQtb2YtdGVzdHMtMDEyMzQ1Njc4OQ';
+    const nodes: TestApp[] = [];
+    try {
+      const start = async (env: Record<string, string>) => {
+        nodes.push(await createTestApp({ db, env: { ...ENV, ...env } }));
+        return nodes.at(-1)!;
+      };
+      const { refresh_token } = await login(await start({}));
+      await start({ JWT_SECRET: secret, JWT_SECRET_PREVIOUS: TEST_SECRET });
+      const last = await start({ JWT_SECRET: secret });
+      expect(codeOf(await tryRefresh(last, refresh_token))).toBe('refresh_token_invalid');
+      expect(await cutOffs(last)).toEqual({ 'bearer secret_changed': 1 });
+    } finally {
+      for (const one of nodes) await one.close();
+      await db.drop();
+    }
+  });
+
+  it('by a SESSION_SECRET that is another one is session_secret_changed', async () => {
+    const other = await another({ SESSION_SECRET: 'another one' });
+    const cookie = await sessionLogin(node, user);
+    for (let time = 0; time < 2; time++)
+      expect(await verifySession(other, cookie)).toBe('401 session_invalid');
+    expect(await cutOffs(node, other)).toEqual({ 'session session_secret_changed': 1 });
+  });
+
+  it('of a user whom nobody has moved in is session_user_unknown', async () => {
+    await sql(node, `INSERT INTO session VALUES ($1, '{"userId": "legacy-77"}', now() + interval '1 hour')`, [
+      'of-the-old-application',
+    ]);
+    expect(await verifySession(node, cookieFor('of-the-old-application'))).toBe('401 session_invalid');
+    expect(await cutOffs(node)).toEqual({ 'session session_user_unknown': 1 });
+  });
+
+  it('for no reason at all is unexplained', async () => {
+    const { access_token } = await login(node, user);
+    vi.spyOn(node.app.get(KeyRing), 'publicKey').mockReturnValueOnce(undefined);
+    expect(await verify(node, access_token)).toBe('401 token_invalid');
+    const cookie = await sessionLogin(node, user);
+    vi.spyOn(node.app.get(SessionStore), 'live').mockResolvedValueOnce(undefined);
+    expect(await verifySession(node, cookie)).toBe('401 session_invalid');
+    expect(await cutOffs(node)).toEqual({ 'bearer unexplained': 1, 'session unexplained': 1 });
+  });
+
+  it('is in the report and in the metrics, and counts once for two nodes that refuse it', async () => {
+    const other = await another({});
+    const tokens = await login(node, user);
+    await sql(node, 'UPDATE refresh_tokens SET revoked_at = now() WHERE id = $1', [sidOf(tokens)]);
+    for (const one of [node, other]) await tryRefresh(one, tokens.refresh_token);
+    expect(await cutOffs(node, other)).toEqual({ 'bearer ended_without_reason': 1 });
+    const reply = await get(node, '/admin/rollout/report', (await login(node)).access_token);
+    const { schemes, buckets } = reply.json<{
+      schemes: { bearer: object; session: object };
+      buckets: { schemes: { bearer: { unexpected_logouts: { total: number } } } }[];
+    }>();
+    const unexpected_logouts = { total: 1, by_cause: { ended_without_reason: 1 } };
+    expect(schemes).toMatchObject({
+      bearer: { unexpected_logouts },
+      session: { unexpected_logouts: { total: 0, by_cause: {} } },
+    });
+    const sum = buckets.reduce((all, bucket) => all + bucket.schemes.bearer.unexpected_logouts.total, 0);
+    expect(sum).toBe(1);
+    const texts = await Promise.all([node, other].map(async (one) => (await get(one, '/metrics')).body));
+    const series = /^tandem_unexpected_logouts_total\{scheme="bearer",cause="ended_without_reason"\} (\d+)$/m;
+    const counted = texts.map((text) => Number(series.exec(text)?.[1] ?? 0));
+    expect(counted[0]! + counted[1]!).toBeGreaterThanOrEqual(1);
+  });
+
+  it('is found later if the database is away when it happens', async () => {
+    const tokens = await login(node, user);
+    await sql(node, 'UPDATE refresh_tokens SET revoked_at = now() WHERE id = $1', [sidOf(tokens)]);
+    await tryRefresh(node, tokens.refresh_token);
+    await sql(node, 'ALTER TABLE unexpected_logouts RENAME TO away');
+    await node.app.get(Recorder).flush();
+    await sql(node, 'ALTER TABLE away RENAME TO unexpected_logouts');
+    expect(await cutOffs(node)).toEqual({ 'bearer ended_without_reason': 1 });
+  });
+});
+
+describe('no unexpected logout', () => {
+  let node: TestApp;
+  let user: Account;
+  let admin: string;
+  beforeAll(async () => {
+    node = await createTestApp({ env: ENV });
+    user = await aUser(node);
+    admin = (await login(node)).access_token;
+  });
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    expect(await cutOffs(node)).toEqual({});
+  });
+  afterAll(() => node.close());
+
+  it('is a logout, a revoke, a theft or a password change', async () => {
+    const [out, stolen, changed, revoked] = [
+      await login(node, user),
+      await login(node, user),
+      await login(node, user),
+      await login(node, user),
+    ];
+    await post(node, '/auth/logout', undefined, bearer(out.access_token));
+    const second = await refresh(node, stolen.refresh_token);
+    await refresh(node, second.refresh_token);
+    expect(codeOf(await tryRefresh(node, stolen.refresh_token))).toBe('refresh_token_reused');
+    const password = `pass phrase of ${randomUUID()}`;
+    const body = { current_password: user.password, new_password: password };
+    expect((await post(node, '/auth/password', body, bearer(changed.access_token))).statusCode).toBe(204);
+    user = { ...user, password };
+    expect(codeOf(await tryRefresh(node, revoked.refresh_token))).toBe('refresh_token_revoked');
+    await post(node, `/admin/users/${user.id}/revoke`, undefined, bearer(admin));
+    for (const { access_token, refresh_token } of [out, second, changed, revoked]) {
+      expect(await verify(node, access_token)).toBe('401 token_revoked');
+      expect(codeOf(await tryRefresh(node, refresh_token))).toBe('refresh_token_revoked');
+    }
+  });
+
+  it('is what expired', async () => {
+    const tokens = await login(node, user);
+    await sql(node, `UPDATE refresh_tokens SET expires_at = now() WHERE id = $1`, [sidOf(tokens)]);
+    expect(codeOf(await tryRefresh(node, tokens.refresh_token))).toBe('refresh_token_expired');
+    const feed = node.app.get(RevocationFeed);
+    const late = feed.now() + 3_600_000;
+    vi.spyOn(feed, 'now').mockReturnValue(late);
+    expect(await verify(node, tokens.access_token)).toBe('401 token_expired');
+  });
+
+  it('is a row that was removed after its login had expired, or had been ended', async () => {
+    const [expired, ended] = [await login(node, user), await login(node, user)];
+    await post(node, '/auth/logout', undefined, bearer(ended.access_token));
+    await sql(node, `UPDATE audit_events SET at = at - interval '8 days' WHERE sid = $1`, [sidOf(expired)]);
+    await sql(node, 'DELETE FROM refresh_tokens WHERE id = ANY ($1)', [[sidOf(expired), sidOf(ended)]]);
+    for (const { refresh_token } of [expired, ended])
+      expect(codeOf(await tryRefresh(node, refresh_token))).toBe('refresh_token_invalid');
+  });
+
+  it('is what somebody made up, also about a login that lives', async () => {
+    const tokens = await login(node, user);
+    const [header, payload] = tokens.access_token.split('.');
+    const forged = `${header}.${payload}.${randomBytes(256).toString('base64url')}`;
+    expect(await verify(node, forged)).toBe('401 token_invalid');
+    const strange = Buffer.from(JSON.stringify({ alg: 'RS256', typ: 'at+jwt', kid: 'unknown' }));
+    const unknownKey = `${strange.toString('base64url')}.${payload}.${forged.split('.')[2]}`;
+    expect(await verify(node, unknownKey)).toBe('401 token_invalid');
+    const refreshToken = `${tokens.refresh_token.slice(0, 50)}${randomBytes(24).toString('base64url')}`;
+    for (const token of [refreshToken, `tandem_rt_${randomBytes(54).toString('base64url')}`, 'garbage'])
+      expect(codeOf(await tryRefresh(node, token))).toBe('refresh_token_invalid');
+    for (const cookie of [cookieFor(randomUUID(), 'of a stranger'), cookieFor(randomUUID()), 'session_id=x'])
+      expect(await verifySession(node, cookie)).toBe('401 session_invalid');
+    expect(await verifySession(node, `session_id=${encodeURIComponent('s:\0.x')}`)).toBe(
+      '401 session_invalid',
+    );
+  });
+
+  it('is a session that ended, here or in the old application, or expired, or never began', async () => {
+    const [out, deleted, expired] = [
+      await sessionLogin(node, user),
+      await sessionLogin(node, user),
+      await sessionLogin(node, user),
+    ];
+    expect((await bySession(node, out, { method: 'POST', url: '/api/logout' })).statusCode).toBe(204);
+    await sql(node, 'DELETE FROM session WHERE sid = $1', [sidIn(deleted)]);
+    await sql(node, `UPDATE session SET expire = now() WHERE sid = $1`, [sidIn(expired)]);
+    await sql(node, `INSERT INTO session VALUES ('anonymous', '{"cart": 3}', now() + interval '1 hour')`);
+    for (const cookie of [out, deleted, expired, cookieFor('anonymous')])
+      expect(await verifySession(node, cookie)).toBe('401 session_invalid');
+  });
+
+  it('is a brownout', async () => {
+    const cookie = await sessionLogin(node, user);
+    const now = Date.now();
+    vi.spyOn(node.app.get(Rollout), 'brownout').mockReturnValue({ from: now - 1_000, to: now + 60_000 });
+    expect(await verifySession(node, cookie)).toBe('401 sessions_brownout');
+  });
+
+  it('is a drain of those who are not eligible', async () => {
+    const { refresh_token } = await login(node, user);
+    const change = (body: object) =>
+      node.app.inject({ method: 'PATCH', url: '/admin/rollout', payload: body, ...bearer(admin) });
+    expect((await change({ percentage: 0, drain: true })).statusCode).toBe(200);
+    expect(codeOf(await tryRefresh(node, refresh_token))).toBe('jwt_not_enabled');
+    await node.app.get(Recorder).flush();
+    expect((await change({ percentage: 100, drain: false })).statusCode).toBe(200);
+    expect((await tryRefresh(node, refresh_token)).statusCode).toBe(200);
+  });
+
+  it('is a role that changed, or a user who was disabled', async () => {
+    const other = await aUser(node);
+    const tokens = await login(node, other);
+    const change = (payload: object) =>
+      node.app.inject({ method: 'PATCH', url: `/admin/users/${other.id}`, payload, ...bearer(admin) });
+    expect((await change({ role: 'admin' })).statusCode).toBe(200);
+    expect(await verify(node, tokens.access_token)).toBe('401 token_revoked');
+    expect((await change({ disabled: true })).statusCode).toBe(200);
+    expect(codeOf(await tryRefresh(node, tokens.refresh_token))).toBe('refresh_token_revoked');
+  });
+
+  it('is a key that was distrusted', async () => {
+    const { access_token } = await login(node, user);
+    const [{ kid }] = (await sql<{ kid: string }>(node, 'SELECT kid FROM signing_keys')) as [{ kid: string }];
+    await node.app.get(KeyRing).distrust(kid, NO_ORIGIN);
+    await until(async () => (await verify(node, access_token)) === '401 token_invalid', 2_000);
+  });
+});
+
+describe('an unexpected logout by another configuration', () => {
+  it.each([
+    ['issuer_changed', { JWT_ISSUER: 'http://elsewhere.test' }],
+    ['audience_changed', { JWT_AUDIENCE: 'something else' }],
+  ])('of the service is %s', async (cause, env) => {
+    const node = await createTestApp({ env: ENV });
+    // Made last: Passport keeps one strategy of a name in a process.
+    const other = await createTestApp({ env: { ...ENV, ...env }, db: node.db });
+    const { access_token } = await login(node);
+    expect(await verify(other, access_token)).toBe('401 token_invalid');
+    expect(await verify(other, access_token)).toBe('401 token_invalid');
+    expect(await cutOffs(node, other)).toEqual({ [`bearer ${cause}`]: 1 });
+    await other.close();
+    await node.close();
+  });
+});
