@@ -19,9 +19,9 @@ export interface NoticeLetter {
 export function mailOf(letter: NoticeLetter, guideUrl: string, domain: string): Mail {
   const values = {
     username: letter.username,
-    sunset_date: letter.sunsetAt === null ? 'soon' : `on ${dayOf(letter.sunsetAt)}`,
+    sunset_date: letter.sunsetAt === null ? 'soon' : `on ${longDate(letter.sunsetAt)}`,
     user_agent: userAgentOf(letter.userAgent),
-    last_seen: dayOf(letter.lastSeen),
+    last_seen: longDate(letter.lastSeen),
     guide_url: guideUrl,
   };
   const text = fillTemplate(letter.text, values);
@@ -35,7 +35,7 @@ export function mailOf(letter: NoticeLetter, guideUrl: string, domain: string): 
 }
 
 /** `24 November 2026`: no order of day and month to be mistaken. In UTC. */
-function dayOf(date: Date): string {
+export function longDate(date: Date): string {
   return new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeZone: 'UTC' }).format(date);
 }
 

@@ -6,7 +6,13 @@ import { MailModule } from '../../operations/mail/mail.module.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
 import { ReportModule } from '../report/report.module.js';
 import { RolloutModule } from '../rollout/rollout.module.js';
+import { SessionsModule } from '../sessions/sessions.module.js';
 import { DeprecationNotice } from './deprecation-notice.entity.js';
+import { DeprecationHeaders } from './deprecation-headers.js';
+import { Deprecations } from './deprecation.service.js';
+import { DeprecationStore } from './deprecation.store.js';
+import { MigrationController } from './migration.controller.js';
+import { Migration } from './migration.service.js';
 import { NoticeRecipient } from './notice-recipient.entity.js';
 import { NoticeRecipientStore } from './notice-recipient.store.js';
 import { NoticeSender } from './notice-sender.job.js';
@@ -22,10 +28,20 @@ import { NoticesController } from './notices.controller.js';
     MailModule,
     ReportModule,
     RolloutModule,
+    SessionsModule,
     TokensModule,
     TypeOrmModule.forFeature([DeprecationNotice, NoticeRecipient]),
   ],
-  controllers: [NoticesController],
-  providers: [NoticeRecipientStore, NoticeSender, NoticeService, NoticeStore],
+  controllers: [MigrationController, NoticesController],
+  providers: [
+    DeprecationHeaders,
+    Deprecations,
+    DeprecationStore,
+    Migration,
+    NoticeRecipientStore,
+    NoticeSender,
+    NoticeService,
+    NoticeStore,
+  ],
 })
 export class NoticesModule {}

@@ -1,0 +1,50 @@
+import { Injectable } from '@nestjs/common';
+import type { OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { AuthenticatedRequest } from '../../auth/authenticated-request.js';
+import { answeredProblem } from '../../common/answered-problem.js';
+import { Deprecations } from './deprecation.service.js';
+
+const SESSION_LOGIN = '/api/login';
+const NAMES = 'Deprecation, Sunset, Link';
+
+/**
+ * From the notice on, lets every answer to a request by session say that sessions end: `Deprecation` (RFC 9745), `Sunset` (RFC 8594)
+ * and a `Link` to the guide. Also the answers that give out a session, and those that refuse one because sessions are off.
+ */
+@Injectable()
+export class DeprecationHeaders implements OnModuleInit {
+  constructor(
+    private readonly host: HttpAdapterHost,
+    private readonly deprecations: Deprecations,
+  ) {}
+
+  onModuleInit(): void {
+    const fastify = this.host.httpAdapter.getInstance<FastifyInstance>();
+    fastify.addHook('onSend', (request, reply, _payload, done) => {
+      if (concernsSession(request)) this.write(reply);
+      done();
+    });
+  }
+
+  private write(reply: FastifyReply): void {
+    const deprecation = this.deprecations.current();
+    if (deprecation === undefined) return;
+    const { since, sunsetAt, guideUrl } = deprecation;
+    reply.header('Deprecation', `@${Math.floor(since / 1000)}`);
+    if (sunsetAt !== null) reply.header('Sunset', new Date(sunsetAt).toUTCString());
+    const link = `<${guideUrl}>; rel="deprecation"`;
+    const links = reply.getHeader('link');
+    reply.header('Link', links === undefined ? link : [links, link].flat().join(', '));
+    const exposed = reply.getHeader('access-control-expose-headers');
+    if (typeof exposed === 'string') reply.header('Access-Control-Expose-Headers', `${exposed}, ${NAMES}`);
+  }
+}
+
+function concernsSession(request: FastifyRequest): boolean {
+  if ((request as AuthenticatedRequest).user?.via === 'session') return true;
+  if (request.routeOptions.url === SESSION_LOGIN) return true;
+  const code = answeredProblem(request)?.code;
+  return code === 'sessions_brownout' || code === 'sessions_removed';
+}

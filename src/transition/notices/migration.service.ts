@@ -1,0 +1,63 @@
+import { Injectable } from '@nestjs/common';
+import type { AuthenticatedRequest } from '../../auth/authenticated-request.js';
+import { bearerIn } from '../../auth/bearer.js';
+import { Problem } from '../../common/problem.js';
+import { Rollout } from '../rollout/rollout.service.js';
+import { SessionCaller } from '../sessions/session-caller.service.js';
+import { SessionCookie } from '../sessions/session-cookie.service.js';
+import { Deprecations } from './deprecation.service.js';
+import type { MigrationDto } from './migration.dto.js';
+import { longDate } from './notice-mail.js';
+
+/** Tells a caller where the move from sessions to tokens stands, and whether it is one of those who have to know. */
+@Injectable()
+export class Migration {
+  constructor(
+    private readonly rollout: Rollout,
+    private readonly deprecations: Deprecations,
+    private readonly callers: SessionCaller,
+    private readonly cookie: SessionCookie,
+  ) {}
+
+  async describe(request: AuthenticatedRequest): Promise<MigrationDto> {
+    const user = await this.sessionUser(request);
+    const phase = this.rollout.phase();
+    const { sunsetAt } = this.rollout.current();
+    const told = user !== undefined || (phase === 'sessions_removed' && this.carriesSession(request));
+    return {
+      phase,
+      banner: {
+        show: told && this.deprecations.current() !== undefined,
+        message: messageOf(sunsetAt, phase === 'sessions_removed'),
+        sunset_at: sunsetAt === null ? null : new Date(sunsetAt).toISOString(),
+        guide_url: this.deprecations.guideUrl,
+      },
+      ...(user === undefined ? {} : { eligible: await this.rollout.mayHaveTokens(user) }),
+    };
+  }
+
+  /** Undefined for a caller without a session, and for one whose session is none any more. */
+  private async sessionUser(request: AuthenticatedRequest) {
+    if (!this.carriesSession(request)) return undefined;
+    try {
+      const { userId, role } = await this.callers.identify(request, { changesState: false, always: true });
+      return { id: userId, role };
+    } catch (error) {
+      if (error instanceof Problem && error.status === 401) return undefined;
+      throw error;
+    }
+  }
+
+  /** A token beside it is what counts. */
+  private carriesSession(request: AuthenticatedRequest): boolean {
+    return (
+      bearerIn(request.headers.authorization) === undefined && this.cookie.in(request)?.sid !== undefined
+    );
+  }
+}
+
+function messageOf(sunsetAt: number | null, removed: boolean): string {
+  if (removed) return 'The way you were signed in here is no longer accepted. Please sign in again.';
+  const when = sunsetAt === null ? 'soon' : `on ${longDate(new Date(sunsetAt))}`;
+  return `The way you are signed in here ends ${when}. Please move to the new one before that.`;
+}
