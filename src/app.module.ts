@@ -8,6 +8,7 @@ import { CommonModule } from './common/common.module.js';
 import { LoggingModule } from './common/logging.module.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
+import { poolSizeOf } from './database/data-source-options.js';
 import { DatabaseModule } from './database/database.module.js';
 import { OperationsModule } from './operations/operations.module.js';
 import { CredentialsModule } from './transition/credentials.module.js';
@@ -47,7 +48,7 @@ function compose(
       ConfigModule.forRoot(config),
       common,
       LoggingModule.forRoot(config),
-      DatabaseModule.forRoot(databaseUrl),
+      DatabaseModule.forRoot(databaseUrl, poolSizeOf(config.workers)),
       ...FEATURES,
     ],
   };

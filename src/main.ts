@@ -1,10 +1,5 @@
-import { NestFactory } from '@nestjs/core';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { Logger } from 'nestjs-pino';
-import { AppModule } from './app.module.js';
-import { fastifyAdapter, setUpApp } from './app.setup.js';
+import cluster from 'node:cluster';
 import type { Config } from './config/config.js';
-import { configWarnings } from './config/config-warnings.js';
 import { ConfigurationError } from './config/configuration-error.js';
 import { loadDotenv } from './config/dotenv.js';
 import { loadConfig } from './config/load-config.js';
@@ -13,30 +8,29 @@ import { ensureEmbeddedPostgres } from './database/embedded-postgres.js';
 /** The exit code of a start that was refused because of how the service is set up (sysexits.h, EX_CONFIG). */
 const EX_CONFIG = 78;
 
-/** How long a stop may take, in milliseconds: a little more than the requests in flight get. */
-const STOP_WITHIN = 15_000;
+/** Whether a supervisor has started this process. */
+const SUPERVISED = cluster.isWorker;
+
+/** How long a stop may take, in milliseconds: a little more than the requests in flight get, and a supervisor's workers. */
+const STOP_WITHIN = SUPERVISED ? 15_000 : 18_000;
 
 /** What this process has begun, in that order: it ends in the opposite one, for PostgreSQL has to outlast the requests. */
 const begun: (() => Promise<unknown>)[] = [];
 
 let stopping = false;
 
-/** Starts a node, and on the embedded database the server too if nobody else has. */
+/** Starts a node, or a supervisor of several, and on the embedded database the server too if nobody else has. */
 async function start(config: Config): Promise<void> {
   const url = config.databaseUrl ?? (await embeddedUrl(config));
-  const app = await NestFactory.create<NestFastifyApplication>(
-    AppModule.forRoot(config, url),
-    fastifyAdapter(config),
-    {
-      bufferLogs: true,
-      abortOnError: false,
-    },
-  );
-  begun.push(() => app.close());
-  app.useLogger(app.get(Logger));
-  await setUpApp(app, config);
-  await app.listen(config.port, config.host);
-  announce(await app.getUrl(), app.get(Logger), config);
+  if (SUPERVISED || config.workers === 1) {
+    // Loaded by those that need it: a supervisor stays small.
+    const { startNode } = await import('./node.js');
+    return startNode(config, url, begun);
+  }
+  const { Supervisor } = await import('./cluster/supervisor.js');
+  const supervisor = new Supervisor(config, stop);
+  begun.push(() => supervisor.end());
+  supervisor.start();
 }
 
 async function embeddedUrl(config: Config): Promise<string> {
@@ -64,14 +58,6 @@ function stop(code: number): void {
 
 async function endAll(): Promise<void> {
   for (const end of begun.toReversed()) await end();
-}
-
-function announce(listening: string, logger: Logger, config: Config): void {
-  const url = listening.replace('127.0.0.1', 'localhost').replace('[::1]', 'localhost');
-  for (const warning of configWarnings(config)) logger.warn(warning);
-  logger.log(`Tandem is ready at ${url}`);
-  logger.log(`Swagger UI: ${url}/docs`);
-  logger.log('Walk-through: README.md, "See it work"');
 }
 
 function refuseToStart(error: unknown): void {

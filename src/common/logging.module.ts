@@ -13,7 +13,7 @@ import { REDACTED, loggedError } from './log-redaction.js';
 @Module({})
 export class LoggingModule {
   /** Writes to standard output unless a destination is given. The first logger made in a process serves all of it. */
-  static forRoot(config: Config, destination: DestinationStream = outputFor(config)): DynamicModule {
+  static forRoot(config: Config, destination: DestinationStream = logOutput(config)): DynamicModule {
     return {
       module: LoggingModule,
       imports: [
@@ -35,7 +35,7 @@ export class LoggingModule {
 }
 
 /** In this thread: what is logged last, before an exit, is logged too. */
-function outputFor(config: Config): DestinationStream {
+export function logOutput(config: Config): DestinationStream {
   if (config.production) return process.stdout;
   return PinoPretty({ singleLine: true, ignore: 'pid,hostname', sync: true });
 }

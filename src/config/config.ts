@@ -3,6 +3,8 @@ export interface Config {
   readonly production: boolean;
   readonly port: number;
   readonly host: string;
+  /** Nodes that one supervisor keeps running; 1: a node without a supervisor. */
+  readonly workers: number;
   /** Undefined: the embedded PostgreSQL under `dataDir`. */
   readonly databaseUrl: string | undefined;
   /** Absolute. */

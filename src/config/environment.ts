@@ -26,6 +26,13 @@ export class Environment {
   @Takes('an IP address or a host name to listen on', check.isHost)
   HOST = '127.0.0.1';
 
+  @Transform(({ value }: { value: unknown }) => check.workers(value))
+  @Takes(
+    `auto, or a whole number from 1 to ${check.MAX_WORKERS}`,
+    (value) => typeof value === 'number' && value >= 1 && value <= check.MAX_WORKERS,
+  )
+  WORKERS = 1;
+
   @InProductionTakes('the URL of a PostgreSQL database, and is required', (value) => value !== undefined)
   @Takes('the URL of a PostgreSQL database (postgresql://…)', (value) =>
     check.isUrlOf(value, 'postgres:', 'postgresql:'),

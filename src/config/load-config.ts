@@ -29,6 +29,7 @@ function toConfig(env: Environment, cwd: string): Config {
     production: env.NODE_ENV === 'production',
     port: env.PORT,
     host: env.HOST,
+    workers: env.WORKERS,
     databaseUrl: env.DATABASE_URL,
     dataDir,
     jwtSecret: env.JWT_SECRET ?? made('JWT_SECRET', 'jwt-secret', dataDir),

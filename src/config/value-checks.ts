@@ -1,4 +1,7 @@
 import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
+
+export const MAX_WORKERS = 256;
 
 /** The items of a comma-separated value, trimmed. An empty item stays, for the check of the items to refuse it. */
 export function commaSeparated(value: unknown): unknown {
@@ -15,6 +18,12 @@ export function canonicalOrigins(value: unknown): unknown {
 /** True for `http(s)://host[:port]`. Neither `*` nor `null` is an origin to trust. */
 export function isOrigin(value: unknown): value is string {
   return typeof value === 'string' && /^https?:\/\/[^\s\\/?#@*]+\/?$/i.test(value) && URL.canParse(value);
+}
+
+/** `WORKERS` as a number: `auto` is one for each core that this process may use. */
+export function workers(value: unknown): unknown {
+  if (value === 'auto') return Math.min(availableParallelism(), MAX_WORKERS);
+  return typeof value === 'string' && /^[1-9]\d{0,2}$/.test(value) ? Number(value) : value;
 }
 
 /** `TRUST_PROXY` as a hop count if it looks like one, else as its list of addresses. */

@@ -5,7 +5,16 @@ import type { DataSourceOptions } from 'typeorm';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 /** Connections that one node may open; with several nodes keep their sum below PostgreSQL's `max_connections`. */
-export const POOL_SIZE = 20;
+const POOL_SIZE = 20;
+
+/** What the workers of one supervisor may open together, as long as each gets the least that a node needs. */
+const SHARED_POOL = 64;
+const LEAST_POOL = 5;
+
+/** Connections for each of so many workers. */
+export function poolSizeOf(workers: number): number {
+  return Math.max(LEAST_POOL, Math.min(POOL_SIZE, Math.floor(SHARED_POOL / workers)));
+}
 
 /**
  * How every part of Tandem reaches PostgreSQL. All waiting is bounded: 2 s for a connection, 3 s for a lock, 4 s for a
@@ -15,6 +24,7 @@ export const POOL_SIZE = 20;
 export function dataSourceOptions(
   url: string,
   onPoolError: (error: Error) => void = () => {},
+  poolSize = POOL_SIZE,
 ): DataSourceOptions {
   return {
     type: 'postgres',
@@ -22,7 +32,7 @@ export function dataSourceOptions(
     migrations: [join(root, 'migrations', '*.{ts,js}')],
     migrationsTableName: 'migrations',
     migrationsTransactionMode: 'each',
-    poolSize: POOL_SIZE,
+    poolSize,
     connectTimeoutMS: 2_000,
     applicationName: 'tandem',
     // An idle client that loses its connection emits an error which, unheard, would end the process.

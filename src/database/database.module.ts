@@ -14,15 +14,17 @@ import { ServiceStateStore } from './service-state.store.js';
 @Global()
 @Module({})
 export class DatabaseModule {
-  static forRoot(url: string): DynamicModule {
+  static forRoot(url: string, poolSize?: number): DynamicModule {
     const logger = new Logger(DatabaseModule.name);
     return {
       module: DatabaseModule,
       imports: [
         TypeOrmModule.forRootAsync({
           useFactory: () => ({
-            ...dataSourceOptions(url, (error) =>
-              logger.warn({ err: error }, 'a database connection was lost'),
+            ...dataSourceOptions(
+              url,
+              (error) => logger.warn({ err: error }, 'a database connection was lost'),
+              poolSize,
             ),
             autoLoadEntities: true,
             retryAttempts: 0,

@@ -1,5 +1,7 @@
+import cluster from 'node:cluster';
 import { Injectable } from '@nestjs/common';
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { AggregatorRegistry, Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { SiblingMetrics } from '../cluster/sibling-metrics.js';
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
@@ -11,7 +13,10 @@ interface Series {
   readonly duration: { observe(seconds: number): void };
 }
 
-/** What Prometheus is told. Labels are patterns and classes, never what a client sent. */
+/**
+ * What Prometheus is told. Labels are patterns and classes, never what a client sent. Under a supervisor whichever worker is
+ * asked answers for all of them, each with its own `worker` label.
+ */
 @Injectable()
 export class Metrics {
   private readonly registry = new Registry();
@@ -31,8 +36,11 @@ export class Metrics {
   /** Looking a label set up costs more than counting. As many as there are routes, methods and classes. */
   private readonly series = new Map<string, Series>();
 
+  private readonly siblings = new SiblingMetrics(() => this.registry.getMetricsAsJSON());
+
   constructor() {
     collectDefaultMetrics({ register: this.registry });
+    if (cluster.isWorker) this.registry.setDefaultLabels({ worker: cluster.worker!.id });
   }
 
   /** `route` is the pattern; undefined for requests that reached none. */
@@ -92,8 +100,9 @@ export class Metrics {
   }
 
   /** The text exposition format. */
-  text(): Promise<string> {
-    return this.registry.metrics();
+  async text(): Promise<string> {
+    if (!cluster.isWorker) return this.registry.metrics();
+    return AggregatorRegistry.aggregate([...(await this.siblings.all())]).metrics();
   }
 
   get contentType(): string {

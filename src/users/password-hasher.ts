@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
 import { Clock } from '../common/clock.js';
+import { CONFIG } from '../config/config.js';
+import type { Config } from '../config/config.js';
 import { Argon2Scheme } from './argon2.scheme.js';
 import { bcryptScheme } from './foreign/bcrypt.scheme.js';
 import { deviseScheme } from './foreign/devise.scheme.js';
@@ -12,7 +14,9 @@ import type { PasswordScheme } from './password-scheme.js';
 import { WorkQueue } from './work-queue.js';
 
 /** A storm of logins must not slow the authenticated API: a core stays for it, where there is more than one. */
-const LANES = Math.max(1, availableParallelism() - 1);
+function lanesOf(workers: number): number {
+  return Math.max(1, Math.floor((availableParallelism() - 1) / workers));
+}
 
 /** At some 20 ms each the last one waits for a few seconds at most; a dearer check counts as several. */
 const MAX_WAITING = 128;
@@ -50,10 +54,15 @@ export class PasswordHasher {
     deviseScheme,
   ];
   private floor = FAILURE_FLOOR;
-  private readonly pool = new WorkQueue(LANES, MAX_WAITING);
+  private readonly pool: WorkQueue;
   private readonly nothing = this.current.hashOfNothing(randomBytes(16), randomBytes(32));
 
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly clock: Clock,
+    @Optional() @Inject(CONFIG) config?: Config,
+  ) {
+    this.pool = new WorkQueue(lanesOf(config?.workers ?? 1), MAX_WAITING);
+  }
 
   hash(password: string): Promise<string> {
     return this.pool.run(() => this.current.hash(password));

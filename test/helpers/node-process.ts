@@ -95,6 +95,10 @@ export class NodeProcess {
     throw new Error(`the node did not get ready:\n${this.output}`);
   }
 
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   get alive(): boolean {
     return this.child.exitCode === null && this.child.signalCode === null;
   }

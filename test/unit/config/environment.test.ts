@@ -10,9 +10,9 @@ import { loadDotenv } from '../../../src/config/dotenv.js';
 import { environmentVariables } from '../../../src/config/environment.js';
 import { loadConfig } from '../../../src/config/load-config.js';
 
-/** The table of the contract, and the switch for the rules of production. */
+/** The table of the contract, the switch for the rules of production and the number of processes. */
 const VARIABLES = `
-  NODE_ENV PORT HOST DATABASE_URL DATA_DIR
+  NODE_ENV PORT HOST WORKERS DATABASE_URL DATA_DIR
   JWT_SECRET JWT_SECRET_PREVIOUS KEYS_DIR RSA_MODULUS_BITS TOKEN_EXPIRY
   REFRESH_TOKEN_EXPIRY REFRESH_FAMILY_EXPIRY REFRESH_REUSE_GRACE REFRESH_LOST_RESPONSE_WINDOW JWT_ISSUER
   JWT_AUDIENCE CORS_ORIGINS CLOCK_TOLERANCE PASSWORD_MIN_LENGTH AUTH_RATE_LIMIT

@@ -28,6 +28,7 @@ describe('the configuration', () => {
       production: false,
       port: 5000,
       host: '127.0.0.1',
+      workers: 1,
       databaseUrl: undefined,
       dataDir: join(cwd, '.data'),
       jwtSecret: 'a secret',

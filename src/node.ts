@@ -1,0 +1,36 @@
+import cluster from 'node:cluster';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Logger } from 'nestjs-pino';
+import { announcement } from './announcement.js';
+import { AppModule } from './app.module.js';
+import { fastifyAdapter, setUpApp } from './app.setup.js';
+import type { Config } from './config/config.js';
+import { configWarnings } from './config/config-warnings.js';
+
+/** Starts a node on the database at `url`; resolves when it serves. What ends it is added to `begun` as soon as there is any. */
+export async function startNode(
+  config: Config,
+  url: string,
+  begun: (() => Promise<unknown>)[],
+): Promise<void> {
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.forRoot(config, url),
+    fastifyAdapter(config),
+    {
+      bufferLogs: true,
+      abortOnError: false,
+    },
+  );
+  begun.push(() => app.close());
+  app.useLogger(app.get(Logger));
+  await setUpApp(app, config);
+  await app.listen(config.port, config.host);
+  // A supervisor speaks for its workers.
+  if (!cluster.isWorker) announce(await app.getUrl(), app.get(Logger), config);
+}
+
+function announce(listening: string, logger: Logger, config: Config): void {
+  for (const warning of configWarnings(config)) logger.warn(warning);
+  for (const line of announcement(listening)) logger.log(line);
+}

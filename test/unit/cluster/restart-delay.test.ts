@@ -1,0 +1,18 @@
+import { describe, expect, it } from 'vitest';
+import { RestartDelay } from '../../../src/cluster/restart-delay.js';
+
+describe('RestartDelay', () => {
+  it('doubles with each worker that died young, up to half a minute', () => {
+    const delay = new RestartDelay();
+    const waits = Array.from({ length: 9 }, () => delay.after(1_000));
+    expect(waits).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+  });
+
+  it('begins anew after one that lived', () => {
+    const delay = new RestartDelay();
+    delay.after(0);
+    delay.after(0);
+    expect(delay.after(30_000)).toBe(250);
+    expect(delay.after(0)).toBe(500);
+  });
+});
