@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module.js';
 import { globalGuards } from '../auth/global-guards.js';
+import { AutopilotModule } from './autopilot/autopilot.module.js';
 import { NoticesModule } from './notices/notices.module.js';
 import { ReportModule } from './report/report.module.js';
 import { CredentialGuard } from './rollout/credential.guard.js';
@@ -12,7 +13,7 @@ import { SessionsModule } from './sessions/sessions.module.js';
  * of the same name from `auth` in `app.module.ts`.
  */
 @Module({
-  imports: [AuthModule, NoticesModule, ReportModule, RolloutModule, SessionsModule],
+  imports: [AuthModule, AutopilotModule, NoticesModule, ReportModule, RolloutModule, SessionsModule],
   providers: [CredentialGuard, ...globalGuards(CredentialGuard)],
 })
 export class CredentialsModule {}

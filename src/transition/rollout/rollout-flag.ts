@@ -44,6 +44,11 @@ export class RolloutFlag implements OnModuleInit, OnApplicationShutdown {
     await within(ANSWER_PATIENCE, OpenFeature.setProviderAndWait(this.domain, NOOP_PROVIDER));
   }
 
+  /** Whether the state of the rollout is what decides. */
+  get isOurs(): boolean {
+    return this.theirs === undefined;
+  }
+
   use(settings: RolloutSettings): void {
     this.ours.use(settings);
   }

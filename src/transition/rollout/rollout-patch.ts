@@ -1,5 +1,5 @@
 import type { FieldError } from '../../common/problem.js';
-import { NOTICE, PHASES } from './rollout-state.js';
+import { NOTICE, isAnnounced } from './rollout-state.js';
 import type { Brownout, Phase, RolloutSettings } from './rollout-state.js';
 
 /** What is to be different. `sunsetAt: null` takes the sunset back. */
@@ -47,11 +47,6 @@ function sunsetOf(
   if (phase !== 'deprecation_notice') return kept;
   const stale = kept !== null && kept <= now && current.phase !== 'deprecation_notice';
   return kept === null || stale ? Math.round(now) + NOTICE : kept;
-}
-
-/** A phase in which users have been told that sessions end. */
-function isAnnounced(phase: Phase): boolean {
-  return PHASES.indexOf(phase) >= PHASES.indexOf('deprecation_notice');
 }
 
 /** A window that is stored already may be over: a client may send back the state that it was given. */

@@ -68,3 +68,8 @@ export function firstSettings(
     brownouts: [],
   };
 }
+
+/** A phase in which users have been told that sessions end. */
+export function isAnnounced(phase: Phase): boolean {
+  return PHASES.indexOf(phase) >= PHASES.indexOf('deprecation_notice');
+}

@@ -24,6 +24,6 @@ import { RolloutStore } from './rollout.store.js';
     RolloutStore,
     { provide: TOKEN_ELIGIBILITY, useExisting: Rollout },
   ],
-  exports: [Rollout, TOKEN_ELIGIBILITY],
+  exports: [Rollout, RolloutFlag, RolloutStore, TOKEN_ELIGIBILITY],
 })
 export class RolloutModule {}

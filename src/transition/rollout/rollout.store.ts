@@ -18,11 +18,14 @@ export type RolloutCause = 'created' | 'changed' | 'rolled_back' | 'plan_advance
 export interface Change {
   readonly cause: RolloutCause;
   readonly actorId?: string | undefined;
+  /** For the audit. */
+  readonly why?: string;
 }
 
 /** The state that counts, with what a change of it has to know. */
 export interface Current extends RolloutState {
   readonly parent: number | null;
+  readonly cause: RolloutCause;
   /** The database's clock in milliseconds. */
   readonly now: number;
 }
@@ -32,7 +35,7 @@ export const STATE_COLUMNS = `
   round(extract(epoch FROM sunset_at) * 1000)::float8 AS "sunsetAt"`;
 
 const CURRENT = `
-  SELECT ${STATE_COLUMNS}, extract(epoch FROM clock_timestamp())::float8 * 1000 AS now
+  SELECT ${STATE_COLUMNS}, cause, extract(epoch FROM clock_timestamp())::float8 * 1000 AS now
   FROM rollout_versions ORDER BY version DESC LIMIT 1`;
 
 const ONE = `SELECT ${STATE_COLUMNS} FROM rollout_versions WHERE version = $1`;
@@ -92,7 +95,7 @@ export class RolloutStore {
     current: RolloutState | undefined,
     next: RolloutSettings,
     parent: number | null,
-    { cause, actorId }: Change,
+    { cause, actorId, why }: Change,
     origin: Origin,
   ): Promise<RolloutState> {
     const version = (current?.version ?? 0) + 1;
@@ -100,7 +103,7 @@ export class RolloutStore {
     const settings = [phase, percentage, roles, userIds, drain, sunsetAt, JSON.stringify(brownouts)];
     await sql.query(ADD, [version, parent, actorId ?? null, cause, ...settings]);
     await this.state.bump(sql, ROLLOUT_TOPIC);
-    const detail = { version, changes: changesOf(current, next) };
+    const detail = { version, changes: changesOf(current, next), ...(why === undefined ? {} : { why }) };
     await this.audit.add({ event: 'rollout', cause, actorId, detail }, origin, sql);
     return { version, phase, percentage, roles, userIds, drain, sunsetAt, brownouts };
   }

@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import { NO_ORIGIN } from '../../audit/audit-context.js';
+import { AuditStore } from '../../audit/audit.store.js';
+import { BACKGROUND } from '../../common/background.js';
+import type { Sql } from '../../database/database.js';
+import { RevocationFeed } from '../../tokens/revocation-feed.js';
+import type { RolloutSettings, RolloutState } from '../rollout/rollout-state.js';
+import { Rollout } from '../rollout/rollout.service.js';
+import { RolloutStore } from '../rollout/rollout.store.js';
+import type { Current } from '../rollout/rollout.store.js';
+import type { Plan, PlanState } from './plan.js';
+import { decide } from './plan-decision.js';
+import type { Decision } from './plan-decision.js';
+import { PlanSight } from './plan-sight.service.js';
+import { PlanStore } from './plan.store.js';
+
+/** Between two looks, in milliseconds. */
+const EVERY = 3_000;
+
+/** In these the plan ends, or gives up; they are audited by themselves. */
+const ENDS: Partial<Record<Decision['action'], PlanState>> = { finish: 'finished', pause: 'paused' };
+
+/**
+ * Carries out the plan on the one node that holds its lease: raises the percentage while the figures are good, goes back when they are
+ * worse with tokens beyond doubt. A step is one transaction over plan and rollout: it is taken whole or not at all, and once, whichever
+ * node is killed when.
+ */
+@Injectable()
+export class Autopilot implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(Autopilot.name);
+  private readonly node = randomUUID();
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> | undefined;
+  private stopped = false;
+
+  constructor(
+    private readonly plans: PlanStore,
+    private readonly states: RolloutStore,
+    private readonly rollout: Rollout,
+    private readonly sight: PlanSight,
+    private readonly audit: AuditStore,
+    private readonly feed: RevocationFeed,
+    @Inject(BACKGROUND) private readonly background = true,
+  ) {}
+
+  /** After a random part of the interval, so that nodes started together do not meet. */
+  onApplicationBootstrap(): void {
+    if (this.background) this.later(EVERY * Math.random());
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    await this.running;
+    if (this.background) await this.plans.release(this.node).catch(() => undefined);
+  }
+
+  /** Looks at the figures, if this node is the one that acts, and does what the plan says. */
+  async tick(): Promise<Decision | undefined> {
+    const plan = await this.plans.take(this.node);
+    if (plan === undefined) return undefined;
+    const now = this.feed.now();
+    // This look has been counted when it was taken.
+    const looked = { ...plan, looks: plan.looks - 1 };
+    const decision = decide(looked, (await this.states.current())!, await this.sight.of(plan, now), now);
+    if (decision.action === 'none' || decision.action === 'wait' || decision.action === 'hold')
+      return decision;
+    const moved = await this.states.alone((sql, current) => this.carryOut(sql, current, plan, decision, now));
+    if (moved !== undefined) this.rollout.adopt(moved);
+    return moved === undefined ? undefined : decision;
+  }
+
+  /** Undefined, and nothing changed, if it is not for this node, or not of this state, any more. */
+  private async carryOut(
+    sql: Sql,
+    current: Current,
+    plan: Plan,
+    decision: Decision,
+    now: number,
+  ): Promise<RolloutState | undefined> {
+    const { why } = decision;
+    const pausing = decision.action === 'pause';
+    if (current.version !== plan.rolloutVersion && !pausing) return undefined;
+    const next = settingsAfter(current, plan, decision);
+    const rolloutVersion = next === undefined ? current.version : current.version + 1;
+    const state = ENDS[decision.action] ?? (decision.action === 'roll_back' ? 'rolled_back' : 'running');
+    const position = 'position' in decision ? decision.position : plan.position;
+    const to = { state, why, position, now, rolloutVersion };
+    if (!(await this.plans.move(sql, this.node, plan.revision, to))) return undefined;
+    if (next === undefined) {
+      const detail = { why, percentage: current.percentage };
+      await this.audit.add({ event: 'rollout', cause: `plan_${state}`, detail }, NO_ORIGIN, sql);
+      return current;
+    }
+    if (decision.action !== 'roll_back') {
+      return this.states.add(sql, current, next, current.version, { cause: 'plan_advanced', why }, NO_ORIGIN);
+    }
+    // An administrator who rolls back after this goes further back, not forth to what went wrong.
+    const byPlan = current.cause === 'plan_advanced' && current.parent !== null;
+    const parent = byPlan ? (await this.states.find(sql, current.parent))!.parent : current.parent;
+    return this.states.add(sql, current, next, parent, { cause: 'plan_rolled_back', why }, NO_ORIGIN);
+  }
+
+  private later(milliseconds: number): void {
+    this.timer = setTimeout(() => {
+      this.running = this.tick().then(
+        () => undefined,
+        (error: unknown) => this.logger.warn({ err: error }, 'the plan of the rollout has to wait'),
+      );
+      void this.running.then(() => {
+        if (!this.stopped) this.later(EVERY);
+      });
+    }, milliseconds).unref();
+  }
+}
+
+/** Undefined if the rollout stays as it is. */
+function settingsAfter(current: RolloutState, plan: Plan, decision: Decision): RolloutSettings | undefined {
+  if (decision.action === 'advance') {
+    return { ...current, phase: 'gradual_rollout', percentage: decision.percentage };
+  }
+  if (decision.action === 'roll_back') {
+    return { ...current, ...decision.to, drain: current.drain || plan.drainOnRollback };
+  }
+  return undefined;
+}

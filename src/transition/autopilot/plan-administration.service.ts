@@ -1,0 +1,100 @@
+import { Injectable } from '@nestjs/common';
+import { refuse } from '../../common/common.errors.js';
+import type { FieldError } from '../../common/problem.js';
+import { RevocationFeed } from '../../tokens/revocation-feed.js';
+import type { Administrator } from '../rollout/rollout-administration.service.js';
+import { RolloutFlag } from '../rollout/rollout-flag.js';
+import { isAnnounced, phaseAt } from '../rollout/rollout-state.js';
+import type { RolloutState } from '../rollout/rollout-state.js';
+import { RolloutStore } from '../rollout/rollout.store.js';
+import type { Current } from '../rollout/rollout.store.js';
+import type { Sight } from './comparison.js';
+import type { Plan, PlanSettings, PlanStep } from './plan.js';
+import { decide } from './plan-decision.js';
+import type { Decision } from './plan-decision.js';
+import { PlanSight } from './plan-sight.service.js';
+import { PlanStore } from './plan.store.js';
+
+/** A plan, and what it would do at this moment. */
+export interface PlanStanding {
+  readonly plan: Plan;
+  readonly decision: Decision;
+  readonly sight: Sight | undefined;
+}
+
+/** The plan as administrators see and set it. */
+@Injectable()
+export class PlanAdministration {
+  constructor(
+    private readonly plans: PlanStore,
+    private readonly states: RolloutStore,
+    private readonly sight: PlanSight,
+    private readonly flag: RolloutFlag,
+    private readonly feed: RevocationFeed,
+  ) {}
+
+  async read(): Promise<PlanStanding> {
+    return this.standing(await this.plans.read(), (await this.states.current())!);
+  }
+
+  /** Begins anew with these settings. Throws 400 for a plan that cannot be carried out; then nothing changes. */
+  async put(settings: PlanSettings, by: Administrator): Promise<PlanStanding> {
+    const outcome = await this.states.alone(async (sql, rollout) => {
+      const errors = this.faultsOf(settings, rollout);
+      if (errors.length > 0) return { errors };
+      const { phase, percentage, version } = rollout;
+      const plan = await this.plans.put(sql, settings, whyPut(settings), { phase, percentage }, version, by);
+      return { plan, rollout };
+    });
+    if ('errors' in outcome) throw refuse('validation_failed', { errors: outcome.errors });
+    return this.standing(outcome.plan, outcome.rollout);
+  }
+
+  /** What {@link put} would lead to now. Changes nothing. */
+  async dryRun(settings: PlanSettings): Promise<PlanStanding> {
+    const current = (await this.states.current())!;
+    const errors = this.faultsOf(settings, current);
+    if (errors.length > 0) throw refuse('validation_failed', { errors });
+    const plan: Plan = {
+      ...settings,
+      revision: 0,
+      state: settings.enabled ? 'running' : 'off',
+      why: whyPut(settings),
+      position: null,
+      base: current,
+      since: null,
+      looks: 0,
+      rolloutVersion: current.version,
+    };
+    return this.standing(plan, current);
+  }
+
+  private async standing(plan: Plan, rollout: RolloutState): Promise<PlanStanding> {
+    const now = this.feed.now();
+    const sight = await this.sight.of(plan, now);
+    return { plan, sight, decision: decide(plan, rollout, sight, now) };
+  }
+
+  private faultsOf({ enabled, steps }: PlanSettings, rollout: Current): FieldError[] {
+    const faults = stepFaults(steps);
+    if (!enabled) return faults;
+    const off = (why: string) => faults.push({ field: 'enabled', message: `enabled cannot be true: ${why}` });
+    if (steps.length === 0) faults.push({ field: 'steps', message: 'steps must not be empty' });
+    if (isAnnounced(phaseAt(rollout, rollout.now))) off('everybody may have tokens already');
+    if (!this.flag.isOurs) off('who may have tokens is said by another flag provider');
+    return faults;
+  }
+}
+
+/** Each must go further than the one before, or the plan goes backwards or stands still. */
+function stepFaults(steps: readonly PlanStep[]): FieldError[] {
+  return steps.flatMap(({ percentage }, index) =>
+    index > 0 && percentage <= steps[index - 1]!.percentage
+      ? [{ field: `steps.${index}.percentage`, message: 'percentage must be higher than in the step before' }]
+      : [],
+  );
+}
+
+function whyPut({ enabled }: PlanSettings): string {
+  return enabled ? 'the plan has begun' : 'the plan has been switched off';
+}

@@ -1,0 +1,102 @@
+import { Body, Controller, Get, Put, Query, Req } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { ApiAuthenticated } from '../../auth/api-authenticated.decorator.js';
+import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import { originOf } from '../../auth/origin.js';
+import type { Principal } from '../../auth/principal.js';
+import { Roles } from '../../auth/roles.decorator.js';
+import { ApiProblems } from '../../common/api-problems.decorator.js';
+import { COMMON_ERRORS } from '../../common/common.errors.js';
+import { iso } from '../rollout/rollout-view.js';
+import { DEFAULTS } from './plan.js';
+import type { PlanSettings } from './plan.js';
+import { PlanAdministration } from './plan-administration.service.js';
+import type { PlanStanding } from './plan-administration.service.js';
+import { PlanViewDto } from './plan-view.dto.js';
+import type { PlanNextDto, SchemeFiguresDto } from './plan-view.dto.js';
+import { PlanDto, PlanQueryDto } from './plan.dto.js';
+import type { Decision } from './plan-decision.js';
+import type { SchemeFigures } from './rollout-figures.js';
+
+@ApiTags('Rollout')
+@ApiAuthenticated()
+@Roles('admin')
+@ApiProblems(COMMON_ERRORS, 'forbidden')
+@Controller('admin/rollout/plan')
+export class PlanController {
+  constructor(private readonly administration: PlanAdministration) {}
+
+  @Get()
+  @ApiOperation({ summary: 'The plan by which the rollout steers itself, where it stands, and why' })
+  @ApiOkResponse({ type: PlanViewDto })
+  async read(): Promise<PlanViewDto> {
+    return viewOf(await this.administration.read());
+  }
+
+  @Put()
+  @ApiOperation({
+    summary: 'Let the rollout steer itself',
+    description:
+      'Puts another plan in the place of the present one; it begins anew, from the percentage that is in force. A change of the ' +
+      'rollout by hand pauses it. With `dry_run` nothing is changed, and the answer says what it would do now.',
+  })
+  @ApiOkResponse({ type: PlanViewDto })
+  @ApiProblems(COMMON_ERRORS, 'validation_failed')
+  async put(
+    @Req() request: FastifyRequest,
+    @CurrentPrincipal() { userId }: Principal,
+    @Query() { dry_run }: PlanQueryDto,
+    @Body() body: PlanDto,
+  ): Promise<PlanViewDto> {
+    const by = { actorId: userId, origin: originOf(request) };
+    const settings = settingsOf(body);
+    return viewOf(
+      await (dry_run === true ? this.administration.dryRun(settings) : this.administration.put(settings, by)),
+    );
+  }
+}
+
+function settingsOf(body: PlanDto): PlanSettings {
+  return {
+    enabled: body.enabled,
+    steps: (body.steps ?? []).map(({ percentage, soak_seconds }) => ({ percentage, soak_seconds })),
+    minRequests: body.min_requests ?? DEFAULTS.minRequests,
+    maxFalseAlarm: body.max_false_alarm ?? DEFAULTS.maxFalseAlarm,
+    tolerance: body.tolerance ?? DEFAULTS.tolerance,
+    drainOnRollback: body.drain_on_rollback ?? DEFAULTS.drainOnRollback,
+  };
+}
+
+function viewOf({ plan, decision, sight }: PlanStanding): PlanViewDto {
+  return {
+    enabled: plan.enabled,
+    steps: plan.steps,
+    min_requests: plan.minRequests,
+    max_false_alarm: plan.maxFalseAlarm,
+    tolerance: plan.tolerance,
+    drain_on_rollback: plan.drainOnRollback,
+    status: {
+      state: plan.state,
+      why: plan.why,
+      step: plan.position,
+      since: plan.since === null ? null : iso(plan.since),
+      figures:
+        sight === undefined
+          ? null
+          : { bearer: figuresOf(sight.whole.bearer), session: figuresOf(sight.whole.session) },
+      next: nextOf(decision),
+    },
+  };
+}
+
+function nextOf(decision: Decision): PlanNextDto {
+  const { action, why } = decision;
+  if (action === 'advance') return { action, why, phase: 'gradual_rollout', percentage: decision.percentage };
+  if (action === 'roll_back') return { action, why, ...decision.to };
+  return { action, why, phase: null, percentage: null };
+}
+
+function figuresOf({ requests, errors, users, logouts }: SchemeFigures): SchemeFiguresDto {
+  return { requests, errors, users, unexpected_logouts: logouts };
+}
