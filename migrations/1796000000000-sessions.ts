@@ -35,7 +35,6 @@ export class Sessions1796000000000 implements MigrationInterface {
         seen_at timestamptz,
         ends_at timestamptz,
         ended_at timestamptz,
-        row_deleted_at timestamptz,
         row_expired boolean,
         CONSTRAINT session_fates_pkey PRIMARY KEY (sid),
         CONSTRAINT session_fates_family_id_unique UNIQUE (family_id),
@@ -47,7 +46,7 @@ export class Sessions1796000000000 implements MigrationInterface {
       `CREATE INDEX session_fates_ended_at_idx ON session_fates (ended_at) WHERE ended_at IS NOT NULL`,
     );
     await queryRunner.query(
-      `CREATE INDEX session_fates_row_deleted_at_idx ON session_fates (row_deleted_at) WHERE row_deleted_at IS NOT NULL`,
+      `CREATE INDEX session_fates_lost_idx ON session_fates (sid) WHERE row_expired = false AND ended_at IS NULL`,
     );
     // SECURITY DEFINER: the role of the other application knows nothing of our tables. Five seconds are for its clock:
     // connect-pg-simple removes what has expired by that.
@@ -57,7 +56,7 @@ export class Sessions1796000000000 implements MigrationInterface {
         IF EXISTS (SELECT 1 FROM session_fates WHERE sid = OLD.sid AND family_id IS NOT NULL AND ended_at IS NULL) THEN
           BEGIN
             UPDATE session_fates
-            SET row_deleted_at = clock_timestamp(), row_expired = OLD.expire <= clock_timestamp() + interval '5 seconds'
+            SET row_expired = OLD.expire <= clock_timestamp() + interval '5 seconds'
             WHERE sid = (SELECT sid FROM session_fates WHERE sid = OLD.sid FOR UPDATE SKIP LOCKED);
           EXCEPTION WHEN OTHERS THEN NULL;
           END;

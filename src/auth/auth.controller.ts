@@ -26,11 +26,11 @@ import { LocalAuthGuard } from './local-auth.guard.js';
 import { LoginService } from './login.service.js';
 import { LogoutService } from './logout.service.js';
 import { originOf } from './origin.js';
-import { refuseOtherSites } from './other-site.js';
 import { PasswordService } from './password.service.js';
 import type { Principal } from './principal.js';
+import { presentedRefreshToken } from './presented-refresh-token.js';
 import { Public } from './public.decorator.js';
-import { clearRefreshCookie, refreshCookieOf } from './refresh-cookie.js';
+import { clearRefreshCookie } from './refresh-cookie.js';
 import { RefreshService } from './refresh.service.js';
 import { TokenOnly } from './token-only.decorator.js';
 import { TokenReply } from './token-reply.js';
@@ -96,7 +96,7 @@ export class AuthController {
     @Body() body: RefreshDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TokensDto> {
-    const { token, byCookie } = this.presented(request, body);
+    const { token, byCookie } = presentedRefreshToken(request, body, this.config.corsOrigins);
     return this.tokens.write(reply, await this.refreshes.refresh(token, request), byCookie);
   }
 
@@ -120,7 +120,7 @@ export class AuthController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
     const accessToken = bearerIn(request.headers.authorization);
-    const { token: refreshToken } = this.presented(request, body);
+    const { token: refreshToken } = presentedRefreshToken(request, body, this.config.corsOrigins);
     await this.logouts.logout({ accessToken, refreshToken }, originOf(request));
     clearRefreshCookie(reply);
   }
@@ -158,14 +158,5 @@ export class AuthController {
     @Body() body: PasswordDto,
   ): Promise<void> {
     await this.passwords.change(principal, body.current_password, body.new_password, originOf(request));
-  }
-
-  /** The refresh token in the body counts before the cookie; one in a cookie must not come from another site's page. */
-  private presented(request: FastifyRequest, body: RefreshDto) {
-    // `null` is no token: for a client that serialises what it has not got.
-    if (typeof body.refresh_token === 'string') return { token: body.refresh_token, byCookie: false };
-    const token = refreshCookieOf(request);
-    if (token !== undefined) refuseOtherSites(request, this.config.corsOrigins);
-    return { token, byCookie: token !== undefined };
   }
 }

@@ -33,9 +33,8 @@ export class Confirmations implements OnModuleInit, OnApplicationShutdown {
 
   /** An access token minted with that generation was presented. */
   note(sid: string, generation: number): void {
-    // The first refresh token has no predecessor that could come back.
-    if (generation === 0 || (this.pending.size >= MAX_PENDING && !this.pending.has(sid))) return;
-    if (generation > (this.pending.get(sid) ?? 0)) this.pending.set(sid, generation);
+    if (this.pending.size >= MAX_PENDING && !this.pending.has(sid)) return;
+    if (generation > (this.pending.get(sid) ?? -1)) this.pending.set(sid, generation);
   }
 
   async flush(): Promise<void> {

@@ -8,6 +8,7 @@ import { LOGIN_ENDING } from './login-ending.js';
 import type { LoginEnding } from './login-ending.js';
 import type { EndReason } from './refresh-token.entity.js';
 import { RefreshTokenStore, countLive } from './refresh-token.store.js';
+import type { Login } from './refresh-token.store.js';
 import { RevocationFeed } from './revocation-feed.js';
 import { RevocationStore } from './revocation.store.js';
 
@@ -70,6 +71,13 @@ export class LoginEnder {
       await this.audit.add(entry, origin, endings.sql);
       return ended;
     });
+  }
+
+  /** Whether a login that goes on may do so: whatever else shares its fate has not ended. If it has, the login ends. */
+  async mayGoOn(login: Login, origin: Origin): Promise<boolean> {
+    if (this.others === undefined || (await this.others.mayGoOn(login))) return true;
+    await this.endSids([login.sid], 'logout', 'logout', origin);
+    return false;
   }
 
   /** Refuses the user's access tokens of before; the logins live on. `change` is committed with it. */

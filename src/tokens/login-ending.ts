@@ -1,5 +1,6 @@
 import type { Sql } from '../database/database.js';
 import type { EndReason } from './refresh-token.entity.js';
+import type { Login } from './refresh-token.store.js';
 
 /** What goes on when everything else of a user ends: a login, or something else that a port knows under that name. */
 export interface Spared {
@@ -18,6 +19,9 @@ export type Ended =
 export interface LoginEnding {
   /** Says how many things ended that could still have been used and belong to none of those logins. */
   onEnded(sql: Sql, ended: Ended, reason: EndReason): Promise<number>;
+
+  /** Asked when a login goes on: false if what shares its fate has ended elsewhere, and the login has to end too. */
+  mayGoOn(login: Login): Promise<boolean>;
 
   /** The login that shares its fate with that session now. The caller's transaction holds the user's row. */
   loginOf(sql: Sql, session: string): Promise<string | undefined>;

@@ -42,7 +42,7 @@ export class RefreshToken {
   @Column('timestamptz', { name: 'rotated_at', default: () => 'now()' })
   rotatedAt!: Date;
 
-  /** The newest generation that its client is known to have received. */
+  /** The newest generation that its client is known to have received; -1: not even the first, where that matters. */
   @Column('integer', { name: 'confirmed_generation', default: 0 })
   confirmedGeneration!: number;
 

@@ -7,10 +7,12 @@ import type { Config } from '../config/config.js';
 import { LoginEnder } from './login-ender.service.js';
 import { RefreshTokenCodec } from './refresh-token.codec.js';
 import type { PresentedToken } from './refresh-token.codec.js';
+import type { Sql } from '../database/database.js';
 import type { TokenDelivery } from './refresh-token.entity.js';
 import { RefreshTokenStore } from './refresh-token.store.js';
-import type { Login } from './refresh-token.store.js';
+import type { Login, NewLogin } from './refresh-token.store.js';
 import { judge } from './rotation.js';
+import type { Verdict } from './rotation.js';
 
 export type RefreshRefusal = 'refresh_token_invalid' | 'refresh_token_expired' | 'refresh_token_revoked';
 
@@ -22,6 +24,21 @@ export type Rotation =
 
 /** Asked once the token is known to be genuine and live, before anything changes. Throws to refuse. */
 export type Admission = (login: Login, verdict: 'rotate' | 'repeat') => Promise<void> | void;
+
+/** A refresh token that this service made, and its login as it is now. */
+export interface ProvedToken {
+  readonly login: Login;
+  readonly generation: number;
+}
+
+/** How a login begins other than by a password. */
+export interface Opening {
+  readonly event: string;
+  /** Whether it matters when the client has received the first refresh token, too. */
+  readonly firstUnseen?: boolean;
+  /** Seconds that it lives at most, if that is less than usual. */
+  readonly life?: number;
+}
 
 /** A login that just began, with its first refresh token. */
 export interface OpenedLogin {
@@ -55,27 +72,51 @@ export class RefreshTokenService {
     delivery: TokenDelivery,
     origin: Origin,
   ): Promise<OpenedLogin | undefined> {
-    const login = await this.store.create(
-      {
-        sid: randomUUID(),
-        userId: user.id,
-        epoch: user.epoch,
-        secret: randomBytes(32),
-        macKey: this.codec.currentKey,
-        delivery,
-        expiry: this.config.refreshTokenExpiry,
-        familyExpiry: this.config.refreshFamilyExpiry,
-      },
-      'password',
-      origin,
-    );
+    const login = await this.store.create(this.newLogin(user, delivery), 'password', origin);
+    return login && { login, token: this.tokenOf(login) };
+  }
+
+  /** Opens a login in a transaction that holds the user's row, for a user with another proof than a password. */
+  async openWithin(
+    sql: Sql,
+    user: { readonly id: string; readonly epoch: number },
+    delivery: TokenDelivery,
+    { event, firstUnseen, life = Infinity }: Opening,
+    origin: Origin,
+  ): Promise<OpenedLogin | undefined> {
+    const usual = this.newLogin(user, delivery);
+    const familyExpiry = Math.min(usual.familyExpiry, life);
+    const login = await this.store.create({ ...usual, familyExpiry, event, firstUnseen }, event, origin, sql);
     return login && { login, token: this.tokenOf(login) };
   }
 
   /** The login of a genuine token, whatever its state and generation; undefined for any other string. */
   async recognise(token: string): Promise<Login | undefined> {
+    return (await this.prove(token))?.login;
+  }
+
+  /** The same with the token's generation. */
+  async prove(token: string): Promise<ProvedToken | undefined> {
     const presented = this.codec.parse(token);
-    return presented && this.genuine(presented);
+    const login = presented && (await this.genuine(presented));
+    return login && { login, generation: presented!.generation };
+  }
+
+  /** What a genuine token of that generation is worth now. */
+  judge(login: Login, generation: number): Verdict {
+    return judge(login, generation, {
+      grace: this.config.refreshReuseGrace,
+      lostResponse: this.config.refreshLostResponseWindow,
+    });
+  }
+
+  /** The current refresh token of a login. */
+  tokenOf(login: Login): string {
+    const token = this.codec.mint(login, login.generation, login.macKey);
+    // Another node has a newer JWT_SECRET than this one: the client will find it, or the operator will.
+    if (token === undefined)
+      throw unavailable(new Error('the login was continued with a JWT_SECRET unknown here'));
+    return token;
   }
 
   /** Spends a refresh token (RFC 6749, section 6, with rotation as RFC 9700, section 4.14, wants it). */
@@ -101,13 +142,15 @@ export class RefreshTokenService {
       if (login === undefined) return { outcome: 'rejected', reason: 'refresh_token_invalid' };
       if (login.revoked) return { outcome: 'rejected', reason: 'refresh_token_revoked' };
       if (login.expired) return { outcome: 'rejected', reason: 'refresh_token_expired' };
-      const verdict = judge(login, presented.generation, {
-        grace: this.config.refreshReuseGrace,
-        lostResponse: this.config.refreshLostResponseWindow,
-      });
+      const verdict = this.judge(login, presented.generation);
       if (verdict === 'unknown') return { outcome: 'rejected', reason: 'refresh_token_invalid' };
       if (verdict === 'stolen') return this.endStolen(login, origin);
-      if (!admitted) await admit(login, verdict);
+      if (!admitted) {
+        if (!(await this.ender.mayGoOn(login, origin))) {
+          return { outcome: 'rejected', reason: 'refresh_token_revoked' };
+        }
+        await admit(login, verdict);
+      }
       admitted = true;
       if (verdict === 'repeat') return { outcome: 'repeated', login, token: this.tokenOf(login) };
       const rotated = await this.store.rotate(
@@ -133,11 +176,16 @@ export class RefreshTokenService {
       : { outcome: 'rejected', reason: 'refresh_token_revoked' };
   }
 
-  private tokenOf(login: Login): string {
-    const token = this.codec.mint(login, login.generation, login.macKey);
-    // Another node has a newer JWT_SECRET than this one: the client will find it, or the operator will.
-    if (token === undefined)
-      throw unavailable(new Error('the login was continued with a JWT_SECRET unknown here'));
-    return token;
+  private newLogin(user: { readonly id: string; readonly epoch: number }, delivery: TokenDelivery): NewLogin {
+    return {
+      sid: randomUUID(),
+      userId: user.id,
+      epoch: user.epoch,
+      secret: randomBytes(32),
+      macKey: this.codec.currentKey,
+      delivery,
+      expiry: this.config.refreshTokenExpiry,
+      familyExpiry: this.config.refreshFamilyExpiry,
+    };
   }
 }

@@ -21,6 +21,7 @@ export interface Login {
   /** Since the current generation came to be, in seconds. */
   readonly age: number;
   readonly expiresAt: number;
+  readonly absoluteExpiresAt: number;
   readonly now: number;
 }
 
@@ -35,6 +36,10 @@ export interface NewLogin {
   /** Seconds. */
   readonly expiry: number;
   readonly familyExpiry: number;
+  /** What is audited, a login unless it is said. */
+  readonly event?: string | undefined;
+  /** Whether it matters when the client has received the first refresh token, too. */
+  readonly firstUnseen?: boolean | undefined;
 }
 
 const COLUMNS = `
@@ -43,6 +48,7 @@ const COLUMNS = `
   t.expires_at <= clock_timestamp() AS expired,
   extract(epoch FROM clock_timestamp() - t.rotated_at)::float8 AS age,
   extract(epoch FROM t.expires_at)::float8 * 1000 AS "expiresAt",
+  extract(epoch FROM t.absolute_expires_at)::float8 * 1000 AS "absoluteExpiresAt",
   extract(epoch FROM clock_timestamp())::float8 * 1000 AS now`;
 
 /** FOR SHARE: a revocation of the user waits for this login and then sees it, or is waited for and then seen here. */
@@ -51,18 +57,21 @@ const CREATE = `
     SELECT id, role, epoch FROM users WHERE id = $2 AND epoch = $3 AND disabled_at IS NULL FOR SHARE
   ), t AS (
     INSERT INTO refresh_tokens
-      (id, user_id, secret, mac_key, delivery, created_at, expires_at, absolute_expires_at, ip, user_agent)
+      (id, user_id, secret, mac_key, delivery, created_at, expires_at, absolute_expires_at, ip, user_agent,
+        confirmed_generation)
     SELECT $1, u.id, $4, $5, $6, clock_timestamp(), now() + make_interval(secs => least($7::float8, $8::float8)),
-      now() + make_interval(secs => $8::float8), $9, $10
+      now() + make_interval(secs => $8::float8), $9, $10, $14::integer
     FROM u
     RETURNING *
   ), audited AS (
     INSERT INTO audit_events (event, cause, user_id, sid, ip, user_agent, request_id)
-    SELECT 'login', $12, user_id, id, $9, $10, $11 FROM t
+    SELECT $13, $12, user_id, id, $9, $10, $11 FROM t
   )
   SELECT ${COLUMNS} FROM t JOIN u ON u.id = t.user_id`;
 
 const FIND = `SELECT ${COLUMNS} FROM refresh_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = $1`;
+
+const HOLD = `${FIND} FOR UPDATE OF t`;
 
 const ROTATE = `
   WITH t AS (
@@ -138,12 +147,19 @@ export class RefreshTokenStore {
       userAgent,
       requestId,
       cause,
+      login.event ?? 'login',
+      login.firstUnseen === true ? -1 : 0,
     ];
     return (await sql.query<Login>(CREATE, values))[0];
   }
 
-  async find(sid: string): Promise<Login | undefined> {
-    return (await this.database.query<Login>(FIND, [sid]))[0];
+  async find(sid: string, sql: Sql = this.database): Promise<Login | undefined> {
+    return (await sql.query<Login>(FIND, [sid]))[0];
+  }
+
+  /** Nobody else refreshes or ends it until the transaction ends. The caller holds the user's row. */
+  async hold(sql: Sql, sid: string): Promise<Login | undefined> {
+    return (await sql.query<Login>(HOLD, [sid]))[0];
   }
 
   /**

@@ -1,17 +1,35 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG } from '../../config/config.js';
+import type { Config } from '../../config/config.js';
 import type { Sql } from '../../database/database.js';
 import type { Ended, LoginEnding } from '../../tokens/login-ending.js';
+import type { Login } from '../../tokens/refresh-token.store.js';
 import { SessionFateStore } from './session-fate.store.js';
+import { SessionLinkStore } from './session-link.store.js';
 
 /** Sessions share the fate of the logins that they were exchanged for, and end with everything else of their user. */
 @Injectable()
 export class SessionEnding implements LoginEnding {
-  constructor(private readonly fates: SessionFateStore) {}
+  constructor(
+    private readonly fates: SessionFateStore,
+    private readonly links: SessionLinkStore,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
 
   async onEnded(sql: Sql, ended: Ended): Promise<number> {
     if ('userIds' in ended) return this.fates.endOfUsers(sql, ended.userIds, ended.except ?? {});
     await this.fates.endOfFamilies(sql, ended.sids);
     return 0;
+  }
+
+  /** The session lives as long as the login, so it is extended with it; once it has expired for itself it is left alone. */
+  async mayGoOn({ sid, now, absoluteExpiresAt }: Login): Promise<boolean> {
+    const state = await this.links.stateOf(sid);
+    if (state === undefined) return true;
+    if (state.lost) return false;
+    const until = Math.min(now + this.config.refreshTokenExpiry * 1000, absoluteExpiresAt);
+    if (state.live) await this.links.extend(state.sid, until);
+    return true;
   }
 
   loginOf(sql: Sql, session: string): Promise<string | undefined> {

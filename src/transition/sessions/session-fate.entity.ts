@@ -7,6 +7,7 @@ import { User } from '../../users/user.entity.js';
  * the login that it replaces, and that it has ended. Stays when the row is gone.
  */
 @Entity('session_fates')
+@Index('session_fates_lost_idx', ['sid'], { where: 'row_expired = false AND ended_at IS NULL' })
 @Unique('session_fates_family_id_unique', ['familyId'])
 @Unique('session_fates_downgraded_id_unique', ['downgradedId'])
 export class SessionFate {
@@ -47,11 +48,7 @@ export class SessionFate {
   @Column('timestamptz', { name: 'ended_at', nullable: true })
   endedAt!: Date | null;
 
-  /** When its row was deleted by somebody else, and whether it had expired. */
-  @Index('session_fates_row_deleted_at_idx', { where: 'row_deleted_at IS NOT NULL' })
-  @Column('timestamptz', { name: 'row_deleted_at', nullable: true })
-  rowDeletedAt!: Date | null;
-
+  /** Another application deleted its row: whether it had expired. */
   @Column('boolean', { name: 'row_expired', nullable: true })
   rowExpired!: boolean | null;
 }

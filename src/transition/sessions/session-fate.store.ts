@@ -3,7 +3,11 @@ import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
+import type { User } from '../../users/user.entity.js';
 import { userAt } from './session-user.sql.js';
+
+/** Whose session it is. */
+export type SessionOwner = Pick<User, 'id' | 'username' | 'role' | 'epoch' | 'externalId'>;
 
 /** What a session that ended was. */
 interface UserSession {
@@ -18,7 +22,9 @@ interface UserName {
   readonly external_id: string | null;
 }
 
-const LOCK_USER = `SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE`;
+const LOCK_USER = `
+  SELECT id, username, role, epoch, external_id AS "externalId" FROM users
+  WHERE id = $1 AND disabled_at IS NULL FOR NO KEY UPDATE`;
 
 const FAMILY_OF = `SELECT family_id FROM session_fates WHERE sid = $1 AND user_id = $2 AND family_id IS NOT NULL`;
 
@@ -71,9 +77,9 @@ export class SessionFateStore {
     this.ofUsers = ofUsers(config.sessionUserKey);
   }
 
-  /** Nobody else begins, exchanges or ends a session of the user until the transaction ends. */
-  async lockUser(sql: Sql, userId: string): Promise<void> {
-    await sql.query(LOCK_USER, [userId]);
+  /** Nobody else begins, exchanges or ends a session of the user until the transaction ends. Undefined if it is disabled. */
+  async lockUser(sql: Sql, userId: string): Promise<SessionOwner | undefined> {
+    return (await sql.query<SessionOwner & Record<string, unknown>>(LOCK_USER, [userId]))[0];
   }
 
   /** The login that the user's session was exchanged for, whatever has become of either. */

@@ -95,8 +95,8 @@ export class SessionStore {
   }
 
   /** What express-session knows of its cookie, whatever the state of the session. */
-  async cookieOf(sid: string): Promise<StoredCookie | undefined> {
-    const [row] = await this.database.query<{ sess: string }>(READ, [sid]);
+  async cookieOf(sid: string, sql: Sql = this.database): Promise<StoredCookie | undefined> {
+    const [row] = await sql.query<{ sess: string }>(READ, [sid]);
     return row && cookieIn(row.sess);
   }
 

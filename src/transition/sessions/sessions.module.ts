@@ -6,12 +6,20 @@ import { extendOpenApi } from '../../common/openapi-extension.js';
 import { LimitsModule } from '../../limits/limits.module.js';
 import { LOGIN_ENDING } from '../../tokens/login-ending.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
+import { Conversions } from './conversions.service.js';
+import { Downgrade } from './downgrade.service.js';
+import { ExchangeController } from './exchange.controller.js';
+import { Exchange } from './exchange.service.js';
 import { SessionCaller } from './session-caller.service.js';
 import { SessionCookie } from './session-cookie.service.js';
 import { SessionEnding } from './session-ending.js';
 import { SessionFate } from './session-fate.entity.js';
 import { SessionFateStore } from './session-fate.store.js';
+import { SessionIndexStore } from './session-index.store.js';
+import { SessionKeeper } from './session-keeper.js';
+import { SessionLinkStore } from './session-link.store.js';
 import { SessionLogin } from './session-login.service.js';
+import { SessionUserIndex } from './session-user-index.js';
 import { Session } from './session.entity.js';
 import { SessionGuard } from './session.guard.js';
 import { SessionStore } from './session.store.js';
@@ -25,16 +33,29 @@ extendOpenApi(describeSessions);
 @Global()
 @Module({
   imports: [TypeOrmModule.forFeature([Session, SessionFate])],
-  providers: [SessionFateStore, { provide: LOGIN_ENDING, useClass: SessionEnding }],
-  exports: [SessionFateStore, LOGIN_ENDING],
+  providers: [SessionFateStore, SessionLinkStore, { provide: LOGIN_ENDING, useClass: SessionEnding }],
+  exports: [SessionFateStore, SessionLinkStore, LOGIN_ENDING],
 })
 export class SessionFatesModule {}
 
 /** Sessions as ways in, beside tokens. */
 @Module({
   imports: [AuditModule, AuthModule, LimitsModule, SessionFatesModule, TokensModule],
-  controllers: [SessionsController],
-  providers: [SessionCaller, SessionCookie, SessionGuard, SessionLogin, SessionStore, Sessions],
+  controllers: [SessionsController, ExchangeController],
+  providers: [
+    Downgrade,
+    Exchange,
+    SessionKeeper,
+    SessionIndexStore,
+    SessionUserIndex,
+    Conversions,
+    SessionCaller,
+    SessionCookie,
+    SessionGuard,
+    SessionLogin,
+    SessionStore,
+    Sessions,
+  ],
   exports: [SessionCaller, SessionCookie, SessionGuard, Sessions],
 })
 export class SessionsModule {}

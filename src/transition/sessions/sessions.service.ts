@@ -5,6 +5,7 @@ import { AuditStore } from '../../audit/audit.store.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { LoginEnder } from '../../tokens/login-ender.service.js';
+import type { Login } from '../../tokens/refresh-token.store.js';
 import { SessionCookie } from './session-cookie.service.js';
 import { SessionFateStore } from './session-fate.store.js';
 import { SessionStore } from './session.store.js';
@@ -45,6 +46,18 @@ export class Sessions {
       this.cookie.set(reply, sid, stored, Math.ceil((wanted - now) / 1000));
     } catch (error) {
       this.logger.warn({ err: error }, 'a session was not extended yet');
+    }
+  }
+
+  /** A session that was just exchanged has the browser keep its cookie for as long as the login may last. Never fails. */
+  async keepWith({ sid, unseen }: LiveSession, login: Login, reply: FastifyReply): Promise<void> {
+    try {
+      if (unseen) await this.fates.see(sid);
+      const stored = await this.store.cookieOf(sid);
+      if (typeof stored?.originalMaxAge !== 'number') return;
+      this.cookie.set(reply, sid, stored, Math.ceil((login.absoluteExpiresAt - login.now) / 1000));
+    } catch (error) {
+      this.logger.warn({ err: error }, 'a session cookie was not renewed');
     }
   }
 

@@ -15,7 +15,8 @@ describe('RefreshTokenService', () => {
     const login = { ...family, generation: 0, confirmedGeneration: 0, macKey: codec.currentKey } as Login;
     const rotate = vi.fn().mockResolvedValue(undefined);
     const store = { find: () => Promise.resolve(login), rotate } as unknown as RefreshTokenStore;
-    const service = new RefreshTokenService(store, codec, {} as LoginEnder, config);
+    const ender = { mayGoOn: () => Promise.resolve(true) } as unknown as LoginEnder;
+    const service = new RefreshTokenService(store, codec, ender, config);
     const admit = vi.fn();
     const token = codec.mint(family, 0, codec.currentKey)!;
     await expect(service.present(token, admit, NO_ORIGIN)).rejects.toMatchObject({ status: 503 });

@@ -1,0 +1,66 @@
+import { Injectable } from '@nestjs/common';
+import type { Origin } from '../../audit/audit-context.js';
+import { refuseAuth } from '../../auth/auth.errors.js';
+import { Database } from '../../database/database.js';
+import type { Sql } from '../../database/database.js';
+import type { TokenDelivery } from '../../tokens/refresh-token.entity.js';
+import { RefreshTokenService } from '../../tokens/refresh-token.service.js';
+import type { OpenedLogin } from '../../tokens/refresh-token.service.js';
+import { RefreshTokenStore } from '../../tokens/refresh-token.store.js';
+import { Rollout } from '../rollout/rollout.service.js';
+import { SessionFateStore } from './session-fate.store.js';
+import { SessionLinkStore } from './session-link.store.js';
+import { SessionStore } from './session.store.js';
+import type { LiveSession } from './session.store.js';
+import { refuseSession } from './sessions.errors.js';
+
+/** Gives tokens for a session. */
+@Injectable()
+export class Exchange {
+  constructor(
+    private readonly database: Database,
+    private readonly sessions: SessionStore,
+    private readonly fates: SessionFateStore,
+    private readonly links: SessionLinkStore,
+    private readonly logins: RefreshTokenStore,
+    private readonly tokens: RefreshTokenService,
+    private readonly rollout: Rollout,
+  ) {}
+
+  /**
+   * The login of a session; of any number of calls one begins it, and from then on the two share one fate. Until its first refresh
+   * token is used or seen every call gets that one. Throws 401 `session_invalid`, 403 `jwt_not_enabled`, 409 `already_exchanged`.
+   */
+  async exchange(session: LiveSession, delivery: TokenDelivery, origin: Origin): Promise<OpenedLogin> {
+    const { sid, userId, role } = session;
+    if (!(await this.rollout.mayHaveTokens({ id: userId, role }))) throw refuseAuth('jwt_not_enabled');
+    return this.database.transaction(async (sql) => {
+      // Whoever ends a session of the user waits for this, or was before it and is seen by the next statement.
+      const user = await this.fates.lockUser(sql, userId);
+      const live = await this.sessions.live(sid, sql);
+      if (user === undefined || live?.userId !== userId) throw refuseSession('session_invalid');
+      if (live.familyId !== null) return this.again(sql, live.familyId);
+      const life = live.endsAt === null ? Infinity : (live.endsAt - live.now) / 1000;
+      const how = { event: 'exchange', firstUnseen: true, life };
+      const opened = await this.tokens.openWithin(sql, user, delivery, how, origin);
+      if (opened === undefined) throw refuseSession('session_invalid');
+      const { login } = opened;
+      if (!(await this.links.link(sql, sid, userId, login.sid))) throw refuseSession('already_exchanged');
+      // Not before the row is held does it count: another application may be deleting it.
+      if (!(await this.links.hold(sql, sid, userId, login.expiresAt))) throw refuseSession('session_invalid');
+      return opened;
+    });
+  }
+
+  private async again(sql: Sql, familyId: string): Promise<OpenedLogin> {
+    const login = await this.logins.find(familyId, sql);
+    const untouched =
+      login !== undefined &&
+      !login.revoked &&
+      !login.expired &&
+      login.generation === 0 &&
+      login.confirmedGeneration < 0;
+    if (!untouched) throw refuseSession('already_exchanged');
+    return { login, token: this.tokens.tokenOf(login) };
+  }
+}

@@ -1,0 +1,179 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG } from '../../config/config.js';
+import type { Config } from '../../config/config.js';
+import { Database } from '../../database/database.js';
+import type { Sql } from '../../database/database.js';
+import { userAt, userNamed } from './session-user.sql.js';
+
+/** How it stands with the session that shares a login's fate. */
+export interface LinkState {
+  readonly sid: string;
+  /** It ended elsewhere: its row was deleted before its time, or names another user by now. */
+  readonly lost: boolean;
+  /** It has not expired. */
+  readonly live: boolean;
+}
+
+/** The session that replaces a login, as it is now. */
+export interface Replacement {
+  readonly sid: string;
+  /** The generation of the refresh token that it was got for. */
+  readonly spentGeneration: number;
+  readonly seen: boolean;
+  readonly ended: boolean;
+  /** Since the login was given up, in seconds. */
+  readonly age: number;
+}
+
+export interface NewReplacement {
+  readonly sid: string;
+  readonly userId: string;
+  readonly familyId: string;
+  readonly spentGeneration: number;
+  /** Milliseconds. */
+  readonly endsAt: number;
+}
+
+/** What a part of the linked sessions needs. */
+export interface Sweep {
+  /** Where the next part begins; null after the last. */
+  readonly next: string | null;
+  /** Logins whose session ended elsewhere. */
+  readonly lost: string[] | null;
+}
+
+const LINK = `
+  INSERT INTO session_fates (sid, user_id, family_id) VALUES ($1, $2, $3)
+  ON CONFLICT (sid) DO UPDATE SET family_id = excluded.family_id
+  WHERE session_fates.family_id IS NULL AND session_fates.ended_at IS NULL AND session_fates.user_id = excluded.user_id
+  RETURNING sid`;
+
+const ends = (parameter: string) => `to_timestamp(${parameter}::float8 / 1000)`;
+
+const holdBy = (path: string) => `
+  UPDATE session SET expire = greatest(expire::timestamptz, ${ends('$3')})
+  WHERE sid = $1 AND expire > clock_timestamp() AND ${userNamed(userAt(path))} = $2 RETURNING sid`;
+
+const EXTEND = `
+  UPDATE session SET expire = ${ends('$2')}
+  WHERE sid = $1 AND expire > clock_timestamp() AND expire < ${ends('$2')} - interval '1 second'`;
+
+/** `s` and `f`: the row and what is known of it. A row that expired and was removed then ends nothing. */
+const lost = (path: string) => `
+  (f.row_expired IS FALSE OR (s.sid IS NULL AND f.row_expired IS NULL)
+    OR (s.sid IS NOT NULL AND ${userNamed(userAt(path))} IS DISTINCT FROM f.user_id))`;
+
+const stateBy = (path: string) => `
+  SELECT f.sid, ${lost(path)} AS lost, s.expire > clock_timestamp() IS TRUE AS live
+  FROM session_fates f LEFT JOIN session s ON s.sid = f.sid WHERE f.family_id = $1 AND f.ended_at IS NULL`;
+
+const REPLACE = `
+  INSERT INTO session_fates (sid, user_id, downgraded_id, spent_generation, ends_at) VALUES ($1, $2, $3, $4, ${ends('$5')})`;
+
+const REPLACEMENT = `
+  SELECT f.sid, f.spent_generation AS "spentGeneration", f.seen_at IS NOT NULL AS seen, f.ended_at IS NOT NULL AS ended,
+    extract(epoch FROM clock_timestamp() - t.revoked_at)::float8 AS age
+  FROM session_fates f JOIN refresh_tokens t ON t.id = f.downgraded_id WHERE f.downgraded_id = $1`;
+
+const LOST_ROWS = `
+  SELECT family_id AS "familyId" FROM session_fates WHERE row_expired = false AND ended_at IS NULL AND family_id IS NOT NULL LIMIT $1`;
+
+/** Lets sessions that another application has shortened live as long as their logins again, too. */
+const sweepBy = (path: string) => `
+  WITH part AS (
+    SELECT f.sid, f.user_id, f.row_expired, f.family_id, t.expires_at
+    FROM session_fates f
+    JOIN refresh_tokens t ON t.id = f.family_id AND t.revoked_at IS NULL AND t.expires_at > clock_timestamp()
+    WHERE f.family_id > $1 AND f.ended_at IS NULL
+    ORDER BY f.family_id LIMIT $2
+  ), judged AS (
+    SELECT f.family_id, f.expires_at, s.sid, s.expire, ${lost(path)} AS lost FROM part f LEFT JOIN session s ON s.sid = f.sid
+  ), extended AS (
+    UPDATE session SET expire = j.expires_at FROM judged j
+    WHERE session.sid = j.sid AND NOT j.lost AND session.expire > clock_timestamp()
+      AND session.expire < j.expires_at - interval '1 second'
+    RETURNING 1
+  )
+  SELECT CASE WHEN count(*) = $2 THEN max(family_id::text) END AS next,
+    array_agg(family_id) FILTER (WHERE lost) AS lost FROM judged`;
+
+/** A request that another application was serving when the session ended may have written its row again. */
+const REMOVE_REVIVED = `
+  DELETE FROM session USING session_fates f
+  WHERE f.sid = session.sid AND (f.ended_at > clock_timestamp() - make_interval(secs => $1) OR f.ends_at < clock_timestamp())`;
+
+const REMOVE_FORGOTTEN = `
+  DELETE FROM session_fates WHERE sid IN (
+    SELECT f.sid FROM session_fates f
+    WHERE coalesce(f.ended_at, '-infinity') < now() - interval '1 day'
+      AND NOT EXISTS (SELECT 1 FROM session s WHERE s.sid = f.sid)
+      AND NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.id IN (f.family_id, f.downgraded_id))
+    LIMIT $1)
+  RETURNING sid`;
+
+/** Which session stands with which login: all SQL of how the two come together and go on. */
+@Injectable()
+export class SessionLinkStore {
+  private readonly holdText: string;
+  private readonly stateText: string;
+  private readonly sweepText: string;
+
+  constructor(
+    private readonly database: Database,
+    @Inject(CONFIG) config: Config,
+  ) {
+    this.holdText = holdBy(config.sessionUserKey);
+    this.stateText = stateBy(config.sessionUserKey);
+    this.sweepText = sweepBy(config.sessionUserKey);
+  }
+
+  /** From the commit on they share one fate. False, and nothing written, if the session has ended or had a login before. */
+  async link(sql: Sql, sid: string, userId: string, familyId: string): Promise<boolean> {
+    return (await sql.query(LINK, [sid, userId, familyId])).length > 0;
+  }
+
+  /** Locks the row and lets it live until then (milliseconds) at least. False if it is gone, or another user's. */
+  async hold(sql: Sql, sid: string, userId: string, until: number): Promise<boolean> {
+    return (await sql.query(this.holdText, [sid, userId, until])).length > 0;
+  }
+
+  /** Undefined for a login that stands alone. */
+  async stateOf(familyId: string): Promise<LinkState | undefined> {
+    return (await this.database.query<LinkState & Record<string, unknown>>(this.stateText, [familyId]))[0];
+  }
+
+  /** A live session goes on until then (milliseconds) at least. */
+  async extend(sid: string, until: number): Promise<void> {
+    await this.database.query(EXTEND, [sid, until]);
+  }
+
+  /** The session stands for a login that is given up. */
+  async replace(sql: Sql, { sid, userId, familyId, spentGeneration, endsAt }: NewReplacement): Promise<void> {
+    await sql.query(REPLACE, [sid, userId, familyId, spentGeneration, endsAt]);
+  }
+
+  async replacementOf(sql: Sql, familyId: string): Promise<Replacement | undefined> {
+    return (await sql.query<Replacement & Record<string, unknown>>(REPLACEMENT, [familyId]))[0];
+  }
+
+  /** Logins whose session's row was deleted by another application before its time, at most `batch`. */
+  async lostRows(batch: number): Promise<string[]> {
+    const rows = await this.database.query<{ familyId: string }>(LOST_ROWS, [batch]);
+    return rows.map(({ familyId }) => familyId);
+  }
+
+  /** Looks at the next `batch` linked sessions after that login. */
+  async sweep(after: string, batch: number): Promise<Sweep> {
+    return (await this.database.query<Sweep & Record<string, unknown>>(this.sweepText, [after, batch]))[0]!;
+  }
+
+  /** Deletes rows of sessions that ended in the last so many seconds, or whose time is over. */
+  async removeRevived(seconds: number): Promise<void> {
+    await this.database.query(REMOVE_REVIVED, [seconds]);
+  }
+
+  /** Forgets at most `batch` sessions that nobody can bring back; says how many. */
+  async removeForgotten(batch: number): Promise<number> {
+    return (await this.database.query(REMOVE_FORGOTTEN, [batch])).length;
+  }
+}

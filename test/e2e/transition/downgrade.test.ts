@@ -1,0 +1,268 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createTestApp } from '../../helpers/app.js';
+import type { TestApp } from '../../helpers/app.js';
+import {
+  aUser,
+  bearer,
+  codeOf,
+  login,
+  post,
+  refresh,
+  refreshCookie,
+  sidOf,
+  sql,
+  tokensOf,
+  tryRefresh,
+  verify,
+} from '../../helpers/client.js';
+import type { Account, Reply, Tokens } from '../../helpers/client.js';
+import {
+  SECRET,
+  bySession,
+  sessionCookie,
+  sessionLogin,
+  sidIn,
+  statusOf,
+  verifySession,
+} from './session-client.js';
+
+describe('a login by tokens that goes back to a session', () => {
+  let node: TestApp;
+  let other: TestApp;
+  let user: Account;
+  let tokens: Tokens;
+  beforeAll(async () => {
+    node = await createTestApp({ env: { SESSION_SECRET: SECRET } });
+    other = await createTestApp({ env: { SESSION_SECRET: SECRET }, db: node.db });
+    user = await aUser(node);
+  });
+  beforeEach(async () => {
+    tokens = await login(node, user);
+  });
+  afterAll(async () => {
+    await other.close();
+    await node.close();
+  });
+
+  const downgrade = (at: TestApp, token: string, remoteAddress = '127.0.0.1'): Promise<Reply> =>
+    post(at, '/auth/downgrade', { refresh_token: token }, { remoteAddress });
+
+  async function given(reply: Promise<Reply>): Promise<string> {
+    const cookie = sessionCookie(await reply);
+    if (cookie === undefined) throw new Error(`no session: ${(await reply).body}`);
+    return cookie;
+  }
+
+  const exchange = (at: TestApp, cookie: string) =>
+    bySession(at, cookie, { method: 'POST', url: '/auth/exchange' });
+
+  /** Lets the login be that long over, in seconds. */
+  const later = (sid: string, seconds: number) =>
+    sql(node, `UPDATE refresh_tokens SET revoked_at = revoked_at - make_interval(secs => $2) WHERE id = $1`, [
+      sid,
+      seconds,
+    ]);
+
+  it('is told whose session it is, gets its cookie, and is over', async () => {
+    const reply = await downgrade(node, tokens.refresh_token);
+    expect(reply.statusCode).toBe(200);
+    expect(reply.json()).toEqual({ user: { id: user.id, username: user.username, role: 'user' } });
+    expect(reply.headers['cache-control']).toBe('no-store');
+    expect(refreshCookie(reply)).toMatchObject({ value: '', path: '/auth' });
+    const cookie = sessionCookie(reply)!;
+    expect(await verifySession(other, cookie)).toBe('204');
+    expect(await verify(node, tokens.access_token)).toBe('401 token_revoked');
+    expect(statusOf(await tryRefresh(other, tokens.refresh_token))).toBe('401 refresh_token_revoked');
+    const events = await sql<{ event: string }>(node, `SELECT event FROM audit_events WHERE sid = $1`, [
+      sidOf(tokens),
+    ]);
+    expect(events.map(({ event }) => event)).toEqual(['login', 'downgrade']);
+  });
+
+  it('may bring its token in the cookie, from no other site', async () => {
+    const cookie = `refresh_token=${tokens.refresh_token}`;
+    const from = (site: string) => {
+      const headers = { cookie, 'sec-fetch-site': site };
+      return node.app.inject({ method: 'POST', url: '/auth/downgrade', headers });
+    };
+    expect(statusOf(await from('cross-site'))).toBe('403 cross_site_request');
+    expect(await verifySession(node, await given(from('same-origin')))).toBe('204');
+  });
+
+  it('gets the same session again while nothing shows that it arrived', async () => {
+    const first = await given(downgrade(node, tokens.refresh_token));
+    await later(sidOf(tokens), 3_600);
+    expect(await given(downgrade(other, tokens.refresh_token))).toBe(first);
+    // Used: after the grace of two tabs the token is spent, and presenting it is theft.
+    expect(await verifySession(node, first)).toBe('204');
+    expect(statusOf(await downgrade(node, tokens.refresh_token))).toBe('401 refresh_token_reused');
+    expect(await verifySession(other, first)).toBe('401 session_invalid');
+    expect(statusOf(await downgrade(node, tokens.refresh_token))).toBe('401 refresh_token_revoked');
+  });
+
+  it('gets the same session from two tabs, though one has used it already', async () => {
+    const first = await given(downgrade(node, tokens.refresh_token));
+    expect(await verifySession(node, first)).toBe('204');
+    expect(await given(downgrade(other, tokens.refresh_token))).toBe(first);
+    const many = await Promise.all(
+      Array.from({ length: 12 }, (_, i) =>
+        given(downgrade(i % 2 === 0 ? node : other, tokens.refresh_token)),
+      ),
+    );
+    expect(new Set(many)).toEqual(new Set([first]));
+  });
+
+  it('gets one also with the token whose answer was lost, and again', async () => {
+    const second = await refresh(node, tokens.refresh_token);
+    const first = await given(downgrade(node, tokens.refresh_token));
+    expect(await given(downgrade(other, tokens.refresh_token))).toBe(first);
+    expect(await given(downgrade(other, second.refresh_token))).toBe(first);
+  });
+
+  it('is ended as stolen by a token that was spent before', async () => {
+    const second = await refresh(node, tokens.refresh_token);
+    const third = await refresh(node, second.refresh_token);
+    expect(statusOf(await downgrade(node, tokens.refresh_token))).toBe('401 refresh_token_reused');
+    expect(statusOf(await downgrade(node, third.refresh_token))).toBe('401 refresh_token_revoked');
+    expect(await verify(node, third.access_token)).toBe('401 token_revoked');
+  });
+
+  it('is ended as stolen by such a token also after it has gone back, and the session with it', async () => {
+    const second = await refresh(node, tokens.refresh_token);
+    const third = await refresh(node, second.refresh_token);
+    const cookie = await given(downgrade(node, third.refresh_token));
+    const exchanged = tokensOf(await exchange(node, cookie));
+    expect(statusOf(await downgrade(node, tokens.refresh_token))).toBe('401 refresh_token_reused');
+    expect(await verifySession(node, cookie)).toBe('401 session_invalid');
+    expect(await verify(node, exchanged.access_token)).toBe('401 token_revoked');
+  });
+
+  it.each(['nonsense', `tandem_rt_${'A'.repeat(72)}`])(
+    'refuses what is no token of ours: %s',
+    async (token) => {
+      expect(statusOf(await downgrade(node, token))).toBe('401 refresh_token_invalid');
+      expect(statusOf(await post(node, '/auth/downgrade'))).toBe('401 refresh_token_invalid');
+    },
+  );
+
+  it('refuses one that has expired or ended', async () => {
+    await sql(node, `UPDATE refresh_tokens SET expires_at = now() WHERE id = $1`, [sidOf(tokens)]);
+    expect(statusOf(await downgrade(node, tokens.refresh_token))).toBe('401 refresh_token_expired');
+    const ended = await login(node, user);
+    await post(node, '/auth/logout', { refresh_token: ended.refresh_token });
+    expect(statusOf(await downgrade(node, ended.refresh_token))).toBe('401 refresh_token_revoked');
+  });
+
+  it('ends the session that it was exchanged from: there is never a second one', async () => {
+    const before = await sessionLogin(node, user);
+    const exchanged = tokensOf(await exchange(node, before));
+    const after = await given(downgrade(other, exchanged.refresh_token));
+    expect(after).not.toBe(before);
+    expect(await verifySession(node, before)).toBe('401 session_invalid');
+    expect(await verifySession(node, after)).toBe('204');
+  });
+
+  it('gives nothing for a session that another application has ended meanwhile', async () => {
+    const before = await sessionLogin(node, user);
+    const exchanged = tokensOf(await exchange(node, before));
+    await sql(node, `DELETE FROM session WHERE sid = $1`, [sidIn(before)]);
+    expect(statusOf(await downgrade(node, exchanged.refresh_token))).toBe('401 refresh_token_revoked');
+  });
+
+  it('comes back to tokens later, and ends when the first login would have at the latest', async () => {
+    await sql(
+      node,
+      `UPDATE refresh_tokens SET absolute_expires_at = now() + interval '1 hour' WHERE id = $1`,
+      [sidOf(tokens)],
+    );
+    const reply = downgrade(node, tokens.refresh_token);
+    const cookie = await given(reply);
+    expect((await reply).cookies.find(({ name }) => name === 'session_id')?.maxAge).toBeLessThanOrEqual(
+      3_600,
+    );
+    const again = tokensOf(await exchange(node, cookie));
+    const [row] = await sql<{ left: number }>(
+      node,
+      `SELECT extract(epoch FROM absolute_expires_at - now())::float8 AS left FROM refresh_tokens WHERE id = $1`,
+      [sidOf(again)],
+    );
+    expect(row!.left).toBeLessThanOrEqual(3_600);
+    await sql(node, `UPDATE session_fates SET ends_at = now() WHERE sid = $1`, [sidIn(cookie)]);
+    expect(await verifySession(node, cookie)).toBe('401 session_invalid');
+  });
+
+  it('is given a session where drain gives it no more tokens, and signs nobody out', async () => {
+    const admin = bearer((await login(node)).access_token);
+    const change = (payload: object) =>
+      node.app.inject({ method: 'PATCH', url: '/admin/rollout', payload, ...admin });
+    expect((await change({ percentage: 0, drain: true })).statusCode).toBe(200);
+    try {
+      expect(codeOf(await tryRefresh(node, tokens.refresh_token))).toBe('jwt_not_enabled');
+      expect(await verifySession(node, await given(downgrade(node, tokens.refresh_token)))).toBe('204');
+    } finally {
+      expect((await change({ percentage: 100, drain: false })).statusCode).toBe(200);
+    }
+  });
+
+  it('is refused, as are sessions, once they are removed', async () => {
+    const cookie = await sessionLogin(node, user);
+    const admin = bearer((await login(node)).access_token);
+    const change = (payload: object) =>
+      node.app.inject({ method: 'PATCH', url: '/admin/rollout', payload, ...admin });
+    expect((await change({ phase: 'sessions_removed' })).statusCode).toBe(200);
+    try {
+      expect(statusOf(await downgrade(node, tokens.refresh_token))).toBe('410 sessions_removed');
+      expect(
+        statusOf(await post(node, '/api/login', { username: user.username, password: user.password })),
+      ).toBe('410 sessions_removed');
+      for (const session of [cookie, 'session_id=nonsense']) {
+        expect(await verifySession(node, session)).toBe('401 sessions_removed');
+        expect(statusOf(await exchange(node, session))).toBe('401 sessions_removed');
+      }
+      expect((await tryRefresh(node, tokens.refresh_token)).statusCode).toBe(200);
+    } finally {
+      expect((await change({ phase: 'gradual_rollout', sunset_at: null })).statusCode).toBe(200);
+    }
+    expect(await verifySession(node, cookie)).toBe('204');
+  });
+
+  it('finds sessions switched off in a brownout, but may end them', async () => {
+    const cookie = await sessionLogin(node, user);
+    const admin = bearer((await login(node)).access_token);
+    const change = (payload: object) =>
+      node.app.inject({ method: 'PATCH', url: '/admin/rollout', payload, ...admin });
+    const to = new Date(Date.now() + 600_000).toISOString();
+    const brownouts = [{ from: new Date(Date.now() - 1_000).toISOString(), to }];
+    expect((await change({ phase: 'deprecation_notice', brownouts })).statusCode).toBe(200);
+    try {
+      const reply = await bySession(node, cookie, { url: '/api/users/me' });
+      expect(statusOf(reply)).toBe('401 sessions_brownout');
+      expect(reply.json<{ detail: string }>().detail).toContain(to);
+      expect(Number(reply.headers['retry-after'])).toBeGreaterThan(500);
+      expect((await bySession(node, cookie, { method: 'POST', url: '/api/logout' })).statusCode).toBe(204);
+    } finally {
+      expect((await change({ phase: 'gradual_rollout', brownouts: [], sunset_at: null })).statusCode).toBe(
+        200,
+      );
+    }
+    expect(await verifySession(node, cookie)).toBe('401 session_invalid');
+  });
+
+  // Last: a node that closes takes the password check of the others in this process with it.
+  it('is limited: refused calls by address, accepted ones by login', async () => {
+    const strict = await createTestApp({
+      env: { SESSION_SECRET: SECRET, AUTH_RATE_LIMIT: '3' },
+      db: node.db,
+    });
+    try {
+      for (let call = 0; call < 3; call++) {
+        expect(statusOf(await downgrade(strict, 'nonsense', '192.0.2.1'))).toBe('401 refresh_token_invalid');
+      }
+      expect(statusOf(await downgrade(strict, 'nonsense', '192.0.2.1'))).toBe('429 rate_limited');
+      for (let call = 0; call < 3; call++) await given(downgrade(strict, tokens.refresh_token));
+      expect(statusOf(await downgrade(strict, tokens.refresh_token))).toBe('429 rate_limited');
+    } finally {
+      await strict.close();
+    }
+  });
+});
