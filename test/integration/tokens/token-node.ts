@@ -18,6 +18,7 @@ import { LoginEnder } from '../../../src/tokens/login-ender.service.js';
 import { RefreshTokenCodec } from '../../../src/tokens/refresh-token.codec.js';
 import { RefreshTokenService } from '../../../src/tokens/refresh-token.service.js';
 import { RefreshTokenStore } from '../../../src/tokens/refresh-token.store.js';
+import type { LoginEnding } from '../../../src/tokens/login-ending.js';
 import type { Login, NewLogin } from '../../../src/tokens/refresh-token.store.js';
 import { RevocationFeed } from '../../../src/tokens/revocation-feed.js';
 import { RevocationStore } from '../../../src/tokens/revocation.store.js';
@@ -43,6 +44,7 @@ export async function aNode(
   url: string,
   change: Partial<Config> = {},
   clock = new Clock(),
+  portOf: (database: Database, config: Config) => LoginEnding | undefined = () => undefined,
 ): Promise<TokenNode> {
   const folder = await mkdtemp(join(tmpdir(), 'tandem-ring-'));
   const config = {
@@ -63,7 +65,7 @@ export async function aNode(
   const logins = new RefreshTokenStore(database);
   const revocations = new RevocationStore(database);
   const feed = new RevocationFeed(revocations, database, clock, url);
-  const ender = new LoginEnder(database, logins, revocations, feed, audit);
+  const ender = new LoginEnder(database, logins, revocations, feed, audit, portOf(database, config));
   const tokens = new RefreshTokenService(logins, new RefreshTokenCodec(config), ender, config);
   const keyStore = new SigningKeyStore(database, new ServiceStateStore(database), audit);
   const keys = new KeyRing(keyStore, new KeyOpener(keyStore, config), feed, config);

@@ -1,0 +1,3 @@
+import { racePairs } from '../../integration/transition/race-pairs.js';
+
+racePairs(1_000);

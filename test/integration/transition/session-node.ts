@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto';
+import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
+import { AuditStore } from '../../../src/audit/audit.store.js';
+import { Clock } from '../../../src/common/clock.js';
+import { Database } from '../../../src/database/database.js';
+import type { OpenedLogin } from '../../../src/tokens/refresh-token.service.js';
+import type { Rollout } from '../../../src/transition/rollout/rollout.service.js';
+import { Downgrade } from '../../../src/transition/sessions/downgrade.service.js';
+import type { Downgraded } from '../../../src/transition/sessions/downgrade.service.js';
+import { Exchange } from '../../../src/transition/sessions/exchange.service.js';
+import { SessionCookie } from '../../../src/transition/sessions/session-cookie.service.js';
+import { SessionEnding } from '../../../src/transition/sessions/session-ending.js';
+import { SessionFateStore } from '../../../src/transition/sessions/session-fate.store.js';
+import { SessionKeeper } from '../../../src/transition/sessions/session-keeper.js';
+import { SessionLinkStore } from '../../../src/transition/sessions/session-link.store.js';
+import { SessionLogin } from '../../../src/transition/sessions/session-login.service.js';
+import { SessionStore } from '../../../src/transition/sessions/session.store.js';
+import { Sessions } from '../../../src/transition/sessions/sessions.service.js';
+import { aNode } from '../tokens/token-node.js';
+import type { TokenNode } from '../tokens/token-node.js';
+
+/** A user with a session. */
+export interface SessionUser {
+  readonly id: string;
+  readonly sid: string;
+}
+
+/** Sessions and tokens of one node, wired by hand. */
+export interface SessionNode extends TokenNode {
+  readonly store: SessionStore;
+  readonly fates: SessionFateStore;
+  readonly links: SessionLinkStore;
+  readonly sessions: Sessions;
+  readonly opening: SessionLogin;
+  readonly exchanges: Exchange;
+  readonly downgrades: Downgrade;
+  readonly keeper: SessionKeeper;
+}
+
+const SETTINGS = {
+  sessionSecret: 'a secret',
+  sessionExpiry: 86_400,
+  sessionCookieName: 'session_id',
+  sessionUserKey: 'userId',
+};
+
+export async function aSessionNode(url: string): Promise<SessionNode> {
+  const node = await aNode(url, SETTINGS, new Clock(), (database, config) => {
+    return new SessionEnding(
+      new SessionFateStore(database, config),
+      new SessionLinkStore(database, config),
+      config,
+    );
+  });
+  const { database, config, ender, tokens, logins, feed } = node;
+  const audit = new AuditStore(database);
+  const store = new SessionStore(database, config);
+  const fates = new SessionFateStore(database, config);
+  const links = new SessionLinkStore(database, config);
+  const cookie = new SessionCookie(config);
+  const sessions = new Sessions(store, fates, cookie, ender, audit, config);
+  const opening = new SessionLogin(store, sessions, cookie, undefined as never, feed, config);
+  const everybody = { mayHaveTokens: () => Promise.resolve(true) } as unknown as Rollout;
+  return {
+    ...node,
+    store,
+    fates,
+    links,
+    sessions,
+    opening,
+    exchanges: new Exchange(database, store, fates, links, logins, tokens, everybody),
+    downgrades: new Downgrade(store, fates, links, opening, logins, tokens, ender, audit, config),
+    keeper: new SessionKeeper(links, store, ender),
+  };
+}
+
+const USERS = `
+  INSERT INTO users (id, username, username_key) SELECT id, id::text, id::text FROM unnest($1::uuid[]) AS id`;
+
+const SESSIONS = `
+  INSERT INTO session (sid, sess, expire)
+  SELECT sid, json_build_object('cookie', json_build_object('originalMaxAge', 3600000), 'userId', id), now() + interval '1 hour'
+  FROM unnest($1::uuid[], $2::text[]) AS made (id, sid)`;
+
+/** As another application would have made them. */
+export async function usersWithSessions(database: Database, count: number): Promise<SessionUser[]> {
+  const users = Array.from({ length: count }, () => ({ id: randomUUID(), sid: `s-${randomUUID()}` }));
+  const ids = users.map(({ id }) => id);
+  await database.query(USERS, [ids]);
+  await database.query(SESSIONS, [ids, users.map(({ sid }) => sid)]);
+  return users;
+}
+
+/** What comes of it: the login, or the code of the refusal. */
+export async function exchange(node: SessionNode, { sid }: SessionUser): Promise<OpenedLogin | string> {
+  const session = await node.store.live(sid);
+  if (session === undefined) return 'session_invalid';
+  return node.exchanges.exchange(session, 'body', NO_ORIGIN).catch((error: unknown) => codeOrThrow(error));
+}
+
+export async function downgrade(node: SessionNode, token: string): Promise<Downgraded> {
+  return node.downgrades.downgrade((await node.tokens.prove(token))!, NO_ORIGIN);
+}
+
+function codeOrThrow(error: unknown): string {
+  const { code, status } = error as { code?: string; status?: number };
+  if (code === undefined || status === undefined || status >= 500) throw error;
+  return code;
+}

@@ -1,0 +1,3 @@
+import { racePairs } from './race-pairs.js';
+
+racePairs(100);
