@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { AuditModule } from '../audit/audit.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { UsersModule } from '../users/users.module.js';
+import { AdminAuditController } from './audit.admin.controller.js';
 import { BulkRevocation } from './bulk-revocation.service.js';
 import { AdminKeysController } from './keys.admin.controller.js';
 import { AdminTokensController } from './tokens.admin.controller.js';
@@ -10,7 +11,7 @@ import { AdminUsersController } from './users.admin.controller.js';
 
 @Module({
   imports: [AuditModule, TokensModule, UsersModule],
-  controllers: [AdminUsersController, AdminTokensController, AdminKeysController],
+  controllers: [AdminAuditController, AdminKeysController, AdminTokensController, AdminUsersController],
   providers: [BulkRevocation, UserChanges],
   exports: [BulkRevocation, UserChanges],
 })

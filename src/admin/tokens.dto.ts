@@ -7,19 +7,11 @@ import { canonicalAddress } from '../limits/client-address.js';
 import type { EndReason, TokenDelivery } from '../tokens/refresh-token.entity.js';
 import type { Role } from '../users/user.entity.js';
 import { IfGiven } from './if-given.decorator.js';
-
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const AN_ID = { message: '$property must be a UUID' };
-
-/** RFC 3339: with the time and the zone, so that nobody has to guess what is meant. */
-const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/;
+import { AN_ID, AN_INSTANT, INSTANT, UUID, toInstant } from './value-forms.js';
 
 /** Every spelling of an address finds what was recorded under it. */
 const toCanonicalAddress = ({ value }: { value: unknown }): unknown =>
   typeof value === 'string' && isIP(value) !== 0 ? canonicalAddress(value) : value;
-
-const toInstant = ({ value }: { value: unknown }): unknown =>
-  typeof value === 'string' && INSTANT.test(value) && !Number.isNaN(Date.parse(value)) ? value : null;
 
 export class TokensQueryDto extends PageQueryDto {
   @ApiPropertyOptional({ format: 'uuid', example: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10' })
@@ -54,7 +46,7 @@ export class BulkRevokeDto {
   })
   @IfGiven()
   @Transform(toInstant)
-  @Matches(INSTANT, { message: '$property must be a time like 2026-11-24T09:30:00Z' })
+  @Matches(INSTANT, AN_INSTANT)
   issued_before?: string;
 
   @ApiPropertyOptional({ enum: ['user', 'admin'] })

@@ -42,8 +42,7 @@ export class AuditStore {
   /** Committed with whatever else `sql` is the transaction of. */
   async add(entry: AuditEntry, origin: Origin, sql: Sql = this.database): Promise<void> {
     const { event, cause, userId, actorId, sid } = entry;
-    const { operator } = origin;
-    const detail = operator === undefined ? entry.detail : { ...entry.detail, via: 'cli', operator };
+    const detail = detailOf(entry, origin);
     await sql.query(ADD, [
       event,
       cause ?? null,
@@ -62,6 +61,7 @@ export class AuditStore {
     if (entries.length === 0) return;
     const rows = entries.map(({ userId, actorId, ...rest }) => ({
       ...rest,
+      detail: detailOf(rest, origin),
       user_id: userId,
       actor_id: actorId,
     }));
@@ -71,4 +71,12 @@ export class AuditStore {
   async addRefusals(sums: readonly RefusalSum[]): Promise<void> {
     await this.database.query(ADD_REFUSALS, [JSON.stringify(sums)]);
   }
+}
+
+/** What was done on the command line says by whom. */
+function detailOf(
+  { detail }: Pick<AuditEntry, 'detail'>,
+  { operator }: Origin,
+): Record<string, unknown> | undefined {
+  return operator === undefined ? detail : { ...detail, via: 'cli', operator };
 }

@@ -28,6 +28,8 @@ export interface Config {
   readonly passwordMinLength: number;
   readonly authRateLimit: number;
   readonly authRateWindow: number;
+  /** Days that audit events are kept; 0: for ever. */
+  readonly auditRetentionDays: number;
   /** Undefined: trust nobody. A number: that many hops. Strings: addresses or CIDRs. */
   readonly trustProxy: number | readonly string[] | undefined;
   readonly sessionSecret: string;

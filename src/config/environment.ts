@@ -97,6 +97,9 @@ export class Environment {
   @TakesWholeNumber(1, 86_400, 'seconds')
   AUTH_RATE_WINDOW = 60;
 
+  @TakesWholeNumber(0, 36_500, 'days')
+  AUDIT_RETENTION_DAYS = 365;
+
   @Transform(({ value }: { value: unknown }) => check.proxies(value))
   @Takes('IP addresses or CIDRs, separated by commas, or a hop count from 1 to 100', check.isProxies)
   TRUST_PROXY?: number | readonly string[];

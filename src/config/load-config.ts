@@ -48,6 +48,7 @@ function toConfig(env: Environment, cwd: string): Config {
     passwordMinLength: env.PASSWORD_MIN_LENGTH,
     authRateLimit: env.AUTH_RATE_LIMIT,
     authRateWindow: env.AUTH_RATE_WINDOW,
+    auditRetentionDays: env.AUDIT_RETENTION_DAYS,
     trustProxy: env.TRUST_PROXY,
     sessionSecret: env.SESSION_SECRET ?? made('SESSION_SECRET', 'session-secret', dataDir),
     sessionExpiry: env.SESSION_EXPIRY,

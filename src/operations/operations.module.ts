@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
+import { AuditRetention } from '../audit/audit-retention.service.js';
+import { AuditModule } from '../audit/audit.module.js';
 import { LimitsModule } from '../limits/limits.module.js';
 import { RateLimitStore } from '../limits/limits.store.js';
 import { RefreshTokenStore } from '../tokens/refresh-token.store.js';
@@ -16,7 +18,7 @@ import { RequestObserver } from './request-observer.js';
 
 @Module({
   // What fails is said once, by the answer and its log line.
-  imports: [LimitsModule, TerminusModule.forRoot({ logger: false }), TokensModule],
+  imports: [AuditModule, LimitsModule, TerminusModule.forRoot({ logger: false }), TokensModule],
   controllers: [HealthController, MetricsController],
   providers: [
     CleanUp,
@@ -24,17 +26,19 @@ import { RequestObserver } from './request-observer.js';
     RequestObserver,
     {
       provide: CLEANERS,
-      inject: [RefreshTokenStore, RevocationStore, RateLimitStore, SigningKeyStore],
+      inject: [RefreshTokenStore, RevocationStore, RateLimitStore, SigningKeyStore, AuditRetention],
       useFactory: (
         logins: RefreshTokenStore,
         revocations: RevocationStore,
         limits: RateLimitStore,
         keys: SigningKeyStore,
+        audit: AuditRetention,
       ): Cleaner[] => [
         (batch) => logins.removeExpired(batch),
         (batch) => revocations.removeExpired(batch),
         (batch) => limits.removeExpired(batch),
         () => keys.removeGone(),
+        (batch) => audit.removeExpired(batch),
       ],
     },
   ],

@@ -16,6 +16,7 @@ import { KeyRing } from '../../../src/tokens/key-ring.service.js';
 import { RevocationFeed } from '../../../src/tokens/revocation-feed.js';
 import { RevocationStore } from '../../../src/tokens/revocation.store.js';
 import { SigningKeyStore } from '../../../src/tokens/signing-key.store.js';
+import { tamper } from '../../helpers/audit-trail.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 
@@ -88,7 +89,7 @@ afterAll(() => db.drop());
 beforeEach(async () => {
   Logger.overrideLogger(false);
   folder = await mkdtemp(join(tmpdir(), 'tandem-keys-'));
-  await db.database.query('TRUNCATE signing_keys, audit_events');
+  await tamper(db, 'TRUNCATE signing_keys, audit_events');
   await db.database.query(
     `UPDATE service_state SET secret_fingerprint = NULL, max_token_expiry = 905, versions = '{}'`,
   );

@@ -1,0 +1,31 @@
+import { Controller, Get, Query } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { AuditLog } from '../audit/audit-log.store.js';
+import { ApiAuthenticated } from '../auth/api-authenticated.decorator.js';
+import { Roles } from '../auth/roles.decorator.js';
+import { ApiProblems } from '../common/api-problems.decorator.js';
+import { COMMON_ERRORS } from '../common/common.errors.js';
+import { DEFAULT_LIMIT } from '../common/page-query.dto.js';
+import { AuditEventsDto, AuditQueryDto } from './audit.dto.js';
+
+@ApiTags('Administration')
+@ApiAuthenticated()
+@Roles('admin')
+@ApiProblems(COMMON_ERRORS, 'validation_failed', 'forbidden')
+@Controller('admin/audit')
+export class AdminAuditController {
+  constructor(private readonly log: AuditLog) {}
+
+  @Get()
+  @ApiOperation({
+    summary: 'Read the audit trail',
+    description:
+      'Security events, the newest first. What happens while pages are read comes before the first of them. Refusals of ' +
+      'strangers are summed by cause, address and minute. `npm run admin -- audit verify` tells whether the trail is whole.',
+  })
+  @ApiOkResponse({ type: AuditEventsDto })
+  async list(@Query() { user_id, event, since, limit, cursor }: AuditQueryDto): Promise<AuditEventsDto> {
+    const from = since === undefined ? undefined : new Date(since);
+    return this.log.page({ userId: user_id, event, since: from }, limit ?? DEFAULT_LIMIT, cursor);
+  }
+}

@@ -1,0 +1,106 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import { IsIn, IsOptional, Matches } from 'class-validator';
+import { AUDIT_EVENTS } from '../audit/audit-log.store.js';
+import type { AuditEventName } from '../audit/audit-log.store.js';
+import { PageQueryDto } from '../common/page-query.dto.js';
+import { AN_ID, AN_INSTANT, INSTANT, UUID, toInstant } from './value-forms.js';
+
+export class AuditQueryDto extends PageQueryDto {
+  @ApiPropertyOptional({
+    format: 'uuid',
+    example: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10',
+    description: 'Whose account it concerns',
+  })
+  @IsOptional()
+  @Matches(UUID, AN_ID)
+  user_id?: string;
+
+  @ApiPropertyOptional({ enum: AUDIT_EVENTS, example: 'login' })
+  @IsOptional()
+  @IsIn(AUDIT_EVENTS)
+  event?: AuditEventName;
+
+  @ApiPropertyOptional({
+    type: String,
+    format: 'date-time',
+    example: '2026-11-24T09:30:00Z',
+    description: 'What happened at that time or later (RFC 3339, with a zone)',
+  })
+  @IsOptional()
+  @Transform(toInstant)
+  @Matches(INSTANT, AN_INSTANT)
+  since?: string;
+}
+
+export class AuditEventDto {
+  @ApiProperty({ example: '4711', description: 'A whole number that grows; some are left out' })
+  id!: string;
+
+  @ApiProperty({ type: String, format: 'date-time', example: '2026-11-24T09:30:00.000Z' })
+  at!: Date;
+
+  @ApiProperty({ enum: AUDIT_EVENTS, example: 'login' })
+  event!: string;
+
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: 'password',
+    description: 'Why or how, in a fixed word',
+  })
+  cause!: string | null;
+
+  @ApiProperty({
+    type: String,
+    format: 'uuid',
+    nullable: true,
+    example: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10',
+    description: 'Whose account it concerns',
+  })
+  user_id!: string | null;
+
+  @ApiProperty({
+    type: String,
+    format: 'uuid',
+    nullable: true,
+    example: null,
+    description: 'The administrator who did it, if it was one',
+  })
+  actor_id!: string | null;
+
+  @ApiProperty({
+    type: String,
+    format: 'uuid',
+    nullable: true,
+    example: '0b9f6c0e-8f1d-4f5e-9a53-0a6f0c3d2b11',
+    description: 'The login: `sid` in its access tokens',
+  })
+  sid!: string | null;
+
+  @ApiProperty({ type: String, nullable: true, example: '192.0.2.7' })
+  ip!: string | null;
+
+  @ApiProperty({ type: String, nullable: true, example: 'curl/8.5.0' })
+  user_agent!: string | null;
+
+  @ApiProperty({ type: String, nullable: true, example: '5f0c3c0e-6f6d-4f2f-8a39-1f2d7c9b1e44' })
+  request_id!: string | null;
+
+  @ApiProperty({
+    example: 1,
+    description: 'How many happenings it sums up: refusals are counted by the minute',
+  })
+  count!: number;
+
+  @ApiProperty({ type: Object, nullable: true, additionalProperties: true, example: null })
+  detail!: Record<string, unknown> | null;
+}
+
+export class AuditEventsDto {
+  @ApiProperty({ type: [AuditEventDto] })
+  events!: AuditEventDto[];
+
+  @ApiProperty({ type: String, nullable: true, example: null, description: 'Null on the last page' })
+  next_cursor!: string | null;
+}

@@ -1,0 +1,61 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { CONFIG } from '../config/config.js';
+import type { Config } from '../config/config.js';
+import { SealKeys } from './seal-keys.js';
+import { checkSeal, macOfRemoval } from './seal.js';
+import type { Seal } from './seal.js';
+import { SealStore } from './seal.store.js';
+
+/** Seals that are looked at together. */
+const SEALS = 200;
+
+/** Removes the events of before AUDIT_RETENTION_DAYS, and nothing that is not sealed. */
+@Injectable()
+export class AuditRetention {
+  private readonly logger = new Logger(AuditRetention.name);
+
+  constructor(
+    private readonly store: SealStore,
+    private readonly keys: SealKeys,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /**
+   * Removes whole seals with about `batch` events. The newest of them stays, marked with an HMAC, as the beginning of the
+   * chain: that it was not somebody else who cut it off can be checked. Returns `batch` if there is more.
+   */
+  async removeExpired(batch: number): Promise<number> {
+    const days = this.config.auditRetentionDays;
+    if (days === 0) return 0;
+    const done = await this.store.alone(async (sql) => {
+      const old = await this.store.olderThan(sql, days, SEALS);
+      const chosen = this.choose(old, batch);
+      const last = chosen.at(-1);
+      if (last === undefined) return 0;
+      const removed = await this.store.removeThrough(
+        sql,
+        last,
+        macOfRemoval(last, this.keys),
+        this.keys.current,
+      );
+      return chosen.length < old.length || old.length === SEALS ? batch : Math.min(removed, batch - 1);
+    });
+    return done ?? 0;
+  }
+
+  /** A forged seal may claim any age: it and what follows stay, as evidence. */
+  private choose(old: readonly Seal[], batch: number): Seal[] {
+    const chosen: Seal[] = [];
+    let events = 0;
+    for (const seal of old) {
+      if (checkSeal(seal, this.keys) === 'wrong') {
+        this.logger.error(`the seal ${seal.id} of the audit trail is forged or damaged: its events stay`);
+        break;
+      }
+      events += seal.count;
+      if (chosen.length > 0 && events > batch) break;
+      chosen.push(seal);
+    }
+    return chosen;
+  }
+}

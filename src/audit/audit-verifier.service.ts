@@ -1,0 +1,157 @@
+import { Injectable } from '@nestjs/common';
+import { EventReader } from './event-reader.js';
+import { NotedHead } from './noted-head.js';
+import type { Head } from './noted-head.js';
+import { SealKeys } from './seal-keys.js';
+import { SealHash, checkRemoval, checkSeal } from './seal.js';
+import type { Seal } from './seal.js';
+import { SealStore } from './seal.store.js';
+import * as find from './audit-finding.js';
+import type { Finding } from './audit-finding.js';
+
+/** Seals in memory at a time. */
+const PAGE = 500;
+
+/** Nodes seal every ten seconds; events that are older than this unsealed are worth a word, in seconds. */
+const LATE = 300;
+
+/** More findings than this say no more than these. */
+const MAX_FINDINGS = 100;
+
+export interface Verification {
+  /** Whether nothing was changed, removed or inserted. */
+  readonly intact: boolean;
+  /** How many of each were looked at. */
+  readonly seals: number;
+  readonly events: number;
+  /** Where the chain ends: to be kept elsewhere, and given to a later verification. */
+  readonly head: Head | null;
+  /** Events that no seal covers yet. */
+  readonly unsealed: number;
+  readonly findings: readonly Finding[];
+}
+
+interface Pass {
+  seals: number;
+  events: number;
+  newest: Seal | undefined;
+  readonly findings: Finding[];
+}
+
+/** Compares the audit trail with its seals. Needs no more memory for a long one than for a short one. */
+@Injectable()
+export class AuditVerifier {
+  constructor(
+    private readonly store: SealStore,
+    private readonly keys: SealKeys,
+    private readonly noted: NotedHead,
+  ) {}
+
+  /** `head`: an end of the chain that was noted before, which must still be in it. */
+  async verify(head?: Head, onEvents: (count: number) => void = () => {}): Promise<Verification> {
+    let pass = await this.walk(onEvents);
+    // Retention may have taken away what was being read.
+    for (let again = 0; again < 3 && pass === 'moved'; again++) pass = await this.walk(onEvents);
+    if (pass === 'moved') throw new Error('the audit trail keeps being cleaned up: try again');
+    const { seals, events, newest, findings } = pass;
+    findings.push(...(await this.end(newest, head)));
+    const { count: unsealed, age } = await this.store.above(newest?.lastId ?? '0');
+    if ((age ?? 0) > LATE) findings.push(find.unsealed(unsealed, newest));
+    return {
+      intact: findings.every(({ kind }) => kind === 'unsealed'),
+      seals,
+      events,
+      head: newest === undefined ? null : { id: newest.id, hash: newest.hash.toString('hex') },
+      unsealed,
+      findings: findings.slice(0, MAX_FINDINGS),
+    };
+  }
+
+  private async walk(onEvents: (count: number) => void): Promise<Pass | 'moved'> {
+    const last = await this.store.newest();
+    const [oldest] = await this.store.from('0', 1);
+    const pass: Pass = { seals: 0, events: 0, newest: undefined, findings: [] };
+    if (last === undefined || oldest === undefined) return pass;
+    const removed = await this.beginning(oldest, pass);
+    const begin = removed ? BigInt(oldest.lastId) + 1n : BigInt(oldest.firstId);
+    const reader = new EventReader(this.store, String(begin), last.lastId);
+    let page = await this.store.from(oldest.id, PAGE);
+    while (page.length > 0) {
+      for (const seal of page) {
+        if (BigInt(seal.id) > BigInt(last.id)) break;
+        const before = pass.findings.length;
+        if (pass.newest !== undefined) pass.findings.push(...links(pass.newest, seal));
+        if (!(removed && seal.id === oldest.id)) await this.content(seal, reader, pass, onEvents);
+        if (pass.findings.length > before && (await this.moved(oldest))) return 'moved';
+        pass.newest = seal;
+        pass.seals += 1;
+      }
+      page =
+        BigInt(page.at(-1)!.id) >= BigInt(last.id)
+          ? []
+          : await this.store.from(String(BigInt(page.at(-1)!.id) + 1n), PAGE);
+    }
+    return pass;
+  }
+
+  /** True if the oldest seal stands for events that retention has removed. */
+  private async beginning(oldest: Seal, { findings }: Pass): Promise<boolean> {
+    const removal = checkRemoval(oldest, this.keys);
+    const removed = removal === 'right' || removal === 'unknown_key';
+    if (removal === 'wrong' || (removal === 'none' && oldest.id !== '1'))
+      findings.push(find.beginning(oldest));
+    if (removal === 'unknown_key') findings.push(find.unknownKey(oldest));
+    const first = removed ? String(BigInt(oldest.lastId) + 1n) : oldest.firstId;
+    const { first: from, last: to, count } = await this.store.below(first);
+    if (from !== null && to !== null) findings.push(find.before(from, to, count));
+    return removed;
+  }
+
+  private async content(
+    seal: Seal,
+    reader: EventReader,
+    pass: Pass,
+    onEvents: (count: number) => void,
+  ): Promise<void> {
+    const hash = new SealHash();
+    for await (const event of reader.upTo(seal.lastId)) {
+      // What a gap between two seals holds is reported with the gap.
+      if (BigInt(event.id) >= BigInt(seal.firstId)) hash.add(event);
+    }
+    pass.events += hash.count;
+    onEvents(hash.count);
+    if (!hash.digest(seal).equals(seal.hash)) pass.findings.push(find.content(seal, hash.count));
+    if (checkSeal(seal, this.keys) === 'wrong') pass.findings.push(find.forged(seal));
+    if (seal.removedMac !== null) pass.findings.push(find.forged(seal));
+  }
+
+  private async moved(oldest: Seal): Promise<boolean> {
+    const [now] = await this.store.from('0', 1);
+    return now?.id !== oldest.id || (now.removedMac !== null) !== (oldest.removedMac !== null);
+  }
+
+  private async end(newest: Seal | undefined, head: Head | undefined): Promise<Finding[]> {
+    const findings: Finding[] = [];
+    // A seal with a key that is known vouches for all before it, whatever key those have.
+    if (newest !== undefined && checkSeal(newest, this.keys) === 'unknown_key')
+      findings.push(find.unknownKey(newest));
+    for (const wanted of [await this.noted.read(), head]) {
+      if (wanted !== undefined && !(await this.noted.isKept(undefined, wanted)))
+        findings.push(find.cut(wanted));
+    }
+    // In this order: what is written meanwhile has been given out by then.
+    const top = await this.store.highest();
+    const givenOut = await this.store.givenOut();
+    const highest = [BigInt(top), BigInt(newest?.lastId ?? 0)].reduce((a, b) => (a > b ? a : b));
+    if (highest > BigInt(givenOut)) findings.push(find.beyond(givenOut, String(highest)));
+    return findings;
+  }
+}
+
+/** Whether a seal follows the one before. */
+function links(before: Seal, seal: Seal): Finding[] {
+  if (BigInt(seal.id) !== BigInt(before.id) + 1n) return [find.missing(before, seal)];
+  if (BigInt(seal.firstId) !== BigInt(before.lastId) + 1n || !seal.previous.equals(before.hash))
+    return [find.broken(before, seal)];
+  return [];
+}

@@ -1,0 +1,55 @@
+import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG } from '../config/config.js';
+import type { Config } from '../config/config.js';
+
+/** What an HMAC with the keys of this node comes to. */
+export type MacCheck = 'right' | 'wrong' | 'unknown_key';
+
+/**
+ * The keys that seals are made with, derived from JWT_SECRET: who has the database alone can make none. The one of
+ * JWT_SECRET_PREVIOUS still checks.
+ */
+@Injectable()
+export class SealKeys {
+  /** Of the key that seals are made with now. */
+  readonly current: string;
+  private readonly keys = new Map<string, Buffer>();
+
+  constructor(
+    @Inject(CONFIG) { jwtSecret, jwtSecretPrevious }: Pick<Config, 'jwtSecret' | 'jwtSecretPrevious'>,
+  ) {
+    if (jwtSecretPrevious !== undefined) this.derive(jwtSecretPrevious);
+    this.current = this.derive(jwtSecret);
+  }
+
+  /** With the current key. */
+  mac(purpose: 'seal' | 'removed', parts: readonly (string | number)[]): Buffer {
+    return this.with(this.keys.get(this.current)!, purpose, parts);
+  }
+
+  check(
+    purpose: 'seal' | 'removed',
+    parts: readonly (string | number)[],
+    mac: Buffer,
+    name: string,
+  ): MacCheck {
+    const key = this.keys.get(name);
+    if (key === undefined) return 'unknown_key';
+    const right = this.with(key, purpose, parts);
+    return right.length === mac.length && timingSafeEqual(right, mac) ? 'right' : 'wrong';
+  }
+
+  private with(key: Buffer, purpose: string, parts: readonly (string | number)[]): Buffer {
+    return createHmac('sha256', key)
+      .update(JSON.stringify([purpose, ...parts]))
+      .digest();
+  }
+
+  private derive(secret: string): string {
+    const key = Buffer.from(hkdfSync('sha256', secret, '', 'tandem audit seal', 32));
+    const name = Buffer.from(hkdfSync('sha256', secret, '', 'tandem audit seal name', 6)).toString('hex');
+    this.keys.set(name, key);
+    return name;
+  }
+}

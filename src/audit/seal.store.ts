@@ -1,0 +1,138 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../database/database.js';
+import type { Sql } from '../database/database.js';
+import type { Seal, SealedEvent } from './seal.js';
+
+const COLUMNS = `
+  id::text, first_id::text AS "firstId", last_id::text AS "lastId", count,
+  (extract(epoch FROM sealed_at) * 1000000)::bigint::text AS "sealedAt",
+  previous, hash, mac, key, removed_mac AS "removedMac", removed_key AS "removedKey"`;
+
+const NEWEST = `SELECT ${COLUMNS} FROM audit_seals ORDER BY id DESC LIMIT 1`;
+const FROM = `SELECT ${COLUMNS} FROM audit_seals WHERE id >= $1 ORDER BY id LIMIT $2`;
+
+const ADD = `
+  INSERT INTO audit_seals (id, first_id, last_id, count, sealed_at, previous, hash, mac, key)
+  VALUES ($1, $2, $3, $4, 'epoch'::timestamptz + $5::bigint * interval '1 microsecond', $6, $7, $8, $9)`;
+
+const EVENTS = `
+  SELECT id::text, (extract(epoch FROM at) * 1000000)::bigint::text AS at, event, cause, user_id::text,
+    actor_id::text, sid::text, ip, user_agent, request_id, count::text, detail::text
+  FROM audit_events WHERE id >= $1 AND id <= $2 ORDER BY id LIMIT $3`;
+
+/** The one thing here that no transaction isolates: what it says has been given out, whoever has not committed yet. */
+const GIVEN_OUT = `
+  SELECT CASE WHEN is_called THEN last_value ELSE 0 END::text AS id FROM audit_events_id_seq`;
+
+const CLOCK = `SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text AS now`;
+
+/** Who inserts holds this lock from before it takes an id until its rows can be seen, or never will be. */
+const WRITERS = `
+  SELECT DISTINCT virtualtransaction AS writer FROM pg_locks
+  WHERE locktype = 'relation' AND relation = 'audit_events'::regclass AND mode = 'RowExclusiveLock'
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND pid IS DISTINCT FROM pg_backend_pid()`;
+
+/** Ends with the transaction, so a node that dies never keeps it. The number is arbitrary and nobody else's. */
+const LOCK = `SELECT pg_try_advisory_xact_lock(7365224902) AS mine`;
+
+const BELOW = `SELECT min(id)::text AS first, max(id)::text AS last, count(*)::integer AS count FROM audit_events WHERE id < $1`;
+const ABOVE = `
+  SELECT count(*)::integer AS count, (extract(epoch FROM clock_timestamp() - min(at)))::float8 AS age
+  FROM (SELECT at FROM audit_events WHERE id > $1 ORDER BY id LIMIT 100000) AS unsealed`;
+
+const HIGHEST = `SELECT coalesce(max(id), 0)::text AS id FROM audit_events`;
+const TOTAL = `SELECT coalesce(sum(count), 0)::float8 AS events FROM audit_seals WHERE removed_mac IS NULL`;
+
+const ALLOW_REMOVAL = `SELECT set_config('tandem.audit_retention', 'on', true)`;
+const REMOVE_EVENTS = `DELETE FROM audit_events WHERE id <= $1 RETURNING 1`;
+const REMOVE_SEALS = `DELETE FROM audit_seals WHERE id < $1`;
+const MARK_REMOVED = `UPDATE audit_seals SET removed_mac = $2, removed_key = $3 WHERE id = $1`;
+const OLD = `
+  SELECT ${COLUMNS} FROM audit_seals
+  WHERE removed_mac IS NULL AND sealed_at < clock_timestamp() - make_interval(days => $1) ORDER BY id LIMIT $2`;
+
+/** All SQL of the seals, and of the events as they are sealed. */
+@Injectable()
+export class SealStore {
+  constructor(private readonly database: Database) {}
+
+  /** Runs `work` in a transaction unless somebody else is at it, on any node. Undefined: somebody is. */
+  async alone<T>(work: (sql: Sql) => Promise<T>): Promise<T | undefined> {
+    return this.database.transaction(async (sql) => {
+      const [row] = await sql.query<{ mine: boolean }>(LOCK);
+      return row?.mine === true ? work(sql) : undefined;
+    });
+  }
+
+  async newest(sql: Sql = this.database): Promise<Seal | undefined> {
+    return (await sql.query<Seal & Record<string, unknown>>(NEWEST))[0];
+  }
+
+  async from(id: string, limit: number, sql: Sql = this.database): Promise<Seal[]> {
+    return sql.query<Seal & Record<string, unknown>>(FROM, [id, limit]);
+  }
+
+  async add(sql: Sql, seal: Seal): Promise<void> {
+    const { id, firstId, lastId, count, sealedAt, previous, hash, mac, key } = seal;
+    await sql.query(ADD, [id, firstId, lastId, count, sealedAt, previous, hash, mac, key]);
+  }
+
+  /** In the order of ids, `to` included. */
+  async events(from: string, to: string, limit: number, sql: Sql = this.database): Promise<SealedEvent[]> {
+    return sql.query<SealedEvent & Record<string, unknown>>(EVENTS, [from, to, limit]);
+  }
+
+  /** The last id that was given out. */
+  async givenOut(sql: Sql = this.database): Promise<string> {
+    return (await sql.query<{ id: string }>(GIVEN_OUT))[0]!.id;
+  }
+
+  /** The database's, in microseconds since the epoch. */
+  async clock(sql: Sql): Promise<string> {
+    return (await sql.query<{ now: string }>(CLOCK))[0]!.now;
+  }
+
+  async writers(sql: Sql): Promise<Set<string>> {
+    const rows = await sql.query<{ writer: string }>(WRITERS);
+    return new Set(rows.map(({ writer }) => writer));
+  }
+
+  /** The events before an id. */
+  async below(id: string): Promise<{ first: string | null; last: string | null; count: number }> {
+    return (await this.database.query<{ first: string; last: string; count: number }>(BELOW, [id]))[0]!;
+  }
+
+  /** How many events come after an id (at most 100,000 are counted), and how old the first is, in seconds. */
+  async above(id: string): Promise<{ readonly count: number; readonly age: number | null }> {
+    return (await this.database.query<{ count: number; age: number | null }>(ABOVE, [id]))[0]!;
+  }
+
+  /** The highest id that is there. */
+  async highest(): Promise<string> {
+    return (await this.database.query<{ id: string }>(HIGHEST))[0]!.id;
+  }
+
+  /** How many events the seals say there are. */
+  async sealedEvents(): Promise<number> {
+    return (await this.database.query<{ events: number }>(TOTAL))[0]!.events;
+  }
+
+  /** The oldest seals that are older than so many days and whose events are there. */
+  async olderThan(sql: Sql, days: number, limit: number): Promise<Seal[]> {
+    return sql.query<Seal & Record<string, unknown>>(OLD, [days, limit]);
+  }
+
+  /** Marks the seal as the beginning of the chain, and removes all events up to its last and the seals before it. */
+  async removeThrough(sql: Sql, seal: Seal, mac: Buffer, key: string): Promise<number> {
+    await this.markRemoved(sql, seal, mac, key);
+    const removed = await sql.query(REMOVE_EVENTS, [seal.lastId]);
+    await sql.query(REMOVE_SEALS, [seal.id]);
+    return removed.length;
+  }
+
+  async markRemoved(sql: Sql, seal: Seal, mac: Buffer, key: string): Promise<void> {
+    await sql.query(ALLOW_REMOVAL);
+    await sql.query(MARK_REMOVED, [seal.id, mac, key]);
+  }
+}
