@@ -4,6 +4,7 @@ import { IsIn, IsOptional, Matches } from 'class-validator';
 import { AUDIT_EVENTS } from '../audit/audit-log.store.js';
 import type { AuditEventName } from '../audit/audit-log.store.js';
 import { PageQueryDto } from '../common/page-query.dto.js';
+import { IfGiven } from './if-given.decorator.js';
 import { AN_ID, AN_INSTANT, INSTANT, UUID, toInstant } from './value-forms.js';
 
 export class AuditQueryDto extends PageQueryDto {
@@ -27,7 +28,7 @@ export class AuditQueryDto extends PageQueryDto {
     example: '2026-11-24T09:30:00Z',
     description: 'What happened at that time or later (RFC 3339, with a zone)',
   })
-  @IsOptional()
+  @IfGiven()
   @Transform(toInstant)
   @Matches(INSTANT, AN_INSTANT)
   since?: string;

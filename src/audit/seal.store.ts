@@ -3,13 +3,14 @@ import { Database } from '../database/database.js';
 import type { Sql } from '../database/database.js';
 import type { Seal, SealedEvent } from './seal.js';
 
+/** The ids are text here: what is ordered by has to be named with its table. */
 const COLUMNS = `
   id::text, first_id::text AS "firstId", last_id::text AS "lastId", count,
   (extract(epoch FROM sealed_at) * 1000000)::bigint::text AS "sealedAt",
   previous, hash, mac, key, removed_mac AS "removedMac", removed_key AS "removedKey"`;
 
-const NEWEST = `SELECT ${COLUMNS} FROM audit_seals ORDER BY id DESC LIMIT 1`;
-const FROM = `SELECT ${COLUMNS} FROM audit_seals WHERE id >= $1 ORDER BY id LIMIT $2`;
+const NEWEST = `SELECT ${COLUMNS} FROM audit_seals ORDER BY audit_seals.id DESC LIMIT 1`;
+const FROM = `SELECT ${COLUMNS} FROM audit_seals WHERE id >= $1 ORDER BY audit_seals.id LIMIT $2`;
 
 const ADD = `
   INSERT INTO audit_seals (id, first_id, last_id, count, sealed_at, previous, hash, mac, key)
@@ -18,7 +19,7 @@ const ADD = `
 const EVENTS = `
   SELECT id::text, (extract(epoch FROM at) * 1000000)::bigint::text AS at, event, cause, user_id::text,
     actor_id::text, sid::text, ip, user_agent, request_id, count::text, detail::text
-  FROM audit_events WHERE id >= $1 AND id <= $2 ORDER BY id LIMIT $3`;
+  FROM audit_events WHERE id >= $1 AND id <= $2 ORDER BY audit_events.id LIMIT $3`;
 
 /** The one thing here that no transaction isolates: what it says has been given out, whoever has not committed yet. */
 const GIVEN_OUT = `
@@ -50,7 +51,8 @@ const REMOVE_SEALS = `DELETE FROM audit_seals WHERE id < $1`;
 const MARK_REMOVED = `UPDATE audit_seals SET removed_mac = $2, removed_key = $3 WHERE id = $1`;
 const OLD = `
   SELECT ${COLUMNS} FROM audit_seals
-  WHERE removed_mac IS NULL AND sealed_at < clock_timestamp() - make_interval(days => $1) ORDER BY id LIMIT $2`;
+  WHERE removed_mac IS NULL AND sealed_at < clock_timestamp() - make_interval(days => $1)
+  ORDER BY audit_seals.id LIMIT $2`;
 
 /** All SQL of the seals, and of the events as they are sealed. */
 @Injectable()
