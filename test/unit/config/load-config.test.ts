@@ -47,6 +47,7 @@ describe('the configuration', () => {
       passwordMinLength: 15,
       authRateLimit: 10,
       authRateWindow: 60,
+      auditRetentionDays: 365,
       trustProxy: undefined,
       sessionSecret: 'another',
       sessionExpiry: 86_400,
@@ -93,6 +94,7 @@ describe('the configuration', () => {
     ['TRUST_PROXY', '2', 'trustProxy', 2],
     ['TRUST_PROXY', '10.0.0.0/8, ::1', 'trustProxy', ['10.0.0.0/8', '::1']],
     ['AUTH_RATE_LIMIT', '1000000000', 'authRateLimit', 1_000_000_000],
+    ['AUDIT_RETENTION_DAYS', '0', 'auditRetentionDays', 0],
     ['SESSION_COOKIE_NAME', 'connect.sid', 'sessionCookieName', 'connect.sid'],
     ['SESSION_USER_KEY', 'passport.user', 'sessionUserKey', 'passport.user'],
     ['ROLLOUT_PHASE', 'off', 'rolloutPhase', 'off'],
@@ -144,6 +146,7 @@ describe('the configuration', () => {
     ['PASSWORD_MIN_LENGTH', '0', '129'],
     ['AUTH_RATE_LIMIT', '0', '1000000001'],
     ['AUTH_RATE_WINDOW', '0', '86401'],
+    ['AUDIT_RETENTION_DAYS', '-1', '36501'],
     [
       'TRUST_PROXY',
       '0',
