@@ -10,6 +10,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const EXECUTED = [
   'docs/admin/token-management.md',
   'docs/api/authentication.md',
+  'docs/operations.md',
   'docs/security/jwt-best-practices.md',
 ];
 
