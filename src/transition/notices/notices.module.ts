@@ -19,6 +19,7 @@ import { NoticeSender } from './notice-sender.job.js';
 import { NoticeService } from './notice.service.js';
 import { NoticeStore } from './notice.store.js';
 import { NoticesController } from './notices.controller.js';
+import { PagesController } from './pages.controller.js';
 
 /** What session clients are told of the end of sessions. */
 @Module({
@@ -32,7 +33,7 @@ import { NoticesController } from './notices.controller.js';
     TokensModule,
     TypeOrmModule.forFeature([DeprecationNotice, NoticeRecipient]),
   ],
-  controllers: [MigrationController, NoticesController],
+  controllers: [MigrationController, NoticesController, PagesController],
   providers: [
     DeprecationHeaders,
     Deprecations,
