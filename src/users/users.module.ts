@@ -1,7 +1,10 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { AuditModule } from '../audit/audit.module.js';
 import { AccountStore } from './account.store.js';
 import { FirstUsers } from './first-users.js';
+import { UserImport } from './import/import.service.js';
+import { ImportStore } from './import/import.store.js';
 import { PasswordHasher } from './password-hasher.js';
 import { PasswordPolicy } from './password-policy.js';
 import { User } from './user.entity.js';
@@ -9,8 +12,17 @@ import { UserService } from './user.service.js';
 import { UserStore } from './user.store.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([User])],
-  providers: [AccountStore, FirstUsers, PasswordHasher, PasswordPolicy, UserService, UserStore],
-  exports: [AccountStore, PasswordHasher, UserService, UserStore],
+  imports: [AuditModule, TypeOrmModule.forFeature([User])],
+  providers: [
+    AccountStore,
+    FirstUsers,
+    ImportStore,
+    PasswordHasher,
+    PasswordPolicy,
+    UserImport,
+    UserService,
+    UserStore,
+  ],
+  exports: [AccountStore, PasswordHasher, UserImport, UserService, UserStore],
 })
 export class UsersModule {}

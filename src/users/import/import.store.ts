@@ -1,0 +1,119 @@
+import { Injectable } from '@nestjs/common';
+import type { Origin } from '../../audit/audit-context.js';
+import { AuditStore } from '../../audit/audit.store.js';
+import { Database } from '../../database/database.js';
+import type { Sql } from '../../database/database.js';
+import { ServiceStateStore } from '../../database/service-state.store.js';
+import type { ImportedUser } from './imported-user.js';
+
+/** What became of a row: `kept` is there already with another password, which stays. */
+export type RowOutcome = 'created' | 'unchanged' | 'kept' | 'username_taken' | 'id_taken';
+
+/** One import writes at a time: two with the same users in another order would wait for each other. */
+const LOCK = `SELECT pg_advisory_xact_lock(7264003)`;
+
+/** Whoever is there already stays as it is; of two rows with one name the first is taken. */
+const INSERT = `
+  INSERT INTO users (id, username, username_key, password_hash, role, email, external_id)
+  SELECT id, username, username_key, password_hash, role, email, external_id
+  FROM json_to_recordset($1::json) AS given (line integer, id uuid, username text, username_key text, password_hash text,
+    role text, email text, external_id text)
+  ORDER BY line
+  ON CONFLICT DO NOTHING
+  RETURNING id, username_key AS "usernameKey"`;
+
+const THERE = `
+  SELECT id, username, username_key AS "usernameKey", password_hash AS "passwordHash", role, email,
+    external_id AS "externalId"
+  FROM users
+  WHERE username_key = ANY ($1::text[])`;
+
+type Stored = Pick<ImportedUser, 'id' | 'username' | 'usernameKey' | 'role' | 'email' | 'externalId'> & {
+  readonly passwordHash: string | null;
+};
+
+/** Writes imported users, many in one transaction with the audit event that counts them. */
+@Injectable()
+export class ImportStore {
+  constructor(
+    private readonly database: Database,
+    private readonly audit: AuditStore,
+    private readonly state: ServiceStateStore,
+  ) {}
+
+  /** What became of each row, in their order. All of it is committed, or nothing; nobody who is there is changed. */
+  async add(users: readonly ImportedUser[], origin: Origin): Promise<RowOutcome[]> {
+    return this.database.transaction(async (sql) => {
+      await sql.query(LOCK);
+      const made = await this.insert(sql, users);
+      // Of two rows that say the same only the first was made.
+      const created = users.map((user) => made.delete(nameOf(user)));
+      const there = await this.there(
+        sql,
+        users.filter((_, index) => !created[index]),
+      );
+      const outcomes = users.map((user, index) =>
+        created[index] === true ? 'created' : outcomeOf(user, there.get(user.usernameKey)),
+      );
+      await this.note(sql, users, outcomes, origin);
+      return outcomes;
+    });
+  }
+
+  private async insert(sql: Sql, users: readonly ImportedUser[]): Promise<Set<string>> {
+    const rows = users.map((user) => ({
+      line: user.line,
+      id: user.id,
+      username: user.username,
+      username_key: user.usernameKey,
+      password_hash: user.passwordHash,
+      role: user.role,
+      email: user.email,
+      external_id: user.externalId,
+    }));
+    const made = await sql.query<{ id: string; usernameKey: string }>(INSERT, [JSON.stringify(rows)]);
+    return new Set(made.map(nameOf));
+  }
+
+  private async there(sql: Sql, users: readonly ImportedUser[]): Promise<ReadonlyMap<string, Stored>> {
+    if (users.length === 0) return new Map();
+    const rows = await sql.query<Stored & Record<string, unknown>>(THERE, [
+      users.map(({ usernameKey }) => usernameKey),
+    ]);
+    return new Map(rows.map((row) => [row.usernameKey, row]));
+  }
+
+  private async note(
+    sql: Sql,
+    users: readonly ImportedUser[],
+    outcomes: readonly RowOutcome[],
+    origin: Origin,
+  ): Promise<void> {
+    const created = users.filter((_, index) => outcomes[index] === 'created');
+    if (created.length === 0) return;
+    await this.state.raiseFailureFloor(sql, Math.max(...created.map(({ floor }) => floor)));
+    const detail = {
+      created: created.length,
+      admins: created.filter(({ role }) => role === 'admin').length,
+      first_line: users[0]!.line,
+      last_line: users.at(-1)!.line,
+    };
+    await this.audit.add({ event: 'import', cause: 'created', detail }, origin, sql);
+  }
+}
+
+function nameOf({ id, usernameKey }: Pick<ImportedUser, 'id' | 'usernameKey'>): string {
+  return `${id} ${usernameKey}`;
+}
+
+function outcomeOf(user: ImportedUser, there: Stored | undefined): RowOutcome {
+  if (there === undefined) return 'id_taken';
+  const same =
+    there.username === user.username &&
+    there.role === user.role &&
+    there.email === user.email &&
+    there.externalId === user.externalId &&
+    (!user.idGiven || there.id === user.id);
+  if (!same) return 'username_taken';
+  return there.passwordHash === user.passwordHash ? 'unchanged' : 'kept';
+}

@@ -1,0 +1,133 @@
+import { isUtf8 } from 'node:buffer';
+import { parse } from 'csv-parse/sync';
+import { ImportRefused, RowRefused } from './import-error.js';
+
+/** The columns of a CSV file and the fields of a JSON line. */
+const FIELDS = ['username', 'password_hash', 'email', 'role', 'id'] as const;
+const REQUIRED = ['username', 'password_hash'] as const;
+
+export type Field = (typeof FIELDS)[number];
+
+/** What a row says; empty values and null are left out. */
+export type RawRow = Partial<Record<Field, string>>;
+
+export type ImportFormat = 'csv' | 'jsonl';
+
+/** Throws {@link RowRefused} for a line that is no row. Undefined for an empty one. */
+export type ReadRow = (line: Buffer) => RawRow | undefined;
+
+const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
+const DELIMITERS = [',', ';', '\t'];
+
+export function withoutBom(first: Buffer): Buffer {
+  return first.subarray(0, 3).equals(BOM) ? first.subarray(3) : first;
+}
+
+/** Throws {@link ImportRefused} for what is not text in UTF-8, judged by its first line. */
+export function refuseOtherEncodings(first: Buffer): void {
+  const mark = first.subarray(0, 2).toString('hex');
+  if (mark === 'fffe' || mark === 'feff') throw inUtf8('is in UTF-16');
+  if (mark === '1f8b' || mark === '504b') throw new ImportRefused('The file is compressed: unpack it first');
+  if (first.includes(0)) throw inUtf8('has NUL in its first line, as UTF-16 has');
+  if (!isUtf8(first)) throw inUtf8('is not in UTF-8');
+}
+
+function inUtf8(what: string): ImportRefused {
+  return new ImportRefused(`The file ${what}: save it in UTF-8 (iconv -f … -t UTF-8)`);
+}
+
+/** JSON lines if the first line begins an object. */
+export function formatOf(first: string): ImportFormat {
+  const begin = first.trimStart();
+  if (begin.startsWith('[')) {
+    throw new ImportRefused("The file is a JSON array: make it one object a line (jq -c '.[]')");
+  }
+  return begin.startsWith('{') ? 'jsonl' : 'csv';
+}
+
+/** For a CSV file with this header. Throws {@link ImportRefused} if its columns are not those of users. */
+export function csvReader(header: string): ReadRow {
+  const delimiter = DELIMITERS.find((one) => header.includes(one)) ?? ',';
+  const columns = cellsOf(header, delimiter, (why) => new ImportRefused(`The header ${why}`)).map((cell) =>
+    cell.trim().toLowerCase(),
+  );
+  checkColumns(columns);
+  return (line) => {
+    const text = textOf(line);
+    if (text.trim() === '') return undefined;
+    const cells = cellsOf(text, delimiter, (why) => new RowRefused(`the row ${why}`));
+    if (cells.length !== columns.length) {
+      throw new RowRefused(`the row has ${cells.length} columns and the header ${columns.length}`);
+    }
+    return rowOf(columns.map((column, index) => [column, cells[index]]));
+  };
+}
+
+function checkColumns(columns: readonly string[]): void {
+  const known = columns.filter((column) => FIELDS.includes(column as Field));
+  const missing = REQUIRED.filter((column) => !columns.includes(column));
+  if (missing.length > 0) {
+    throw new ImportRefused(
+      `The header has no column ${missing.join(' and no ')}: it takes ${FIELDS.join(', ')}`,
+    );
+  }
+  if (known.length < columns.length) {
+    throw new ImportRefused(
+      `The header has ${columns.length - known.length} columns that are not known: it takes ${FIELDS.join(', ')}`,
+    );
+  }
+  if (new Set(known).size < known.length) throw new ImportRefused('The header names a column twice');
+}
+
+/** A user has no line breaks, so a row is a line: what is wrong with one ends with it. */
+function cellsOf(text: string, delimiter: string, refuse: (why: string) => Error): string[] {
+  if (!text.includes('"')) return text.split(delimiter);
+  try {
+    return (parse(text, { delimiter, relax_column_count: true }) as string[][])[0] ?? [];
+  } catch (error) {
+    const open = (error as { code?: string }).code === 'CSV_QUOTE_NOT_CLOSED';
+    throw refuse(open ? 'has a quote that is not closed' : 'has quotes where none may be');
+  }
+}
+
+export const readJsonLine: ReadRow = (line) => {
+  const text = textOf(line);
+  if (text.trim() === '') return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new RowRefused('the line is no JSON');
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new RowRefused('the line is no JSON object');
+  }
+  const unknown = Object.keys(value).filter((key) => !FIELDS.includes(key as Field));
+  if (unknown.length > 0) {
+    throw new RowRefused(`the object has ${unknown.length} fields that are not known`);
+  }
+  return rowOf(Object.entries(value));
+};
+
+function rowOf(entries: readonly (readonly [string, unknown])[]): RawRow {
+  const row: RawRow = {};
+  for (const [field, value] of entries) {
+    if (value === null || value === '' || value === undefined) continue;
+    // Ids of other systems are numbers as often as not.
+    const text = field === 'id' && Number.isSafeInteger(value) ? String(value) : value;
+    if (typeof text !== 'string') throw new RowRefused(`${field} is no text`);
+    // An escape in JSON can say what PostgreSQL cannot hold.
+    if (!text.isWellFormed() || /\p{Cc}/u.test(text)) {
+      throw new RowRefused(`${field} has characters in it that no text has`);
+    }
+    row[field as Field] = text;
+  }
+  return row;
+}
+
+function textOf(line: Buffer): string {
+  if (!isUtf8(line)) throw new RowRefused('the line is not in UTF-8');
+  const text = line.toString('utf8');
+  if (text.includes('\0')) throw new RowRefused('the line has NUL in it');
+  return text;
+}

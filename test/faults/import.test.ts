@@ -1,0 +1,122 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { TEST_SECRET } from '../helpers/app.js';
+import { until } from '../helpers/client.js';
+import { createTestDatabase } from '../helpers/database.js';
+import type { TestDatabase } from '../helpers/database.js';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const BCRYPT = '$2b$04$abcdefghijklmnopqrstuuLQhYgqUXXPXSkoHYSbujeXP27iQIeS.';
+const ROWS = 100_000;
+/** Every thousandth row has a hash of a kind that nobody knows. */
+const BAD = ROWS / 1_000;
+
+/** A quarter of what the machine this is for does, so that a busy one passes: rows in a second. */
+const PACE = 1_500;
+
+describe('npm run admin -- import', () => {
+  let db: TestDatabase;
+  let folder: string;
+  let file: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'tandem-import-'));
+    file = join(folder, 'users.csv');
+    const rows = Array.from({ length: ROWS }, (_, i) =>
+      [`user-${i}`, i % 1_000 === 7 ? 'md5' : BCRYPT, `user-${i}@example.com`, 'user', i].join(','),
+    );
+    await writeFile(file, ['username,password_hash,email,role,id', ...rows, ''].join('\n'));
+  });
+  beforeEach(async () => {
+    db = await createTestDatabase();
+    return () => db.drop();
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  function start(...args: string[]): ChildProcess {
+    return spawn(
+      process.execPath,
+      ['--max-old-space-size=96', join(ROOT, 'dist/src/admin.cli.js'), ...args],
+      {
+        cwd: folder,
+        env: {
+          PATH: process.env['PATH'],
+          DATABASE_URL: db.url,
+          DATA_DIR: join(folder, 'data'),
+          KEYS_DIR: join(folder, 'keys'),
+          JWT_SECRET: TEST_SECRET,
+          RSA_MODULUS_BITS: '2048',
+        },
+      },
+    );
+  }
+  async function run(child: ChildProcess) {
+    const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
+    const [out, err, [code, signal]] = await Promise.all([text(child.stdout!), text(child.stderr!), closed]);
+    return { out, err, end: code ?? signal };
+  }
+  const count = async () => Number((await db.database.query('SELECT count(*) AS n FROM users'))[0]!['n']);
+
+  it('takes 100,000 rows in a run, in little memory, and reports each that it did not take', async () => {
+    const report = join(folder, 'report.jsonl');
+    const began = performance.now();
+    const { out, err, end } = await run(start('import', file, '--json', '--report', report));
+    const seconds = (performance.now() - began) / 1_000;
+    expect([end, err]).toEqual([0, '']);
+    const result = JSON.parse(out) as Record<string, unknown>;
+    expect(result).toMatchObject({ created: ROWS - BAD, unchanged: 0, kept: 0, rejected: BAD });
+    expect(await count()).toBe(ROWS - BAD);
+    const lines = (await readFile(report, 'utf8')).trimEnd().split('\n');
+    expect(lines).toHaveLength(BAD);
+    expect(JSON.parse(lines[0]!)).toEqual({
+      line: 9,
+      reason: 'password_hash is of no known kind, or not whole',
+    });
+    process.stderr.write(`import: ${Math.round(ROWS / seconds)} rows/s\n`);
+    expect(ROWS / seconds).toBeGreaterThan(PACE);
+  });
+
+  it('is run again after a kill in the middle, and then has everybody once', async () => {
+    for (const signal of ['SIGKILL', 'SIGINT'] as const) {
+      const child = start('import', file);
+      const ended = run(child);
+      const before = await count();
+      await until(async () => (await count()) > before, 60_000);
+      child.kill(signal);
+      expect((await ended).end).toBe(signal === 'SIGINT' ? 130 : 'SIGKILL');
+      const there = await count();
+      expect(there).toBeGreaterThan(before);
+      expect(there).toBeLessThan(ROWS - BAD);
+    }
+    const there = await count();
+    const { out } = await run(start('import', file, '--json'));
+    expect(JSON.parse(out)).toMatchObject({ created: ROWS - BAD - there, unchanged: there, rejected: BAD });
+    expect(await count()).toBe(ROWS - BAD);
+  });
+
+  it('reads stdin, tells a person what it skipped, and refuses what is no file', async () => {
+    const child = start('import', '-');
+    const ended = run(child);
+    child.stdin!.end(`username,password_hash\nada,${BCRYPT}\nbob,secret-looking\n`);
+    expect(await ended).toEqual({
+      end: 0,
+      err: '',
+      out:
+        'line 3: password_hash is of no known kind, or not whole\n' +
+        '1 created, 0 unchanged, 0 there already with another password, 1 rejected\n',
+    });
+    expect(await run(start('import', join(folder, 'nothing.csv')))).toMatchObject({ end: 1, out: '' });
+    expect(await run(start('import', folder))).toMatchObject({
+      end: 1,
+      err: expect.stringContaining('a folder'),
+    });
+    expect(await run(start('import'))).toMatchObject({ end: 2 });
+    expect(await count()).toBe(1);
+  });
+});

@@ -1,0 +1,293 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
+import { AuditStore } from '../../../src/audit/audit.store.js';
+import { Clock } from '../../../src/common/clock.js';
+import { ServiceStateStore } from '../../../src/database/service-state.store.js';
+import { ImportStore } from '../../../src/users/import/import.store.js';
+import { UserImport } from '../../../src/users/import/import.service.js';
+import type { RejectedRow } from '../../../src/users/import/import.service.js';
+import { PasswordHasher } from '../../../src/users/password-hasher.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
+
+const BCRYPT = '$2b$04$abcdefghijklmnopqrstuuLQhYgqUXXPXSkoHYSbujeXP27iQIeS.';
+const OTHER = '$2b$04$5u1Wcg5rnvN5VL8MpXRVA.3j2dAT/UrUrx7y2SKcfFUIPq0S2RsGy';
+const HEADER = 'username,password_hash,email,role,id';
+
+describe('the import of users', () => {
+  let test: TestDatabase;
+  let store: ImportStore;
+  let users: UserImport;
+
+  beforeAll(async () => {
+    test = await createTestDatabase();
+    const audit = new AuditStore(test.database);
+    store = new ImportStore(test.database, audit, new ServiceStateStore(test.database));
+    users = new UserImport(store, new PasswordHasher(new Clock()));
+  });
+  beforeEach(() => test.database.query('TRUNCATE users, audit_events CASCADE'));
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+  afterAll(() => test.drop());
+
+  /** In pieces of so many bytes, as a stream has them. */
+  async function* pieces(bytes: Buffer, size: number) {
+    for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+  }
+
+  async function run(input: string | Buffer, size = 7) {
+    const rejected: RejectedRow[] = [];
+    const bytes = typeof input === 'string' ? Buffer.from(input) : input;
+    const watch = { rejected: (row: RejectedRow) => void rejected.push(row) };
+    const counts = await users.run(pieces(bytes, size), watch, NO_ORIGIN);
+    return { ...counts, rows: rejected.toSorted((a, b) => a.line - b.line) };
+  }
+
+  const stored = () =>
+    test.database.query(
+      'SELECT id, username, password_hash, email, role, external_id FROM users ORDER BY username_key',
+    );
+  const names = async () => (await stored()).map((row) => row['username'] as string);
+
+  it('takes CSV: names, hashes, addresses, roles and ids', async () => {
+    const id = randomUUID();
+    const csv = [
+      HEADER,
+      `Ada,${BCRYPT},ada@example.com,admin,${id.toUpperCase()}`,
+      `"grace ""hopper""",${BCRYPT},,,`,
+      `"gr,ce",${OTHER},,user,42`,
+      '',
+      `Zoe\u0308,${BCRYPT},,,legacy/7`,
+    ].join('\r\n');
+    expect(await run(csv)).toEqual({
+      created: 3,
+      unchanged: 0,
+      kept: 0,
+      rejected: 1,
+      rows: [{ line: 3, reason: 'username must have 1 to 128 visible characters and no white space' }],
+    });
+    expect(await stored()).toEqual([
+      {
+        id,
+        username: 'Ada',
+        password_hash: BCRYPT,
+        email: 'ada@example.com',
+        role: 'admin',
+        external_id: null,
+      },
+      expect.objectContaining({
+        username: 'gr,ce',
+        password_hash: OTHER,
+        email: null,
+        role: 'user',
+        external_id: '42',
+      }),
+      expect.objectContaining({ username: 'Zoë', external_id: 'legacy/7' }),
+    ]);
+  });
+
+  it('takes JSON lines, with a byte order mark, and ids that are numbers', async () => {
+    const lines = [
+      JSON.stringify({ username: 'ada', password_hash: BCRYPT, id: 42, email: null }),
+      JSON.stringify({ username: '李', password_hash: OTHER, role: 'admin' }),
+    ];
+    expect(await run(`\ufeff${lines.join('\n')}`)).toMatchObject({ created: 2, rejected: 0 });
+    expect(await stored()).toMatchObject([{ username: 'ada', external_id: '42' }, { username: '李' }]);
+  });
+
+  it.each([
+    ['semicolons', `username;password_hash\nada;${BCRYPT}\n`],
+    ['tabs', `username\tpassword_hash\nada\t${BCRYPT}\n`],
+    ['another order, capitals and quotes', `"Password_Hash", USERNAME \n"${BCRYPT}","ada"\n`],
+    [
+      'empty lines before the header and no end of the last line',
+      `\n\r\nusername,password_hash\nada,${BCRYPT}`,
+    ],
+  ])('takes a header with %s', async (_, csv) => {
+    for (const size of [1, 1_000]) expect((await run(csv, size)).rejected).toBe(0);
+    expect(await names()).toEqual(['ada']);
+  });
+
+  it('may be run again: what is there already is unchanged, and no password is replaced', async () => {
+    const rows = Array.from({ length: 1_200 }, (_, i) => `user-${i},${BCRYPT},,,${i}`);
+    const csv = [HEADER, ...rows].join('\n');
+    expect(await run(csv, 65_536)).toMatchObject({ created: 1_200 });
+    await test.database.query("UPDATE users SET password_hash = 'renewed' WHERE username = 'user-7'");
+    const before = await stored();
+    expect(await run(csv, 65_536)).toMatchObject({ created: 0, unchanged: 1_199, kept: 1, rejected: 0 });
+    expect(await stored()).toEqual(before);
+  });
+
+  it('goes on where it was cut off: a batch is there whole or not at all', async () => {
+    const rows = Array.from({ length: 1_200 }, (_, i) => `user-${i},${BCRYPT},,,${i}`);
+    const csv = [HEADER, ...rows].join('\n');
+    const add = store.add.bind(store);
+    let calls = 0;
+    vi.spyOn(store, 'add').mockImplementation((batch, origin) =>
+      (calls += 1) === 2 ? Promise.reject(new Error('cut off')) : add(batch, origin),
+    );
+    await expect(run(csv, 65_536)).rejects.toThrow('cut off');
+    expect(await names()).toHaveLength(500);
+    expect(await run(csv, 65_536)).toMatchObject({ created: 700, unchanged: 500, rejected: 0 });
+    expect(await names()).toHaveLength(1_200);
+  });
+
+  it('audits what was created with it, in one event for each batch, without a name or a hash', async () => {
+    const rows = Array.from({ length: 700 }, (_, i) => `user-${i},${BCRYPT},,${i === 3 ? 'admin' : ''},`);
+    await run([HEADER, ...rows].join('\n'), 65_536);
+    await run([HEADER, ...rows].join('\n'), 65_536);
+    const events = await test.database.query('SELECT event, cause, detail FROM audit_events ORDER BY id');
+    expect(events).toEqual([
+      {
+        event: 'import',
+        cause: 'created',
+        detail: { created: 500, admins: 1, first_line: 2, last_line: 501 },
+      },
+      {
+        event: 'import',
+        cause: 'created',
+        detail: { created: 200, admins: 0, first_line: 502, last_line: 701 },
+      },
+    ]);
+  });
+
+  it('lets failed logins take longer once a dear hash is there, and not for one that was rejected', async () => {
+    const floor = () => new ServiceStateStore(test.database).failureFloor();
+    await run(`username,password_hash\nada,${BCRYPT}\nbob,${BCRYPT.replace('$04$', '$14$')}`);
+    expect(await floor()).toBe(250);
+    expect(await run(`username,password_hash\neve,${BCRYPT.replace('$04$', '$12$')}`)).toMatchObject({
+      created: 1,
+    });
+    expect(await floor()).toBe(750);
+  });
+
+  it('says of two users with one name or id which row it did not take', async () => {
+    const id = randomUUID();
+    await run(`${HEADER}\nada,${BCRYPT},,,1\nroot,${BCRYPT},,admin,${id}`);
+    const again = [
+      HEADER,
+      `ADA,${BCRYPT},,,1`,
+      `ada,${BCRYPT},,,2`,
+      `ada,${BCRYPT},,admin,1`,
+      `bob,${BCRYPT},,,1`,
+      `carl,${BCRYPT},,,${id}`,
+      `dora,${BCRYPT},,,9`,
+      `dora,${BCRYPT},,,9`,
+      `dora,${OTHER},,,9`,
+      `dora,${BCRYPT},,,10`,
+      `emil,${BCRYPT},,,9`,
+      `fred,${BCRYPT},,,${id.replace(/^./, (c) => (c === 'a' ? 'b' : 'a'))}`,
+      `fritz,${BCRYPT},,,${id.replace(/^./, (c) => (c === 'a' ? 'b' : 'a'))}`,
+    ];
+    const username = 'there is another user with this username';
+    const taken = 'there is another user with this id';
+    expect(await run(again.join('\n'))).toEqual({
+      created: 2,
+      unchanged: 1,
+      kept: 1,
+      rejected: 8,
+      rows: [
+        { line: 2, reason: username },
+        { line: 3, reason: username },
+        { line: 4, reason: username },
+        { line: 5, reason: taken },
+        { line: 6, reason: taken },
+        { line: 10, reason: username },
+        { line: 11, reason: taken },
+        { line: 13, reason: taken },
+      ],
+    });
+    expect(await names()).toEqual(['ada', 'dora', 'fred', 'root']);
+  });
+
+  it('skips every broken row, says why, quotes nothing of it, and takes the others', async () => {
+    const commas = ','.repeat(5_000);
+    const rows: readonly (readonly [string | Buffer, string])[] = [
+      ['short', 'the row has 1 columns and the header 5'],
+      [`a,b,c${commas}`, 'the row has 5003 columns and the header 5'],
+      [commas.repeat(200), 'the line is longer than 65536 bytes'],
+      ['x'.repeat(3_000_000), 'the line is longer than 65536 bytes'],
+      [`"open,${BCRYPT},,,`, 'the row has a quote that is not closed'],
+      [`a"b,${BCRYPT},,,`, 'the row has quotes where none may be'],
+      [Buffer.from([0x61, 0xff, 0x2c, 0x62, 0x2c, 0x2c, 0x2c]), 'the line is not in UTF-8'],
+      [`nul\0,${BCRYPT},,,`, 'the line has NUL in it'],
+      [`,${BCRYPT},,,`, 'username is missing'],
+      ['nohash,,,,', 'password_hash is missing'],
+      ['md5,5f4dcc3b5aa765d61d8327deb882cf99,,,', 'password_hash is of no known kind, or not whole'],
+      [`cut,${BCRYPT.slice(0, -1)},,,`, 'password_hash is of no known kind, or not whole'],
+      [`dear,${BCRYPT.replace('$04$', '$31$')},,,`, 'password_hash takes too much time or memory to check'],
+      [`role,${BCRYPT},,root,`, 'role must be user or admin'],
+      [`mail,${BCRYPT},nobody,,`, 'email is no mail address'],
+      [`nil,${BCRYPT},,,00000000-0000-0000-0000-000000000000`, 'id is the UUID that stands for none'],
+      [`long,${BCRYPT},,,${'9'.repeat(256)}`, 'id must have at most 255 characters, none of them a control'],
+    ];
+    const good = (i: number) => Buffer.from(`good-${i},${BCRYPT},,,\n`);
+    const csv = Buffer.concat([
+      Buffer.from(`${HEADER}\n`),
+      ...rows.flatMap(([row], i) => [Buffer.from(row as string), Buffer.from('\n'), good(i)]),
+    ]);
+    const result = await run(csv, 65_536);
+    expect(result.rows).toEqual(rows.map(([, reason], i) => ({ line: 2 * i + 2, reason })));
+    expect(result.created).toBe(rows.length);
+  });
+
+  it('skips broken JSON lines in the same way', async () => {
+    const rows: readonly (readonly [string, string])[] = [
+      ['{', 'the line is no JSON'],
+      ['[]', 'the line is no JSON object'],
+      ['null', 'the line is no JSON object'],
+      ['[['.repeat(20_000), 'the line is no JSON'],
+      ['{"username":"a","password_hash":"b","admin":true}', 'the object has 1 fields that are not known'],
+      ['{"username":"a","__proto__":{"role":"admin"}}', 'the object has 1 fields that are not known'],
+      ['{"username":["a"],"password_hash":"b"}', 'username is no text'],
+      [
+        `{"username":"a","password_hash":"pbkdf2:sha256:1000$s\\u0000lt$ab"}`,
+        'password_hash has characters in it that no text has',
+      ],
+      [
+        `{"username":"a","password_hash":"pbkdf2:sha256:1000$s\\ud800lt$ab"}`,
+        'password_hash has characters in it that no text has',
+      ],
+      [`{"username":"a","password_hash":"${BCRYPT}","id":1.5}`, 'id is no text'],
+    ];
+    const good = `{"username":"good","password_hash":"${BCRYPT}"}`;
+    const result = await run([good, ...rows.map(([row]) => row)].join('\n'), 65_536);
+    expect(result.rows).toEqual(rows.map(([, reason], i) => ({ line: i + 2, reason })));
+    expect(await names()).toEqual(['good']);
+  });
+
+  const utf16 = Buffer.from(`${HEADER}\nada,${BCRYPT},,,\n`, 'utf16le');
+  it.each([
+    ['in UTF-16', Buffer.concat([Buffer.from([0xff, 0xfe]), utf16]), /UTF-16/],
+    ['in UTF-16 without a mark', utf16, /UTF-16/],
+    [
+      'in UTF-16, the other way round',
+      Buffer.concat([Buffer.from([0xfe, 0xff]), Buffer.from(utf16).swap16()]),
+      /UTF-16/,
+    ],
+    ['in Latin-1', Buffer.from('username,password_hash,n\u00e4me\n', 'latin1'), /UTF-8/],
+    ['compressed', Buffer.from([0x1f, 0x8b, 8, 0, 0, 0]), /compressed/],
+    ['empty', Buffer.alloc(0), /empty/],
+    ['of empty lines', Buffer.from('\n\n\r\n'), /empty/],
+    ['a JSON array', Buffer.from('[{"username":"ada"}]'), /jq/],
+    ['without a header', Buffer.from(`ada,${BCRYPT}\n`), /no column username and no password_hash/],
+    ['without hashes', Buffer.from('username,email\nada,a@example.com\n'), /no column password_hash/],
+    [
+      'of columns that nobody knows',
+      Buffer.from(`username,password_hash,is_staff\nada,${BCRYPT},1`),
+      /1 columns that are not known/,
+    ],
+    ['of a column twice', Buffer.from(`username,password_hash,username\nada,${BCRYPT},bob`), /twice/],
+    ['of a million columns', Buffer.from(`${HEADER}${',x'.repeat(1_000_000)}\n`), /longer than 65536/],
+    [
+      'of a header with an open quote',
+      Buffer.from('"username,password_hash\nada,x\n'),
+      /quote that is not closed/,
+    ],
+  ])('refuses as a whole what is %s', async (_, input, reason) => {
+    await expect(run(input, 65_536)).rejects.toThrow(reason);
+    expect(await names()).toEqual([]);
+  });
+});
