@@ -114,7 +114,8 @@ function rowOf(entries: readonly (readonly [string, unknown])[]): RawRow {
   for (const [field, value] of entries) {
     if (value === null || value === '' || value === undefined) continue;
     // Ids of other systems are numbers as often as not.
-    const text = field === 'id' && Number.isSafeInteger(value) ? String(value) : value;
+    const text =
+      field === 'id' && typeof value === 'number' && Number.isSafeInteger(value) ? String(value) : value;
     if (typeof text !== 'string') throw new RowRefused(`${field} is no text`);
     // An escape in JSON can say what PostgreSQL cannot hold.
     if (!text.isWellFormed() || /\p{Cc}/u.test(text)) {
