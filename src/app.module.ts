@@ -10,6 +10,7 @@ import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
 import { poolSizeOf } from './database/data-source-options.js';
 import { DatabaseModule } from './database/database.module.js';
+import { OAuthModule } from './oauth/oauth.module.js';
 import { OperationsModule } from './operations/operations.module.js';
 import { CredentialsModule } from './transition/credentials.module.js';
 
@@ -20,6 +21,7 @@ export const FEATURES = [
   ApiModule,
   AdminModule,
   CommandLineModule,
+  OAuthModule,
   OperationsModule,
 ];
 

@@ -36,6 +36,7 @@ export function buildOpenApi(app: INestApplication): OpenAPIObject {
     )
     .setVersion(versionOf())
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
+    .addBasicAuth({ type: 'http', scheme: 'basic', description: 'A service client: id and secret' }, 'client')
     .build();
   const document = SwaggerModule.createDocument(app, options, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,

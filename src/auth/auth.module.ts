@@ -8,6 +8,7 @@ import { LimitsModule } from '../limits/limits.module.js';
 import { ISSUER } from '../tokens/issuer.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { UsersModule } from '../users/users.module.js';
+import { AccessTokenProof } from './access-token-proof.js';
 import { AuthController } from './auth.controller.js';
 import { CredentialCheck } from './credential-check.service.js';
 import { DevicesController } from './devices.controller.js';
@@ -47,6 +48,7 @@ import { WellKnownController } from './well-known.controller.js';
   ],
   controllers: [AuthController, DevicesController, VerifyController, WellKnownController],
   providers: [
+    AccessTokenProof,
     CredentialCheck,
     FailureFloor,
     JwtAuthGuard,
@@ -58,6 +60,6 @@ import { WellKnownController } from './well-known.controller.js';
     RefreshService,
     TokenReply,
   ],
-  exports: [CredentialCheck, JwtAuthGuard, TokenReply],
+  exports: [AccessTokenProof, CredentialCheck, JwtAuthGuard, RefreshService, TokenReply],
 })
 export class AuthModule {}

@@ -17,13 +17,25 @@ export class TokenReply {
 
   /** `byCookie`: the refresh token came in the cookie, so it goes back by it alone and no script sees it. */
   async write(reply: FastifyReply, { login, token }: OpenedLogin, byCookie = false): Promise<TokensDto> {
-    const accessToken = await this.accessTokens.mint(login);
+    const { refresh_token, ...rest } = await this.writeBody(reply, { login, token });
     setRefreshCookie(reply, token, Math.max(0, Math.ceil((login.expiresAt - login.now) / 1000)));
-    reply.header('Cache-Control', 'no-store');
     const hidden = byCookie || login.delivery === 'cookie';
+    return hidden ? rest : { ...rest, refresh_token };
+  }
+
+  /**
+   * For clients that keep their tokens themselves. No cookie is set: a form can be sent by any site's page, and must not
+   * be able to put the login of its choice into a browser.
+   */
+  async writeBody(
+    reply: FastifyReply,
+    { login, token }: OpenedLogin,
+  ): Promise<TokensDto & { refresh_token: string }> {
+    const access_token = await this.accessTokens.mint(login);
+    reply.header('Cache-Control', 'no-store');
     return {
-      access_token: accessToken,
-      ...(hidden ? {} : { refresh_token: token }),
+      access_token,
+      refresh_token: token,
       token_type: 'Bearer',
       expires_in: this.config.tokenExpiry,
     };

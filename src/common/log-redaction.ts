@@ -14,6 +14,7 @@ const SECRETS = [
   'refresh_token',
   'token',
   'secret',
+  'client_secret',
 ];
 
 /** Pino's paths of everything secret, three levels deep. */

@@ -72,7 +72,12 @@ export class ProblemFilter implements ExceptionFilter {
     if (reply.sent) return;
     // Part of another answer has gone out: cut off, it cannot be taken for the whole.
     if (reply.raw.headersSent) reply.raw.destroy();
-    else sendProblem(request, reply, problem);
+    else this.send(request, reply, problem);
+  }
+
+  /** For those who owe a client another form. */
+  protected send(request: FastifyRequest, reply: FastifyReply, problem: Problem): void {
+    sendProblem(request, reply, problem);
   }
 
   /** The path of an unknown route may be known with another method. */
@@ -83,8 +88,19 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
+/** What another protocol wants of an answer that is a problem too: members of its own (RFC 9457, section 3.2), its type. */
+export interface ProblemForm {
+  readonly members?: Readonly<Record<string, string>>;
+  readonly type?: string | undefined;
+}
+
 /** `request_id` and the headers that every error has: none may be kept by a cache. */
-export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): void {
+export function sendProblem(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  problem: Problem,
+  { members = {}, type = 'application/problem+json; charset=utf-8' }: ProblemForm = {},
+): void {
   noteProblem(request, problem);
   reply.header('Cache-Control', 'no-store');
   if (problem.status === 401) reply.header('WWW-Authenticate', 'Bearer realm="tandem"');
@@ -94,6 +110,6 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, proble
   void reply
     .headers(problem.headers)
     .status(problem.status)
-    .type('application/problem+json; charset=utf-8')
-    .send(JSON.stringify(problemBody(problem, request.id)));
+    .type(type)
+    .send(JSON.stringify({ ...problemBody(problem, request.id), ...members }));
 }

@@ -14,7 +14,7 @@ import { Refunds } from './refunds.js';
 
 /** What is counted apart from everything else. A bucket always has the same quota. */
 export type Bucket =
-  'login' | 'session_login' | 'refresh' | 'exchange' | 'downgrade' | 'password' | 'account';
+  'login' | 'session_login' | 'refresh' | 'exchange' | 'downgrade' | 'password' | 'account' | 'client';
 
 interface Caller {
   readonly resolve: (outcome: LimitOutcome) => void;

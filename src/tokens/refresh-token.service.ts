@@ -119,6 +119,14 @@ export class RefreshTokenService {
     return token;
   }
 
+  /** Like {@link recognise}, for a token that a refresh would take as the newest of a live login. */
+  async recogniseLive(token: string): Promise<Login | undefined> {
+    const presented = this.codec.parse(token);
+    const login = presented && (await this.genuine(presented));
+    if (login === undefined || login.revoked || login.expired) return undefined;
+    return login.generation === presented?.generation ? login : undefined;
+  }
+
   /** Spends a refresh token (RFC 6749, section 6, with rotation as RFC 9700, section 4.14, wants it). */
   async present(token: string, admit: Admission, origin: Origin): Promise<Rotation> {
     const presented = this.codec.parse(token);

@@ -1,0 +1,27 @@
+import { Injectable } from '@nestjs/common';
+import { JwtService } from '@nestjs/jwt';
+import { inspectToken, readClaims } from '../tokens/access-token.js';
+import type { VerifiedToken } from '../tokens/access-token.js';
+import { KeyRing } from '../tokens/key-ring.service.js';
+
+/** Proves access tokens where expiry and revocation are not what is asked: at logout, and when another service asks. */
+@Injectable()
+export class AccessTokenProof {
+  constructor(
+    private readonly jwt: JwtService,
+    private readonly keys: KeyRing,
+  ) {}
+
+  /** The token if this service signed it with a key that is still trusted, expired and revoked or not. */
+  async of(token: string): Promise<VerifiedToken | undefined> {
+    const header = inspectToken(token);
+    const key = 'kid' in header ? this.keys.publicKey(header.kid) : undefined;
+    if (key === undefined || !('kid' in header)) return undefined;
+    try {
+      const payload: unknown = await this.jwt.verifyAsync(token, { publicKey: key as never });
+      return readClaims(payload, header.kid);
+    } catch {
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import { Injectable } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { RefusalCounter } from '../audit/refusal-counter.js';
+import { clientSubject } from '../limits/client-address.js';
+import { RateLimiter } from '../limits/limits.service.js';
+import { OAuthClients } from './oauth-client.service.js';
+import { refuseOAuth } from './oauth.errors.js';
+import type { OAuthForm } from './oauth-form.js';
+
+interface Credentials {
+  readonly id: string;
+  readonly secret: string | undefined;
+}
+
+const BASIC = /^basic +([A-Za-z0-9+/]+={0,2}) *$/i;
+
+/** Who calls: a service client by `client_secret_basic` or `client_secret_post` (RFC 6749, section 2.3.1). */
+@Injectable()
+export class ClientAuthentication {
+  constructor(
+    private readonly clients: OAuthClients,
+    private readonly limiter: RateLimiter,
+    private readonly refusals: RefusalCounter,
+  ) {}
+
+  /** The client's id. Throws 401 `invalid_client`, or 429 for an address that has failed too often; 400 for two at once. */
+  async require(request: FastifyRequest, form: OAuthForm): Promise<string> {
+    const given = credentialsOf(request, form);
+    if (given?.secret === undefined) return this.refuse(request);
+    if (!(await this.clients.authenticate(given.id, given.secret))) return this.refuse(request);
+    return given.id;
+  }
+
+  /**
+   * For a call that public clients make too: one that shows a secret has to have the right one, and one that is registered has
+   * to show it. Any other id says nothing, since tokens belong to no client.
+   */
+  async ifGiven(request: FastifyRequest, form: OAuthForm): Promise<void> {
+    const given = credentialsOf(request, form);
+    if (given === undefined) return;
+    if (given.secret !== undefined || (await this.clients.isRegistered(given.id))) {
+      await this.require(request, form);
+    }
+  }
+
+  private async refuse(request: FastifyRequest): Promise<never> {
+    this.refusals.count('invalid_client', request.ip);
+    await this.limiter.enforce('client', clientSubject(request));
+    throw refuseOAuth('invalid_client');
+  }
+}
+
+/** Undefined where nobody says who calls. Throws 400 for two ways at once (RFC 6749, section 2.3). */
+function credentialsOf(request: FastifyRequest, form: OAuthForm): Credentials | undefined {
+  const { authorization } = request.headers;
+  const posted = form['client_id'];
+  if (authorization === undefined) {
+    return posted === undefined ? undefined : { id: posted, secret: form['client_secret'] };
+  }
+  if (form['client_secret'] !== undefined) {
+    throw refuseOAuth('invalid_request', 'The client authenticates in two ways');
+  }
+  const basic = basicOf(authorization);
+  if (posted !== undefined && posted !== basic.id) {
+    throw refuseOAuth('invalid_request', 'The two client ids are not the same');
+  }
+  return basic;
+}
+
+/** What is no Basic is a client that nobody knows. */
+function basicOf(header: string): Credentials {
+  const pair = Buffer.from(BASIC.exec(header)?.[1] ?? '', 'base64').toString('utf8');
+  const colon = pair.indexOf(':');
+  if (colon === -1) return { id: '', secret: '' };
+  return { id: decoded(pair.slice(0, colon)), secret: decoded(pair.slice(colon + 1)) };
+}
+
+/** Both are encoded as a form is before they are encoded for Basic. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,115 @@
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Header,
+  HttpCode,
+  Param,
+  ParseUUIDPipe,
+  Post,
+  Query,
+  Req,
+} from '@nestjs/common';
+import {
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { ApiAuthenticated } from '../auth/api-authenticated.decorator.js';
+import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import { originOf } from '../auth/origin.js';
+import type { Principal } from '../auth/principal.js';
+import { Roles } from '../auth/roles.decorator.js';
+import { ApiProblems } from '../common/api-problems.decorator.js';
+import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
+import { DEFAULT_LIMIT, PageQueryDto } from '../common/page-query.dto.js';
+import type { OAuthClient } from './oauth-client.entity.js';
+import { OAuthClients } from './oauth-client.service.js';
+import type { ClientWithSecret } from './oauth-client.service.js';
+import { ClientWithSecretDto, ClientsDto, NewClientDto } from './oauth.dto.js';
+
+@ApiTags('Administration')
+@ApiAuthenticated()
+@Roles('admin')
+@ApiProblems(COMMON_ERRORS, 'validation_failed', 'forbidden')
+@Controller('admin/clients')
+export class AdminClientsController {
+  constructor(private readonly clients: OAuthClients) {}
+
+  @Get()
+  @ApiOperation({
+    summary: 'List service clients',
+    description: 'By id, a page at a time, disabled ones too.',
+  })
+  @ApiOkResponse({ type: ClientsDto })
+  async list(@Query() { limit, cursor }: PageQueryDto): Promise<ClientsDto> {
+    const { clients, next_cursor } = await this.clients.list(limit ?? DEFAULT_LIMIT, cursor);
+    return { clients: clients.map(viewOf), next_cursor };
+  }
+
+  @Post()
+  @Header('Cache-Control', 'no-store')
+  @ApiOperation({
+    summary: 'Register a service client',
+    description: 'It may introspect and revoke tokens. Its secret is in the answer, and nowhere else.',
+  })
+  @ApiCreatedResponse({ type: ClientWithSecretDto })
+  async create(
+    @Req() request: FastifyRequest,
+    @CurrentPrincipal() { userId: actorId }: Principal,
+    @Body() { name }: NewClientDto,
+  ): Promise<ClientWithSecretDto> {
+    return withSecret(await this.clients.create(name, { actorId, origin: originOf(request) }));
+  }
+
+  @Post(':id/secret')
+  @HttpCode(200)
+  @Header('Cache-Control', 'no-store')
+  @ApiOperation({ summary: "Renew a client's secret", description: 'The old one ends at once.' })
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiOkResponse({ type: ClientWithSecretDto })
+  @ApiProblems(COMMON_ERRORS, 'not_found')
+  async renew(
+    @Req() request: FastifyRequest,
+    @CurrentPrincipal() { userId: actorId }: Principal,
+    @Param('id', ParseUUIDPipe) id: string,
+  ): Promise<ClientWithSecretDto> {
+    const renewed = await this.clients.renewSecret(id, { actorId, origin: originOf(request) });
+    if (renewed === undefined) throw refuse('not_found');
+    return withSecret(renewed);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Disable a service client', description: 'For good: its secret ends at once.' })
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiNoContentResponse()
+  @ApiProblems(COMMON_ERRORS, 'not_found')
+  async disable(
+    @Req() request: FastifyRequest,
+    @CurrentPrincipal() { userId: actorId }: Principal,
+    @Param('id', ParseUUIDPipe) id: string,
+  ): Promise<void> {
+    if (!(await this.clients.disable(id, { actorId, origin: originOf(request) }))) throw refuse('not_found');
+  }
+}
+
+function viewOf(client: OAuthClient) {
+  return {
+    id: client.id,
+    client_id: client.id,
+    name: client.name,
+    created_at: client.createdAt,
+    secret_at: client.secretAt,
+    disabled: client.disabledAt !== null,
+  };
+}
+
+function withSecret({ client, secret }: ClientWithSecret): ClientWithSecretDto {
+  return { ...viewOf(client), client_secret: secret };
+}

@@ -1,0 +1,51 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { AccessTokenProof } from '../auth/access-token-proof.js';
+import { ISSUER } from '../tokens/issuer.js';
+import { RefreshTokenService } from '../tokens/refresh-token.service.js';
+import { RevocationFeed } from '../tokens/revocation-feed.js';
+import type { IntrospectionDto } from './oauth.dto.js';
+
+const INACTIVE: IntrospectionDto = Object.freeze({ active: false });
+
+/** What a token is worth now (RFC 7662). */
+@Injectable()
+export class Introspection {
+  constructor(
+    private readonly proof: AccessTokenProof,
+    private readonly refreshTokens: RefreshTokenService,
+    private readonly feed: RevocationFeed,
+    @Inject(ISSUER) private readonly issuer: string,
+  ) {}
+
+  /**
+   * Of a token that counts what it says; of any other, whatever it is, only that it does not. Judged on knowledge of revocations
+   * that is fresh; throws 503 where there is none to be had.
+   */
+  async of(token: string): Promise<IntrospectionDto> {
+    return (await this.accessToken(token)) ?? (await this.refreshToken(token)) ?? INACTIVE;
+  }
+
+  private async accessToken(token: string): Promise<IntrospectionDto | undefined> {
+    const proved = await this.proof.of(token);
+    if (proved === undefined) return undefined;
+    if (!this.feed.isFresh()) await this.feed.fresh();
+    const live = !this.feed.isRevoked(proved) && proved.claims.exp > this.feed.now() / 1000;
+    return live
+      ? { active: true, token_type: 'Bearer', token_use: 'access_token', ...proved.claims }
+      : INACTIVE;
+  }
+
+  private async refreshToken(token: string): Promise<IntrospectionDto | undefined> {
+    const login = await this.refreshTokens.recogniseLive(token);
+    if (login === undefined) return undefined;
+    const { userId: sub, sid, expiresAt } = login;
+    return {
+      active: true,
+      token_use: 'refresh_token',
+      iss: this.issuer,
+      sub,
+      sid,
+      exp: Math.floor(expiresAt / 1000),
+    };
+  }
+}

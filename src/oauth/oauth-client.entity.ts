@@ -1,0 +1,27 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+
+/** A service that may ask about tokens and end logins. */
+@Entity('oauth_clients')
+export class OAuthClient {
+  /** The `client_id`. */
+  @PrimaryColumn('uuid', { primaryKeyConstraintName: 'oauth_clients_pkey' })
+  id!: string;
+
+  /** For people. */
+  @Column('text')
+  name!: string;
+
+  /** SHA-256 of the secret: 256 random bits need no slow hash. */
+  @Column('bytea', { name: 'secret_hash' })
+  secretHash!: Buffer;
+
+  @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
+  createdAt!: Date;
+
+  /** When the secret was last made anew. */
+  @Column('timestamptz', { name: 'secret_at', default: () => 'now()' })
+  secretAt!: Date;
+
+  @Column('timestamptz', { name: 'disabled_at', nullable: true })
+  disabledAt!: Date | null;
+}

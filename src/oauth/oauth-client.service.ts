@@ -1,0 +1,77 @@
+import { hash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { makeCursor, readCursor, refuseCursor } from '../common/cursor.js';
+import type { OAuthClient } from './oauth-client.entity.js';
+import { OAuthClientStore } from './oauth-client.store.js';
+import type { Doer } from './oauth-client.store.js';
+
+/** The fixed prefix by which secret scanners know a client secret. */
+const PREFIX = 'tandem_cs_';
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Compared with where there is no client. */
+const NOBODY = randomBytes(32);
+
+/** A client with its secret, which is known now and never again. */
+export interface ClientWithSecret {
+  readonly client: OAuthClient;
+  readonly secret: string;
+}
+
+export interface ClientPage {
+  readonly clients: readonly OAuthClient[];
+  readonly next_cursor: string | null;
+}
+
+/** Services that may ask about tokens: who they are, and whether they are it. */
+@Injectable()
+export class OAuthClients {
+  constructor(private readonly store: OAuthClientStore) {}
+
+  async create(name: string, doer: Doer): Promise<ClientWithSecret> {
+    const secret = newSecret();
+    return { client: await this.store.insert(randomUUID(), name, hashOf(secret), doer), secret };
+  }
+
+  /** The old secret ends with it. Undefined for a client that is unknown or disabled. */
+  async renewSecret(id: string, doer: Doer): Promise<ClientWithSecret | undefined> {
+    const secret = newSecret();
+    const client = await this.store.renew(id, hashOf(secret), doer);
+    return client && { client, secret };
+  }
+
+  /** False for one that is unknown. */
+  async disable(id: string, doer: Doer): Promise<boolean> {
+    return (await this.store.disable(id, doer)) !== undefined;
+  }
+
+  /** Throws 400 for a cursor that is none. */
+  async list(limit: number, cursor: string | undefined): Promise<ClientPage> {
+    const after = cursor === undefined ? undefined : readCursor(cursor);
+    if (after !== undefined && !UUID.test(after)) refuseCursor();
+    const found = await this.store.list(limit + 1, after);
+    const clients = found.slice(0, limit);
+    return { clients, next_cursor: found.length > limit ? makeCursor(clients.at(-1)!.id) : null };
+  }
+
+  /** Whether there is a client of that id, disabled or not: such a one has to prove itself. */
+  async isRegistered(id: string): Promise<boolean> {
+    return UUID.test(id) && (await this.store.find(id)) !== undefined;
+  }
+
+  /** Whether the secret is that of an active client. In constant time, whoever it is. */
+  async authenticate(id: string, secret: string): Promise<boolean> {
+    const client = UUID.test(id) ? await this.store.find(id) : undefined;
+    const right = timingSafeEqual(hashOf(secret), client?.secretHash ?? NOBODY);
+    return right && client?.disabledAt === null;
+  }
+}
+
+function newSecret(): string {
+  return PREFIX + randomBytes(32).toString('base64url');
+}
+
+function hashOf(secret: string): Buffer {
+  return hash('sha256', secret, 'buffer');
+}

@@ -1,0 +1,75 @@
+import { Injectable } from '@nestjs/common';
+import type { Origin } from '../audit/audit-context.js';
+import { AuditStore } from '../audit/audit.store.js';
+import { Database } from '../database/database.js';
+import type { OAuthClient } from './oauth-client.entity.js';
+
+const COLUMNS = `
+  id, name, secret_hash AS "secretHash", created_at AS "createdAt", secret_at AS "secretAt", disabled_at AS "disabledAt"`;
+
+const FIND = `SELECT ${COLUMNS} FROM oauth_clients WHERE id = $1`;
+const LIST = `SELECT ${COLUMNS} FROM oauth_clients WHERE id > $1 ORDER BY id LIMIT $2`;
+const INSERT = `INSERT INTO oauth_clients (id, name, secret_hash) VALUES ($1, $2, $3) RETURNING ${COLUMNS}`;
+const RENEW = `
+  UPDATE oauth_clients SET secret_hash = $2, secret_at = now() WHERE id = $1 AND disabled_at IS NULL RETURNING ${COLUMNS}`;
+const DISABLE = `
+  UPDATE oauth_clients SET disabled_at = coalesce(disabled_at, now()) WHERE id = $1 RETURNING ${COLUMNS}`;
+
+/** Before every id. */
+const FIRST = '00000000-0000-0000-0000-000000000000';
+
+type Row = OAuthClient & Record<string, unknown>;
+
+/** Who did it, and where from. */
+export interface Doer {
+  readonly actorId: string;
+  readonly origin: Origin;
+}
+
+/** All SQL of the service clients. What changes one is audited in the same transaction. */
+@Injectable()
+export class OAuthClientStore {
+  constructor(
+    private readonly database: Database,
+    private readonly audit: AuditStore,
+  ) {}
+
+  async find(id: string): Promise<OAuthClient | undefined> {
+    return (await this.database.query<Row>(FIND, [id]))[0];
+  }
+
+  /** Those after `after`, by id. */
+  list(limit: number, after: string | undefined): Promise<OAuthClient[]> {
+    return this.database.query<Row>(LIST, [after ?? FIRST, limit]);
+  }
+
+  async insert(id: string, name: string, secretHash: Buffer, doer: Doer): Promise<OAuthClient> {
+    return (await this.change('created', INSERT, [id, name, secretHash], doer))!;
+  }
+
+  /** From now on only the new secret counts. Undefined for a client that is unknown or disabled. */
+  renew(id: string, secretHash: Buffer, doer: Doer): Promise<OAuthClient | undefined> {
+    return this.change('renewed', RENEW, [id, secretHash], doer);
+  }
+
+  /** Undefined for one that is unknown; repeating it changes nothing. */
+  disable(id: string, doer: Doer): Promise<OAuthClient | undefined> {
+    return this.change('disabled', DISABLE, [id], doer);
+  }
+
+  private change(
+    cause: string,
+    statement: string,
+    values: readonly unknown[],
+    { actorId, origin }: Doer,
+  ): Promise<OAuthClient | undefined> {
+    return this.database.transaction(async (sql) => {
+      const [client] = await sql.query<Row>(statement, values);
+      if (client !== undefined) {
+        const detail = { client_id: client.id, name: client.name };
+        await this.audit.add({ event: 'client', cause, actorId, detail }, origin, sql);
+      }
+      return client;
+    });
+  }
+}

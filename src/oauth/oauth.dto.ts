@@ -1,0 +1,114 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsString, Matches, MaxLength } from 'class-validator';
+
+export class TokenFormDto {
+  @ApiProperty({ description: 'An access token or a refresh token', example: 'eyJhbGciOiJSUzI1NiIs…' })
+  token!: string;
+
+  @ApiPropertyOptional({ enum: ['access_token', 'refresh_token'], description: 'Not needed' })
+  token_type_hint?: string;
+
+  @ApiPropertyOptional({ format: 'uuid', description: 'With `client_secret_post`' })
+  client_id?: string;
+
+  @ApiPropertyOptional({ format: 'password', description: 'With `client_secret_post`' })
+  client_secret?: string;
+}
+
+export class GrantFormDto {
+  @ApiProperty({ enum: ['refresh_token'] })
+  grant_type!: string;
+
+  @ApiProperty({ example: 'tandem_rt_…' })
+  refresh_token!: string;
+
+  @ApiPropertyOptional({ description: 'Any, for a client that has no secret' })
+  client_id?: string;
+
+  @ApiPropertyOptional({ format: 'password', description: 'With `client_secret_post`' })
+  client_secret?: string;
+}
+
+/** RFC 7662, section 2.2. */
+export class IntrospectionDto {
+  @ApiProperty({ description: 'Whether the token counts now; if not, nothing else is said' })
+  active!: boolean;
+
+  @ApiPropertyOptional({
+    enum: ['access_token', 'refresh_token'],
+    description: 'A refresh token opens no API',
+  })
+  token_use?: string;
+
+  @ApiPropertyOptional({ enum: ['Bearer'], description: 'Of an access token' })
+  token_type?: string;
+
+  @ApiPropertyOptional({ example: 'http://127.0.0.1:5000' })
+  iss?: string;
+
+  @ApiPropertyOptional({ example: 'api' })
+  aud?: string;
+
+  @ApiPropertyOptional({ format: 'uuid', description: "The user's id" })
+  sub?: string;
+
+  @ApiPropertyOptional({ enum: ['user', 'admin'] })
+  role?: string;
+
+  @ApiPropertyOptional({ format: 'uuid', description: 'The login' })
+  sid?: string;
+
+  @ApiPropertyOptional({ format: 'uuid' })
+  jti?: string;
+
+  @ApiPropertyOptional({ description: 'Seconds since 1970' })
+  iat?: number;
+
+  @ApiPropertyOptional({ description: 'Seconds since 1970' })
+  exp?: number;
+}
+
+export class NewClientDto {
+  @ApiProperty({ example: 'billing', maxLength: 128, description: 'For people' })
+  @Matches(/^[^\p{Cc}\p{Cf}]*[^\p{C}\p{Z}][^\p{Cc}\p{Cf}]*$/u, { message: 'name must be visible text' })
+  @MaxLength(128)
+  @IsString()
+  name!: string;
+}
+
+export class ClientDto {
+  @ApiProperty({ format: 'uuid', example: '0f6c3c1e-8a51-4b6f-9a0e-6d2b8f3c7a11' })
+  id!: string;
+
+  @ApiProperty({
+    format: 'uuid',
+    description: 'The same as `id`',
+    example: '0f6c3c1e-8a51-4b6f-9a0e-6d2b8f3c7a11',
+  })
+  client_id!: string;
+
+  @ApiProperty({ example: 'billing' })
+  name!: string;
+
+  @ApiProperty({ type: String, format: 'date-time' })
+  created_at!: Date;
+
+  @ApiProperty({ type: String, format: 'date-time', description: 'When the secret was made' })
+  secret_at!: Date;
+
+  @ApiProperty({ example: false })
+  disabled!: boolean;
+}
+
+export class ClientWithSecretDto extends ClientDto {
+  @ApiProperty({ example: 'tandem_cs_…', description: 'Shown this once' })
+  client_secret!: string;
+}
+
+export class ClientsDto {
+  @ApiProperty({ type: [ClientDto] })
+  clients!: ClientDto[];
+
+  @ApiProperty({ type: String, nullable: true })
+  next_cursor!: string | null;
+}

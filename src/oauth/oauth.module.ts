@@ -1,0 +1,21 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AuditModule } from '../audit/audit.module.js';
+import { AuthModule } from '../auth/auth.module.js';
+import { LimitsModule } from '../limits/limits.module.js';
+import { TokensModule } from '../tokens/tokens.module.js';
+import { ClientAuthentication } from './client-authentication.js';
+import { AdminClientsController } from './clients.admin.controller.js';
+import { Introspection } from './introspection.service.js';
+import { MetadataController } from './metadata.controller.js';
+import { OAuthClient } from './oauth-client.entity.js';
+import { OAuthClients } from './oauth-client.service.js';
+import { OAuthClientStore } from './oauth-client.store.js';
+import { OAuthController } from './oauth.controller.js';
+
+@Module({
+  imports: [AuditModule, AuthModule, LimitsModule, TokensModule, TypeOrmModule.forFeature([OAuthClient])],
+  controllers: [AdminClientsController, MetadataController, OAuthController],
+  providers: [ClientAuthentication, Introspection, OAuthClients, OAuthClientStore],
+})
+export class OAuthModule {}
