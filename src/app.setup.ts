@@ -12,6 +12,8 @@ import { addSecurityHeaders } from './common/security-headers.js';
 import { validationPipe } from './common/validation.js';
 import type { Config } from './config/config.js';
 import { fastifyTrustProxy } from './limits/client-address.js';
+import { Drain } from './operations/drain.js';
+import type { DrainTimes } from './operations/drain.js';
 import { RequestObserver } from './operations/request-observer.js';
 
 /** Bytes of a request body: the largest that any call needs, with room. */
@@ -20,14 +22,8 @@ const BODY_LIMIT = 64 * 1024;
 /** Bytes of a request's head: room for a token and the cookies of other applications. */
 const HEAD_LIMIT = 16 * 1024;
 
-/**
- * Between the wish to stop and the closing of idle connections, in milliseconds: what clients have sent already is still
- * on its way to us, and they would see a reset instead of an answer.
- */
-const LULL = 100;
-
 /** How long a client may take, in milliseconds. */
-export interface TimeOuts {
+export interface TimeOuts extends DrainTimes {
   /** To send the head of a request. */
   readonly head: number;
   /** To send the whole of it. */
@@ -38,8 +34,6 @@ export interface TimeOuts {
   readonly idle: number;
   /** Between two looks at who is late. */
   readonly check: number;
-  /** For requests in flight when the node stops. */
-  readonly drain: number;
 }
 
 const TIME_OUTS: TimeOuts = {
@@ -48,6 +42,8 @@ const TIME_OUTS: TimeOuts = {
   silence: 30_000,
   idle: 65_000,
   check: 1_000,
+  announce: 1_000,
+  linger: 1_000,
   drain: 10_000,
 };
 
@@ -83,12 +79,15 @@ export function fastifyAdapter(config: Config, timeOuts: TimeOuts = TIME_OUTS): 
   const fastify = fastifyOf(adapter);
   takeJsonOnly(fastify);
   fastify.server.on('checkExpectation', refuseExpectation);
-  drainOnClose(fastify, timeOuts.drain);
   return adapter;
 }
 
 /** What main and the tests share: everything between the socket and the guards. */
-export async function setUpApp(app: NestFastifyApplication, config: Config): Promise<void> {
+export async function setUpApp(
+  app: NestFastifyApplication,
+  config: Config,
+  timeOuts: TimeOuts = TIME_OUTS,
+): Promise<void> {
   const fastify = fastifyOf(app.getHttpAdapter());
   const allowed = new AllowedMethods();
   allowed.follow(fastify);
@@ -96,6 +95,7 @@ export async function setUpApp(app: NestFastifyApplication, config: Config): Pro
   addSecurityHeaders(fastify, { hsts: config.production });
   refuseWithoutHost(fastify);
   app.get(RequestObserver).observe(fastify);
+  app.get(Drain).follow(fastify, timeOuts);
   if (config.corsOrigins.length > 0) {
     app.enableCors({
       origin: [...config.corsOrigins],
@@ -120,21 +120,4 @@ class JsonFastifyAdapter extends FastifyAdapter {
 /** The adapter's type of the instance names another version of the same interface. */
 function fastifyOf(adapter: { getInstance(): unknown }): FastifyInstance {
   return adapter.getInstance() as FastifyInstance;
-}
-
-/**
- * Requests in flight are answered before the server closes, and told to open no other on that connection; what is left after
- * `milliseconds` is cut off.
- */
-function drainOnClose(fastify: FastifyInstance, milliseconds: number): void {
-  let closing = false;
-  fastify.addHook('onSend', (_request, reply, _payload, done) => {
-    if (closing) reply.header('Connection', 'close');
-    done();
-  });
-  fastify.addHook('preClose', (done) => {
-    closing = true;
-    setTimeout(() => fastify.server.closeAllConnections(), milliseconds).unref();
-    setTimeout(done, LULL);
-  });
 }

@@ -7,6 +7,7 @@ import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
 import { KeyRing } from '../tokens/key-ring.service.js';
 import { RevocationFeed } from '../tokens/revocation-feed.js';
+import { Drain } from './drain.js';
 
 const ALIVE = { status: 'ok' } as const;
 
@@ -23,6 +24,7 @@ export class HealthController {
     private readonly database: TypeOrmHealthIndicator,
     private readonly feed: RevocationFeed,
     private readonly keys: KeyRing,
+    private readonly drain: Drain,
   ) {}
 
   @Get('live')
@@ -34,13 +36,17 @@ export class HealthController {
 
   @Get('ready')
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'Can this node serve', description: 'Database, revocation feed and signing key.' })
+  @ApiOperation({
+    summary: 'Can this node serve',
+    description: 'Database, revocation feed and signing key, and not while it is about to stop.',
+  })
   @ApiOkResponse({ schema: { type: 'object', example: { status: 'ok' } } })
   @ApiProblems(COMMON_ERRORS, 'service_unavailable')
   async ready(): Promise<typeof ALIVE> {
     const checks = [
       () => this.database.pingCheck('database', { timeout: PATIENCE }),
       () => this.check('revocation_feed', this.feed.isFresh()),
+      () => this.check('stopping', !this.drain.begun),
       () => this.check('signing_key', this.keys.canSign(this.feed.now())),
     ];
     const failing: string[] = [];

@@ -11,6 +11,7 @@ import { SigningKeyStore } from '../tokens/signing-key.store.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { CLEANERS, CleanUp } from './clean-up.job.js';
 import type { Cleaner } from './clean-up.job.js';
+import { Drain } from './drain.js';
 import { HealthController } from './health.controller.js';
 import { MetricsController } from './metrics.controller.js';
 import { Metrics } from './metrics.js';
@@ -22,6 +23,7 @@ import { RequestObserver } from './request-observer.js';
   controllers: [HealthController, MetricsController],
   providers: [
     CleanUp,
+    Drain,
     Metrics,
     RequestObserver,
     {

@@ -6,7 +6,16 @@ import { edgeConfig, startEdge } from '../helpers/edge-app.js';
 import type { EdgeApp } from '../helpers/edge-app.js';
 import { exchange, parseResponses, request } from '../helpers/http.js';
 
-const TIME_OUTS = { head: 300, request: 600, silence: 900, idle: 400, check: 50, drain: 500 };
+const TIME_OUTS = {
+  head: 300,
+  request: 600,
+  silence: 900,
+  idle: 400,
+  check: 50,
+  announce: 100,
+  linger: 100,
+  drain: 500,
+};
 
 let edge: EdgeApp;
 
@@ -56,7 +65,9 @@ it('closes connections that stay silent, before and after a request', async () =
 });
 
 it('answers what is in flight when it stops, takes no new connection, and waits for nobody without end', async () => {
-  const own = await startEdge(edgeConfig(), { timeOuts: { ...TIME_OUTS, request: 60_000, silence: 60_000 } });
+  const own = await startEdge(edgeConfig(), {
+    timeOuts: { ...TIME_OUTS, head: 60_000, request: 60_000, silence: 60_000 },
+  });
   const body = '{"username":"u","password":"p"}';
   const whole = request('POST', '/auth/login', { body });
   const open = () => connect(own.port, '127.0.0.1').on('error', () => undefined);
@@ -67,6 +78,8 @@ it('answers what is in flight when it stops, takes no new connection, and waits 
   for (const socket of [finishing, hanging]) socket.write(whole.subarray(0, -5));
   await expect.poll(() => connectionsOf(own)).toBe(3);
   const stopped = own.app.close();
+  const server = own.app.getHttpServer() as import('node:http').Server;
+  await expect.poll(() => server.listening).toBe(false);
   finishing.write(whole.subarray(-5));
   await Promise.all([stopped, ...closed]);
   const [response] = parseResponses(Buffer.concat(answer));

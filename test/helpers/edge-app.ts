@@ -30,6 +30,7 @@ import { LoggingModule } from '../../src/common/logging.module.js';
 import type { Config } from '../../src/config/config.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { DatabaseUnavailable } from '../../src/database/database.errors.js';
+import { Drain } from '../../src/operations/drain.js';
 import { Metrics } from '../../src/operations/metrics.js';
 import { MetricsController } from '../../src/operations/metrics.controller.js';
 import { RequestObserver } from '../../src/operations/request-observer.js';
@@ -125,14 +126,14 @@ export async function startEdge(
   @Module({
     imports: [LoggingModule.forRoot(config, log)],
     controllers: [EdgeController, MetricsController],
-    providers: [Metrics, RequestObserver],
+    providers: [Drain, Metrics, RequestObserver],
   })
   class EdgeModule {}
   const testing = await Test.createTestingModule({ imports: [EdgeModule] }).compile();
   const adapter = fastifyAdapter(config, timeOuts);
   const app = testing.createNestApplication<NestFastifyApplication>(adapter, { bufferLogs: true });
   app.useLogger(app.get(Logger));
-  await setUpApp(app, config);
+  await setUpApp(app, config, timeOuts);
   await app.listen(0, '127.0.0.1');
   const { port } = app.getHttpServer().address() as { port: number };
   return { app, port };

@@ -1,17 +1,24 @@
 import { TerminusModule, TypeOrmHealthIndicator } from '@nestjs/terminus';
 import { Test } from '@nestjs/testing';
 import { describe, expect, it } from 'vitest';
+import { Drain } from '../../../src/operations/drain.js';
 import { HealthController } from '../../../src/operations/health.controller.js';
 import { KeyRing } from '../../../src/tokens/key-ring.service.js';
 import { RevocationFeed } from '../../../src/tokens/revocation-feed.js';
 
-async function controllerWith({ database = true, fresh = true, canSign = true }): Promise<HealthController> {
+async function controllerWith({
+  database = true,
+  fresh = true,
+  canSign = true,
+  begun = false,
+}): Promise<HealthController> {
   const pingCheck = (name: string) => Promise.resolve({ [name]: { status: database ? 'up' : 'down' } });
   const testing = await Test.createTestingModule({
     imports: [TerminusModule.forRoot({ logger: false })],
     controllers: [HealthController],
     providers: [
       { provide: RevocationFeed, useValue: { isFresh: () => fresh, now: () => 0 } },
+      { provide: Drain, useValue: { begun } },
       { provide: KeyRing, useValue: { canSign: () => canSign } },
     ],
   })
@@ -30,6 +37,7 @@ describe('a node', () => {
     ['database', { database: false }],
     ['revocation_feed', { fresh: false }],
     ['signing_key', { canSign: false }],
+    ['stopping', { begun: true }],
     ['database, revocation_feed, signing_key', { database: false, fresh: false, canSign: false }],
   ])('names what keeps it from being ready: %s', async (names, state) => {
     const controller = await controllerWith(state);
