@@ -3,8 +3,10 @@ import { connect } from 'node:net';
 /**
  * Plain sockets in a closed loop: each of `connections` sends its next request when it has the answer to the one before.
  *
+ * Ends after `seconds`, or as soon as `next` has nothing more to send.
+ *
  * @param {{ port: number, connections: number, seconds: number,
- *   next: (connection: number) => string | Buffer, answered?: (connection: number, answer: string) => void }} load
+ *   next: (connection: number) => string | Buffer | undefined, answered?: (connection: number, answer: string) => void }} load
  * @returns {Promise<{ perSecond: number, statuses: Record<string, number> }>}
  */
 export async function closedLoop({ port, connections, seconds, next, answered }) {
@@ -19,7 +21,12 @@ export async function closedLoop({ port, connections, seconds, next, answered })
       let pending = '';
       socket.setNoDelay(true);
       socket.setEncoding('latin1');
-      socket.on('connect', () => socket.write(next(index)));
+      const go = () => {
+        const request = performance.now() < deadline ? next(index) : undefined;
+        if (request === undefined) socket.end();
+        else socket.write(request);
+      };
+      socket.on('connect', go);
       socket.on('error', reject);
       socket.on('close', resolve);
       socket.on('data', (chunk) => {
@@ -32,8 +39,7 @@ export async function closedLoop({ port, connections, seconds, next, answered })
         statuses[status] = (statuses[status] ?? 0) + 1;
         count += 1;
         answered?.(index, answer);
-        if (performance.now() < deadline) socket.write(next(index));
-        else socket.end();
+        go();
       });
       return promise;
     }),
@@ -51,8 +57,16 @@ function lengthOf(text) {
 
 /** @param {string} path @param {string} [token] */
 export function get(path, token) {
-  const authorization = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`;
-  return `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${authorization}\r\n`;
+  return withHeader(path, token === undefined ? '' : `Authorization: Bearer ${token}\r\n`);
+}
+
+/** @param {string} path @param {string} cookie */
+export function getWithCookie(path, cookie) {
+  return withHeader(path, `Cookie: ${cookie}\r\n`);
+}
+
+function withHeader(path, header) {
+  return `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${header}\r\n`;
 }
 
 /** @param {string} path @param {object} body */

@@ -1,0 +1,120 @@
+// The report: JSON for machines, Markdown with a plot for each group for people.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+import * as echarts from 'echarts';
+import { format, resolveConfig } from 'prettier';
+import { ROUNDS, SECONDS } from './settings.mjs';
+
+const WIDTH = 900;
+const ROW_HEIGHT = 44;
+
+export async function writeReport(folder, rows) {
+  mkdirSync(join(folder, 'performance'), { recursive: true });
+  const machine = {
+    node: process.version,
+    cpu: cpus()[0].model.trim(),
+    cores: availableParallelism(),
+    memory_gb: Math.round(totalmem() / 2 ** 30),
+    commit: commit(),
+    date: new Date().toISOString().slice(0, 10),
+    rounds: ROUNDS,
+    seconds: SECONDS,
+  };
+  writeFileSync(
+    join(folder, 'performance', 'results.json'),
+    `${JSON.stringify({ machine, rows }, null, 2)}\n`,
+  );
+  const parts = [heading(machine)];
+  for (const [group, members] of Map.groupBy(rows, ({ group: name }) => name)) {
+    const name = `${group.toLowerCase().replaceAll(/[^a-z]+/g, '-')}.svg`;
+    writeFileSync(join(folder, 'performance', name), plot(members));
+    parts.push(`## ${group}\n\n![${group}](performance/${name})\n\n${table(members)}`);
+  }
+  await write(join(folder, 'performance.md'), parts.join('\n\n'));
+}
+
+/** As the format check wants it. */
+async function write(file, text) {
+  writeFileSync(file, await format(text, { ...(await resolveConfig(import.meta.filename)), filepath: file }));
+}
+
+function commit() {
+  try {
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD']).toString().trim();
+  } catch {
+    return 'unknown';
+  }
+}
+
+function heading({ node, cpu, cores, memory_gb: memory, date, rounds, seconds, commit: id }) {
+  return `# Performance
+
+Measured by \`npm run bench\` on ${date} at ${id}: ${cores} cores of ${cpu}, ${memory} GB, Node ${node}, PostgreSQL on the same
+machine. The server has the first core; load and database share the second. A ratio is taken pair by pair, yardstick and service in
+turn, ${rounds} rounds of ${seconds} s; the table shows its median and, in brackets, its extremes. Absolute figures say what this
+machine does, ratios what the code costs. [results.json](performance/results.json) has all of it.`;
+}
+
+function table(rows) {
+  const lines = rows.map((row) => {
+    const { what, to = '–', unit, yardstick = '–', measured, ratio, low, high } = row;
+    const spread = `(${low}–${high})`;
+    return `| ${what} | ${to} | ${yardstick} | ${measured}${ratio === undefined ? ` ${spread}` : ''} | ${unit} | ${ratio === undefined ? '–' : `${ratio} ${spread}`} | ${goal(row)} |`;
+  });
+  return [
+    '| what | against | yardstick | measured | unit | ratio | goal |',
+    '| --- | --- | --: | --: | --- | --: | --- |',
+    ...lines,
+  ].join('\n');
+}
+
+/** Whether the goal was reached; empty where there is none. */
+export function goal({ atLeast, atMost, ratio, measured }) {
+  const value = ratio ?? measured;
+  if (atLeast !== undefined)
+    return `≥ ${Number(atLeast.toFixed(2))}: ${value >= atLeast ? 'reached' : 'missed'}`;
+  if (atMost !== undefined) return `≤ ${atMost}: ${value <= atMost ? 'reached' : 'missed'}`;
+  return '';
+}
+
+/** Bars with the spread as a line; SVG without a browser. */
+function plot(rows) {
+  const height = 70 + ROW_HEIGHT * rows.length;
+  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height });
+  const label = ({ what, to, unit }) => (to === undefined ? `${what} (${unit})` : `${what}\nto ${to}`);
+  const shown = rows.toReversed();
+  chart.setOption({
+    animation: false,
+    textStyle: { fontFamily: 'sans-serif' },
+    grid: { left: 380, right: 70, top: 20, bottom: 40 },
+    xAxis: { type: 'value' },
+    yAxis: { type: 'category', data: shown.map(label), axisLabel: { fontSize: 11 } },
+    series: [
+      {
+        type: 'bar',
+        barMaxWidth: 18,
+        data: shown.map(({ ratio, measured }) => ratio ?? measured),
+        label: { show: true, position: 'right' },
+        itemStyle: { color: '#3b6fb6' },
+      },
+      {
+        type: 'custom',
+        data: shown.map(({ low, high }, index) => [index, low, high]),
+        renderItem(_params, api) {
+          const [from, to] = [1, 2].map((field) => api.coord([api.value(field), api.value(0)]));
+          return {
+            type: 'line',
+            shape: { x1: from[0], y1: from[1], x2: to[0], y2: to[1] },
+            style: { stroke: '#1b2a41', lineWidth: 2 },
+          };
+        },
+        encode: { x: [1, 2], y: 0 },
+      },
+    ],
+  });
+  const svg = chart.renderToSVGString();
+  chart.dispose();
+  return svg;
+}
