@@ -1,12 +1,30 @@
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { commandsIn } from './admin/cli/admin-command.js';
 import { runProgram } from './admin/cli/run-program.js';
 import { ServiceHost } from './admin/cli/service-host.js';
+import type { Composition } from './admin/cli/service-host.js';
 import { AppModule, FEATURES } from './app.module.js';
+import { fastifyAdapter, setUpApp } from './app.setup.js';
 
 /** How long ending may take, in milliseconds: a link to nowhere must not keep the command. */
 const END_WITHIN = 15_000;
 
-const host = new ServiceHost((config, url) => AppModule.forCommands(config, url));
+const composition: Composition = {
+  module: (config, url) => AppModule.forCommands(config, url),
+  async listen(config, url) {
+    const module = AppModule.forCommands({ ...config, logLevel: 'silent' }, url);
+    const app = await NestFactory.create<NestFastifyApplication>(module, fastifyAdapter(config), {
+      logger: false,
+      abortOnError: false,
+    });
+    await setUpApp(app, config);
+    await app.listen(0, '127.0.0.1');
+    return app;
+  },
+};
+
+const host = new ServiceHost(composition);
 
 async function end(code: number): Promise<never> {
   setTimeout(() => process.exit(1), END_WITHIN).unref();
@@ -23,4 +41,4 @@ process.on('SIGTERM', () => void end(143));
 // Whoever read the results has had enough of them, as `head` has.
 process.stdout.on('error', () => void end(0));
 
-await end(await runProgram(process.argv.slice(2), commandsIn(FEATURES), host));
+await end(await runProgram(process.argv.slice(2), commandsIn(FEATURES), { host, features: FEATURES }));

@@ -22,7 +22,6 @@ import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
 import { DEFAULT_LIMIT } from '../common/page-query.dto.js';
 import { LoginEnder } from '../tokens/login-ender.service.js';
 import { AccountStore } from '../users/account.store.js';
-import type { User } from '../users/user.entity.js';
 import { UserService } from '../users/user.service.js';
 import { USER_ERRORS } from '../users/users.errors.js';
 import {
@@ -33,6 +32,7 @@ import {
   RevokedDto,
   UserChangeDto,
 } from './admin.dto.js';
+import { adminUserView } from './admin-user.view.js';
 import { refuseNothing } from './refuse-nothing.js';
 import { UserChanges } from './user-changes.service.js';
 
@@ -54,7 +54,7 @@ export class AdminUsersController {
   @ApiOkResponse({ type: AdminUsersDto })
   async list(@Query() { query, limit, cursor }: AdminUsersQueryDto): Promise<AdminUsersDto> {
     const { users, next_cursor } = await this.accounts.page(limit ?? DEFAULT_LIMIT, cursor, query);
-    return { users: users.map(viewOf), next_cursor };
+    return { users: users.map(adminUserView), next_cursor };
   }
 
   @Post()
@@ -66,7 +66,7 @@ export class AdminUsersController {
     @CurrentPrincipal() { userId }: Principal,
     @Body() body: NewUserDto,
   ): Promise<AdminUserDto> {
-    return viewOf(await this.users.create(body, originOf(request), userId));
+    return adminUserView(await this.users.create(body, originOf(request), userId));
   }
 
   @Patch(':id')
@@ -87,7 +87,7 @@ export class AdminUsersController {
     @Body() body: UserChangeDto,
   ): Promise<AdminUserDto> {
     refuseNothing(body, 'role', 'disabled', 'email', 'password');
-    return viewOf(await this.changes.change(id, body, originOf(request), actorId));
+    return adminUserView(await this.changes.change(id, body, originOf(request), actorId));
   }
 
   @Post(':id/revoke')
@@ -113,16 +113,4 @@ export class AdminUsersController {
       ),
     };
   }
-}
-
-function viewOf(user: User): AdminUserDto {
-  return {
-    id: user.id,
-    username: user.username,
-    role: user.role,
-    email: user.email,
-    disabled: user.disabledAt !== null,
-    external_id: user.externalId,
-    created_at: user.createdAt,
-  };
 }

@@ -55,8 +55,8 @@ export class AuditVerifier {
     if (pass === 'moved') throw new Error('the audit trail keeps being cleaned up: try again');
     const { seals, events, newest, findings } = pass;
     findings.push(...(await this.end(newest, head)));
-    const { count: unsealed, age } = await this.store.above(newest?.lastId ?? '0');
-    if ((age ?? 0) > LATE) findings.push(find.unsealed(unsealed, newest));
+    const { count: unsealed, late } = await this.unsealed(newest);
+    findings.push(...late);
     return {
       intact: findings.every(({ kind }) => kind === 'unsealed'),
       seals,
@@ -65,6 +65,21 @@ export class AuditVerifier {
       unsealed,
       findings: findings.slice(0, MAX_FINDINGS),
     };
+  }
+
+  /** What can be said at once: whether the end of the chain is ours, is where it was, and is up to date. */
+  async verifyEnd(): Promise<Finding[]> {
+    const newest = await this.store.newest();
+    const forged =
+      newest !== undefined && checkSeal(newest, this.keys) === 'wrong' ? [find.forged(newest)] : [];
+    return [...forged, ...(await this.end(newest, undefined)), ...(await this.unsealed(newest)).late];
+  }
+
+  private async unsealed(
+    newest: Seal | undefined,
+  ): Promise<{ readonly count: number; readonly late: Finding[] }> {
+    const { count, age } = await this.store.above(newest?.lastId ?? '0');
+    return { count, late: (age ?? 0) > LATE ? [find.unsealed(count, newest)] : [] };
   }
 
   private async walk(onEvents: (count: number) => void): Promise<Pass | 'moved'> {

@@ -1,5 +1,6 @@
 import { DataSource } from 'typeorm';
 import type { DataSourceOptions, QueryRunner } from 'typeorm';
+import { dataSourceOptions } from './data-source-options.js';
 
 /** Any constant does, as long as all nodes use the same. */
 const MIGRATION_LOCK = 7_264_001;
@@ -20,6 +21,23 @@ export async function migrate(dataSource: DataSource): Promise<void> {
     await own.runMigrations();
     await runner.query(`SELECT pg_advisory_unlock(${MIGRATION_LOCK})`);
     await runner.release();
+  } finally {
+    await own.destroy();
+  }
+}
+
+/** The names of the migrations that the next start applies. Only looks, also into an empty database. */
+export async function pendingMigrations(url: string): Promise<string[]> {
+  const own = await new DataSource(dataSourceOptions(url)).initialize();
+  try {
+    const [table] = (await own.query(`SELECT to_regclass('migrations') AS name`)) as {
+      name: string | null;
+    }[];
+    const rows = table?.name ? ((await own.query('SELECT name FROM migrations')) as { name: string }[]) : [];
+    const applied = new Set(rows.map(({ name }) => name));
+    return own.migrations
+      .map((migration) => migration.name ?? migration.constructor.name)
+      .filter((name) => !applied.has(name));
   } finally {
     await own.destroy();
   }

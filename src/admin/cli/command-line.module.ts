@@ -1,9 +1,30 @@
 import { Module } from '@nestjs/common';
+import { AuditModule } from '../../audit/audit.module.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
 import { UsersModule } from '../../users/users.module.js';
+import { AdminModule } from '../admin.module.js';
+import { AuditCommand } from './audit.command.js';
+import { DoctorCommand } from './doctor/doctor.command.js';
+import { ServiceChecks } from './doctor/service.checks.js';
+import { FindUser } from './find-user.js';
 import { ImportCommand } from './import.command.js';
 import { KeysCommand } from './keys.command.js';
+import { TokensCommand } from './tokens.command.js';
+import { UsersCommand } from './users.command.js';
 
-/** The commands over users, tokens, keys and audit; other features bring their own. */
-@Module({ imports: [TokensModule, UsersModule], providers: [ImportCommand, KeysCommand] })
+/** The commands over users, tokens, keys, audit and the import, and the doctor; other features bring their own. */
+@Module({
+  imports: [AdminModule, AuditModule, TokensModule, UsersModule],
+  providers: [
+    AuditCommand,
+    DoctorCommand,
+    FindUser,
+    ImportCommand,
+    KeysCommand,
+    ServiceChecks,
+    TokensCommand,
+    UsersCommand,
+  ],
+  exports: [FindUser],
+})
 export class CommandLineModule {}

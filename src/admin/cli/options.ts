@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+import { isEmail } from 'class-validator';
 import { InvalidArgumentError } from 'commander';
 
 /** For commander: a whole number within the bounds. */
@@ -29,8 +31,27 @@ const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 };
 
 /** For commander: a UUID. */
 export function uuid(text: string): string {
-  if (!/^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i.test(text)) {
-    throw new InvalidArgumentError('It takes a UUID.');
-  }
+  if (!isUuid(text)) throw new InvalidArgumentError('It takes a UUID.');
   return text.toLowerCase();
+}
+
+export function isUuid(text: string): boolean {
+  return /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i.test(text);
+}
+
+/** For commander: an IPv4 or IPv6 address. */
+export function address(text: string): string {
+  if (isIP(text) === 0) throw new InvalidArgumentError('It takes an IP address.');
+  return text;
+}
+
+/** For commander: where mail goes to. */
+export function mailAddress(text: string): string {
+  if (!isEmail(text) || text.length > 254) throw new InvalidArgumentError('It takes a mail address.');
+  return text;
+}
+
+/** For commander: an option that may be repeated. */
+export function gathered(one: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), one];
 }

@@ -1,9 +1,9 @@
+import type { Type } from '@nestjs/common';
 import { Command, CommanderError } from 'commander';
 import { Problem } from '../../common/problem.js';
 import { ConfigurationError } from '../../config/configuration-error.js';
 import { KeyRingError } from '../../tokens/key-ring.errors.js';
-import type { AdminCommandClass, Run } from './admin-command.js';
-import type { ServiceHost } from './service-host.js';
+import type { AdminCommandClass, Run, Surroundings } from './admin-command.js';
 import { Terminal } from './terminal.js';
 
 /** What a run ends with. */
@@ -27,18 +27,25 @@ Exit codes: 0 done, 1 failed, 2 not understood, 78 the configuration does not al
 export async function runProgram(
   args: readonly string[],
   commands: readonly AdminCommandClass[],
-  host: ServiceHost,
+  { host, features }: Omit<Surroundings, 'run'>,
 ): Promise<number> {
   let code: number = EXIT.done;
   const program = newProgram();
   const runner =
-    <T>(type: AdminCommandClass<T>): Run<T> =>
+    <T>(command: () => Promise<T>): Run<T> =>
     (work) =>
     async (...typed) => {
       const terminal = new Terminal(program.opts<{ json?: boolean }>().json === true);
-      code = (await work(await host.get(type as never), terminal, ...typed)) ?? EXIT.done;
+      code = (await work(await command(), terminal, ...typed)) ?? EXIT.done;
     };
-  for (const command of commands) command.describe(program, runner(command));
+  const surroundings = { host, features, run: runner(async () => undefined) };
+  for (const command of commands) {
+    command.describe(
+      program,
+      runner(() => host.get(command as Type<unknown>)),
+      surroundings,
+    );
+  }
   try {
     await program.parseAsync([...args], { from: 'user' });
   } catch (error) {

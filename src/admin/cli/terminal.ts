@@ -58,6 +58,11 @@ export class Terminal {
     if (text !== '' && !this.streams.stdout.write(text)) await once(this.streams.stdout, 'drain');
   }
 
+  /** Where a list that was cut short goes on. */
+  more(cursor: string | null): void {
+    if (cursor !== null) this.note(`There is more: --cursor ${cursor}`);
+  }
+
   /** For the person at the terminal, never part of a result. */
   note(line: string): void {
     this.streams.stderr.write(`${line}\n`);

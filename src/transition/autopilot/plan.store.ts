@@ -66,7 +66,7 @@ export class PlanStore {
     why: string,
     base: PlanBase,
     rolloutVersion: number,
-    by: { readonly actorId: string; readonly origin: Origin },
+    by: { readonly actorId: string | undefined; readonly origin: Origin },
   ): Promise<Plan> {
     const { enabled, steps, minRequests, maxFalseAlarm, tolerance, drainOnRollback } = settings;
     const values = [enabled, JSON.stringify(steps), minRequests, maxFalseAlarm, tolerance, drainOnRollback];

@@ -55,7 +55,10 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
   }
 
   onModuleInit(): void {
-    const fastify = this.host.httpAdapter.getInstance<FastifyInstance>();
+    // On the command line there are no requests to record.
+    const { httpAdapter } = this.host as { httpAdapter: HttpAdapterHost['httpAdapter'] | null | undefined };
+    if (!httpAdapter) return;
+    const fastify = httpAdapter.getInstance<FastifyInstance>();
     fastify.addHook('onResponse', (request, reply, done) => {
       this.record(request, reply);
       done();

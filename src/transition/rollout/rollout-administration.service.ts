@@ -14,7 +14,8 @@ import type { Current } from './rollout.store.js';
 
 /** Whose request it is. */
 export interface Administrator {
-  readonly actorId: string;
+  /** Undefined on the command line. */
+  readonly actorId: string | undefined;
   readonly origin: Origin;
 }
 

@@ -1,5 +1,6 @@
 import { Global, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { CommandLineModule } from '../../admin/cli/command-line.module.js';
 import { AuditModule } from '../../audit/audit.module.js';
 import { TOKEN_ELIGIBILITY } from '../../auth/token-eligibility.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
@@ -7,6 +8,7 @@ import { RolloutAdministration } from './rollout-administration.service.js';
 import { RolloutFlag } from './rollout-flag.js';
 import { RolloutHistoryStore } from './rollout-history.store.js';
 import { RolloutVersion } from './rollout-version.entity.js';
+import { RolloutCommand } from './rollout.command.js';
 import { RolloutController } from './rollout.controller.js';
 import { Rollout } from './rollout.service.js';
 import { RolloutStore } from './rollout.store.js';
@@ -14,11 +16,12 @@ import { RolloutStore } from './rollout.store.js';
 /** Global, so that `auth` finds who may have tokens without knowing of the rollout. */
 @Global()
 @Module({
-  imports: [AuditModule, TokensModule, TypeOrmModule.forFeature([RolloutVersion])],
+  imports: [AuditModule, CommandLineModule, TokensModule, TypeOrmModule.forFeature([RolloutVersion])],
   controllers: [RolloutController],
   providers: [
     Rollout,
     RolloutAdministration,
+    RolloutCommand,
     RolloutFlag,
     RolloutHistoryStore,
     RolloutStore,

@@ -60,7 +60,7 @@ describe('the administrators’ command line', () => {
   });
   afterEach(() => vi.restoreAllMocks());
 
-  const run = (...args: string[]) => runProgram(args, commandsIn([House]), host);
+  const run = (...args: string[]) => runProgram(args, commandsIn([House]), { host, features: [House] });
 
   it('finds the commands among the providers of imported modules, each once', () => {
     expect(commandsIn([House, Cellar, { module: House }])).toEqual([Lamp]);

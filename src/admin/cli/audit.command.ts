@@ -1,0 +1,168 @@
+import { open } from 'node:fs/promises';
+import { InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
+import { AUDIT_EVENTS, AuditLog } from '../../audit/audit-log.store.js';
+import type { AuditEventName, AuditFilter } from '../../audit/audit-log.store.js';
+import { AuditVerifier } from '../../audit/audit-verifier.service.js';
+import type { Verification } from '../../audit/audit-verifier.service.js';
+import { NotedHead } from '../../audit/noted-head.js';
+import type { Head } from '../../audit/noted-head.js';
+import { SealStore } from '../../audit/seal.store.js';
+import { AdminCommand } from './admin-command.js';
+import type { Run } from './admin-command.js';
+import { collect, DEFAULT_SHOWN, MAX_SHOWN } from './collect.js';
+import { FindUser } from './find-user.js';
+import { moment, wholeNumber } from './options.js';
+import type { Terminal } from './terminal.js';
+
+interface FilterOptions {
+  readonly user?: string;
+  readonly event?: AuditEventName;
+  readonly since?: Date;
+  readonly until?: Date;
+}
+
+interface ListOptions extends FilterOptions {
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+interface VerifyOptions {
+  readonly head?: Head;
+  readonly accept?: boolean;
+}
+
+const VERIFY_HELP = `
+Exit code 1 means that something was changed, removed or inserted. Who controls the database can also cut off the
+newest events with their seals: that shows by what was noted under DATA_DIR of a node, or by an end of the chain that
+you kept elsewhere:
+  npm run -s admin -- audit verify --json | jq -r '.head | "\\(.id):\\(.hash)"' > head.txt
+  npm run admin -- audit verify --head "$(cat head.txt)"
+After a restore of an older backup the end that was noted is gone for a good reason: --accept, and restart the nodes.`;
+
+const EXPORT_HELP = `
+One event on each line, the oldest first:
+  npm run -s admin -- audit export --since 30d > audit.jsonl
+  npm run admin -- audit export --event revoke --output revokes.jsonl`;
+
+@AdminCommand()
+export class AuditCommand {
+  constructor(
+    private readonly log: AuditLog,
+    private readonly verifier: AuditVerifier,
+    private readonly seals: SealStore,
+    private readonly noted: NotedHead,
+    private readonly find: FindUser,
+  ) {}
+
+  static describe(program: Command, run: Run<AuditCommand>): void {
+    const audit = program
+      .command('audit')
+      .description('what happened, and whether the record of it is whole');
+    const filtered = (command: Command) =>
+      command
+        .option('--user <user>', 'about that user: name or id')
+        .addOption(program.createOption('--event <event>', 'only these').choices(AUDIT_EVENTS))
+        .option('--since <time>', 'from a time on, or from so long ago (15m, 12h, 30d)', moment)
+        .option('--until <time>', 'before a time', moment);
+    filtered(audit.command('list').description('list security events, the newest first'))
+      .option('--limit <n>', 'how many', wholeNumber(1, MAX_SHOWN), DEFAULT_SHOWN)
+      .option('--cursor <cursor>', 'the next_cursor of an earlier list')
+      .action(run((command, terminal, options: ListOptions) => command.list(terminal, options)));
+    audit
+      .command('verify')
+      .description('find out whether the audit trail was tampered with')
+      .option('--head <seal:hash>', 'an end of the chain that was noted earlier', headOf)
+      .option('--accept', 'note the end that the chain has now, in place of one that is gone')
+      .addHelpText('after', VERIFY_HELP)
+      .action(run((command, terminal, options: VerifyOptions) => command.verify(terminal, options)));
+    filtered(audit.command('export').description('write events as JSON lines'))
+      .option('--output <file>', 'a new file, for its owner alone; otherwise stdout')
+      .addHelpText('after', EXPORT_HELP)
+      .action(
+        run((command, terminal, options: FilterOptions & { output?: string }) =>
+          command.export(terminal, options),
+        ),
+      );
+  }
+
+  private async list(terminal: Terminal, { limit, cursor, ...options }: ListOptions): Promise<void> {
+    const filter = await this.filter(options);
+    const { entries, next_cursor } = await collect(limit, cursor, async (size, after) => {
+      const page = await this.log.page(filter, size, after);
+      return { entries: page.events, next_cursor: page.next_cursor };
+    });
+    if (terminal.json) return terminal.result({ events: entries, next_cursor }, () => []);
+    await terminal.table(entries, [
+      'id',
+      'at',
+      'event',
+      'cause',
+      'user_id',
+      'actor_id',
+      'ip',
+      'count',
+      'detail',
+    ]);
+    terminal.more(next_cursor);
+  }
+
+  private async verify(terminal: Terminal, { head, accept }: VerifyOptions): Promise<number> {
+    const newest = accept === true ? await this.seals.newest() : undefined;
+    if (newest !== undefined) await this.noted.note(newest);
+    const progress = await terminal.progress('events', await this.seals.sealedEvents());
+    const verification = await this.verifier
+      .verify(head, (count) => progress.advance(count))
+      .finally(() => progress.stop());
+    await terminal.result(verification, () => linesOf(verification));
+    return verification.intact ? 0 : 1;
+  }
+
+  private async export(
+    terminal: Terminal,
+    options: FilterOptions & { readonly output?: string },
+  ): Promise<void> {
+    const filter = await this.filter(options);
+    const file = options.output === undefined ? undefined : await open(options.output, 'wx', 0o600);
+    const progress = await terminal.progress('events', 0);
+    let count = 0;
+    try {
+      for await (const events of this.log.pages(filter)) {
+        const lines = events.map((event) => `${JSON.stringify(event)}\n`).join('');
+        if (file === undefined) await terminal.write(lines);
+        else await file.write(lines);
+        count += events.length;
+        progress.advance(events.length);
+      }
+      await file?.sync();
+    } finally {
+      progress.stop();
+      await file?.close();
+    }
+    terminal.note(`${count} events exported`);
+  }
+
+  private async filter({ user, event, since, until }: FilterOptions): Promise<AuditFilter> {
+    const userId = user === undefined ? undefined : (await this.find.named(user)).id;
+    return { userId, event, since, until };
+  }
+}
+
+function headOf(text: string): Head {
+  const [, id, hash] = /^(\d{1,18}):([0-9a-f]{64})$/.exec(text.trim()) ?? [];
+  if (id === undefined || hash === undefined)
+    throw new InvalidArgumentError('It takes a number, a colon and 64 hexadecimal digits.');
+  return { id, hash };
+}
+
+function linesOf({ intact, seals, events, head, unsealed, findings }: Verification): string[] {
+  const found = findings.map(({ kind, first_id, last_id, message }) => {
+    const range = first_id === null ? '' : ` (ids ${first_id} to ${last_id ?? 'now'})`;
+    return `${kind.padEnd(11)} ${message}${range}`;
+  });
+  const end = head === null ? 'there is no seal yet' : `the chain ends with ${head.id}:${head.hash}`;
+  return [
+    ...found,
+    `${intact ? 'intact' : 'NOT INTACT'}: ${events} events in ${seals} seals, ${unsealed} not sealed yet; ${end}`,
+  ];
+}

@@ -1,0 +1,96 @@
+import pg from 'pg';
+import type { Config } from '../../../config/config.js';
+import { pendingMigrations } from '../../../database/migrate.js';
+import { poolSizeOf } from '../../../database/data-source-options.js';
+import { examined, fail, ok, warn } from './doctor-check.js';
+import type { Finding } from './doctor-check.js';
+
+const OLDEST = 150_000;
+
+const ASK = `
+  SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS name,
+    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int AS connections,
+    current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS commits,
+    extract(epoch FROM clock_timestamp())::float8 * 1000 AS now`;
+
+interface Answer {
+  readonly version: number;
+  readonly name: string;
+  readonly connections: number;
+  readonly fsync: string;
+  readonly commits: string;
+  readonly now: number;
+}
+
+/** What breaks on the way to the database or in it. Changes nothing there, and applies no migration. */
+export async function databaseChecks(url: string, { clockTolerance, workers }: Config): Promise<Finding[]> {
+  return examined('database', 'check DATABASE_URL, and that PostgreSQL runs and lets us in', async () => {
+    const client = new pg.Client({
+      connectionString: url,
+      connectionTimeoutMillis: 5_000,
+      query_timeout: 5_000,
+    });
+    await client.connect();
+    try {
+      await client.query('SELECT 1');
+      const sent = Date.now();
+      const { rows } = await client.query<Answer>(ASK);
+      const answer = rows[0]!;
+      const skew = (answer.now - (sent + Date.now()) / 2) / 1000;
+      return [
+        version(answer),
+        connections(answer, workers),
+        durability(answer),
+        clock(skew, clockTolerance),
+        await migrations(url),
+      ];
+    } finally {
+      await client.end();
+    }
+  });
+}
+
+function version({ version: number, name }: Answer): Finding {
+  return number < OLDEST
+    ? fail('database', `PostgreSQL ${name} is too old`, 'PostgreSQL 15 or newer is needed')
+    : ok('database', `PostgreSQL ${name}`);
+}
+
+function connections({ connections: all }: Answer, workers: number): Finding {
+  // Each worker follows the revocations over one more.
+  const each = workers * (poolSizeOf(workers) + 1);
+  const nodes = Math.floor(all / each);
+  const message = `max_connections lets in ${nodes} nodes of ${each} connections each`;
+  if (nodes < 1) return fail('connections', message, 'raise max_connections');
+  return nodes < 2
+    ? warn('connections', message, 'raise max_connections: while nodes are replaced there is one more')
+    : ok('connections', message);
+}
+
+function durability({ fsync, commits }: Answer): Finding {
+  return fsync === 'on' && commits !== 'off'
+    ? ok('durability', 'what is committed stays')
+    : fail(
+        'durability',
+        `fsync is ${fsync}, synchronous_commit is ${commits}: a crash brings back logins that were revoked`,
+        'turn both on',
+      );
+}
+
+function clock(skew: number, tolerance: number): Finding {
+  const message = `this machine is ${Math.abs(skew).toFixed(2)} s ${skew > 0 ? 'behind' : 'ahead of'} the database`;
+  const advice = 'let both follow the same time servers (NTP): other services judge exp by their own clocks';
+  if (Math.abs(skew) > Math.max(tolerance, 1)) return fail('clock', message, advice);
+  return Math.abs(skew) > 1 ? warn('clock', message, advice) : ok('clock', message);
+}
+
+async function migrations(url: string): Promise<Finding> {
+  const pending = await pendingMigrations(url);
+  return pending.length === 0
+    ? ok('migrations', 'none is pending')
+    : warn(
+        'migrations',
+        `${pending.length} pending: ${pending.join(', ')}`,
+        'the next start of a node applies them; take a backup first',
+      );
+}

@@ -1,0 +1,117 @@
+import { InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
+import { CONFIG } from '../../../config/config.js';
+import type { Config } from '../../../config/config.js';
+import { ISSUER } from '../../../tokens/issuer.js';
+import { KeyRing } from '../../../tokens/key-ring.service.js';
+import { AdminCommand } from '../admin-command.js';
+import type { Run, Surroundings } from '../admin-command.js';
+import type { ServiceHost } from '../service-host.js';
+import type { Terminal } from '../terminal.js';
+import { databaseChecks } from './database.checks.js';
+import { checksIn, examined, fail, messageOf, warn } from './doctor-check.js';
+import type { Finding } from './doctor-check.js';
+import { mailChecks } from './mail.checks.js';
+import { isUp, jwksChecks, proxyChecks } from './network.checks.js';
+import { settingsChecks } from './settings.checks.js';
+
+const HELP = `
+Exit code 1 when something is wrong; warnings alone are 0. The proxy is checked by sending an X-Forwarded-For of its
+own to --url, or to the node at HOST and PORT, or else to one that is started for it:
+  npm run admin -- doctor --url https://api.example.com
+  npm run -s admin -- doctor --json | jq -e '.ok'`;
+
+/** Looks for what breaks deployments. Works where the service does not start, and then says why. */
+@AdminCommand()
+export class DoctorCommand {
+  static describe(program: Command, _run: Run<DoctorCommand>, { host, features, run }: Surroundings): void {
+    program
+      .command('doctor')
+      .description('find what would break this deployment, and what to do about it')
+      .option('--url <url>', 'where clients reach the service', baseUrl)
+      .addHelpText('after', HELP)
+      .action(run((_nothing, terminal, { url }: { url?: string }) => examine(terminal, host, features, url)));
+  }
+}
+
+/** Throws ConfigurationError where the settings alone do not allow a start. */
+async function examine(
+  terminal: Terminal,
+  host: ServiceHost,
+  features: readonly unknown[],
+  url: string | undefined,
+): Promise<number> {
+  const { config } = host;
+  const findings: Finding[] = [];
+  const report = async (found: Promise<Finding[]>) => {
+    for (const finding of await found) {
+      findings.push(finding);
+      if (!terminal.json) await terminal.write(`${lineOf(finding)}\n`);
+    }
+  };
+  await report(settingsChecks(config));
+  await report(mailChecks(config));
+  await report(
+    examined('database', 'look into DATA_DIR/postgres.log', async () =>
+      databaseChecks(await host.databaseUrl(), config),
+    ),
+  );
+  if (findings.some(({ check, level }) => check === 'database' && level === 'fail')) {
+    await report(Promise.resolve([skipped('the database cannot be used')]));
+  } else if (findings.some(({ check, level }) => check === 'migrations' && level !== 'ok')) {
+    await report(Promise.resolve([skipped('migrations are pending, and the doctor applies none')]));
+  } else await service(host, features, config, url, report);
+  const ok = findings.every(({ level }) => level !== 'fail');
+  if (terminal.json) await terminal.result({ ok, checks: findings }, () => []);
+  return ok ? 0 : 1;
+}
+
+async function service(
+  host: ServiceHost,
+  features: readonly unknown[],
+  config: Config,
+  url: string | undefined,
+  report: (found: Promise<Finding[]>) => Promise<void>,
+): Promise<void> {
+  let target: string;
+  try {
+    target = url ?? (await runningNode(config)) ?? (await host.listen());
+    await host.get(CONFIG);
+  } catch (error) {
+    return report(Promise.resolve([fail('start', messageOf(error), 'a node would not start either')]));
+  }
+  for (const type of checksIn(features)) {
+    await report(
+      examined(type.name, 'look into the log of a node', async () => (await host.get(type)).examine()),
+    );
+  }
+  const issuer = await host.get<string>(ISSUER);
+  const current = (await (await host.get(KeyRing)).list()).find(({ state }) => state === 'current');
+  await report(jwksChecks(issuer, current?.kid ?? '', config));
+  await report(proxyChecks(target, config));
+}
+
+/** At HOST and PORT, if one answers there. */
+async function runningNode({ host, port }: Config): Promise<string | undefined> {
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return port !== 0 && (await isUp(url)) ? url : undefined;
+}
+
+function skipped(why: string): Finding {
+  return warn(
+    'service',
+    `keys, audit, JWKS and proxy were not looked at: ${why}`,
+    'solve that, then ask again',
+  );
+}
+
+function lineOf({ check, level, message, advice }: Finding): string {
+  const todo = advice === undefined ? '' : `\n                      -> ${advice}`;
+  return `${level.padEnd(4)}  ${check.padEnd(14)}  ${message}${todo}`;
+}
+
+function baseUrl(text: string): string {
+  if (!/^https?:\/\/[^\s@]+$/.test(text) || !URL.canParse(text))
+    throw new InvalidArgumentError('It takes an http or https URL.');
+  return text;
+}

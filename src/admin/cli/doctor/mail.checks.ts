@@ -1,0 +1,37 @@
+import { createTransport } from 'nodemailer';
+import type { Config } from '../../../config/config.js';
+import { examined, ok, warn } from './doctor-check.js';
+import type { Finding } from './doctor-check.js';
+
+/** Connects to the mail server, and logs in there; sends nothing. */
+export async function mailChecks({ smtpUrl, mailFrom, dataDir }: Config): Promise<Finding[]> {
+  if (smtpUrl === undefined) {
+    const where = `mail is written as files under ${dataDir}/mail`;
+    return [
+      warn(
+        'mail',
+        `no SMTP_URL: ${where}`,
+        'set SMTP_URL and MAIL_FROM before users are to be told anything',
+      ),
+    ];
+  }
+  const findings = await examined(
+    'mail',
+    'check SMTP_URL, its name and password, and the firewall',
+    async () => {
+      const transport = createTransport(smtpUrl, {
+        connectionTimeout: 8_000,
+        greetingTimeout: 8_000,
+      } as object);
+      try {
+        await transport.verify();
+        return [ok('mail', 'the mail server takes us')];
+      } finally {
+        transport.close();
+      }
+    },
+  );
+  if (mailFrom === undefined)
+    findings.push(warn('mail_from', 'no MAIL_FROM: servers refuse mail of nobody', 'set MAIL_FROM'));
+  return findings;
+}

@@ -1,0 +1,88 @@
+import { randomUUID } from 'node:crypto';
+import { Inject } from '@nestjs/common';
+import { AuditVerifier } from '../../../audit/audit-verifier.service.js';
+import { CONFIG } from '../../../config/config.js';
+import type { Config } from '../../../config/config.js';
+import { ISSUER } from '../../../tokens/issuer.js';
+import { KeyRing } from '../../../tokens/key-ring.service.js';
+import { RevocationFeed } from '../../../tokens/revocation-feed.js';
+import { UserStore } from '../../../users/user.store.js';
+import { DoctorCheck, fail, ok, warn } from './doctor-check.js';
+import type { Examination, Finding } from './doctor-check.js';
+
+/** Bytes: nginx, Apache and most load balancers take a line of 8 kB, some a whole head of that. */
+const HEADER_LIMIT = 8_000;
+const GENEROUS = 4_000;
+
+/** Days. */
+const OLD_KEY = 180;
+
+/** What the service itself finds on its database. */
+@DoctorCheck()
+export class ServiceChecks implements Examination {
+  constructor(
+    private readonly ring: KeyRing,
+    private readonly feed: RevocationFeed,
+    private readonly users: UserStore,
+    private readonly audit: AuditVerifier,
+    @Inject(ISSUER) private readonly issuer: string,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  async examine(): Promise<Finding[]> {
+    return [await this.keys(), await this.tokenSize(), await this.admins(), ...(await this.trail())];
+  }
+
+  private async keys(): Promise<Finding> {
+    const keys = await this.ring.list();
+    const current = keys.find(({ state }) => state === 'current');
+    if (current === undefined || !this.ring.canSign(this.feed.now()))
+      return fail(
+        'keys',
+        'there is no key that this node can sign with',
+        'npm run admin -- keys list; check JWT_SECRET',
+      );
+    const days = Math.floor((this.feed.now() - Date.parse(current.promote_at)) / 86_400_000);
+    return days > OLD_KEY
+      ? warn('keys', `the current key has signed for ${days} days`, 'npm run admin -- keys rotate')
+      : ok('keys', `${current.kid} signs, ${keys.filter(({ state }) => state === 'next').length} ripening`);
+  }
+
+  private async tokenSize(): Promise<Finding> {
+    const now = this.feed.now();
+    const ids = { sub: randomUUID(), sid: randomUUID(), jti: randomUUID() };
+    const seconds = Math.floor(now / 1000);
+    // Long expired: whoever sees it has nothing.
+    const claims = {
+      iss: this.issuer,
+      aud: this.config.jwtAudience,
+      role: 'admin',
+      ...ids,
+      iat: seconds,
+      exp: 1,
+    };
+    const size = `Authorization: Bearer ${await this.ring.sign(claims, now)}`.length;
+    const advice = 'shorten JWT_ISSUER and JWT_AUDIENCE, or set RSA_MODULUS_BITS=2048 and rotate the key';
+    if (size > HEADER_LIMIT)
+      return fail('token_size', `${size} bytes in the header: proxies refuse it`, advice);
+    return size > GENEROUS
+      ? warn('token_size', `${size} bytes in the header leave little room for cookies`, advice)
+      : ok('token_size', `${size} bytes in the header, of 8 kB that proxies take`);
+  }
+
+  private async admins(): Promise<Finding> {
+    return (await this.users.adminExists())
+      ? ok('admins', 'there is an active administrator')
+      : warn('admins', 'there is no active administrator', 'npm run admin -- users create NAME --role admin');
+  }
+
+  private async trail(): Promise<Finding[]> {
+    const findings = await this.audit.verifyEnd();
+    if (findings.length === 0) return [ok('audit', 'the end of the trail is sealed and as it was')];
+    return findings.map(({ kind, message }) =>
+      kind === 'unsealed'
+        ? warn('audit', message, 'start a node, or look into its log')
+        : fail('audit', message, 'npm run admin -- audit verify'),
+    );
+  }
+}

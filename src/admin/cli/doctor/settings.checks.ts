@@ -1,0 +1,138 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from '../../../config/config.js';
+import { configWarnings } from '../../../config/config-warnings.js';
+import { isStrongSecret } from '../../../config/secret-strength.js';
+import { fail, ok, warn } from './doctor-check.js';
+import type { Finding } from './doctor-check.js';
+
+const SHORT_SECRET = 16;
+const GENEROUS = 1_000;
+
+/** What the environment alone tells. */
+export async function settingsChecks(config: Config): Promise<Finding[]> {
+  return [
+    ...secrets(config),
+    ...(await files(config)),
+    ...cookies(config),
+    ...limits(config),
+    ...configWarnings(config)
+      .filter((line) => !line.startsWith('JWT_SECRET'))
+      .map((line) => warn('settings', line, 'see .env.example')),
+  ];
+}
+
+function secrets({ jwtSecret, jwtSecretPrevious, sessionSecret }: Config): Finding[] {
+  const findings = [
+    isStrongSecret(jwtSecret)
+      ? ok('jwt_secret', 'long enough, and no placeholder')
+      : warn(
+          'jwt_secret',
+          'JWT_SECRET is short or a placeholder: anyone can guess it',
+          'make one: openssl rand -base64 48; the present one becomes JWT_SECRET_PREVIOUS',
+        ),
+  ];
+  if (jwtSecretPrevious === jwtSecret)
+    findings.push(
+      warn('jwt_secret_previous', 'JWT_SECRET_PREVIOUS is JWT_SECRET', 'give the secret of before, or none'),
+    );
+  findings.push(
+    sessionSecret.length < SHORT_SECRET
+      ? warn(
+          'session_secret',
+          `SESSION_SECRET has fewer than ${SHORT_SECRET} characters`,
+          'replace it once no session is signed with it any more',
+        )
+      : ok('session_secret', 'long enough'),
+  );
+  return findings;
+}
+
+/** Everybody on the machine may read what is written here. */
+async function files({ dataDir, keysDir }: Config): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const [path, why] of [
+    [join(dataDir, 'secrets'), 'it holds JWT_SECRET'],
+    [join(dataDir, 'postgres.password'), 'it opens the embedded database'],
+  ] as const) {
+    const mode = await stat(path).then(
+      ({ mode: bits }) => bits,
+      () => 0,
+    );
+    if ((mode & 0o077) !== 0)
+      findings.push(fail('data_dir', `others may read ${path}, and ${why}`, `chmod go= ${path}`));
+  }
+  const keys = await stat(keysDir).catch(() => undefined);
+  if (keys !== undefined && (keys.mode & 0o022) !== 0)
+    findings.push(
+      fail(
+        'keys_dir',
+        `others may put keys into ${keysDir}`,
+        `chmod go-w ${keysDir}: what is there is imported`,
+      ),
+    );
+  return findings.length > 0 ? findings : [ok('files', 'nobody else can read secrets or place keys')];
+}
+
+function cookies({ jwtIssuer, corsOrigins, production }: Config): Finding[] {
+  const findings: Finding[] = [];
+  const issuer = jwtIssuer === undefined ? undefined : new URL(jwtIssuer);
+  if (issuer?.protocol === 'http:' && !isLocal(issuer.hostname))
+    findings.push(
+      fail(
+        'cookies',
+        'JWT_ISSUER is an http URL: browsers drop the cookie refresh_token, which is Secure, over http',
+        'terminate TLS in front of the service, and set JWT_ISSUER to the https URL',
+      ),
+    );
+  const elsewhere = corsOrigins.filter(
+    (origin) => issuer !== undefined && !isSameSite(new URL(origin), issuer),
+  );
+  if (elsewhere.length > 0)
+    findings.push(
+      warn(
+        'cookies',
+        `${elsewhere.join(', ')} may not be of the site of ${issuer!.origin}: its pages do not get the cookie, which is ` +
+          'SameSite=Strict',
+        'let them take the refresh token from the body, or serve both under one domain',
+      ),
+    );
+  if (findings.length === 0)
+    findings.push(
+      ok('cookies', `HttpOnly, SameSite, Secure${production ? '' : ' (sessions: in production)'}`),
+    );
+  return findings;
+}
+
+function limits({ authRateLimit, authRateWindow, trustProxy, host }: Config): Finding[] {
+  const perMinute = Math.round((authRateLimit * 60) / authRateWindow);
+  const findings = [
+    perMinute > GENEROUS
+      ? warn(
+          'rate_limit',
+          `${perMinute} calls a minute and address let passwords be guessed`,
+          'lower AUTH_RATE_LIMIT',
+        )
+      : ok('rate_limit', `${authRateLimit} calls in ${authRateWindow} s for each address and route`),
+  ];
+  if (trustProxy === undefined && !isLocal(host))
+    findings.push(
+      warn(
+        'trust_proxy',
+        `the service listens on ${host} and trusts no proxy`,
+        'behind a load balancer set TRUST_PROXY to its addresses: without it all clients share one limit',
+      ),
+    );
+  return findings;
+}
+
+export function isLocal(host: string): boolean {
+  return /^(?:localhost|127(?:\.\d+){3}|\[?::1\]?)$/.test(host);
+}
+
+/** By the last two labels: a guess without the list of public suffixes. */
+function isSameSite(one: URL, other: URL): boolean {
+  const site = ({ hostname }: URL) =>
+    /[a-z]/i.test(hostname) && !hostname.startsWith('[') ? hostname.split('.').slice(-2).join('.') : hostname;
+  return site(one) === site(other) && one.protocol === other.protocol;
+}

@@ -1,0 +1,127 @@
+import type { Command } from 'commander';
+import { canonicalAddress } from '../../limits/client-address.js';
+import { LoginEnder } from '../../tokens/login-ender.service.js';
+import { LoginListStore } from '../../tokens/login-list.store.js';
+import type { Role } from '../../users/user.entity.js';
+import { BulkRevocation } from '../bulk-revocation.service.js';
+import { AdminCommand } from './admin-command.js';
+import type { Run } from './admin-command.js';
+import { collect, DEFAULT_SHOWN, MAX_SHOWN } from './collect.js';
+import { CommandFailed } from './command-failed.js';
+import { FindUser } from './find-user.js';
+import { address, gathered, moment, uuid, wholeNumber } from './options.js';
+import type { Terminal } from './terminal.js';
+
+interface ListOptions {
+  readonly user?: string;
+  readonly ip?: string;
+  readonly active?: boolean;
+  readonly ended?: boolean;
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+interface RevokeOptions {
+  readonly user?: readonly string[];
+  readonly role?: Role;
+  readonly ip?: string;
+  readonly issuedBefore?: Date;
+}
+
+const REVOKE_HELP = `
+Either ids, or at least one filter; of several filters all must be true:
+  npm run admin -- tokens revoke 0b9f6c0e-8f1d-4f5e-9a53-0a6f0c3d2b11
+  npm run admin -- tokens revoke --user ada --user grace
+  npm run admin -- tokens revoke --issued-before 2h --ip 192.0.2.7`;
+
+@AdminCommand()
+export class TokensCommand {
+  constructor(
+    private readonly logins: LoginListStore,
+    private readonly ender: LoginEnder,
+    private readonly bulk: BulkRevocation,
+    private readonly find: FindUser,
+  ) {}
+
+  static describe(program: Command, run: Run<TokensCommand>): void {
+    const tokens = program.command('tokens').description('the logins by token, each on one device');
+    tokens
+      .command('list')
+      .description('list logins, the newest first')
+      .option('--user <user>', 'of that user: name or id')
+      .option('--ip <address>', 'last used from there', address)
+      .option('--active', 'only those that can be used')
+      .option('--ended', 'only those that have expired or been revoked')
+      .option('--limit <n>', 'how many', wholeNumber(1, MAX_SHOWN), DEFAULT_SHOWN)
+      .option('--cursor <cursor>', 'the next_cursor of an earlier list')
+      .action(run((command, terminal, options: ListOptions) => command.list(terminal, options)));
+    tokens
+      .command('revoke')
+      .description('end logins, on every node within a second')
+      .argument('[id...]', 'as "tokens list" shows them')
+      .option('--user <user>', 'of that user: name or id; may be repeated', gathered)
+      .addOption(program.createOption('--role <role>', 'of users with that role').choices(['user', 'admin']))
+      .option('--ip <address>', 'last used from there', address)
+      .option('--issued-before <time>', 'begun before a time, or so long ago (15m, 12h, 30d)', moment)
+      .addHelpText('after', REVOKE_HELP)
+      .action(
+        run((command, terminal, ids: string[], options: RevokeOptions) =>
+          command.revoke(terminal, ids.map(uuid), options),
+        ),
+      );
+  }
+
+  private async list(terminal: Terminal, options: ListOptions): Promise<void> {
+    const { user, ip, active, ended, limit, cursor } = options;
+    const filter = {
+      userId: user === undefined ? undefined : (await this.find.named(user)).id,
+      ip: canonicalAddress(ip),
+      active: active === ended ? undefined : active === true,
+    };
+    const { entries, next_cursor } = await collect(limit, cursor, async (size, after) => {
+      const page = await this.logins.page(filter, size, after);
+      return { entries: page.tokens, next_cursor: page.next_cursor };
+    });
+    if (terminal.json) return terminal.result({ tokens: entries, next_cursor }, () => []);
+    await terminal.table(entries, [
+      'id',
+      'username',
+      'state',
+      'created_at',
+      'last_used_at',
+      'ip',
+      'user_agent',
+    ]);
+    terminal.more(next_cursor);
+  }
+
+  private async revoke(terminal: Terminal, ids: readonly string[], options: RevokeOptions): Promise<void> {
+    const filtered = Object.keys(options).length > 0;
+    if (filtered === ids.length > 0) throw new CommandFailed('Give ids or filters: nothing was revoked');
+    const revoked = filtered ? await this.byFilter(terminal, options) : await this.byId(terminal, ids);
+    await terminal.result({ revoked }, () => [`${revoked} logins have ended`]);
+  }
+
+  private async byId(terminal: Terminal, ids: readonly string[]): Promise<number> {
+    for (const id of ids) {
+      if (!(await this.logins.exists(id)))
+        throw new CommandFailed(`There is no login ${id}: nothing was revoked`);
+    }
+    return this.ender.endSids(ids, 'revoke', 'revoke', terminal.origin);
+  }
+
+  private async byFilter(
+    terminal: Terminal,
+    { user, role, ip, issuedBefore }: RevokeOptions,
+  ): Promise<number> {
+    const userIds: string[] = [];
+    for (const name of user ?? []) userIds.push((await this.find.named(name)).id);
+    const filter = {
+      userIds: user === undefined ? undefined : userIds,
+      role,
+      ip: canonicalAddress(ip),
+      issuedBefore,
+    };
+    return this.bulk.revoke(filter, terminal.origin);
+  }
+}

@@ -1,0 +1,135 @@
+import type { Command } from 'commander';
+import { AdminCommand } from '../../admin/cli/admin-command.js';
+import type { Run } from '../../admin/cli/admin-command.js';
+import { collect, DEFAULT_SHOWN, MAX_SHOWN } from '../../admin/cli/collect.js';
+import { CommandFailed } from '../../admin/cli/command-failed.js';
+import { FindUser } from '../../admin/cli/find-user.js';
+import { moment, wholeNumber } from '../../admin/cli/options.js';
+import type { Terminal } from '../../admin/cli/terminal.js';
+import type { Role } from '../../users/user.entity.js';
+import { RolloutAdministration } from './rollout-administration.service.js';
+import { RolloutHistoryStore } from './rollout-history.store.js';
+import { PHASES } from './rollout-state.js';
+import type { Phase, RolloutState } from './rollout-state.js';
+import { stateView } from './rollout-view.js';
+
+const MAX_VERSION = 2_147_483_647;
+
+/** Of the options what was typed; false: its --no-. */
+interface Typed {
+  readonly phase?: Phase;
+  readonly percentage?: number;
+  readonly roles?: readonly Role[] | false;
+  readonly users?: readonly string[] | false;
+  readonly sunset?: Date | false;
+  readonly drain?: boolean;
+  readonly ifVersion?: number;
+}
+
+const SET_HELP = `
+What is not named stays as it is. Every node follows within a second:
+  npm run admin -- rollout set --phase gradual_rollout --percentage 10
+  npm run admin -- rollout set --phase deprecation_notice --sunset 2027-06-30T00:00:00Z
+  npm run admin -- rollout set --phase internal_beta --roles admin --users ada grace`;
+
+@AdminCommand()
+export class RolloutCommand {
+  constructor(
+    private readonly administration: RolloutAdministration,
+    private readonly versions: RolloutHistoryStore,
+    private readonly find: FindUser,
+  ) {}
+
+  static describe(program: Command, run: Run<RolloutCommand>): void {
+    const version = wholeNumber(1, MAX_VERSION);
+    const rollout = program
+      .command('rollout')
+      .description('how far the move from sessions to tokens has got');
+    rollout
+      .command('status')
+      .description('the state of the rollout')
+      .action(run((command, terminal) => command.status(terminal)));
+    rollout
+      .command('set')
+      .description('change the rollout')
+      .addOption(program.createOption('--phase <phase>').choices(PHASES))
+      .option('--percentage <n>', 'of all users', wholeNumber(0, 100))
+      .addOption(
+        program.createOption('--roles <role...>', 'the roles of the beta').choices(['user', 'admin']),
+      )
+      .option('--no-roles', 'no role')
+      .option('--users <user...>', 'the users of the beta: names or ids')
+      .option('--no-users', 'no user')
+      .option('--sunset <time>', 'when sessions end', moment)
+      .option('--no-sunset', 'sessions do not end')
+      .option('--drain', 'users who are not eligible go back to sessions at their next refresh')
+      .option('--no-drain', 'they stay with tokens')
+      .option('--if-version <n>', 'only if that is the version still', version)
+      .addHelpText('after', SET_HELP)
+      .action(run((command, terminal, options: Typed) => command.set(terminal, options)));
+    rollout
+      .command('rollback')
+      .description('go back to the previous state; again: one further back. Signs nobody out')
+      .option('--drain', 'users who are not eligible any more go back to sessions')
+      .option('--no-drain', 'they stay with tokens')
+      .option('--if-version <n>', 'only if that is the version still, so that a repeat is safe', version)
+      .action(run((command, terminal, options: Typed) => command.rollBack(terminal, options)));
+    rollout
+      .command('history')
+      .description('who changed what, when, the newest first')
+      .option('--limit <n>', 'how many', wholeNumber(1, MAX_SHOWN), DEFAULT_SHOWN)
+      .option('--cursor <cursor>', 'the next_cursor of an earlier list')
+      .action(
+        run((command, terminal, { limit, cursor }: { limit: number; cursor?: string }) =>
+          command.history(terminal, limit, cursor),
+        ),
+      );
+  }
+
+  private async status(terminal: Terminal): Promise<void> {
+    await this.show(terminal, await this.administration.read());
+  }
+
+  private async set(terminal: Terminal, options: Typed): Promise<void> {
+    const { phase, percentage, drain, ifVersion } = options;
+    const sunset = options.sunset === false ? null : options.sunset?.getTime();
+    const roles = options.roles === false ? [] : options.roles;
+    const userIds = options.users === false ? [] : await this.idsOf(options.users);
+    const patch = { phase, percentage, drain, roles, userIds, sunsetAt: sunset };
+    if (Object.values(patch).every((value) => value === undefined))
+      throw new CommandFailed('Nothing to change was named: see --help');
+    await this.show(terminal, await this.administration.change(patch, ifVersion, by(terminal)));
+  }
+
+  private async rollBack(terminal: Terminal, { drain, ifVersion }: Typed): Promise<void> {
+    await this.show(terminal, await this.administration.rollBack(drain, ifVersion, by(terminal)));
+  }
+
+  private async history(terminal: Terminal, limit: number, cursor: string | undefined): Promise<void> {
+    const { entries, next_cursor } = await collect(limit, cursor, async (size, after) => {
+      const page = await this.versions.list(size, after);
+      return { entries: page.events, next_cursor: page.next_cursor };
+    });
+    if (terminal.json) return terminal.result({ events: entries, next_cursor }, () => []);
+    await terminal.table(entries, ['version', 'at', 'cause', 'actor', 'changes']);
+    terminal.more(next_cursor);
+  }
+
+  private async idsOf(users: readonly string[] | undefined): Promise<string[] | undefined> {
+    if (users === undefined) return undefined;
+    const ids: string[] = [];
+    for (const user of users) ids.push((await this.find.named(user)).id);
+    return ids;
+  }
+
+  private async show(terminal: Terminal, state: RolloutState): Promise<void> {
+    const view = stateView(state);
+    await terminal.result(view, () =>
+      Object.entries(view).map(([field, value]) => `${field.padEnd(10)}  ${JSON.stringify(value)}`),
+    );
+  }
+}
+
+function by({ origin }: Terminal) {
+  return { actorId: undefined, origin };
+}
