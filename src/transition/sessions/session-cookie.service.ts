@@ -41,7 +41,9 @@ export class SessionCookie {
     const [value] = values;
     if (value === undefined) return undefined;
     const readable = values.length === 1 && value.length <= LONGEST;
-    return { sid: readable ? unsignSid(decode(value), this.config.sessionSecret) : undefined };
+    const sid = readable ? unsignSid(decode(value), this.config.sessionSecret) : undefined;
+    // PostgreSQL holds no NUL.
+    return { sid: sid?.includes('\0') === true ? undefined : sid };
   }
 
   /**
