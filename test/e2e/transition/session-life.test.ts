@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createTestApp } from '../../helpers/app.js';
+import type { TestApp } from '../../helpers/app.js';
+import { aUser, post, sql, until, tokensOf } from '../../helpers/client.js';
+import type { Account } from '../../helpers/client.js';
+import {
+  NAME,
+  SECRET,
+  bySession,
+  sessionCookie,
+  sessionLogin,
+  sidIn,
+  verifySession,
+} from './session-client.js';
+
+describe('the life of a session', () => {
+  let node: TestApp;
+  let user: Account;
+  beforeAll(async () => {
+    node = await createTestApp({ env: { SESSION_SECRET: SECRET, SESSION_EXPIRY: '3600' } });
+    user = await aUser(node);
+  });
+  afterAll(() => node.close());
+
+  /** The version of the row, and the seconds that are left. */
+  async function rowOf(cookie: string): Promise<{ version: string; left: number }> {
+    const [row] = await sql<{ version: string; left: number }>(
+      node,
+      `SELECT xmin::text AS version, extract(epoch FROM expire::timestamptz - now())::float8 AS left FROM session WHERE sid = $1`,
+      [sidIn(cookie)],
+    );
+    return row!;
+  }
+
+  const call = (cookie: string) => bySession(node, cookie, { url: '/api/users/me' });
+
+  const leave = (cookie: string, seconds: number) =>
+    sql(node, `UPDATE session SET expire = now() + make_interval(secs => $2) WHERE sid = $1`, [
+      sidIn(cookie),
+      seconds,
+    ]);
+
+  it('slides while it is used, with a write now and then', async () => {
+    const cookie = await sessionLogin(node, user);
+    const made = await rowOf(cookie);
+    for (let i = 0; i < 5; i++) expect((await call(cookie)).cookies).toEqual([]);
+    expect((await rowOf(cookie)).version).toBe(made.version);
+    await leave(cookie, 600);
+    const reply = await call(cookie);
+    expect(reply.cookies).toMatchObject([
+      { name: NAME, value: decodeURIComponent(cookie.slice(NAME.length + 1)), maxAge: 3_600, httpOnly: true },
+    ]);
+    const slid = await rowOf(cookie);
+    expect(slid.left).toBeGreaterThan(3_590);
+    for (let i = 0; i < 5; i++) expect((await call(cookie)).cookies).toEqual([]);
+    expect((await rowOf(cookie)).version).toBe(slid.version);
+  });
+
+  it('is written once by many requests at once', async () => {
+    const cookie = await sessionLogin(node, user);
+    await leave(cookie, 600);
+    const replies = await Promise.all(Array.from({ length: 12 }, () => call(cookie)));
+    expect(replies.map(({ statusCode }) => statusCode)).toEqual(Array.from({ length: 12 }, () => 200));
+    expect(replies.filter(({ cookies }) => cookies.length > 0)).toHaveLength(1);
+  });
+
+  it('is never shortened, nor is a cookie that ends with the browser given a time', async () => {
+    const cookie = await sessionLogin(node, user);
+    await leave(cookie, 90_000);
+    expect((await call(cookie)).cookies).toEqual([]);
+    expect((await rowOf(cookie)).left).toBeGreaterThan(89_000);
+    await sql(
+      node,
+      `UPDATE session SET expire = now() + interval '1 minute',
+         sess = jsonb_set(sess::jsonb, '{cookie}', '{"originalMaxAge":null,"path":"/"}')::json WHERE sid = $1`,
+      [sidIn(cookie)],
+    );
+    expect((await call(cookie)).cookies).toEqual([]);
+    expect((await rowOf(cookie)).left).toBeGreaterThan(3_590);
+  });
+
+  it('keeps the place that another application gave its cookie', async () => {
+    const cookie = await sessionLogin(node, user);
+    await sql(
+      node,
+      `UPDATE session SET sess = jsonb_set(sess::jsonb, '{cookie}',
+         '{"originalMaxAge":60000,"domain":"example.com","path":"/app","secure":true,"sameSite":"none"}')::json WHERE sid = $1`,
+      [sidIn(cookie)],
+    );
+    await leave(cookie, 60);
+    const [kept] = (await call(cookie)).cookies;
+    expect(kept).toMatchObject({ domain: 'example.com', path: '/app', secure: true, sameSite: 'None' });
+    const next = await node.app.inject({
+      method: 'POST',
+      url: '/api/login',
+      headers: { cookie },
+      payload: { username: user.username, password: user.password },
+    });
+    expect(next.cookies.filter(({ name }) => name === NAME)).toMatchObject([
+      { domain: 'example.com', path: '/app' },
+    ]);
+    const out = await bySession(node, sessionCookie(next)!, { method: 'POST', url: '/api/logout' });
+    expect(out.cookies).toMatchObject([{ name: NAME, value: '', domain: 'example.com', path: '/app' }]);
+  });
+
+  it('does not slide beyond that of the login it replaces', async () => {
+    const tokens = tokensOf(
+      await post(node, '/auth/login', { username: user.username, password: user.password }),
+    );
+    const reply = await post(node, '/auth/downgrade', { refresh_token: tokens.refresh_token });
+    const cookie = sessionCookie(reply)!;
+    await sql(node, `UPDATE session_fates SET ends_at = now() + interval '20 minutes' WHERE sid = $1`, [
+      sidIn(cookie),
+    ]);
+    await leave(cookie, 60);
+    expect((await call(cookie)).cookies[0]!.maxAge).toBeLessThanOrEqual(1_200);
+    expect((await rowOf(cookie)).left).toBeLessThanOrEqual(1_200);
+    // Another application may have it live on: not here, and before long not there either.
+    await leave(cookie, 90_000);
+    await sql(node, `UPDATE session_fates SET ends_at = now() WHERE sid = $1`, [sidIn(cookie)]);
+    expect(await verifySession(node, cookie)).toBe('401 session_invalid');
+    await until(async () => {
+      return (await sql(node, `SELECT 1 FROM session WHERE sid = $1`, [sidIn(cookie)])).length === 0;
+    }, 10_000);
+  });
+
+  it('is told by nothing in an answer but the cookie', async () => {
+    const cookie = await sessionLogin(node, user);
+    const replies = [await call(cookie), await bySession(node, cookie, { url: '/auth/devices' })];
+    for (const reply of replies) {
+      expect(reply.body).not.toContain(sidIn(cookie));
+      expect(JSON.stringify(reply.headers)).not.toContain(sidIn(cookie));
+    }
+  });
+});

@@ -1,0 +1,206 @@
+import { randomUUID } from 'node:crypto';
+import { Client } from 'pg';
+import { DataSource } from 'typeorm';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { TestContext } from 'vitest';
+import type { Config } from '../../../src/config/config.js';
+import { dataSourceOptions } from '../../../src/database/data-source-options.js';
+import { migrate } from '../../../src/database/migrate.js';
+import { SessionIndexStore } from '../../../src/transition/sessions/session-index.store.js';
+import { userAt } from '../../../src/transition/sessions/session-user.sql.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
+import { aSessionNode, exchange, usersWithSessions } from './session-node.js';
+
+/** As connect-pg-simple's documentation makes it. */
+const PRODUCT_TABLE = `
+  CREATE TABLE "session" ("sid" varchar NOT NULL COLLATE "default", "sess" json NOT NULL, "expire" timestamp(6) NOT NULL);
+  ALTER TABLE "session" ADD CONSTRAINT "session_pkey" PRIMARY KEY ("sid") NOT DEFERRABLE INITIALLY IMMEDIATE;
+  CREATE INDEX "IDX_session_expire" ON "session" ("expire");
+  INSERT INTO session VALUES ('theirs', '{"cookie":{}}', now() + interval '1 hour')`;
+
+const config = { sessionUserKey: 'passport.user' } as Config;
+
+describe('the table of a product that keeps its sessions there', () => {
+  let db: TestDatabase;
+  const sources: DataSource[] = [];
+  const roles: string[] = [];
+  beforeEach(async () => {
+    db = await createTestDatabase({ migrated: false });
+    await db.dataSource.query(PRODUCT_TABLE);
+  });
+  afterEach(async () => {
+    for (const source of sources.splice(0)) await source.destroy();
+    for (const role of roles.splice(0))
+      await db.dataSource.query(`DROP OWNED BY ${role} CASCADE; DROP ROLE ${role}`);
+    await db.drop();
+  });
+
+  async function open(url: string): Promise<DataSource> {
+    const source = await new DataSource(dataSourceOptions(url)).initialize();
+    sources.push(source);
+    return source;
+  }
+
+  /** A role of its own, and how it connects. */
+  async function aRole(grants: string): Promise<string> {
+    const role = `r_${randomUUID().replaceAll('-', '')}`;
+    await db.dataSource.query(`CREATE ROLE ${role} LOGIN PASSWORD 'x'`);
+    roles.push(role);
+    await db.dataSource.query(
+      grants.replaceAll('ROLE', role).replace('DATABASE', `DATABASE ${new URL(db.url).pathname.slice(1)}`),
+    );
+    const url = new URL(db.url);
+    url.username = role;
+    url.password = 'x';
+    return url.href;
+  }
+
+  /** The embedded server's role may not: these tests run where TEST_DATABASE_URL names one that may. */
+  async function needsRoles(test: TestContext): Promise<void> {
+    const may = `SELECT 1 FROM pg_roles WHERE rolname = current_user AND (rolcreaterole OR rolsuper)`;
+    const lacking = (await db.database.query(may)).length === 0;
+    test.skip(lacking, 'the role of this database may create no other roles');
+  }
+
+  const theirs = () => db.database.query(`SELECT sid FROM session WHERE sid = 'theirs'`);
+
+  it('is left as it is, coming and going', async () => {
+    const source = await open(db.url);
+    await migrate(source);
+    expect(await theirs()).toHaveLength(1);
+    const applied = await db.database.query(`SELECT 1 FROM migrations`);
+    for (const _ of applied) await source.undoLastMigration({ transaction: 'each' });
+    expect(await theirs()).toHaveLength(1);
+    const left = await db.database.query(`SELECT tgname FROM pg_trigger WHERE tgrelid = 'session'::regclass`);
+    expect(left).toEqual([]);
+  });
+
+  it('may have no trigger: what happens to it is found by looking', async () => {
+    await migrate(await open(db.url));
+    await db.dataSource.query(`DROP TRIGGER tandem_session_deleted ON session`);
+    const node = await aSessionNode(db.url);
+    try {
+      const [user] = await usersWithSessions(node.database, 1);
+      const opened = await exchange(node, user!);
+      if (typeof opened === 'string') throw new Error(opened);
+      await db.database.query(`DELETE FROM session WHERE sid = $1`, [user!.sid]);
+      await node.keeper.look();
+      expect((await node.logins.find(opened.login.sid))?.revoked).toBe(true);
+    } finally {
+      await node.stop();
+    }
+  });
+
+  it('may belong to another role: what it does not allow is done without', async (test) => {
+    await needsRoles(test);
+    const url = await aRole(
+      `GRANT CREATE ON DATABASE TO ROLE; GRANT CREATE ON SCHEMA public TO ROLE; GRANT SELECT, INSERT, UPDATE, DELETE ON session TO ROLE`,
+    );
+    await migrate(await open(url));
+    const node = await aSessionNode(url);
+    try {
+      await expect(new SessionIndexStore(node.database, url, config).ensure()).rejects.toThrow(/owner/);
+      const [user] = await usersWithSessions(node.database, 1);
+      const opened = await exchange(node, user!);
+      if (typeof opened === 'string') throw new Error(opened);
+      // No trigger tells: it is found by looking.
+      await db.database.query(`DELETE FROM session WHERE sid = $1`, [user!.sid]);
+      expect(await node.links.lostRows(10)).toEqual([]);
+      await node.keeper.look();
+      expect((await node.logins.find(opened.login.sid))?.revoked).toBe(true);
+    } finally {
+      await node.stop();
+    }
+  });
+
+  it('tells of deletions by a role that may see nothing else', async (test) => {
+    await needsRoles(test);
+    await migrate(await open(db.url));
+    const url = await aRole(`GRANT SELECT, DELETE ON session TO ROLE`);
+    const node = await aSessionNode(db.url);
+    const product = new Client({ connectionString: url });
+    await product.connect();
+    try {
+      const users = await usersWithSessions(node.database, 3);
+      const logins = [];
+      for (const user of users) {
+        const opened = await exchange(node, user);
+        if (typeof opened === 'string') throw new Error(opened);
+        logins.push(opened.login.sid);
+      }
+      const [early, expired, unlinked] = users;
+      await expect(product.query(`SELECT 1 FROM session_fates`)).rejects.toThrow(/permission denied/);
+      await product.query(`DELETE FROM session WHERE sid = $1`, [early!.sid]);
+      await db.database.query(`UPDATE session SET expire = now() WHERE sid = $1`, [expired!.sid]);
+      await product.query(`DELETE FROM session WHERE sid = $1`, [expired!.sid]);
+      expect(await node.links.lostRows(10)).toEqual([logins[0]]);
+      await node.keeper.look();
+      const revoked = await Promise.all(logins.map(async (sid) => (await node.logins.find(sid))?.revoked));
+      expect(revoked).toEqual([true, false, false]);
+      expect(await node.store.live(unlinked!.sid)).toBeDefined();
+    } finally {
+      await product.end();
+      await node.stop();
+    }
+  });
+
+  it('makes nobody wait: a deletion while the session is being ended here', async () => {
+    await migrate(await open(db.url));
+    const node = await aSessionNode(db.url);
+    try {
+      const [user] = await usersWithSessions(node.database, 1);
+      await exchange(node, user!);
+      await node.database.transaction(async (sql) => {
+        await sql.query(`SELECT 1 FROM session_fates WHERE sid = $1 FOR UPDATE`, [user!.sid]);
+        expect(
+          await db.database.query(`DELETE FROM session WHERE sid = $1 RETURNING sid`, [user!.sid]),
+        ).toHaveLength(1);
+      });
+    } finally {
+      await node.stop();
+    }
+  });
+
+  it('gets an index on its users, once, that takes any row and is used', async () => {
+    await migrate(await open(db.url));
+    const make = () => new SessionIndexStore(db.database, db.url, config).ensure();
+    await Promise.all([make(), make(), make()]);
+    await make();
+    const indexes = () =>
+      db.database.query<{ indexname: string }>(
+        `SELECT indexname FROM pg_indexes WHERE tablename = 'session' AND indexname LIKE 'tandem%'`,
+      );
+    const [index, ...others] = await indexes();
+    expect(others).toEqual([]);
+    const valid = () =>
+      db.database.query(`SELECT indisvalid AS valid FROM pg_index WHERE indexrelid = $1::text::regclass`, [
+        index!.indexname,
+      ]);
+    // What is left of an attempt that failed.
+    await db.dataSource.query(`DROP INDEX ${index!.indexname}`);
+    await db.dataSource.query(`INSERT INTO session SELECT 'another', sess, expire FROM session`);
+    const failing = `CREATE UNIQUE INDEX CONCURRENTLY ${index!.indexname} ON session ((sess ->> 'nothing' IS NULL))`;
+    await expect(db.dataSource.query(failing)).rejects.toThrow(/unique/);
+    expect(await valid()).toEqual([{ valid: false }]);
+    await make();
+    expect(await valid()).toEqual([{ valid: true }]);
+    const odd = [
+      `{"a":"\\u0000","passport":{"user":"\\ud800"}}`,
+      `{"passport":{"user":{"deep":[1]}}}`,
+      `{"passport":{"user":"${'\u{1F600}'.repeat(4_000)}"}}`,
+      `[]`,
+    ];
+    for (const sess of odd) {
+      await db.database.query(`INSERT INTO session VALUES ($1, $2::json, now())`, [randomUUID(), sess]);
+    }
+    const plan = await db.dataSource.transaction(async (sql) => {
+      await sql.query('SET LOCAL enable_seqscan = off');
+      return sql.query<object[]>(
+        `EXPLAIN SELECT sid FROM session WHERE ${userAt('passport.user')} = ANY ($1)`,
+        [['x']],
+      );
+    });
+    expect(JSON.stringify(plan)).toContain(index!.indexname);
+  });
+});
