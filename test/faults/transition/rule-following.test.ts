@@ -1,0 +1,209 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Recorder } from '../../../src/transition/report/recorder.service.js';
+import { createTestApp } from '../../helpers/app.js';
+import type { TestApp } from '../../helpers/app.js';
+import {
+  aUser,
+  bearer,
+  codeOf,
+  get,
+  login,
+  post,
+  ROOT,
+  sql,
+  tokensOf,
+  tryLogin,
+  tryRefresh,
+} from '../../helpers/client.js';
+import type { Account, Reply, Tokens } from '../../helpers/client.js';
+import {
+  bySession,
+  cookieFor,
+  SECRET,
+  sessionCookie,
+  trySessionLogin,
+} from '../../e2e/transition/session-client.js';
+
+const REQUESTS = 10_000;
+const CLIENTS = 10;
+
+/** Seconds that access tokens live: short, so that many expire on the way. */
+const LIFE = 3;
+
+/** The same numbers in every run: which of its habits a client follows next. */
+function dice(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+    return state / 2 ** 31;
+  };
+}
+
+/** Somebody with an app that has tokens and a browser that has a session, and with bad luck and bad company. */
+class Person {
+  private tokens: Tokens | undefined;
+  private cookie: string | undefined;
+  private readonly next: () => number;
+
+  constructor(
+    private readonly node: TestApp,
+    private readonly account: Account,
+    private readonly admin: () => string,
+    private readonly count: (scheme: 'bearer' | 'session', reply: Reply) => Reply,
+    seed: number,
+  ) {
+    this.next = dice(seed);
+  }
+
+  async act(): Promise<void> {
+    const turn = this.next();
+    if (turn < 0.2) return this.browse();
+    const tokens = (this.tokens ??= await this.logIn());
+    if (turn < 0.78) return this.useApi(tokens);
+    if (turn < 0.88) return this.refresh(tokens);
+    if (turn < 0.91) return this.loseAnAnswer(tokens);
+    if (turn < 0.94) return this.twoTabs(tokens);
+    if (turn < 0.955) return this.logOut(tokens);
+    if (turn < 0.96) return this.beRobbed(tokens);
+    if (turn < 0.965) return this.beRevoked(tokens);
+    if (turn < 0.98) return this.bearerCall('no.such.token');
+    if (turn < 0.99) {
+      this.count('bearer', await tryRefresh(this.node, `tandem_rt_${randomBytes(54).toString('base64url')}`));
+      return;
+    }
+    this.count('bearer', await tryLogin(this.node, { ...this.account, password: 'a slip of the finger' }));
+  }
+
+  private async logIn(): Promise<Tokens> {
+    return tokensOf(this.count('bearer', await tryLogin(this.node, this.account)));
+  }
+
+  private async bearerCall(token: string): Promise<void> {
+    this.count('bearer', await get(this.node, '/api/users/me', token));
+  }
+
+  private async useApi(tokens: Tokens): Promise<void> {
+    const reply = this.count('bearer', await get(this.node, '/api/users/me', tokens.access_token));
+    if (codeOf(reply) === 'token_expired') await this.refresh(tokens);
+    else expect(reply.statusCode).toBe(200);
+  }
+
+  private async refresh(tokens: Tokens): Promise<void> {
+    this.tokens = tokensOf(this.count('bearer', await tryRefresh(this.node, tokens.refresh_token)));
+  }
+
+  /** The first answer never arrives: the same token is presented again. */
+  private async loseAnAnswer(tokens: Tokens): Promise<void> {
+    this.count('bearer', await tryRefresh(this.node, tokens.refresh_token));
+    await this.refresh(tokens);
+  }
+
+  private async twoTabs(tokens: Tokens): Promise<void> {
+    const replies = await Promise.all([1, 2].map(() => tryRefresh(this.node, tokens.refresh_token)));
+    for (const reply of replies) this.tokens = tokensOf(this.count('bearer', reply));
+  }
+
+  /** The app does not notice at once. */
+  private async logOut(tokens: Tokens): Promise<void> {
+    this.count('bearer', await post(this.node, '/auth/logout', undefined, bearer(tokens.access_token)));
+    this.tokens = undefined;
+    await this.bearerCall(tokens.access_token);
+    this.count('bearer', await tryRefresh(this.node, tokens.refresh_token));
+  }
+
+  private async beRobbed(tokens: Tokens): Promise<void> {
+    await this.refresh(tokens);
+    await this.refresh(this.tokens!);
+    const reply = this.count('bearer', await tryRefresh(this.node, tokens.refresh_token));
+    expect(codeOf(reply)).toBe('refresh_token_reused');
+    this.count('bearer', await tryRefresh(this.node, this.tokens!.refresh_token));
+    this.tokens = undefined;
+  }
+
+  private async beRevoked(tokens: Tokens): Promise<void> {
+    const url = `/admin/users/${this.account.id}/revoke`;
+    this.count('bearer', await post(this.node, url, undefined, bearer(this.admin())));
+    this.tokens = undefined;
+    await this.bearerCall(tokens.access_token);
+    this.count('bearer', await tryRefresh(this.node, tokens.refresh_token));
+  }
+
+  private async browse(): Promise<void> {
+    this.cookie ??= sessionCookie(this.count('session', await trySessionLogin(this.node, this.account)));
+    const turn = this.next();
+    const call = (cookie: string) => bySession(this.node, cookie, { url: '/api/users/me' });
+    if (turn < 0.02)
+      this.count('session', await call(cookieFor(randomBytes(24).toString('base64url'), 'forged')));
+    const reply = this.count('session', await call(this.cookie!));
+    // Somebody revoked everything in the meantime.
+    if (reply.statusCode === 401) this.cookie = undefined;
+    else if (turn > 0.95) {
+      const out = await bySession(this.node, this.cookie!, { method: 'POST', url: '/api/logout' });
+      this.count('session', out);
+      this.count('session', await call(this.cookie!));
+      this.cookie = undefined;
+    }
+  }
+}
+
+describe('ten thousand requests that follow the rules', () => {
+  let node: TestApp;
+  let accounts: Account[];
+  beforeAll(async () => {
+    node = await createTestApp({
+      env: { SESSION_SECRET: SECRET, TOKEN_EXPIRY: String(LIFE), CLOCK_TOLERANCE: '0' },
+    });
+    accounts = [];
+    for (let made = 0; made < CLIENTS; made++) accounts.push(await aUser(node));
+  });
+  afterAll(() => node.close());
+
+  it('cut nobody off, and are in the report one by one', async () => {
+    const counted = {
+      bearer: { requests: 0, errors: {} as Record<string, number> },
+      session: { requests: 0, errors: {} as Record<string, number> },
+    };
+    const count = (scheme: 'bearer' | 'session', reply: Reply): Reply => {
+      counted[scheme].requests += 1;
+      const code = reply.statusCode >= 400 ? codeOf(reply)! : undefined;
+      if (code !== undefined) counted[scheme].errors[code] = (counted[scheme].errors[code] ?? 0) + 1;
+      return reply;
+    };
+    const done = () => counted.bearer.requests + counted.session.requests;
+    let adminToken = (await login(node)).access_token;
+    let renewed = Date.now();
+    const admin = () => adminToken;
+    await node.app.get(Recorder).flush();
+    await sql(node, 'TRUNCATE report_buckets');
+    await Promise.all(
+      accounts.map(async (account, seed) => {
+        const person = new Person(node, account, admin, count, seed + 1);
+        while (done() < REQUESTS) {
+          if (seed === 0 && Date.now() - renewed > (LIFE * 1000) / 3) {
+            renewed = Date.now();
+            adminToken = tokensOf(count('bearer', await tryLogin(node, ROOT))).access_token;
+          }
+          await person.act();
+        }
+      }),
+    );
+    const token = (await login(node)).access_token;
+    counted.bearer.requests += 1;
+    const report = (await get(node, '/admin/rollout/report', token)).json<{
+      schemes: Record<'bearer' | 'session', { unexpected_logouts: object }>;
+    }>();
+    const unexpected_logouts = { total: 0, by_cause: {} };
+    expect(report.schemes).toMatchObject({
+      bearer: { ...counted.bearer, unexpected_logouts },
+      session: { ...counted.session, unexpected_logouts },
+    });
+    // They did all that they were to do.
+    for (const code of ['token_expired', 'token_revoked', 'token_malformed', 'refresh_token_reused'])
+      expect(counted.bearer.errors[code]).toBeGreaterThan(5);
+    for (const code of ['refresh_token_revoked', 'refresh_token_invalid', 'invalid_credentials'])
+      expect(counted.bearer.errors[code]).toBeGreaterThan(5);
+    expect(counted.session.requests).toBeGreaterThan(1_000);
+    expect(counted.session.errors['session_invalid']).toBeGreaterThan(5);
+  }, 300_000);
+});
