@@ -27,7 +27,15 @@ import {
 } from '../../helpers/client.js';
 import type { Account } from '../../helpers/client.js';
 import { createTestDatabase } from '../../helpers/database.js';
-import { bySession, cookieFor, SECRET, sessionLogin, sidIn, verifySession } from './session-client.js';
+import {
+  bySession,
+  cookieFor,
+  SECRET,
+  sessionCookie,
+  sessionLogin,
+  sidIn,
+  verifySession,
+} from './session-client.js';
 
 const ENV = { SESSION_SECRET: SECRET };
 
@@ -304,6 +312,23 @@ describe('no unexpected logout', () => {
     await sql(node, `INSERT INTO session VALUES ('anonymous', '{"cart": 3}', now() + interval '1 hour')`);
     for (const cookie of [out, deleted, expired, cookieFor('anonymous')])
       expect(await verifySession(node, cookie)).toBe('401 session_invalid');
+  });
+
+  it('is a login that was given up for a session, nor theft of what took its place', async () => {
+    const tokens = await login(node, user);
+    const { refresh_token } = tokens;
+    const downgrade = () => post(node, '/auth/downgrade', { refresh_token });
+    const cookie = sessionCookie(await downgrade())!;
+    expect(await verifySession(node, cookie)).toBe('204');
+    expect(await verify(node, tokens.access_token)).toBe('401 token_revoked');
+    await sql(node, `UPDATE session_fates SET seen_at = now() - interval '1 hour' WHERE downgraded_id = $1`, [
+      sidOf(tokens),
+    ]);
+    await sql(node, `UPDATE refresh_tokens SET revoked_at = now() - interval '1 hour' WHERE id = $1`, [
+      sidOf(tokens),
+    ]);
+    expect(codeOf(await downgrade())).toBe('refresh_token_reused');
+    expect(await verifySession(node, cookie)).toBe('401 session_invalid');
   });
 
   it('is a brownout', async () => {

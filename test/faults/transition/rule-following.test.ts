@@ -44,6 +44,8 @@ function dice(seed: number): () => number {
 class Person {
   private tokens: Tokens | undefined;
   private cookie: string | undefined;
+  /** The tokens may have ended with the session that they were exchanged for. */
+  private linked = false;
   private readonly next: () => number;
 
   constructor(
@@ -67,6 +69,7 @@ class Person {
     if (turn < 0.955) return this.logOut(tokens);
     if (turn < 0.96) return this.beRobbed(tokens);
     if (turn < 0.965) return this.beRevoked(tokens);
+    if (turn < 0.967) return this.goBack(tokens);
     if (turn < 0.98) return this.bearerCall('no.such.token');
     if (turn < 0.99) {
       this.count('bearer', await tryRefresh(this.node, `tandem_rt_${randomBytes(54).toString('base64url')}`));
@@ -76,6 +79,7 @@ class Person {
   }
 
   private async logIn(): Promise<Tokens> {
+    this.linked = false;
     return tokensOf(this.count('bearer', await tryLogin(this.node, this.account)));
   }
 
@@ -86,11 +90,19 @@ class Person {
   private async useApi(tokens: Tokens): Promise<void> {
     const reply = this.count('bearer', await get(this.node, '/api/users/me', tokens.access_token));
     if (codeOf(reply) === 'token_expired') await this.refresh(tokens);
+    else if (codeOf(reply) === 'token_revoked') this.loseTokens();
     else expect(reply.statusCode).toBe(200);
   }
 
   private async refresh(tokens: Tokens): Promise<void> {
-    this.tokens = tokensOf(this.count('bearer', await tryRefresh(this.node, tokens.refresh_token)));
+    const reply = this.count('bearer', await tryRefresh(this.node, tokens.refresh_token));
+    if (codeOf(reply) === 'refresh_token_revoked') this.loseTokens();
+    else this.tokens = tokensOf(reply);
+  }
+
+  private loseTokens(): void {
+    expect(this.linked).toBe(true);
+    this.tokens = undefined;
   }
 
   /** The first answer never arrives: the same token is presented again. */
@@ -100,8 +112,7 @@ class Person {
   }
 
   private async twoTabs(tokens: Tokens): Promise<void> {
-    const replies = await Promise.all([1, 2].map(() => tryRefresh(this.node, tokens.refresh_token)));
-    for (const reply of replies) this.tokens = tokensOf(this.count('bearer', reply));
+    await Promise.all([this.refresh(tokens), this.refresh(tokens)]);
   }
 
   /** The app does not notice at once. */
@@ -114,10 +125,11 @@ class Person {
 
   private async beRobbed(tokens: Tokens): Promise<void> {
     await this.refresh(tokens);
-    await this.refresh(this.tokens!);
+    if (this.tokens === undefined) return;
+    await this.refresh(this.tokens);
     const reply = this.count('bearer', await tryRefresh(this.node, tokens.refresh_token));
     expect(codeOf(reply)).toBe('refresh_token_reused');
-    this.count('bearer', await tryRefresh(this.node, this.tokens!.refresh_token));
+    this.count('bearer', await tryRefresh(this.node, this.tokens.refresh_token));
     this.tokens = undefined;
   }
 
@@ -129,6 +141,31 @@ class Person {
     this.count('bearer', await tryRefresh(this.node, tokens.refresh_token));
   }
 
+  /** The answer is lost, and the app does not notice at once. */
+  private async goBack(tokens: Tokens): Promise<void> {
+    const { refresh_token } = tokens;
+    const downgrade = async () =>
+      this.count('bearer', await post(this.node, '/auth/downgrade', { refresh_token }));
+    const first = await downgrade();
+    this.tokens = undefined;
+    if (first.statusCode === 401) return this.loseTokens();
+    this.cookie = sessionCookie(first);
+    expect(sessionCookie(await downgrade())).toBe(this.cookie);
+    await this.bearerCall(tokens.access_token);
+    this.count('bearer', await tryRefresh(this.node, refresh_token));
+  }
+
+  /** The answer is lost, the second one is used, the third comes too late. */
+  private async moveOver(cookie: string): Promise<void> {
+    const exchange = async () =>
+      this.count('session', await bySession(this.node, cookie, { method: 'POST', url: '/auth/exchange' }));
+    if (codeOf(await exchange()) === 'already_exchanged') return;
+    this.tokens = tokensOf(await exchange());
+    this.linked = true;
+    await this.refresh(this.tokens);
+    expect(codeOf(await exchange())).toBe('already_exchanged');
+  }
+
   private async browse(): Promise<void> {
     this.cookie ??= sessionCookie(this.count('session', await trySessionLogin(this.node, this.account)));
     const turn = this.next();
@@ -138,6 +175,7 @@ class Person {
     const reply = this.count('session', await call(this.cookie!));
     // Somebody revoked everything in the meantime.
     if (reply.statusCode === 401) this.cookie = undefined;
+    else if (turn > 0.9 && turn < 0.95) await this.moveOver(this.cookie!);
     else if (turn > 0.95) {
       const out = await bySession(this.node, this.cookie!, { method: 'POST', url: '/api/logout' });
       this.count('session', out);
@@ -204,6 +242,7 @@ describe('ten thousand requests that follow the rules', () => {
     for (const code of ['refresh_token_revoked', 'refresh_token_invalid', 'invalid_credentials'])
       expect(counted.bearer.errors[code]).toBeGreaterThan(5);
     expect(counted.session.requests).toBeGreaterThan(1_000);
-    expect(counted.session.errors['session_invalid']).toBeGreaterThan(5);
+    for (const code of ['session_invalid', 'already_exchanged'])
+      expect(counted.session.errors[code]).toBeGreaterThan(5);
   }, 300_000);
 });

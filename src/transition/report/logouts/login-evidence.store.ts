@@ -33,7 +33,8 @@ const LOGINS = `
 
 /**
  * Whatever may have ended it is taken to have: any later event that ends logins of the user, if it names no other login, and any
- * that ends this one. Its life is counted from the last time it was heard of.
+ * that ends this one. Its life is counted from the last time it was heard of, and at most the week for which the row of a
+ * login that expired is kept: how long it was to live nobody knows any more.
  */
 const VANISHED = `
   SELECT began.sid, began.user_id AS "userId"
@@ -42,7 +43,7 @@ const VANISHED = `
     AND began.at > clock_timestamp() - make_interval(secs => $3::float8)
     AND (SELECT max(later.at) FROM audit_events later
       WHERE later.user_id = began.user_id AND later.sid = began.sid AND later.event IN ('login', 'exchange', 'refresh')
-    ) > clock_timestamp() - make_interval(secs => $2::float8)
+    ) > clock_timestamp() - least(make_interval(secs => $2::float8), interval '7 days')
     AND NOT EXISTS (
       SELECT 1 FROM audit_events later
       WHERE later.user_id = began.user_id AND later.id > began.id

@@ -30,9 +30,9 @@ export function judgeRefreshToken(facts: RefreshTokenCase): Judgement {
   if (login.ended) {
     if (!genuine) return undefined;
     if (login.reason === null) return of('ended_without_reason');
-    return facts.code === 'refresh_token_reused' && isInWindow(facts, login)
-      ? of('reuse_in_window')
-      : undefined;
+    // A token of a login that ended otherwise may be theft too, of what took the login's place.
+    const asStolen = facts.code === 'refresh_token_reused' && login.reason === 'reuse';
+    return asStolen && isInWindow(facts, login) ? of('reuse_in_window') : undefined;
   }
   if (login.expired) return undefined;
   if (!genuine) return facts.secretKnown ? undefined : of('secret_changed');
