@@ -3,7 +3,6 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { originOf } from '../../auth/origin.js';
 import { answeredProblem } from '../../common/answered-problem.js';
 import { RevocationFeed } from '../../tokens/revocation-feed.js';
 import { CountedRoutes } from './counted-routes.service.js';
@@ -20,8 +19,9 @@ const FLUSH_EVERY = 2_000;
 /** More than the bounds of what is held can need. */
 const LAST_BATCHES = 10;
 
-/** What is kept of a client that does not name itself. */
+/** What is kept of a client that does not name itself, and the characters that are kept of a name. */
 const NO_AGENT = 'none';
+const AGENT_LENGTH = 256;
 
 /** A principal, or the user whose password was right. */
 type Caller = { readonly userId?: string; readonly id?: string };
@@ -92,7 +92,7 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
     const { user } = request as { user?: Caller };
     // A principal came in whatever came of the request; whoever logs in does so only with a good answer.
     const userId = user?.userId ?? (refused ? undefined : user?.id);
-    if (userId !== undefined) this.uses.note(scheme, userId, originOf(request).userAgent ?? NO_AGENT, at);
+    if (userId !== undefined) this.uses.note(scheme, userId, agentOf(request), at);
   }
 
   private get idle(): boolean {
@@ -123,4 +123,8 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
     this.seq += 1;
     return { node: this.node, seq: this.seq, counts: this.requests.take(), uses: this.uses.take() };
   }
+}
+
+function agentOf({ headers }: FastifyRequest): string {
+  return headers['user-agent']?.slice(0, AGENT_LENGTH) || NO_AGENT;
 }

@@ -37,34 +37,34 @@ interface Row {
   readonly n: number;
 }
 
-const WINDOW = `
-  WITH w AS (SELECT to_timestamp($1::float8 / 1000) AS since, to_timestamp($2::float8 / 1000) AS until)`;
+const SINCE = `to_timestamp($1::float8 / 1000)`;
+const UNTIL = `to_timestamp($2::float8 / 1000)`;
 
 /** The beginning of the bucket that a time is in; 0 if the whole window is one. */
 const SLOT = (time: string) =>
   `CASE WHEN $3::integer = 0 THEN 0 ELSE floor(extract(epoch FROM ${time}) / $3::integer) * $3::integer END::float8`;
 
 /** Whether a user was there between the first and the last time that is kept of a stretch does not matter at its edges. */
-const USED = `span = ANY ('{60,3600,86400}') AND at > w.since - interval '1 day' AND at < w.until
-    AND last_at >= w.since AND first_at < w.until`;
+const USED = `span = ANY ('{60,3600,86400}') AND at > ${SINCE} - interval '1 day' AND at < ${UNTIL}
+    AND last_at >= ${SINCE} AND first_at < ${UNTIL}`;
 
 /** A stretch belongs to a window if it reaches into it. */
-const SUMS = `${WINDOW}
-  SELECT ${SLOT('at')} AS slot, scheme, kind, key, sum(n)::float8 AS n FROM report_buckets, w
-  WHERE span = ANY ('{1,60,3600}') AND at > w.since - interval '1 hour' AND at < w.until
-    AND at + make_interval(secs => span) > w.since
+const SUMS = `
+  SELECT ${SLOT('at')} AS slot, scheme, kind, key, sum(n)::float8 AS n FROM report_buckets
+  WHERE span = ANY ('{1,60,3600}') AND at > ${SINCE} - interval '1 hour' AND at < ${UNTIL}
+    AND at + make_interval(secs => span) > ${SINCE}
   GROUP BY 1, scheme, kind, key
   UNION ALL
-  SELECT ${SLOT('at')}, scheme, 'users', '', count(DISTINCT user_id)::float8 FROM scheme_uses, w
+  SELECT ${SLOT('at')}, scheme, 'users', '', count(DISTINCT user_id)::float8 FROM scheme_uses
   WHERE ${USED} GROUP BY 1, scheme
   UNION ALL
-  SELECT ${SLOT('at')}, scheme, 'logout', cause, count(*)::float8 FROM unexpected_logouts, w
-  WHERE at >= w.since AND at < w.until GROUP BY 1, scheme, cause`;
+  SELECT ${SLOT('at')}, scheme, 'logout', cause, count(*)::float8 FROM unexpected_logouts
+  WHERE at >= ${SINCE} AND at < ${UNTIL} GROUP BY 1, scheme, cause`;
 
 /** What comes after the hundredth is added up. */
-const AGENTS = `${WINDOW},
-  used AS (
-    SELECT user_agent, user_id, requests, last_at FROM scheme_uses, w WHERE scheme = 'session' AND ${USED}
+const AGENTS = `
+  WITH used AS (
+    SELECT user_agent, user_id, requests, last_at FROM scheme_uses WHERE scheme = 'session' AND ${USED}
   ), ranked AS (
     SELECT user_agent, row_number() OVER (ORDER BY count(DISTINCT user_id) DESC, user_agent) AS place
     FROM used GROUP BY user_agent

@@ -6,12 +6,10 @@ import { SchemeMetrics } from '../scheme-metrics.js';
 import { SessionCookieJudge } from './session-cookie-judge.service.js';
 import { suspectIn } from './suspect.js';
 import type { Suspect } from './suspect.js';
+import { Suspects } from './suspects.js';
 import { TokenJudge } from './token-judge.service.js';
 import { UnexpectedLogoutStore } from './unexpected-logout.store.js';
 import type { CutOff } from './unexpected-logout.store.js';
-
-/** Refused credentials kept between two looks; in a flood of refusals the ones beyond it are not looked at. */
-const MAX_SUSPECTS = 500;
 
 /**
  * Finds the logins that were cut off although nobody ended them. Refused credentials are kept for a moment and then judged again by
@@ -21,7 +19,7 @@ const MAX_SUSPECTS = 500;
 @Injectable()
 export class UnexpectedLogouts {
   private readonly logger = new Logger(UnexpectedLogouts.name);
-  private suspects = new Map<string, Suspect>();
+  private readonly suspects = new Suspects();
 
   constructor(
     private readonly tokens: TokenJudge,
@@ -33,25 +31,17 @@ export class UnexpectedLogouts {
 
   /** A request was refused with `code`, at `at` milliseconds on the database's clock. */
   note(scheme: Scheme, request: FastifyRequest, code: string, at: number): void {
-    if (this.suspects.size >= MAX_SUSPECTS) return;
     const suspect = suspectIn(request, code);
-    if (suspect === undefined || this.suspects.has(suspect.credential)) return;
-    this.suspects.set(suspect.credential, {
-      ...suspect,
-      scheme,
-      code,
-      at,
-      draining: this.rollout.current().drain,
-    });
+    if (suspect === undefined) return;
+    this.suspects.add({ ...suspect, scheme, code, at, draining: this.rollout.current().drain });
   }
 
   /** Judges what has been noted, and adds what was cut off to the report. Keeps it for the next time if the database is away. */
   async examine(): Promise<void> {
-    if (this.suspects.size === 0) return;
-    const noted = this.suspects;
-    this.suspects = new Map();
+    const noted = this.suspects.take();
+    if (noted.length === 0) return;
     try {
-      const cutOffs = await this.cutOffsAmong([...noted.values()]);
+      const cutOffs = await this.cutOffsAmong(noted);
       if (cutOffs.length === 0) return;
       for (const { scheme, cause } of await this.store.add(cutOffs)) {
         this.metrics.cutOff(scheme, cause);
@@ -59,9 +49,7 @@ export class UnexpectedLogouts {
       }
     } catch (error) {
       this.logger.warn({ err: error }, 'refused credentials could not be looked at yet');
-      for (const [credential, suspect] of noted) {
-        if (this.suspects.size < MAX_SUSPECTS) this.suspects.set(credential, suspect);
-      }
+      for (const suspect of noted) this.suspects.add(suspect);
     }
   }
 
