@@ -14,6 +14,7 @@ const AUTHENTICATION_CALLS: Readonly<Record<string, Scheme>> = {
   'POST /auth/refresh': 'bearer',
   'POST /auth/logout': 'bearer',
   'POST /auth/downgrade': 'bearer',
+  'POST /oauth/token': 'bearer',
   'POST /auth/exchange': 'session',
   'POST /api/login': 'session',
   'POST /api/logout': 'session',

@@ -6,7 +6,7 @@ import { ReportStore } from '../../../src/transition/report/report.store.js';
 import type { FiguresByScheme } from '../../../src/transition/report/report.store.js';
 import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
-import { aUser, bearer, get, login, post, tryLogin, tryRefresh } from '../../helpers/client.js';
+import { aUser, bearer, get, login, post, sql, tryLogin, tryRefresh } from '../../helpers/client.js';
 import type { Account } from '../../helpers/client.js';
 
 describe('what is recorded', () => {
@@ -74,6 +74,51 @@ describe('what is recorded', () => {
         await node.app.inject({ method: 'DELETE', url: '/auth/verify', ...bearer(access_token) });
       }),
     ).toEqual({ requests: 0, users: 0, errors: {} });
+  });
+
+  it('counts refreshes of OAuth clients, and whose they are', async () => {
+    const newcomer = await aUser(node);
+    const { refresh_token } = await login(node, newcomer);
+    await figures();
+    await sql(node, 'TRUNCATE scheme_uses');
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const grant = (token: string) => {
+      const payload = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: token }).toString();
+      return node.app.inject({ method: 'POST', url: '/oauth/token', headers, payload });
+    };
+    expect(
+      await added(async () => {
+        expect((await grant(refresh_token)).statusCode).toBe(200);
+        expect((await grant('garbage')).statusCode).toBe(400);
+      }),
+    ).toEqual({ requests: 2, users: 1, errors: { refresh_token_invalid: 1 } });
+  });
+
+  it('knows whose a refresh is, and a session by its user agent', async () => {
+    const newcomer = await aUser(node);
+    const { refresh_token } = await login(node, newcomer);
+    await figures();
+    await sql(node, 'TRUNCATE scheme_uses');
+    await tryRefresh(node, refresh_token);
+    const headers = { 'user-agent': 'App/9' };
+    const { username, password } = newcomer;
+    const reply = await post(node, '/api/login', { username, password }, { headers });
+    const cookies = Object.fromEntries(reply.cookies.map(({ name, value }) => [name, value]));
+    for (let time = 0; time < 2; time++)
+      await node.app.inject({ url: '/api/users/me', cookies, headers: { 'user-agent': 'App/9' } });
+    await node.app.inject({ url: '/api/users/me', cookies, headers: { 'user-agent': 'x'.repeat(300) } });
+    const { bearer: tokens, session } = await figures();
+    expect([tokens.users, session.users]).toEqual([1, 1]);
+    const uses = await sql(
+      node,
+      `SELECT scheme, user_id, user_agent, sum(requests)::int AS requests FROM scheme_uses
+       GROUP BY scheme, user_id, user_agent ORDER BY scheme, requests DESC`,
+    );
+    expect(uses).toEqual([
+      { scheme: 'bearer', user_id: newcomer.id, user_agent: '', requests: 0 },
+      { scheme: 'session', user_id: newcomer.id, user_agent: 'App/9', requests: 3 },
+      { scheme: 'session', user_id: newcomer.id, user_agent: 'x'.repeat(256), requests: 1 },
+    ]);
   });
 
   it('counts a request whose body could not be read', async () => {

@@ -26,7 +26,7 @@ const REFRESH_CODES = new Set([
 ]);
 
 /** Where a refresh token is presented to go on with a login. Whoever logs out is not cut off. */
-const REFRESH_ROUTES = new Set(['/auth/refresh', '/auth/downgrade']);
+const REFRESH_ROUTES = new Set(['/auth/refresh', '/auth/downgrade', '/oauth/token']);
 
 const LOGOUT_ROUTES = new Set(['/auth/logout', '/api/logout']);
 
@@ -50,6 +50,8 @@ export function suspectIn(
 }
 
 function refreshTokenIn(request: FastifyRequest): string | undefined {
-  const { refresh_token } = Object(request.body) as { refresh_token?: unknown };
+  const { body } = request;
+  if (body instanceof URLSearchParams) return body.get('refresh_token') ?? undefined;
+  const { refresh_token } = Object(body) as { refresh_token?: unknown };
   return typeof refresh_token === 'string' ? refresh_token : refreshCookieOf(request);
 }
