@@ -12,6 +12,7 @@ const root = resolve(fileURLToPath(import.meta.url), '..', '..');
 const HEAP_FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=25'];
 const [major, minor] = process.versions.node.split('.').map(Number);
 
+endWithNpm();
 if (major > 22 || (major === 22 && minor >= 12)) await start();
 else await runOn(join(root, 'node_modules', '.bin', process.platform === 'win32' ? 'node.cmd' : 'node'));
 
@@ -39,6 +40,21 @@ function becomeWithFlags() {
     return;
   const flags = [...process.execArgv, '--disable-warning=ExperimentalWarning', ...HEAP_FLAGS];
   process.execve(process.execPath, [process.execPath, ...flags, ...process.argv.slice(1)], process.env);
+}
+
+/**
+ * Whoever ends `npm start` ends the service. Its script is `exec …`, so that npm's signals reach this process and no shell in
+ * between (Windows knows no exec, and goes on behind the `||`); one that npm cannot pass on is seen by who the parent is.
+ */
+function endWithNpm() {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    process.kill(process.pid, 'SIGTERM');
+  }, 250);
+  watch.unref();
 }
 
 /** The host's Node is too old: the one from the npm package `node` runs this script instead, and gets our signals. */
