@@ -8,9 +8,11 @@ export type OAuthForm = Readonly<Partial<Record<string, string>>>;
 /** Throws 415 for another kind of body, 400 `invalid_request` for a parameter that is there twice. */
 export function formOf(request: FastifyRequest): OAuthForm {
   const { body } = request;
-  if (!(body instanceof URLSearchParams)) throw refuse('unsupported_media_type');
+  // No body at all is a form without parameters.
+  const sent = body ?? new URLSearchParams();
+  if (!(sent instanceof URLSearchParams)) throw refuse('unsupported_media_type');
   const form = Object.create(null) as Record<string, string>;
-  for (const [name, value] of body) {
+  for (const [name, value] of sent) {
     if (value === '') continue;
     if (form[name] !== undefined) throw refuseOAuth('invalid_request', 'A parameter is given twice');
     form[name] = value;

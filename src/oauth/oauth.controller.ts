@@ -76,7 +76,6 @@ export class OAuthController {
 
   @Post('token')
   @HttpCode(200)
-  @ApiBasicAuth('client')
   @ApiOperation({
     summary: 'Refresh, as OAuth clients do',
     description:

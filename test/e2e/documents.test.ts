@@ -12,6 +12,7 @@ const EXECUTED = [
   'docs/admin/rollout-report.md',
   'docs/admin/token-management.md',
   'docs/api/authentication.md',
+  'docs/api/oauth.md',
   'docs/operations.md',
   'docs/security/jwt-best-practices.md',
 ];

@@ -13,6 +13,7 @@ const OPEN = [
   'GET /metrics',
   'POST /auth/login',
   'POST /auth/refresh',
+  'POST /oauth/token',
 ];
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
@@ -77,8 +78,11 @@ describe('a listening node', () => {
       const url = node.url + path.replace(/\{\w+\}/g, '00000000-0000-4000-8000-000000000000');
       const reply = await fetch(url, { method: method.toUpperCase() });
       const { code } = (await reply.json()) as { code: string };
-      expect([name, reply.status, code]).toEqual([name, 401, 'token_missing']);
-      expect(reply.headers.get('www-authenticate')).toBe('Bearer realm="tandem"');
+      const service = path.startsWith('/oauth/');
+      expect([name, reply.status, code]).toEqual([name, 401, service ? 'invalid_client' : 'token_missing']);
+      expect(reply.headers.get('www-authenticate')).toBe(
+        `Bearer realm="tandem"${service ? ', Basic realm="tandem"' : ''}`,
+      );
     }
   });
 });

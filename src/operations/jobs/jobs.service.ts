@@ -65,7 +65,7 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown, 
   }
 
   onApplicationBootstrap(): void {
-    if (this.jobs.length === 0 || (this.host as { httpAdapter?: unknown }).httpAdapter === undefined) return;
+    if (this.jobs.length === 0 || !(this.host as { httpAdapter?: unknown }).httpAdapter) return;
     this.starting = this.begin();
   }
 

@@ -21,8 +21,9 @@ export class DeprecationHeaders implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    const fastify = this.host.httpAdapter.getInstance<FastifyInstance>();
-    fastify.addHook('onSend', (request, reply, _payload, done) => {
+    // The command line answers no requests, and has no adapter.
+    const fastify = (this.host as Partial<HttpAdapterHost>).httpAdapter?.getInstance<FastifyInstance>();
+    fastify?.addHook('onSend', (request, reply, _payload, done) => {
       if (concernsSession(request)) this.write(reply);
       done();
     });
