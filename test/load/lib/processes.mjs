@@ -83,7 +83,7 @@ export function cpuMs(pid) {
   return ns / 1e6;
 }
 
-export async function until(check, what, milliseconds = 20_000) {
+export async function until(check, what, milliseconds = 60_000) {
   for (const deadline = performance.now() + milliseconds; performance.now() < deadline;) {
     if (await Promise.resolve(check()).catch(() => false)) return;
     await new Promise((resolve) => setTimeout(resolve, 25));

@@ -1,14 +1,17 @@
 // The database, the service on it, users, tokens and sessions.
-import { createHash, createHmac, createPrivateKey, randomBytes, randomUUID, sign } from 'node:crypto';
+import { createHmac, createPrivateKey, randomBytes, randomUUID, sign } from 'node:crypto';
 import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { ensureEmbeddedPostgres } from '../../../dist/src/database/embedded-postgres.js';
 import { makeJti } from '../../../dist/src/tokens/jti.js';
+import { RefreshTokenCodec } from '../../../dist/src/tokens/refresh-token.codec.js';
 import { post } from './closed-loop.mjs';
 import { end, pinTree, startOnServerCore, until } from './processes.mjs';
 import { PASSWORD, PORT, SECRET } from './settings.mjs';
+
+const codec = new RefreshTokenCodec({ jwtSecret: SECRET });
 
 export async function startDatabase() {
   const folder = mkdtempSync(join(tmpdir(), 'tandem-bench-'));
@@ -69,7 +72,7 @@ export function signingKey({ folder }) {
 }
 
 /** Access tokens as the service signs them. */
-export function mintTokens({ key, kid }, users) {
+export function mintTokens({ key, kid }, users, lifetime = 900) {
   const header = Buffer.from(JSON.stringify({ alg: 'RS256', typ: 'at+jwt', kid })).toString('base64url');
   const iat = Math.floor(Date.now() / 1000);
   return users.map(({ sub, sid }) => {
@@ -82,36 +85,33 @@ export function mintTokens({ key, kid }, users) {
       sid,
       jti,
       iat,
-      exp: iat + 900,
+      exp: iat + lifetime,
     };
     const input = `${header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`;
     return `${input}.${sign('sha256', Buffer.from(input), key).toString('base64url')}`;
   });
 }
 
-/** Users in the database, each with a login; `tag` keeps their names apart from others. */
+/** Users in the database, each with a login and its refresh token; `tag` keeps their names apart from others. */
 export async function makeUsers({ client }, count, tag) {
-  const users = Array.from({ length: count }, (_, index) => ({
-    sub: randomUUID(),
-    sid: randomUUID(),
-    name: `${tag}${index + 1}`,
-  }));
+  const secret = randomBytes(32);
+  const users = Array.from({ length: count }, (_, index) => {
+    const sid = randomUUID();
+    const refreshToken = codec.mint({ sid, secret }, 0, codec.currentKey);
+    return { sub: randomUUID(), sid, name: `${tag}${index + 1}`, refreshToken };
+  });
+  const column = (name) => users.map((user) => user[name]);
   await client.query(
     `INSERT INTO users (id, username, username_key, password_hash)
      SELECT id, name, name, (SELECT password_hash FROM users WHERE username = 'root')
      FROM unnest($1::uuid[], $2::text[]) AS t (id, name)`,
-    [users.map(({ sub }) => sub), users.map(({ name }) => name)],
+    [column('sub'), column('name')],
   );
   await client.query(
     `INSERT INTO refresh_tokens (id, user_id, secret, mac_key, delivery, expires_at, absolute_expires_at)
      SELECT sid, sub, $3, $4, 'body', now() + interval '1 day', now() + interval '1 day'
      FROM unnest($1::uuid[], $2::uuid[]) AS t (sid, sub)`,
-    [
-      users.map(({ sid }) => sid),
-      users.map(({ sub }) => sub),
-      randomBytes(32),
-      createHash('md5').digest('hex'),
-    ],
+    [column('sid'), column('sub'), secret, codec.currentKey],
   );
   return users;
 }
@@ -143,18 +143,4 @@ export function loginRequest(user, index, path = '/auth/login') {
     'Host:',
     `X-Forwarded-For: ${address}\r\nHost:`,
   );
-}
-
-/** Logs in so many times, for the refresh tokens. */
-export async function refreshTokens(port, users) {
-  const tokens = [];
-  for (const { name } of users) {
-    const response = await fetch(`http://127.0.0.1:${port}/auth/login`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ username: name, password: PASSWORD }),
-    });
-    tokens.push((await response.json()).refresh_token);
-  }
-  return tokens;
 }

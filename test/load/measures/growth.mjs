@@ -2,15 +2,15 @@
 import { compare, round } from '../lib/compare.mjs';
 import { get } from '../lib/closed-loop.mjs';
 import { inTurn, load, refreshing } from '../lib/load.mjs';
-import { makeUsers, refreshTokens } from '../lib/service.mjs';
+import { makeUsers } from '../lib/service.mjs';
 import { CONNECTIONS, MAX_LOGINS, MAX_REVOCATIONS } from '../lib/settings.mjs';
 
 const group = 'Growth';
 
-export async function run({ database, service, tokens }) {
+export async function run({ database, tokens }) {
   const { client } = database;
   const users = await makeUsers(database, CONNECTIONS, 'growth');
-  const refresh = refreshing(await refreshTokens(service.port, users));
+  const refresh = refreshing(users.map((user) => user.refreshToken));
   await refresh();
   const open = () => load({ next: () => get('/health/live') });
   const rows = [];

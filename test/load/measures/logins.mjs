@@ -3,7 +3,7 @@ import { compare } from '../lib/compare.mjs';
 import { inTurn, load, refreshing } from '../lib/load.mjs';
 import { get, post } from '../lib/closed-loop.mjs';
 import { cpuMs, end, runOnServerCore, startOnServerCore, until } from '../lib/processes.mjs';
-import { environmentOf, loginRequest, makeSessions, makeUsers, refreshTokens } from '../lib/service.mjs';
+import { environmentOf, loginRequest, makeSessions, makeUsers } from '../lib/service.mjs';
 import { CONNECTIONS, PEER_PORT, ROUNDS, SECONDS } from '../lib/settings.mjs';
 import { startOidcProvider } from '../lib/oidc.mjs';
 
@@ -58,7 +58,7 @@ export async function run(context) {
       next: (index) => post('/refresh', { id: index, generation: generations[index] }),
       answered: (index, answer) => (generations[index] = Number(/"generation":(\d+)/.exec(answer)[1])),
     });
-  const tokens = await refreshTokens(service.port, users.slice(0, CONNECTIONS));
+  const tokens = (await makeUsers(database, CONNECTIONS, 'refresh')).map((user) => user.refreshToken);
   const refresh = refreshing(tokens);
   await refresh();
   const measure = { group, what: 'refreshes', measured: refresh };
