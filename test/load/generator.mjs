@@ -103,6 +103,6 @@ process.on('message', (message) => {
   if (message.kind === 'stop') {
     running = false;
     for (const { socket } of users) socket?.destroy();
-    process.disconnect();
+    process.exit();
   }
 });

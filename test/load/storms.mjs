@@ -1,0 +1,133 @@
+// `npm run test:storms`: what everybody else notices when everybody does the same thing at once. Loopback only.
+import { closedLoop } from './lib/closed-loop.mjs';
+import { errorsOf, startUsers } from './lib/generators.mjs';
+import { endAll, pinTree } from './lib/processes.mjs';
+import {
+  loginRequest,
+  makeUsers,
+  mintTokens,
+  signingKey,
+  startDatabase,
+  startService,
+} from './lib/service.mjs';
+import { PASSWORD, PORT } from './lib/settings.mjs';
+
+const number = (name, fallback) => Number(process.env[name] ?? fallback);
+
+/** Users who go on as ever, each calling every half second or so. */
+const CALM_USERS = number('STORM_CALM_USERS', 300);
+const SECONDS = number('STORM_SECONDS', 15);
+const EXPIRING = number('STORM_EXPIRING', 10_000);
+const REVOKED = number('STORM_REVOKED', 100_000);
+const LOGIN_CONNECTIONS = number('STORM_LOGIN_CONNECTIONS', 400);
+
+/** Where the logins that are revoked came from. */
+const ADDRESS = '203.0.113.9';
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function main() {
+  const database = await startDatabase();
+  try {
+    const service = await startService(database);
+    pinTree(process.pid, 1);
+    pinTree(service.pid, 0);
+    const signing = signingKey(database);
+    const calm = mintTokens(signing, await makeUsers(database, CALM_USERS, 'calm'));
+    const rest = startUsers(
+      calm.map((token) => ({ token, port: PORT })),
+      { path: '/auth/verify', think: [250, 750], ramp: 1_000, logouts: 0 },
+    );
+    await sleep(2_000);
+    await rest.window();
+    await sleep(SECONDS * 1000);
+    const before = await rest.window();
+    console.log(`calm: p99 ${before.p99.toFixed(1)} ms`);
+    const rows = [];
+    for (const [what, storm] of Object.entries(STORMS)) {
+      await rest.window();
+      const outcome = await storm(database, signing);
+      const during = await rest.window();
+      const times = during.p99 / before.p99;
+      rows.push({
+        storm: what,
+        outcome,
+        'p99 of the rest, ms': Number(during.p99.toFixed(1)),
+        'times calm': Number(times.toFixed(2)),
+        errors: errorsOf(during),
+        goal: times <= 2 && errorsOf(during) === 0 ? 'reached' : 'missed',
+      });
+      await sleep(3_000);
+    }
+    await rest.stop();
+    console.table(rows);
+    await service.end();
+  } finally {
+    await endAll();
+    await database.end();
+  }
+}
+
+const STORMS = {
+  'every token expires within a minute': expiry,
+  'everybody logs in after a deploy': logins,
+  'very many logins are revoked at once': revocation,
+};
+
+/** Each of so many users refreshes once within the storm. */
+async function expiry(database) {
+  const users = await makeUsers(database, EXPIRING, 'expiring');
+  const storm = startUsers(
+    users.map(({ refreshToken }) => ({ refreshToken, expires: 0, port: PORT })),
+    { path: '/auth/verify', think: [600_000, 600_000], ramp: SECONDS * 1000, logouts: 0 },
+  );
+  await sleep((SECONDS + 1) * 1000);
+  const { statuses, failures } = await storm.window();
+  await storm.stop();
+  return JSON.stringify({ ...statuses, ...failures });
+}
+
+/** More connections log in, again and again, than can be served: what is too much has to be told to come back. */
+async function logins(database) {
+  const users = await makeUsers(database, 1_000, 'returning');
+  const requests = users.map((user, index) => loginRequest(user, index));
+  let turn = 0;
+  let late = 0;
+  const { statuses } = await closedLoop({
+    port: PORT,
+    connections: LOGIN_CONNECTIONS,
+    seconds: SECONDS,
+    next: () => requests[turn++ % requests.length],
+    answered: (_index, answer) => {
+      if (answer.startsWith('HTTP/1.1 503') && !/\r\nretry-after: \d/i.test(answer)) late += 1;
+    },
+  });
+  return `${JSON.stringify(statuses)}${late > 0 ? `, ${late} of them without Retry-After` : ''}`;
+}
+
+/** An administrator ends so many logins with one call. */
+async function revocation(database) {
+  for (let made = 0; made < REVOKED; made += 10_000)
+    await makeUsers(database, Math.min(10_000, REVOKED - made), `revoked${made}-`);
+  const headers = { 'Content-Type': 'application/json' };
+  const url = `http://127.0.0.1:${PORT}`;
+  const login = await fetch(`${url}/auth/login`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ username: 'root', password: PASSWORD }),
+  });
+  const { access_token: token } = await login.json();
+  await database.client.query(
+    `UPDATE refresh_tokens SET ip = $1 FROM users WHERE users.id = user_id AND username LIKE 'revoked%'`,
+    [ADDRESS],
+  );
+  const began = performance.now();
+  const response = await fetch(`${url}/admin/tokens/revoke`, {
+    method: 'POST',
+    headers: { ...headers, Authorization: `Bearer ${token}` },
+    body: JSON.stringify({ ip: ADDRESS }),
+  });
+  return `${response.status} ${await response.text()} in ${((performance.now() - began) / 1000).toFixed(1)} s`;
+}
+
+await main();
