@@ -97,9 +97,9 @@ describe('1,000 users on three nodes behind a load balancer without stickiness',
     expect((await move({ percentage: 0 })).size).toBe(0);
 
     const ten = await move({ percentage: 10 });
-    expect(Math.abs(ten.size - 100)).toBeLessThan(50);
+    expect(Math.abs(ten.size - USERS / 10)).toBeLessThan(50);
     const half = await move({ percentage: 50 });
-    expect(Math.abs(half.size - 500)).toBeLessThan(80);
+    expect(Math.abs(half.size - USERS / 2)).toBeLessThan(80);
     expect([...ten].filter((id) => !half.has(id))).toEqual([]);
     expect((await move({ percentage: 100 })).size).toBe(USERS);
 
@@ -120,5 +120,5 @@ describe('1,000 users on three nodes behind a load balancer without stickiness',
     expect(count.exchanged).toBeGreaterThanOrEqual(USERS + USERS - ten.size);
     expect(count.downgraded).toBeGreaterThanOrEqual(USERS);
     expect(count.unexpected).toEqual([]);
-  }, 180_000);
+  }, 300_000);
 });
