@@ -31,13 +31,20 @@ export class Endings {
     private readonly port: LoginEnding | undefined,
   ) {}
 
-  /** Ends those of the logins that have not ended; says which. */
+  /** Ends those of the logins, and of what came of them, that have not ended; says which. */
   async sids(sids: readonly string[], reason: EndReason): Promise<EndedLogin[]> {
-    const ended = await this.logins.endSids(this.sql, sids, reason);
-    await this.refuse(ended);
-    if (ended.length < sids.length) this.repeated = true;
-    this.others += (await this.port?.onEnded(this.sql, { sids }, reason)) ?? 0;
-    return ended;
+    const all: EndedLogin[] = [];
+    let next = (await this.port?.following(this.sql, sids)) ?? sids;
+    while (next.length > 0) {
+      const ended = await this.logins.endSids(this.sql, next, reason);
+      await this.refuse(ended);
+      if (ended.length < next.length) this.repeated = true;
+      all.push(...ended);
+      const also = await this.port?.onEnded(this.sql, { sids: next }, reason);
+      this.others += also?.others ?? 0;
+      next = also?.logins ?? [];
+    }
+    return all;
   }
 
   /**
@@ -74,7 +81,8 @@ export class Endings {
   ): Promise<EndedLogin[]> {
     const ended = await this.logins.endUsers(this.sql, userIds, reason, except.sid);
     await this.refuse(ended);
-    this.others += (await this.port?.onEnded(this.sql, { userIds, except }, reason)) ?? 0;
+    const also = await this.port?.onEnded(this.sql, { userIds, except }, reason);
+    this.others += also?.others ?? 0;
     return ended;
   }
 

@@ -51,7 +51,12 @@ export class LoginEnder {
   ): Promise<number> {
     return this.transaction(async (endings) => {
       const ended = await endings.sids(sids, reason);
-      const entries = ended.map(({ sid, userId }) => ({ event, cause: reason, userId, sid, actorId }));
+      const entries = ended.map((login) => ({ event, cause: reason, ...owner(login), actorId }));
+      // What the login was given up for is the login, as the audit trail has it.
+      if (entries.length === 0 && endings.others > 0) {
+        const login = await this.logins.find(sids[0]!, endings.sql);
+        if (login !== undefined) entries.push({ event, cause: reason, ...owner(login), actorId });
+      }
       await this.audit.addAll(entries, origin, endings.sql);
       return countLive(ended);
     });
@@ -71,6 +76,13 @@ export class LoginEnder {
       await this.audit.add(entry, origin, endings.sql);
       return ended;
     });
+  }
+
+  /** Whether that token of a login that has ended was stolen: then everything that came of the login ends. */
+  async endIfStolen(login: Login, generation: number, origin: Origin): Promise<boolean> {
+    if (this.others === undefined || !(await this.others.isStolen(login, generation))) return false;
+    await this.endSids([login.sid], 'reuse', 'refresh_reused', origin);
+    return true;
   }
 
   /** Whether a login that goes on may do so: whatever else shares its fate has not ended. If it has, the login ends. */
@@ -101,4 +113,8 @@ export class LoginEnder {
     if (endings.repeated || endings.entries.length === 0) await this.feed.catchUp();
     return result;
   }
+}
+
+function owner({ sid, userId }: { readonly sid: string; readonly userId: string }) {
+  return { sid, userId };
 }

@@ -12,13 +12,29 @@ export interface Spared {
 export type Ended =
   { readonly sids: readonly string[] } | { readonly userIds: readonly string[]; readonly except?: Spared };
 
+/** What an ending has ended besides logins. */
+export interface AlsoEnded {
+  /** How many things that could still have been used, and belong to no login. */
+  readonly others: number;
+  /** Logins that have turned out to have to end, too. */
+  readonly logins: readonly string[];
+}
+
 /**
  * Ends whatever else shares the fate of a login. Called inside the transaction that ends it, after the rows of the
  * logins are locked: what it does is committed with the ending or not at all.
  */
 export interface LoginEnding {
-  /** Says how many things ended that could still have been used and belong to none of those logins. */
-  onEnded(sql: Sql, ended: Ended, reason: EndReason): Promise<number>;
+  /** Those logins, and the ones that came of them in other ways than by a refresh: they end with them. */
+  following(sql: Sql, sids: readonly string[]): Promise<readonly string[]>;
+
+  onEnded(sql: Sql, ended: Ended, reason: EndReason): Promise<AlsoEnded>;
+
+  /**
+   * Asked when a token of a login that has ended is presented: true if that is theft of what the login was given up for, and not
+   * the repetition of a call whose answer was lost.
+   */
+  isStolen(login: Login, generation: number): Promise<boolean>;
 
   /** Asked when a login goes on: false if what shares its fate has ended elsewhere, and the login has to end too. */
   mayGoOn(login: Login): Promise<boolean>;

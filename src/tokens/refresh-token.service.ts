@@ -148,7 +148,12 @@ export class RefreshTokenService {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const login = await this.genuine(presented);
       if (login === undefined) return { outcome: 'rejected', reason: 'refresh_token_invalid' };
-      if (login.revoked) return { outcome: 'rejected', reason: 'refresh_token_revoked' };
+      if (login.revoked) {
+        const stolen = await this.ender.endIfStolen(login, presented.generation, origin);
+        return stolen
+          ? { outcome: 'reused', sid: login.sid }
+          : { outcome: 'rejected', reason: 'refresh_token_revoked' };
+      }
       if (login.expired) return { outcome: 'rejected', reason: 'refresh_token_expired' };
       const verdict = this.judge(login, presented.generation);
       if (verdict === 'unknown') return { outcome: 'rejected', reason: 'refresh_token_invalid' };

@@ -10,10 +10,10 @@ import type { ProvedToken } from '../../tokens/refresh-token.service.js';
 import { RefreshTokenStore } from '../../tokens/refresh-token.store.js';
 import type { Login } from '../../tokens/refresh-token.store.js';
 import type { TokenErrorCode } from '../../tokens/tokens.errors.js';
+import { isStolen } from './replacement.js';
 import { SessionFateStore } from './session-fate.store.js';
 import type { SessionOwner } from './session-fate.store.js';
 import { SessionLinkStore } from './session-link.store.js';
-import type { Replacement } from './session-link.store.js';
 import { SessionLogin } from './session-login.service.js';
 import type { OpenedSession } from './session-login.service.js';
 import { SessionStore } from './session.store.js';
@@ -57,7 +57,7 @@ export class Downgrade {
       if (held.expired) return refused('refresh_token_expired');
       const verdict = this.tokens.judge(held, generation);
       if (verdict === 'unknown') return refused('refresh_token_invalid');
-      if (verdict === 'stolen') return this.stolen(endings, [sid], held, origin);
+      if (verdict === 'stolen') return this.stolen(endings, held, origin);
       return this.give(endings, held, user, generation, origin);
     });
   }
@@ -95,16 +95,11 @@ export class Downgrade {
     origin: Origin,
   ): Promise<Downgraded> {
     const { sql } = endings;
-    const replacement = await this.links.replacementOf(sql, login.sid);
+    const replacement = await this.links.replacementOf(login.sid, sql);
     if (replacement === undefined || replacement.ended) return refused('refresh_token_revoked');
     if (generation > login.generation) return refused('refresh_token_invalid');
+    if (isStolen(replacement, generation, this.config)) return this.stolen(endings, login, origin);
     const { sid } = replacement;
-    if (generation < replacement.spentGeneration || replacement.age >= this.windowOf(replacement)) {
-      const family = await this.fates.familyOf(sql, sid, user.id);
-      const refusal = await this.stolen(endings, family === undefined ? [] : [family], login, origin);
-      await this.fates.end(sql, sid, user.id);
-      return refusal;
-    }
     const live = await this.sessions.live(sid, sql);
     if (live === undefined) return refused('refresh_token_revoked');
     const cookie = (await this.sessions.cookieOf(sid, sql)) ?? {};
@@ -112,18 +107,9 @@ export class Downgrade {
     return { outcome: 'given', session: { sid, cookie, maxAge }, user };
   }
 
-  private windowOf({ seen }: Replacement): number {
-    const { refreshReuseGrace: grace, refreshLostResponseWindow: lostResponse } = this.config;
-    return seen ? grace : Math.max(grace, lostResponse);
-  }
-
-  private async stolen(
-    endings: Endings,
-    families: readonly string[],
-    { sid, userId }: Login,
-    origin: Origin,
-  ): Promise<Downgraded> {
-    if (families.length > 0) await endings.sids(families, 'reuse');
+  /** Whatever came of the login ends. */
+  private async stolen(endings: Endings, { sid, userId }: Login, origin: Origin): Promise<Downgraded> {
+    await endings.sids([sid], 'reuse');
     await this.audit.add({ event: 'refresh_reused', cause: 'reuse', userId, sid }, origin, endings.sql);
     return refused('refresh_token_reused');
   }

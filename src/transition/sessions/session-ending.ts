@@ -2,9 +2,10 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import type { Sql } from '../../database/database.js';
-import type { Ended, LoginEnding } from '../../tokens/login-ending.js';
+import type { AlsoEnded, Ended, LoginEnding } from '../../tokens/login-ending.js';
 import type { Login } from '../../tokens/refresh-token.store.js';
 import { SessionFateStore } from './session-fate.store.js';
+import { isStolen } from './replacement.js';
 import { SessionLinkStore } from './session-link.store.js';
 
 /** Sessions share the fate of the logins that they were exchanged for, and end with everything else of their user. */
@@ -16,10 +17,18 @@ export class SessionEnding implements LoginEnding {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  async onEnded(sql: Sql, ended: Ended): Promise<number> {
-    if ('userIds' in ended) return this.fates.endOfUsers(sql, ended.userIds, ended.except ?? {});
-    await this.fates.endOfFamilies(sql, ended.sids);
-    return 0;
+  following(sql: Sql, sids: readonly string[]): Promise<readonly string[]> {
+    return this.fates.following(sql, sids);
+  }
+
+  async onEnded(sql: Sql, ended: Ended): Promise<AlsoEnded> {
+    if ('sids' in ended) return this.fates.endOfFamilies(sql, ended.sids);
+    return { others: await this.fates.endOfUsers(sql, ended.userIds, ended.except ?? {}), logins: [] };
+  }
+
+  async isStolen({ sid }: Login, generation: number): Promise<boolean> {
+    const replacement = await this.links.replacementOf(sid);
+    return replacement !== undefined && isStolen(replacement, generation, this.config);
   }
 
   /** The session lives as long as the login, so it is extended with it; once it has expired for itself it is left alone. */

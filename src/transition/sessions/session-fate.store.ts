@@ -3,6 +3,7 @@ import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
+import type { AlsoEnded } from '../../tokens/login-ending.js';
 import type { User } from '../../users/user.entity.js';
 import { userAt } from './session-user.sql.js';
 
@@ -40,15 +41,24 @@ const END = `
 
 const DELETE = `DELETE FROM session WHERE sid = ANY ($1::text[]) RETURNING sid`;
 
+/** Exchanged from the session that a login was given up for, and so on. */
+const FOLLOWING = `
+  WITH RECURSIVE line AS (
+    SELECT unnest($1::uuid[]) AS sid
+    UNION
+    SELECT f.family_id FROM line JOIN session_fates f ON f.downgraded_id = line.sid WHERE f.family_id IS NOT NULL
+  ) SELECT sid FROM line`;
+
 /** A session whose row names another user by now goes on: it is that user's. */
 const endFamilies = (path: string) => `
   UPDATE session_fates f SET ended_at = clock_timestamp()
   WHERE sid IN (
-      SELECT sid FROM session_fates WHERE family_id = ANY ($1::uuid[]) AND ended_at IS NULL ORDER BY sid FOR UPDATE)
+      SELECT sid FROM session_fates
+      WHERE (family_id = ANY ($1::uuid[]) OR downgraded_id = ANY ($1::uuid[])) AND ended_at IS NULL ORDER BY sid FOR UPDATE)
     AND NOT EXISTS (
       SELECT 1 FROM session s JOIN users u ON u.id = f.user_id
       WHERE s.sid = f.sid AND (${userAt(path)} IN (u.id::text, u.external_id)) IS NOT TRUE)
-  RETURNING sid`;
+  RETURNING sid, family_id AS "familyId"`;
 
 const NAMES = `SELECT id, external_id FROM users WHERE id = ANY ($1::uuid[])`;
 
@@ -102,10 +112,23 @@ export class SessionFateStore {
     return (await this.endAll(sql, [sid], [userId])) > 0;
   }
 
-  /** Ends the sessions that share the fate of those logins. */
-  async endOfFamilies(sql: Sql, families: readonly string[]): Promise<void> {
-    const ended = await sql.query<{ sid: string }>(this.endFamilies, [families]);
-    if (ended.length > 0) await sql.query(DELETE, [ended.map(({ sid }) => sid)]);
+  /** Those logins, and those that came of the sessions that they were given up for. */
+  async following(sql: Sql, families: readonly string[]): Promise<string[]> {
+    return (await sql.query<{ sid: string }>(FOLLOWING, [families])).map(({ sid }) => sid);
+  }
+
+  /** Ends the sessions that share the fate of those logins, or that the logins were given up for. */
+  async endOfFamilies(sql: Sql, families: readonly string[]): Promise<AlsoEnded> {
+    const ended = await sql.query<{ sid: string; familyId: string | null }>(this.endFamilies, [families]);
+    if (ended.length === 0) return { others: 0, logins: [] };
+    const gone = await sql.query<{ sid: string }>(DELETE, [ended.map(({ sid }) => sid)]);
+    const alone = new Set(ended.filter(({ familyId }) => familyId === null).map(({ sid }) => sid));
+    const logins = ended.flatMap(({ familyId }) => familyId ?? []);
+    return {
+      others: gone.filter(({ sid }) => alone.has(sid)).length,
+      // One that was exchanged while this waited for it.
+      logins: logins.filter((login) => !families.includes(login)),
+    };
   }
 
   /**

@@ -3,6 +3,7 @@ import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
+import type { Replacement } from './replacement.js';
 import { userAt, userNamed } from './session-user.sql.js';
 
 /** How it stands with the session that shares a login's fate. */
@@ -12,17 +13,6 @@ export interface LinkState {
   readonly lost: boolean;
   /** It has not expired. */
   readonly live: boolean;
-}
-
-/** The session that replaces a login, as it is now. */
-export interface Replacement {
-  readonly sid: string;
-  /** The generation of the refresh token that it was got for. */
-  readonly spentGeneration: number;
-  readonly seen: boolean;
-  readonly ended: boolean;
-  /** Since the login was given up, in seconds. */
-  readonly age: number;
 }
 
 export interface NewReplacement {
@@ -152,7 +142,8 @@ export class SessionLinkStore {
     await sql.query(REPLACE, [sid, userId, familyId, spentGeneration, endsAt]);
   }
 
-  async replacementOf(sql: Sql, familyId: string): Promise<Replacement | undefined> {
+  /** The session that the login was given up for. */
+  async replacementOf(familyId: string, sql: Sql = this.database): Promise<Replacement | undefined> {
     return (await sql.query<Replacement & Record<string, unknown>>(REPLACEMENT, [familyId]))[0];
   }
 

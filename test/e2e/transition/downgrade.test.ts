@@ -137,6 +137,39 @@ describe('a login by tokens that goes back to a session', () => {
     expect(await verify(node, exchanged.access_token)).toBe('401 token_revoked');
   });
 
+  it('that is stolen so is found out by the refresh of its owner, and the thief’s session ends', async () => {
+    const thief = await given(downgrade(node, tokens.refresh_token));
+    expect(await verifySession(node, thief)).toBe('204');
+    await later(sidOf(tokens), 60);
+    expect(statusOf(await tryRefresh(other, tokens.refresh_token))).toBe('401 refresh_token_reused');
+    expect(await verifySession(node, thief)).toBe('401 session_invalid');
+    const events = await sql<{ event: string }>(
+      node,
+      `SELECT event FROM audit_events WHERE sid = $1 AND user_id = $2 ORDER BY id`,
+      [sidOf(tokens), user.id],
+    );
+    expect(events.map(({ event }) => event)).toEqual(['login', 'downgrade', 'refresh_reused']);
+  });
+
+  it('takes with it what came of it when it is ended later: the session, and the login after that', async () => {
+    const admin = bearer((await login(node)).access_token);
+    const revoke = (sid: string) =>
+      node.app.inject({ method: 'DELETE', url: `/admin/tokens/${sid}`, ...admin });
+    const cookie = await given(downgrade(node, tokens.refresh_token));
+    expect((await revoke(sidOf(tokens))).statusCode).toBe(204);
+    expect(await verifySession(other, cookie)).toBe('401 session_invalid');
+
+    const second = await login(node, user);
+    const between = await given(downgrade(node, second.refresh_token));
+    const third = tokensOf(await exchange(node, between));
+    const last = await given(downgrade(node, third.refresh_token));
+    const fourth = tokensOf(await exchange(node, last));
+    expect((await post(node, '/auth/logout', { refresh_token: second.refresh_token })).statusCode).toBe(204);
+    expect(await verifySession(other, last)).toBe('401 session_invalid');
+    expect(await verify(node, fourth.access_token)).toBe('401 token_revoked');
+    expect(statusOf(await tryRefresh(other, fourth.refresh_token))).toBe('401 refresh_token_revoked');
+  });
+
   it.each(['nonsense', `tandem_rt_${'A'.repeat(72)}`])(
     'refuses what is no token of ours: %s',
     async (token) => {

@@ -122,14 +122,14 @@ const PAIRS: readonly Pair[] = [
     exchanged: true,
     one: downgrading,
     other: loggingOutByToken,
-    alive: [...NOTHING, ...ONE_SESSION],
+    alive: NOTHING,
   },
   {
     name: 'downgrade against logout by session',
     exchanged: true,
     one: downgrading,
     other: loggingOut,
-    alive: [...NOTHING, ...ONE_SESSION],
+    alive: NOTHING,
   },
   {
     name: 'downgrade against revoke of the user',
@@ -143,7 +143,7 @@ const PAIRS: readonly Pair[] = [
     exchanged: true,
     one: downgrading,
     other: reusing,
-    alive: [...NOTHING, ...ONE_SESSION],
+    alive: NOTHING,
   },
   {
     name: 'logout by session against refresh',
