@@ -58,6 +58,6 @@ const server = new SMTPServer({
 });
 // Clients are killed in the middle.
 server.on('error', () => {});
-process.on('message', () => process.send(received));
+process.on('message', (question) => process.send(question === 'count' ? received.length : received));
 process.on('disconnect', () => process.exit(0));
 server.listen(rules.port, '127.0.0.1', () => process.send({ port: server.server.address().port }));

@@ -50,11 +50,20 @@ export class MailServer {
     return `smtp://127.0.0.1:${this.port}`;
   }
 
-  /** What it has accepted so far, and how many dialogues it has now. */
+  /** What it has accepted so far. */
   async received(): Promise<Received[]> {
+    return (await this.ask('received')) as Received[];
+  }
+
+  /** How many it has accepted so far. */
+  async count(): Promise<number> {
+    return (await this.ask('count')) as number;
+  }
+
+  private async ask(question: string): Promise<unknown> {
     const answer = once(this.child, 'message');
-    this.child.send('received');
-    return ((await answer) as [Received[]])[0];
+    this.child.send(question);
+    return ((await answer) as [unknown])[0];
   }
 
   async stop(): Promise<void> {

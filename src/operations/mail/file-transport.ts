@@ -1,8 +1,9 @@
-import { mkdir, open, rename } from 'node:fs/promises';
+import { renameSync } from 'node:fs';
+import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { composeMessage, isAddress } from './mail-message.js';
 import { MailTransport } from './mail.js';
-import type { Delivery, Mail, MailConnection } from './mail.js';
+import type { Delivery, HandOver, Mail, MailConnection } from './mail.js';
 
 /**
  * Writes each mail as an `.eml` file, named by its Message-ID: whole or not at all, and the same mail twice is one file. For
@@ -21,7 +22,7 @@ export class FileTransport extends MailTransport {
     return { send: (mail, handOver) => this.write(mail, handOver), close: nothing, abandon: nothing };
   }
 
-  private async write(mail: Mail, handOver: () => Promise<void>): Promise<Delivery> {
+  private async write(mail: Mail, handOver: HandOver): Promise<Delivery> {
     if (!isAddress(mail.to)) return { outcome: 'refused', reply: 'address' };
     const file = join(this.folder, `${mail.messageId.replaceAll(/[^\w.@-]/g, '_')}.eml`);
     const next = `${file}.${process.pid}.tmp`;
@@ -35,13 +36,15 @@ export class FileTransport extends MailTransport {
     } catch (cause) {
       return { outcome: 'unreachable', reply: codeOf(cause), cause };
     }
-    await handOver();
-    try {
-      await rename(next, file);
-      return { outcome: 'accepted' };
-    } catch (cause) {
-      return { outcome: 'unreachable', reply: codeOf(cause), cause };
-    }
+    let delivery: Delivery = { outcome: 'accepted' };
+    await handOver(() => {
+      try {
+        renameSync(next, file);
+      } catch (cause) {
+        delivery = { outcome: 'unreachable', reply: codeOf(cause), cause };
+      }
+    });
+    return delivery;
   }
 }
 

@@ -26,11 +26,14 @@ export interface Delivery {
 }
 
 /**
- * Mails to a server, one after the other. `send` never throws, except for what `handOver` throws: that is called once, before the
- * server can accept the mail and not before everything else of it has been sent. If it throws the mail is not sent.
+ * Called once, when all of a mail but its end is with the server, which cannot accept it so. `release` sends the end, before it
+ * returns. What throws, or never releases, is not sent.
  */
+export type HandOver = (release: () => void) => Promise<void>;
+
+/** Mails to a server, one after the other. `send` never throws, except for what `handOver` throws. */
 export interface MailConnection {
-  send(mail: Mail, handOver: () => Promise<void>): Promise<Delivery>;
+  send(mail: Mail, handOver: HandOver): Promise<Delivery>;
   /** Lets the server know that no mail follows. */
   close(): void;
   /** Breaks the connection off, with the mail that is under way: it ends as `unreachable`, or as `unknown` once handed over. */

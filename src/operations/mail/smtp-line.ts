@@ -1,8 +1,10 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { parseConnectionUrl } from 'nodemailer/lib/shared';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
 import { addressIn, composeMessage, isAddress } from './mail-message.js';
-import type { Delivery, Mail, MailConnection } from './mail.js';
+import type { Delivery, HandOver, Mail, MailConnection } from './mail.js';
 
 /** Mails over one connection: servers end one that goes on for ever. */
 const MAILS = 100;
@@ -22,7 +24,8 @@ interface SmtpError {
 
 /** What `SMTP_URL` says, bounded in time. */
 export function smtpOptions(url: string): Options {
-  return { ...TIME_OUTS, ...(parseConnectionUrl(url) as Options), logger: false };
+  // Closed at once: to end a socket in order would send what waits in it.
+  return { ...TIME_OUTS, ...(parseConnectionUrl(url) as Options), logger: false, socketCloseTimeout: 0 };
 }
 
 /** One connection at a time to a mail server, renewed when anything went wrong on it. */
@@ -38,7 +41,7 @@ export class SmtpLine implements MailConnection {
     private readonly from: string,
   ) {}
 
-  async send(mail: Mail, handOver: () => Promise<void>): Promise<Delivery> {
+  async send(mail: Mail, handOver: HandOver): Promise<Delivery> {
     if (!isAddress(mail.to)) return { outcome: 'refused', reply: 'address' };
     let connection: SMTPConnection;
     try {
@@ -96,26 +99,20 @@ export class SmtpLine implements MailConnection {
     if (this.connection === connection) this.connection = undefined;
   }
 
-  /**
-   * The end of a message is what lets a server accept it (RFC 5321, section 4.1.1.4), so `handOver` has its turn between the last byte
-   * and that. In the turn in which it returns the end is written.
-   */
-  private async submit(
-    connection: SMTPConnection,
-    mail: Mail,
-    handOver: () => Promise<void>,
-  ): Promise<Delivery> {
+  /** The end of a message is what lets a server accept it (RFC 5321, section 4.1.1.4): it waits in the socket for its release. */
+  private async submit(connection: SMTPConnection, mail: Mail, handOver: HandOver): Promise<Delivery> {
     const content = await composeMessage(mail, this.from);
-    let ended = false;
-    let handing: Promise<void> | undefined;
-    async function* message() {
-      yield content;
-      handing = handOver();
-      await handing;
-      // The connection may be gone meanwhile: then nothing ends.
-      ended = !stream.destroyed;
-    }
-    const stream: Readable = Readable.from(message());
+    const socket = socketOf(connection);
+    const { stream, whole } = heldBack(content, socket);
+    let released = false;
+    const handing = whole.then(async (complete) => {
+      if (!complete) return;
+      await handOver(() => {
+        released = !socket.destroyed;
+        socket.uncork();
+      });
+    });
+    handing.catch(() => socket.destroy());
     const envelope = { from: addressIn(this.from), to: mail.to, size: content.length };
     const failure = await new Promise<unknown>((resolve) => {
       this.broken = resolve;
@@ -123,14 +120,42 @@ export class SmtpLine implements MailConnection {
       if (this.abandoned) resolve(new Error('abandoned'));
     });
     this.broken = undefined;
+    if (failure !== undefined) {
+      stream.destroy();
+      socket.destroy();
+    }
     try {
       await handing;
     } catch (error) {
       this.drop();
       throw error;
     }
-    return failure === undefined ? { outcome: 'accepted' } : judge(failure, ended);
+    return failure === undefined ? { outcome: 'accepted' } : judge(failure, released);
   }
+}
+
+/** Without a name in the library's interface; another one after STARTTLS. */
+function socketOf(connection: SMTPConnection): Socket {
+  return (connection as unknown as { _socket: Socket })._socket;
+}
+
+/**
+ * The content as a stream, after which the socket is corked: what the library writes at its end is held back there. `whole`: everything
+ * is in the socket; false if the stream was given up.
+ */
+function heldBack(content: Buffer, socket: Socket): { stream: Readable; whole: Promise<boolean> } {
+  async function* parts() {
+    yield content;
+    if (socket.writableNeedDrain) await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
+    socket.cork();
+  }
+  const stream = Readable.from(parts());
+  const whole = new Promise<boolean>((resolve) => {
+    // The end passes through the library's stream within this turn.
+    stream.once('end', () => setImmediate(resolve, true));
+    stream.once('close', () => setImmediate(resolve, false));
+  });
+  return { stream, whole };
 }
 
 function login(connection: SMTPConnection, user: string, pass: string): Promise<void> {
@@ -139,17 +164,17 @@ function login(connection: SMTPConnection, user: string, pass: string): Promise<
   });
 }
 
-/** `ended`: the server has had the whole message, so only a refusal in its own words is one. */
-function judge(cause: unknown, ended: boolean): Delivery {
+/** `released`: the server has had the whole message, so only a refusal in its own words is one. */
+function judge(cause: unknown, released: boolean): Delivery {
   const { responseCode, command, code } = cause as SmtpError;
   const reply = replyOf(cause);
   if (responseCode !== undefined && responseCode >= 400) {
     // A sender that is not welcome, or a server that says goodbye: no word about the recipient.
-    if (!ended && (command === 'MAIL FROM' || responseCode === 421))
+    if (!released && (command === 'MAIL FROM' || responseCode === 421))
       return { outcome: 'unreachable', reply, cause };
     return { outcome: responseCode >= 500 ? 'refused' : 'deferred', reply, cause };
   }
-  if (ended) return { outcome: 'unknown', reply, cause };
+  if (released) return { outcome: 'unknown', reply, cause };
   const ownFault = code === 'EENVELOPE' || code === 'EMESSAGE';
   return { outcome: ownFault ? 'refused' : 'unreachable', reply, cause };
 }

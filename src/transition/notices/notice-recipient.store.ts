@@ -86,18 +86,21 @@ export class NoticeRecipientStore {
   }
 
   /**
-   * Notes that the server may have the mail from now on. Resolves in the turn in which the commit goes out, and not when it is done: what
-   * the caller writes to the server then is behind it by less than any network. `committed` never rejects; the session is free after it.
-   * Throws if the mail is not this session's any more.
+   * Notes that the server may have the mail from now on, and calls `release` when that is on its way to the database, without waiting
+   * for it to arrive: the two writes follow each other, so that a kill finds no time between them. `committed` never rejects; the session
+   * is free after it. Throws, and releases nothing, if the mail is not this session's any more.
    */
   async handOver(
     session: Sql,
     { noticeId, userId, attempts }: NoticeLetter,
+    release: () => void,
   ): Promise<{ committed: Promise<unknown> }> {
     await session.query('BEGIN');
     const rows = await session.query(HAND_OVER, [noticeId, userId, attempts]);
     if (rows.length === 0) throw new Error('the mail is not of this session any more');
-    return { committed: session.query('COMMIT').catch(() => undefined) };
+    const commit = session.query('COMMIT');
+    release();
+    return { committed: commit.catch(() => undefined) };
   }
 
   /** What came of it. */

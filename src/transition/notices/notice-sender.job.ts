@@ -93,8 +93,8 @@ export class NoticeSender implements Job, OnModuleInit {
       if (letter === undefined) return undefined;
       const mail = mailOf(letter, guideUrlOf(this.issuer), this.domain);
       let committed: Promise<unknown> | undefined;
-      const delivery = await connection.send(mail, async () => {
-        ({ committed } = await this.recipients.handOver(session, letter));
+      const delivery = await connection.send(mail, async (release) => {
+        ({ committed } = await this.recipients.handOver(session, letter, release));
       });
       await committed;
       await this.settle(session, letter, delivery);

@@ -1,0 +1,38 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/** The migrations that brought what the transition keeps, in their order. */
+const BROUGHT = [
+  '1796000000000-sessions',
+  '1796000100000-rollout',
+  '1796000110000-rollout-plan',
+  '1796000200000-report',
+  '1796000310000-notices',
+] as const;
+
+/**
+ * v3.0: sessions are gone, and with them everything that the transition kept. A table `session` that an older product made stays,
+ * without what was attached to it: it is that product's.
+ */
+export class RemoveSessions1799000000000 implements MigrationInterface {
+  name = 'RemoveSessions1799000000000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    for (const name of BROUGHT.toReversed()) await (await load(name)).down(queryRunner);
+  }
+
+  /** The tables come back empty. */
+  async down(queryRunner: QueryRunner): Promise<void> {
+    for (const name of BROUGHT) await (await load(name)).up(queryRunner);
+  }
+}
+
+/** Migrations run compiled and, in tests, as they are. */
+async function load(name: string): Promise<MigrationInterface> {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const loaded = (await import(new URL(`${name}.${extension}`, import.meta.url).href)) as Record<
+    string,
+    new () => MigrationInterface
+  >;
+  const [Migration] = Object.values(loaded);
+  return new Migration!();
+}

@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../../helpers/client.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
+import { MailServer } from '../../helpers/mail-server.js';
+import { NodeProcess } from '../../helpers/node-process.js';
+import { call, login } from '../../helpers/remote-client.js';
+
+const USERS = 2_000;
+const KILL_AT = [300, 900, 1_500];
+const PATIENCE = 150_000;
+
+/** Connections of a node: so many answers can be lost by a kill. */
+const LANES = 4;
+
+interface Progress {
+  readonly queued: number;
+  readonly pending: number;
+  readonly sent: number;
+  readonly unconfirmed: number;
+  readonly failed: number;
+}
+
+const MAKE_USERS = `
+  WITH made AS (
+    INSERT INTO users (id, username, username_key, email)
+    SELECT gen_random_uuid(), 'u' || n, 'u' || n,
+      CASE WHEN n % 100 = 0 THEN 'refused' WHEN n % 20 = 1 THEN 'later' ELSE 'user' END
+        || n || '@example.com'
+    FROM generate_series(1, ${USERS}) AS n RETURNING id
+  )
+  INSERT INTO scheme_uses (at, span, scheme, user_id, user_agent, requests, first_at, last_at)
+  SELECT date_trunc('hour', now()), 3600, 'session', id, 'OldClient/1.0', 1, now(), now() FROM made`;
+
+describe('mail to two thousand users', () => {
+  let db: TestDatabase;
+  let server: MailServer;
+  const nodes: NodeProcess[] = [];
+  const start = async (): Promise<NodeProcess> => {
+    const node = await NodeProcess.start({ databaseUrl: db.url, env: { SMTP_URL: server.url } });
+    nodes.push(node);
+    return node;
+  };
+  beforeAll(async () => {
+    db = await createTestDatabase();
+    // Slow after the end of each message, where a killed node learns nothing.
+    server = await MailServer.start({
+      slow: 20,
+      refuses: 'refused',
+      defersOnce: 'later',
+    });
+  });
+  afterAll(async () => {
+    await Promise.all(nodes.map((node) => node.remove()));
+    await server.stop();
+    await db.drop();
+  });
+
+  it(
+    'reaches each once, though the node that sends is killed three times',
+    { timeout: PATIENCE * 2 },
+    async () => {
+      let node = await start();
+      await db.database.query(MAKE_USERS);
+      let { access_token: token } = await login(node);
+      const queued = await call(node, 'POST', '/admin/deprecation-notices', { token, body: {} });
+      expect([queued.status, JSON.parse(queued.text)]).toMatchObject([202, { queued: USERS }]);
+      for (const moment of KILL_AT) {
+        await until(async () => (await server.count()) >= moment, PATIENCE);
+        expect(await node.end('SIGKILL')).toBe('SIGKILL');
+        node = await start();
+      }
+      ({ access_token: token } = await login(node));
+      let progress: Progress | undefined;
+      await until(async () => {
+        const { text } = await call(node, 'GET', '/admin/deprecation-notices', { token });
+        progress = (JSON.parse(text) as { notices: Progress[] }).notices[0];
+        return progress?.pending === 0;
+      }, PATIENCE);
+
+      const refused = USERS / 100;
+      expect(progress).toMatchObject({ queued: USERS, sent: USERS - refused, failed: refused });
+      expect(progress!.unconfirmed).toBeLessThanOrEqual(KILL_AT.length * LANES);
+      const mails = new Map<string, number>();
+      for (const { to } of await server.received()) mails.set(to, (mails.get(to) ?? 0) + 1);
+      expect([...mails].filter(([, times]) => times !== 1)).toEqual([]);
+      const users = await db.database.query<{ email: string }>(
+        `SELECT email FROM users WHERE email IS NOT NULL`,
+      );
+      const missing = users.map(({ email }) => email).filter((email) => !mails.has(email));
+      expect(missing.filter((email) => !email.startsWith('refused'))).toEqual([]);
+      expect(missing).toHaveLength(refused);
+      const events = await db.database.query<{ cause: string }>(
+        `SELECT cause FROM audit_events WHERE event = 'mail' ORDER BY id`,
+      );
+      expect(events).toEqual([{ cause: 'queued' }, { cause: 'finished' }]);
+    },
+  );
+});
