@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { AccessTokenProof } from '../auth/access-token-proof.js';
+import { Confirmations } from '../tokens/confirmations.js';
 import { ISSUER } from '../tokens/issuer.js';
 import { RefreshTokenService } from '../tokens/refresh-token.service.js';
 import { RevocationFeed } from '../tokens/revocation-feed.js';
@@ -14,6 +15,7 @@ export class Introspection {
     private readonly proof: AccessTokenProof,
     private readonly refreshTokens: RefreshTokenService,
     private readonly feed: RevocationFeed,
+    private readonly confirmations: Confirmations,
     @Inject(ISSUER) private readonly issuer: string,
   ) {}
 
@@ -29,10 +31,10 @@ export class Introspection {
     const proved = await this.proof.of(token);
     if (proved === undefined) return undefined;
     if (!this.feed.isFresh()) await this.feed.fresh();
-    const live = !this.feed.isRevoked(proved) && proved.claims.exp > this.feed.now() / 1000;
-    return live
-      ? { active: true, token_type: 'Bearer', token_use: 'access_token', ...proved.claims }
-      : INACTIVE;
+    if (this.feed.isRevoked(proved) || proved.claims.exp <= this.feed.now() / 1000) return INACTIVE;
+    // It has reached an API: its client has the refresh token that came with it.
+    this.confirmations.note(proved.claims.sid, proved.generation);
+    return { active: true, token_type: 'Bearer', token_use: 'access_token', ...proved.claims };
   }
 
   private async refreshToken(token: string): Promise<IntrospectionDto | undefined> {

@@ -16,6 +16,7 @@ import {
   sidOf,
   sql,
   tryRefresh,
+  until,
   verify,
 } from '../helpers/client.js';
 import type { Reply, Tokens } from '../helpers/client.js';
@@ -99,6 +100,22 @@ describe('the endpoints for other services', () => {
       const second = await refresh(node, first.refresh_token);
       expect(await introspect(first.refresh_token)).toEqual({ active: false });
       expect(await introspect(second.refresh_token)).toMatchObject({ active: true });
+    });
+
+    it('of an access token shows that what came with it has arrived', async () => {
+      const first = await login(node, await aUser(node));
+      const { access_token } = await refresh(node, first.refresh_token);
+      const confirmed = async () =>
+        (
+          await sql<{ n: number }>(
+            node,
+            'SELECT confirmed_generation AS n FROM refresh_tokens WHERE id = $1',
+            [sidOf(first)],
+          )
+        )[0]!.n;
+      expect(await confirmed()).toBe(0);
+      await introspect(access_token);
+      await until(async () => (await confirmed()) === 1, 5_000);
     });
 
     it('says nothing but no of every other token', async () => {
