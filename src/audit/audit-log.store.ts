@@ -15,6 +15,7 @@ export const AUDIT_EVENTS = [
   'rollout',
   'key',
   'user',
+  'client',
   'import',
   'mail',
 ] as const;

@@ -443,6 +443,8 @@ describe('the endpoints for other services', () => {
         [made.client_id],
       );
       expect(events).toMatchObject([{ cause: 'created' }, { cause: 'renewed' }, { cause: 'disabled' }, {}]);
+      const listed = await get(node, '/admin/audit?event=client', root);
+      expect(listed.json<{ events: unknown[] }>().events[0]).toMatchObject({ event: 'client' });
     });
 
     it('are nobody else\u2019s business', async () => {
