@@ -11,8 +11,8 @@ const root = resolve(fileURLToPath(import.meta.url), '..', '..');
 const MIGRATION = '1799000000000-remove-sessions.ts';
 const IMPORT = { from: './transition/credentials.module.js', to: './auth/credentials.module.js' };
 
-/** Documents of the transition: they are what v3.0 is about to make history. */
-const GONE = ['src/transition', 'docs/auth-migration-guide.md'];
+/** What v3.0 deletes beside the tests. */
+const GONE = ['src/transition'];
 
 const copy = fs.mkdtempSync(join(tmpdir(), 'tandem-v3-'));
 // The embedded server runs as another user, who has to get at its folder.

@@ -62,6 +62,8 @@ describe('the migrations', () => {
     expect(await applied()).toHaveLength(FILES.length);
     const { upQueries } = await node.driver.createSchemaBuilder().log();
     expect(upQueries.map(({ query }) => query)).toEqual([]);
+    const tables = new Set((await schema()).columns.map(({ table_name }) => table_name));
+    expect([...tables]).toEqual(node.entityMetadatas.map(({ tableName }) => tableName).toSorted());
     await node.query('ALTER TABLE users ALTER COLUMN email SET NOT NULL');
     expect((await node.driver.createSchemaBuilder().log()).upQueries).not.toEqual([]);
   });
