@@ -21,10 +21,10 @@ export class RolloutPlan {
   @Column('integer', { name: 'min_requests', default: 1000 })
   minRequests!: number;
 
-  @Column('double precision', { name: 'max_false_alarm', default: 0.01 })
+  @Column('double precision', { name: 'max_false_alarm', default: () => '0.01' })
   maxFalseAlarm!: number;
 
-  @Column('double precision', { default: 0.001 })
+  @Column('double precision', { default: () => '0.001' })
   tolerance!: number;
 
   @Column('boolean', { name: 'drain_on_rollback', default: false })
