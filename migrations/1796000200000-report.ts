@@ -28,6 +28,9 @@ export class Report1796000200000 implements MigrationInterface {
         CONSTRAINT scheme_uses_pkey PRIMARY KEY (span, at, scheme, user_id, user_agent),
         CONSTRAINT scheme_uses_scheme_check CHECK (scheme IN ('bearer', 'session'))
       ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05)`);
+    await queryRunner.query(
+      `CREATE INDEX scheme_uses_session_user_idx ON scheme_uses (user_id) WHERE scheme = 'session'`,
+    );
     await queryRunner.query(`
       CREATE TABLE unexpected_logouts (
         scheme text NOT NULL,

@@ -11,7 +11,7 @@ import { ReportWriter } from './report-writer.store.js';
 import type { Batch } from './report-writer.store.js';
 import { OTHER, RequestTally } from './request-tally.js';
 import { SchemeMetrics } from './scheme-metrics.js';
-import { USE_SPAN, UseTally } from './use-tally.js';
+import { UseTally } from './use-tally.js';
 
 /** Between two batches, in milliseconds. */
 const FLUSH_EVERY = 2_000;
@@ -107,9 +107,9 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
   /** What a failed try has left, and then what was counted since. */
   private async writeBatches(): Promise<void> {
     try {
-      if (this.batch !== undefined) await this.store.write(this.batch, USE_SPAN);
+      if (this.batch !== undefined) await this.store.write(this.batch);
       this.batch = this.next();
-      if (this.batch !== undefined) await this.store.write(this.batch, USE_SPAN);
+      if (this.batch !== undefined) await this.store.write(this.batch);
       this.batch = undefined;
       this.failing = false;
     } catch (error) {

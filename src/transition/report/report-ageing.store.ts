@@ -44,7 +44,7 @@ const REMOVE = [
     WHERE span = ANY ('{1,60,3600}') AND at < ${OLD} LIMIT $1) RETURNING 1`,
   `DELETE FROM scheme_uses WHERE (span, at, scheme, user_id, user_agent) IN (
     SELECT span, at, scheme, user_id, user_agent FROM scheme_uses
-    WHERE span = ANY ('{60,3600,86400}') AND at < ${OLD} LIMIT $1) RETURNING 1`,
+    WHERE span = ANY ('{3600,86400}') AND at < ${OLD} LIMIT $1) RETURNING 1`,
   `DELETE FROM unexpected_logouts WHERE (scheme, subject) IN (
     SELECT scheme, subject FROM unexpected_logouts WHERE at < ${OLD} LIMIT $1) RETURNING 1`,
   // By then no batch of theirs is still under way.

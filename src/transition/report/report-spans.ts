@@ -9,17 +9,15 @@ export interface Step {
   readonly age: number;
 }
 
-/** Requests: by the second for an hour, by the minute for three days, then by the hour. */
+/** Requests: by the second for ten minutes, by the minute for three days, then by the hour. */
 export const BUCKET_STEPS: readonly Step[] = [
-  { from: 1, to: MINUTE, age: HOUR },
+  { from: 1, to: MINUTE, age: 10 * MINUTE },
   { from: MINUTE, to: HOUR, age: 3 * DAY },
 ];
 
-/** Users: by the minute for an hour, by the hour for three days, then by the day. */
-export const USE_STEPS: readonly Step[] = [
-  { from: MINUTE, to: HOUR, age: HOUR },
-  { from: HOUR, to: DAY, age: 3 * DAY },
-];
+/** Users: by the hour for three days, then by the day. By the minute they would be too many to look through. */
+export const USE_SPAN = HOUR;
+export const USE_STEPS: readonly Step[] = [{ from: USE_SPAN, to: DAY, age: 3 * DAY }];
 
 /** Days that anything is kept. */
 export const RETENTION_DAYS = 92;
@@ -29,9 +27,9 @@ export function bucketSpanAt(age: number): number {
   return spanAt(BUCKET_STEPS, age);
 }
 
-/** The same for users: no stretch of the report may be shorter. */
-export function useSpanAt(age: number): number {
-  return spanAt(USE_STEPS, age);
+/** How long the buckets of a report are that begins so long ago (seconds): a minute within the last hour. */
+export function reportSpanAt(age: number): number {
+  return age < HOUR ? MINUTE : spanAt(USE_STEPS, age);
 }
 
 function spanAt(steps: readonly Step[], age: number): number {

@@ -1,5 +1,5 @@
 import { refuse } from '../../common/common.errors.js';
-import { bucketSpanAt, RETENTION_DAYS, useSpanAt } from './report-spans.js';
+import { bucketSpanAt, RETENTION_DAYS, reportSpanAt } from './report-spans.js';
 
 const DAY = 86_400_000;
 
@@ -41,7 +41,7 @@ export function reportWindow(
       since: Math.floor(begin / span(begin)) * span(begin),
       until: Math.min(Math.ceil(end / span(end)) * span(end), now),
     },
-    bucket: useSpanAt((now - begin) / 1000),
+    bucket: reportSpanAt((now - begin) / 1000),
   };
 }
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
+import { USE_SPAN } from './report-spans.js';
 import type { CountRow } from './request-tally.js';
 import type { UseRow } from './use-tally.js';
 
@@ -40,7 +41,7 @@ export class ReportWriter {
   constructor(private readonly database: Database) {}
 
   /** One statement. A batch that is there already, because its answer was lost, is not added again. */
-  async write({ node, seq, counts, uses }: Batch, useSpan: number): Promise<void> {
-    await this.database.query(WRITE, [node, seq, JSON.stringify(counts), JSON.stringify(uses), useSpan]);
+  async write({ node, seq, counts, uses }: Batch): Promise<void> {
+    await this.database.query(WRITE, [node, seq, JSON.stringify(counts), JSON.stringify(uses), USE_SPAN]);
   }
 }

@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, OmitType } from '@nestjs/swagger';
 import { IsISO8601, IsOptional, Matches } from 'class-validator';
 
 /** A date, or a date and time that says its zone. */
@@ -83,6 +83,19 @@ class SchemesDto {
   session!: SchemeFiguresDto;
 }
 
+class BucketFiguresDto extends OmitType(SchemeFiguresDto, ['users']) {
+  @ApiProperty({ type: Number, nullable: true, example: 31, description: 'Null in buckets of a minute' })
+  users!: number | null;
+}
+
+class BucketSchemesDto {
+  @ApiProperty({ type: BucketFiguresDto })
+  bearer!: BucketFiguresDto;
+
+  @ApiProperty({ type: BucketFiguresDto })
+  session!: BucketFiguresDto;
+}
+
 class SessionAgentDto {
   @ApiProperty({ example: 'OldApp/2.1 (iOS 17)', description: '`none` if unnamed, `other` for the many' })
   user_agent!: string;
@@ -104,8 +117,8 @@ class BucketDto {
   @ApiProperty({ type: String, format: 'date-time', example: '2026-11-24T12:00:00.000Z' })
   to!: string;
 
-  @ApiProperty({ type: SchemesDto })
-  schemes!: SchemesDto;
+  @ApiProperty({ type: BucketSchemesDto })
+  schemes!: BucketSchemesDto;
 }
 
 export class ReportDto {

@@ -2,9 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { RevocationFeed } from '../../tokens/revocation-feed.js';
 import { quantile } from './latency-histogram.js';
 import { Recorder } from './recorder.service.js';
-import type { ReportDto, ReportQueryDto, SchemeFiguresDto } from './report.dto.js';
+import type { ReportDto, ReportQueryDto } from './report.dto.js';
 import { figuresOf, ReportStore } from './report.store.js';
 import type { Figures, FiguresByScheme } from './report.store.js';
+import { USE_SPAN } from './report-spans.js';
 import { reportWindow } from './report-window.js';
 import type { ReportWindow } from './report-window.js';
 
@@ -49,17 +50,24 @@ function bucketsOf(
     views.push({
       from: iso(Math.max(slot * 1000, since)),
       to: iso(Math.min((slot + bucket) * 1000, until)),
-      schemes: viewOf(figures.get(slot) ?? figuresOf([])),
+      schemes: bucketView(figures.get(slot) ?? figuresOf([]), bucket),
     });
   }
   return views;
 }
 
-function viewOf({ bearer, session }: FiguresByScheme): ReportDto['schemes'] {
+function viewOf({ bearer, session }: FiguresByScheme) {
   return { bearer: schemeView(bearer), session: schemeView(session) };
 }
 
-function schemeView({ requests, users, errors, latency, unexpectedLogouts }: Figures): SchemeFiguresDto {
+/** Who came in a minute is not kept, only who came in an hour. */
+function bucketView(figures: FiguresByScheme, bucket: number): ReportDto['buckets'][number]['schemes'] {
+  const { bearer, session } = viewOf(figures);
+  if (bucket >= USE_SPAN) return { bearer, session };
+  return { bearer: { ...bearer, users: null }, session: { ...session, users: null } };
+}
+
+function schemeView({ requests, users, errors, latency, unexpectedLogouts }: Figures) {
   return {
     requests,
     users,

@@ -43,11 +43,11 @@ export class SchemeMetrics {
     this.logouts.inc({ scheme, cause });
   }
 
-  /** Tells how many users came in by each scheme in the last minute or so. */
+  /** Tells how many users came in by each scheme in the present hour. */
   countUsers(read: () => Readonly<Record<Scheme, number>>): void {
     this.metrics.gauges(
       'tandem_scheme_users',
-      'Distinct users that came in by a scheme at this node in the present minute',
+      'Distinct users that came in by a scheme at this node in the present hour',
       'scheme',
       read,
     );

@@ -1,4 +1,4 @@
-import { Check, Column, Entity, PrimaryColumn } from 'typeorm';
+import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import type { Scheme } from './scheme.js';
 
 // Copied for each column: TypeORM writes into it.
@@ -9,6 +9,7 @@ const KEY = { primaryKeyConstraintName: 'scheme_uses_pkey' };
  * that `firstAt` or `lastAt` lies in.
  */
 @Entity('scheme_uses')
+@Index('scheme_uses_session_user_idx', ['userId'], { where: `scheme = 'session'` })
 @Check('scheme_uses_scheme_check', `scheme IN ('bearer', 'session')`)
 export class SchemeUse {
   /** Seconds that the stretch lasts. */

@@ -1,10 +1,8 @@
+import { USE_SPAN } from './report-spans.js';
 import { OTHER } from './request-tally.js';
 import type { Scheme } from './scheme.js';
 
-/** Seconds of the shortest stretch in which users are kept apart. */
-export const USE_SPAN = 60;
-
-/** That a user came in, in one minute on this node. Times in milliseconds. */
+/** That a user came in, in one hour on this node. Times in milliseconds. */
 export interface UseRow {
   /** Seconds since the epoch. */
   readonly at: number;
@@ -26,7 +24,7 @@ const MAX_USES = 100_000;
 
 const MAX_PER_BATCH = 20_000;
 
-/** Of users that are known to have come by token in a minute, how many times of the last request are written at once. */
+/** Of users that are known to have come by token in an hour, how many times of the last request are written at once. */
 const AGAIN_PER_BATCH = 1_000;
 
 /** Of one user on a day; the rest counts as one, so that nobody fills the table with names made up. */
@@ -35,12 +33,12 @@ const MAX_AGENT_OWNERS = 50_000;
 const DAY = 86_400_000;
 
 /**
- * Notes who came in, by scheme and minute, until it is taken to be written. Sessions are counted request by request with
+ * Notes who came in, by scheme and hour, until it is taken to be written. Sessions are counted request by request with
  * their user agent. Of tokens only who came is kept, so that users who come again and again cost little: the time of the last
  * request is written when there is room in a batch.
  */
 export class UseTally {
-  private readonly minutes = new Map<number, Map<string, Kept>>();
+  private readonly hours = new Map<number, Map<string, Kept>>();
   private size = 0;
   private first: Kept[] = [];
   private again: Kept[] = [];
@@ -50,16 +48,16 @@ export class UseTally {
   note(scheme: Scheme, userId: string, userAgent: string, at: number): void {
     const agent = scheme === 'session' ? this.agentOf(userId, userAgent, at) : '';
     const key = agent === '' ? userId : `${userId} ${agent}`;
-    const minute = Math.floor(at / 1000 / USE_SPAN) * USE_SPAN;
-    let uses = this.minutes.get(minute);
+    const hour = Math.floor(at / 1000 / USE_SPAN) * USE_SPAN;
+    let uses = this.hours.get(hour);
     if (uses === undefined) {
-      this.minutes.set(minute, (uses = new Map()));
-      this.forgetMinutes();
+      this.hours.set(hour, (uses = new Map()));
+      this.forgetHours();
     }
     let use = uses.get(key);
     if (use === undefined) {
       if (this.size >= MAX_USES) return;
-      const row = { at: minute, scheme, userId, userAgent: agent, requests: 0, first: at, last: at };
+      const row = { at: hour, scheme, userId, userAgent: agent, requests: 0, first: at, last: at };
       use = { row, queued: true };
       uses.set(key, use);
       this.size += 1;
@@ -77,9 +75,9 @@ export class UseTally {
     return this.first.length === 0 && this.again.length === 0;
   }
 
-  /** Distinct users of the latest minute. */
+  /** Distinct users of the latest hour. */
   users(): Record<Scheme, number> {
-    const latest = this.minutes.get(Math.max(...this.minutes.keys()));
+    const latest = this.hours.get(Math.max(...this.hours.keys()));
     const rows = [...(latest?.values() ?? [])].map(({ row }) => row);
     const of = (scheme: Scheme) =>
       new Set(rows.filter((row) => row.scheme === scheme).map(({ userId }) => userId)).size;
@@ -94,16 +92,16 @@ export class UseTally {
       use.queued = false;
       use.row.requests = 0;
     }
-    this.forgetMinutes();
+    this.forgetHours();
     return rows;
   }
 
-  /** Minutes that have passed and are written. */
-  private forgetMinutes(): void {
-    const latest = Math.max(...this.minutes.keys());
-    for (const [minute, uses] of this.minutes) {
-      if (minute === latest || [...uses.values()].some(({ queued }) => queued)) continue;
-      this.minutes.delete(minute);
+  /** Hours that have passed and are written. */
+  private forgetHours(): void {
+    const latest = Math.max(...this.hours.keys());
+    for (const [hour, uses] of this.hours) {
+      if (hour === latest || [...uses.values()].some(({ queued }) => queued)) continue;
+      this.hours.delete(hour);
       this.size -= uses.size;
     }
   }

@@ -5,7 +5,6 @@ import { ReportStore } from '../../../../src/transition/report/report.store.js';
 import { ReportWriter } from '../../../../src/transition/report/report-writer.store.js';
 import type { CountRow } from '../../../../src/transition/report/request-tally.js';
 import { SessionUseStore } from '../../../../src/transition/report/session-use.store.js';
-import { USE_SPAN } from '../../../../src/transition/report/use-tally.js';
 import type { UseRow } from '../../../../src/transition/report/use-tally.js';
 import { createTestDatabase } from '../../../helpers/database.js';
 import type { TestDatabase } from '../../../helpers/database.js';
@@ -49,7 +48,7 @@ describe('the stores of the report', () => {
     key,
   });
   const use = (at: number, userId: string, last = at, more: Partial<UseRow> = {}): UseRow => ({
-    at: Math.floor(at / MINUTE) * 60,
+    at: Math.floor(at / HOUR) * 3600,
     scheme: 'session',
     userId,
     userAgent: 'A',
@@ -59,7 +58,7 @@ describe('the stores of the report', () => {
     ...more,
   });
   const write = (counts: CountRow[], uses: UseRow[] = [], node: string = randomUUID(), seq = 1) =>
-    writer.write({ node, seq, counts, uses }, USE_SPAN);
+    writer.write({ node, seq, counts, uses });
   const figures = (since: number, until = now + SECOND) => store.figures({ since, until });
 
   /** Until nothing is left to do. */
@@ -88,7 +87,7 @@ describe('the stores of the report', () => {
             counts: index % 2 === 0 ? rows[0] : rows[0].toReversed(),
             uses: index % 2 === 0 ? rows[1] : rows[1].toReversed(),
           };
-          return [writer.write(batch, USE_SPAN), writer.write(batch, USE_SPAN)];
+          return [writer.write(batch), writer.write(batch)];
         }),
       );
     }
@@ -152,9 +151,9 @@ describe('the stores of the report', () => {
     await age(17);
     expect([await figures(window.since), await store.sessionAgents(window)]).toEqual(before);
     expect(await spans('report_buckets')).toEqual([1, 60, 3600]);
-    expect(await spans('scheme_uses')).toEqual([60, 3600, 86400]);
+    expect(await spans('scheme_uses')).toEqual([3600, 86400]);
     const young = await db.dataSource.query<{ n: number }[]>(
-      `SELECT count(*)::int AS n FROM report_buckets WHERE span > 1 AND at > now() - interval '1 hour'`,
+      `SELECT count(*)::int AS n FROM report_buckets WHERE span > 1 AND at > now() - interval '10 minutes'`,
     );
     expect(young[0]!.n).toBe(0);
   });

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { RequestTally } from '../../../../src/transition/report/request-tally.js';
 import { UseTally } from '../../../../src/transition/report/use-tally.js';
 
-/** The beginning of a minute, in milliseconds. */
-const START = 1_796_000_040_000;
+/** The beginning of an hour, in milliseconds. */
+const START = 1_796_000_400_000;
 
 describe('the tally of requests', () => {
   it('sums by second, scheme, bin and code, and begins anew when it is taken', () => {
@@ -74,10 +74,10 @@ describe('the tally of uses', () => {
     ]);
   });
 
-  it('gives room back when a minute has passed and is written', () => {
+  it('gives room back when an hour has passed and is written', () => {
     const tally = new UseTally();
-    for (let minute = 0; minute < 3; minute++) {
-      for (let n = 0; n < 60_000; n++) tally.note('bearer', uuid(n), '', START + minute * 60_000);
+    for (let hour = 0; hour < 3; hour++) {
+      for (let n = 0; n < 60_000; n++) tally.note('bearer', uuid(n), '', START + hour * 3_600_000);
       let written = 0;
       while (!tally.empty) written += tally.take().length;
       expect(written).toBe(60_000);
