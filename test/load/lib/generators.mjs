@@ -8,6 +8,9 @@ const SOCKETS = 12_000;
 const FIRST_PORT = 10_000;
 const PORTS = 20_000;
 
+/** Addresses that this run has used: a connection that was closed keeps its pair of ports for a minute. */
+let used = 0;
+
 /**
  * Starts the users, in as many processes as their sockets need. The kernel would search long for a free port among tens of thousands:
  * each connection is told its own, on one of several loopback addresses.
@@ -18,9 +21,10 @@ const PORTS = 20_000;
 export function startUsers(users, plan) {
   const placed = users.map((user, index) => ({
     ...user,
-    localAddress: `127.0.1.${1 + Math.floor(index / PORTS)}`,
+    localAddress: addressOf(used + Math.floor(index / PORTS)),
     localPort: FIRST_PORT + (index % PORTS),
   }));
+  used += Math.ceil(users.length / PORTS);
   const children = [];
   for (let from = 0; from < placed.length; from += SOCKETS) {
     const child = fork(new URL('../generator.mjs', import.meta.url).pathname, { serialization: 'advanced' });
@@ -54,6 +58,10 @@ export function startUsers(users, plan) {
       );
     },
   };
+}
+
+function addressOf(index) {
+  return `127.0.${1 + Math.floor(index / 250)}.${1 + (index % 250)}`;
 }
 
 function ask(child) {
