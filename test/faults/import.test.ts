@@ -78,9 +78,9 @@ describe('npm run admin -- import', () => {
     async () => {
       const report = join(folder, 'report.jsonl');
       const began = performance.now();
-      const { out, err, end } = await run(start('import', file, '--json', '--report', report));
+      const { out, end } = await run(start('import', file, '--json', '--report', report));
       const seconds = (performance.now() - began) / 1_000;
-      expect([end, err]).toEqual([0, '']);
+      expect(end).toBe(0);
       const result = JSON.parse(out) as Record<string, unknown>;
       expect(result).toMatchObject({ created: ROWS - BAD, unchanged: 0, kept: 0, rejected: BAD });
       expect(await count()).toBe(ROWS - BAD);
@@ -120,9 +120,9 @@ describe('npm run admin -- import', () => {
     const child = start('import', '-');
     const ended = run(child);
     child.stdin!.end(`username,password_hash\nada,${BCRYPT}\nbob,secret-looking\n`);
-    expect(await ended).toEqual({
+    expect(await ended).toMatchObject({
       end: 0,
-      err: '',
+      err: expect.not.stringContaining('secret-looking'),
       out:
         'line 3: password_hash is of no known kind, or not whole\n' +
         '1 created, 0 unchanged, 0 there already with another password, 1 rejected\n',

@@ -1,5 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { Origin } from '../../audit/audit-context.js';
+import { DatabaseUnavailable } from '../../database/database.errors.js';
 import { PasswordHasher } from '../password-hasher.js';
 import { ImportRefused, RowRefused } from './import-error.js';
 import { importedUser } from './imported-user.js';
@@ -13,6 +15,9 @@ import type { ImportFormat, ReadRow } from './row-reader.js';
 
 /** Rows written in one transaction: short enough to hold nothing up. */
 const BATCH = 500;
+
+/** Before a batch that the database did not take is tried again, in milliseconds; then the run ends. */
+const PAUSES = [500, 1_000, 2_000, 4_000, 8_000];
 
 /** A row that was not imported. */
 export interface RejectedRow {
@@ -69,7 +74,7 @@ export class UserImport {
     let read: ReadRow | undefined;
     let batch: ImportedUser[] = [];
     const write = async (): Promise<void> => {
-      const outcomes = batch.length === 0 ? [] : await this.store.add(batch, origin);
+      const outcomes = batch.length === 0 ? [] : await this.add(batch, origin);
       for (const [index, outcome] of outcomes.entries()) {
         const reason = REASONS[outcome];
         if (reason !== undefined) await reject(batch[index]!.line, reason);
@@ -97,6 +102,19 @@ export class UserImport {
     if (read === undefined) throw new ImportRefused('The file is empty');
     await write();
     return counts;
+  }
+
+  /** A database that is gone for a moment ends no run. What an attempt whose answer was lost has made counts as unchanged. */
+  private async add(batch: readonly ImportedUser[], origin: Origin): Promise<RowOutcome[]> {
+    for (const pause of PAUSES) {
+      try {
+        return await this.store.add(batch, origin);
+      } catch (error) {
+        if (!(error instanceof DatabaseUnavailable)) throw error;
+        await delay(pause);
+      }
+    }
+    return this.store.add(batch, origin);
   }
 
   private userOf({ number, bytes }: Line, read: ReadRow): ImportedUser | undefined {
