@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
-import { ROOT, aUser, bearer, get, login, post, sql, verify } from '../../helpers/client.js';
+import { ROOT, aUser, bearer, get, login, post, sidOf, sql, verify } from '../../helpers/client.js';
 import type { Account, Reply } from '../../helpers/client.js';
 import { SECRET, bySession, sessionLogin, verifySession } from './session-client.js';
 
@@ -63,6 +63,25 @@ describe('sessions, when an administrator acts', () => {
     const session = await sessionLogin(node, user);
     expect(await revoke({ role: 'user' })).toBeGreaterThanOrEqual(1);
     expect(await verifySession(other, session)).toBe('401 session_invalid');
+  });
+
+  it('end with the login that they were exchanged for, one or many', async () => {
+    for (const [name, end] of [
+      ['one', (sid: string) => node.app.inject({ method: 'DELETE', url: `/admin/tokens/${sid}`, ...admin })],
+      ['an address', () => revoke({ ip: '127.0.0.1', issued_before: '2999-01-01T00:00:00Z', role: 'user' })],
+    ] as const) {
+      const user = await aUser(node);
+      const [session, alone] = [await sessionLogin(node, user), await sessionLogin(node, user)];
+      const exchanged = await bySession(node, session, {
+        method: 'POST',
+        url: '/auth/exchange',
+        payload: {},
+      });
+      expect(exchanged.statusCode, exchanged.body).toBe(200);
+      await end(sidOf(exchanged.json()));
+      expect(await verifySession(other, session), name).toBe('401 session_invalid');
+      expect(await verifySession(other, alone), name).toBe('204');
+    }
   });
 
   it('let an administrator act as tokens do, and are told apart in nothing', async () => {
