@@ -135,7 +135,10 @@ describe('the stores of the report', () => {
     for (let i = 0; i < 400; i++) {
       // From now back to a month ago, ever further apart.
       const at = now - SECOND - (i / 400) ** 4 * 30 * DAY;
-      counts.push(latency(at, 1, i), error(at, 1, `code_${i % 3}`));
+      // Each a few times, so that there is something to add up.
+      for (const before of [0, 1, 20]) {
+        counts.push(latency(at - before * SECOND, 1, i), error(at - before * SECOND, 1, `code_${i % 3}`));
+      }
       const one = use(at, users[i % 7]!, at, { userAgent: `agent ${i % 2}` });
       uses.set(`${one.at} ${one.userId} ${one.userAgent}`, one);
     }
@@ -147,7 +150,7 @@ describe('the stores of the report', () => {
     await write([...merged.values()], [...uses.values()]);
     const window = { since: now - 40 * DAY, until: now };
     const before = [await figures(window.since), await store.sessionAgents(window)];
-    expect((before[0] as Awaited<ReturnType<typeof figures>>).bearer.requests).toBe(400);
+    expect((before[0] as Awaited<ReturnType<typeof figures>>).bearer.requests).toBe(1_200);
     await age(17);
     expect([await figures(window.since), await store.sessionAgents(window)]).toEqual(before);
     expect(await spans('report_buckets')).toEqual([1, 60, 3600]);
