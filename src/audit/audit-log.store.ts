@@ -18,6 +18,7 @@ export const AUDIT_EVENTS = [
   'client',
   'import',
   'mail',
+  'client',
 ] as const;
 
 export type AuditEventName = (typeof AUDIT_EVENTS)[number];

@@ -8,6 +8,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 
 /** Their blocks are run as they stand; those of the README's walk-through are in walk-through.test.ts. */
 const EXECUTED = [
+  'docs/admin/command-line.md',
   'docs/admin/import.md',
   'docs/admin/rollout-report.md',
   'docs/admin/token-management.md',

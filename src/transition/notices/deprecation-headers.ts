@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AuthenticatedRequest } from '../../auth/authenticated-request.js';
 import { answeredProblem } from '../../common/answered-problem.js';
+import { httpServerOf } from '../../common/http-server.js';
 import { Deprecations } from './deprecation.service.js';
 
 const SESSION_LOGIN = '/api/login';
@@ -21,9 +22,7 @@ export class DeprecationHeaders implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    // The command line answers no requests, and has no adapter.
-    const fastify = (this.host as Partial<HttpAdapterHost>).httpAdapter?.getInstance<FastifyInstance>();
-    fastify?.addHook('onSend', (request, reply, _payload, done) => {
+    httpServerOf(this.host)?.addHook('onSend', (request, reply, _payload, done) => {
       if (concernsSession(request)) this.write(reply);
       done();
     });

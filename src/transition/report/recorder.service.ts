@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { answeredProblem } from '../../common/answered-problem.js';
+import { httpServerOf } from '../../common/http-server.js';
 import { RevocationFeed } from '../../tokens/revocation-feed.js';
 import { CountedRoutes } from './counted-routes.service.js';
 import { UnexpectedLogouts } from './logouts/unexpected-logouts.service.js';
@@ -55,11 +56,9 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
   }
 
   onModuleInit(): void {
-    // On the command line there are no requests to record.
-    const { httpAdapter } = this.host as { httpAdapter: HttpAdapterHost['httpAdapter'] | null | undefined };
-    if (!httpAdapter) return;
-    const fastify = httpAdapter.getInstance<FastifyInstance>();
-    fastify.addHook('onResponse', (request, reply, done) => {
+    const server = httpServerOf(this.host);
+    if (server === undefined) return;
+    server.addHook('onResponse', (request, reply, done) => {
       this.record(request, reply);
       done();
     });

@@ -1,0 +1,50 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Logger } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commandsIn } from '../../../src/admin/cli/admin-command.js';
+import { checksIn } from '../../../src/admin/cli/doctor/doctor-check.js';
+import { AppModule, FEATURES } from '../../../src/app.module.js';
+import { BACKGROUND } from '../../../src/common/background.js';
+import { loadConfig } from '../../../src/config/load-config.js';
+import { TEST_SECRET } from '../../helpers/app.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
+
+describe('the service as the command line starts it', () => {
+  let db: TestDatabase;
+  let folder: string;
+  beforeAll(async () => {
+    Logger.overrideLogger(false);
+    db = await createTestDatabase();
+    folder = await mkdtemp(join(tmpdir(), 'tandem-commands-'));
+  });
+  afterAll(async () => {
+    await db.drop();
+    await rm(folder, { recursive: true });
+  });
+
+  it('needs no HTTP, has every command and check, leaves background work to nodes, and ends', async () => {
+    const config = loadConfig({
+      DATABASE_URL: db.url,
+      DATA_DIR: folder,
+      KEYS_DIR: join(folder, 'keys'),
+      JWT_SECRET: TEST_SECRET,
+      RSA_MODULUS_BITS: '2048',
+    });
+    const app = await NestFactory.createApplicationContext(AppModule.forCommands(config, db.url), {
+      logger: false,
+      abortOnError: false,
+    });
+    try {
+      expect(app.get<boolean>(BACKGROUND, { strict: false })).toBe(false);
+      const all = [...commandsIn(FEATURES), ...checksIn(FEATURES)];
+      expect(all.length).toBeGreaterThanOrEqual(7);
+      for (const type of all) expect(app.get(type as never, { strict: false })).toBeInstanceOf(type);
+    } finally {
+      await app.close();
+    }
+  });
+});

@@ -1,0 +1,202 @@
+import { once } from 'node:events';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SMTPServer } from 'smtp-server';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { databaseChecks } from '../../../src/admin/cli/doctor/database.checks.js';
+import { examined } from '../../../src/admin/cli/doctor/doctor-check.js';
+import type { Finding } from '../../../src/admin/cli/doctor/doctor-check.js';
+import { mailChecks } from '../../../src/admin/cli/doctor/mail.checks.js';
+import { jwksChecks, proxyChecks } from '../../../src/admin/cli/doctor/network.checks.js';
+import { ServiceChecks } from '../../../src/admin/cli/doctor/service.checks.js';
+import { settingsChecks } from '../../../src/admin/cli/doctor/settings.checks.js';
+import type { Config } from '../../../src/config/config.js';
+import { loadConfig } from '../../../src/config/load-config.js';
+import { tamper } from '../../helpers/audit-trail.js';
+import { TEST_SECRET, createTestApp } from '../../helpers/app.js';
+import type { TestApp } from '../../helpers/app.js';
+import { createTestDatabase } from '../../helpers/database.js';
+
+const linesOf = (findings: readonly Finding[], check: string) =>
+  findings.filter((finding) => finding.check === check).map(({ level }) => level);
+
+describe('the doctor', () => {
+  let folder: string;
+  let node: TestApp;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'tandem-doctor-'));
+    node = await createTestApp({ listen: true });
+  });
+  afterAll(async () => {
+    await node.close();
+    await rm(folder, { recursive: true });
+  });
+
+  function config(env: Readonly<Record<string, string>> = {}): Config {
+    const own = { DATA_DIR: folder, KEYS_DIR: join(folder, 'keys'), JWT_SECRET: TEST_SECRET };
+    return loadConfig({ ...own, SESSION_SECRET: TEST_SECRET, ...env });
+  }
+
+  it('has nothing to say about good settings', async () => {
+    const findings = await settingsChecks(config());
+    expect(findings.filter(({ level }) => level !== 'ok')).toEqual([]);
+    expect(findings.length).toBeGreaterThanOrEqual(5);
+  });
+
+  it.each([
+    ['a guessable secret', { JWT_SECRET: 'your-secret-key-here' }, 'jwt_secret', 'warn'],
+    ['a secret before that is the same', { JWT_SECRET_PREVIOUS: TEST_SECRET }, 'jwt_secret_previous', 'warn'],
+    ['a short secret of sessions', { SESSION_SECRET: 'cat' }, 'session_secret', 'warn'],
+    ['an issuer over http', { JWT_ISSUER: 'http://api.example.com' }, 'cookies', 'fail'],
+    [
+      'an origin of another site',
+      { JWT_ISSUER: 'https://api.example.com', CORS_ORIGINS: 'https://app.example.org' },
+      'cookies',
+      'warn',
+    ],
+    ['an endless rate', { AUTH_RATE_LIMIT: '100000' }, 'rate_limit', 'warn'],
+    ['no proxy before a public address', { HOST: '0.0.0.0' }, 'trust_proxy', 'warn'],
+    ['a proxy that is anybody', { TRUST_PROXY: '0.0.0.0/0' }, 'settings', 'warn'],
+  ])('warns of %s, and says what to do', async (_, env: Readonly<Record<string, string>>, check, level) => {
+    const findings = await settingsChecks(config(env));
+    expect(linesOf(findings, check)).toEqual([level]);
+    for (const finding of findings) if (finding.level !== 'ok') expect(finding.advice).toMatch(/\w/);
+    expect(JSON.stringify(findings)).not.toContain(TEST_SECRET);
+  });
+
+  it('takes an origin of the same site for one that gets the cookie', async () => {
+    const env = { JWT_ISSUER: 'https://api.example.com', CORS_ORIGINS: 'https://app.example.com' };
+    expect(linesOf(await settingsChecks(config(env)), 'cookies')).toEqual(['ok']);
+  });
+
+  it('finds folders that others may read secrets in, or put keys into', async () => {
+    await mkdir(join(folder, 'secrets'));
+    await mkdir(join(folder, 'keys'));
+    await chmod(join(folder, 'secrets'), 0o755);
+    await chmod(join(folder, 'keys'), 0o777);
+    const findings = await settingsChecks(config());
+    expect([linesOf(findings, 'data_dir'), linesOf(findings, 'keys_dir')]).toEqual([['fail'], ['fail']]);
+    await chmod(join(folder, 'secrets'), 0o700);
+    await chmod(join(folder, 'keys'), 0o700);
+    expect(linesOf(await settingsChecks(config()), 'files')).toEqual(['ok']);
+  });
+
+  it('looks at the database without changing it', async () => {
+    const findings = await databaseChecks(node.db.url, config());
+    for (const check of ['database', 'durability', 'clock', 'migrations'])
+      expect([check, linesOf(findings, check)]).toEqual([check, ['ok']]);
+    const empty = await createTestDatabase({ migrated: false });
+    try {
+      const [pending] = (await databaseChecks(empty.url, config())).filter(
+        ({ check }) => check === 'migrations',
+      );
+      expect(pending).toMatchObject({ level: 'warn', message: expect.stringContaining('Core1795000000000') });
+      const tables = await empty.database.query(
+        `SELECT 1 FROM information_schema.tables WHERE table_schema = 'public'`,
+      );
+      expect(tables).toEqual([]);
+      await empty.dataSource.query(
+        `ALTER DATABASE "${new URL(empty.url).pathname.slice(1)}" SET synchronous_commit = off`,
+      );
+      expect(linesOf(await databaseChecks(empty.url, config()), 'durability')).toEqual(['fail']);
+    } finally {
+      await empty.drop();
+    }
+    const nowhere = await databaseChecks('postgres://x:secret-password@127.0.0.1:1/x', config());
+    expect(nowhere).toMatchObject([{ check: 'database', level: 'fail' }]);
+    expect(JSON.stringify(nowhere)).not.toContain('secret-password');
+  });
+
+  it('finds too many connections for the server', async () => {
+    const findings = await databaseChecks(node.db.url, { ...config(), workers: 1_000 });
+    expect(linesOf(findings, 'connections')).toEqual(['fail']);
+  });
+
+  it('examines the service: its keys, its tokens, its administrators, the end of its audit trail', async () => {
+    const checks = node.app.get(ServiceChecks, { strict: false });
+    const healthy = await checks.examine();
+    for (const check of ['keys', 'token_size', 'admins', 'audit'])
+      expect([check, linesOf(healthy, check)]).toEqual([check, ['ok']]);
+    await node.db.dataSource.query(`UPDATE users SET disabled_at = now() WHERE role = 'admin'`);
+    await tamper(
+      node.db,
+      `INSERT INTO audit_events (id, event) OVERRIDING SYSTEM VALUE VALUES (1000000, 'login')`,
+    );
+    const ill = await checks.examine();
+    expect([linesOf(ill, 'admins'), linesOf(ill, 'audit')]).toEqual([['warn'], ['fail']]);
+    const kid = await node.db.dataSource.query<{ kid: string }[]>(
+      `UPDATE signing_keys SET distrusted_at = now() RETURNING kid`,
+    );
+    expect(kid).not.toHaveLength(0);
+    expect(linesOf(await checks.examine(), 'keys')).toEqual(['fail']);
+  });
+
+  it('knows the keys of this installation from those of another', async () => {
+    const { keys } = (await (await fetch(`${node.url}/.well-known/jwks.json`)).json()) as {
+      keys: { kid: string }[];
+    };
+    const [{ kid }] = keys as [{ kid: string }];
+    expect(linesOf(await jwksChecks(node.url, kid, config()), 'jwks')).toEqual(['ok']);
+    expect(linesOf(await jwksChecks(`${node.url}/`, 'another', config()), 'jwks')).toEqual(['fail']);
+    expect(linesOf(await jwksChecks(`${node.url}/nothing`, kid, config()), 'jwks')).toEqual(['warn']);
+    const production = { ...config(), production: true };
+    expect(linesOf(await jwksChecks('http://127.0.0.1:1', kid, production), 'jwks')).toEqual(['fail']);
+  });
+
+  it('tries to choose its own address by X-Forwarded-For', async () => {
+    expect(linesOf(await proxyChecks(node.url, config()), 'proxy')).toEqual(['ok']);
+    const trusting = await createTestApp({ listen: true, env: { TRUST_PROXY: '127.0.0.1' } });
+    try {
+      // From here it cannot be told from the proxy.
+      expect(linesOf(await proxyChecks(trusting.url, config({ TRUST_PROXY: '127.0.0.1' })), 'proxy')).toEqual(
+        ['warn'],
+      );
+      // What is believed of anybody else is wrong.
+      expect(linesOf(await proxyChecks(trusting.url, config()), 'proxy')).toEqual(['fail']);
+    } finally {
+      await trusting.close();
+    }
+    const other = createServer((_request, response) => response.end('hello')).listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    try {
+      const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+      expect(linesOf(await proxyChecks(url, config()), 'proxy')).toEqual(['warn']);
+    } finally {
+      other.close();
+    }
+    expect(linesOf(await proxyChecks('http://127.0.0.1:1', config()), 'proxy')).toEqual(['fail']);
+  });
+
+  it('logs in at the mail server', async () => {
+    const server = new SMTPServer({
+      authOptional: false,
+      allowInsecureAuth: true,
+      disabledCommands: ['STARTTLS'],
+      onAuth: ({ username, password }, _session, answer) =>
+        password === 'right' ? answer(null, { user: username }) : answer(new Error('no')),
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.server.address() as AddressInfo;
+    const at = (password: string, more: Readonly<Record<string, string>> = { MAIL_FROM: 'a@b.example' }) =>
+      mailChecks(config({ SMTP_URL: `smtp://tandem:${password}@127.0.0.1:${port}`, ...more }));
+    try {
+      expect(await at('right')).toMatchObject([{ check: 'mail', level: 'ok' }]);
+      const wrong = await at('a-wrong-password');
+      expect(linesOf(wrong, 'mail')).toEqual(['fail']);
+      expect(JSON.stringify(wrong)).not.toContain('a-wrong-password');
+      expect(linesOf(await at('right', {}), 'mail_from')).toEqual(['warn']);
+    } finally {
+      await new Promise<void>((resolve) => server.close(resolve));
+    }
+    expect(linesOf(await at('right'), 'mail')).toEqual(['fail']);
+    expect(linesOf(await mailChecks(config()), 'mail')).toEqual(['warn']);
+  });
+
+  it('takes an examination that breaks for a finding', async () => {
+    const finding = await examined('heart', 'rest', () => Promise.reject(new Error('no pulse\nat line 1')));
+    expect(finding).toEqual([{ check: 'heart', level: 'fail', message: 'no pulse', advice: 'rest' }]);
+  });
+});
