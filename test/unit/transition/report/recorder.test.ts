@@ -1,0 +1,60 @@
+import { describe, expect, it, vi } from 'vitest';
+import { Recorder } from '../../../../src/transition/report/recorder.service.js';
+import type { Batch } from '../../../../src/transition/report/report-writer.store.js';
+
+type Hook = (request: object, reply: object, done: () => void) => void;
+
+/** A recorder without anything around it: every request counts for Bearer. */
+function aRecorder() {
+  let hook: Hook | undefined;
+  const fastify = { addHook: (_name: string, added: Hook) => (hook = added) };
+  const write = vi.fn<(batch: Batch) => Promise<void>>().mockResolvedValue(undefined);
+  const recorder = new Recorder(
+    { httpAdapter: { getInstance: () => fastify } } as never,
+    { schemeOf: () => 'bearer' } as never,
+    { now: () => 1_796_000_000_000 } as never,
+    { write } as never,
+    { countUsers: () => undefined, answered: () => undefined } as never,
+    { note: () => undefined, examine: () => Promise.resolve() } as never,
+  );
+  recorder.onModuleInit();
+  const answer = () =>
+    hook!({ headers: {}, user: { userId: 'user' } }, { statusCode: 200, elapsedTime: 1 }, () => undefined);
+  return { recorder, write, answer };
+}
+
+const requestsIn = ({ counts }: Batch) => counts.reduce((sum, { n }) => sum + n, 0);
+
+describe('the recorder', () => {
+  it('does no I/O for a request, and writes what it has counted when the node stops', async () => {
+    const { recorder, write, answer } = aRecorder();
+    for (let time = 0; time < 3; time++) answer();
+    expect(write).not.toHaveBeenCalled();
+    await recorder.onApplicationShutdown();
+    expect(write.mock.calls.map(([batch]) => requestsIn(batch))).toEqual([3]);
+  });
+
+  it('writes the very same batch again after a failure, and what came meanwhile as another', async () => {
+    const { recorder, write, answer } = aRecorder();
+    answer();
+    write.mockRejectedValueOnce(new Error('away'));
+    await recorder.flush();
+    answer();
+    answer();
+    await recorder.flush();
+    const batches = write.mock.calls.map(([batch]) => batch);
+    expect(batches.map(requestsIn)).toEqual([1, 1, 2]);
+    expect(batches[1]).toBe(batches[0]);
+    expect(batches[2]!.seq).toBeGreaterThan(batches[1]!.seq);
+    await recorder.onApplicationShutdown();
+    expect(write).toHaveBeenCalledTimes(3);
+  });
+
+  it('ends its stop although the database is away', async () => {
+    const { recorder, write, answer } = aRecorder();
+    write.mockRejectedValue(new Error('away'));
+    answer();
+    await recorder.onApplicationShutdown();
+    expect(write.mock.calls.length).toBeLessThan(20);
+  });
+});
