@@ -66,7 +66,7 @@ async function crowd(database, credentialsOf, { think = THINK, ramp = think[1], 
   const nodes = await startNodes(database);
   const credentials = await credentialsOf();
   const before = nodes.map(({ pid }) => residentMb(pid));
-  const users = startUsers(
+  const users = await startUsers(
     credentials.map((credential, index) => ({ ...credential, port: portOf(index) })),
     { path: '/api/users/me', think, ramp, logouts },
   );
@@ -147,7 +147,8 @@ async function main() {
 }
 
 function show({ sessions, tokens, connections }) {
-  const change = (name) => `${(100 * (tokens[name] / sessions[name] - 1)).toFixed(0)} %`;
+  const change = (name) =>
+    sessions[name] === 0 ? '' : `${(100 * (tokens[name] / sessions[name] - 1)).toFixed(0)} %`;
   const row = (what, name, goal) => ({
     what,
     'before (sessions)': Number(sessions[name].toFixed(1)),

@@ -34,7 +34,7 @@ async function main() {
     pinTree(service.pid, 0);
     const signing = signingKey(database);
     const calm = mintTokens(signing, await makeUsers(database, CALM_USERS, 'calm'));
-    const rest = startUsers(
+    const rest = await startUsers(
       calm.map((token) => ({ token, port: PORT })),
       { path: '/auth/verify', think: [250, 750], ramp: 1_000, logouts: 0 },
     );
@@ -77,7 +77,7 @@ const STORMS = {
 /** Each of so many users refreshes once within the storm. */
 async function expiry(database) {
   const users = await makeUsers(database, EXPIRING, 'expiring');
-  const storm = startUsers(
+  const storm = await startUsers(
     users.map(({ refreshToken }) => ({ refreshToken, expires: 0, port: PORT })),
     { path: '/auth/verify', think: [600_000, 600_000], ramp: SECONDS * 1000, logouts: 0 },
   );

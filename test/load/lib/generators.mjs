@@ -18,7 +18,7 @@ let used = 0;
  * @param {object[]} users each with a `port`, and `token` or `cookie`
  * @param {{ path: string, think: [number, number], ramp: number, logouts: number }} plan times in milliseconds
  */
-export function startUsers(users, plan) {
+export async function startUsers(users, plan) {
   const placed = users.map((user, index) => ({
     ...user,
     localAddress: addressOf(used + Math.floor(index / PORTS)),
@@ -29,8 +29,10 @@ export function startUsers(users, plan) {
   for (let from = 0; from < placed.length; from += SOCKETS) {
     const child = fork(new URL('../generator.mjs', import.meta.url).pathname, { serialization: 'advanced' });
     if (pinned) execFileSync('taskset', ['-a', '-c', '-p', '1', String(child.pid)], { stdio: 'ignore' });
+    const started = new Promise((resolve) => child.once('message', resolve));
     child.send({ kind: 'start', plan, users: placed.slice(from, from + SOCKETS) });
     children.push(child);
+    await started;
   }
   return {
     /** What has been answered since the last time. */

@@ -101,16 +101,18 @@ function plot(rows) {
       },
       {
         type: 'custom',
-        data: shown.map(({ low, high }, index) => [index, low, high]),
+        data: shown.map(({ low, high }, index) => [low, high, index]),
+        dimensions: ['low', 'high', 'row'],
+        encode: { x: ['low', 'high'], y: 'row' },
         renderItem(_params, api) {
-          const [from, to] = [1, 2].map((field) => api.coord([api.value(field), api.value(0)]));
+          const [from, to] = [0, 1].map((field) => api.coord([api.value(field), api.value(2)]));
           return {
             type: 'line',
             shape: { x1: from[0], y1: from[1], x2: to[0], y2: to[1] },
-            style: { stroke: '#1b2a41', lineWidth: 2 },
+            style: { stroke: '#e07a1f', lineWidth: 3 },
           };
         },
-        encode: { x: [1, 2], y: 0 },
+        z: 10,
       },
     ],
   });

@@ -1,7 +1,7 @@
 // Logins, refreshes and exchanges. A login is set against bare argon2id in a pool of the same lanes on the same core.
 import { compare } from '../lib/compare.mjs';
 import { inTurn, load, refreshing } from '../lib/load.mjs';
-import { get, post } from '../lib/closed-loop.mjs';
+import { post } from '../lib/closed-loop.mjs';
 import { cpuMs, end, runOnServerCore, startOnServerCore, until } from '../lib/processes.mjs';
 import { environmentOf, loginRequest, makeSessions, makeUsers } from '../lib/service.mjs';
 import { CONNECTIONS, PEER_PORT, ROUNDS, SECONDS } from '../lib/settings.mjs';
@@ -106,7 +106,7 @@ async function exchanges({ database, service }) {
     ),
   );
   const route = await fetch(`http://127.0.0.1:${service.port}/auth/exchange`, { method: 'POST' });
-  if (route.status === 404 || get === undefined) return undefined;
+  if (route.status === 404) return undefined;
   return () => {
     let left = 300;
     return load({ next: () => (left-- > 0 ? requests.pop() : undefined), seconds: 60 });
