@@ -1,0 +1,104 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
+import { Clock } from '../../../src/common/clock.js';
+import type { LoginEnding } from '../../../src/tokens/login-ending.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
+import { aNode, aUser, tokenOf } from './token-node.js';
+import type { TokenNode } from './token-node.js';
+
+describe('whatever shares the fate of a login', () => {
+  let db: TestDatabase;
+  let node: TokenNode;
+  const port = {
+    following: vi.fn<LoginEnding['following']>(async (_, sids) => sids),
+    onEnded: vi.fn<LoginEnding['onEnded']>(async () => ({ others: 0, logins: [] })),
+    isStolen: vi.fn<LoginEnding['isStolen']>(async () => false),
+    mayGoOn: vi.fn<LoginEnding['mayGoOn']>(async () => true),
+    loginOf: vi.fn<LoginEnding['loginOf']>(async () => undefined),
+  };
+  beforeAll(async () => {
+    db = await createTestDatabase();
+    node = await aNode(db.url, {}, new Clock(), () => port);
+    await node.feed.start();
+  });
+  afterEach(() => vi.clearAllMocks());
+  afterAll(async () => {
+    await node.stop();
+    await db.drop();
+  });
+
+  const open = async (user: string) => (await node.tokens.open({ id: user, epoch: 0 }, 'body', NO_ORIGIN))!;
+  const present = (token: string) => node.tokens.present(token, () => undefined, NO_ORIGIN);
+  const eventsOf = async (sid: string) =>
+    (
+      await db.database.query<{ event: string }>(
+        `SELECT event FROM audit_events WHERE sid = $1 ORDER BY id`,
+        [sid],
+      )
+    ).map(({ event }) => event);
+
+  it('is asked before a login goes on, and takes it along if it has ended', async () => {
+    const { login, token } = await open(await aUser(db.database));
+    port.mayGoOn.mockResolvedValueOnce(false);
+    expect(await present(token)).toEqual({ outcome: 'rejected', reason: 'refresh_token_revoked' });
+    expect(port.mayGoOn).toHaveBeenCalledWith(expect.objectContaining({ sid: login.sid, generation: 0 }));
+    expect(node.feed.isRevoked(tokenOf(login))).toBe(true);
+    expect(await eventsOf(login.sid)).toEqual(['login', 'logout']);
+  });
+
+  it('ends with it, and so do the logins that came of it, those too that turn out only then', async () => {
+    const user = await aUser(db.database);
+    const [first, known, late, other] = [
+      await open(user),
+      await open(user),
+      await open(user),
+      await open(user),
+    ];
+    port.following.mockResolvedValueOnce([first.login.sid, known.login.sid]);
+    port.onEnded.mockResolvedValueOnce({ others: 1, logins: [late.login.sid] });
+    expect(await node.ender.endSids([first.login.sid], 'revoke', 'revoke', NO_ORIGIN)).toBe(3);
+    expect(port.onEnded.mock.calls.map(([, ended]) => ended)).toEqual([
+      { sids: [first.login.sid, known.login.sid] },
+      { sids: [late.login.sid] },
+    ]);
+    for (const { login } of [first, known, late]) expect(node.feed.isRevoked(tokenOf(login))).toBe(true);
+    expect(node.feed.isRevoked(tokenOf(other.login))).toBe(false);
+  });
+
+  it('is audited under the login where that had ended before', async () => {
+    const { login } = await open(await aUser(db.database));
+    await node.ender.endSids([login.sid], 'downgrade', 'downgrade', NO_ORIGIN);
+    port.onEnded.mockResolvedValueOnce({ others: 1, logins: [] });
+    await node.ender.endSids([login.sid], 'revoke', 'revoke', NO_ORIGIN);
+    await node.ender.endSids([login.sid], 'revoke', 'revoke', NO_ORIGIN);
+    expect(await eventsOf(login.sid)).toEqual(['login', 'downgrade', 'revoke']);
+  });
+
+  it('says whether a token of a login that has ended is stolen', async () => {
+    const { login, token } = await open(await aUser(db.database));
+    await node.ender.endSids([login.sid], 'downgrade', 'downgrade', NO_ORIGIN);
+    expect(await present(token)).toEqual({ outcome: 'rejected', reason: 'refresh_token_revoked' });
+    port.isStolen.mockResolvedValueOnce(true);
+    port.onEnded.mockResolvedValueOnce({ others: 1, logins: [] });
+    expect(await present(token)).toEqual({ outcome: 'reused', sid: login.sid });
+    expect(port.isStolen).toHaveBeenLastCalledWith(expect.objectContaining({ sid: login.sid }), 0);
+    expect(await eventsOf(login.sid)).toEqual(['login', 'downgrade', 'refresh_reused']);
+  });
+
+  it('goes on where everything else of a user ends, with the login that it has by then', async () => {
+    const user = await aUser(db.database);
+    const [mine, another] = [await open(user), await open(user)];
+    port.loginOf.mockResolvedValueOnce(mine.login.sid);
+    port.onEnded.mockResolvedValueOnce({ others: 2, logins: [] });
+    const ending = { reason: 'password', event: 'user', exceptSession: 'a session' } as const;
+    expect(await node.ender.endUser(user, ending, NO_ORIGIN)).toBe(3);
+    expect(port.onEnded).toHaveBeenCalledWith(
+      expect.anything(),
+      { userIds: [user], except: { sid: mine.login.sid, session: 'a session' } },
+      'password',
+    );
+    expect(node.feed.isRevoked(tokenOf(mine.login))).toBe(false);
+    expect(node.feed.isRevoked(tokenOf(another.login))).toBe(true);
+  });
+});
