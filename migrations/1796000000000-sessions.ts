@@ -48,10 +48,14 @@ export class Sessions1796000000000 implements MigrationInterface {
     await queryRunner.query(
       `CREATE INDEX session_fates_lost_idx ON session_fates (sid) WHERE row_expired = false AND ended_at IS NULL`,
     );
-    // SECURITY DEFINER: the role of the other application knows nothing of our tables. Five seconds are for its clock:
-    // connect-pg-simple removes what has expired by that.
+    // SECURITY DEFINER: the role of the other application knows nothing of our tables, and must not slip its own in by their
+    // names. Five seconds are for its clock: connect-pg-simple removes what has expired by that.
+    const [{ schema }] = (await queryRunner.query(`SELECT quote_ident(current_schema()) AS schema`)) as [
+      { schema: string },
+    ];
     await queryRunner.query(`
-      CREATE FUNCTION tandem_session_deleted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+      CREATE FUNCTION tandem_session_deleted() RETURNS trigger
+      LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${schema}, pg_temp AS $$
       BEGIN
         IF EXISTS (SELECT 1 FROM session_fates WHERE sid = OLD.sid AND family_id IS NOT NULL AND ended_at IS NULL) THEN
           BEGIN
@@ -63,6 +67,7 @@ export class Sessions1796000000000 implements MigrationInterface {
         END IF;
         RETURN NULL;
       END $$`);
+    await queryRunner.query(`REVOKE EXECUTE ON FUNCTION tandem_session_deleted() FROM PUBLIC`);
     await queryRunner.query(`
       DO $$ BEGIN
         CREATE TRIGGER tandem_session_deleted AFTER DELETE ON session

@@ -66,7 +66,8 @@ const REPLACEMENT = `
   FROM session_fates f JOIN refresh_tokens t ON t.id = f.downgraded_id WHERE f.downgraded_id = $1`;
 
 const LOST_ROWS = `
-  SELECT family_id AS "familyId" FROM session_fates WHERE row_expired = false AND ended_at IS NULL AND family_id IS NOT NULL LIMIT $1`;
+  SELECT f.family_id AS "familyId" FROM session_fates f JOIN refresh_tokens t ON t.id = f.family_id AND t.revoked_at IS NULL
+  WHERE f.row_expired = false AND f.ended_at IS NULL LIMIT $1`;
 
 /** Lets sessions that another application has shortened live as long as their logins again, too. */
 const sweepBy = (path: string) => `

@@ -117,7 +117,7 @@ describe('the table of a product that keeps its sessions there', () => {
   it('tells of deletions by a role that may see nothing else', async (test) => {
     await needsRoles(test);
     await migrate(await open(db.url));
-    const url = await aRole(`GRANT SELECT, DELETE ON session TO ROLE`);
+    const url = await aRole(`GRANT SELECT, DELETE ON session TO ROLE; GRANT TEMPORARY ON DATABASE TO ROLE`);
     const node = await aSessionNode(db.url);
     const product = new Client({ connectionString: url });
     await product.connect();
@@ -131,6 +131,10 @@ describe('the table of a product that keeps its sessions there', () => {
       }
       const [early, expired, unlinked] = users;
       await expect(product.query(`SELECT 1 FROM session_fates`)).rejects.toThrow(/permission denied/);
+      // Nor does it see what the role puts in the way of it.
+      await product.query(
+        `CREATE TEMP TABLE session_fates (sid text, family_id uuid, ended_at timestamptz, row_expired boolean)`,
+      );
       await product.query(`DELETE FROM session WHERE sid = $1`, [early!.sid]);
       await db.database.query(`UPDATE session SET expire = now() WHERE sid = $1`, [expired!.sid]);
       await product.query(`DELETE FROM session WHERE sid = $1`, [expired!.sid]);
