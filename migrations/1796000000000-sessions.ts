@@ -81,6 +81,14 @@ export class Sessions1796000000000 implements MigrationInterface {
     await queryRunner.query(`DROP TRIGGER IF EXISTS tandem_session_deleted ON session`);
     await queryRunner.query(`DROP FUNCTION tandem_session_deleted()`);
     await queryRunner.query(`DROP TABLE session_fates`);
+    // What nodes have made on it at their start.
+    await queryRunner.query(`
+      DO $$ DECLARE made text; BEGIN
+        FOR made IN
+          SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+          WHERE indrelid = 'session'::regclass AND starts_with(relname, 'tandem_session_user_')
+        LOOP EXECUTE 'DROP INDEX ' || made; END LOOP;
+      END $$`);
     await queryRunner.query(`
       DO $$ BEGIN
         IF obj_description('session'::regclass, 'pg_class') = '${OURS}' THEN DROP TABLE session; END IF;

@@ -68,12 +68,18 @@ describe('the table of a product that keeps its sessions there', () => {
   it('is left as it is, coming and going', async () => {
     const source = await open(db.url);
     await migrate(source);
+    await new SessionIndexStore(db.database, db.url, config).ensure();
     expect(await theirs()).toHaveLength(1);
     const applied = await db.database.query(`SELECT 1 FROM migrations`);
     for (const _ of applied) await source.undoLastMigration({ transaction: 'each' });
     expect(await theirs()).toHaveLength(1);
-    const left = await db.database.query(`SELECT tgname FROM pg_trigger WHERE tgrelid = 'session'::regclass`);
-    expect(left).toEqual([]);
+    const triggers = await db.database.query(`SELECT 1 FROM pg_trigger WHERE tgrelid = 'session'::regclass`);
+    expect(triggers).toEqual([]);
+    const indexes = `SELECT indexname FROM pg_indexes WHERE tablename = 'session' ORDER BY 1`;
+    expect(await db.database.query(indexes)).toEqual([
+      { indexname: 'IDX_session_expire' },
+      { indexname: 'session_pkey' },
+    ]);
   });
 
   it('may have no trigger: what happens to it is found by looking', async () => {
