@@ -197,11 +197,16 @@ const PAIRS: readonly Pair[] = [
 ];
 
 const ALIVE = `
-  SELECT u.id,
-    (SELECT count(*)::int FROM session s LEFT JOIN session_fates f ON f.sid = s.sid
-     WHERE s.sess ->> 'userId' = u.id::text AND s.expire > now() AND f.ended_at IS NULL AND u.disabled_at IS NULL) AS sessions,
-    (SELECT count(*)::int FROM refresh_tokens t WHERE t.user_id = u.id AND t.revoked_at IS NULL AND t.expires_at > now()) AS logins
-  FROM users u WHERE u.id = ANY ($1::uuid[])`;
+  WITH living AS (
+    SELECT s.sess ->> 'userId' AS id, count(*)::int AS sessions FROM session s LEFT JOIN session_fates f ON f.sid = s.sid
+    WHERE s.expire > now() AND f.ended_at IS NULL GROUP BY 1
+  ), going AS (
+    SELECT user_id AS id, count(*)::int AS logins FROM refresh_tokens
+    WHERE revoked_at IS NULL AND expires_at > now() GROUP BY 1
+  )
+  SELECT u.id, CASE WHEN u.disabled_at IS NULL THEN coalesce(sessions, 0) ELSE 0 END AS sessions, coalesce(logins, 0) AS logins
+  FROM users u LEFT JOIN living ON living.id = u.id::text LEFT JOIN going ON going.id = u.id
+  WHERE u.id = ANY ($1::uuid[])`;
 
 /** The pairs of what may happen to a session and its login at once, each so many times on two nodes. */
 export function racePairs(rounds: number): void {
