@@ -140,4 +140,10 @@ describe('the same request by session and by token', () => {
 });
 
 /** What the transition opens to strangers, beside the list in test/e2e/operations.test.ts. Whoever adds a line has a reason for it. */
-const OPEN_IN_TRANSITION = ['GET /auth/migration', 'POST /api/login', 'POST /auth/downgrade'];
+const OPEN_IN_TRANSITION = [
+  'GET /auth/migration',
+  'GET /transition/banner.js',
+  'GET /transition/guide',
+  'POST /api/login',
+  'POST /auth/downgrade',
+];
