@@ -49,9 +49,10 @@ describe.skipIf(withoutChromium !== undefined)('Swagger UI', () => {
     const token = /"access_token":\s*"([^"]+)"/.exec(login.text)![1]!;
 
     await page.getByRole('button', { name: 'Authorize' }).first().click();
-    await page.locator('.auth-container input[type="text"]').first().fill(token);
-    await page.locator('.auth-btn-wrapper button.authorize').first().click();
-    await page.locator('.auth-btn-wrapper button.btn-done').click();
+    const scheme = page.locator('.auth-container').filter({ hasText: 'bearer' });
+    await scheme.locator('input').fill(token);
+    await scheme.locator('button.authorize').click();
+    await scheme.locator('button.btn-done').click();
 
     const me = await run('Users_me');
     expect(me.status).toContain('200');

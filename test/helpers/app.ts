@@ -68,7 +68,8 @@ export async function createTestApp({
     async close() {
       await app.close();
       if (db === undefined) await database.drop();
-      await rm(folder, { recursive: true, force: true });
+      // A key that was just being copied may still arrive.
+      await rm(folder, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 }

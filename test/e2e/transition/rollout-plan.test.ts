@@ -55,31 +55,6 @@ describe('the plan of the rollout', () => {
       )
     )[0]!.n;
 
-  it('is off by default, with what it would take for granted', async () => {
-    const fresh = await createTestApp();
-    try {
-      const reply = await get(fresh, '/admin/rollout/plan', (await login(fresh)).access_token);
-      expect(reply.json()).toEqual({
-        enabled: false,
-        steps: [],
-        min_requests: 1_000,
-        max_false_alarm: 0.01,
-        tolerance: 0.001,
-        drain_on_rollback: false,
-        status: {
-          state: 'off',
-          why: 'no plan has been made',
-          step: null,
-          since: null,
-          figures: null,
-          next: { action: 'none', why: 'no plan has been made', phase: null, percentage: null },
-        },
-      });
-    } finally {
-      await fresh.close();
-    }
-  });
-
   it('takes its first step by itself within seconds, and says where it stands and why', async () => {
     const reply = await put({ ...PLAN, min_requests: 5, tolerance: 0, max_false_alarm: 0.05 });
     expect(reply.statusCode).toBe(200);
@@ -216,6 +191,33 @@ describe('the plan of the rollout', () => {
       await send('PUT', '/admin/rollout/plan', PLAN, user),
     ]) {
       expect([reply.statusCode, codeOf(reply)]).toEqual([403, 'forbidden']);
+    }
+  });
+});
+
+describe('the plan of a new rollout', () => {
+  it('is off by default, with what it would take for granted', async () => {
+    const fresh = await createTestApp();
+    try {
+      const reply = await get(fresh, '/admin/rollout/plan', (await login(fresh)).access_token);
+      expect(reply.json()).toEqual({
+        enabled: false,
+        steps: [],
+        min_requests: 1_000,
+        max_false_alarm: 0.01,
+        tolerance: 0.001,
+        drain_on_rollback: false,
+        status: {
+          state: 'off',
+          why: 'no plan has been made',
+          step: null,
+          since: null,
+          figures: null,
+          next: { action: 'none', why: 'no plan has been made', phase: null, percentage: null },
+        },
+      });
+    } finally {
+      await fresh.close();
     }
   });
 });

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Recorder } from '../../../src/transition/report/recorder.service.js';
 import { createTestApp } from '../../helpers/app.js';
@@ -15,6 +16,7 @@ import {
   tokensOf,
   tryLogin,
   tryRefresh,
+  until,
 } from '../../helpers/client.js';
 import type { Account, Reply, Tokens } from '../../helpers/client.js';
 import {
@@ -27,6 +29,9 @@ import {
 
 const REQUESTS = 10_000;
 const CLIENTS = 10;
+
+/** Logins that nobody uses until their access tokens have expired. */
+const SLEEPERS = 10;
 
 /** Seconds that access tokens live: short, so that many expire on the way. */
 const LIFE = 3;
@@ -188,12 +193,14 @@ class Person {
 describe('ten thousand requests that follow the rules', () => {
   let node: TestApp;
   let accounts: Account[];
+  let sleeper: Account;
   beforeAll(async () => {
     node = await createTestApp({
       env: { SESSION_SECRET: SECRET, TOKEN_EXPIRY: String(LIFE), CLOCK_TOLERANCE: '0' },
     });
     accounts = [];
     for (let made = 0; made < CLIENTS; made++) accounts.push(await aUser(node));
+    sleeper = await aUser(node);
   });
   afterAll(() => node.close());
 
@@ -214,6 +221,9 @@ describe('ten thousand requests that follow the rules', () => {
     const admin = () => adminToken;
     await node.app.get(Recorder).flush();
     await sql(node, 'TRUNCATE report_buckets');
+    const sleepers: Tokens[] = [];
+    while (sleepers.length < SLEEPERS)
+      sleepers.push(tokensOf(count('bearer', await tryLogin(node, sleeper))));
     await Promise.all(
       accounts.map(async (account, seed) => {
         const person = new Person(node, account, admin, count, seed + 1);
@@ -226,6 +236,11 @@ describe('ten thousand requests that follow the rules', () => {
         }
       }),
     );
+    for (const { access_token, refresh_token } of sleepers) {
+      await until(async () => decodeJwt(access_token).exp! * 1000 < Date.now(), 2 * LIFE * 1000);
+      expect(codeOf(count('bearer', await get(node, '/api/users/me', access_token)))).toBe('token_expired');
+      tokensOf(count('bearer', await tryRefresh(node, refresh_token)));
+    }
     const token = (await login(node)).access_token;
     counted.bearer.requests += 1;
     const report = (await get(node, '/admin/rollout/report', token)).json<{

@@ -7,7 +7,7 @@ import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 
 const LOGINS = 30;
-const REFRESHES = 10;
+const ROUNDS = 60;
 
 /** Updates of a table, and those of them that wrote no index. */
 const COUNTS = `
@@ -43,18 +43,33 @@ describe('what every refresh updates', () => {
       const login = { sid, userId, epoch: 0, secret: randomBytes(32), macKey: 'k', ...lifetimes };
       await store.create({ ...login, delivery: 'body' }, 'password', NO_ORIGIN);
     }
-    for (let generation = 0; generation < REFRESHES; generation++) {
+    const moved = await atBest(async (generation) => {
       for (const sid of sids) {
         await limits.consume(Buffer.from(sid), 1, { limit: 1_000, windowSeconds: 3_600 });
         expect(await store.rotate(sid, generation, { macKey: 'k', expiry: 600 }, NO_ORIGIN)).toBeDefined();
       }
-    }
-    const logins = await counts('refresh_tokens');
-    expect(logins.updates).toBe(LOGINS * REFRESHES);
-    expect(logins.heapOnly).toBe(logins.updates);
-    const limited = await counts('rate_limits');
-    expect(limited.updates).toBe(LOGINS * (REFRESHES - 1));
-    // A row that grows may have to move to another page once or twice.
-    expect(limited.heapOnly / limited.updates).toBeGreaterThan(0.9);
+    });
+    expect(moved).toEqual({ refresh_tokens: 0, rate_limits: 0 });
   });
+
+  /**
+   * The fewest updates of each table, of one round of refreshes, that wrote an index. A transaction anywhere on the server can keep
+   * room from being reused for a round or more, so one round in which it was free is what shows that no index is in the way.
+   */
+  async function atBest(refresh: (generation: number) => Promise<void>) {
+    const least = { refresh_tokens: Infinity, rate_limits: Infinity };
+    const tables = ['refresh_tokens', 'rate_limits'] as const;
+    // The first round only adds the rows of the limits.
+    await refresh(0);
+    for (let round = 1; round <= ROUNDS && Math.max(...Object.values(least)) > 0; round++) {
+      const before = await Promise.all(tables.map(counts));
+      await refresh(round);
+      for (const [index, table] of tables.entries()) {
+        const { updates, heapOnly } = await counts(table);
+        expect(updates - before[index]!.updates).toBe(LOGINS);
+        least[table] = Math.min(least[table], LOGINS - (heapOnly - before[index]!.heapOnly));
+      }
+    }
+    return least;
+  }
 });
