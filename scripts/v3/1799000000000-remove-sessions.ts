@@ -9,6 +9,9 @@ const BROUGHT = [
   '1796000310000-notices',
 ] as const;
 
+/** Came with the report, and stays: the audit has it among its own. */
+const BEGAN = `CREATE INDEX audit_events_began_idx ON audit_events (sid) WHERE event IN ('login', 'exchange')`;
+
 /**
  * v3.0: sessions are gone, and with them everything that the transition kept. A table `session` that an older product made stays,
  * without what was attached to it: it is that product's.
@@ -18,10 +21,12 @@ export class RemoveSessions1799000000000 implements MigrationInterface {
 
   async up(queryRunner: QueryRunner): Promise<void> {
     for (const name of BROUGHT.toReversed()) await (await load(name)).down(queryRunner);
+    await queryRunner.query(BEGAN);
   }
 
   /** The tables come back empty. */
   async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(`DROP INDEX audit_events_began_idx`);
     for (const name of BROUGHT) await (await load(name)).up(queryRunner);
   }
 }

@@ -10,7 +10,6 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const EXECUTED = [
   'docs/admin/command-line.md',
   'docs/admin/import.md',
-  'docs/admin/rollout-report.md',
   'docs/admin/token-management.md',
   'docs/api/authentication.md',
   'docs/api/oauth.md',
