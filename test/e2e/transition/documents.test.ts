@@ -1,5 +1,10 @@
-import { afterEach, describe, it } from 'vitest';
-import { runDocument } from '../../helpers/doc-blocks.js';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Type } from '@nestjs/common';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createTestApp } from '../../helpers/app.js';
+import { ROOT, codeOf, tryLogin } from '../../helpers/client.js';
+import { blocksOf, runDocument } from '../../helpers/doc-blocks.js';
 import { ADMIN, NodeProcess } from '../../helpers/node-process.js';
 
 /** What they show goes with the transition. */
@@ -19,5 +24,36 @@ describe('a document of the transition', () => {
       ADMIN_PASSWORD: ADMIN.password,
       ...node.environment,
     });
+  });
+
+  it('docs/rollout.md shows a module that puts a provider in charge', async () => {
+    const project = join(import.meta.dirname, '..', '..', '..');
+    const [block] = blocksOf(await readFile(join(project, 'docs', 'rollout.md'), 'utf8'));
+    // Among the sources, so that it is compiled like them.
+    const folder = await mkdtemp(join(import.meta.dirname, 'documents-'));
+    try {
+      const flag = join(project, 'src', 'transition', 'rollout', 'rollout-flag.js');
+      await writeFile(
+        join(folder, 'our-flag.module.ts'),
+        block!.text.replace('./rollout/rollout-flag.js', flag),
+      );
+      await writeFile(
+        join(folder, 'our-provider.ts'),
+        `import { InMemoryProvider } from '@openfeature/server-sdk';
+         export const ourProvider = new InMemoryProvider({
+           tokens: { variants: { no: false }, defaultVariant: 'no', disabled: false },
+         });`,
+      );
+      const { OurFlagModule } = (await import(join(folder, 'our-flag.module.ts'))) as Record<string, Type>;
+      const app = await createTestApp({ imports: [OurFlagModule!] });
+      try {
+        // Without that provider a new database gives tokens to everybody.
+        expect(codeOf(await tryLogin(app, ROOT))).toBe('jwt_not_enabled');
+      } finally {
+        await app.close();
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 });
