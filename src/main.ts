@@ -12,7 +12,7 @@ const EX_CONFIG = 78;
 const SUPERVISED = cluster.isWorker;
 
 /** How long a stop may take, in milliseconds: a little more than the requests in flight get, and a supervisor's workers. */
-const STOP_WITHIN = SUPERVISED ? 15_000 : 18_000;
+const STOP_WITHIN = SUPERVISED ? 13_000 : 15_000;
 
 /** What this process has begun, in that order: it ends in the opposite one, for PostgreSQL has to outlast the requests. */
 const begun: (() => Promise<unknown>)[] = [];

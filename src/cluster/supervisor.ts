@@ -11,7 +11,7 @@ import { RestartDelay } from './restart-delay.js';
 import { MetricsExchange } from './sibling-metrics.js';
 
 /** How long workers may take to end, in milliseconds: a little longer than they give themselves. */
-const END_WITHIN = 16_000;
+const END_WITHIN = 14_000;
 
 /** A place that one worker after the other takes. */
 interface Slot {
