@@ -34,8 +34,8 @@ const server = new SMTPServer({
     const address = session.envelope.rcptTo[0].address;
     const socket = [...server.connections].find(({ id }) => id === session.id)?._socket;
     if (isOf(rules.cutsOff, address) && first(`cut ${address}`)) {
-      stream.once('data', () => socket.destroy());
-      stream.resume();
+      // Before the message is asked for: later nobody could say how much of it the client had handed over.
+      socket.destroy();
       return;
     }
     const chunks = [];
