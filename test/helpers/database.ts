@@ -20,6 +20,18 @@ async function onServer(sql: string): Promise<void> {
   }
 }
 
+/** Only a superuser may end an autovacuum that has just come by: it is waited for. */
+async function drop(name: string): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await onServer(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    } catch (error) {
+      if ((error as { code?: string }).code !== '42501' || attempt === 200) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+  }
+}
+
 /** A fresh, migrated (or with `migrated: false` an empty) database on the run's PostgreSQL. */
 export async function createTestDatabase({ migrated = true } = {}): Promise<TestDatabase> {
   const name = `t_${randomUUID().replaceAll('-', '')}`;
@@ -33,7 +45,7 @@ export async function createTestDatabase({ migrated = true } = {}): Promise<Test
     database: new Database(dataSource),
     async drop() {
       if (dataSource.isInitialized) await dataSource.destroy();
-      await onServer(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+      await drop(name);
     },
   };
 }
