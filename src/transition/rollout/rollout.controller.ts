@@ -8,15 +8,14 @@ import type { Principal } from '../../auth/principal.js';
 import { Roles } from '../../auth/roles.decorator.js';
 import { ApiProblems } from '../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
+import { DEFAULT_LIMIT, PageQueryDto } from '../../common/page-query.dto.js';
 import { RolloutAdministration } from './rollout-administration.service.js';
 import { RolloutHistoryStore } from './rollout-history.store.js';
 import type { RolloutPatch } from './rollout-patch.js';
 import { stateView } from './rollout-view.js';
 import { RolloutDto, RolloutHistoryDto } from './rollout-view.dto.js';
-import { HistoryQueryDto, RollbackDto, RolloutPatchDto } from './rollout.dto.js';
+import { RollbackDto, RolloutPatchDto } from './rollout.dto.js';
 import { ROLLOUT_ERRORS } from './rollout.errors.js';
-
-const DEFAULT_LIMIT = 50;
 
 @ApiTags('Rollout')
 @ApiAuthenticated()
@@ -75,7 +74,7 @@ export class RolloutController {
   @Get('history')
   @ApiOperation({ summary: 'Who changed what, when', description: 'Newest first, a page at a time.' })
   @ApiOkResponse({ type: RolloutHistoryDto })
-  async list(@Query() { limit, cursor }: HistoryQueryDto): Promise<RolloutHistoryDto> {
+  async list(@Query() { limit, cursor }: PageQueryDto): Promise<RolloutHistoryDto> {
     return this.history.list(limit ?? DEFAULT_LIMIT, cursor) as Promise<RolloutHistoryDto>;
   }
 }

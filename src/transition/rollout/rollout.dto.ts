@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform, Type } from 'class-transformer';
+import { Type } from 'class-transformer';
 import {
   ArrayMaxSize,
   ArrayUnique,
@@ -8,11 +8,8 @@ import {
   IsIn,
   IsInt,
   IsObject,
-  IsOptional,
-  IsString,
   IsUUID,
   Max,
-  MaxLength,
   Min,
   ValidateIf,
   ValidateNested,
@@ -29,9 +26,6 @@ const MAX_VERSION = 2_147_483_647;
 
 /** The field may be left out; null is a value, and a wrong one. */
 const IsGiven = () => ValidateIf((_, value) => value !== undefined);
-
-const toInteger = ({ value }: { value: unknown }): unknown =>
-  typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value;
 
 export class BrownoutDto {
   @ApiProperty({ type: String, format: 'date-time', example: '2027-01-12T09:00:00.000Z' })
@@ -134,20 +128,4 @@ export class RollbackDto {
   @Min(1)
   @Max(MAX_VERSION)
   version?: number;
-}
-
-export class HistoryQueryDto {
-  @ApiPropertyOptional({ minimum: 1, maximum: 100, default: 50 })
-  @IsOptional()
-  @Transform(toInteger)
-  @IsInt()
-  @Min(1)
-  @Max(100)
-  limit?: number;
-
-  @ApiPropertyOptional({ description: 'The `next_cursor` of the page before' })
-  @IsOptional()
-  @IsString()
-  @MaxLength(1024)
-  cursor?: string;
 }
