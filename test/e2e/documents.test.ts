@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
-import { blocksOf, runDocument } from '../helpers/doc-blocks.js';
-import { ADMIN, NodeProcess } from '../helpers/node-process.js';
+import { describe, expect, it } from 'vitest';
+import { blocksOf } from '../helpers/doc-blocks.js';
+import { DOCUMENT_TIMEOUT, runOnOwnNode } from '../helpers/document-node.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -39,21 +39,7 @@ function anchorsOf(markdown: string): string[] {
 }
 
 describe('a document', () => {
-  let node: NodeProcess | undefined;
-  afterEach(async () => {
-    await node?.remove();
-    node = undefined;
-  });
-
-  it.each(EXECUTED)('%s does what it shows', { timeout: 120_000 }, async (path) => {
-    // Started as the README does it: with a database of its own, so the demonstration user is there.
-    node = await NodeProcess.start({ env: { TOKEN_EXPIRY: '900' } });
-    await runDocument(path, node.url, {
-      ADMIN_USERNAME: ADMIN.username,
-      ADMIN_PASSWORD: ADMIN.password,
-      ...node.environment,
-    });
-  });
+  it.each(EXECUTED)('%s does what it shows', { timeout: DOCUMENT_TIMEOUT }, (path) => runOnOwnNode(path));
 
   it.each(DOCUMENTS)('%s has no link that leads nowhere, and says the language of its blocks', (path) => {
     const text = readFileSync(join(ROOT, path), 'utf8');

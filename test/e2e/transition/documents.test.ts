@@ -1,30 +1,17 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Type } from '@nestjs/common';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createTestApp } from '../../helpers/app.js';
 import { ROOT, codeOf, tryLogin } from '../../helpers/client.js';
-import { blocksOf, runDocument } from '../../helpers/doc-blocks.js';
-import { ADMIN, NodeProcess } from '../../helpers/node-process.js';
+import { blocksOf } from '../../helpers/doc-blocks.js';
+import { DOCUMENT_TIMEOUT, runOnOwnNode } from '../../helpers/document-node.js';
 
 /** What they show goes with the transition. */
 const EXECUTED = ['docs/auth-migration-guide.md', 'docs/admin/rollout-report.md'];
 
 describe('a document of the transition', () => {
-  let node: NodeProcess | undefined;
-  afterEach(async () => {
-    await node?.remove();
-    node = undefined;
-  });
-
-  it.each(EXECUTED)('%s does what it shows', { timeout: 120_000 }, async (path) => {
-    node = await NodeProcess.start({ env: { TOKEN_EXPIRY: '900' } });
-    await runDocument(path, node.url, {
-      ADMIN_USERNAME: ADMIN.username,
-      ADMIN_PASSWORD: ADMIN.password,
-      ...node.environment,
-    });
-  });
+  it.each(EXECUTED)('%s does what it shows', { timeout: DOCUMENT_TIMEOUT }, (path) => runOnOwnNode(path));
 
   it('docs/rollout.md shows a module that puts a provider in charge', async () => {
     const project = join(import.meta.dirname, '..', '..', '..');

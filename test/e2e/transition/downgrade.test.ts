@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
 import {
-  aUser,
   bearer,
   codeOf,
   login,
@@ -16,33 +14,24 @@ import {
   verify,
 } from '../../helpers/client.js';
 import type { Account, Reply, Tokens } from '../../helpers/client.js';
-import {
-  SECRET,
-  bySession,
-  sessionCookie,
-  sessionLogin,
-  sidIn,
-  statusOf,
-  verifySession,
-} from './session-client.js';
+import { bySession, sessionCookie, sessionLogin, sidIn, statusOf, verifySession } from './session-client.js';
+import { exchange, sessionNodes, withRollout, withStrictNode } from './session-nodes.js';
+import type { SessionNodes } from './session-nodes.js';
 
 describe('a login by tokens that goes back to a session', () => {
+  let nodes: SessionNodes;
   let node: TestApp;
   let other: TestApp;
   let user: Account;
   let tokens: Tokens;
   beforeAll(async () => {
-    node = await createTestApp({ env: { SESSION_SECRET: SECRET } });
-    other = await createTestApp({ env: { SESSION_SECRET: SECRET }, db: node.db });
-    user = await aUser(node);
+    nodes = await sessionNodes();
+    ({ node, other, user } = nodes);
   });
   beforeEach(async () => {
     tokens = await login(node, user);
   });
-  afterAll(async () => {
-    await other.close();
-    await node.close();
-  });
+  afterAll(() => nodes.close());
 
   const downgrade = (at: TestApp, token: string, remoteAddress = '127.0.0.1'): Promise<Reply> =>
     post(at, '/auth/downgrade', { refresh_token: token }, { remoteAddress });
@@ -52,9 +41,6 @@ describe('a login by tokens that goes back to a session', () => {
     if (cookie === undefined) throw new Error(`no session: ${(await reply).body}`);
     return cookie;
   }
-
-  const exchange = (at: TestApp, cookie: string) =>
-    bySession(at, cookie, { method: 'POST', url: '/auth/exchange' });
 
   /** Lets the login be that long over, in seconds. */
   const later = (sid: string, seconds: number) =>
@@ -225,25 +211,15 @@ describe('a login by tokens that goes back to a session', () => {
   });
 
   it('is given a session where drain gives it no more tokens, and signs nobody out', async () => {
-    const admin = bearer((await login(node)).access_token);
-    const change = (payload: object) =>
-      node.app.inject({ method: 'PATCH', url: '/admin/rollout', payload, ...admin });
-    expect((await change({ percentage: 0, drain: true })).statusCode).toBe(200);
-    try {
+    await withRollout(node, { percentage: 0, drain: true }, async () => {
       expect(codeOf(await tryRefresh(node, tokens.refresh_token))).toBe('jwt_not_enabled');
       expect(await verifySession(node, await given(downgrade(node, tokens.refresh_token)))).toBe('204');
-    } finally {
-      expect((await change({ percentage: 100, drain: false })).statusCode).toBe(200);
-    }
+    });
   });
 
   it('is refused, as are sessions, once they are removed', async () => {
     const cookie = await sessionLogin(node, user);
-    const admin = bearer((await login(node)).access_token);
-    const change = (payload: object) =>
-      node.app.inject({ method: 'PATCH', url: '/admin/rollout', payload, ...admin });
-    expect((await change({ phase: 'sessions_removed' })).statusCode).toBe(200);
-    try {
+    await withRollout(node, { phase: 'sessions_removed' }, async () => {
       expect(statusOf(await downgrade(node, tokens.refresh_token))).toBe('410 sessions_removed');
       expect(
         statusOf(await post(node, '/api/login', { username: user.username, password: user.password })),
@@ -253,49 +229,33 @@ describe('a login by tokens that goes back to a session', () => {
         expect(statusOf(await exchange(node, session))).toBe('401 sessions_removed');
       }
       expect((await tryRefresh(node, tokens.refresh_token)).statusCode).toBe(200);
-    } finally {
-      expect((await change({ phase: 'gradual_rollout', sunset_at: null })).statusCode).toBe(200);
-    }
+    });
     expect(await verifySession(node, cookie)).toBe('204');
   });
 
   it('finds sessions switched off in a brownout, but may end them', async () => {
     const cookie = await sessionLogin(node, user);
-    const admin = bearer((await login(node)).access_token);
-    const change = (payload: object) =>
-      node.app.inject({ method: 'PATCH', url: '/admin/rollout', payload, ...admin });
     const to = new Date(Date.now() + 600_000).toISOString();
     const brownouts = [{ from: new Date(Date.now() - 1_000).toISOString(), to }];
-    expect((await change({ phase: 'deprecation_notice', brownouts })).statusCode).toBe(200);
-    try {
+    await withRollout(node, { phase: 'deprecation_notice', brownouts }, async () => {
       const reply = await bySession(node, cookie, { url: '/api/users/me' });
       expect(statusOf(reply)).toBe('401 sessions_brownout');
       expect(reply.json<{ detail: string }>().detail).toContain(to);
       expect(Number(reply.headers['retry-after'])).toBeGreaterThan(500);
       expect((await bySession(node, cookie, { method: 'POST', url: '/api/logout' })).statusCode).toBe(204);
-    } finally {
-      expect((await change({ phase: 'gradual_rollout', brownouts: [], sunset_at: null })).statusCode).toBe(
-        200,
-      );
-    }
+    });
     expect(await verifySession(node, cookie)).toBe('401 session_invalid');
   });
 
   // Last: a node that closes takes the password check of the others in this process with it.
   it('is limited: refused calls by address, accepted ones by login', async () => {
-    const strict = await createTestApp({
-      env: { SESSION_SECRET: SECRET, AUTH_RATE_LIMIT: '3' },
-      db: node.db,
-    });
-    try {
+    await withStrictNode(node, async (strict) => {
       for (let call = 0; call < 3; call++) {
         expect(statusOf(await downgrade(strict, 'nonsense', '192.0.2.1'))).toBe('401 refresh_token_invalid');
       }
       expect(statusOf(await downgrade(strict, 'nonsense', '192.0.2.1'))).toBe('429 rate_limited');
       for (let call = 0; call < 3; call++) await given(downgrade(strict, tokens.refresh_token));
       expect(statusOf(await downgrade(strict, tokens.refresh_token))).toBe('429 rate_limited');
-    } finally {
-      await strict.close();
-    }
+    });
   });
 });

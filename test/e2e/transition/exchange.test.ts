@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
 import {
   aUser,
@@ -16,10 +15,9 @@ import {
   until,
   verify,
 } from '../../helpers/client.js';
-import type { Account, Reply, Tokens } from '../../helpers/client.js';
+import type { Account, Tokens } from '../../helpers/client.js';
 import {
   NAME,
-  SECRET,
   bySession,
   cookieFor,
   sessionLogin,
@@ -27,33 +25,23 @@ import {
   statusOf,
   verifySession,
 } from './session-client.js';
+import { exchange, sessionNodes, withRollout, withStrictNode } from './session-nodes.js';
+import type { SessionNodes } from './session-nodes.js';
 
 describe('a session that is exchanged for tokens', () => {
+  let nodes: SessionNodes;
   let node: TestApp;
   let other: TestApp;
   let user: Account;
   let cookie: string;
   beforeAll(async () => {
-    node = await createTestApp({ env: { SESSION_SECRET: SECRET } });
-    other = await createTestApp({ env: { SESSION_SECRET: SECRET }, db: node.db });
-    user = await aUser(node);
+    nodes = await sessionNodes();
+    ({ node, other, user } = nodes);
   });
   beforeEach(async () => {
     cookie = await sessionLogin(node, user);
   });
-  afterAll(async () => {
-    await other.close();
-    await node.close();
-  });
-
-  function exchange(at: TestApp, session = cookie, payload?: object, remoteAddress?: string): Promise<Reply> {
-    return bySession(at, session, {
-      ...(remoteAddress === undefined ? {} : { remoteAddress }),
-      method: 'POST',
-      url: '/auth/exchange',
-      ...(payload === undefined ? {} : { payload }),
-    });
-  }
+  afterAll(() => nodes.close());
 
   const rowOf = (session: string) =>
     sql<{ expire: number }>(
@@ -72,7 +60,7 @@ describe('a session that is exchanged for tokens', () => {
   }
 
   it('gets them as a login does, and goes on', async () => {
-    const reply = await exchange(node);
+    const reply = await exchange(node, cookie);
     const tokens = tokensOf(reply);
     expect(tokens).toEqual({
       access_token: expect.any(String),
@@ -101,7 +89,7 @@ describe('a session that is exchanged for tokens', () => {
   });
 
   it('lives as long as its login, and the browser keeps the cookie', async () => {
-    const reply = await exchange(node);
+    const reply = await exchange(node, cookie);
     const [before] = await rowOf(cookie);
     expect(before!.expire).toBeGreaterThan(604_790);
     expect(reply.cookies.find(({ name }) => name === NAME)).toMatchObject({ maxAge: 2_592_000 });
@@ -113,24 +101,24 @@ describe('a session that is exchanged for tokens', () => {
   });
 
   it('gets the same refresh token again until that is used', async () => {
-    const first = tokensOf(await exchange(node));
-    const again = tokensOf(await exchange(other));
+    const first = tokensOf(await exchange(node, cookie));
+    const again = tokensOf(await exchange(other, cookie));
     expect(again.refresh_token).toBe(first.refresh_token);
     expect(sidOf(again)).toBe(sidOf(first));
     await refresh(other, again.refresh_token);
-    expect(statusOf(await exchange(node))).toBe('409 already_exchanged');
+    expect(statusOf(await exchange(node, cookie))).toBe('409 already_exchanged');
     expect(await verifySession(node, cookie)).toBe('204');
   });
 
   it('gets it no more once its access token has been seen', async () => {
-    const { access_token } = tokensOf(await exchange(node));
+    const { access_token } = tokensOf(await exchange(node, cookie));
     expect(await verify(other, access_token)).toBe('204');
-    await until(async () => statusOf(await exchange(node)) === '409 already_exchanged', 2_000);
+    await until(async () => statusOf(await exchange(node, cookie)) === '409 already_exchanged', 2_000);
   });
 
   it('has one login however many ask at once', async () => {
     const replies = await Promise.all(
-      Array.from({ length: 16 }, (_, i) => exchange(i % 2 === 0 ? node : other)),
+      Array.from({ length: 16 }, (_, i) => exchange(i % 2 === 0 ? node : other, cookie)),
     );
     expect(new Set(replies.map((reply) => tokensOf(reply).refresh_token)).size).toBe(1);
     const families = await sql(node, `SELECT 1 FROM session_fates WHERE sid = $1 AND family_id IS NOT NULL`, [
@@ -156,7 +144,7 @@ describe('a session that is exchanged for tokens', () => {
   });
 
   it('is the device that asks, and ends with it', async () => {
-    const tokens = tokensOf(await exchange(node));
+    const tokens = tokensOf(await exchange(node, cookie));
     const list = await bySession(node, cookie, { url: '/auth/devices' });
     const devices = list.json<{ devices: { id: string; current: boolean }[] }>().devices;
     expect(devices.filter(({ current }) => current).map(({ id }) => id)).toEqual([sidOf(tokens)]);
@@ -171,7 +159,7 @@ describe('a session that is exchanged for tokens', () => {
   describe('ends', () => {
     let tokens: Tokens;
     beforeEach(async () => {
-      tokens = tokensOf(await exchange(node));
+      tokens = tokensOf(await exchange(node, cookie));
     });
 
     it('with a logout by token', async () => {
@@ -208,7 +196,7 @@ describe('a session that is exchanged for tokens', () => {
       expect((await node.app.inject({ method: 'DELETE', url, ...admin })).statusCode).toBe(204);
       await ended(tokens);
       cookie = await sessionLogin(node, user);
-      tokens = tokensOf(await exchange(node));
+      tokens = tokensOf(await exchange(node, cookie));
       expect((await post(node, `/admin/users/${user.id}/revoke`, undefined, admin)).statusCode).toBe(200);
       await ended(tokens);
     });
@@ -216,7 +204,7 @@ describe('a session that is exchanged for tokens', () => {
     it('with the user’s being disabled', async () => {
       const account = await aUser(node);
       cookie = await sessionLogin(node, account);
-      tokens = tokensOf(await exchange(node));
+      tokens = tokensOf(await exchange(node, cookie));
       const admin = bearer((await login(node)).access_token);
       const url = `/admin/users/${account.id}`;
       const payload = { disabled: true };
@@ -264,7 +252,7 @@ describe('a session that is exchanged for tokens', () => {
       expect(statusOf(await tryRefresh(other, tokens.refresh_token))).toBe('401 refresh_token_revoked');
       await ended(tokens);
       cookie = await sessionLogin(node, user);
-      tokens = tokensOf(await exchange(node));
+      tokens = tokensOf(await exchange(node, cookie));
       await sql(node, `DELETE FROM session WHERE sid = $1`, [sidIn(cookie)]);
       await until(async () => (await verify(other, tokens.access_token)) === '401 token_revoked', 3_000);
       await ended(tokens);
@@ -299,7 +287,7 @@ describe('a session that is exchanged for tokens', () => {
 
   describe('does not end its login', () => {
     it('by expiring, whether its row is removed or not', async () => {
-      const tokens = tokensOf(await exchange(node));
+      const tokens = tokensOf(await exchange(node, cookie));
       await sql(node, `UPDATE session SET expire = now() - interval '1 second' WHERE sid = $1`, [
         sidIn(cookie),
       ]);
@@ -317,36 +305,25 @@ describe('a session that is exchanged for tokens', () => {
     });
 
     it('nor does the login’s expiry end the session, which gets no other', async () => {
-      const tokens = tokensOf(await exchange(node));
+      const tokens = tokensOf(await exchange(node, cookie));
       await sql(node, `UPDATE refresh_tokens SET expires_at = now() - interval '1 second' WHERE id = $1`, [
         sidOf(tokens),
       ]);
       expect(codeOf(await tryRefresh(node, tokens.refresh_token))).toBe('refresh_token_expired');
       expect(await verifySession(node, cookie)).toBe('204');
-      expect(statusOf(await exchange(node))).toBe('409 already_exchanged');
+      expect(statusOf(await exchange(node, cookie))).toBe('409 already_exchanged');
     });
   });
 
   it('is exchanged by those alone who may have tokens', async () => {
-    const admin = bearer((await login(node)).access_token);
-    const change = (payload: object) =>
-      node.app.inject({ method: 'PATCH', url: '/admin/rollout', payload, ...admin });
-    expect((await change({ percentage: 0 })).statusCode).toBe(200);
-    try {
-      expect(statusOf(await exchange(node))).toBe('403 jwt_not_enabled');
+    await withRollout(node, { percentage: 0 }, async () => {
+      expect(statusOf(await exchange(node, cookie))).toBe('403 jwt_not_enabled');
       expect(await verifySession(node, cookie)).toBe('204');
-    } finally {
-      expect((await change({ percentage: 100 })).statusCode).toBe(200);
-    }
+    });
   });
 
   it('is limited: refused calls by address, accepted ones by session', async () => {
-    const strict = await createTestApp({
-      env: { SESSION_SECRET: SECRET, AUTH_RATE_LIMIT: '3' },
-      db: node.db,
-    });
-    try {
-      const mine = cookie;
+    await withStrictNode(node, async (strict) => {
       for (let call = 0; call < 3; call++) {
         expect(statusOf(await exchange(strict, cookieFor('unknown'), undefined, '192.0.2.1'))).toBe(
           '401 session_invalid',
@@ -355,10 +332,8 @@ describe('a session that is exchanged for tokens', () => {
       const refused = await exchange(strict, cookieFor('unknown'), undefined, '192.0.2.1');
       expect(statusOf(refused)).toBe('429 rate_limited');
       expect(refused.headers['retry-after']).toMatch(/^\d+$/);
-      for (let call = 0; call < 3; call++) tokensOf(await exchange(strict, mine));
-      expect(statusOf(await exchange(strict, mine))).toBe('429 rate_limited');
-    } finally {
-      await strict.close();
-    }
+      for (let call = 0; call < 3; call++) tokensOf(await exchange(strict, cookie));
+      expect(statusOf(await exchange(strict, cookie))).toBe('429 rate_limited');
+    });
   });
 });

@@ -1,11 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
 import { ROOT, aUser, bearer, codeOf, login, post, sql } from '../../helpers/client.js';
 import type { Account } from '../../helpers/client.js';
 import {
   NAME,
-  SECRET,
   bySession,
   cookieFor,
   sessionCookie,
@@ -15,20 +13,19 @@ import {
   trySessionLogin,
   verifySession,
 } from './session-client.js';
+import { sessionNodes } from './session-nodes.js';
+import type { SessionNodes } from './session-nodes.js';
 
 describe('a session', () => {
+  let nodes: SessionNodes;
   let node: TestApp;
   let other: TestApp;
   let user: Account;
   beforeAll(async () => {
-    node = await createTestApp({ env: { SESSION_SECRET: SECRET } });
-    other = await createTestApp({ env: { SESSION_SECRET: SECRET }, db: node.db });
-    user = await aUser(node);
+    nodes = await sessionNodes();
+    ({ node, other, user } = nodes);
   });
-  afterAll(async () => {
-    await other.close();
-    await node.close();
-  });
+  afterAll(() => nodes.close());
 
   it('begins with a password: the user in the answer, the cookie for no script', async () => {
     const reply = await trySessionLogin(node, user);
