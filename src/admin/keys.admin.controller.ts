@@ -9,7 +9,7 @@ import { Roles } from '../auth/roles.decorator.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse, unavailable } from '../common/common.errors.js';
 import { DEFAULT_LIMIT, PageQueryDto } from '../common/page-query.dto.js';
-import { KeyRing } from '../tokens/key-ring.service.js';
+import { KeyAdministration } from '../tokens/key-administration.service.js';
 import { keyPage } from './key-page.js';
 import { RotatedDto, SigningKeysDto } from './keys.dto.js';
 
@@ -19,7 +19,7 @@ import { RotatedDto, SigningKeysDto } from './keys.dto.js';
 @ApiProblems(COMMON_ERRORS, 'forbidden')
 @Controller('admin/keys')
 export class AdminKeysController {
-  constructor(private readonly ring: KeyRing) {}
+  constructor(private readonly keys: KeyAdministration) {}
 
   @Get()
   @ApiOperation({
@@ -29,7 +29,7 @@ export class AdminKeysController {
   @ApiOkResponse({ type: SigningKeysDto })
   @ApiProblems(COMMON_ERRORS, 'validation_failed')
   async list(@Query() { limit, cursor }: PageQueryDto): Promise<SigningKeysDto> {
-    return keyPage(await this.ring.list(), limit ?? DEFAULT_LIMIT, cursor);
+    return keyPage(await this.keys.list(), limit ?? DEFAULT_LIMIT, cursor);
   }
 
   @Post('rotate')
@@ -45,7 +45,7 @@ export class AdminKeysController {
     @Req() request: FastifyRequest,
     @CurrentPrincipal() { userId: actorId }: Principal,
   ): Promise<RotatedDto> {
-    const ring = await this.ring.rotate(originOf(request), actorId);
+    const ring = await this.keys.rotate(originOf(request), actorId);
     const next = ring.find(({ state }) => state === 'next');
     // Distrusted, or promoted early, by somebody else since.
     if (next === undefined) throw unavailable(new Error('the next key is not next any more'));
@@ -68,7 +68,7 @@ export class AdminKeysController {
     @CurrentPrincipal() { userId: actorId }: Principal,
     @Param('kid') kid: string,
   ): Promise<void> {
-    const outcome = await this.ring.distrust(kid, originOf(request), actorId);
+    const outcome = await this.keys.distrust(kid, originOf(request), actorId);
     if (outcome === 'unknown') throw refuse('not_found');
   }
 }

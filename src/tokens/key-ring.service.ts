@@ -2,19 +2,17 @@ import { createPublicKey, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import type { Origin } from '../audit/audit-context.js';
 import { unavailable } from '../common/common.errors.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { KeyFiles } from './key-files.js';
-import { decryptKey, fingerprint, generateKey } from './key-material.js';
+import { decryptKey } from './key-material.js';
 import { KeyOpener } from './key-opener.js';
-import { KeyRingError } from './key-ring.errors.js';
 import { ringAt } from './key-ring.js';
 import type { Ring } from './key-ring.js';
 import { RevocationFeed } from './revocation-feed.js';
 import { KEYS_TOPIC, SigningKeyStore } from './signing-key.store.js';
-import type { Distrust, KeyRow } from './signing-key.store.js';
+import type { KeyRow } from './signing-key.store.js';
 
 export { JWKS_MAX_AGE } from './key-ring.js';
 
@@ -29,16 +27,7 @@ interface LoadedKey extends KeyRow {
   readonly header: string;
 }
 
-/** A key as administrators see it. Times as ISO 8601. */
-export interface KeyView {
-  readonly kid: string;
-  readonly state: 'next' | 'current' | 'previous' | 'distrusted' | 'gone';
-  readonly created_at: string;
-  readonly promote_at: string;
-  readonly distrusted_at: string | null;
-}
-
-/** The keys that access tokens are signed with. The database is the truth; nodes follow it within a second. */
+/** The keys that this node signs and verifies access tokens with. The database is the truth; nodes follow it within a second. */
 @Injectable()
 export class KeyRing {
   private readonly logger = new Logger(KeyRing.name);
@@ -55,7 +44,7 @@ export class KeyRing {
   constructor(
     private readonly store: SigningKeyStore,
     private readonly opener: KeyOpener,
-    private readonly feed: RevocationFeed,
+    feed: RevocationFeed,
     @Inject(CONFIG) private readonly config: Config,
   ) {
     this.files = new KeyFiles(config.keysDir);
@@ -98,42 +87,6 @@ export class KeyRing {
     const published = [...(current === undefined ? [] : [current]), ...next, ...previous];
     const keys = published.map(({ kid, publicJwk }) => ({ ...publicJwk, kid, alg: 'RS256', use: 'sig' }));
     return { body: JSON.stringify({ keys }) };
-  }
-
-  /** Publishes a next key, unless one is ripening. No request fails: it signs only once clients know it. */
-  async rotate(origin: Origin, actorId?: string): Promise<KeyView[]> {
-    const { jwtSecret } = this.config;
-    const key = await this.newKey();
-    await this.change(() => this.store.rotate(key, fingerprint(jwtSecret), origin, actorId));
-    return this.list();
-  }
-
-  /** From the moment this returns nothing signed by that key is accepted here, and within a second anywhere. */
-  async distrust(kid: string, origin: Origin, actorId?: string): Promise<Distrust> {
-    const { jwtSecret } = this.config;
-    const key = (await this.store.load()).keys.find((candidate) => candidate.kid === kid);
-    if (key === undefined) return 'unknown';
-    // Making a key takes a second or more: not for nothing.
-    const spare = key.distrusted ? undefined : await this.newKey();
-    return this.change(async () => {
-      if (spare === undefined) return 'distrusted';
-      return this.store.distrust(kid, spare, fingerprint(jwtSecret), origin, actorId);
-    });
-  }
-
-  async list(): Promise<KeyView[]> {
-    const { keys, now, longestExpiry } = await this.store.load();
-    const { current, next, previous } = ringAt(keys, now, longestExpiry);
-    const states = new Map<string, KeyView['state']>(previous.map(({ kid }) => [kid, 'previous']));
-    for (const { kid } of next) states.set(kid, 'next');
-    if (current !== undefined) states.set(current.kid, 'current');
-    return keys.map((key) => ({
-      kid: key.kid,
-      state: key.distrusted ? 'distrusted' : (states.get(key.kid) ?? 'gone'),
-      created_at: key.createdAt.toISOString(),
-      promote_at: new Date(key.promoteAt).toISOString(),
-      distrusted_at: key.distrustedAt?.toISOString() ?? null,
-    }));
   }
 
   /**
@@ -188,18 +141,5 @@ export class KeyRing {
       'base64url',
     );
     return { ...row, publicKey, privateKey, header };
-  }
-
-  private newKey() {
-    return generateKey(this.config.rsaModulusBits, this.config.jwtSecret);
-  }
-
-  private async change<T>(change: () => Promise<T>): Promise<T> {
-    const outcome = await change().catch((error: unknown) => {
-      throw error instanceof KeyRingError ? unavailable(error) : error;
-    });
-    await this.reload();
-    this.feed.announce();
-    return outcome;
   }
 }

@@ -11,9 +11,10 @@ import { loadDotenv } from '../config/dotenv.js';
 import { loadConfig } from '../config/load-config.js';
 import { DatabaseModule } from '../database/database.module.js';
 import { ensureEmbeddedPostgres } from '../database/embedded-postgres.js';
+import { KeyAdministration } from './key-administration.service.js';
+import type { KeyView } from './key-administration.service.js';
 import { KeyOpener } from './key-opener.js';
 import { KeyRing } from './key-ring.service.js';
-import type { KeyView } from './key-ring.service.js';
 import { RevocationFeed } from './revocation-feed.js';
 import { RevocationStore } from './revocation.store.js';
 import { SigningKeyStore } from './signing-key.store.js';
@@ -34,7 +35,7 @@ class KeysModule {
     return {
       module: KeysModule,
       imports: [ConfigModule.forRoot(config), CommonModule, DatabaseModule.forRoot(url), AuditModule],
-      providers: [KeyOpener, KeyRing, RevocationFeed, RevocationStore, SigningKeyStore],
+      providers: [KeyAdministration, KeyOpener, KeyRing, RevocationFeed, RevocationStore, SigningKeyStore],
     };
   }
 }
@@ -48,18 +49,18 @@ function print(keys: readonly KeyView[], json: boolean): void {
 
 /** The exit code: 0 done, 1 not done, 2 not understood. */
 async function run(
-  ring: KeyRing,
+  administration: KeyAdministration,
   [command, kid, ...rest]: readonly string[],
   json: boolean,
 ): Promise<number> {
-  if (command === 'list' && kid === undefined) print(await ring.list(), json);
-  else if (command === 'rotate' && kid === undefined) print(await ring.rotate(NO_ORIGIN), json);
+  if (command === 'list' && kid === undefined) print(await administration.list(), json);
+  else if (command === 'rotate' && kid === undefined) print(await administration.rotate(NO_ORIGIN), json);
   else if (command === 'distrust' && kid !== undefined && rest.length === 0) {
-    if ((await ring.distrust(kid, NO_ORIGIN)) === 'unknown') {
+    if ((await administration.distrust(kid, NO_ORIGIN)) === 'unknown') {
       process.stderr.write(`There is no key ${kid}\n`);
       return 1;
     }
-    print(await ring.list(), json);
+    print(await administration.list(), json);
   } else {
     process.stderr.write(USAGE);
     return 2;
@@ -80,24 +81,27 @@ async function main(args: readonly string[]): Promise<number> {
       ? await ensureEmbeddedPostgres(config.dataDir, () => undefined)
       : undefined;
   try {
-    return await withRing(config, config.databaseUrl ?? embedded!.url, (ring) =>
-      run(ring, words, args.includes('--json')),
+    return await withKeys(config, config.databaseUrl ?? embedded!.url, (administration) =>
+      run(administration, words, args.includes('--json')),
     );
   } finally {
     await embedded?.release();
   }
 }
 
-async function withRing<T>(config: Config, url: string, work: (ring: KeyRing) => Promise<T>): Promise<T> {
+async function withKeys<T>(
+  config: Config,
+  url: string,
+  work: (administration: KeyAdministration) => Promise<T>,
+): Promise<T> {
   Logger.overrideLogger(['error']);
   const app = await NestFactory.createApplicationContext(KeysModule.forRoot(config, url), {
     logger: ['error'],
     abortOnError: false,
   });
   try {
-    const ring = app.get(KeyRing);
-    await ring.start();
-    return await work(ring);
+    await app.get(KeyRing).start();
+    return await work(app.get(KeyAdministration));
   } finally {
     await app.close();
   }

@@ -8,6 +8,7 @@ import { AccessTokens } from './access-token.service.js';
 import { Confirmations } from './confirmations.js';
 import { DeviceStore } from './device.store.js';
 import { ISSUER, issuerProvider } from './issuer.js';
+import { KeyAdministration } from './key-administration.service.js';
 import { KeyOpener } from './key-opener.js';
 import { KeyRing } from './key-ring.service.js';
 import { LoginEnder } from './login-ender.service.js';
@@ -30,6 +31,7 @@ import { SigningKeyStore } from './signing-key.store.js';
     Confirmations,
     DeviceStore,
     issuerProvider,
+    KeyAdministration,
     KeyOpener,
     KeyRing,
     LoginEnder,
@@ -47,6 +49,7 @@ import { SigningKeyStore } from './signing-key.store.js';
     Confirmations,
     DeviceStore,
     ISSUER,
+    KeyAdministration,
     KeyRing,
     LoginEnder,
     LoginListStore,

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { KeyRing } from '../../tokens/key-ring.service.js';
+import { KeyAdministration } from '../../tokens/key-administration.service.js';
 import { AdminCommand } from './admin-command.js';
 import type { Run } from './admin-command.js';
 import { CommandFailed } from './command-failed.js';
@@ -7,7 +7,7 @@ import type { Terminal } from './terminal.js';
 
 @AdminCommand()
 export class KeysCommand {
-  constructor(private readonly ring: KeyRing) {}
+  constructor(private readonly keys: KeyAdministration) {}
 
   static describe(program: Command, run: Run<KeysCommand>): void {
     const keys = program.command('keys').description('the keys that sign access tokens');
@@ -27,18 +27,18 @@ export class KeysCommand {
   }
 
   private async list(terminal: Terminal): Promise<void> {
-    const keys = await this.ring.list();
+    const keys = await this.keys.list();
     if (terminal.json) await terminal.result({ keys }, () => []);
     else await terminal.table(keys, ['state', 'kid', 'created_at', 'promote_at', 'distrusted_at']);
   }
 
   private async rotate(terminal: Terminal): Promise<void> {
-    await this.ring.rotate(terminal.origin);
+    await this.keys.rotate(terminal.origin);
     await this.list(terminal);
   }
 
   private async distrust(terminal: Terminal, kid: string): Promise<void> {
-    if ((await this.ring.distrust(kid, terminal.origin)) === 'unknown')
+    if ((await this.keys.distrust(kid, terminal.origin)) === 'unknown')
       throw new CommandFailed(`There is no key ${kid}`);
     await this.list(terminal);
   }

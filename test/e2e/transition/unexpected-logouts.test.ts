@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { generateKey } from '../../../src/tokens/key-material.js';
+import { KeyAdministration } from '../../../src/tokens/key-administration.service.js';
 import { KeyRing } from '../../../src/tokens/key-ring.service.js';
 import { RefreshTokenStore } from '../../../src/tokens/refresh-token.store.js';
 import { RevocationFeed } from '../../../src/tokens/revocation-feed.js';
@@ -366,7 +367,7 @@ describe('no unexpected logout', () => {
   it('is a key that was distrusted', async () => {
     const { access_token } = await login(node, user);
     const [{ kid }] = (await sql<{ kid: string }>(node, 'SELECT kid FROM signing_keys')) as [{ kid: string }];
-    await node.app.get(KeyRing).distrust(kid, NO_ORIGIN);
+    await node.app.get(KeyAdministration).distrust(kid, NO_ORIGIN);
     await until(async () => (await verify(node, access_token)) === '401 token_invalid', 2_000);
   });
 });

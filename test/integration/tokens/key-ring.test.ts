@@ -10,6 +10,7 @@ import { AuditStore } from '../../../src/audit/audit.store.js';
 import { Clock } from '../../../src/common/clock.js';
 import type { Config } from '../../../src/config/config.js';
 import { ServiceStateStore } from '../../../src/database/service-state.store.js';
+import { KeyAdministration } from '../../../src/tokens/key-administration.service.js';
 import { encryptKey } from '../../../src/tokens/key-material.js';
 import { KeyOpener } from '../../../src/tokens/key-opener.js';
 import { KeyRing } from '../../../src/tokens/key-ring.service.js';
@@ -29,6 +30,7 @@ let feeds: RevocationFeed[] = [];
 
 interface Node {
   readonly ring: KeyRing;
+  readonly keys: KeyAdministration;
   readonly feed: RevocationFeed;
   readonly store: SigningKeyStore;
 }
@@ -47,7 +49,8 @@ function aNode(settings: Partial<Config> = {}): Node {
   const store = new SigningKeyStore(database, new ServiceStateStore(database), new AuditStore(database));
   const feed = new RevocationFeed(new RevocationStore(database), database, new Clock(), db.url);
   feeds.push(feed);
-  return { ring: new KeyRing(store, new KeyOpener(store, config), feed, config), feed, store };
+  const ring = new KeyRing(store, new KeyOpener(store, config), feed, config);
+  return { ring, keys: new KeyAdministration(store, ring, feed, config), feed, store };
 }
 
 async function started(settings: Partial<Config> = {}): Promise<Node> {
@@ -189,7 +192,7 @@ describe('a change of the key ring', () => {
   it('publishes one next key however often it is asked for, and goes on signing with the current one', async () => {
     const node = await started();
     const kid = await signer(node);
-    const [first, second] = [await node.ring.rotate(NO_ORIGIN), await node.ring.rotate(NO_ORIGIN)];
+    const [first, second] = [await node.keys.rotate(NO_ORIGIN), await node.keys.rotate(NO_ORIGIN)];
     expect(second).toEqual(first);
     expect(first.map(({ state }) => state).toSorted()).toEqual(['current', 'next']);
     expect(await signer(node)).toBe(kid);
@@ -203,7 +206,7 @@ describe('a change of the key ring', () => {
   it('changes over by the time alone', async () => {
     const node = await started();
     const before = await signer(node);
-    const next = (await node.ring.rotate(NO_ORIGIN)).find(({ state }) => state === 'next')!;
+    const next = (await node.keys.rotate(NO_ORIGIN)).find(({ state }) => state === 'next')!;
     const token = await node.ring.sign({}, Date.parse(next.promote_at) + 1);
     expect(decodeProtectedHeader(token).kid).toBe(next.kid);
     expect(node.ring.publicKey(before)).toBeDefined();
@@ -214,7 +217,7 @@ describe('a change of the key ring', () => {
     const kid = await signer(node);
     const kept: boolean[] = [];
     node.ring.onChange((keeps) => kept.push(keeps(kid)));
-    expect(await node.ring.distrust(kid, NO_ORIGIN)).toBe('distrusted');
+    expect(await node.keys.distrust(kid, NO_ORIGIN)).toBe('distrusted');
     expect(node.ring.publicKey(kid)).toBeUndefined();
     expect(kept).toContain(false);
     expect(await signer(node)).not.toBe(kid);
@@ -225,20 +228,20 @@ describe('a change of the key ring', () => {
   it('promotes the next key where there is one, and distrusts once however often it is asked', async () => {
     const node = await started();
     const kid = await signer(node);
-    const next = (await node.ring.rotate(NO_ORIGIN)).find(({ state }) => state === 'next')!;
-    await node.ring.distrust(kid, NO_ORIGIN);
+    const next = (await node.keys.rotate(NO_ORIGIN)).find(({ state }) => state === 'next')!;
+    await node.keys.distrust(kid, NO_ORIGIN);
     expect(await signer(node)).toBe(next.kid);
     const events = await causes();
-    expect(await node.ring.distrust(kid, NO_ORIGIN)).toBe('distrusted');
+    expect(await node.keys.distrust(kid, NO_ORIGIN)).toBe('distrusted');
     expect(await causes()).toEqual(events);
-    expect(await node.ring.distrust('unknown', NO_ORIGIN)).toBe('unknown');
+    expect(await node.keys.distrust('unknown', NO_ORIGIN)).toBe('unknown');
     expect(await rows()).toHaveLength(2);
   });
 
   it('reaches the other nodes within a second', async () => {
     const [one, two] = [await started(), await started({ keysDir: join(folder, 'second') })];
     const kid = await signer(one);
-    await one.ring.distrust(kid, NO_ORIGIN);
+    await one.keys.distrust(kid, NO_ORIGIN);
     await vi.waitFor(() => expect(two.ring.publicKey(kid)).toBeUndefined(), { timeout: 1_000, interval: 20 });
     expect(await signer(two)).toBe(await signer(one));
   });
@@ -255,7 +258,7 @@ describe('a change of the key ring', () => {
     });
     const late = node.ring.reload();
     await vi.waitFor(() => expect(reading).toHaveBeenCalled());
-    const distrusted = node.ring.distrust(kid, NO_ORIGIN);
+    const distrusted = node.keys.distrust(kid, NO_ORIGIN);
     await vi.waitFor(async () => expect(await causes()).toContain('distrusted'));
     gate.resolve();
     await Promise.all([late, distrusted]);
@@ -267,8 +270,8 @@ describe('a change of the key ring', () => {
     const kid = await signer(outdated);
     await started({ jwtSecret: OTHER, jwtSecretPrevious: SECRET });
     const before = await rows();
-    await expect(outdated.ring.rotate(NO_ORIGIN)).rejects.toMatchObject({ status: 503 });
-    await expect(outdated.ring.distrust(kid, NO_ORIGIN)).rejects.toMatchObject({ status: 503 });
+    await expect(outdated.keys.rotate(NO_ORIGIN)).rejects.toMatchObject({ status: 503 });
+    await expect(outdated.keys.distrust(kid, NO_ORIGIN)).rejects.toMatchObject({ status: 503 });
     expect(await rows()).toEqual(before);
     expect(await signer(outdated)).toBe(kid);
   });
@@ -276,7 +279,7 @@ describe('a change of the key ring', () => {
   it('removes the keys that nothing valid is signed with, and the copies of them', async () => {
     const node = await started();
     const kid = await signer(node);
-    await node.ring.rotate(NO_ORIGIN);
+    await node.keys.rotate(NO_ORIGIN);
     await db.database.query(`UPDATE signing_keys SET promote_at = promote_at - interval '1 hour'`);
     expect(await node.store.removeGone()).toBe(1);
     expect(await node.store.removeGone()).toBe(0);

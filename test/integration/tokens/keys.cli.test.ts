@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { KeyView } from '../../../src/tokens/key-ring.service.js';
+import type { KeyView } from '../../../src/tokens/key-administration.service.js';
 import { TEST_SECRET } from '../../helpers/app.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';

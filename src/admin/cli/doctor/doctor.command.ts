@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import { ISSUER } from '../../../tokens/issuer.js';
-import { KeyRing } from '../../../tokens/key-ring.service.js';
+import { KeyAdministration } from '../../../tokens/key-administration.service.js';
 import { AdminCommand } from '../admin-command.js';
 import type { Run, Surroundings } from '../admin-command.js';
 import type { ServiceHost } from '../service-host.js';
@@ -86,7 +86,7 @@ async function service(
     );
   }
   const issuer = await host.get<string>(ISSUER);
-  const current = (await (await host.get(KeyRing)).list()).find(({ state }) => state === 'current');
+  const current = (await (await host.get(KeyAdministration)).list()).find(({ state }) => state === 'current');
   await report(jwksChecks(issuer, current?.kid ?? '', config));
   await report(proxyChecks(target, config));
 }

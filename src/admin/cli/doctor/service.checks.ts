@@ -4,6 +4,7 @@ import { AuditVerifier } from '../../../audit/audit-verifier.service.js';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import { ISSUER } from '../../../tokens/issuer.js';
+import { KeyAdministration } from '../../../tokens/key-administration.service.js';
 import { KeyRing } from '../../../tokens/key-ring.service.js';
 import { RevocationFeed } from '../../../tokens/revocation-feed.js';
 import { UserStore } from '../../../users/user.store.js';
@@ -22,6 +23,7 @@ const OLD_KEY = 180;
 export class ServiceChecks implements Examination {
   constructor(
     private readonly ring: KeyRing,
+    private readonly administration: KeyAdministration,
     private readonly feed: RevocationFeed,
     private readonly users: UserStore,
     private readonly audit: AuditVerifier,
@@ -34,7 +36,7 @@ export class ServiceChecks implements Examination {
   }
 
   private async keys(): Promise<Finding> {
-    const keys = await this.ring.list();
+    const keys = await this.administration.list();
     const current = keys.find(({ state }) => state === 'current');
     if (current === undefined || !this.ring.canSign(this.feed.now()))
       return fail(
