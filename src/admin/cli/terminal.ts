@@ -88,12 +88,22 @@ export class Terminal {
    */
   async newPassword(): Promise<string> {
     if (!this.streams.stdin.isTTY) return this.firstLine();
-    const { default: ask } = await import('@inquirer/password');
-    const context = { output: this.streams.stderr };
-    const given = await ask({ message: 'Password' }, context);
-    if (given !== (await ask({ message: 'The same again' }, context)))
+    const given = await this.ask('Password');
+    if (given !== (await this.ask('The same again')))
       throw new CommandFailed('The two are not the same: nothing was changed');
     return given;
+  }
+
+  private async ask(message: string): Promise<string> {
+    const { default: password } = await import('@inquirer/password');
+    try {
+      // Without the key that shows what was typed: a terminal may be recorded.
+      return await password({ message, toggleMask: false }, { output: this.streams.stderr });
+    } catch (error) {
+      if (error instanceof Error && error.name === 'ExitPromptError')
+        throw new CommandFailed('Given up: nothing was changed');
+      throw error;
+    }
   }
 
   private async firstLine(): Promise<string> {

@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../../helpers/client.js';
+import { admin } from '../../helpers/command-line.js';
+import type { Ran } from '../../helpers/command-line.js';
+import { NodeProcess } from '../../helpers/node-process.js';
+import { call, tryLogin } from '../../helpers/remote-client.js';
+
+interface State {
+  readonly version: number;
+  readonly phase: string;
+  readonly percentage: number;
+  readonly [field: string]: unknown;
+}
+
+interface Change {
+  readonly version: number;
+  readonly cause: string;
+  readonly actor: unknown;
+  readonly changes: Record<string, unknown>;
+}
+
+describe('npm run admin -- rollout, beside a running node', () => {
+  let node: NodeProcess;
+  let first: State;
+  beforeAll(async () => {
+    node = await NodeProcess.start({});
+    first = await json<State>('status');
+  });
+  afterAll(() => node.remove());
+
+  const run = (...args: string[]): Promise<Ran> => admin(node.environment, node.folder, ['rollout', ...args]);
+
+  async function json<T>(...args: string[]): Promise<T> {
+    const { code, out, err } = await run(...args, '--json');
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    return JSON.parse(out) as T;
+  }
+
+  async function refused(code: number, ...args: string[]): Promise<string> {
+    const ran = await run(...args);
+    expect(ran).toMatchObject({ code, out: '' });
+    return ran.err;
+  }
+
+  const nodeIsIn = (phase: string) =>
+    until(async () => {
+      const { text } = await call(node, 'GET', '/auth/migration');
+      return (JSON.parse(text) as State).phase === phase;
+    }, 1_000);
+
+  it('changes what is named and nothing else, on the node within a second', async () => {
+    const beta = await json<State>('set', '--phase', 'internal_beta', '--roles', 'user', '--users', 'root');
+    expect(beta).toEqual({
+      ...first,
+      version: first.version + 1,
+      phase: 'internal_beta',
+      roles: ['user'],
+      user_ids: [expect.stringMatching(/^[0-9a-f-]{36}$/)],
+    });
+    const none = await json<State>('set', '--no-users');
+    expect(none).toEqual({ ...beta, version: beta.version + 1, user_ids: [] });
+    await nodeIsIn('internal_beta');
+    // Of the beta is whoever has that role, and the administrator has another.
+    expect((await tryLogin(node)).code).toBe('jwt_not_enabled');
+    const sunset = ['--phase', 'deprecation_notice', '--sunset', '2037-06-30T00:00:00Z'];
+    const noticed = await json<State>('set', ...sunset, '--no-roles', '--percentage', '7', '--drain');
+    expect(noticed).toEqual({
+      ...none,
+      version: none.version + 1,
+      phase: 'deprecation_notice',
+      sunset_at: '2037-06-30T00:00:00.000Z',
+      roles: [],
+      percentage: 7,
+      drain: true,
+    });
+    await nodeIsIn('deprecation_notice');
+    expect((await tryLogin(node)).status).toBe(200);
+  });
+
+  it('refuses what it does not understand, what names nothing, and a version that is over', async () => {
+    const before = await json<State>('status');
+    expect(await refused(1, 'set')).toBe('Nothing to change was named: see --help\n');
+    expect(await refused(1, 'set', '--users', 'nobody-there')).toBe('There is no user nobody-there\n');
+    expect(await refused(1, 'set', '--percentage', '8', '--if-version', `${before.version - 1}`)).not.toBe(
+      '',
+    );
+    expect(await refused(1, 'rollback', '--if-version', `${before.version - 1}`)).not.toBe('');
+    for (const wrong of [
+      ['--percentage', '101'],
+      ['--phase', 'soon'],
+      ['--sunset', 'tomorrow'],
+    ])
+      expect(await refused(2, 'set', ...wrong)).toContain(wrong[1]);
+    expect(await json<State>('status')).toEqual(before);
+  });
+
+  it('goes back one state a call, as far as there is one', async () => {
+    const [now, ...earlier] = (await json<{ events: Change[] }>('history')).events;
+    const beta = await json<State>('rollback', '--if-version', `${now!.version}`);
+    expect(beta).toMatchObject({ phase: 'internal_beta', roles: ['user'], user_ids: [], drain: false });
+    await nodeIsIn('internal_beta');
+    const named = await json<State>('rollback', '--drain');
+    expect(named).toMatchObject({ phase: 'internal_beta', drain: true });
+    expect(named['user_ids']).toHaveLength(1);
+    const back = await json<State>('rollback', '--no-drain');
+    expect(back).toEqual({ ...first, version: now!.version + 3 });
+    await nodeIsIn(first.phase);
+    expect(earlier).toHaveLength(3);
+    expect(await refused(1, 'rollback')).toBe('There is no earlier state\n');
+  });
+
+  it('tells who changed what, a part at a time', async () => {
+    const { events } = await json<{ events: Change[] }>('history');
+    expect(events.map(({ cause }) => cause)).toEqual([
+      ...Array.from({ length: 3 }, () => 'rolled_back'),
+      ...Array.from({ length: 3 }, () => 'changed'),
+      expect.any(String),
+    ]);
+    expect(events[4]!.changes).toMatchObject({ user_ids: expect.anything() });
+    const parts: Change[] = [];
+    let cursor: string | null = null;
+    do {
+      const page = ['history', '--limit', '3', ...(cursor === null ? [] : ['--cursor', cursor])];
+      const part: { events: Change[]; next_cursor: string | null } = await json(...page);
+      parts.push(...part.events);
+      cursor = part.next_cursor;
+    } while (cursor !== null);
+    expect(parts).toEqual(events);
+    const { out, err } = await run('history', '--limit', '2');
+    expect(out.split('\n')).toHaveLength(4);
+    expect(err).toMatch(/^There is more: --cursor \S+\n$/);
+  });
+});
