@@ -31,6 +31,12 @@ export function isUnavailable(error: unknown): boolean {
   return error instanceof Error && DRIVER.test(error.message);
 }
 
+/** True if PostgreSQL rolled back for the sake of another transaction (SQLSTATE 40001 and 40P01): nothing of this one is there. */
+export function isConflict(error: unknown): boolean {
+  const code = codeOf(error instanceof DatabaseUnavailable ? error.cause : error);
+  return code === '40001' || code === '40P01';
+}
+
 /** The violated constraint's name, if that is what `error` is about (SQLSTATE 23505). */
 export function violatedUnique(error: unknown): string | undefined {
   if (codeOf(error) !== '23505') return undefined;

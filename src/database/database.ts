@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Pool, PoolClient, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
-import { DatabaseUnavailable, isStatementError, isUnavailable } from './database.errors.js';
+import { DatabaseUnavailable, isConflict, isStatementError, isUnavailable } from './database.errors.js';
 
 /** Runs SQL. Values are always parameters; the statement's text must be constant, it is prepared once per connection. */
 export interface Sql {
@@ -61,8 +61,20 @@ export class Database implements Sql {
   /**
    * Commits what `work` did if it returns, rolls back if it throws. A refusal that must change something is a returned
    * value, never an exception. A failed answer to COMMIT means unknown: it is reported as {@link DatabaseUnavailable}.
+   *
+   * If PostgreSQL ended it because it and others waited for each other in a circle, all of it is done once more: nothing of it is
+   * there, and the others have gone on. So `work` may run twice, and changes nothing but the database.
    */
   async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    try {
+      return await this.once(work);
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      return this.once(work);
+    }
+  }
+
+  private once<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     return this.withClient(async (client) => {
       await client.query('BEGIN');
       try {

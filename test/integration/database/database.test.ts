@@ -73,6 +73,40 @@ describe('Database', () => {
     expect(await things()).toContainEqual({ id: 20 });
   });
 
+  it('does a transaction once more that was ended for the sake of another, and commits it once', async () => {
+    await database.query('INSERT INTO things VALUES (40), (41)');
+    const hold = 'SELECT id FROM things WHERE id = $1 FOR UPDATE';
+    let runs = 0;
+    const inACircle = (on: Database, own: number, arrive: () => void, others: Promise<void>, mark: number) =>
+      on.transaction(async (sql) => {
+        runs += 1;
+        await sql.query(insert, [mark]);
+        await sql.query(hold, [own]);
+        arrive();
+        await others;
+        await sql.query(hold, [81 - own]);
+      });
+    const [one, two] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    await Promise.all([
+      inACircle(database, 40, one.resolve, two.promise, 42),
+      inACircle(db.database, 41, two.resolve, one.promise, 43),
+    ]);
+    expect(runs).toBe(3);
+    expect((await things()).map(({ id }) => id)).toEqual(expect.arrayContaining([40, 41, 42, 43]));
+  });
+
+  it('says unavailable of a transaction that is ended so again, and leaves nothing of it', async () => {
+    let runs = 0;
+    const failing = database.transaction(async (sql) => {
+      runs += 1;
+      await sql.query(insert, [50]);
+      await sql.query(`DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$`);
+    });
+    await expect(failing).rejects.toBeInstanceOf(DatabaseUnavailable);
+    expect(runs).toBe(2);
+    expect(await things()).not.toContainEqual({ id: 50 });
+  });
+
   it('gives up a connection that broke, says unavailable, and serves again over another', async () => {
     const before = await pid();
     const cutting = database.transaction(async (sql) => {
