@@ -22,6 +22,8 @@ export class RemoveSessions1799000000000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     for (const name of BROUGHT.toReversed()) await (await load(name)).down(queryRunner);
     await queryRunner.query(BEGAN);
+    // Nothing is left that would have to be asked before a login goes on.
+    await queryRunner.query(`UPDATE refresh_tokens SET alone = true WHERE NOT alone`);
   }
 
   /** The tables come back empty. */

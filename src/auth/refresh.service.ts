@@ -6,9 +6,9 @@ import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { clientSubject } from '../limits/client-address.js';
 import { RateLimiter } from '../limits/limits.service.js';
-import { RefreshTokenService } from '../tokens/refresh-token.service.js';
-import type { OpenedLogin, Rotation } from '../tokens/refresh-token.service.js';
-import type { Login } from '../tokens/refresh-token.store.js';
+import type { LiveLogin, Login, TokenOfLogin } from '../tokens/login.js';
+import { RefreshPresentation } from '../tokens/presentation.service.js';
+import type { Admission, Rotation } from '../tokens/presentation.service.js';
 import { refuseToken } from '../tokens/tokens.errors.js';
 import { refuseAuth } from './auth.errors.js';
 import type { AuthenticatedRequest } from './authenticated-request.js';
@@ -23,6 +23,8 @@ const REPEATS = 128;
 interface Presentations {
   running: number;
   counted?: Promise<unknown>;
+  /** The statement that counts one of them and goes on with the login, while it runs. */
+  statement?: Promise<LiveLogin | undefined> | undefined;
 }
 
 @Injectable()
@@ -30,7 +32,7 @@ export class RefreshService {
   private readonly presentations = new Map<string, Presentations>();
 
   constructor(
-    private readonly tokens: RefreshTokenService,
+    private readonly tokens: RefreshPresentation,
     private readonly limiter: RateLimiter,
     private readonly refusals: RefusalCounter,
     @Inject(CONFIG) private readonly config: Config,
@@ -41,7 +43,7 @@ export class RefreshService {
    * The next tokens of a login. Refused calls count by address, accepted ones by login, so that an office behind one
    * address is not locked out by its size.
    */
-  async refresh(token: string | undefined, request: FastifyRequest): Promise<OpenedLogin> {
+  async refresh(token: string | undefined, request: FastifyRequest): Promise<TokenOfLogin> {
     const address = clientSubject(request);
     const origin = originOf(request);
     const rotation: Rotation =
@@ -66,22 +68,46 @@ export class RefreshService {
     this.presentations.set(token, together);
     together.running += 1;
     try {
-      return await this.tokens.present(
-        token,
-        (login, verdict) => this.admit(login, verdict, together),
-        origin,
-      );
+      return await this.tokens.present(token, this.admissionOf(together), origin);
     } finally {
       together.running -= 1;
       if (together.running === 0) this.presentations.delete(token);
     }
   }
 
-  private async admit(login: Login, verdict: 'rotate' | 'repeat', together: Presentations): Promise<void> {
+  private admissionOf(together: Presentations): Admission {
+    let counted = false;
+    return {
+      admit: (login, verdict) => this.admit(login, verdict, together, counted),
+      countWithin: this.eligibility?.asksToContinue()
+        ? undefined
+        : async (sid, statement) => {
+            // Whoever comes while it runs would wait for the row, and find the token spent.
+            if (together.statement !== undefined) {
+              counted = (await together.statement) !== undefined;
+              return undefined;
+            }
+            together.statement = this.limiter.enforceWithin('refresh', sid, statement);
+            try {
+              return await together.statement;
+            } finally {
+              together.statement = undefined;
+            }
+          },
+    };
+  }
+
+  private async admit(
+    login: Login,
+    verdict: 'rotate' | 'repeat',
+    together: Presentations,
+    counted: boolean,
+  ): Promise<void> {
     const { sid, userId, role, generation } = login;
     if (this.eligibility !== undefined && !(await this.eligibility.mayContinue({ id: userId, role }))) {
       throw refuseAuth('jwt_not_enabled');
     }
+    if (counted) return;
     if (verdict === 'rotate') await (together.counted ??= this.limiter.enforce('refresh', sid));
     else
       await this.limiter.enforce('refresh', `${sid} ${generation} again`, {

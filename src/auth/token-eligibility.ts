@@ -10,6 +10,8 @@ export interface EligibilitySubject {
 export interface TokenEligibility {
   /** Whether the user may begin a login by tokens now. */
   mayBegin(user: EligibilitySubject): Promise<boolean> | boolean;
+  /** False while every login by tokens that has begun may go on: then it need not be asked of each. */
+  asksToContinue(): boolean;
   /** Whether a login by tokens that has begun may go on. */
   mayContinue(user: EligibilitySubject): Promise<boolean> | boolean;
 }

@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { AccessTokens } from '../tokens/access-token.service.js';
-import type { OpenedLogin } from '../tokens/refresh-token.service.js';
+import type { TokenOfLogin } from '../tokens/login.js';
 import type { TokensDto } from './auth.dto.js';
 import { setRefreshCookie } from './refresh-cookie.js';
 
@@ -16,7 +16,7 @@ export class TokenReply {
   ) {}
 
   /** `byCookie`: the refresh token came in the cookie, so it goes back by it alone and no script sees it. */
-  async write(reply: FastifyReply, { login, token }: OpenedLogin, byCookie = false): Promise<TokensDto> {
+  async write(reply: FastifyReply, { login, token }: TokenOfLogin, byCookie = false): Promise<TokensDto> {
     const { refresh_token, ...rest } = await this.writeBody(reply, { login, token });
     setRefreshCookie(reply, token, Math.max(0, Math.ceil((login.expiresAt - login.now) / 1000)));
     const hidden = byCookie || login.delivery === 'cookie';
@@ -29,7 +29,7 @@ export class TokenReply {
    */
   async writeBody(
     reply: FastifyReply,
-    { login, token }: OpenedLogin,
+    { login, token }: TokenOfLogin,
   ): Promise<TokensDto & { refresh_token: string }> {
     const access_token = await this.accessTokens.mint(login);
     reply.header('Cache-Control', 'no-store');

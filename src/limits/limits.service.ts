@@ -6,7 +6,9 @@ import { refuse } from '../common/common.errors.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { BlockedKeys } from './blocked-keys.js';
-import { allowed, refused } from './limit-outcome.js';
+import { termsOf } from './counted-call.js';
+import type { CountedCall, CountedResult, QuotaTerms } from './counted-call.js';
+import { allowed, refused, usage } from './limit-outcome.js';
 import type { LimitOutcome, Quota } from './limit-outcome.js';
 import { RateLimitStore } from './limits.store.js';
 import { rateLimitHeaders } from './rate-limit.headers.js';
@@ -36,6 +38,10 @@ function keyOf(bucket: Bucket, subject: string): string {
   return hash('sha256', `${bucket}\0${subject}`, 'hex').slice(0, 32);
 }
 
+function tooMany(bucket: Bucket, outcome: LimitOutcome) {
+  return refuse('rate_limited', { headers: rateLimitHeaders(bucket, outcome) });
+}
+
 /**
  * Rate limits shared by all nodes. The quota is `AUTH_RATE_LIMIT` per `AUTH_RATE_WINDOW` unless one is given.
  *
@@ -45,6 +51,7 @@ function keyOf(bucket: Bucket, subject: string): string {
 @Injectable()
 export class RateLimiter implements OnApplicationShutdown {
   private readonly quota: Quota;
+  private readonly terms: QuotaTerms;
   private readonly memory: BlockedKeys;
   private readonly queues = new Map<string, Queue>();
   private readonly refunds = new Refunds((calls) => this.store.refund(calls, this.quota));
@@ -55,6 +62,7 @@ export class RateLimiter implements OnApplicationShutdown {
     @Inject(CONFIG) config: Config,
   ) {
     this.quota = { limit: config.authRateLimit, windowSeconds: config.authRateWindow };
+    this.terms = termsOf(this.quota);
     this.memory = new BlockedKeys(clock);
   }
 
@@ -78,8 +86,29 @@ export class RateLimiter implements OnApplicationShutdown {
   /** Counts one call, or throws the 429 `rate_limited` with `Retry-After` and the RateLimit headers. */
   async enforce(bucket: Bucket, subject: string, quota: Quota = this.quota): Promise<LimitOutcome> {
     const outcome = await this.hit(bucket, subject, quota);
-    if (!outcome.allowed) throw refuse('rate_limited', { headers: rateLimitHeaders(bucket, outcome) });
+    if (!outcome.allowed) throw tooMany(bucket, outcome);
     return outcome;
+  }
+
+  /**
+   * Counts one call in the statement that does what is limited: neither happens without the other. Undefined if the statement had
+   * nothing to do and counted nothing. Throws as {@link enforce} does. For buckets of which no call is given back.
+   */
+  async enforceWithin<T>(
+    bucket: Bucket,
+    subject: string,
+    statement: (call: CountedCall) => Promise<CountedResult<T> | undefined>,
+  ): Promise<T | undefined> {
+    const key = keyOf(bucket, subject);
+    const wait = this.memory.remaining(key);
+    if (wait !== undefined) throw tooMany(bucket, refused(this.quota, wait));
+    const sent = this.clock.monotonic();
+    const result = await statement({ ...this.terms, key: Buffer.from(key, 'hex') });
+    if (result?.full === undefined) return result?.done;
+    const { resetMs } = usage(result.full, this.quota);
+    this.memory.block(key, sent, resetMs);
+    if (result.done === undefined) throw tooMany(bucket, refused(this.quota, resetMs));
+    return result.done;
   }
 
   /**

@@ -1,13 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
+import { NOW, admission } from './admission.sql.js';
+import { termsOf } from './counted-call.js';
 import { usage } from './limit-outcome.js';
 import type { LimitLog, Quota } from './limit-outcome.js';
-
-/**
- * A limit of up to this many calls is kept to the microsecond. Above it the calls of one slot (the window divided by this)
- * share an entry that leaves when the slot's last moment does: such a limit is up to one slot late, never early.
- */
-export const SLOTS = 30;
 
 /** What an {@link RateLimitStore.consume} left behind. */
 export interface Consumption {
@@ -18,32 +14,8 @@ export interface Consumption {
   readonly resetMs: number;
 }
 
-const NOW = `(extract(epoch FROM clock_timestamp()) * 1000000)::bigint`;
-const EXPIRY = (end: string) => `to_timestamp(((${end} + $4::bigint) / 60000000 + 1) * 60)`;
-
-/** The clock in the second half is read once the row is locked, so that entries are in the order of admission. */
 const CONSUME = `
-  INSERT INTO rate_limits AS r (key, ends, hits, admitted, expires_at)
-  SELECT $1::bytea, ARRAY[slot], ARRAY[room], room, ${EXPIRY('slot')}
-  FROM (SELECT (${NOW} / $5::bigint + 1) * $5::bigint AS slot, least($2::bigint, $3::bigint)::integer AS room) AS first
-  ON CONFLICT (key) DO UPDATE SET (ends, hits, admitted, expires_at) = (
-    WITH clock AS MATERIALIZED (SELECT ${NOW} AS us),
-    now AS (SELECT us, (us / $5::bigint + 1) * $5::bigint AS slot FROM clock),
-    live AS MATERIALIZED (
-      -- An end beyond the present slot comes from a clock that has been set back since.
-      SELECT least(log.e, now.slot) AS e, log.h
-      FROM now, unnest(r.ends, r.hits) AS log (e, h) WHERE log.e + $4::bigint > now.us
-    ),
-    room AS MATERIALIZED (
-      SELECT least($2::bigint, greatest(0, $3::bigint - coalesce(sum(h), 0)))::integer AS n FROM live
-    ),
-    kept AS (
-      SELECT e, sum(h)::integer AS h
-      FROM (SELECT e, h FROM live UNION ALL SELECT now.slot, room.n FROM now, room WHERE room.n > 0) AS entries
-      GROUP BY e
-    )
-    SELECT array_agg(e ORDER BY e), array_agg(h ORDER BY e), (SELECT n FROM room), ${EXPIRY('max(e)')} FROM kept
-  )
+  ${admission({ key: '$1', wanted: '$2', limit: '$3', window: '$4', slot: '$5' })}
   RETURNING ends::float8[] AS ends, hits, admitted, ${NOW}::float8 AS now`;
 
 /**
@@ -73,8 +45,6 @@ const REMOVE_EXPIRED = `
   )
   SELECT count(*)::integer AS count FROM removed`;
 
-const microseconds = (quota: Quota) => quota.windowSeconds * 1_000_000;
-
 /**
  * The calls that count towards rate limits, for all nodes together, by the database's clock.
  *
@@ -88,15 +58,9 @@ export class RateLimitStore {
 
   /** Admits as many of `wanted` (1 or more) simultaneous calls as there is room for, in one atomic statement. */
   async consume(key: Buffer, wanted: number, quota: Quota): Promise<Consumption> {
-    const window = microseconds(quota);
-    const slot = quota.limit <= SLOTS ? 1 : Math.ceil(window / SLOTS);
-    const rows = await this.database.query<LimitLog & { admitted: number }>(CONSUME, [
-      key,
-      wanted,
-      quota.limit,
-      window,
-      slot,
-    ]);
+    const { limit, window, slot } = termsOf(quota);
+    const values = [key, wanted, limit, window, slot];
+    const rows = await this.database.query<LimitLog & { admitted: number }>(CONSUME, values);
     const { used, resetMs } = usage(rows[0]!, quota);
     return { admitted: rows[0]!.admitted, remaining: Math.max(0, quota.limit - used), resetMs };
   }
@@ -104,7 +68,7 @@ export class RateLimitStore {
   /** Gives so many admitted calls of each key (in hex) back, as far as they are in the window. */
   async refund(calls: ReadonlyMap<string, number>, quota: Quota): Promise<void> {
     const keys = [...calls.keys()].map((key) => Buffer.from(key, 'hex'));
-    await this.database.query(REFUND, [keys, [...calls.values()], microseconds(quota)]);
+    await this.database.query(REFUND, [keys, [...calls.values()], termsOf(quota).window]);
   }
 
   /** Removes up to `batch` rows that count no more and tells how many; a row in use is left alone. */

@@ -6,7 +6,7 @@ import { ISSUER } from './issuer.js';
 import { makeJti } from './jti.js';
 import { KeyRing } from './key-ring.service.js';
 import { RevocationFeed } from './revocation-feed.js';
-import type { Login } from './refresh-token.store.js';
+import type { LiveLogin } from './login.js';
 
 /**
  * Mints access tokens (RFC 9068). `iat` is the database's clock at the statement that read the login: a node that slept
@@ -22,7 +22,7 @@ export class AccessTokens {
   ) {}
 
   /** Signed off the event loop with the current key. */
-  async mint(login: Login): Promise<string> {
+  async mint(login: LiveLogin): Promise<string> {
     const iat = Math.floor(login.now / 1000);
     const claims: AccessClaims = {
       iss: this.issuer,

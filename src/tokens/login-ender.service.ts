@@ -8,7 +8,7 @@ import { LOGIN_ENDING } from './login-ending.js';
 import type { LoginEnding } from './login-ending.js';
 import type { EndReason } from './refresh-token.entity.js';
 import { RefreshTokenStore, countLive } from './refresh-token.store.js';
-import type { Login } from './refresh-token.store.js';
+import type { Login } from './login.js';
 import { RevocationFeed } from './revocation-feed.js';
 import { RevocationStore } from './revocation.store.js';
 

@@ -1,6 +1,6 @@
 import type { Sql } from '../database/database.js';
 import type { EndReason } from './refresh-token.entity.js';
-import type { Login } from './refresh-token.store.js';
+import type { Login } from './login.js';
 
 /** What goes on when everything else of a user ends: a login, or something else that a port knows under that name. */
 export interface Spared {

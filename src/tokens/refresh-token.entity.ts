@@ -49,6 +49,13 @@ export class RefreshToken {
   @Column('text')
   delivery!: TokenDelivery;
 
+  /**
+   * Nothing else shares its fate, so that it goes on without asking. Of what was written by somebody who knows nothing of it, it is
+   * asked.
+   */
+  @Column('boolean', { default: false })
+  alone!: boolean;
+
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
   createdAt!: Date;
 

@@ -4,26 +4,15 @@ import type { Origin } from '../audit/audit-context.js';
 import { unavailable } from '../common/common.errors.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
-import { LoginEnder } from './login-ender.service.js';
+import { FamilySecrets } from './family-secrets.js';
+import type { Login, NewLogin, TokenOfLogin } from './login.js';
 import { RefreshTokenCodec } from './refresh-token.codec.js';
 import type { PresentedToken } from './refresh-token.codec.js';
 import type { Sql } from '../database/database.js';
 import type { TokenDelivery } from './refresh-token.entity.js';
 import { RefreshTokenStore } from './refresh-token.store.js';
-import type { Login, NewLogin } from './refresh-token.store.js';
 import { judge } from './rotation.js';
 import type { Verdict } from './rotation.js';
-
-export type RefreshRefusal = 'refresh_token_invalid' | 'refresh_token_expired' | 'refresh_token_revoked';
-
-/** What came of presenting a refresh token. Refusals are values: the revocation that goes with one must commit. */
-export type Rotation =
-  | { readonly outcome: 'rotated' | 'repeated'; readonly login: Login; readonly token: string }
-  | { readonly outcome: 'rejected'; readonly reason: RefreshRefusal }
-  | { readonly outcome: 'reused'; readonly sid: string };
-
-/** Asked once the token is known to be genuine and live, before anything changes. Throws to refuse. */
-export type Admission = (login: Login, verdict: 'rotate' | 'repeat') => Promise<void> | void;
 
 /** A refresh token that this service made, and its login as it is now. */
 export interface ProvedToken {
@@ -41,25 +30,19 @@ export interface Opening {
 }
 
 /** A login that just began, with its first refresh token. */
-export interface OpenedLogin {
+export interface OpenedLogin extends TokenOfLogin {
   readonly login: Login;
-  readonly token: string;
 }
 
-/** Simultaneous presentations of one login's tokens that a node works on; the next ones are told to come back. */
-const MAX_PRESENTATIONS = 64;
-
-/** Each lost race means that somebody else went on, so a few looks always settle it. */
-const ATTEMPTS = 5;
-
+/** Begins logins, and tells whose a refresh token is and what it is worth; `presentation.service.ts` spends them. */
 @Injectable()
 export class RefreshTokenService {
-  private readonly presentations = new Map<string, number>();
+  /** Of the logins that this node has seen lately. */
+  readonly secrets = new FamilySecrets();
 
   constructor(
     private readonly store: RefreshTokenStore,
     private readonly codec: RefreshTokenCodec,
-    private readonly ender: LoginEnder,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -72,11 +55,14 @@ export class RefreshTokenService {
     delivery: TokenDelivery,
     origin: Origin,
   ): Promise<OpenedLogin | undefined> {
-    const login = await this.store.create(this.newLogin(user, delivery), 'password', origin);
-    return login && { login, token: this.tokenOf(login) };
+    const login = { ...this.newLogin(user, delivery), alone: true };
+    return this.opened(await this.store.create(login, 'password', origin));
   }
 
-  /** Opens a login in a transaction that holds the user's row, for a user with another proof than a password. */
+  /**
+   * Opens a login in a transaction that holds the user's row, for a user with another proof than a password. It may share the fate
+   * of something, so that is asked about whenever it goes on.
+   */
   async openWithin(
     sql: Sql,
     user: { readonly id: string; readonly epoch: number },
@@ -86,8 +72,8 @@ export class RefreshTokenService {
   ): Promise<OpenedLogin | undefined> {
     const usual = this.newLogin(user, delivery);
     const familyExpiry = Math.min(usual.familyExpiry, life);
-    const login = await this.store.create({ ...usual, familyExpiry, event, firstUnseen }, event, origin, sql);
-    return login && { login, token: this.tokenOf(login) };
+    const login = { ...usual, familyExpiry, event, firstUnseen };
+    return this.opened(await this.store.create(login, event, origin, sql));
   }
 
   /** The login of a genuine token, whatever its state and generation; undefined for any other string. */
@@ -98,7 +84,7 @@ export class RefreshTokenService {
   /** The same with the token's generation. */
   async prove(token: string): Promise<ProvedToken | undefined> {
     const presented = this.codec.parse(token);
-    const login = presented && (await this.genuine(presented));
+    const login = presented && (await this.find(presented));
     return login && { login, generation: presented!.generation };
   }
 
@@ -122,71 +108,27 @@ export class RefreshTokenService {
   /** Like {@link recognise}, for a token that a refresh would take as the newest of a live login. */
   async recogniseLive(token: string): Promise<Login | undefined> {
     const presented = this.codec.parse(token);
-    const login = presented && (await this.genuine(presented));
+    const login = presented && (await this.find(presented));
     if (login === undefined || login.revoked || login.expired) return undefined;
     return login.generation === presented?.generation ? login : undefined;
   }
 
-  /** Spends a refresh token (RFC 6749, section 6, with rotation as RFC 9700, section 4.14, wants it). */
-  async present(token: string, admit: Admission, origin: Origin): Promise<Rotation> {
-    const presented = this.codec.parse(token);
-    if (presented === undefined) return { outcome: 'rejected', reason: 'refresh_token_invalid' };
-    const running = this.presentations.get(presented.sid) ?? 0;
-    if (running >= MAX_PRESENTATIONS) throw unavailable(new Error('too many presentations of one login'));
-    this.presentations.set(presented.sid, running + 1);
-    try {
-      return await this.settle(presented, admit, origin);
-    } finally {
-      const left = this.presentations.get(presented.sid)! - 1;
-      if (left === 0) this.presentations.delete(presented.sid);
-      else this.presentations.set(presented.sid, left);
-    }
-  }
-
-  private async settle(presented: PresentedToken, admit: Admission, origin: Origin): Promise<Rotation> {
-    let admitted = false;
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const login = await this.genuine(presented);
-      if (login === undefined) return { outcome: 'rejected', reason: 'refresh_token_invalid' };
-      if (login.revoked) {
-        const stolen = await this.ender.endIfStolen(login, presented.generation, origin);
-        return stolen
-          ? { outcome: 'reused', sid: login.sid }
-          : { outcome: 'rejected', reason: 'refresh_token_revoked' };
-      }
-      if (login.expired) return { outcome: 'rejected', reason: 'refresh_token_expired' };
-      const verdict = this.judge(login, presented.generation);
-      if (verdict === 'unknown') return { outcome: 'rejected', reason: 'refresh_token_invalid' };
-      if (verdict === 'stolen') return this.endStolen(login, origin);
-      if (!admitted) {
-        if (!(await this.ender.mayGoOn(login, origin))) {
-          return { outcome: 'rejected', reason: 'refresh_token_revoked' };
-        }
-        await admit(login, verdict);
-      }
-      admitted = true;
-      if (verdict === 'repeat') return { outcome: 'repeated', login, token: this.tokenOf(login) };
-      const rotated = await this.store.rotate(
-        login.sid,
-        presented.generation,
-        { macKey: this.codec.currentKey, expiry: this.config.refreshTokenExpiry },
-        origin,
-      );
-      if (rotated !== undefined) return { outcome: 'rotated', login: rotated, token: this.tokenOf(rotated) };
-    }
-    throw unavailable(new Error('a refresh lost every race'));
-  }
-
-  private async genuine(presented: PresentedToken): Promise<Login | undefined> {
+  /** The login of a genuine token as it is now, whatever its state and generation. */
+  async find(presented: PresentedToken): Promise<Login | undefined> {
     const login = await this.store.find(presented.sid);
-    return login !== undefined && this.codec.isGenuine(presented, login.secret) ? login : undefined;
+    if (login === undefined || !this.codec.isGenuine(presented, login.secret)) return undefined;
+    this.remember(login);
+    return login;
   }
 
-  private async endStolen(login: Login, origin: Origin): Promise<Rotation> {
-    const ended = await this.ender.endSids([login.sid], 'reuse', 'refresh_reused', origin);
-    return ended > 0
-      ? { outcome: 'reused', sid: login.sid }
-      : { outcome: 'rejected', reason: 'refresh_token_revoked' };
+  private opened(login: Login | undefined): OpenedLogin | undefined {
+    if (login === undefined) return undefined;
+    this.remember(login);
+    return { login, token: this.tokenOf(login) };
+  }
+
+  private remember({ sid, secret, alone }: Login): void {
+    if (alone) this.secrets.set(sid, secret);
   }
 
   private newLogin(user: { readonly id: string; readonly epoch: number }, delivery: TokenDelivery): NewLogin {

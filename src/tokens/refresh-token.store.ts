@@ -2,48 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import type { Sql } from '../database/database.js';
 import type { Origin } from '../audit/audit-context.js';
-import type { Role } from '../users/user.entity.js';
-import type { EndReason, TokenDelivery } from './refresh-token.entity.js';
-
-/** A login as one statement saw it, with what is minted into access tokens. Times in milliseconds, on the database's clock. */
-export interface Login {
-  readonly sid: string;
-  readonly userId: string;
-  readonly role: Role;
-  readonly epoch: number;
-  readonly secret: Buffer;
-  readonly macKey: string;
-  readonly generation: number;
-  readonly confirmedGeneration: number;
-  readonly delivery: TokenDelivery;
-  readonly revoked: boolean;
-  readonly expired: boolean;
-  /** Since the current generation came to be, in seconds. */
-  readonly age: number;
-  readonly expiresAt: number;
-  readonly absoluteExpiresAt: number;
-  readonly now: number;
-}
-
-export interface NewLogin {
-  readonly sid: string;
-  readonly userId: string;
-  /** Of the user when the credentials were checked. */
-  readonly epoch: number;
-  readonly secret: Buffer;
-  readonly macKey: string;
-  readonly delivery: TokenDelivery;
-  /** Seconds. */
-  readonly expiry: number;
-  readonly familyExpiry: number;
-  /** What is audited, a login unless it is said. */
-  readonly event?: string | undefined;
-  /** Whether it matters when the client has received the first refresh token, too. */
-  readonly firstUnseen?: boolean | undefined;
-}
+import type { Login, NewLogin } from './login.js';
+import type { EndReason } from './refresh-token.entity.js';
 
 const COLUMNS = `
-  t.id AS sid, t.user_id AS "userId", u.role, u.epoch, t.secret, t.mac_key AS "macKey", t.generation,
+  t.id AS sid, t.user_id AS "userId", u.role, u.epoch, t.secret, t.mac_key AS "macKey", t.alone, t.generation,
   t.confirmed_generation AS "confirmedGeneration", t.delivery, t.revoked_at IS NOT NULL AS revoked,
   t.expires_at <= clock_timestamp() AS expired,
   extract(epoch FROM clock_timestamp() - t.rotated_at)::float8 AS age,
@@ -58,9 +21,9 @@ const CREATE = `
   ), t AS (
     INSERT INTO refresh_tokens
       (id, user_id, secret, mac_key, delivery, created_at, expires_at, absolute_expires_at, ip, user_agent,
-        confirmed_generation)
+        confirmed_generation, alone)
     SELECT $1, u.id, $4, $5, $6, clock_timestamp(), now() + make_interval(secs => least($7::float8, $8::float8)),
-      now() + make_interval(secs => $8::float8), $9, $10, $14::integer
+      now() + make_interval(secs => $8::float8), $9, $10, $14::integer, $15
     FROM u
     RETURNING *
   ), audited AS (
@@ -72,19 +35,6 @@ const CREATE = `
 const FIND = `SELECT ${COLUMNS} FROM refresh_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = $1`;
 
 const HOLD = `${FIND} FOR UPDATE OF t`;
-
-const ROTATE = `
-  WITH t AS (
-    UPDATE refresh_tokens
-    SET generation = generation + 1, rotated_at = clock_timestamp(), last_used_at = clock_timestamp(), mac_key = $3,
-      expires_at = least(now() + make_interval(secs => $4::float8), absolute_expires_at), ip = $5, user_agent = $6
-    WHERE id = $1 AND generation = $2 AND revoked_at IS NULL AND expires_at > clock_timestamp()
-    RETURNING *
-  ), audited AS (
-    INSERT INTO audit_events (event, user_id, sid, ip, user_agent, request_id)
-    SELECT 'refresh', user_id, id, $5, $6, $7 FROM t
-  )
-  SELECT ${COLUMNS} FROM t JOIN users u ON u.id = t.user_id`;
 
 const CONFIRM = `
   UPDATE refresh_tokens t SET confirmed_generation = seen.generation
@@ -120,7 +70,7 @@ export function countLive(ended: readonly EndedLogin[]): number {
   return ended.filter(({ live }) => live).length;
 }
 
-/** All SQL of the logins that change; what lists them is in `device.store.ts`. */
+/** How logins begin, are found and end; how they go on is in `rotation.store.ts`, what lists them in `device.store.ts`. */
 @Injectable()
 export class RefreshTokenStore {
   constructor(private readonly database: Database) {}
@@ -149,6 +99,7 @@ export class RefreshTokenStore {
       cause,
       login.event ?? 'login',
       login.firstUnseen === true ? -1 : 0,
+      login.alone ?? false,
     ];
     return (await sql.query<Login>(CREATE, values))[0];
   }
@@ -160,21 +111,6 @@ export class RefreshTokenStore {
   /** Nobody else refreshes or ends it until the transaction ends. The caller holds the user's row. */
   async hold(sql: Sql, sid: string): Promise<Login | undefined> {
     return (await sql.query<Login>(HOLD, [sid]))[0];
-  }
-
-  /**
-   * The login one generation further. Of any number of concurrent callers exactly one gets it: the others wait on its
-   * row lock and then get undefined, as they do when the login has ended. Audited in the same statement.
-   */
-  async rotate(
-    sid: string,
-    generation: number,
-    { macKey, expiry }: { readonly macKey: string; readonly expiry: number },
-    origin: Origin,
-  ): Promise<Login | undefined> {
-    const { ip, userAgent, requestId } = origin;
-    const values = [sid, generation, macKey, expiry, ip, userAgent, requestId];
-    return (await this.database.query<Login>(ROTATE, values))[0];
   }
 
   /** Their clients have received these generations. Older news than what is known changes nothing. */

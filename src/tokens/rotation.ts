@@ -1,4 +1,4 @@
-import type { Login } from './refresh-token.store.js';
+import type { Login } from './login.js';
 
 /** The windows in which a spent token is answered with its successor again, in seconds. */
 export interface RepeatWindows {

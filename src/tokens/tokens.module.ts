@@ -14,6 +14,7 @@ import { KeyRing } from './key-ring.service.js';
 import { LoginEnder } from './login-ender.service.js';
 import { LoginListStore } from './login-list.store.js';
 import { LoginSweepStore } from './login-sweep.store.js';
+import { RefreshPresentation } from './presentation.service.js';
 import { RefreshTokenCodec } from './refresh-token.codec.js';
 import { RefreshToken } from './refresh-token.entity.js';
 import { RefreshTokenService } from './refresh-token.service.js';
@@ -21,6 +22,7 @@ import { RefreshTokenStore } from './refresh-token.store.js';
 import { RevocationFeed } from './revocation-feed.js';
 import { Revocation } from './revocation.entity.js';
 import { RevocationStore } from './revocation.store.js';
+import { RotationStore } from './rotation.store.js';
 import { SigningKey } from './signing-key.entity.js';
 import { SigningKeyStore } from './signing-key.store.js';
 
@@ -37,11 +39,13 @@ import { SigningKeyStore } from './signing-key.store.js';
     LoginEnder,
     LoginListStore,
     LoginSweepStore,
+    RefreshPresentation,
     RefreshTokenCodec,
     RefreshTokenService,
     RefreshTokenStore,
     RevocationFeed,
     RevocationStore,
+    RotationStore,
     SigningKeyStore,
   ],
   exports: [
@@ -54,6 +58,7 @@ import { SigningKeyStore } from './signing-key.store.js';
     LoginEnder,
     LoginListStore,
     LoginSweepStore,
+    RefreshPresentation,
     RefreshTokenCodec,
     RefreshTokenService,
     RefreshTokenStore,

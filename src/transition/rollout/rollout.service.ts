@@ -58,6 +58,10 @@ export class Rollout implements TokenEligibility, OnModuleInit {
     return this.mayHaveTokens(user);
   }
 
+  asksToContinue(): boolean {
+    return this.current().drain;
+  }
+
   /** Tokens are taken from nobody, except by `drain` from those who are surely not eligible. */
   async mayContinue(user: EligibilitySubject): Promise<boolean> {
     if (!this.current().drain) return true;

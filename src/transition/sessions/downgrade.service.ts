@@ -8,7 +8,7 @@ import { LoginEnder } from '../../tokens/login-ender.service.js';
 import { RefreshTokenService } from '../../tokens/refresh-token.service.js';
 import type { ProvedToken } from '../../tokens/refresh-token.service.js';
 import { RefreshTokenStore } from '../../tokens/refresh-token.store.js';
-import type { Login } from '../../tokens/refresh-token.store.js';
+import type { Login } from '../../tokens/login.js';
 import type { TokenErrorCode } from '../../tokens/tokens.errors.js';
 import { isStolen } from './replacement.js';
 import { SessionFateStore } from './session-fate.store.js';

@@ -3,7 +3,7 @@ import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import type { Sql } from '../../database/database.js';
 import type { AlsoEnded, Ended, LoginEnding } from '../../tokens/login-ending.js';
-import type { Login } from '../../tokens/refresh-token.store.js';
+import type { Login } from '../../tokens/login.js';
 import { SessionFateStore } from './session-fate.store.js';
 import { isStolen } from './replacement.js';
 import { SessionLinkStore } from './session-link.store.js';

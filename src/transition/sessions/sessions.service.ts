@@ -5,7 +5,7 @@ import { AuditStore } from '../../audit/audit.store.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { LoginEnder } from '../../tokens/login-ender.service.js';
-import type { Login } from '../../tokens/refresh-token.store.js';
+import type { Login } from '../../tokens/login.js';
 import { SessionCookie } from './session-cookie.service.js';
 import { SessionFateStore } from './session-fate.store.js';
 import { SessionStore } from './session.store.js';

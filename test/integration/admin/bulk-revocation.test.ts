@@ -76,7 +76,7 @@ describe('a bulk revocation', () => {
         while (running) {
           const began = performance.now();
           const { sid } = await aLogin(other, bystander);
-          await other.logins.rotate(sid, 0, { macKey: 'k', expiry: 100 }, NO_ORIGIN);
+          await other.rotations.rotate({ sid, generation: 0 }, { macKey: 'k', expiry: 100 }, NO_ORIGIN);
           waits.push(performance.now() - began);
         }
       })();

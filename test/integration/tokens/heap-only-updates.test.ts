@@ -1,8 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
-import { RateLimitStore } from '../../../src/limits/limits.store.js';
+import { termsOf } from '../../../src/limits/counted-call.js';
 import { RefreshTokenStore } from '../../../src/tokens/refresh-token.store.js';
+import { RotationStore } from '../../../src/tokens/rotation.store.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 
@@ -32,7 +33,9 @@ describe('what every refresh updates', () => {
 
   it('is updated in place: no index grows with the number of refreshes', async () => {
     const store = new RefreshTokenStore(test.database);
-    const limits = new RateLimitStore(test.database);
+    const rotations = new RotationStore(test.database);
+    const terms = termsOf({ limit: 1_000, windowSeconds: 3_600 });
+    const callOf = (sid: string) => ({ ...terms, key: Buffer.from(sid) });
     const userId = randomUUID();
     await test.database.query(`INSERT INTO users (id, username, username_key) VALUES ($1, 'u', 'u')`, [
       userId,
@@ -41,12 +44,13 @@ describe('what every refresh updates', () => {
     for (const sid of sids) {
       const lifetimes = { expiry: 600, familyExpiry: 600 };
       const login = { sid, userId, epoch: 0, secret: randomBytes(32), macKey: 'k', ...lifetimes };
-      await store.create({ ...login, delivery: 'body' }, 'password', NO_ORIGIN);
+      await store.create({ ...login, delivery: 'body', alone: true }, 'password', NO_ORIGIN);
     }
     const moved = await atBest(async (generation) => {
       for (const sid of sids) {
-        await limits.consume(Buffer.from(sid), 1, { limit: 1_000, windowSeconds: 3_600 });
-        expect(await store.rotate(sid, generation, { macKey: 'k', expiry: 600 }, NO_ORIGIN)).toBeDefined();
+        const next = { macKey: 'k', expiry: 600 };
+        const rotated = await rotations.rotateCounted({ sid, generation }, next, callOf(sid), NO_ORIGIN);
+        expect(rotated?.done).toBeDefined();
       }
     });
     expect(moved).toEqual({ refresh_tokens: 0, rate_limits: 0 });

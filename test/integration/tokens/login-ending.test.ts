@@ -4,7 +4,7 @@ import { Clock } from '../../../src/common/clock.js';
 import type { LoginEnding } from '../../../src/tokens/login-ending.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
-import { aNode, aUser, tokenOf } from './token-node.js';
+import { ADMIT_ALL, aNode, aUser, tokenOf } from './token-node.js';
 import type { TokenNode } from './token-node.js';
 
 describe('whatever shares the fate of a login', () => {
@@ -29,7 +29,16 @@ describe('whatever shares the fate of a login', () => {
   });
 
   const open = async (user: string) => (await node.tokens.open({ id: user, epoch: 0 }, 'body', NO_ORIGIN))!;
-  const present = (token: string) => node.tokens.present(token, () => undefined, NO_ORIGIN);
+  /** A login that something may share the fate of. */
+  const openOther = async (user: string) =>
+    (await node.tokens.openWithin(
+      db.database,
+      { id: user, epoch: 0 },
+      'body',
+      { event: 'exchange' },
+      NO_ORIGIN,
+    ))!;
+  const present = (token: string) => node.presentation.present(token, ADMIT_ALL, NO_ORIGIN);
   const eventsOf = async (sid: string) =>
     (
       await db.database.query<{ event: string }>(
@@ -39,12 +48,20 @@ describe('whatever shares the fate of a login', () => {
     ).map(({ event }) => event);
 
   it('is asked before a login goes on, and takes it along if it has ended', async () => {
-    const { login, token } = await open(await aUser(db.database));
+    const { login, token } = await openOther(await aUser(db.database));
     port.mayGoOn.mockResolvedValueOnce(false);
     expect(await present(token)).toEqual({ outcome: 'rejected', reason: 'refresh_token_revoked' });
     expect(port.mayGoOn).toHaveBeenCalledWith(expect.objectContaining({ sid: login.sid, generation: 0 }));
     expect(node.feed.isRevoked(tokenOf(login))).toBe(true);
-    expect(await eventsOf(login.sid)).toEqual(['login', 'logout']);
+    expect(await eventsOf(login.sid)).toEqual(['exchange', 'logout']);
+  });
+
+  it('is not asked where a login stands alone', async () => {
+    const { token } = await open(await aUser(db.database));
+    const rotation = await present(token);
+    expect(rotation.outcome).toBe('rotated');
+    expect((await present(token)).outcome).toBe('repeated');
+    expect(port.mayGoOn).not.toHaveBeenCalled();
   });
 
   it('ends with it, and so do the logins that came of it, those too that turn out only then', async () => {

@@ -45,13 +45,14 @@ describe('a login that races with its ending', () => {
     for (let round = 0; round < ROUNDS; round++) {
       const { sid } = await aLogin(one, user);
       const [next, ended] = await Promise.all([
-        nudged(round % 3 === 0, () => two.logins.rotate(sid, 0, NEXT, NO_ORIGIN)),
+        nudged(round % 3 === 0, () => two.rotations.rotate({ sid, generation: 0 }, NEXT, NO_ORIGIN)),
         nudged(round % 3 === 1, () => one.ender.endSids([sid], 'logout', 'logout', NO_ORIGIN)),
       ]);
       expect(ended).toBe(1);
       if (next !== undefined) rotated += 1;
       expect((await one.logins.find(sid))?.revoked).toBe(true);
-      expect(await two.logins.rotate(sid, next?.generation ?? 0, NEXT, NO_ORIGIN)).toBeUndefined();
+      const current = { sid, generation: next?.generation ?? 0 };
+      expect(await two.rotations.rotate(current, NEXT, NO_ORIGIN)).toBeUndefined();
       if (next !== undefined) expect(one.feed.isRevoked(tokenOf(next))).toBe(true);
     }
     expect(await live(user)).toBe(0);

@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
-import type { Admission, Rotation } from '../../../src/tokens/refresh-token.service.js';
+import type { Admission, Rotation } from '../../../src/tokens/presentation.service.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
-import { aNode, aUser } from './token-node.js';
+import { ADMIT_ALL, aNode, aUser } from './token-node.js';
 import type { TokenNode } from './token-node.js';
-
-const admitAll: Admission = () => undefined;
 
 describe('RefreshTokenService', () => {
   let db: TestDatabase;
@@ -28,7 +26,7 @@ describe('RefreshTokenService', () => {
   });
 
   const open = async (on = node) => (await on.tokens.open({ id: user, epoch: 0 }, 'body', NO_ORIGIN))!;
-  const present = (token: string, on = node) => on.tokens.present(token, admitAll, NO_ORIGIN);
+  const present = (token: string, on = node) => on.presentation.present(token, ADMIT_ALL, NO_ORIGIN);
   const next = async (token: string, on = node) => {
     const rotation = await present(token, on);
     if (!('token' in rotation)) throw new Error(`refused: ${JSON.stringify(rotation)}`);
@@ -121,21 +119,25 @@ describe('RefreshTokenService', () => {
   it('asks for admission once, before anything changes, and not for a token that is refused anyway', async () => {
     const { login, token } = await open();
     const verdicts: string[] = [];
-    const refuse: Admission = (_, verdict) => {
-      verdicts.push(verdict);
-      throw new Error('not now');
+    const refuse: Admission = {
+      admit(_, verdict) {
+        verdicts.push(verdict);
+        throw new Error('not now');
+      },
     };
-    await expect(node.tokens.present(token, refuse, NO_ORIGIN)).rejects.toThrow('not now');
+    await expect(node.presentation.present(token, refuse, NO_ORIGIN)).rejects.toThrow('not now');
     expect((await node.logins.find(login.sid))?.generation).toBe(0);
     await next(await next(token));
-    expect((await node.tokens.present(token, refuse, NO_ORIGIN)).outcome).toBe('reused');
+    expect((await node.presentation.present(token, refuse, NO_ORIGIN)).outcome).toBe('reused');
     expect(verdicts).toEqual(['rotate']);
   });
 
   it('answers 64 at once and tells the next to come back, then takes calls again', async () => {
     const { token } = await open();
     const gate = Promise.withResolvers<void>();
-    const held = Array.from({ length: 64 }, () => node.tokens.present(token, () => gate.promise, NO_ORIGIN));
+    const held = Array.from({ length: 64 }, () =>
+      node.presentation.present(token, { admit: () => gate.promise }, NO_ORIGIN),
+    );
     await expect(present(token)).rejects.toMatchObject({ status: 503, headers: { 'Retry-After': '1' } });
     expect((await present((await open()).token)).outcome).toBe('rotated');
     gate.resolve();

@@ -24,7 +24,8 @@ describe('RefreshTokenStore', () => {
     await db.drop();
   });
 
-  const rotate = (sid: string, generation: number) => node.logins.rotate(sid, generation, NEXT, ORIGIN);
+  const rotate = (sid: string, generation: number) =>
+    node.rotations.rotate({ sid, generation }, NEXT, ORIGIN);
   const set = (sid: string, assignment: string) =>
     db.database.query(`UPDATE refresh_tokens SET ${assignment} WHERE id = $1`, [sid]);
   const eventsOf = async (sid: string) =>
@@ -75,11 +76,12 @@ describe('RefreshTokenStore', () => {
     for (let round = 0; round < 20; round++) {
       const { sid } = await aLogin(node, user);
       const attempts = Array.from({ length: 50 }, (_, i) =>
-        (i % 2 ? node : other).logins.rotate(sid, 0, NEXT, ORIGIN),
+        (i % 2 ? node : other).rotations.rotate({ sid, generation: 0 }, NEXT, ORIGIN),
       );
       const won = (await Promise.all(attempts)).filter((login) => login !== undefined);
       expect(won).toHaveLength(1);
-      expect(won[0]).toMatchObject({ generation: 1, macKey: 'next key' });
+      expect(won[0]).toMatchObject({ generation: 1, userId: user, delivery: 'body' });
+      expect(await node.logins.find(sid)).toMatchObject({ generation: 1, macKey: 'next key' });
       expect(await eventsOf(sid)).toEqual(['login', 'refresh']);
     }
     await other.stop();
@@ -103,7 +105,7 @@ describe('RefreshTokenStore', () => {
     const { sid } = await aLogin(node, user, { expiry: 10, familyExpiry: 500 });
     const rotated = (await rotate(sid, 0))!;
     expect((rotated.expiresAt - rotated.now) / 1000).toBeCloseTo(500, 0);
-    expect(rotated.age).toBeLessThan(1);
+    expect((await node.logins.find(sid))?.age).toBeLessThan(1);
   });
 
   it('confirms the current generation alone, and forgets no confirmation', async () => {

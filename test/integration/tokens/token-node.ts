@@ -15,13 +15,16 @@ import type { VerifiedToken } from '../../../src/tokens/access-token.js';
 import { KeyOpener } from '../../../src/tokens/key-opener.js';
 import { KeyRing } from '../../../src/tokens/key-ring.service.js';
 import { LoginEnder } from '../../../src/tokens/login-ender.service.js';
+import { RefreshPresentation } from '../../../src/tokens/presentation.service.js';
+import type { Admission } from '../../../src/tokens/presentation.service.js';
 import { RefreshTokenCodec } from '../../../src/tokens/refresh-token.codec.js';
 import { RefreshTokenService } from '../../../src/tokens/refresh-token.service.js';
 import { RefreshTokenStore } from '../../../src/tokens/refresh-token.store.js';
 import type { LoginEnding } from '../../../src/tokens/login-ending.js';
-import type { Login, NewLogin } from '../../../src/tokens/refresh-token.store.js';
+import type { LiveLogin, Login, NewLogin } from '../../../src/tokens/login.js';
 import { RevocationFeed } from '../../../src/tokens/revocation-feed.js';
 import { RevocationStore } from '../../../src/tokens/revocation.store.js';
+import { RotationStore } from '../../../src/tokens/rotation.store.js';
 import { SigningKeyStore } from '../../../src/tokens/signing-key.store.js';
 
 Logger.overrideLogger(false);
@@ -31,10 +34,12 @@ export interface TokenNode {
   readonly config: Config;
   readonly database: Database;
   readonly logins: RefreshTokenStore;
+  readonly rotations: RotationStore;
   readonly revocations: RevocationStore;
   readonly feed: RevocationFeed;
   readonly ender: LoginEnder;
   readonly tokens: RefreshTokenService;
+  readonly presentation: RefreshPresentation;
   readonly keyStore: SigningKeyStore;
   readonly keys: KeyRing;
   stop(): Promise<void>;
@@ -66,17 +71,22 @@ export async function aNode(
   const revocations = new RevocationStore(database);
   const feed = new RevocationFeed(revocations, database, clock, url);
   const ender = new LoginEnder(database, logins, revocations, feed, audit, portOf(database, config));
-  const tokens = new RefreshTokenService(logins, new RefreshTokenCodec(config), ender, config);
+  const rotations = new RotationStore(database);
+  const codec = new RefreshTokenCodec(config);
+  const tokens = new RefreshTokenService(logins, codec, config);
+  const presentation = new RefreshPresentation(tokens, codec, rotations, ender, config);
   const keyStore = new SigningKeyStore(database, new ServiceStateStore(database), audit);
   const keys = new KeyRing(keyStore, new KeyOpener(keyStore, config), feed, config);
   return {
     config,
     database,
     logins,
+    rotations,
     revocations,
     feed,
     ender,
     tokens,
+    presentation,
     keyStore,
     keys,
     async stop() {
@@ -86,6 +96,8 @@ export async function aNode(
     },
   };
 }
+
+export const ADMIT_ALL: Admission = { admit: () => undefined };
 
 /** A user without a password; its id. */
 export async function aUser(database: Database): Promise<string> {
@@ -117,7 +129,7 @@ export async function aLogin(
 }
 
 /** An access token as it would be minted for the login. */
-export function tokenOf({ userId, sid, epoch, generation }: Login): VerifiedToken {
+export function tokenOf({ userId, sid, epoch, generation }: LiveLogin): VerifiedToken {
   return { claims: { sub: userId, sid }, epoch, generation } as VerifiedToken;
 }
 

@@ -108,8 +108,8 @@ export async function makeUsers({ client }, count, tag) {
     [column('sub'), column('name')],
   );
   await client.query(
-    `INSERT INTO refresh_tokens (id, user_id, secret, mac_key, delivery, expires_at, absolute_expires_at)
-     SELECT sid, sub, $3, $4, 'body', now() + interval '1 day', now() + interval '1 day'
+    `INSERT INTO refresh_tokens (id, user_id, secret, mac_key, delivery, alone, expires_at, absolute_expires_at)
+     SELECT sid, sub, $3, $4, 'body', true, now() + interval '1 day', now() + interval '1 day'
      FROM unnest($1::uuid[], $2::uuid[]) AS t (sid, sub)`,
     [column('sid'), column('sub'), secret, codec.currentKey],
   );

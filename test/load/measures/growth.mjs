@@ -66,8 +66,8 @@ export async function run({ database, tokens }) {
 /** Fills the table up to `count` logins. */
 async function storeLogins(client, userId, count) {
   await client.query(
-    `INSERT INTO refresh_tokens (id, user_id, secret, mac_key, delivery, expires_at, absolute_expires_at)
-     SELECT gen_random_uuid(), $1, sha256(i::text::bytea), 'bench', 'body', now() + interval '1 day', now() + interval '1 day'
+    `INSERT INTO refresh_tokens (id, user_id, secret, mac_key, delivery, alone, expires_at, absolute_expires_at)
+     SELECT gen_random_uuid(), $1, sha256(i::text::bytea), 'bench', 'body', true, now() + interval '1 day', now() + interval '1 day'
      FROM generate_series(1, $2::integer - (SELECT count(*)::integer FROM refresh_tokens)) i`,
     [userId, count],
   );

@@ -13,6 +13,7 @@ import { LoginService } from '../../../src/auth/login.service.js';
 import { originOf } from '../../../src/auth/origin.js';
 import { PasswordService } from '../../../src/auth/password.service.js';
 import { RefreshService } from '../../../src/auth/refresh.service.js';
+import type { Admission } from '../../../src/tokens/presentation.service.js';
 import type { User } from '../../../src/users/user.entity.js';
 
 const given = { username: 'ada', password: 'a long enough pass phrase' };
@@ -27,7 +28,11 @@ describe('LoginService', () => {
   const opened = { login: {}, token: 'tandem_rt_x' };
 
   it('refuses a user who may not begin a login by tokens', async () => {
-    const logins = new LoginService(part({}), part({}), { mayBegin: () => false, mayContinue: () => true });
+    const logins = new LoginService(part({}), part({}), {
+      mayBegin: () => false,
+      mayContinue: () => true,
+      asksToContinue: () => false,
+    });
     await expect(logins.open(user, given, 'body', NO_ORIGIN)).rejects.toMatchObject({
       code: 'jwt_not_enabled',
     });
@@ -51,13 +56,14 @@ describe('LoginService', () => {
 describe('RefreshService', () => {
   it('refuses a login whose user may not go on by tokens, before anything is spent', async () => {
     const tokens = {
-      present: async (_token: string, admit: (login: object, verdict: string) => Promise<void>) => {
-        await admit({ sid: 's', userId: user.id, generation: 1 }, 'rotate');
+      present: async (_token: string, admission: Admission) => {
+        expect(admission.countWithin).toBeUndefined();
+        await admission.admit(part({ sid: 's', userId: user.id, generation: 1 }), 'rotate');
         throw new Error('it was admitted');
       },
     };
     const config = part<Config>({ authRateWindow: 60 });
-    const eligibility = { mayBegin: () => true, mayContinue: () => false };
+    const eligibility = { mayBegin: () => true, mayContinue: () => false, asksToContinue: () => true };
     const refreshes = new RefreshService(part(tokens), part({}), part({}), config, eligibility);
     const request = part<FastifyRequest>({ ip: '192.0.2.1', socket: {}, headers: {}, id: 'r' });
     await expect(refreshes.refresh('t', request)).rejects.toMatchObject({ code: 'jwt_not_enabled' });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Login } from '../../../src/tokens/refresh-token.store.js';
+import type { Login } from '../../../src/tokens/login.js';
 import { judge } from '../../../src/tokens/rotation.js';
 import type { Verdict } from '../../../src/tokens/rotation.js';
 

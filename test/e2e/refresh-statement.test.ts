@@ -1,0 +1,66 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { Database } from '../../src/database/database.js';
+import { createTestApp } from '../helpers/app.js';
+import type { TestApp } from '../helpers/app.js';
+import { aUser, codeOf, login, post, refresh, sidOf, sql, tryRefresh, verify } from '../helpers/client.js';
+
+/** What a refresh may touch; what goes on in the background touches none of it. */
+const CONCERNED = /\b(refresh_tokens|rate_limits|session_fates|session|users)\b/;
+
+describe('a refresh, as the database sees it', () => {
+  let node: TestApp;
+  let other: TestApp;
+  beforeAll(async () => {
+    node = await createTestApp();
+    other = await createTestApp({ db: node.db });
+  });
+  afterEach(() => vi.restoreAllMocks());
+  afterAll(async () => {
+    await other.close();
+    await node.close();
+  });
+
+  function watch(on: TestApp) {
+    const database = on.app.get(Database);
+    const query = vi.spyOn(database, 'query');
+    const transaction = vi.spyOn(database, 'transaction');
+    return {
+      statements: () => query.mock.calls.filter(([text]) => CONCERNED.test(text)).length,
+      transactions: () => transaction.mock.calls.length,
+    };
+  }
+
+  it('is one statement and no transaction', async () => {
+    let tokens = await login(node, await aUser(node));
+    const seen = watch(node);
+    for (let round = 1; round <= 3; round++) {
+      tokens = await refresh(node, tokens.refresh_token);
+      expect([seen.statements(), seen.transactions()]).toEqual([round, 0]);
+    }
+    expect(await verify(node, tokens.access_token)).toBe('204');
+  });
+
+  it('is one more on a node that sees the login for the first time, and one again from then on', async () => {
+    let tokens = await login(node, await aUser(node));
+    const seen = watch(other);
+    tokens = await refresh(other, tokens.refresh_token);
+    expect(seen.statements()).toBe(2);
+    await refresh(other, tokens.refresh_token);
+    expect(seen.statements()).toBe(3);
+  });
+
+  it('refuses a login that was ended on another node since, and counts nothing for it', async () => {
+    const tokens = await refresh(node, (await login(node, await aUser(node))).refresh_token);
+    const hits = () => sql<{ n: number }>(node, 'SELECT sum(h)::int AS n FROM rate_limits, unnest(hits) h');
+    expect((await post(other, '/auth/logout', { refresh_token: tokens.refresh_token })).statusCode).toBe(204);
+    const before = await hits();
+    const reply = await tryRefresh(node, tokens.refresh_token);
+    expect([reply.statusCode, codeOf(reply)]).toEqual([401, 'refresh_token_revoked']);
+    // The refusal counts by address, which is the only thing that does.
+    expect((await hits())[0]!.n).toBe((before[0]!.n ?? 0) + 1);
+    const rows = await sql(node, `SELECT 1 FROM audit_events WHERE event = 'refresh' AND sid = $1`, [
+      sidOf(tokens),
+    ]);
+    expect(rows).toHaveLength(1);
+  });
+});

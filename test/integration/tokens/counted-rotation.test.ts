@@ -1,0 +1,218 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
+import { Clock } from '../../../src/common/clock.js';
+import { termsOf } from '../../../src/limits/counted-call.js';
+import { RateLimiter } from '../../../src/limits/limits.service.js';
+import { RateLimitStore } from '../../../src/limits/limits.store.js';
+import type { Admission, Rotation } from '../../../src/tokens/presentation.service.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
+import { aLogin, aNode, aUser, untilWaiting } from './token-node.js';
+import type { TokenNode } from './token-node.js';
+
+const LIMIT = 5;
+const QUOTA = { authRateLimit: LIMIT, authRateWindow: 600 };
+const NEXT = { macKey: 'next key', expiry: 1_000 };
+
+describe('a refresh that counts itself', () => {
+  let db: TestDatabase;
+  let one: TokenNode;
+  let two: TokenNode;
+  let user: string;
+  const limiters = new Map<TokenNode, RateLimiter>();
+
+  async function aCountingNode(change = {}): Promise<TokenNode> {
+    const node = await aNode(db.url, { ...QUOTA, ...change });
+    limiters.set(node, new RateLimiter(new RateLimitStore(node.database), new Clock(), node.config));
+    return node;
+  }
+
+  beforeAll(async () => {
+    db = await createTestDatabase();
+    one = await aCountingNode();
+    two = await aCountingNode();
+    await one.feed.start();
+  });
+  beforeEach(async () => {
+    user = await aUser(db.database);
+  });
+  afterAll(async () => {
+    for (const node of limiters.keys()) await node.stop();
+    await db.drop();
+  });
+
+  const open = async (node = one) => (await node.tokens.open({ id: user, epoch: 0 }, 'body', NO_ORIGIN))!;
+  const admissionOn = (node: TokenNode): Admission => ({
+    admit: () => undefined,
+    countWithin: (sid, statement) => limiters.get(node)!.enforceWithin('refresh', sid, statement),
+  });
+  const present = (token: string, node = one) =>
+    node.presentation.present(token, admissionOn(node), NO_ORIGIN);
+  const tokenIn = (rotation: Rotation): string => {
+    if (rotation.outcome !== 'rotated') throw new Error(`not rotated: ${JSON.stringify(rotation)}`);
+    return rotation.token;
+  };
+  const statementsOf = async (node: TokenNode, work: () => Promise<unknown>): Promise<number> => {
+    const query = vi.spyOn(node.database, 'query');
+    const transaction = vi.spyOn(node.database, 'transaction');
+    await work();
+    const count = query.mock.calls.length + transaction.mock.calls.length;
+    query.mockRestore();
+    transaction.mockRestore();
+    return count;
+  };
+  const counted = async () =>
+    Number(
+      (
+        await db.database.query<{ n: string }>(
+          `SELECT coalesce(sum(h), 0) AS n FROM rate_limits, unnest(hits) h`,
+        )
+      )[0]!.n,
+    );
+  const refreshes = async (sid: string) =>
+    (await db.database.query(`SELECT 1 FROM audit_events WHERE event = 'refresh' AND sid = $1`, [sid]))
+      .length;
+
+  it('is one statement where the login is known, and two where it is not', async () => {
+    let { token } = await open();
+    for (let round = 0; round < 3; round++) {
+      expect(await statementsOf(one, async () => (token = tokenIn(await present(token))))).toBe(1);
+    }
+    expect(await statementsOf(two, async () => (token = tokenIn(await present(token, two))))).toBe(2);
+    expect(await statementsOf(two, async () => (token = tokenIn(await present(token, two))))).toBe(1);
+  });
+
+  it('is admitted exactly as often as the limit says by calls at once on two nodes, and else changes nothing', async () => {
+    const logins = await Promise.all(Array.from({ length: 80 }, () => aLogin(one, user, { alone: true })));
+    const call = { ...termsOf({ limit: 10, windowSeconds: 600 }), key: randomBytes(16) };
+    const results = await Promise.all(
+      logins.map(({ sid }, index) =>
+        (index % 2 ? one : two).rotations.rotateCounted({ sid, generation: 0 }, NEXT, call, NO_ORIGIN),
+      ),
+    );
+    expect(results.filter((result) => result?.done !== undefined)).toHaveLength(10);
+    for (const [index, result] of results.entries()) {
+      const { sid } = logins[index]!;
+      expect((await one.logins.find(sid))?.generation).toBe(result?.done === undefined ? 0 : 1);
+      expect(await refreshes(sid)).toBe(result?.done === undefined ? 0 : 1);
+    }
+    // All but nine were told that the limit is reached, and until when.
+    const full = results.flatMap((result) => result?.full ?? []);
+    expect(full).toHaveLength(71);
+    for (const { hits } of full) expect(hits.reduce((sum, h) => sum + h, 0)).toBe(10);
+  });
+
+  it('counts once for presentations of one token at once on two nodes, and not for a replay', async () => {
+    const { login, token } = await open();
+    await two.tokens.recognise(token);
+    const before = await counted();
+    const all = await Promise.all(
+      Array.from({ length: 30 }, (_, index) => present(token, index % 2 ? one : two)),
+    );
+    expect(all.filter(({ outcome }) => outcome === 'rotated')).toHaveLength(1);
+    expect(all.filter(({ outcome }) => outcome === 'repeated')).toHaveLength(29);
+    expect((await present(token)).outcome).toBe('repeated');
+    expect(await counted()).toBe(before + 1);
+    expect(await refreshes(login.sid)).toBe(1);
+  });
+
+  it('refuses over the limit with the token unspent, from memory once it is known, and on every node', async () => {
+    let { token } = await open();
+    for (let call = 0; call < LIMIT; call++) token = tokenIn(await present(token, call % 2 ? one : two));
+    const limited = { status: 429, code: 'rate_limited', headers: { 'RateLimit-Remaining': '0' } };
+    await expect(present(token, two)).rejects.toMatchObject(limited);
+    await expect(present(token, one)).rejects.toMatchObject(limited);
+    const again = () => present(token, one).catch(() => undefined);
+    expect(await statementsOf(one, again)).toBe(0);
+    await db.database.query('DELETE FROM rate_limits');
+    const later = await aCountingNode();
+    expect((await present(token, later)).outcome).toBe('rotated');
+  });
+
+  it('waits for whoever holds the login, and then goes by what has become of it', async () => {
+    const [noted, ended] = [await open(), await open()];
+    const before = await counted();
+    let first: Promise<Rotation> | undefined;
+    await db.database.transaction(async (sql) => {
+      await sql.query('UPDATE refresh_tokens SET confirmed_generation = 0 WHERE id = $1', [noted.login.sid]);
+      first = present(noted.token);
+      await untilWaiting(db.database);
+    });
+    expect((await first)?.outcome).toBe('rotated');
+    expect(await counted()).toBe(before + 1);
+    await db.database.transaction(async (sql) => {
+      await sql.query('UPDATE refresh_tokens SET revoked_at = now() WHERE id = $1', [ended.login.sid]);
+      first = present(ended.token);
+      await untilWaiting(db.database);
+    });
+    expect(await first).toEqual({ outcome: 'rejected', reason: 'refresh_token_revoked' });
+    expect(await counted()).toBe(before + 1);
+  });
+
+  it('is refused where the login has ended, expired or gone since its secret was seen, and counts nothing', async () => {
+    const [ended, expired, gone] = [await open(), await open(), await open()];
+    for (const { token } of [ended, expired, gone]) await two.tokens.recognise(token);
+    const before = await counted();
+    await one.ender.endSids([ended.login.sid], 'logout', 'logout', NO_ORIGIN);
+    await db.database.query('UPDATE refresh_tokens SET expires_at = now() WHERE id = $1', [
+      expired.login.sid,
+    ]);
+    await db.database.query('DELETE FROM refresh_tokens WHERE id = $1', [gone.login.sid]);
+    for (const node of [one, two]) {
+      const reason = async ({ token }: { token: string }) => {
+        const rotation = await present(token, node);
+        return rotation.outcome === 'rejected' ? rotation.reason : rotation.outcome;
+      };
+      expect(await reason(ended)).toBe('refresh_token_revoked');
+      expect(await reason(expired)).toBe('refresh_token_expired');
+      expect(await reason(gone)).toBe('refresh_token_invalid');
+    }
+    expect(await counted()).toBe(before);
+  });
+
+  it('finds theft though the secret is known, and ends the login', async () => {
+    const { login, token } = await open();
+    const current = tokenIn(await present(tokenIn(await present(token))));
+    expect(await present(token)).toEqual({ outcome: 'reused', sid: login.sid });
+    expect(await present(current)).toEqual({ outcome: 'rejected', reason: 'refresh_token_revoked' });
+  });
+
+  it('goes on under a new JWT_SECRET while the previous one is known, and not without', async () => {
+    const { token } = await open();
+    const jwtSecret = 'the secret of tomorrow';
+    const renewed = await aCountingNode({ jwtSecret, jwtSecretPrevious: one.config.jwtSecret });
+    const alone = await aCountingNode({ jwtSecret });
+    const second = tokenIn(await present(token, renewed));
+    expect(await statementsOf(renewed, async () => tokenIn(await present(second, renewed)))).toBe(1);
+    expect(await present(token, alone)).toEqual({ outcome: 'rejected', reason: 'refresh_token_invalid' });
+    // One that was remembered by a token of the new secret: that one alone is genuine here.
+    const other = await open();
+    const mine = tokenIn(await present(other.token, renewed));
+    expect((await present(mine, alone)).outcome).toBe('rotated');
+    expect(await present(other.token, alone)).toEqual({
+      outcome: 'rejected',
+      reason: 'refresh_token_invalid',
+    });
+  });
+
+  it('asks of a login that may share a fate, and counts nothing in its place', async () => {
+    const opening = { event: 'exchange' };
+    const opened = await one.tokens.openWithin(
+      db.database,
+      { id: user, epoch: 0 },
+      'body',
+      opening,
+      NO_ORIGIN,
+    );
+    const { sid } = opened!.login;
+    const call = { ...termsOf({ limit: 10, windowSeconds: 600 }), key: randomBytes(16) };
+    const before = await counted();
+    expect(await one.rotations.rotateCounted({ sid, generation: 0 }, NEXT, call, NO_ORIGIN)).toBeUndefined();
+    expect(await counted()).toBe(before);
+    const admit = vi.fn();
+    const rotation = await one.presentation.present(opened!.token, { ...admissionOn(one), admit }, NO_ORIGIN);
+    expect(rotation.outcome).toBe('rotated');
+    expect(admit).toHaveBeenCalledTimes(1);
+  });
+});
