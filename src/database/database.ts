@@ -58,6 +58,11 @@ export class Database implements Sql {
     return this.withClient((client) => run<Row>(client, text, values));
   }
 
+  /** For a rare statement whose best plan depends on its values: it is planned anew for them each time. */
+  async planned<Row extends QueryResultRow>(text: string, values: readonly unknown[]): Promise<Row[]> {
+    return this.withClient(async (client) => (await client.query<Row>(text, values as unknown[])).rows);
+  }
+
   /**
    * Commits what `work` did if it returns, rolls back if it throws. A refusal that must change something is a returned
    * value, never an exception. A failed answer to COMMIT means unknown: it is reported as {@link DatabaseUnavailable}.

@@ -1,6 +1,6 @@
 const MINUTE = 60;
 const HOUR = 3_600;
-const DAY = 86_400;
+export const DAY = 86_400;
 
 /** From what age on (seconds) stretches of `from` seconds are added up to stretches of `to`. */
 export interface Step {

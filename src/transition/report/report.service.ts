@@ -3,7 +3,7 @@ import { RevocationFeed } from '../../tokens/revocation-feed.js';
 import { quantile } from './latency-histogram.js';
 import { Recorder } from './recorder.service.js';
 import type { ReportDto, ReportQueryDto } from './report.dto.js';
-import { figuresOf, ReportStore } from './report.store.js';
+import { figuresOf, ReportStore, totalOf } from './report.store.js';
 import type { Figures, FiguresByScheme } from './report.store.js';
 import { USE_SPAN } from './report-spans.js';
 import { reportWindow } from './report-window.js';
@@ -22,8 +22,8 @@ export class ReportService {
   async report({ since, until }: ReportQueryDto): Promise<ReportDto> {
     const window = reportWindow(since, until, this.feed.now());
     await this.recorder.flush();
-    const total = await this.store.figures(window.counted);
     const buckets = await this.store.buckets(window.counted, window.bucket);
+    const total = totalOf([...buckets.values()], await this.store.users(window.counted));
     const agents = await this.store.sessionAgents(window.counted);
     return {
       since: iso(window.asked.since),

@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 import type { LatencyBins } from './latency-histogram.js';
+import { DAY, USE_SPAN } from './report-spans.js';
 import type { Window } from './report-window.js';
+import { AGENTS, COUNT_BUCKETS, USERS, USER_BUCKETS, WHOLE } from './report.sql.js';
 import { SCHEMES } from './scheme.js';
 import type { Scheme } from './scheme.js';
 
@@ -37,48 +39,7 @@ interface Row {
   readonly n: number;
 }
 
-const SINCE = `to_timestamp($1::float8 / 1000)`;
-const UNTIL = `to_timestamp($2::float8 / 1000)`;
-
-/** The beginning of the bucket that a time is in; NULL if the whole window is one. */
-const BIN = `CASE WHEN $3::integer > 0 THEN date_bin(make_interval(secs => $3::integer), at, timestamptz 'epoch') END`;
-
-/** Whether a user was there between the first and the last time that is kept of a stretch does not matter at its edges. */
-const USED = `span = ANY ('{3600,86400}') AND at > ${SINCE} - interval '1 day' AND at < ${UNTIL}
-    AND last_at >= ${SINCE} AND first_at < ${UNTIL}`;
-
-/** A stretch belongs to a window if it reaches into it. Users are no sums: they are told apart first, which is faster too. */
-const SUMS = `
-  SELECT coalesce(extract(epoch FROM bin)::float8, 0) AS slot, scheme, kind, key, n FROM (
-    SELECT ${BIN} AS bin, scheme, kind, key, sum(n)::float8 AS n FROM report_buckets
-    WHERE span = ANY ('{1,60,3600}') AND at > ${SINCE} - interval '1 hour' AND at < ${UNTIL}
-      AND at + make_interval(secs => span) > ${SINCE}
-    GROUP BY 1, scheme, kind, key
-    UNION ALL
-    SELECT bin, scheme, 'users', '', count(*)::float8
-    FROM (SELECT DISTINCT ${BIN} AS bin, scheme, user_id FROM scheme_uses WHERE ${USED}) AS users GROUP BY bin, scheme
-    UNION ALL
-    SELECT ${BIN}, scheme, 'logout', cause, count(*)::float8 FROM unexpected_logouts
-    WHERE at >= ${SINCE} AND at < ${UNTIL} GROUP BY 1, scheme, cause
-  ) AS sums`;
-
-/** What comes after the hundredth is added up. */
-const AGENTS = `
-  WITH used AS (
-    SELECT user_agent, user_id, sum(requests) AS requests, max(last_at) AS last_at FROM scheme_uses
-    WHERE scheme = 'session' AND ${USED} GROUP BY user_agent, user_id
-  ), ranked AS (
-    SELECT user_agent, row_number() OVER (ORDER BY count(*) DESC, user_agent) AS place FROM used GROUP BY user_agent
-  ), named AS (
-    SELECT CASE WHEN place <= 100 THEN user_agent ELSE 'other' END AS user_agent, user_id, sum(requests) AS requests,
-      max(last_at) AS last_at
-    FROM used JOIN ranked USING (user_agent) GROUP BY 1, user_id
-  )
-  SELECT user_agent AS "userAgent", count(*)::float8 AS users, sum(requests)::float8 AS requests,
-    max(last_at) AS "lastSeen"
-  FROM named GROUP BY user_agent ORDER BY users DESC, requests DESC, user_agent`;
-
-/** Reads what all nodes have written: at most five seconds behind. */
+/** Reads what all nodes have written: at most five seconds behind. A plan that is good for an hour is none for three months. */
 @Injectable()
 export class ReportStore {
   constructor(private readonly database: Database) {}
@@ -87,31 +48,39 @@ export class ReportStore {
    * The figures of both schemes in one statement, cheap enough to be asked for every few seconds. Edges are exact to the second
    * in the last ten minutes, to the minute in the last three days, and to the hour before: what is kept of a stretch counts whole.
    */
-  async figures(window: Window): Promise<FiguresByScheme> {
-    return figuresOf(await this.rows(window, 0));
+  async figures({ since, until }: Window): Promise<FiguresByScheme> {
+    return figuresOf(await this.database.planned<Row>(WHOLE, [since, until]));
   }
 
   /**
    * The same by stretches of `seconds`, by their beginning in seconds since the epoch. Those without requests are left out. Users are
    * not known of stretches shorter than an hour.
    */
-  async buckets(window: Window, seconds: number): Promise<ReadonlyMap<number, FiguresByScheme>> {
-    const bySlot = new Map<number, Row[]>();
-    for (const row of await this.rows(window, seconds)) {
-      const rows = bySlot.get(row.slot);
-      if (rows === undefined) bySlot.set(row.slot, [row]);
-      else rows.push(row);
+  async buckets({ since, until }: Window, seconds: number): Promise<ReadonlyMap<number, FiguresByScheme>> {
+    const rows = await this.database.planned<Row>(COUNT_BUCKETS, [since, until, seconds]);
+    if (seconds >= USE_SPAN) {
+      const other = seconds === USE_SPAN ? DAY : USE_SPAN;
+      rows.push(...(await this.database.planned<Row>(USER_BUCKETS, [since, until, seconds, other])));
     }
-    return new Map([...bySlot].map(([slot, rows]) => [slot, figuresOf(rows)]));
+    const bySlot = new Map<number, Row[]>();
+    for (const row of rows) {
+      const own = bySlot.get(row.slot);
+      if (own === undefined) bySlot.set(row.slot, [row]);
+      else own.push(row);
+    }
+    return new Map([...bySlot].map(([slot, own]) => [slot, figuresOf(own)]));
+  }
+
+  /** The distinct users of each scheme. */
+  async users({ since, until }: Window): Promise<Readonly<Record<Scheme, number>>> {
+    const rows = await this.database.planned<{ scheme: Scheme; n: number }>(USERS, [since, until]);
+    const of = (wanted: Scheme) => rows.find(({ scheme }) => scheme === wanted)?.n ?? 0;
+    return { bearer: of('bearer'), session: of('session') };
   }
 
   /** Who still uses sessions: the user agents with most users first, at most a hundred and `other`. */
   async sessionAgents({ since, until }: Window): Promise<SessionAgent[]> {
-    return this.database.query<SessionAgent & Record<string, unknown>>(AGENTS, [since, until]);
-  }
-
-  private rows({ since, until }: Window, seconds: number): Promise<Row[]> {
-    return this.database.query<Row>(SUMS, [since, until, seconds]);
+    return this.database.planned<SessionAgent & Record<string, unknown>>(AGENTS, [since, until]);
   }
 }
 
@@ -133,4 +102,28 @@ export function figuresOf(rows: readonly Row[]): FiguresByScheme {
       return [scheme, figures];
     }),
   ) as unknown as FiguresByScheme;
+}
+
+/** Of buckets that make up a window. Users are in several of them: they come from elsewhere. */
+export function totalOf(
+  buckets: readonly FiguresByScheme[],
+  users: Readonly<Record<Scheme, number>>,
+): FiguresByScheme {
+  const of = (scheme: Scheme): Figures => {
+    const own = buckets.map((bucket) => bucket[scheme]);
+    return {
+      requests: own.reduce((sum, { requests }) => sum + requests, 0),
+      users: users[scheme],
+      errors: addedUp(own.map(({ errors }) => errors)),
+      latency: addedUp(own.map(({ latency }) => latency)),
+      unexpectedLogouts: addedUp(own.map(({ unexpectedLogouts }) => unexpectedLogouts)),
+    };
+  };
+  return { bearer: of('bearer'), session: of('session') };
+}
+
+function addedUp<Key>(counts: readonly ReadonlyMap<Key, number>[]): ReadonlyMap<Key, number> {
+  const sums = new Map<Key, number>();
+  for (const [key, n] of counts.flatMap((map) => [...map])) sums.set(key, (sums.get(key) ?? 0) + n);
+  return sums;
 }

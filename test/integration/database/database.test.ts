@@ -48,6 +48,17 @@ describe('Database', () => {
     expect(await pid()).toBe(before);
   });
 
+  it('prepares what is asked often, and plans anew what depends on its values', async () => {
+    const [often, rarely] = ['SELECT $1::integer AS often', 'SELECT $1::integer AS rarely'];
+    expect(await database.query(often, [1])).toEqual([{ often: 1 }]);
+    expect(await database.planned(rarely, [2])).toEqual([{ rarely: 2 }]);
+    const prepared = await database.query(
+      `SELECT statement FROM pg_prepared_statements WHERE statement IN ($1, $2)`,
+      [often, rarely],
+    );
+    expect(prepared).toEqual([{ statement: often }]);
+  });
+
   it('rolls back what a failed transaction did, and keeps its connection', async () => {
     const before = await pid();
     const failing = database.transaction(async (sql) => {

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ReportAgeing } from '../../../../src/transition/report/report-ageing.store.js';
-import { ReportStore } from '../../../../src/transition/report/report.store.js';
+import { ReportStore, totalOf } from '../../../../src/transition/report/report.store.js';
+import type { Window } from '../../../../src/transition/report/report-window.js';
 import { ReportWriter } from '../../../../src/transition/report/report-writer.store.js';
 import type { CountRow } from '../../../../src/transition/report/request-tally.js';
 import { SessionUseStore } from '../../../../src/transition/report/session-use.store.js';
@@ -208,7 +209,63 @@ describe('the stores of the report', () => {
     expect([...buckets].map(([slot, { bearer, session }]) => [slot, bearer.requests, session.users])).toEqual(
       [0, 1, 2].map((hour) => [(begin + hour * HOUR) / SECOND, hour + 1, 1]),
     );
-    expect((await figures(begin)).session.users).toBe(1);
+    const whole = await figures(begin);
+    expect(whole.session.users).toBe(1);
+    expect(totalOf([...buckets.values()], await store.users({ since: begin, until: now }))).toEqual(whole);
+  });
+
+  it('tells the users of each bucket apart, whatever stretches they are kept by and the window cuts', async () => {
+    const users = Array.from({ length: 6 }, () => randomUUID());
+    const uses = new Map<string, UseRow>();
+    for (let i = 0; i < 1_500; i++) {
+      const at = now - SECOND - ((i * 7_919 * SECOND) % (10 * DAY));
+      const scheme = i % 5 === 0 ? 'bearer' : 'session';
+      const one = use(at, users[i % 6]!, at, { scheme, userAgent: `agent ${i % 4}` });
+      uses.set(`${one.at} ${scheme} ${one.userId} ${one.userAgent}`, one);
+    }
+    await write([], [...uses.values()]);
+    const windows = [
+      { since: now - 12 * DAY, until: now },
+      { since: now - 8 * DAY - 5 * HOUR, until: now - 3 * DAY - 7 * MINUTE },
+      { since: now - 4 * DAY - 90 * MINUTE, until: now - 20 * MINUTE },
+      { since: now - 3 * HOUR - 10 * MINUTE, until: now - 40 * MINUTE },
+      { since: now - 30 * MINUTE, until: now },
+    ];
+    const seen = async (window: Window, seconds: number) =>
+      [...(await store.buckets(window, seconds))]
+        .flatMap(([slot, { bearer, session }]) => [
+          [slot, 'bearer', bearer.users],
+          [slot, 'session', session.users],
+        ])
+        .filter(([, , n]) => n !== 0);
+    const right = async ({ since, until }: Window, seconds: number) =>
+      (
+        await db.database.query<{ slot: number; scheme: string; n: number }>(
+          `SELECT extract(epoch FROM date_bin(make_interval(secs => $3::integer), at, 'epoch'::timestamptz))::float8 AS slot,
+            scheme, count(DISTINCT user_id)::integer AS n
+           FROM scheme_uses WHERE last_at >= to_timestamp($1::float8 / 1000) AND first_at < to_timestamp($2::float8 / 1000)
+           GROUP BY 1, 2`,
+          [since, until, seconds],
+        )
+      ).map(({ slot, scheme, n }) => [slot, scheme, n]);
+    const check = async () => {
+      for (const window of windows) {
+        for (const seconds of [3_600, 86_400]) {
+          const wanted = await right(window, seconds);
+          expect(wanted.length).toBeGreaterThan(0);
+          expect((await seen(window, seconds)).toSorted()).toEqual(wanted.toSorted());
+        }
+        const { bearer, session } = await figures(window.since, window.until);
+        expect(await store.users(window)).toEqual({ bearer: bearer.users, session: session.users });
+      }
+    };
+    await check();
+    // In the middle of the work a day is kept by both lengths.
+    for (const step of ageing.steps) await step(40);
+    expect(await spans('scheme_uses')).toEqual([3600, 86400]);
+    await check();
+    await age(100);
+    await check();
   });
 
   it('lists the hundred user agents that most users have, and the rest as one', async () => {
