@@ -1,6 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { ExecutionContext } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
 import type { FastifyRequest } from 'fastify';
 import { Problem } from '../common/problem.js';
@@ -34,7 +33,6 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
   private readonly toleranceSeconds: number;
 
   constructor(
-    private readonly reflector: Reflector,
     private readonly feed: RevocationFeed,
     private readonly confirmations: Confirmations,
     private readonly keys: KeyRing,
@@ -47,7 +45,7 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
   }
 
   override canActivate(context: ExecutionContext): boolean | Promise<boolean> {
-    if (isPublic(this.reflector, context)) return true;
+    if (isPublic(context)) return true;
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
     const token = bearerIn(request.headers.authorization);
     if (token === undefined) throw refuseToken('token_missing');

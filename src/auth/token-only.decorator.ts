@@ -1,9 +1,11 @@
 import { SetMetadata, applyDecorators } from '@nestjs/common';
-import type { ExecutionContext } from '@nestjs/common';
-import type { Reflector } from '@nestjs/core';
+import { Reflector } from '@nestjs/core';
 import { ApiExtension } from '@nestjs/swagger';
+import { perRoute } from '../common/per-route.js';
 
 const IS_TOKEN_ONLY = 'auth:token-only';
+
+const reflector = new Reflector();
 
 /** The same in the description of an operation. */
 export const TOKEN_ONLY_EXTENSION = 'x-token-only';
@@ -12,6 +14,6 @@ export const TOKEN_ONLY_EXTENSION = 'x-token-only';
 export const TokenOnly = () =>
   applyDecorators(SetMetadata(IS_TOKEN_ONLY, true), ApiExtension(TOKEN_ONLY_EXTENSION, true));
 
-export function isTokenOnly(reflector: Reflector, context: ExecutionContext): boolean {
-  return reflector.get<boolean | undefined>(IS_TOKEN_ONLY, context.getHandler()) === true;
-}
+export const isTokenOnly = perRoute(
+  (context) => reflector.get<boolean | undefined>(IS_TOKEN_ONLY, context.getHandler()) === true,
+);

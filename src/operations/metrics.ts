@@ -1,17 +1,11 @@
 import cluster from 'node:cluster';
 import { Injectable } from '@nestjs/common';
-import { AggregatorRegistry, Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { AggregatorRegistry, Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import { SiblingMetrics } from '../cluster/sibling-metrics.js';
+import { DurationHistogram } from './duration-histogram.js';
+import type { DurationSeries } from './duration-histogram.js';
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
-
-/** Seconds. */
-const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5] as const;
-
-interface Series {
-  readonly count: { inc(): void };
-  readonly duration: { observe(seconds: number): void };
-}
 
 /**
  * What Prometheus is told. Labels are patterns and classes, never what a client sent. Under a supervisor whichever worker is
@@ -20,26 +14,19 @@ interface Series {
 @Injectable()
 export class Metrics {
   private readonly registry = new Registry();
-  private readonly requests = new Counter({
-    name: 'http_requests_total',
-    help: 'Requests answered, by method, route and class of status',
-    labelNames: ['method', 'route', 'status'],
-    registers: [this.registry],
-  });
-  private readonly durations = new Histogram({
-    name: 'http_request_duration_seconds',
-    help: 'Time to answer, by method, route and class of status',
-    labelNames: ['method', 'route', 'status'],
-    buckets: [...BUCKETS],
-    registers: [this.registry],
-  });
-  /** Looking a label set up costs more than counting. As many as there are routes, methods and classes. */
-  private readonly series = new Map<string, Series>();
+  private readonly durations = new DurationHistogram(
+    'http_request_duration_seconds',
+    'Time to answer, by method, route and class of status',
+    this.registry,
+  );
+  /** By method, route and class: as many as there are of those. */
+  private readonly series = new Map<string, DurationSeries>();
 
   private readonly siblings = new SiblingMetrics(() => this.registry.getMetricsAsJSON());
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
+    this.countRequests();
     if (cluster.isWorker) this.registry.setDefaultLabels({ worker: cluster.worker!.id });
   }
 
@@ -48,16 +35,14 @@ export class Metrics {
     const key = `${method} ${route} ${Math.trunc(status / 100)}`;
     let series = this.series.get(key);
     if (series === undefined) {
-      const labels = {
+      series = this.durations.open({
         method: METHODS.has(method) ? method : 'other',
         route: route ?? 'none',
         status: `${Math.trunc(status / 100)}xx`,
-      };
-      series = { count: this.requests.labels(labels), duration: this.durations.labels(labels) };
+      });
       this.series.set(key, series);
     }
-    series.count.inc();
-    series.duration.observe(seconds);
+    series.observe(seconds);
   }
 
   /** A figure that is read when Prometheus asks. */
@@ -91,12 +76,8 @@ export class Metrics {
   }
 
   /** Durations of a feature, in seconds. As for labels, see {@link counter}. */
-  histogram<Label extends string>(
-    name: string,
-    help: string,
-    labelNames: readonly Label[],
-  ): Histogram<Label> {
-    return new Histogram({ name, help, labelNames, buckets: [...BUCKETS], registers: [this.registry] });
+  histogram(name: string, help: string): DurationHistogram {
+    return new DurationHistogram(name, help, this.registry);
   }
 
   /** The text exposition format. */
@@ -107,5 +88,20 @@ export class Metrics {
 
   get contentType(): string {
     return this.registry.contentType;
+  }
+
+  /** As many as have a duration. */
+  private countRequests(): void {
+    const { series } = this.durations;
+    new Counter({
+      name: 'http_requests_total',
+      help: 'Requests answered, by method, route and class of status',
+      labelNames: ['method', 'route', 'status'],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const { labels, count } of series) this.inc(labels, count);
+      },
+    });
   }
 }

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { Metrics } from '../../operations/metrics.js';
-import { SCHEMES } from './scheme.js';
 import type { Scheme } from './scheme.js';
 
 /**
@@ -17,10 +16,11 @@ export class SchemeMetrics {
     const histogram = metrics.histogram(
       'tandem_scheme_request_duration_seconds',
       'Time to answer what counts for a scheme; its count is the requests',
-      ['scheme'],
     );
-    for (const scheme of SCHEMES) histogram.zero({ scheme });
-    this.durations = { bearer: histogram.labels('bearer'), session: histogram.labels('session') };
+    this.durations = {
+      bearer: histogram.open({ scheme: 'bearer' }),
+      session: histogram.open({ scheme: 'session' }),
+    };
     this.errors = metrics.counter(
       'tandem_scheme_errors_total',
       'Requests of a scheme that were answered with a problem, by its code',

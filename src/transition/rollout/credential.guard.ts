@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { bearerIn } from '../../auth/bearer.js';
 import { JwtAuthGuard } from '../../auth/jwt-auth.guard.js';
@@ -15,7 +14,6 @@ import { SessionGuard } from '../sessions/session.guard.js';
 @Injectable()
 export class CredentialGuard implements CanActivate {
   constructor(
-    private readonly reflector: Reflector,
     private readonly tokens: JwtAuthGuard,
     private readonly sessions: SessionGuard,
     private readonly cookie: SessionCookie,
@@ -26,7 +24,7 @@ export class CredentialGuard implements CanActivate {
     const bySession =
       bearerIn(request.headers.authorization) === undefined &&
       this.cookie.isIn(request) &&
-      !isTokenOnly(this.reflector, context);
+      !isTokenOnly(context);
     return bySession ? this.sessions.canActivate(context) : this.tokens.canActivate(context);
   }
 }

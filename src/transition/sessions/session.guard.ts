@@ -1,6 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import type { FastifyReply } from 'fastify';
 import type { AuthenticatedRequest } from '../../auth/authenticated-request.js';
 import { isPublic } from '../../auth/public.decorator.js';
@@ -21,7 +20,6 @@ export class SessionGuard implements CanActivate {
   private readonly trusts: PeerTrust;
 
   constructor(
-    private readonly reflector: Reflector,
     private readonly callers: SessionCaller,
     private readonly sessions: Sessions,
     @Inject(CONFIG) config: Config,
@@ -30,7 +28,7 @@ export class SessionGuard implements CanActivate {
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (isPublic(this.reflector, context)) return true;
+    if (isPublic(context)) return true;
     const http = context.switchToHttp();
     const request = http.getRequest<AuthenticatedRequest>();
     const asks = context.getClass<unknown>() === VerifyController && this.trusts(request);

@@ -12,8 +12,9 @@ const group = 'Authentication of a request';
 
 export async function run(context) {
   const { users, tokens, signing, publicPem, database } = context;
-  const open = () => load({ next: () => get('/health/live') });
-  const verify = (requests) => () => load({ next: inTurn(requests) });
+  const open = () => load({ next: () => get('/health/live'), awake: true });
+  const verify = (requests) => () => load({ next: inTurn(requests), awake: true });
+  const byDatabase = (requests) => () => load({ next: inTurn(requests) });
   const sessions = await makeSessions(database, users);
   const byCookie = sessions.map((cookie) => getWithCookie('/auth/verify', `session_id=${cookie}`));
   const rows = [];
@@ -25,7 +26,7 @@ export async function run(context) {
     what: 'open route',
     to: 'node:http',
     atLeast: 0.5,
-    yardstick: () => load({ port: PEER_PORT, next: () => get('/') }),
+    yardstick: () => load({ port: PEER_PORT, next: () => get('/'), awake: true }),
     measured: open,
   });
   await end(raw);
@@ -40,7 +41,7 @@ export async function run(context) {
     yardstick: open,
     measured: verify(bearer),
   });
-  await add({ what: 'session in PostgreSQL', to, yardstick: open, measured: verify(byCookie) });
+  await add({ what: 'session in PostgreSQL', to, yardstick: open, measured: byDatabase(byCookie) });
 
   const file = join(database.folder, 'tokens.txt');
   writeFileSync(file, tokens.slice(0, 1_000).join('\n'));
@@ -60,57 +61,53 @@ export async function run(context) {
       const fresh = mintTokens(signing, users.slice(0, FIRST_SIGHTS)).map((token) =>
         get('/auth/verify', token),
       );
-      return load({ next: () => fresh.pop(), seconds: 60 });
+      return load({ next: () => fresh.pop(), seconds: 60, awake: true });
     },
   });
 
   const peer = await context.startExpress();
-  const peerOpen = () => load({ port: PEER_PORT, next: () => get('/open') });
+  const peerOpen = () => load({ port: PEER_PORT, next: () => get('/open'), awake: true });
   const onExpress = { to: 'open route of Express', yardstick: peerOpen };
+  const onPeer = (requests, awake = false) => {
+    const next = inTurn(requests);
+    return () => load({ port: PEER_PORT, next, awake });
+  };
+  const byCookieOf = (path) => sessions.map((cookie) => getWithCookie(path, `session_id=${cookie}`));
   await add({
     ...onExpress,
     what: 'Express, passport-jwt with a PEM',
-    measured: () =>
-      load({ port: PEER_PORT, next: inTurn(tokens.map((token) => get('/passport-jwt', token))) }),
+    measured: onPeer(
+      tokens.map((token) => get('/passport-jwt', token)),
+      true,
+    ),
   });
+  const usual = onPeer(byCookieOf('/express-session'));
+  await add({ ...onExpress, what: 'Express, express-session with connect-pg-simple', measured: usual });
   await add({
     ...onExpress,
-    what: 'Express, express-session with connect-pg-simple',
-    measured: () =>
-      load({
-        port: PEER_PORT,
-        next: inTurn(sessions.map((cookie) => getWithCookie('/express-session', `session_id=${cookie}`))),
-      }),
+    what: 'Express, the same without touching the session',
+    measured: onPeer(byCookieOf('/express-session/untouched')),
   });
   await add({
     what: 'Bearer by its claims alone',
     to: 'express-session with connect-pg-simple',
     atLeast: 12,
-    yardstick: () =>
-      load({
-        port: PEER_PORT,
-        next: inTurn(sessions.map((cookie) => getWithCookie('/express-session', `session_id=${cookie}`))),
-      }),
+    yardstick: usual,
     measured: verify(bearer),
   });
-  const me = verify(tokens.map((token) => get('/api/users/me', token)));
+  const me = byDatabase(tokens.map((token) => get('/api/users/me', token)));
   await add({
     what: 'user read from PostgreSQL',
     to: 'Express with jsonwebtoken',
     atLeast: 2,
-    yardstick: () =>
-      load({ port: PEER_PORT, next: inTurn(tokens.map((token) => get('/jsonwebtoken/me', token))) }),
+    yardstick: onPeer(tokens.map((token) => get('/jsonwebtoken/me', token))),
     measured: me,
   });
   await add({
     what: 'user read from PostgreSQL',
     to: 'Express with express-session and connect-pg-simple',
     atLeast: 5,
-    yardstick: () =>
-      load({
-        port: PEER_PORT,
-        next: inTurn(sessions.map((cookie) => getWithCookie('/express-session/me', `session_id=${cookie}`))),
-      }),
+    yardstick: onPeer(byCookieOf('/express-session/me')),
     measured: me,
   });
   await end(peer);

@@ -1,4 +1,5 @@
-// The usual ways on Express: passport-jwt with a PEM, jsonwebtoken, express-session with connect-pg-simple.
+// The usual ways on Express, as their own documentation sets them up: passport-jwt with a PEM, jsonwebtoken, express-session with
+// connect-pg-simple, and that once more without the UPDATE by which every request prolongs its session.
 import connectPgSimple from 'connect-pg-simple';
 import express from 'express';
 import session from 'express-session';
@@ -30,20 +31,23 @@ function byJsonwebtoken(request, response, next) {
 }
 
 const Store = connectPgSimple(session);
-const sessions = session({
-  store: new Store({ pool, tableName: 'session', disableTouch: true }),
-  name: 'session_id',
-  secret: SECRET,
-  resave: false,
-  saveUninitialized: false,
-});
 
-function bySession(request, response, next) {
-  sessions(request, response, () => {
-    request.userId = request.session.userId;
-    if (request.userId === undefined) response.status(401).end();
-    else next();
+function bySession(disableTouch) {
+  const sessions = session({
+    store: new Store({ pool, tableName: 'session', disableTouch }),
+    name: 'session_id',
+    secret: SECRET,
+    resave: false,
+    saveUninitialized: false,
+    cookie: { maxAge: 86_400_000 },
   });
+  return (request, response, next) => {
+    sessions(request, response, () => {
+      request.userId = request.session.userId;
+      if (request.userId === undefined) response.status(401).end();
+      else next();
+    });
+  };
 }
 
 async function me(request, response) {
@@ -57,7 +61,8 @@ const app = express();
 app.disable('x-powered-by');
 app.get('/open', (_request, response) => response.json({ status: 'ok' }));
 app.get('/passport-jwt', byPassport, (_request, response) => response.status(204).end());
-app.get('/express-session', bySession, (_request, response) => response.status(204).end());
+app.get('/express-session', bySession(false), (_request, response) => response.status(204).end());
 app.get('/jsonwebtoken/me', byJsonwebtoken, me);
-app.get('/express-session/me', bySession, me);
+app.get('/express-session/me', bySession(false), me);
+app.get('/express-session/untouched', bySession(true), (_request, response) => response.status(204).end());
 app.listen(Number(PORT), '127.0.0.1');

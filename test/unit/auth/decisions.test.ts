@@ -1,5 +1,4 @@
 import type { ExecutionContext } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { describe, expect, it, vi } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
@@ -14,6 +13,7 @@ import { originOf } from '../../../src/auth/origin.js';
 import { PasswordService } from '../../../src/auth/password.service.js';
 import { RefreshService } from '../../../src/auth/refresh.service.js';
 import type { Admission } from '../../../src/tokens/presentation.service.js';
+import type { TokenCache } from '../../../src/tokens/token-cache.js';
 import type { User } from '../../../src/users/user.entity.js';
 
 const given = { username: 'ada', password: 'a long enough pass phrase' };
@@ -179,14 +179,13 @@ describe('JwtAuthGuard', () => {
       now: () => now * 1000,
     };
     const guard = new JwtAuthGuard(
-      new Reflector(),
       part(feed),
       part({}),
       part({ onChange: () => undefined }),
       part({ clockTolerance: 5 }),
     );
     const known = part<KnownToken>({ claims: { exp: now + 60 }, principal: {} });
-    (guard as unknown as { known: Map<string, KnownToken> }).known.set('eyK', known);
+    (guard as unknown as { known: TokenCache<KnownToken> }).known.set('eyK', known);
     const request = { headers: { authorization: 'Bearer eyK' } };
     const context = part<ExecutionContext>({
       getHandler: () => () => undefined,

@@ -1,5 +1,4 @@
 import type { ExecutionContext } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import { describe, expect, it } from 'vitest';
 import type { Principal } from '../../../src/auth/principal.js';
 import { Roles } from '../../../src/auth/roles.decorator.js';
@@ -10,6 +9,11 @@ class Open {
   @Roles('admin') forAdmins(): void {}
 }
 
+class Inheriting extends Open {}
+
+@Roles('admin')
+class InheritingClosed extends Open {}
+
 @Roles('admin')
 class Closed {
   inherited(): void {}
@@ -18,7 +22,7 @@ class Closed {
 }
 
 function admits(type: new () => object, method: string, role?: Principal['role']): boolean {
-  const handler = Object.getOwnPropertyDescriptor(type.prototype, method)?.value as () => void;
+  const handler = (type.prototype as Record<string, () => void>)[method]!;
   const user = role && { userId: 'u', role, sid: undefined, via: 'bearer' };
   const context = {
     getHandler: () => handler,
@@ -26,7 +30,7 @@ function admits(type: new () => object, method: string, role?: Principal['role']
     switchToHttp: () => ({ getRequest: () => ({ user }) }),
   };
   try {
-    return new RolesGuard(new Reflector()).canActivate(context as unknown as ExecutionContext);
+    return new RolesGuard().canActivate(context as unknown as ExecutionContext);
   } catch (error) {
     expect(error).toMatchObject({ status: 403, code: 'forbidden' });
     return false;
@@ -53,5 +57,11 @@ describe('RolesGuard', () => {
   it('goes by the route where route and class ask for different roles', () => {
     expect(admits(Closed, 'forBoth', 'user')).toBe(true);
     expect(admits(Closed, 'forNobody', 'admin')).toBe(false);
+  });
+
+  it('tells classes apart that have inherited the same handler', () => {
+    expect(admits(Inheriting, 'anything', 'user')).toBe(true);
+    expect(admits(InheritingClosed, 'anything', 'user')).toBe(false);
+    expect(admits(InheritingClosed, 'anything', 'admin')).toBe(true);
   });
 });

@@ -31,4 +31,13 @@ describe('TokenCache', () => {
     expect(cache.get('a')).toBeUndefined();
     expect(cache.get('b')).toBeDefined();
   });
+
+  it('knows a token by the whole of its text, and not by its end', () => {
+    const cache = new TokenCache(10);
+    const signature = 'S'.repeat(512);
+    cache.set(`header.mine.${signature}`, entry());
+    expect(cache.get(`header.mine.${signature}`)).toBeDefined();
+    expect(cache.get(`header.other.${signature}`)).toBeUndefined();
+    expect(cache.get(signature)).toBeUndefined();
+  });
 });
