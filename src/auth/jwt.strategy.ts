@@ -10,6 +10,7 @@ import { ISSUER } from '../tokens/issuer.js';
 import { KeyRing } from '../tokens/key-ring.service.js';
 import { refuseToken } from '../tokens/tokens.errors.js';
 import { bearerIn } from './bearer.js';
+import { knownToken } from './known-token.js';
 import type { KnownToken } from './known-token.js';
 
 /**
@@ -40,8 +41,7 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
     const kid = this.kids.get(request);
     const token = kid === undefined ? undefined : readClaims(payload, kid);
     if (token === undefined) throw refuseToken('token_invalid');
-    const { sub, role, sid } = token.claims;
-    return { ...token, principal: Object.freeze({ userId: sub, role, sid, via: 'bearer' }) };
+    return knownToken(token);
   }
 }
 

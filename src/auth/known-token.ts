@@ -5,3 +5,8 @@ import type { Principal } from './principal.js';
 export interface KnownToken extends VerifiedToken {
   readonly principal: Principal;
 }
+
+export function knownToken(token: VerifiedToken): KnownToken {
+  const { sub, role, sid } = token.claims;
+  return { ...token, principal: Object.freeze({ userId: sub, role, sid, via: 'bearer' }) };
+}

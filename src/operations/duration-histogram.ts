@@ -8,7 +8,7 @@ export class DurationSeries {
   count = 0;
   private sum = 0;
   /** Of each bucket alone; what is longer than the last bound is in `count` only. */
-  private readonly counts = new Array<number>(BUCKETS.length).fill(0);
+  private readonly counts: number[] = BUCKETS.map(() => 0);
 
   constructor(readonly labels: Readonly<Record<string, string>>) {}
 

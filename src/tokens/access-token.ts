@@ -28,7 +28,7 @@ const NIL = '00000000-0000-0000-0000-000000000000';
 const CLAIM_COUNT = 8;
 
 /** Longer ones cannot be ours: the longest that Tandem mints, with 4096-bit keys, are well below. */
-const MAX_LENGTH = 4096;
+export const MAX_LENGTH = 4096;
 
 /**
  * The `kid` of a compact JWS whose form and header could be one of ours, before any signature is checked. Needed before

@@ -67,6 +67,11 @@ export class KeyRing {
     return this.keys.get(kid)?.publicKey;
   }
 
+  /** The key whose protected header a token begins with, in the very letters that this service writes. */
+  namedBy(token: string): Pick<LoadedKey, 'kid' | 'header' | 'publicKey'> | undefined {
+    return this.line.find(({ header }) => token.startsWith(header) && token[header.length] === '.');
+  }
+
   /** Whether this node can sign. */
   canSign(now: number): boolean {
     return this.current(now)?.privateKey !== undefined;

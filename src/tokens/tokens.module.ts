@@ -11,6 +11,7 @@ import { ISSUER, issuerProvider } from './issuer.js';
 import { KeyAdministration } from './key-administration.service.js';
 import { KeyOpener } from './key-opener.js';
 import { KeyRing } from './key-ring.service.js';
+import { MintedTokens } from './minted-tokens.service.js';
 import { LoginEnder } from './login-ender.service.js';
 import { LoginListStore } from './login-list.store.js';
 import { LoginSweepStore } from './login-sweep.store.js';
@@ -36,6 +37,7 @@ import { SigningKeyStore } from './signing-key.store.js';
     KeyAdministration,
     KeyOpener,
     KeyRing,
+    MintedTokens,
     LoginEnder,
     LoginListStore,
     LoginSweepStore,
@@ -55,6 +57,7 @@ import { SigningKeyStore } from './signing-key.store.js';
     ISSUER,
     KeyAdministration,
     KeyRing,
+    MintedTokens,
     LoginEnder,
     LoginListStore,
     LoginSweepStore,

@@ -182,6 +182,7 @@ describe('JwtAuthGuard', () => {
       part(feed),
       part({}),
       part({ onChange: () => undefined }),
+      part({}),
       part({ clockTolerance: 5 }),
     );
     const known = part<KnownToken>({ claims: { exp: now + 60 }, principal: {} });
