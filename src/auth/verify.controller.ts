@@ -26,9 +26,9 @@ export class VerifyController {
   verify(@Req() request: AuthenticatedRequest, @Res({ passthrough: true }) reply: FastifyReply): void {
     const { userId, role, via } = request.user!;
     reply
-      .header('X-Auth-User-Id', userId)
-      .header('X-Auth-Role', role)
-      .header('X-Auth-Scheme', via)
-      .header('Cache-Control', 'no-store');
+      .header('x-auth-user-id', userId)
+      .header('x-auth-role', role)
+      .header('x-auth-scheme', via)
+      .header('cache-control', 'no-store');
   }
 }

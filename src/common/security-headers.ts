@@ -13,12 +13,13 @@ const DOCS_POLICY =
  */
 export function addSecurityHeaders(fastify: FastifyInstance, { hsts }: { readonly hsts: boolean }): void {
   fastify.addHook('onSend', (request, reply, _payload, done) => {
+    // In lower case, as Fastify keeps them: it would make them so for every response.
     const docs = request.routeOptions.url?.startsWith('/docs') === true;
-    reply.header('X-Request-Id', request.id);
-    reply.header('X-Content-Type-Options', 'nosniff');
-    reply.header('Referrer-Policy', 'no-referrer');
-    reply.header('Content-Security-Policy', docs ? DOCS_POLICY : API_POLICY);
-    if (hsts) reply.header('Strict-Transport-Security', 'max-age=31536000');
+    reply.header('x-request-id', request.id);
+    reply.header('x-content-type-options', 'nosniff');
+    reply.header('referrer-policy', 'no-referrer');
+    reply.header('content-security-policy', docs ? DOCS_POLICY : API_POLICY);
+    if (hsts) reply.header('strict-transport-security', 'max-age=31536000');
     done();
   });
 }

@@ -1,10 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { Origin } from '../audit/audit-context.js';
 import { makeCursor, readCursor } from '../common/cursor.js';
+import { batched } from '../database/batched.js';
 import { Database } from '../database/database.js';
 import type { Sql } from '../database/database.js';
 import { violatedUnique } from '../database/database.errors.js';
 import type { Role, User } from './user.entity.js';
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Everything of a user, as {@link User} has it. */
 export const USER_COLUMNS = `
@@ -12,7 +15,7 @@ export const USER_COLUMNS = `
   external_id AS "externalId", epoch, disabled_at AS "disabledAt", created_at AS "createdAt"`;
 
 const BY_KEY = `SELECT ${USER_COLUMNS} FROM users WHERE username_key = $1`;
-const BY_ID = `SELECT ${USER_COLUMNS} FROM users WHERE id = $1`;
+const BY_IDS = `SELECT ${USER_COLUMNS} FROM users WHERE id = ANY ($1::uuid[])`;
 
 const INSERT = `
   WITH made AS (
@@ -60,6 +63,11 @@ export interface UserPage {
 /** All SQL of the users. */
 @Injectable()
 export class UserStore {
+  private readonly byId = batched(
+    (ids) => this.database.query<User & Record<string, unknown>>(BY_IDS, [ids]),
+    ({ id }) => id,
+  );
+
   constructor(private readonly database: Database) {}
 
   async findByKey(usernameKey: string): Promise<User | undefined> {
@@ -67,7 +75,7 @@ export class UserStore {
   }
 
   async findById(id: string): Promise<User | undefined> {
-    return (await this.database.query<User & Record<string, unknown>>(BY_ID, [id]))[0];
+    return UUID.test(id) ? this.byId(id.toLowerCase()) : undefined;
   }
 
   /** Audited in the same statement. */

@@ -30,7 +30,15 @@ async function prepare() {
     await until(() => fetch(`http://127.0.0.1:${PEER_PORT}/open`).then(({ ok }) => ok), 'Express answers');
     return peer;
   };
-  return { database, service, signing, publicPem, users, tokens: mintTokens(signing, users, 3_600), startExpress };
+  return {
+    database,
+    service,
+    signing,
+    publicPem,
+    users,
+    tokens: mintTokens(signing, users, 3_600),
+    startExpress,
+  };
 }
 
 function print(rows) {

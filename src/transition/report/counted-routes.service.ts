@@ -3,6 +3,7 @@ import type { OnApplicationBootstrap } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { DiscoveryService, MetadataScanner, Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
+import type { AuthenticatedRequest } from '../../auth/authenticated-request.js';
 import { bearerIn } from '../../auth/bearer.js';
 import { IS_PUBLIC } from '../../auth/public.decorator.js';
 import { SessionCookie } from '../sessions/session-cookie.service.js';
@@ -55,6 +56,9 @@ export class CountedRoutes implements OnApplicationBootstrap {
     const counting = this.countingOf(request);
     if (counting === 'not at all') return undefined;
     if (counting !== 'by credential') return counting;
+    // Whoever came in did so by what the guard went by.
+    const { user } = request as AuthenticatedRequest;
+    if (user !== undefined) return user.via;
     if (bearerIn(request.headers.authorization) !== undefined) return 'bearer';
     return this.cookie.isIn(request) ? 'session' : undefined;
   }

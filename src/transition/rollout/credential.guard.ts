@@ -22,8 +22,8 @@ export class CredentialGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const bySession =
-      bearerIn(request.headers.authorization) === undefined &&
       this.cookie.isIn(request) &&
+      bearerIn(request.headers.authorization) === undefined &&
       !isTokenOnly(context);
     return bySession ? this.sessions.canActivate(context) : this.tokens.canActivate(context);
   }

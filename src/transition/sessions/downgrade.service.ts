@@ -100,7 +100,7 @@ export class Downgrade {
     if (generation > login.generation) return refused('refresh_token_invalid');
     if (isStolen(replacement, generation, this.config)) return this.stolen(endings, login, origin);
     const { sid } = replacement;
-    const live = await this.sessions.live(sid, sql);
+    const live = await this.sessions.liveIn(sql, sid);
     if (live === undefined) return refused('refresh_token_revoked');
     const cookie = (await this.sessions.cookieOf(sid, sql)) ?? {};
     const maxAge = Math.ceil((live.expiresAt - live.now) / 1000);

@@ -37,7 +37,7 @@ export class Exchange {
     return this.database.transaction(async (sql) => {
       // Whoever ends a session of the user waits for this, or was before it and is seen by the next statement.
       const user = await this.fates.lockUser(sql, userId);
-      const live = await this.sessions.live(sid, sql);
+      const live = await this.sessions.liveIn(sql, sid);
       if (user === undefined || live?.userId !== userId) throw refuseSession('session_invalid');
       if (live.familyId !== null) return this.again(sql, live.familyId);
       const life = live.endsAt === null ? Infinity : (live.endsAt - live.now) / 1000;

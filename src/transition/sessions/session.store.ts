@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Origin } from '../../audit/audit-context.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
+import { batched } from '../../database/batched.js';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import type { Role } from '../../users/user.entity.js';
@@ -43,7 +44,7 @@ const findBy = (path: string) => `
   CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name) named
   JOIN users u ON u.id = ${userNamed('named.name')} AND u.disabled_at IS NULL
   LEFT JOIN session_fates f ON f.sid = s.sid
-  WHERE s.sid = $1 AND s.expire > clock_timestamp() AND f.ended_at IS NULL
+  WHERE s.sid = ANY ($1::text[]) AND s.expire > clock_timestamp() AND f.ended_at IS NULL
     AND (f.ends_at IS NULL OR f.ends_at > clock_timestamp())`;
 
 const TOUCH = `
@@ -75,6 +76,10 @@ const REMOVE_EXPIRED = `
 @Injectable()
 export class SessionStore {
   private readonly find: string;
+  private readonly liveOf = batched(
+    (sids) => this.read(this.database, sids),
+    ({ sid }) => sid,
+  );
 
   constructor(
     private readonly database: Database,
@@ -84,8 +89,13 @@ export class SessionStore {
   }
 
   /** Undefined if there is none of that id, or it has expired or ended, or its user is unknown or disabled. */
-  async live(sid: string, sql: Sql = this.database): Promise<LiveSession | undefined> {
-    return (await sql.query<LiveSession & Record<string, unknown>>(this.find, [sid]))[0];
+  live(sid: string): Promise<LiveSession | undefined> {
+    return this.liveOf(sid);
+  }
+
+  /** The same within a transaction. */
+  async liveIn(sql: Sql, sid: string): Promise<LiveSession | undefined> {
+    return (await this.read(sql, [sid]))[0];
   }
 
   /** Lets it expire at `expiresAt` if that is later than `unless`, else changes nothing. Its cookie, if it was changed. */
@@ -124,6 +134,10 @@ export class SessionStore {
   /** Removes at most `batch` sessions that expired a minute ago or longer; says how many. */
   async removeExpired(batch: number): Promise<number> {
     return (await this.database.query(REMOVE_EXPIRED, [batch])).length;
+  }
+
+  private read(sql: Sql, sids: readonly string[]): Promise<LiveSession[]> {
+    return sql.query<LiveSession & Record<string, unknown>>(this.find, [sids]);
   }
 }
 
