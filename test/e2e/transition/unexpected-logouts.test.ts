@@ -140,7 +140,9 @@ describe('an unexpected logout', () => {
 
   it('by the flag without a drain is not_enabled', async () => {
     const { refresh_token } = await login(node, user);
-    vi.spyOn(node.app.get(Rollout), 'mayContinue').mockResolvedValueOnce(false);
+    const rollout = node.app.get(Rollout);
+    vi.spyOn(rollout, 'asksToContinue').mockReturnValueOnce(true);
+    vi.spyOn(rollout, 'mayContinue').mockResolvedValueOnce(false);
     expect(codeOf(await tryRefresh(node, refresh_token))).toBe('jwt_not_enabled');
     expect(await cutOffs(node)).toEqual({ 'bearer not_enabled': 1 });
   });
