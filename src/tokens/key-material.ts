@@ -28,8 +28,8 @@ export function encryptKey(key: KeyObject, secret: string): StoredKey {
 export function decryptKey(pem: string, secret: string): KeyObject | undefined {
   try {
     const key = createPrivateKey({ key: pem, passphrase: secret });
-    const strong = key.asymmetricKeyType === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) >= 2048;
-    return strong ? key : undefined;
+    if (key.asymmetricKeyType !== 'rsa') return undefined;
+    return key.asymmetricKeyDetails!.modulusLength! >= 2048 ? key : undefined;
   } catch {
     return undefined;
   }

@@ -67,6 +67,8 @@ describe('a session cookie that is bad', () => {
     ] as const) {
       expect(statusOf(await bySession(node, made(good), { method, url }))).toBe('401 session_invalid');
     }
+    const asked = await bySession(node, made(good), { url: '/auth/migration' });
+    expect([asked.statusCode, Object.keys(asked.json<object>())]).toEqual([200, ['phase', 'banner']]);
     // It harms nobody: neither a login with it nor the session that it resembles.
     expect((await trySessionLogin(node, user, { cookie: made(cookieFor('nobody')) })).statusCode).toBe(200);
     expect(await verifySession(node, good)).toBe('204');

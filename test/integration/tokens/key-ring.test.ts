@@ -147,6 +147,21 @@ describe('the start of a key ring', () => {
     await expect(aNode().ring.start()).rejects.toThrow(/JWT_SECRET/);
   });
 
+  it('takes over nothing by a change of the secret while the old one does not open a key', async () => {
+    await started();
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const foreign = encryptKey(privateKey, 'a third secret, as long as the others are');
+    const { kid, publicJwk, privatePem } = foreign;
+    await db.database.query(
+      `INSERT INTO signing_keys (kid, public_jwk, private_pem, promote_at) VALUES ($1, $2, $3, now() + interval '1 hour')`,
+      [kid, JSON.stringify(publicJwk), privatePem],
+    );
+    const before = await rows();
+    const changed = aNode({ jwtSecret: OTHER, jwtSecretPrevious: SECRET });
+    await expect(changed.ring.start()).rejects.toThrow(/JWT_SECRET_PREVIOUS does not open the key/);
+    expect(await rows()).toEqual(before);
+  });
+
   it('imports plain and encrypted keys, of which the newest signs and the others still verify', async () => {
     const [older, newer] = [1, 2].map(() => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey);
     await put('z-older.pem', older!.export({ type: 'pkcs1', format: 'pem' }).toString(), 1_700_000_000);
@@ -235,6 +250,25 @@ describe('a change of the key ring', () => {
     expect(await node.keys.distrust(kid, NO_ORIGIN)).toBe('distrusted');
     expect(await causes()).toEqual(events);
     expect(await node.keys.distrust('unknown', NO_ORIGIN)).toBe('unknown');
+    expect(await rows()).toHaveLength(2);
+  });
+
+  it('goes on signing with the current key when the next one is distrusted', async () => {
+    const node = await started();
+    const kid = await signer(node);
+    const next = (await node.keys.rotate(NO_ORIGIN)).find(({ state }) => state === 'next')!;
+    expect(await node.keys.distrust(next.kid, NO_ORIGIN)).toBe('distrusted');
+    expect(await signer(node)).toBe(kid);
+    expect(node.ring.jwks(node.feed.now()).body).not.toContain(next.kid);
+    expect(await rows()).toHaveLength(2);
+  });
+
+  it('distrusts once, and makes one successor, whoever asks at once', async () => {
+    const nodes = [await started(), await started({ keysDir: join(folder, 'second') })];
+    const kid = await signer(nodes[0]!);
+    const outcomes = await Promise.all(nodes.map(({ keys }) => keys.distrust(kid, NO_ORIGIN)));
+    expect(outcomes).toEqual(['distrusted', 'distrusted']);
+    expect((await causes()).filter((cause) => cause === 'distrusted')).toHaveLength(1);
     expect(await rows()).toHaveLength(2);
   });
 

@@ -71,7 +71,7 @@ describe('RefreshService', () => {
 });
 
 describe('CredentialCheck', () => {
-  function check(users: object) {
+  function check(users: object, tokens: object = {}) {
     const limiter = { enforce: vi.fn(), refund: vi.fn() };
     const refusals = { count: vi.fn() };
     const hasher = { padFailure: vi.fn() };
@@ -80,7 +80,7 @@ describe('CredentialCheck', () => {
       part({ lookUp: () => Promise.resolve(undefined), ...users }),
       part(hasher),
       part(limiter),
-      part({}),
+      part(tokens),
       part(refusals),
       part(clock),
     );
@@ -111,6 +111,28 @@ describe('CredentialCheck', () => {
     const nobody = { username: 'a b', password: 'x' };
     await expect(credentials.check(nobody, undefined, NO_ORIGIN)).rejects.toMatchObject({ status: 401 });
     expect(limiter.enforce).toHaveBeenCalledWith('account', 'a b');
+  });
+
+  it.each([
+    ['that the account is logged in on counts apart', { userId: user.id, sid: 's' }, 'ada s'],
+    ['of somebody else counts like none', { userId: 'another', sid: 's' }, 'ada'],
+    ['whose user is gone counts like none', { userId: 'gone', sid: 's' }, 'ada'],
+    ['that nobody knows counts like none', undefined, 'ada'],
+  ])('a guess from a device %s', async (_, login, subject) => {
+    const owners: Record<string, object> = {
+      [user.id]: { usernameKey: 'ada' },
+      another: { usernameKey: 'eve' },
+    };
+    const { credentials, limiter } = check(
+      {
+        checkPassword: () => Promise.resolve({ outcome: 'ok', user }),
+        find: (id: string) => Promise.resolve(owners[id]),
+      },
+      { recognise: () => Promise.resolve(login) },
+    );
+    expect(await credentials.check(given, 'tandem_rt_x', NO_ORIGIN)).toBe(user);
+    expect(limiter.enforce.mock.calls).toEqual([['account', subject]]);
+    expect(limiter.refund.mock.calls).toEqual([['account', subject]]);
   });
 
   it('looks again without another reservation', async () => {
@@ -197,6 +219,23 @@ describe('JwtAuthGuard', () => {
     expect(feed.fresh).toHaveBeenCalledTimes(1);
     revoked = false;
     expect(guard.canActivate(context)).toBe(true);
+  });
+
+  it('calls no token after Bearer a malformed one, and asks nobody about it', async () => {
+    const guard = new JwtAuthGuard(
+      part({}),
+      part({}),
+      part({ onChange: () => undefined }),
+      part({}),
+      part({ clockTolerance: 5 }),
+    );
+    const request = { headers: { authorization: 'Bearer ' } };
+    const context = part<ExecutionContext>({
+      getHandler: () => () => undefined,
+      getClass: () => class {},
+      switchToHttp: () => ({ getRequest: () => request }),
+    });
+    await expect(guard.canActivate(context)).rejects.toMatchObject({ code: 'token_malformed' });
   });
 
   it('passes on what went wrong, and calls what it does not know an invalid token', () => {

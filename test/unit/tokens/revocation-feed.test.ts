@@ -230,6 +230,12 @@ describe('RevocationFeed', () => {
     expect(reload).toHaveBeenCalledTimes(2);
   });
 
+  it('does not start on a node that is stopping already', async () => {
+    feed.onApplicationShutdown();
+    await expect(feed.start()).rejects.toThrow('stopping');
+    expect(read).not.toHaveBeenCalled();
+  });
+
   it('accepts nothing on old knowledge once it is stopped', async () => {
     await feed.start();
     feed.onApplicationShutdown();
