@@ -26,6 +26,9 @@ export class LoginDto extends TokenDeliveryDto {
   password!: string;
 }
 
+/** Any text that could be a token of ours; of others too, but all of them keep the rules below. */
+const PLAIN_TOKEN = /^[A-Za-z0-9_-]{1,512}$/;
+
 export class RefreshDto {
   @ApiPropertyOptional({
     description: 'Without it the cookie `refresh_token` counts',
@@ -36,6 +39,17 @@ export class RefreshDto {
   @MinLength(1)
   @IsString()
   refresh_token?: string;
+
+  static usual(body: object): RefreshDto | undefined {
+    const dto = new RefreshDto();
+    const keys = Object.keys(body);
+    if (keys.length === 0) return dto;
+    const { refresh_token: token } = body as RefreshDto;
+    if (keys.length > 1 || keys[0] !== 'refresh_token' || typeof token !== 'string') return undefined;
+    if (!PLAIN_TOKEN.test(token)) return undefined;
+    dto.refresh_token = token;
+    return dto;
+  }
 }
 
 export class PasswordDto {

@@ -6,7 +6,11 @@ const OPTIONS = { httpOnly: true, secure: true, sameSite: 'strict', path: '/auth
 
 /** `maxAge` in seconds: no longer than the login can last without being used. */
 export function setRefreshCookie(reply: FastifyReply, token: string, maxAge: number): void {
-  reply.setCookie(NAME, token, { ...OPTIONS, maxAge });
+  // As `OPTIONS` say it. The plugin would look through them again for each token, of which no character needs escaping.
+  reply.header(
+    'Set-Cookie',
+    `${NAME}=${token}; Max-Age=${maxAge}; Path=/auth; HttpOnly; Secure; SameSite=Strict`,
+  );
 }
 
 export function clearRefreshCookie(reply: FastifyReply): void {

@@ -44,7 +44,6 @@ export class RefreshService {
    * address is not locked out by its size.
    */
   async refresh(token: string | undefined, request: FastifyRequest): Promise<TokenOfLogin> {
-    const address = clientSubject(request);
     const origin = originOf(request);
     const rotation: Rotation =
       token === undefined
@@ -59,7 +58,7 @@ export class RefreshService {
     const code = rotation.outcome === 'rejected' ? rotation.reason : 'refresh_token_reused';
     if (code !== 'refresh_token_reused') this.refusals.count(code, origin.ip);
     // A refusal over the limit is told as such; what it revoked, it revoked.
-    await this.limiter.enforce('refresh', address);
+    await this.limiter.enforce('refresh', clientSubject(request));
     throw refuseToken(code);
   }
 

@@ -55,7 +55,14 @@ export class Database implements Sql {
   }
 
   async query<Row extends QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
-    return this.withClient((client) => run<Row>(client, text, values));
+    const client = await this.connect();
+    try {
+      const rows = await run<Row>(client, text, values);
+      client.release();
+      return rows;
+    } catch (error) {
+      throw released(client, error, isBroken(error));
+    }
   }
 
   /** For a rare statement whose best plan depends on its values: it is planned anew for them each time. */
@@ -120,25 +127,31 @@ export class Database implements Sql {
     work: (client: PoolClient) => Promise<T>,
     spoils: (error: unknown) => boolean = isBroken,
   ): Promise<T> {
-    if (this.pool.waitingCount >= MAX_WAITING)
-      throw new DatabaseUnavailable(new Error('too many callers waiting'));
-    let client: PoolClient;
-    try {
-      client = await this.pool.connect();
-    } catch (error) {
-      throw new DatabaseUnavailable(error);
-    }
+    const client = await this.connect();
     try {
       const result = await work(client);
       client.release();
       return result;
     } catch (error) {
-      client.release(spoils(error));
-      throw isBroken(error) && !(error instanceof DatabaseUnavailable)
-        ? new DatabaseUnavailable(error)
-        : error;
+      throw released(client, error, spoils(error));
     }
   }
+
+  private async connect(): Promise<PoolClient> {
+    if (this.pool.waitingCount >= MAX_WAITING)
+      throw new DatabaseUnavailable(new Error('too many callers waiting'));
+    try {
+      return await this.pool.connect();
+    } catch (error) {
+      throw new DatabaseUnavailable(error);
+    }
+  }
+}
+
+/** Gives a connection back after an error, or closes it; what is to be thrown. */
+function released(client: PoolClient, error: unknown, spoilt: boolean): unknown {
+  client.release(spoilt);
+  return isBroken(error) && !(error instanceof DatabaseUnavailable) ? new DatabaseUnavailable(error) : error;
 }
 
 function ignore(): void {}

@@ -22,7 +22,7 @@ export class AccessTokens {
   ) {}
 
   /** Signed off the event loop with the current key. */
-  async mint(login: LiveLogin): Promise<string> {
+  mint(login: LiveLogin): Promise<string> {
     const iat = Math.floor(login.now / 1000);
     const claims: AccessClaims = {
       iss: this.issuer,
