@@ -221,21 +221,43 @@ describe('JwtAuthGuard', () => {
     expect(guard.canActivate(context)).toBe(true);
   });
 
-  it('calls no token after Bearer a malformed one, and asks nobody about it', async () => {
-    const guard = new JwtAuthGuard(
-      part({}),
-      part({}),
-      part({ onChange: () => undefined }),
-      part({}),
-      part({ clockTolerance: 5 }),
-    );
-    const request = { headers: { authorization: 'Bearer ' } };
-    const context = part<ExecutionContext>({
+  const contextOf = (authorization: string) =>
+    part<ExecutionContext>({
       getHandler: () => () => undefined,
       getClass: () => class {},
-      switchToHttp: () => ({ getRequest: () => request }),
+      switchToHttp: () => ({ getRequest: () => ({ headers: { authorization } }) }),
     });
-    await expect(guard.canActivate(context)).rejects.toMatchObject({ code: 'token_malformed' });
+
+  it('calls no token after Bearer a malformed one, and asks nobody about it', async () => {
+    const keys = { onChange: () => undefined };
+    const guard = new JwtAuthGuard(part({}), part({}), part(keys), part({}), part({ clockTolerance: 5 }));
+    await expect(guard.canActivate(contextOf('Bearer '))).rejects.toMatchObject({ code: 'token_malformed' });
+  });
+
+  it('neither admits nor remembers a token whose key was distrusted while it was being judged', async () => {
+    const trusted = new Set(['k']);
+    const feed = {
+      isFresh: () => false,
+      fresh: () => Promise.resolve(void trusted.clear()),
+      isRevoked: () => false,
+      now: () => 0,
+    };
+    const keys = {
+      onChange: () => undefined,
+      publicKey: (kid: string) => (trusted.has(kid) ? {} : undefined),
+    };
+    const read = vi.fn(() => ({ kid: 'k', claims: { sub: 'u', sid: 's', role: 'user', exp: 60 } }));
+    const note = vi.fn();
+    const config = part<Config>({ clockTolerance: 5 });
+    const guard = new JwtAuthGuard(part(feed), part({ note }), part(keys), part({ read }), config);
+    for (let call = 1; call <= 2; call++) {
+      await expect(guard.canActivate(contextOf('Bearer eyK'))).rejects.toMatchObject({
+        code: 'token_invalid',
+      });
+      // Proved anew each time.
+      expect(read).toHaveBeenCalledTimes(call);
+    }
+    expect(note).not.toHaveBeenCalled();
   });
 
   it('passes on what went wrong, and calls what it does not know an invalid token', () => {
