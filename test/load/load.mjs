@@ -17,12 +17,15 @@ const number = (name, fallback) => Number(process.env[name] ?? fallback);
 /** Users at once, and how far the search for the most goes, in steps of as many. */
 const USERS = number('LOAD_USERS', 10_000);
 const MAX_USERS = number('LOAD_MAX_USERS', 50_000);
-/** Measured for so many seconds, after everybody has come. */
+/** Seconds in which everybody comes, in which what that has piled up is worked off, and for which is then measured. */
+const RAMP = number('LOAD_RAMP', 10);
+const SETTLE = number('LOAD_SETTLE', 10);
 const SECONDS = number('LOAD_SECONDS', 20);
 const CONNECTIONS = number('LOAD_CONNECTIONS', 50_000);
 const NODES = number('LOAD_NODES', 3);
-/** Seconds that a token lives: short, so that users refresh within the run. */
-const LIFETIME = number('LOAD_TOKEN_EXPIRY', 40);
+/** Seconds that a token lives: short, so that users refresh within the run. Those of the beginning were not all got at once. */
+const LIFETIME = number('LOAD_TOKEN_EXPIRY', 120);
+const YOUNGEST_LEFT = 20;
 /** Of the users by tokens log in with their password at the beginning; the others bring a token. */
 const LOGINS = number('LOAD_LOGINS', 100);
 
@@ -46,9 +49,11 @@ const portOf = (index) => PORT + 2 + (index % NODES);
 
 /** Some log in, all others bring what they have. */
 async function withTokens(signing, users) {
-  const tokens = mintTokens(signing, users, LIFETIME);
-  const expires = Date.now() + LIFETIME * 1000;
-  const all = users.map(({ refreshToken }, index) => ({ token: tokens[index], refreshToken, expires }));
+  const all = users.map((user) => {
+    const left = Math.ceil(YOUNGEST_LEFT + Math.random() * (LIFETIME - YOUNGEST_LEFT));
+    const [token] = mintTokens(signing, [user], left);
+    return { token, refreshToken: user.refreshToken, expires: Date.now() + left * 1000 };
+  });
   for (let index = 0; index < Math.min(LOGINS, users.length); index++) {
     const response = await fetch(`http://127.0.0.1:${portOf(index)}/auth/login`, {
       method: 'POST',
@@ -62,7 +67,7 @@ async function withTokens(signing, users) {
 }
 
 /** So many users for a while on fresh nodes. */
-async function crowd(database, credentialsOf, { think = THINK, ramp = think[1], logouts = 0.001 } = {}) {
+async function crowd(database, credentialsOf, { think = THINK, ramp = RAMP * 1000, logouts = 0.001 } = {}) {
   const nodes = await startNodes(database);
   const credentials = await credentialsOf();
   const before = nodes.map(({ pid }) => residentMb(pid));
@@ -71,7 +76,7 @@ async function crowd(database, credentialsOf, { think = THINK, ramp = think[1], 
     { path: '/api/users/me', think, ramp, logouts },
   );
   try {
-    await sleep(ramp + 1_000);
+    await sleep(ramp + SETTLE * 1000);
     const coming = await users.window();
     const cpu = nodes.map(({ pid }) => cpuMs(pid));
     await sleep(SECONDS * 1000);
@@ -132,7 +137,8 @@ async function main() {
       withTokens(signing, await makeUsers(database, n, `tokens${n}-`)),
     );
     console.log(`${CONNECTIONS} connections`);
-    const minted = mintTokens(signing, people.slice(0, 10_000), 900);
+    // Few tokens: it is connections that are weighed, not tokens that nodes remember.
+    const minted = mintTokens(signing, people.slice(0, 100), 900);
     const connections = await crowd(
       database,
       () => Array.from({ length: CONNECTIONS }, (_, index) => ({ token: minted[index % minted.length] })),
