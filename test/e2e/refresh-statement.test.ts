@@ -4,7 +4,7 @@ import { createTestApp } from '../helpers/app.js';
 import type { TestApp } from '../helpers/app.js';
 import { aUser, codeOf, login, post, refresh, sidOf, sql, tryRefresh, verify } from '../helpers/client.js';
 
-/** What a refresh may touch; what goes on in the background touches none of it. */
+/** What a refresh may touch. */
 const CONCERNED = /\b(refresh_tokens|rate_limits|session_fates|session|users)\b/;
 
 describe('a refresh, as the database sees it', () => {
@@ -20,19 +20,33 @@ describe('a refresh, as the database sees it', () => {
     await node.close();
   });
 
-  function watch(on: TestApp) {
+  /** What concerns the login or its user: nodes look after all sessions and logins beside it, several times a second. */
+  function watch(on: TestApp, ...ids: readonly string[]) {
     const database = on.app.get(Database);
     const query = vi.spyOn(database, 'query');
-    const transaction = vi.spyOn(database, 'transaction');
+    const concerns = (text: string, values: readonly unknown[] = []) =>
+      CONCERNED.test(text) && ids.some((id) => JSON.stringify(values).includes(id));
+    let transactions = 0;
+    const begin = database.transaction.bind(database);
+    vi.spyOn(database, 'transaction').mockImplementation((work) =>
+      begin((sql) => {
+        const seen = vi.fn((text: string, values?: readonly unknown[]) => {
+          if (concerns(text, values)) transactions += 1;
+          return sql.query(text, values);
+        });
+        return work({ query: seen as typeof sql.query });
+      }),
+    );
     return {
-      statements: () => query.mock.calls.filter(([text]) => CONCERNED.test(text)).length,
-      transactions: () => transaction.mock.calls.length,
+      statements: () => query.mock.calls.filter(([text, values]) => concerns(text, values)).length,
+      transactions: () => transactions,
     };
   }
 
   it('is one statement and no transaction', async () => {
-    let tokens = await login(node, await aUser(node));
-    const seen = watch(node);
+    const user = await aUser(node);
+    let tokens = await login(node, user);
+    const seen = watch(node, sidOf(tokens), user.id);
     for (let round = 1; round <= 3; round++) {
       tokens = await refresh(node, tokens.refresh_token);
       expect([seen.statements(), seen.transactions()]).toEqual([round, 0]);
@@ -41,8 +55,9 @@ describe('a refresh, as the database sees it', () => {
   });
 
   it('is one more on a node that sees the login for the first time, and one again from then on', async () => {
-    let tokens = await login(node, await aUser(node));
-    const seen = watch(other);
+    const user = await aUser(node);
+    let tokens = await login(node, user);
+    const seen = watch(other, sidOf(tokens), user.id);
     tokens = await refresh(other, tokens.refresh_token);
     expect(seen.statements()).toBe(2);
     await refresh(other, tokens.refresh_token);
