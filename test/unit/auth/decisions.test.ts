@@ -238,7 +238,10 @@ describe('JwtAuthGuard', () => {
     const trusted = new Set(['k']);
     const feed = {
       isFresh: () => false,
-      fresh: () => Promise.resolve(void trusted.clear()),
+      fresh: () => {
+        trusted.clear();
+        return Promise.resolve();
+      },
       isRevoked: () => false,
       now: () => 0,
     };
