@@ -22,6 +22,7 @@ import { LoginDto, PasswordDto, RefreshDto, TokensDto } from './auth.dto.js';
 import { AUTH_ERRORS } from './auth.errors.js';
 import { bearerIn } from './bearer.js';
 import { CurrentPrincipal } from './current-principal.decorator.js';
+import { WithHashingRoom } from './hashing-room.guard.js';
 import { LocalAuthGuard } from './local-auth.guard.js';
 import { LoginService } from './login.service.js';
 import { LogoutService } from './logout.service.js';
@@ -51,6 +52,7 @@ export class AuthController {
   @Post('login')
   @Public()
   @HttpCode(200)
+  @WithHashingRoom()
   @RateLimited('login')
   @UseGuards(LocalAuthGuard)
   @ApiOperation({

@@ -68,7 +68,8 @@ export class ProblemFilter implements ExceptionFilter {
     const problem = this.of(error, request);
     const entry = { err: problem.cause, detail: problem.message, request_id: request.id };
     if (problem.status === 500) this.logger.error(entry, 'unexpected error');
-    if (problem.status === 503) this.logger.warn(entry, 'unavailable');
+    // Without a cause there is nothing to say beyond the line of the request: in a storm there are very many.
+    if (problem.status === 503 && problem.cause !== undefined) this.logger.warn(entry, 'unavailable');
     if (reply.sent) return;
     // Part of another answer has gone out: cut off, it cannot be taken for the whole.
     if (reply.raw.headersSent) reply.raw.destroy();

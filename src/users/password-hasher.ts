@@ -64,6 +64,11 @@ export class PasswordHasher {
     this.pool = new WorkQueue(lanesOf(config?.workers ?? 1), MAX_WAITING);
   }
 
+  /** Throws the 503 if no check could begin or wait now. */
+  refuseIfFull(): void {
+    this.pool.refuseIfFull();
+  }
+
   hash(password: string): Promise<string> {
     return this.pool.run(() => this.current.hash(password));
   }

@@ -1,4 +1,4 @@
-import { unavailable } from '../common/common.errors.js';
+import { refuse } from '../common/common.errors.js';
 
 interface Waiting {
   readonly weight: number;
@@ -36,11 +36,15 @@ export class WorkQueue {
     }
   }
 
-  private async wait(weight: number): Promise<void> {
+  /** Throws the 503 that {@link run} would throw now, for who has something to do before: work that cannot be done is not prepared. */
+  refuseIfFull(weight = 1): void {
     // Whatever it weighs, one may wait.
-    if (this.queue.length > 0 && this.weight + weight > this.waiting) {
-      throw unavailable(new Error('too much work waiting'), 2);
-    }
+    if (this.queue.length > 0 && this.weight + weight > this.waiting)
+      throw refuse('service_unavailable', { headers: { 'Retry-After': '2' } });
+  }
+
+  private async wait(weight: number): Promise<void> {
+    this.refuseIfFull(weight);
     this.weight += weight;
     await new Promise<void>((begin) => this.queue.push({ weight, begin }));
   }

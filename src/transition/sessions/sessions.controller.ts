@@ -2,6 +2,7 @@ import { Body, Controller, HttpCode, Inject, Post, Req, Res, UseGuards } from '@
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AUTH_ERRORS } from '../../auth/auth.errors.js';
+import { WithHashingRoom } from '../../auth/hashing-room.guard.js';
 import { originOf } from '../../auth/origin.js';
 import { refuseOtherSites } from '../../auth/other-site.js';
 import { Public } from '../../auth/public.decorator.js';
@@ -36,6 +37,7 @@ export class SessionsController {
   @Post('login')
   @Public()
   @HttpCode(200)
+  @WithHashingRoom()
   @RateLimited('session_login')
   @UseGuards(SessionLoginGuard)
   @ApiOperation({

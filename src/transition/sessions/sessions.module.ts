@@ -6,6 +6,7 @@ import { extendOpenApi } from '../../common/openapi-extension.js';
 import { LimitsModule } from '../../limits/limits.module.js';
 import { LOGIN_ENDING } from '../../tokens/login-ending.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
+import { UsersModule } from '../../users/users.module.js';
 import { Conversions } from './conversions.service.js';
 import { Downgrade } from './downgrade.service.js';
 import { ExchangeController } from './exchange.controller.js';
@@ -40,7 +41,7 @@ export class SessionFatesModule {}
 
 /** Sessions as ways in, beside tokens. */
 @Module({
-  imports: [AuditModule, AuthModule, LimitsModule, SessionFatesModule, TokensModule],
+  imports: [AuditModule, AuthModule, LimitsModule, SessionFatesModule, TokensModule, UsersModule],
   controllers: [SessionsController, ExchangeController],
   providers: [
     Downgrade,

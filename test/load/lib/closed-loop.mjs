@@ -5,14 +5,16 @@ import { connect } from 'node:net';
  *
  * Ends after `seconds`, or as soon as `next` has nothing more to send.
  *
+ * `ramp`: milliseconds in which the connections begin, evenly. `answered` may return for how many milliseconds its connection is to wait before the next request.
+ *
  * `awake`: never sleeps. A server whose answer has to wake this process pays for that in its own system call, and the slower it is
  * the more often: a fast one and a slow one are compared fairly only without it. Not where a database shares this core.
  *
- * @param {{ port: number, connections: number, seconds: number, awake?: boolean,
- *   next: (connection: number) => string | Buffer | undefined, answered?: (connection: number, answer: string) => void }} load
+ * @param {{ port: number, connections: number, seconds: number, ramp?: number, awake?: boolean,
+ *   next: (connection: number) => string | Buffer | undefined, answered?: (connection: number, answer: string) => number | void }} load
  * @returns {Promise<{ perSecond: number, statuses: Record<string, number> }>}
  */
-export async function closedLoop({ port, connections, seconds, awake = false, next, answered }) {
+export async function closedLoop({ port, connections, seconds, ramp = 0, awake = false, next, answered }) {
   const statuses = {};
   let count = 0;
   let spinning = awake;
@@ -32,7 +34,7 @@ export async function closedLoop({ port, connections, seconds, awake = false, ne
         if (request === undefined) socket.end();
         else socket.write(request);
       };
-      socket.on('connect', go);
+      socket.on('connect', () => setTimeout(go, (ramp * index) / connections));
       socket.on('error', reject);
       socket.on('close', resolve);
       socket.on('data', (chunk) => {
@@ -44,8 +46,9 @@ export async function closedLoop({ port, connections, seconds, awake = false, ne
         const status = answer.slice(9, 12);
         statuses[status] = (statuses[status] ?? 0) + 1;
         count += 1;
-        answered?.(index, answer);
-        go();
+        const pause = answered?.(index, answer) ?? 0;
+        if (pause > 0) setTimeout(go, pause);
+        else go();
       });
       return promise;
     }),

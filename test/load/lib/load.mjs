@@ -27,7 +27,9 @@ export function refreshing(tokens, options = {}) {
     load({
       connections: current.length,
       next: (index) => post('/auth/refresh', { refresh_token: current[index] }),
-      answered: (index, answer) => (current[index] = /"refresh_token":"([^"]+)"/.exec(answer)[1]),
+      answered: (index, answer) => {
+        current[index] = /"refresh_token":"([^"]+)"/.exec(answer)[1];
+      },
       ...options,
     });
 }

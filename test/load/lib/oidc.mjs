@@ -21,7 +21,9 @@ export async function startOidcProvider({ database, signing }) {
     load({
       port: PEER_PORT,
       next: (index) => form(`grant_type=refresh_token&client_id=bench&refresh_token=${current[index]}`),
-      answered: (index, answer) => (current[index] = /"refresh_token":"([^"]+)"/.exec(answer)[1]),
+      answered: (index, answer) => {
+        current[index] = /"refresh_token":"([^"]+)"/.exec(answer)[1];
+      },
     });
   await refresh();
   return { process, refresh };

@@ -56,7 +56,9 @@ export async function run(context) {
     load({
       port: PEER_PORT,
       next: (index) => post('/refresh', { id: index, generation: generations[index] }),
-      answered: (index, answer) => (generations[index] = Number(/"generation":(\d+)/.exec(answer)[1])),
+      answered: (index, answer) => {
+        generations[index] = Number(/"generation":(\d+)/.exec(answer)[1]);
+      },
     });
   const tokens = (await makeUsers(database, CONNECTIONS, 'refresh')).map((user) => user.refreshToken);
   const refresh = refreshing(tokens);
