@@ -1,14 +1,15 @@
-import { hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
-import { BODY_BYTES, MAC_BYTES, familyMac } from './family-mac.js';
 
 /** The fixed prefix by which secret scanners know a refresh token. */
 export const REFRESH_TOKEN_PREFIX = 'tandem_rt_';
 
 const SID_BYTES = 16;
-const GENERATION_BYTES = BODY_BYTES - SID_BYTES;
+const GENERATION_BYTES = 6;
+const BODY_BYTES = SID_BYTES + GENERATION_BYTES;
+const MAC_BYTES = 32;
 /** 54 bytes are 72 characters of base64url with no bits to spare: every token has one spelling. */
 const FORM = new RegExp(`^${REFRESH_TOKEN_PREFIX}[A-Za-z0-9_-]{72}$`);
 
@@ -48,7 +49,7 @@ export class RefreshTokenCodec {
     const key = this.keys.get(keyName);
     if (key === undefined) return undefined;
     const body = bodyOf(family.sid, generation);
-    const mac = familyMac(key, family.secret, body);
+    const mac = macOf(key, family.secret, body);
     return REFRESH_TOKEN_PREFIX + Buffer.concat([body, mac]).toString('base64url');
   }
 
@@ -68,7 +69,7 @@ export class RefreshTokenCodec {
     const body = bodyOf(presented.sid, presented.generation);
     let genuine = false;
     for (const key of this.keys.values()) {
-      if (timingSafeEqual(familyMac(key, secret, body), presented.mac)) genuine = true;
+      if (timingSafeEqual(macOf(key, secret, body), presented.mac)) genuine = true;
     }
     return genuine;
   }
@@ -81,8 +82,14 @@ function derive(secret: string): { readonly name: string; readonly key: Buffer }
 }
 
 function bodyOf(sid: string, generation: number): Buffer {
-  const body = Buffer.allocUnsafe(BODY_BYTES);
+  const body = Buffer.alloc(BODY_BYTES);
   body.write(sid.replaceAll('-', ''), 'hex');
   body.writeUIntBE(generation, SID_BYTES, GENERATION_BYTES);
   return body;
+}
+
+function macOf(key: Buffer, secret: Buffer, body: Buffer): Buffer {
+  return createHmac('sha256', Buffer.concat([key, secret]))
+    .update(body)
+    .digest();
 }

@@ -1,7 +1,7 @@
 // `npm run test:load`: many users at once, by sessions and then by tokens, and tens of thousands of connections. Loopback only.
-import { writeFileSync } from 'node:fs';
 import { errorsOf, startUsers } from './lib/generators.mjs';
 import { cpuMs, endAll, pinTree, residentMb } from './lib/processes.mjs';
+import { keepTable } from './lib/report.mjs';
 import {
   makeSessions,
   makeUsers,
@@ -145,14 +145,14 @@ async function main() {
       { think: [20_000, 40_000], ramp: Math.max(1_000, CONNECTIONS / 2), logouts: 0 },
     );
     console.log(line(`${connections.connected} connections`, connections));
-    show({ sessions, tokens, connections });
+    await show({ sessions, tokens, connections });
   } finally {
     await endAll();
     await database.end();
   }
 }
 
-function show({ sessions, tokens, connections }) {
+async function show({ sessions, tokens, connections }) {
   const change = (name) =>
     sessions[name] === 0 ? '' : `${(100 * (tokens[name] / sessions[name] - 1)).toFixed(0)} %`;
   const row = (what, name, goal) => ({
@@ -172,12 +172,17 @@ function show({ sessions, tokens, connections }) {
   ];
   console.table(rows);
   const each = connections.connectionKb;
-  const verdict = each < GOALS.connectionKb && connections.errors === 0 ? 'reached' : 'missed';
-  console.log(
-    `${connections.connected} keep-alive connections: ${each.toFixed(1)} kB each, ${connections.errors} errors (< ${GOALS.connectionKb} kB, none: ${verdict})`,
-  );
-  if (process.env.LOAD_OUT !== undefined)
-    writeFileSync(process.env.LOAD_OUT, `${JSON.stringify({ sessions, tokens, connections }, null, 2)}\n`);
+  const reached = each < GOALS.connectionKb && connections.errors === 0;
+  const idle =
+    `${connections.connected} keep-alive connections over ${NODES} nodes: ${each.toFixed(1)} kB each beyond the nodes' own, ` +
+    `${connections.errors} errors (< ${GOALS.connectionKb} kB, none: ${reached ? 'reached' : 'missed'}).`;
+  console.log(idle);
+  if (process.env.LOAD_OUT === undefined) return;
+  const text =
+    `\`npm run test:load\`: ${NODES} nodes on one core, database and load on the other. Users think for 1 to 5 s between calls to ` +
+    `\`/api/users/me\`; by tokens they refresh those of ${LIFETIME} s in time, and some log out. Times count from when a call was due. ` +
+    `At most ${MAX_USERS} users were tried; a crowd counts as served without any error and with a p99 below ${TOO_SLOW} ms. ${idle}`;
+  await keepTable(process.env.LOAD_OUT, 'load', { title: 'Many users at once', text, rows });
 }
 
 await main();

@@ -1,11 +1,14 @@
 // The report: JSON for machines, Markdown with a plot for each group for people.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import * as echarts from 'echarts';
 import { format, resolveConfig } from 'prettier';
 import { ROUNDS, SECONDS } from './settings.mjs';
+
+/** What `test:load` and `test:storms` keep. */
+const OTHERS = ['load', 'storms'];
 
 const WIDTH = 900;
 const ROW_HEIGHT = 44;
@@ -22,17 +25,32 @@ export async function writeReport(folder, rows) {
     rounds: ROUNDS,
     seconds: SECONDS,
   };
-  writeFileSync(
-    join(folder, 'performance', 'results.json'),
-    `${JSON.stringify({ machine, rows }, null, 2)}\n`,
-  );
+  await write(join(folder, 'performance', 'results.json'), JSON.stringify({ machine, rows }));
   const parts = [heading(machine)];
   for (const [group, members] of Map.groupBy(rows, ({ group: name }) => name)) {
     const name = `${group.toLowerCase().replaceAll(/[^a-z]+/g, '-')}.svg`;
     writeFileSync(join(folder, 'performance', name), plot(members));
     parts.push(`## ${group}\n\n![${group}](performance/${name})\n\n${table(members)}`);
   }
+  for (const name of OTHERS) {
+    const file = join(folder, 'performance', `${name}.json`);
+    if (existsSync(file)) parts.push(section(JSON.parse(readFileSync(file, 'utf8'))));
+  }
   await write(join(folder, 'performance.md'), parts.join('\n\n'));
+}
+
+/** What another run has measured, for the next report: a title, a text, and rows that all have the same columns. */
+export async function keepTable(folder, name, { title, text, rows }) {
+  mkdirSync(join(folder, 'performance'), { recursive: true });
+  const kept = { title, text, date: new Date().toISOString().slice(0, 10), commit: commit(), rows };
+  await write(join(folder, 'performance', `${name}.json`), JSON.stringify(kept));
+}
+
+function section({ title, text, date, commit: id, rows }) {
+  const columns = Object.keys(rows[0]);
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  const lines = [columns, columns.map(() => '---'), ...rows.map((row) => columns.map((name) => row[name]))];
+  return `## ${title}\n\n${text} Measured on ${date} at ${id}.\n\n${lines.map(line).join('\n')}`;
 }
 
 /** As the format check wants it. */
