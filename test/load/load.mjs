@@ -98,17 +98,26 @@ async function crowd(database, credentialsOf, { think = THINK, ramp = RAMP * 100
   }
 }
 
-/** More and more users until some get an error or wait for too long; what the first and the last good crowd showed. */
+/**
+ * More and more users until some get an error or wait for too long, and fewer if the first were too many; what the first crowd showed, and
+ * the largest that was served.
+ */
 async function search(database, credentialsOf) {
-  let first;
-  let most = 0;
-  for (let count = USERS; count <= MAX_USERS; count += USERS) {
+  const isServed = async (count) => {
     const result = await crowd(database, () => credentialsOf(count));
     first ??= result;
     console.log(line(`${count} users`, result));
-    if (result.errors > 0 || result.p99 > TOO_SLOW) break;
+    return result.errors === 0 && result.p99 <= TOO_SLOW;
+  };
+  let first;
+  let most = 0;
+  let count = USERS;
+  while (count <= MAX_USERS && (await isServed(count))) {
     most = count;
+    count += USERS;
   }
+  for (count = USERS / 2; most === 0 && count >= USERS / 8; count /= 2)
+    if (await isServed(count)) most = count;
   return { ...first, most };
 }
 
