@@ -64,8 +64,8 @@ export interface UserPage {
 @Injectable()
 export class UserStore {
   private readonly byId = batched(
-    (ids) => this.database.query<User & Record<string, unknown>>(BY_IDS, [ids]),
-    ({ id }) => id,
+    (ids: readonly string[]) => this.database.query<User & Record<string, unknown>>(BY_IDS, [ids]),
+    { request: (id) => id, row: ({ id }) => id },
   );
 
   constructor(private readonly database: Database) {}

@@ -33,6 +33,13 @@ export interface NewSession {
   readonly expiresAt: number;
 }
 
+/** That a session is to expire at `expiresAt` if it would before `unless`. In milliseconds. */
+interface Extension {
+  readonly sid: string;
+  readonly expiresAt: number;
+  readonly unless: number;
+}
+
 /** `expire` has no time zone: PostgreSQL takes it to be in the connection's, as it does for connect-pg-simple. */
 const milliseconds = (time: string) => `(extract(epoch FROM ${time}) * 1000)::float8`;
 
@@ -47,9 +54,15 @@ const findBy = (path: string) => `
   WHERE s.sid = ANY ($1::text[]) AND s.expire > clock_timestamp() AND f.ended_at IS NULL
     AND (f.ends_at IS NULL OR f.ends_at > clock_timestamp())`;
 
+/** One that somebody holds is left to its next request: neither do the others wait for it, nor does a circle of waits arise. */
 const TOUCH = `
-  UPDATE session SET expire = to_timestamp($2::float8 / 1000) WHERE sid = $1 AND expire < to_timestamp($3::float8 / 1000)
-  RETURNING sess::text AS sess`;
+  WITH due AS (
+    SELECT s.sid, wanted.expires
+    FROM unnest($1::text[], $2::float8[], $3::float8[]) AS wanted (sid, expires, unless) JOIN session s USING (sid)
+    WHERE s.expire < to_timestamp(wanted.unless / 1000) FOR UPDATE OF s SKIP LOCKED
+  )
+  UPDATE session s SET expire = to_timestamp(due.expires / 1000) FROM due WHERE s.sid = due.sid
+  RETURNING s.sid, s.sess::text AS sess`;
 
 const READ = `SELECT sess::text AS sess FROM session WHERE sid = $1`;
 
@@ -76,10 +89,14 @@ const REMOVE_EXPIRED = `
 @Injectable()
 export class SessionStore {
   private readonly find: string;
-  private readonly liveOf = batched(
-    (sids) => this.read(this.database, sids),
-    ({ sid }) => sid,
-  );
+  private readonly liveOf = batched((sids: readonly string[]) => this.read(this.database, sids), {
+    request: (sid) => sid,
+    row: ({ sid }) => sid,
+  });
+  private readonly touched = batched((extensions: readonly Extension[]) => this.touchAll(extensions), {
+    request: ({ sid }) => sid,
+    row: ({ sid }) => sid,
+  });
 
   constructor(
     private readonly database: Database,
@@ -98,9 +115,12 @@ export class SessionStore {
     return (await this.read(sql, [sid]))[0];
   }
 
-  /** Lets it expire at `expiresAt` if that is later than `unless`, else changes nothing. Its cookie, if it was changed. */
+  /**
+   * Lets it expire at `expiresAt` if it would before `unless`, else changes nothing; nor does it while somebody holds the session.
+   * Its cookie, if it was changed.
+   */
   async touch(sid: string, expiresAt: number, unless: number): Promise<StoredCookie | undefined> {
-    const [row] = await this.database.query<{ sess: string }>(TOUCH, [sid, expiresAt, unless]);
+    const row = await this.touched({ sid, expiresAt, unless });
     return row && cookieIn(row.sess);
   }
 
@@ -134,6 +154,15 @@ export class SessionStore {
   /** Removes at most `batch` sessions that expired a minute ago or longer; says how many. */
   async removeExpired(batch: number): Promise<number> {
     return (await this.database.query(REMOVE_EXPIRED, [batch])).length;
+  }
+
+  private touchAll(extensions: readonly Extension[]): Promise<{ sid: string; sess: string }[]> {
+    const columns = [
+      extensions.map(({ sid }) => sid),
+      extensions.map(({ expiresAt }) => expiresAt),
+      extensions.map(({ unless }) => unless),
+    ];
+    return this.database.query(TOUCH, columns);
   }
 
   private read(sql: Sql, sids: readonly string[]): Promise<LiveSession[]> {

@@ -59,9 +59,39 @@ describe('the life of a session', () => {
   it('is written once by many requests at once', async () => {
     const cookie = await sessionLogin(node, user);
     await leave(cookie, 600);
+    await sql(node, `CREATE TABLE writes (sid text)`);
+    await sql(
+      node,
+      `CREATE FUNCTION note_write() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN INSERT INTO writes VALUES (new.sid); RETURN new; END $$`,
+    );
+    await sql(
+      node,
+      `CREATE TRIGGER writes AFTER UPDATE ON session FOR EACH ROW EXECUTE FUNCTION note_write()`,
+    );
     const replies = await Promise.all(Array.from({ length: 12 }, () => call(cookie)));
+    await sql(node, `DROP TRIGGER writes ON session`);
     expect(replies.map(({ statusCode }) => statusCode)).toEqual(Array.from({ length: 12 }, () => 200));
-    expect(replies.filter(({ cookies }) => cookies.length > 0)).toHaveLength(1);
+    expect(await sql(node, `SELECT sid FROM writes`)).toEqual([{ sid: sidIn(cookie) }]);
+  });
+
+  it('of many are extended by a few statements, and one that somebody holds is left to its next request', async () => {
+    const cookies = await Promise.all(Array.from({ length: 40 }, () => sessionLogin(node, user)));
+    for (const cookie of cookies) await leave(cookie, 600);
+    await node.db.database.transaction(async (held) => {
+      await held.query(`SELECT 1 FROM session WHERE sid = $1 FOR UPDATE`, [sidIn(cookies[0]!)]);
+      const replies = await Promise.all(cookies.map(call));
+      expect(replies.map((reply) => reply.cookies.length)).toEqual([
+        0,
+        ...Array.from({ length: 39 }, () => 1),
+      ]);
+    });
+    expect((await rowOf(cookies[0]!)).left).toBeLessThan(601);
+    expect((await rowOf(cookies[1]!)).left).toBeGreaterThan(3_590);
+    expect((await call(cookies[0]!)).cookies).toHaveLength(1);
+    expect(
+      new Set(await Promise.all(cookies.slice(1).map(async (c) => (await rowOf(c)).version))).size,
+    ).toBeLessThan(39);
   });
 
   it('is never shortened, nor is a cookie that ends with the browser given a time', async () => {

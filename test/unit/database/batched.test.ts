@@ -7,12 +7,13 @@ interface Row {
 
 describe('batched', () => {
   const rows = new Map(Array.from({ length: 1_000 }, (_, index) => [`${index}`, { id: `${index}` }]));
+  const byId = { request: (key: string) => key, row: ({ id }: Row) => id };
   const found = (keys: readonly string[]) =>
     Promise.resolve(keys.map((key) => rows.get(key)).filter((row) => row !== undefined));
 
   it('asks for everything that is wanted at once by one statement, and gives each its own', async () => {
     const read = vi.fn(found);
-    const find = batched<Row>(read, ({ id }) => id);
+    const find = batched(read, byId);
     const answers = await Promise.all(['7', 'none', '3', '7'].map(find));
     expect(answers).toEqual([{ id: '7' }, undefined, { id: '3' }, { id: '7' }]);
     expect(read).toHaveBeenCalledTimes(1);
@@ -20,7 +21,7 @@ describe('batched', () => {
 
   it('remembers nothing', async () => {
     const read = vi.fn(found);
-    const find = batched<Row>(read, ({ id }) => id);
+    const find = batched(read, byId);
     await find('7');
     await find('7');
     expect(read).toHaveBeenCalledTimes(2);
@@ -28,7 +29,7 @@ describe('batched', () => {
 
   it('bounds a statement', async () => {
     const read = vi.fn(found);
-    const find = batched<Row>(read, ({ id }) => id);
+    const find = batched(read, byId);
     const answers = await Promise.all([...rows.keys()].map(find));
     expect(answers).toEqual([...rows.values()]);
     expect(Math.max(...read.mock.calls.map(([keys]) => keys.length))).toBe(200);
@@ -36,7 +37,7 @@ describe('batched', () => {
 
   it('fails for all who share a failure, and for nobody after them', async () => {
     const read = vi.fn(found).mockRejectedValueOnce(new Error('lost'));
-    const find = batched<Row>(read, ({ id }) => id);
+    const find = batched(read, byId);
     expect(await Promise.allSettled(['1', '2'].map(find))).toMatchObject([
       { status: 'rejected' },
       { status: 'rejected' },
