@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
@@ -89,7 +89,7 @@ function bodyOf(sid: string, generation: number): Buffer {
 }
 
 function macOf(key: Buffer, secret: Buffer, body: Buffer): Buffer {
-  return createHmac('sha256', Buffer.concat([key, secret]))
+  return createHmac('sha256', createSecretKey(Buffer.concat([key, secret])))
     .update(body)
     .digest();
 }
