@@ -5,7 +5,7 @@ import { Logger } from 'nestjs-pino';
 import { announcement } from './announcement.js';
 import { AppModule } from './app.module.js';
 import { fastifyAdapter, setUpApp } from './app.setup.js';
-import { putPoolBehindEventLoop } from './common/pool-priority.js';
+import { putEventLoopFirst } from './common/thread-priorities.js';
 import type { Config } from './config/config.js';
 import { configWarnings } from './config/config-warnings.js';
 
@@ -28,7 +28,7 @@ export async function startNode(
   await setUpApp(app, config);
   await app.listen(config.port, config.host);
   // The pool has its threads by now: the start has used it.
-  putPoolBehindEventLoop();
+  putEventLoopFirst();
   // A supervisor speaks for its workers.
   if (!cluster.isWorker) announce(await app.getUrl(), app.get(Logger), config);
 }

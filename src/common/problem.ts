@@ -33,7 +33,11 @@ export class Problem extends Error {
     kind: ProblemKind,
     options: ProblemOptions = {},
   ) {
+    // Nobody reads where a refusal came from, and finding out is most of what one costs: in a flood there are many.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(options.detail ?? kind.title, options.cause === undefined ? undefined : { cause: options.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.status = kind.status;
     this.title = kind.title;
     this.errors = options.errors;

@@ -27,10 +27,13 @@ export class RequestObserver {
     });
   }
 
-  /** Refusals at info, failures at error, the rest only for those who debug. The query is not logged: it may hold secrets. */
+  /**
+   * Refusals at info, failures at error, the rest only for those who debug. A 503 is a refusal, too: what is behind it is told where
+   * it happens, once for all those that it concerns. The query is not logged: it may hold secrets.
+   */
   private log(request: FastifyRequest, reply: FastifyReply): void {
     const status = reply.statusCode;
-    const level = status >= 500 ? 'error' : status >= 400 ? 'info' : 'debug';
+    const level = status < 400 ? 'debug' : status < 500 || status === 503 ? 'info' : 'error';
     if (!this.logger.logger.isLevelEnabled(level)) return;
     const path = request.url.replace(/[?#].*$/s, '').slice(0, LONGEST_PATH);
     const { id, method, ip } = request;

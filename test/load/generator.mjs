@@ -91,10 +91,10 @@ process.on('message', (message) => {
     plan = message.plan;
     window = newWindow();
     const now = performance.now();
-    process.send({ kind: 'started' });
     message.users.forEach((user, index) =>
       users.push(new User(user, now + (plan.ramp * index) / message.users.length)),
     );
+    process.send({ kind: 'started' });
   }
   if (message.kind === 'window') {
     const done = window;

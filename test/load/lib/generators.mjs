@@ -1,4 +1,5 @@
 import { execFileSync, fork } from 'node:child_process';
+import { setPriority } from 'node:os';
 import { pinned } from './processes.mjs';
 
 /** Sockets of one process: below the limit of 20,000 open files with room. */
@@ -17,8 +18,9 @@ let used = 0;
  *
  * @param {object[]} users each with a `port`, and `token` or `cookie`
  * @param {{ path: string, think: [number, number], ramp: number, logouts: number }} plan times in milliseconds
+ * @param {{ first?: boolean }} options `first`: it waits for nobody else on its core, where this process may arrange that
  */
-export async function startUsers(users, plan) {
+export async function startUsers(users, plan, { first = false } = {}) {
   const placed = users.map((user, index) => ({
     ...user,
     localAddress: addressOf(used + Math.floor(index / PORTS)),
@@ -29,6 +31,7 @@ export async function startUsers(users, plan) {
   for (let from = 0; from < placed.length; from += SOCKETS) {
     const child = fork(new URL('../generator.mjs', import.meta.url).pathname, { serialization: 'advanced' });
     if (pinned) execFileSync('taskset', ['-a', '-c', '-p', '1', String(child.pid)], { stdio: 'ignore' });
+    if (first) goFirst(child.pid);
     const started = new Promise((resolve) => child.once('message', resolve));
     child.send({ kind: 'start', plan, users: placed.slice(from, from + SOCKETS) });
     children.push(child);
@@ -60,6 +63,14 @@ export async function startUsers(users, plan) {
       );
     },
   };
+}
+
+function goFirst(pid) {
+  try {
+    setPriority(pid, -15);
+  } catch {
+    // Only root may.
+  }
 }
 
 function addressOf(index) {
