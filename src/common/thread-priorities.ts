@@ -10,8 +10,8 @@ const THREADS = '/proc/self/task';
  * fair part of a machine that others use too.
  */
 const NICENESS: ReadonlyMap<string, number> = new Map([
-  ['V8Worker', 5],
-  ['libuv-worker', 10],
+  ['V8Worker', 3],
+  ['libuv-worker', 7],
 ]);
 
 /**

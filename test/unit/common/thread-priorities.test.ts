@@ -22,8 +22,8 @@ describe('putEventLoopFirst', () => {
     const v8 = named('V8Worker');
     const pool = named('libuv-worker');
     expect(putEventLoopFirst()).toBe(v8.length + pool.length);
-    expect(nicenessOf(v8)).toEqual(new Set(v8.map(() => 5)));
-    expect(nicenessOf(pool)).toEqual(new Set(pool.map(() => 10)));
+    expect(nicenessOf(v8)).toEqual(new Set(v8.map(() => 3)));
+    expect(nicenessOf(pool)).toEqual(new Set(pool.map(() => 7)));
     expect(getPriority()).toBe(before);
   });
 });
