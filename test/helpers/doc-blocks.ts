@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const DOCUMENTED_URL = 'http://localhost:5000';
 
 /** Milliseconds for one document's blocks of one language. */
-const PATIENCE = 60_000;
+const PATIENCE = 180_000;
 
 export interface Block {
   /** Of its first line, in the document. */

@@ -2,7 +2,7 @@ import { runDocument } from './doc-blocks.js';
 import { ADMIN, NodeProcess } from './node-process.js';
 
 /** Milliseconds that a test may take which runs a document: with a node of its own. */
-export const DOCUMENT_TIMEOUT = 120_000;
+export const DOCUMENT_TIMEOUT = 240_000;
 
 /**
  * Runs the blocks of a document against a node that is started as the README does it: with a database of its own, so the
