@@ -33,7 +33,7 @@ export class Problem extends Error {
     kind: ProblemKind,
     options: ProblemOptions = {},
   ) {
-    // Nobody reads where a refusal came from, and finding out is most of what one costs: in a flood there are many.
+    // Nobody reads where a refusal came from, and to find out costs time: in a flood there are many.
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
     super(options.detail ?? kind.title, options.cause === undefined ? undefined : { cause: options.cause });
