@@ -74,8 +74,8 @@ async function main() {
     console.table(rows);
     if (process.env.STORM_OUT !== undefined) {
       const text =
-        `\`npm run test:storms\`: one node on one core that has been running for a while, database and load on the other. ${CALM_USERS} users go on as ever, each calling ` +
-        `\`/auth/verify\` about twice a second; their calm p99 is ${before.p99.toFixed(1)} ms.`;
+        `\`npm run test:storms\`: one node on one core that has been running for a while, database and load on the other. ` +
+        `${CALM_USERS} users go on as ever, each calling \`/auth/verify\` about twice a second; their calm p99 is ${before.p99.toFixed(1)} ms.`;
       await keepTable(process.env.STORM_OUT, 'storms', { title: 'Storms', text, rows });
     }
     await service.end();

@@ -97,6 +97,8 @@ export class SessionStore {
     request: ({ sid }) => sid,
     row: ({ sid }) => sid,
   });
+  /** What is being extended now. */
+  private readonly touching = new Set<string>();
 
   constructor(
     private readonly database: Database,
@@ -116,12 +118,18 @@ export class SessionStore {
   }
 
   /**
-   * Lets it expire at `expiresAt` if it would before `unless`, else changes nothing; nor does it while somebody holds the session.
-   * Its cookie, if it was changed.
+   * Lets it expire at `expiresAt` if it would before `unless`, else changes nothing; nor does it while somebody holds the session, or
+   * another request extends it. Its cookie, if it was changed.
    */
   async touch(sid: string, expiresAt: number, unless: number): Promise<StoredCookie | undefined> {
-    const row = await this.touched({ sid, expiresAt, unless });
-    return row && cookieIn(row.sess);
+    if (this.touching.has(sid)) return undefined;
+    this.touching.add(sid);
+    try {
+      const row = await this.touched({ sid, expiresAt, unless });
+      return row && cookieIn(row.sess);
+    } finally {
+      this.touching.delete(sid);
+    }
   }
 
   /** What express-session knows of its cookie, whatever the state of the session. */

@@ -72,6 +72,7 @@ describe('the life of a session', () => {
     const replies = await Promise.all(Array.from({ length: 12 }, () => call(cookie)));
     await sql(node, `DROP TRIGGER writes ON session`);
     expect(replies.map(({ statusCode }) => statusCode)).toEqual(Array.from({ length: 12 }, () => 200));
+    expect(replies.filter(({ cookies }) => cookies.length > 0)).toHaveLength(1);
     expect(await sql(node, `SELECT sid FROM writes`)).toEqual([{ sid: sidIn(cookie) }]);
   });
 
