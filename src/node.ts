@@ -9,6 +9,12 @@ import { putEventLoopFirst } from './common/thread-priorities.js';
 import type { Config } from './config/config.js';
 import { configWarnings } from './config/config-warnings.js';
 
+/**
+ * Connections that may wait until the event loop gets to them: as many as the system allows, which takes the lower of this and its own
+ * limit. With fewer, whoever comes while it is busy for a moment is lost, or reset where the kernel answers by SYN cookies.
+ */
+const BACKLOG = 65_535;
+
 /** Starts a node on the database at `url`; resolves when it serves. What ends it is added to `begun` as soon as there is any. */
 export async function startNode(
   config: Config,
@@ -26,7 +32,7 @@ export async function startNode(
   begun.push(() => app.close());
   app.useLogger(app.get(Logger));
   await setUpApp(app, config);
-  await app.listen(config.port, config.host);
+  await app.listen({ port: config.port, host: config.host, backlog: BACKLOG });
   // The pool has its threads by now: the start has used it.
   putEventLoopFirst();
   // A supervisor speaks for its workers.
