@@ -1,12 +1,18 @@
-// The server on the first core; this process, and with it the load and the database, on the second.
+// The server on the first core; this process, and with it the load and the database, on the second. Or all of them wherever there
+// is room, see shareCores.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 
-export const pinned = spawnSync('taskset', ['-V']).status === 0;
+export let pinned = spawnSync('taskset', ['-V']).status === 0;
 const children = new Set();
 
 const pinnedTo = (core, args) =>
   pinned ? ['taskset', ['-c', String(core), process.execPath, ...args]] : [process.execPath, args];
+
+/** From now on no process is given a core: a machine that runs everything deals its cores out itself. */
+export function shareCores() {
+  pinned = false;
+}
 
 /** Starts `script` on the server's core. */
 export function startOnServerCore(script, env, args = []) {

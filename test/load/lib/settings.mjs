@@ -7,7 +7,7 @@ export const CONNECTIONS = number('BENCH_CONNECTIONS', 32);
 /** Distinct tokens and users where the number matters. */
 export const USERS = number('BENCH_USERS', 10_000);
 /** Tokens never seen before, in each round. */
-export const FIRST_SIGHTS = number('BENCH_FIRST_SIGHTS', 2_000);
+export const FIRST_SIGHTS = number('BENCH_FIRST_SIGHTS', 6_000);
 /** The largest number of stored logins, and of live revocations, in the measure of growth. */
 export const MAX_LOGINS = number('BENCH_MAX_LOGINS', 1_000_000);
 export const MAX_REVOCATIONS = number('BENCH_MAX_REVOCATIONS', 100_000);

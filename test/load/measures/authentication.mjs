@@ -45,6 +45,14 @@ export async function run(context) {
 
   const file = join(database.folder, 'tokens.txt');
   writeFileSync(file, tokens.slice(0, 1_000).join('\n'));
+  const firstSights = () => {
+    const fresh = mintTokens(signing, users.slice(0, FIRST_SIGHTS)).map((token) =>
+      get('/auth/verify', token),
+    );
+    return load({ next: () => fresh.pop(), seconds: 60, awake: true });
+  };
+  // The yardstick runs long enough to be compiled; so is what it is compared with.
+  await firstSights();
   await add({
     what: 'Bearer, first sight',
     to: 'node:crypto on one core',
@@ -57,12 +65,7 @@ export async function run(context) {
           SECONDS: String(SECONDS),
         }),
       ),
-    measured: () => {
-      const fresh = mintTokens(signing, users.slice(0, FIRST_SIGHTS)).map((token) =>
-        get('/auth/verify', token),
-      );
-      return load({ next: () => fresh.pop(), seconds: 60, awake: true });
-    },
+    measured: firstSights,
   });
 
   const peer = await context.startExpress();
