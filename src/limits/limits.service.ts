@@ -124,7 +124,7 @@ export class RateLimiter implements OnApplicationShutdown {
   }
 
   onApplicationShutdown(): Promise<void> {
-    return this.refunds.flush();
+    return this.refunds.drain();
   }
 
   private async work(key: string, queue: Queue, quota: Quota): Promise<void> {

@@ -36,7 +36,12 @@ export class Refunds {
     while (this.concerns(key)) await this.flush();
   }
 
-  /** Writes what waits. Never rejects. */
+  /** Resolves when nothing waits or is being written any more. */
+  async drain(): Promise<void> {
+    while (this.waiting.size > 0 || this.underWay.size > 0) await this.flush();
+  }
+
+  /** Writes what waits, unless something is being written: then it resolves when that is. Never rejects. */
   flush(): Promise<void> {
     this.writing ??= this.run().finally(() => (this.writing = undefined));
     return this.writing;

@@ -46,4 +46,21 @@ describe('Refunds', () => {
     await settled;
     expect(refunds.concerns('a')).toBe(false);
   });
+
+  it('are all written in the end, those too that come while others are written', async () => {
+    const answers: (() => void)[] = [];
+    const write = vi.fn(
+      (_calls: ReadonlyMap<string, number>) => new Promise<void>((resolve) => answers.push(resolve)),
+    );
+    const refunds = new Refunds(write);
+    refunds.add('a');
+    void refunds.flush();
+    refunds.add('b');
+    const drained = refunds.drain();
+    answers[0]!();
+    await vi.advanceTimersByTimeAsync(0);
+    answers[1]!();
+    await drained;
+    expect(write.mock.calls.map(([calls]) => [...calls])).toEqual([[['a', 1]], [['b', 1]]]);
+  });
 });
