@@ -9,6 +9,7 @@ import type { Config } from '../config/config.js';
 import { configWarnings } from '../config/config-warnings.js';
 import { RestartDelay } from './restart-delay.js';
 import { MetricsExchange } from './sibling-metrics.js';
+import { closeUndelivered } from './undelivered.js';
 
 /** How long workers may take to end, in milliseconds: a little longer than they give themselves. */
 const END_WITHIN = 14_000;
@@ -69,6 +70,7 @@ export class Supervisor {
 
   private fork(slot: Slot): void {
     const worker = cluster.fork();
+    closeUndelivered(worker);
     slot.worker = worker;
     worker.once('listening', (address) => {
       slot.since = performance.now();

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../helpers/client.js';
 import { createTestDatabase } from '../helpers/database.js';
@@ -25,8 +27,10 @@ const isAlive = (pid: number): boolean => {
 
 /** The ids of the workers whose figures an answer of `/metrics` holds. */
 async function workersIn(url: string): Promise<Set<string>> {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  return new Set([...text.matchAll(/^process_cpu_seconds_total\{worker="(\d+)"\}/gm)].map(([, id]) => id!));
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  return new Set(
+    [...metrics.matchAll(/^process_cpu_seconds_total\{worker="(\d+)"\}/gm)].map(([, id]) => id!),
+  );
 }
 
 describe.runIf(process.platform === 'linux')('WORKERS', () => {
@@ -62,14 +66,32 @@ describe.runIf(process.platform === 'linux')('WORKERS', () => {
   it('replaces one that was killed, while the others serve', async () => {
     const before = workersOf(service.pid);
     process.kill(before[0]!, 'SIGKILL');
-    // What was on its way to the dead one is reset, once.
+    // The dead one's connections are reset: one that was kept from before, and one that was on its way to it.
     const call = () => fetch(`${service.url}/health/live`).then(({ status }) => status);
-    for (let calls = 0; calls < 20; calls++) expect(await call().catch(call)).toBe(200);
+    for (let calls = 0; calls < 20; calls++) expect(await call().catch(call).catch(call)).toBe(200);
     await until(async () => (await workersIn(service.url)).size === 3, 30_000);
     const after = workersOf(service.pid);
     expect(after).toHaveLength(3);
     expect(after).not.toContain(before[0]);
     expect(service.output).toContain('a worker has died');
+  });
+
+  it('lets nobody wait whose connection was on its way to one that is killed', async () => {
+    const [frozen] = workersOf(service.pid);
+    process.kill(frozen!, 'SIGSTOP');
+    let answered = 0;
+    const calls = Array.from({ length: 6 }, async () => {
+      const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
+      socket.write('GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
+      const answer = await text(socket).catch(() => 'reset');
+      answered += 1;
+      return answer.split(' ')[1] ?? 'none';
+    });
+    // They are dealt out in turn, and one at a time to each.
+    await until(() => Promise.resolve(answered === 5), 5_000);
+    process.kill(frozen!, 'SIGKILL');
+    expect((await Promise.all(calls)).toSorted()).toEqual(['200', '200', '200', '200', '200', 'none']);
+    await until(async () => (await workersIn(service.url)).size === 3, 30_000);
   });
 
   it('ends in order and leaves no process behind', async () => {
