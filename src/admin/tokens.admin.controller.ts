@@ -9,9 +9,10 @@ import {
   Post,
   Query,
   Req,
+  Res,
 } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiAuthenticated } from '../auth/api-authenticated.decorator.js';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import { originOf } from '../auth/origin.js';
@@ -19,6 +20,7 @@ import type { Principal } from '../auth/principal.js';
 import { Roles } from '../auth/roles.decorator.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
+import { mayTakeLong } from '../common/long-answer.js';
 import { DEFAULT_LIMIT } from '../common/page-query.dto.js';
 import { LoginEnder } from '../tokens/login-ender.service.js';
 import { LoginListStore } from '../tokens/login-list.store.js';
@@ -86,8 +88,10 @@ export class AdminTokensController {
     @Req() request: FastifyRequest,
     @CurrentPrincipal() { userId: actorId }: Principal,
     @Body() body: BulkRevokeDto,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RevokedDto> {
     refuseNothing(body, 'issued_before', 'role', 'ip', 'user_ids');
+    mayTakeLong(reply);
     const { issued_before, role, ip, user_ids } = body;
     const issuedBefore = issued_before === undefined ? undefined : new Date(issued_before);
     const filter = { issuedBefore, role, ip, userIds: user_ids };

@@ -6,6 +6,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { AppModule } from '../../src/app.module.js';
 import { fastifyAdapter, setUpApp } from '../../src/app.setup.js';
+import type { TimeOuts } from '../../src/app.setup.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { createTestDatabase } from './database.js';
 import type { TestDatabase } from './database.js';
@@ -28,6 +29,8 @@ export interface TestAppOptions {
   readonly listen?: boolean;
   /** Modules beside the application's own, as a team would add them. */
   readonly imports?: ModuleMetadata['imports'];
+  /** Other than those of main. */
+  readonly timeOuts?: TimeOuts;
 }
 
 /** A secret as production wants it; no use anywhere else. */
@@ -39,6 +42,7 @@ export async function createTestApp({
   db,
   listen = false,
   imports = [],
+  timeOuts,
 }: TestAppOptions = {}): Promise<TestApp> {
   const database = db ?? (await createTestDatabase());
   const folder = await mkdtemp(join(tmpdir(), 'tandem-node-'));
@@ -58,8 +62,10 @@ export async function createTestApp({
   const module = await Test.createTestingModule({
     imports: [AppModule.forRoot(config, database.url), ...imports],
   }).compile();
-  const app = module.createNestApplication<NestFastifyApplication>(fastifyAdapter(config), { logger: false });
-  await setUpApp(app, config);
+  const app = module.createNestApplication<NestFastifyApplication>(fastifyAdapter(config, timeOuts), {
+    logger: false,
+  });
+  await setUpApp(app, config, timeOuts);
   if (listen) await app.listen(0, '127.0.0.1');
   return {
     app,
