@@ -1,6 +1,6 @@
-import { Body, Controller, Get, HttpCode, Post, Query, Req } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiAuthenticated } from '../../auth/api-authenticated.decorator.js';
 import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
 import { originOf } from '../../auth/origin.js';
@@ -8,6 +8,7 @@ import type { Principal } from '../../auth/principal.js';
 import { Roles } from '../../auth/roles.decorator.js';
 import { ApiProblems } from '../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
+import { mayTakeLong } from '../../common/long-answer.js';
 import { DEFAULT_LIMIT, PageQueryDto } from '../../common/page-query.dto.js';
 import { NewNoticeDto, NoticesDto, QueuedNoticeDto } from './notice.dto.js';
 import { NoticeService } from './notice.service.js';
@@ -37,7 +38,9 @@ export class NoticesController {
     @Req() request: FastifyRequest,
     @CurrentPrincipal() { userId }: Principal,
     @Body() body: NewNoticeDto,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<QueuedNoticeDto> {
+    mayTakeLong(reply);
     return this.notices.queue(body, userId, originOf(request));
   }
 
