@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { TestApp } from './app.js';
 
 /** How long a connection may be silent, in milliseconds. */
-const SILENCE = 500;
+const SILENCE = 1_000;
 
 /** For a node that closes a connection soon when nothing is sent. */
 export const HASTY = {
@@ -16,7 +16,7 @@ export const HASTY = {
   drain: 1_000,
 };
 
-/** The answer to a call that has to wait, for longer than that, for what the statement `hold` locks. */
+/** The answer to a call that has to wait, for longer than that and shorter than a statement may, for what the statement `hold` locks. */
 export async function late(
   { db }: TestApp,
   hold: string,
@@ -27,7 +27,7 @@ export async function late(
     await sql.query(hold, values);
     const begun = begin();
     begun.catch(() => undefined);
-    await delay(3 * SILENCE);
+    await delay(2.5 * SILENCE);
     return { answer: begun };
   });
   return answer;
