@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
-import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../helpers/client.js';
 import { createTestDatabase } from '../helpers/database.js';
 import type { TestDatabase } from '../helpers/database.js';
+import { exchange, request } from '../helpers/http.js';
 import { NodeProcess } from '../helpers/node-process.js';
 import { login, logout, refresh, tryLogin, verify } from '../helpers/remote-client.js';
 
@@ -27,10 +26,8 @@ const isAlive = (pid: number): boolean => {
 
 /** The ids of the workers whose figures an answer of `/metrics` holds. */
 async function workersIn(url: string): Promise<Set<string>> {
-  const metrics = await (await fetch(`${url}/metrics`)).text();
-  return new Set(
-    [...metrics.matchAll(/^process_cpu_seconds_total\{worker="(\d+)"\}/gm)].map(([, id]) => id!),
-  );
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return new Set([...text.matchAll(/^process_cpu_seconds_total\{worker="(\d+)"\}/gm)].map(([, id]) => id!));
 }
 
 describe.runIf(process.platform === 'linux')('WORKERS', () => {
@@ -81,11 +78,9 @@ describe.runIf(process.platform === 'linux')('WORKERS', () => {
     process.kill(frozen!, 'SIGSTOP');
     let answered = 0;
     const calls = Array.from({ length: 6 }, async () => {
-      const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
-      socket.write('GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
-      const answer = await text(socket).catch(() => 'reset');
+      const [response] = await exchange(Number(new URL(service.url).port), request('GET', '/health/live'));
       answered += 1;
-      return answer.split(' ')[1] ?? 'none';
+      return String(response?.status ?? 'none');
     });
     // They are dealt out in turn, and one at a time to each.
     await until(() => Promise.resolve(answered === 5), 5_000);

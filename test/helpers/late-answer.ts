@@ -17,12 +17,12 @@ export const HASTY = {
 };
 
 /** The answer to a call that has to wait, for longer than that and shorter than a statement may, for what the statement `hold` locks. */
-export async function late(
+export async function late<Answer>(
   { db }: TestApp,
   hold: string,
   values: readonly unknown[],
-  begin: () => Promise<Response>,
-): Promise<Response> {
+  begin: () => Promise<Answer>,
+): Promise<Answer> {
   const { answer } = await db.database.transaction(async (sql) => {
     await sql.query(hold, values);
     const begun = begin();
