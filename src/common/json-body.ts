@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { refuse } from './common.errors.js';
 
 const FORM = 'application/x-www-form-urlencoded';
@@ -9,24 +9,50 @@ const FORMS = '/oauth/';
 
 /**
  * Takes JSON as the only kind of body, and forms where OAuth wants them; any other is 415. A form can be sent by another site's page without asking
- * (CORS "simple" requests), JSON cannot. Broken UTF-8 is refused, because decoding would silently change the text, and
+ * (CORS "simple" requests), JSON cannot. An empty body is no body, whatever its type: clients send a global `Content-Type` with every
+ * call. Compressed bodies are 415. Broken UTF-8 is refused, because decoding would silently change the text, and
  * so are keys that reach into prototypes: 400 `malformed_request`. Nothing of the body is in an error.
  */
 export function takeJsonOnly(fastify: FastifyInstance): void {
   const parse = fastify.getDefaultJsonParser('error', 'error');
+  fastify.addHook('onRequest', (request, _reply, done) => {
+    if (request.headers['content-type'] !== undefined && isEmpty(request))
+      delete request.headers['content-type'];
+    done();
+  });
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    if (!isUtf8(body)) {
-      done(refuse('malformed_request'), undefined);
-      return;
-    }
+    // Chunked: nothing said before that it would be empty.
+    if (body.length === 0) done(null, undefined);
+    else if (isCompressed(request)) done(refuseCoding(), undefined);
+    else if (!isUtf8(body)) done(refuse('malformed_request'), undefined);
     // The one parser of Fastify that answers through `done` alone.
-    void parse(request, body.toString('utf8'), done);
+    else void parse(request, body.toString('utf8'), done);
   });
   fastify.addContentTypeParser(FORM, { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    if (request.routeOptions.url?.startsWith(FORMS) !== true)
+    if (body.length === 0) done(null, undefined);
+    else if (request.routeOptions.url?.startsWith(FORMS) !== true)
       done(refuse('unsupported_media_type'), undefined);
+    else if (isCompressed(request)) done(refuseCoding(), undefined);
     else if (!isUtf8(body)) done(refuse('malformed_request'), undefined);
     else done(null, new URLSearchParams(body.toString('utf8')));
   });
+}
+
+/** Whether the head of a request says that it has no body (RFC 9112, section 6.3). */
+function isEmpty({ headers }: FastifyRequest): boolean {
+  const length = headers['content-length'];
+  return headers['transfer-encoding'] === undefined && (length === undefined || length === '0');
+}
+
+/** Whether the body has a content coding or a transfer coding besides `chunked`. Nothing is decompressed here. */
+function isCompressed({ headers }: FastifyRequest): boolean {
+  const coding = headers['content-encoding'] ?? 'identity';
+  const transfer = headers['transfer-encoding'] ?? 'chunked';
+  return !/^\s*(?:identity)?\s*$/i.test(coding) || !/^\s*chunked\s*$/i.test(transfer);
+}
+
+/** RFC 9110, section 15.5.16: says which codings would be taken. */
+function refuseCoding() {
+  return refuse('unsupported_media_type', { headers: { 'Accept-Encoding': 'identity' } });
 }

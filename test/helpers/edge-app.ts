@@ -1,6 +1,7 @@
 import {
   Body,
   Controller,
+  Delete,
   Get,
   HttpCode,
   Module,
@@ -57,6 +58,12 @@ class LoginLike {
   parts?: Part[];
 }
 
+class Optional {
+  @IsOptional()
+  @IsString()
+  text?: string;
+}
+
 class Page {
   @IsOptional()
   @Type(() => Number)
@@ -87,6 +94,16 @@ class EdgeController {
   login(@Body() body: LoginLike) {
     return { username: body.username };
   }
+
+  @Post('empty')
+  @HttpCode(200)
+  empty(@Body() body: Optional) {
+    return { fields: Object.keys(body).length };
+  }
+
+  @Delete('items/:id')
+  @HttpCode(204)
+  remove(@Body() _body: Optional): void {}
 
   @Get('items')
   items(@Query() query: Page) {

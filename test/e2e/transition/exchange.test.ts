@@ -82,6 +82,12 @@ describe('a session that is exchanged for tokens', () => {
     expect(events).toEqual([{ event: 'exchange' }]);
   });
 
+  it('is exchanged by a client that sends Content-Type: application/json with every call', async () => {
+    const headers = { 'content-type': 'application/json' };
+    const reply = await bySession(node, cookie, { method: 'POST', url: '/auth/exchange', headers });
+    expect(reply.statusCode).toBe(200);
+  });
+
   it('shows the refresh token to no script if asked so', async () => {
     const reply = await exchange(node, cookie, { token_delivery: 'cookie' });
     expect(Object.keys(reply.json<object>()).sort()).toEqual(['access_token', 'expires_in', 'token_type']);
