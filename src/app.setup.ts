@@ -22,6 +22,16 @@ const BODY_LIMIT = 64 * 1024;
 /** Bytes of a request's head: room for a token and the cookies of other applications. */
 const HEAD_LIMIT = 16 * 1024;
 
+/** Response headers that scripts of other origins may read (CORS). */
+const EXPOSED_HEADERS = [
+  'X-Request-Id',
+  'X-Auth-Error',
+  'Retry-After',
+  'RateLimit',
+  'RateLimit-Policy',
+  'WWW-Authenticate',
+];
+
 /** How long a client may take, in milliseconds. */
 export interface TimeOuts extends DrainTimes {
   /** To send the head of a request. */
@@ -101,7 +111,7 @@ export async function setUpApp(
       origin: [...config.corsOrigins],
       credentials: true,
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-      exposedHeaders: ['X-Request-Id', 'Retry-After', 'RateLimit', 'RateLimit-Policy', 'WWW-Authenticate'],
+      exposedHeaders: EXPOSED_HEADERS,
       maxAge: 600,
     });
   }

@@ -125,6 +125,7 @@ export class AuthController {
     const { token: refreshToken } = presentedRefreshToken(request, body, this.config.corsOrigins);
     await this.logouts.logout({ accessToken, refreshToken }, originOf(request));
     clearRefreshCookie(reply);
+    reply.header('Cache-Control', 'no-store');
   }
 
   @Post('logout-all')

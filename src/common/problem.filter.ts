@@ -104,6 +104,8 @@ export function sendProblem(
 ): void {
   noteProblem(request, problem);
   reply.header('Cache-Control', 'no-store');
+  // Proxies replace the body of these.
+  if (problem.status === 401 || problem.status === 403) reply.header('X-Auth-Error', problem.code);
   if (problem.status === 401) reply.header('WWW-Authenticate', 'Bearer realm="tandem"');
   if (problem.status === 503) reply.header('Retry-After', '1');
   // What is left of the body is not worth reading.

@@ -9,7 +9,7 @@ const DOCS_POLICY =
 
 /**
  * Adds to every response its `X-Request-Id` and what keeps browsers from guessing types, framing and leaking addresses;
- * with `hsts` also that they come by TLS alone for a year.
+ * with `hsts` also that they come by TLS alone for a year. No cache may keep the answer to an authenticated request.
  */
 export function addSecurityHeaders(fastify: FastifyInstance, { hsts }: { readonly hsts: boolean }): void {
   fastify.addHook('onSend', (request, reply, _payload, done) => {
@@ -19,6 +19,7 @@ export function addSecurityHeaders(fastify: FastifyInstance, { hsts }: { readonl
     reply.header('x-content-type-options', 'nosniff');
     reply.header('referrer-policy', 'no-referrer');
     reply.header('content-security-policy', docs ? DOCS_POLICY : API_POLICY);
+    if ((request as { user?: unknown }).user !== undefined) reply.header('cache-control', 'no-store');
     if (hsts) reply.header('strict-transport-security', 'max-age=31536000');
     done();
   });
