@@ -16,6 +16,7 @@ import { dirname, join } from 'node:path';
 import { blockedAt, runAs } from './embedded-account.js';
 import type { Account } from './embedded-account.js';
 import type { Binaries } from './embedded-binaries.js';
+import { failureIn } from './embedded-message.js';
 
 /** Role and database of the service. The role is no superuser; it may create databases, as tests do. */
 export const NAME = 'tandem';
@@ -114,7 +115,7 @@ export async function assertReachable(cluster: string, account: Account): Promis
 /** The single-user mode of PostgreSQL ends with 0 also after a failed statement. */
 async function succeed(run: ReturnType<typeof runAs>): Promise<void> {
   const { code, stderr } = await run;
-  const fault = stderr.split('\n').find((line) => /error:|(ERROR|FATAL|PANIC):/.test(line));
+  const fault = failureIn(stderr);
   if (code !== 0 || fault !== undefined) {
     throw new Error(
       `PostgreSQL's data folder could not be made: ${fault ?? (stderr.trim() || `code ${code}`)}`,

@@ -36,7 +36,8 @@ export async function commandLine(pid: number): Promise<string[]> {
   return text === '' ? [] : text.split(' ');
 }
 
-function exists(pid: number): boolean {
+/** Whether the system knows a process, dead or alive, by the number: a zombie has one until its parent has asked for its end. */
+export function exists(pid: number): boolean {
   if (!Number.isSafeInteger(pid) || pid <= 0) return false;
   try {
     process.kill(pid, 0);

@@ -1,18 +1,21 @@
 import { spawn } from 'node:child_process';
-import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SERVER_ENVIRONMENT } from './embedded-account.js';
 import type { Account } from './embedded-account.js';
-import { commandLine, identify, isAlive } from './embedded-process.js';
+import { failureIn } from './embedded-message.js';
+import { commandLine, exists, identify, isAlive } from './embedded-process.js';
 import type { ProcessIdentity } from './embedded-process.js';
 
 const HOST = '127.0.0.1';
 /** Milliseconds. Recovery after a crash may take long, a fast shutdown must not. */
 const TIME = { poll: 20, ready: 120_000, retry: 250, retries: 40, fast: 10_000, immediate: 3_000 };
 const LOG_BYTES = 4 * 1024 * 1024;
+/** Linux and others count processes to far below it, and PostgreSQL takes no larger number for one. */
+const NOBODY = 2 ** 31 - 2;
 
 /** A live postmaster of a cluster. */
 export interface Postmaster {
@@ -37,10 +40,12 @@ const SETTINGS = {
   log_timezone: 'UTC',
   log_min_messages: 'log',
   log_min_error_statement: 'panic',
-  log_error_verbosity: 'terse',
   log_checkpoints: 'off',
   log_disconnections: 'off',
 };
+
+/** `default` adds DETAIL and HINT, which is what a failed start needs; the DETAIL of a crash would be the text of a statement. */
+type Verbosity = 'terse' | 'default';
 
 /** The server that runs on this cluster, if one does. A `postmaster.pid` left behind by a killed one is seen through. */
 export async function findPostmaster(cluster: string): Promise<Postmaster | undefined> {
@@ -67,19 +72,24 @@ export async function ensurePostmaster(
     if (Date.now() > deadline) throw new Error(`PostgreSQL (process ${server.pid}) does not get ready`);
     await delay(TIME.poll);
   }
-  if (await namesAStranger(cluster)) await rm(pidFile(cluster), { force: true });
+  await disown(cluster);
   if ((await sizeOf(files.log)) > LOG_BYTES) await rename(files.log, `${files.log}.1`);
   for (let attempt = 1; ; attempt += 1) {
     const kept = Number(await readFile(files.port, 'utf8').catch(() => '0'));
     const port = (await freePort(kept)) ?? (await freePort(0))!;
-    const outcome = await start(cluster, port, files.log, postgres, account);
+    const begin = (verbosity: Verbosity) => start(cluster, port, files.log, postgres, account, verbosity);
+    const outcome = await begin('terse');
     if (typeof outcome !== 'string') {
       await writeFile(files.port, `${outcome.port}\n`);
       return { server: outcome, started: true };
     }
     // Children of a killed postmaster need a moment to notice; a port can be taken between the look and the use.
     const passing = /shared memory block|could not bind|could not create any TCP/.test(outcome);
-    if (!passing || attempt === TIME.retries) throw new Error(`PostgreSQL did not start: ${outcome}`);
+    if (!passing || attempt === TIME.retries) {
+      const why = await begin('default');
+      if (typeof why !== 'string') await stopPostmaster(why);
+      throw new Error(`PostgreSQL did not start: ${typeof why === 'string' ? why : outcome}`);
+    }
     await delay(TIME.retry);
   }
 }
@@ -109,10 +119,13 @@ async function start(
   logFile: string,
   postgres: string,
   account: Account,
+  verbosity: Verbosity,
 ): Promise<Postmaster | string> {
   const before = await sizeOf(logFile);
   const log = await open(logFile, 'a', 0o600);
-  const settings = Object.entries(SETTINGS).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const settings = Object.entries({ ...SETTINGS, log_error_verbosity: verbosity }).flatMap(
+    ([name, value]) => ['-c', `${name}=${value}`],
+  );
   const child = spawn(postgres, ['-D', cluster, '-p', String(port), ...settings], {
     ...account,
     cwd: '/',
@@ -137,7 +150,7 @@ async function start(
     await delay(TIME.poll);
   }
   const said = (await readFile(logFile)).subarray(before).toString();
-  return said.match(/(?:FATAL|PANIC): .*/)?.[0] ?? said.trim().split('\n').at(-1) ?? failure;
+  return failureIn(said) ?? said.trim().split('\n').at(-1) ?? failure;
 }
 
 async function readPidFile(cluster: string): Promise<string[]> {
@@ -150,12 +163,14 @@ async function readPidFile(cluster: string): Promise<string[]> {
 }
 
 /**
- * PostgreSQL itself refuses to start while any process of its user has the number in a file that a killed server left,
- * as happens when a container starts again. (A number that nobody has is no obstacle, and no reason to meddle.)
+ * PostgreSQL itself refuses to start while any process has the number in a file that a killed server left: another one, as
+ * happens when a container starts again, or the server itself while it is a zombie. So the file gets a number that nobody has.
+ * The rest of it stays: by that PostgreSQL finds out whether children of the killed server are still at the data.
  */
-async function namesAStranger(cluster: string): Promise<boolean> {
-  const [pid] = await readPidFile(cluster);
-  return (await identify(Number(pid))) !== undefined && !(await isPostmasterOf(cluster, Number(pid)));
+async function disown(cluster: string): Promise<void> {
+  const [pid, ...rest] = await readPidFile(cluster);
+  if (!exists(Number(pid)) || (await findPostmaster(cluster)) !== undefined) return;
+  await writeFile(pidFile(cluster), [NOBODY, ...rest].join('\n'));
 }
 
 /** In doubt the answer is yes: two servers on one data folder would destroy it. */

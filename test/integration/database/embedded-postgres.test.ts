@@ -185,6 +185,74 @@ describe('the embedded PostgreSQL', () => {
     expect(await findEmbeddedPostgres(folder)).toBeUndefined();
     expect(await ask((await ensure()).url, 'SELECT 1 AS answer')).toBe(1);
   });
+
+  it.runIf(process.platform === 'linux')(
+    'starts although the killed server is a zombie, as in a container that reaps none',
+    async () => {
+      const first = await ensure();
+      const left = await readFile(join(folder, 'postgres', 'postmaster.pid'), 'utf8');
+      await first.release();
+      // As the server's account: PostgreSQL takes no notice of other users' processes.
+      const { uid, gid } = await stat(join(folder, 'postgres'));
+      const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 600'], {
+        ...(process.getuid?.() === 0 ? { uid, gid } : {}),
+        cwd: '/',
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      users.push(parent);
+      const [zombie] = (await once(parent.stdout, 'data')) as [Buffer];
+      const pid = Number(zombie.toString());
+      await vi.waitFor(async () => expect(await readFile(`/proc/${pid}/stat`, 'utf8')).toMatch(/\) Z /));
+      await writeFile(join(folder, 'postgres', 'postmaster.pid'), left.replace(/^\d+/, String(pid)));
+      expect(await findEmbeddedPostgres(folder)).toBeUndefined();
+      expect(await ask((await ensure()).url, 'SELECT 1 AS answer')).toBe(1);
+    },
+  );
+
+  it('keeps, of a file that a killed server left, what tells whether its children are still there', async () => {
+    const first = await ensure();
+    const left = await readFile(join(folder, 'postgres', 'postmaster.pid'), 'utf8');
+    await first.release();
+    const file = join(folder, 'postgres', 'postmaster.pid');
+    const version = join(folder, 'postgres', 'PG_VERSION');
+    await writeFile(file, left.replace(/^\d+/, String(process.pid)));
+    await writeFile(version, '12\n');
+    await expect(ensure()).rejects.toThrow('incompatible');
+    await writeFile(version, '18\n');
+    expect((await readFile(file, 'utf8')).split('\n').slice(1)).toEqual(left.split('\n').slice(1));
+  });
+});
+
+describe('a start of the embedded PostgreSQL that fails', () => {
+  const failure = () => ensure().then(String, (error: Error) => error.message);
+
+  it('passes on the DETAIL of PostgreSQL: which version the data folder is of', async () => {
+    await (await ensure()).release();
+    await writeFile(join(folder, 'postgres', 'PG_VERSION'), '12\n');
+    const message = await failure();
+    await writeFile(join(folder, 'postgres', 'PG_VERSION'), '18\n');
+    expect(message).toMatch(/FATAL: database files are incompatible with server DETAIL: .*version 12/);
+    expect(message.split('\n')).toHaveLength(1);
+  });
+
+  it('passes on the HINT of PostgreSQL: what to do about a backup that is not complete', async () => {
+    await (await ensure()).release();
+    const label = join(folder, 'postgres', 'backup_label');
+    const lines = [
+      'START WAL LOCATION: 9/9000028 (file 000000010000000900000009)',
+      'CHECKPOINT LOCATION: 9/9000060',
+      'BACKUP METHOD: streamed',
+      'BACKUP FROM: primary',
+      'START TIME: 2026-01-01 00:00:00 UTC',
+      'LABEL: incomplete',
+      'START TIMELINE: 1',
+    ];
+    await writeFile(label, `${lines.join('\n')}\n`);
+    const message = await failure();
+    await rm(label);
+    expect(message).toMatch(/FATAL: could not locate .* HINT: If you are restoring from a backup, touch/);
+    expect(message.split('\n')).toHaveLength(1);
+  });
 });
 
 describe('release', () => {
