@@ -17,6 +17,9 @@ const POLL_EVERY = 200;
 /** How long a node may act on what it knows, from the moment it sent the look that brought it, in milliseconds. */
 export const LEASE = 800;
 
+/** How long a starting node tries to read the feed before it gives up, in milliseconds. */
+const START_WITHIN = 15_000;
+
 /** How long a request waits for fresh knowledge before it is answered 503, in milliseconds. */
 const PATIENCE = 2_000;
 
@@ -62,9 +65,12 @@ export class RevocationFeed implements OnApplicationShutdown {
     this.followers.set(topic, reload);
   }
 
-  /** Resolves when everything that is revoked now is known here; from then on the node follows by itself. */
+  /**
+   * Resolves when everything that is revoked now is known here; from then on the node follows by itself. Tries again for
+   * {@link START_WITHIN}, then throws what the last attempt failed with.
+   */
   async start(): Promise<void> {
-    await this.poll();
+    await this.firstLook();
     const tick = () => {
       this.poll()
         .catch((error: unknown) => this.logger.warn({ err: error }, 'the revocation feed did not answer'))
@@ -115,6 +121,17 @@ export class RevocationFeed implements OnApplicationShutdown {
   catchUp(): Promise<void> {
     const asked = this.clock.monotonic();
     return this.lookUntil(() => this.lease !== undefined && this.lease.monotonic >= asked);
+  }
+
+  private async firstLook(): Promise<void> {
+    for (const deadline = this.clock.monotonic() + START_WITHIN; ;) {
+      try {
+        return await this.poll();
+      } catch (error) {
+        if (this.stopped || this.clock.monotonic() >= deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, POLL_EVERY));
+      }
+    }
   }
 
   private async lookUntil(known: () => boolean): Promise<void> {

@@ -48,10 +48,42 @@ describe('RevocationFeed', () => {
     expect(read.mock.calls[0]?.[1]).toBe('0');
   });
 
-  it('does not start without an answer of the database', async () => {
-    read.mockRejectedValueOnce(new Error('no route'));
-    await expect(feed.start()).rejects.toThrow('no route');
+  it('starts once the database answers, if that takes less than 15 s', async () => {
+    let looks = 0;
+    read.mockImplementation(async () => {
+      clock.pass(600);
+      looks += 1;
+      if (looks < 20) throw new Error('timeout');
+      return page({ entries: [SID] });
+    });
+    const started = feed.start();
+    await vi.advanceTimersByTimeAsync(15_000);
+    await started;
+    expect(feed.isFresh()).toBe(true);
+    expect(feed.isRevoked(token)).toBe(true);
+  });
+
+  it('does not start if the database does not answer within 15 s', async () => {
+    const started = clock.ticks;
+    read.mockImplementation(async () => {
+      clock.pass(600);
+      throw new Error('no route');
+    });
+    const refused = expect(feed.start()).rejects.toThrow('no route');
+    await vi.advanceTimersByTimeAsync(20_000);
+    await refused;
+    expect(clock.ticks - started).toBeGreaterThanOrEqual(15_000);
+    expect(clock.ticks - started).toBeLessThan(16_000);
     expect(feed.isFresh()).toBe(false);
+  });
+
+  it('stops trying to start when the node is stopped', async () => {
+    read.mockRejectedValue(new Error('no route'));
+    const refused = expect(feed.start()).rejects.toThrow('the node is stopping');
+    await vi.advanceTimersByTimeAsync(100);
+    feed.onApplicationShutdown();
+    await vi.advanceTimersByTimeAsync(200);
+    await refused;
   });
 
   it('counts the lease from the moment the look was sent, not from its answer', async () => {
@@ -161,8 +193,13 @@ describe('RevocationFeed', () => {
 
   it('is not fresh by a look of which a page is missing', async () => {
     read.mockResolvedValueOnce(page({ next: '5.7' })).mockRejectedValueOnce(new Error('lost'));
-    await expect(feed.start()).rejects.toThrow('lost');
+    const started = feed.start();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(read).toHaveBeenCalledTimes(2);
     expect(feed.isFresh()).toBe(false);
+    await vi.advanceTimersByTimeAsync(200);
+    await started;
+    expect(feed.isFresh()).toBe(true);
   });
 
   it('shares one look among all who wait for it', async () => {
@@ -224,9 +261,13 @@ describe('RevocationFeed', () => {
     const reload = vi.fn<() => Promise<void>>().mockRejectedValueOnce(new Error('gone')).mockResolvedValue();
     feed.follow('keys', reload);
     read.mockResolvedValue(page({ versions: { keys: 1 } }));
-    await expect(feed.start()).rejects.toThrow('gone');
+    const started = feed.start();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(reload).toHaveBeenCalledTimes(1);
     expect(feed.isFresh()).toBe(false);
-    await feed.fresh();
+    await vi.advanceTimersByTimeAsync(200);
+    await started;
+    expect(feed.isFresh()).toBe(true);
     expect(reload).toHaveBeenCalledTimes(2);
   });
 
