@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { tryLockForTransaction } from '../database/advisory-locks.js';
 import { Database } from '../database/database.js';
 import type { Sql } from '../database/database.js';
 import type { Seal, SealedEvent } from './seal.js';
@@ -34,8 +35,8 @@ const WRITERS = `
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND pid IS DISTINCT FROM pg_backend_pid()`;
 
-/** Ends with the transaction, so a node that dies never keeps it. The number is arbitrary and nobody else's. */
-const LOCK = `SELECT pg_try_advisory_xact_lock(7365224902) AS mine`;
+/** Ends with the transaction, so a node that dies never keeps it. */
+const LOCK = tryLockForTransaction('sealing');
 
 const BELOW = `SELECT min(id)::text AS first, max(id)::text AS last, count(*)::integer AS count FROM audit_events WHERE id < $1`;
 const ABOVE = `

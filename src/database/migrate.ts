@@ -1,9 +1,7 @@
 import { DataSource } from 'typeorm';
 import type { DataSourceOptions, QueryRunner } from 'typeorm';
+import { tryLockForSession, unlockSession } from './advisory-locks.js';
 import { dataSourceOptions } from './data-source-options.js';
-
-/** Any constant does, as long as all nodes use the same. */
-const MIGRATION_LOCK = 7_264_001;
 
 /**
  * Applies the pending migrations, over connections of its own: a migration may take longer than any request. Of several
@@ -19,7 +17,7 @@ export async function migrate(dataSource: DataSource): Promise<void> {
     const runner = own.createQueryRunner();
     await waitForLock(runner);
     await own.runMigrations();
-    await runner.query(`SELECT pg_advisory_unlock(${MIGRATION_LOCK})`);
+    await runner.query(unlockSession('migrations'));
     await runner.release();
   } finally {
     await own.destroy();
@@ -46,10 +44,8 @@ export async function pendingMigrations(url: string): Promise<string[]> {
 /** Looks again and again: a statement that waits would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for those. */
 async function waitForLock(runner: QueryRunner): Promise<void> {
   for (;;) {
-    const rows = (await runner.query(`SELECT pg_try_advisory_lock(${MIGRATION_LOCK}) AS got`)) as {
-      got: boolean;
-    }[];
-    if (rows[0]?.got === true) return;
+    const rows = (await runner.query(tryLockForSession('migrations'))) as { mine: boolean }[];
+    if (rows[0]?.mine === true) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { BACKGROUND } from '../common/background.js';
+import { tryLockForTransaction } from '../database/advisory-locks.js';
 import { Database } from '../database/database.js';
 
 /** Removes at most `batch` things that nobody needs any more; says how many. */
@@ -16,8 +17,8 @@ const BATCH = 1_000;
 /** What is left after so many batches waits for the next time, so that no cleaner keeps the others waiting. */
 const MAX_BATCHES = 20;
 
-/** Ends with the transaction, so a node that dies never keeps it. The number is arbitrary and nobody else's. */
-const LOCK = `SELECT pg_try_advisory_xact_lock(7365224901) AS mine`;
+/** Ends with the transaction, so a node that dies never keeps it. */
+const LOCK = tryLockForTransaction('cleanUp');
 
 /**
  * Removes what has expired, in batches so small that they hold nothing up, on one node at a time. Cleaners must be harmless

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Origin } from '../audit/audit-context.js';
 import { makeCursor, readCursor } from '../common/cursor.js';
+import { lockForTransaction } from '../database/advisory-locks.js';
 import { batched } from '../database/batched.js';
 import { Database } from '../database/database.js';
 import type { Sql } from '../database/database.js';
@@ -37,7 +38,7 @@ const ADMIN_EXISTS = `SELECT 1 FROM users WHERE role = 'admin' AND disabled_at I
 const ANY = `SELECT 1 FROM users LIMIT 1`;
 
 /** Only one caller at a time decides who the first users are, and who is an administrator no more. */
-export const LOCK_ADMINS = `SELECT pg_advisory_xact_lock(7264002)`;
+export const LOCK_ADMINS = lockForTransaction('admins');
 
 export interface NewUser {
   readonly id: string;

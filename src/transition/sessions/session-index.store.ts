@@ -3,12 +3,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Client } from 'pg';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
+import { tryLockForSession } from '../../database/advisory-locks.js';
 import { DATABASE_URL } from '../../database/database-url.js';
 import { Database } from '../../database/database.js';
 import { userAt } from './session-user.sql.js';
 
-/** The number is arbitrary and nobody else's: only one node makes the index. */
-const LOCK = `SELECT pg_try_advisory_lock(7264003) AS mine`;
+const LOCK = tryLockForSession('sessionUserIndex');
 
 const STATE = `SELECT indisvalid AS valid FROM pg_index WHERE indexrelid = to_regclass($1)`;
 

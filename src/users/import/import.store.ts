@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Origin } from '../../audit/audit-context.js';
 import { AuditStore } from '../../audit/audit.store.js';
+import { lockForTransaction } from '../../database/advisory-locks.js';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import { ServiceStateStore } from '../../database/service-state.store.js';
@@ -9,8 +10,7 @@ import type { ImportedUser } from './imported-user.js';
 /** What became of a row: `kept` is there already with another password, which stays. */
 export type RowOutcome = 'created' | 'unchanged' | 'kept' | 'username_taken' | 'id_taken';
 
-/** One import writes at a time: two with the same users in another order would wait for each other. */
-const LOCK = `SELECT pg_advisory_xact_lock(7264003)`;
+const LOCK = lockForTransaction('imports');
 
 /** Whoever is there already stays as it is; of two rows with one name the first is taken. */
 const INSERT = `

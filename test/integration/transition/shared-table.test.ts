@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { DataSource } from 'typeorm';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { TestContext } from 'vitest';
 import type { Config } from '../../../src/config/config.js';
+import { lockForTransaction } from '../../../src/database/advisory-locks.js';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { migrate } from '../../../src/database/migrate.js';
 import { SessionIndexStore } from '../../../src/transition/sessions/session-index.store.js';
@@ -18,6 +19,9 @@ const PRODUCT_TABLE = `
   ALTER TABLE "session" ADD CONSTRAINT "session_pkey" PRIMARY KEY ("sid") NOT DEFERRABLE INITIALLY IMMEDIATE;
   CREATE INDEX "IDX_session_expire" ON "session" ("expire");
   INSERT INTO session VALUES ('theirs', '{"cookie":{}}', now() + interval '1 hour')`;
+
+/** Until another connection has got somewhere, in milliseconds. */
+const WAIT = { timeout: 15_000 };
 
 const config = { sessionUserKey: 'passport.user' } as Config;
 
@@ -170,6 +174,28 @@ describe('the table of a product that keeps its sessions there', () => {
     } finally {
       await node.stop();
     }
+  });
+
+  it('gets its index while another transaction is open, and no import waits for that', async () => {
+    await migrate(await open(db.url));
+    const waiting = `SELECT 1 FROM pg_stat_activity
+      WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'`;
+    const opened = new Client({ connectionString: db.url });
+    await opened.connect();
+    try {
+      await opened.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+      await opened.query('SELECT 1');
+      const making = new SessionIndexStore(db.database, db.url, config).ensure();
+      await vi.waitFor(async () => expect(await db.database.query(waiting)).toHaveLength(1), WAIT);
+      await db.database.transaction((sql) => sql.query(lockForTransaction('imports')));
+      expect(await db.database.query(waiting)).toHaveLength(1);
+      await opened.query('COMMIT');
+      await making;
+    } finally {
+      await opened.end();
+    }
+    const made = `SELECT 1 FROM pg_indexes WHERE indexname LIKE 'tandem_session_user%'`;
+    expect(await db.database.query(made)).toHaveLength(1);
   });
 
   it('gets an index on its users, once, that takes any row and is used', async () => {
