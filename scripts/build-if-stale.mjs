@@ -27,18 +27,23 @@ const PATIENCE_MS = 120_000;
 export async function buildIfStale(root, log) {
   const dist = join(root, 'dist');
   if (!fs.existsSync(join(root, 'src')) && fs.existsSync(join(dist, 'src', 'main.js'))) return;
-  if (isFresh(dist, fingerprint(root))) return;
+  if (isFresh(root)) return;
   const unlock = await lock(join(root, 'node_modules', '.build-lock'));
   try {
     // Somebody else may have built while we waited.
     const wanted = fingerprint(root);
-    if (!isFresh(dist, wanted)) build(root, dist, wanted, log);
+    if (!isBuiltFrom(dist, wanted)) build(root, dist, wanted, log);
   } finally {
     unlock();
   }
 }
 
-function isFresh(dist, wanted) {
+/** Whether `dist` was built from the sources as they are now. */
+export function isFresh(root) {
+  return isBuiltFrom(join(root, 'dist'), fingerprint(root));
+}
+
+function isBuiltFrom(dist, wanted) {
   return read(join(dist, '.stamp')) === wanted;
 }
 

@@ -1,7 +1,9 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { blocksOf } from '../helpers/doc-blocks.js';
+import { blocksOf, runDocument } from '../helpers/doc-blocks.js';
 import { DOCUMENT_TIMEOUT, runOnOwnNode } from '../helpers/document-node.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -40,6 +42,25 @@ function anchorsOf(markdown: string): string[] {
 
 describe('a document', () => {
   it.each(EXECUTED)('%s does what it shows', { timeout: DOCUMENT_TIMEOUT }, (path) => runOnOwnNode(path));
+
+  it('is run where a block may build dist anew, and where blocks can import packages', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tandem-document-'));
+    try {
+      const text = [
+        '```bash',
+        'case "$0" in "$PWD"/dist/*) exit 1;; "$PWD"/*) ;; *) exit 2;; esac',
+        '```',
+        '```typescript',
+        `import { decodeJwt } from 'jose'; decodeJwt satisfies Function;`,
+        '```',
+        '',
+      ];
+      await writeFile(join(folder, 'document.md'), text.join('\n'));
+      await runDocument(relative(ROOT, join(folder, 'document.md')), 'http://127.0.0.1:1', {});
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
 
   it.each(DOCUMENTS)('%s has no link that leads nowhere, and says the language of its blocks', (path) => {
     const text = readFileSync(join(ROOT, path), 'utf8');

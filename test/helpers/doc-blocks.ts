@@ -77,8 +77,8 @@ export async function runDocument(
 ): Promise<void> {
   const blocks = blocksOf(await readFile(join(ROOT, path), 'utf8'));
   const of = (...languages: string[]) => blocks.filter(({ language }) => languages.includes(language));
-  // Below the project, so that a block can import its packages.
-  const folder = await mkdtemp(join(ROOT, 'dist', 'documents-'));
+  // Below the project, so that a block can import its packages; not in `dist`, which a block may build anew.
+  const folder = await mkdtemp(join(ROOT, 'test', 'documents-'));
   try {
     const place = (text: string) => text.replaceAll(DOCUMENTED_URL, url);
     const run = async (command: string, file: string, text: string) => {

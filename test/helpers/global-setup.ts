@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataSource } from 'typeorm';
 import type { TestProject } from 'vitest/node';
+import { buildIfStale } from '../../scripts/build-if-stale.mjs';
 import { dataSourceOptions } from '../../src/database/data-source-options.js';
 import { ensureEmbeddedPostgres } from '../../src/database/embedded-postgres.js';
 
@@ -14,11 +15,18 @@ declare module 'vitest' {
 
 export const TEMPLATE = 'tandem_template';
 
+const ROOT = join(import.meta.dirname, '..', '..');
+
+/** Tests start processes from `dist`: it is built from the sources as they are now, however the run was started. */
+const build = () => buildIfStale(ROOT, () => {});
+
 /**
  * One PostgreSQL for the whole run, with one migrated database from which each test file copies its own. With
  * TEST_DATABASE_URL that server is used, else the embedded one in a temporary folder.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await build();
+  project.onTestsRerun(build);
   const given = process.env['TEST_DATABASE_URL'];
   const folder = given === undefined ? await mkdtemp(join(tmpdir(), 'tandem-test-')) : undefined;
   if (folder !== undefined) await chmod(folder, 0o755);

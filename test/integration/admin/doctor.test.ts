@@ -170,6 +170,27 @@ describe('the doctor', () => {
     expect(linesOf(await proxyChecks('http://127.0.0.1:1', config()), 'proxy')).toEqual(['fail']);
   });
 
+  it('uses no X-Forwarded-For twice, so that no run finds what another has used', async () => {
+    const used: string[] = [];
+    const server = createServer((request, response) => {
+      used.push(String(request.headers['x-forwarded-for']));
+      response.setHeader('RateLimit-Remaining', '9').end();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      for (let run = 0; run < 300; run += 1) await proxyChecks(url, config());
+    } finally {
+      server.close();
+    }
+    // Each run asks three times, from two addresses.
+    expect(used).toHaveLength(900);
+    expect(new Set(used).size).toBe(600);
+    // The limits count larger networks, too.
+    const networks = (part: number) => new Set(used.map((address) => address.split(':').slice(0, 3)[part]));
+    expect(networks(2).size).toBeGreaterThan(500);
+  });
+
   it('logs in at the mail server', async () => {
     const server = new SMTPServer({
       authOptional: false,

@@ -30,7 +30,7 @@ export async function jwksChecks(issuer: string, kid: string, { production }: Co
  */
 export async function proxyChecks(url: string, { trustProxy }: Config): Promise<Finding[]> {
   return examined('proxy', 'give the public URL with --url', async () => {
-    const [one, other] = [`198.51.100.${randomInt(1, 255)}`, `203.0.113.${randomInt(1, 255)}`];
+    const [one, other] = unusedAddresses();
     const first = await remaining(url, one);
     const second = await remaining(url, other);
     const again = await remaining(url, one);
@@ -56,6 +56,16 @@ export async function proxyChecks(url: string, { trustProxy }: Config): Promise<
       ),
     ];
   });
+}
+
+/**
+ * Two addresses for documentation (RFC 3849), each in a /48 of its own: the limits of one do not count calls of the other. Of 2³¹
+ * networks each, so that a second run does not find what an earlier one has used.
+ */
+function unusedAddresses(): [string, string] {
+  const address = (from: number) =>
+    `2001:db8:${randomInt(from, from + 0x8000).toString(16)}:${randomInt(0x1_0000).toString(16)}::1`;
+  return [address(0), address(0x8000)];
 }
 
 async function remaining(url: string, spoofed: string): Promise<number | undefined> {
