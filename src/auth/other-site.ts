@@ -16,6 +16,11 @@ export function refuseOtherSites(request: FastifyRequest, listed: readonly strin
   if (origin !== undefined && hostOf(origin) !== request.host) throw refuse('cross_site_request');
 }
 
+/** Whether a browser made this call for a page: scripts of that page can read the answer's body, but no HttpOnly cookie. */
+export function isFromWebPage({ headers }: FastifyRequest): boolean {
+  return headers.origin !== undefined || headers['sec-fetch-site'] !== undefined;
+}
+
 function hostOf(origin: string): string | undefined {
   return URL.canParse(origin) ? new URL(origin).host : undefined;
 }

@@ -36,6 +36,8 @@ const FIND = `SELECT ${COLUMNS} FROM refresh_tokens t JOIN users u ON u.id = t.u
 
 const HOLD = `${FIND} FOR UPDATE OF t`;
 
+const DELIVER_BY_COOKIE = `UPDATE refresh_tokens SET delivery = 'cookie' WHERE id = $1 AND delivery <> 'cookie'`;
+
 const CONFIRM = `
   UPDATE refresh_tokens t SET confirmed_generation = seen.generation
   FROM unnest($1::uuid[], $2::integer[]) AS seen (sid, generation)
@@ -111,6 +113,11 @@ export class RefreshTokenStore {
   /** Nobody else refreshes or ends it until the transaction ends. The caller holds the user's row. */
   async hold(sql: Sql, sid: string): Promise<Login | undefined> {
     return (await sql.query<Login>(HOLD, [sid]))[0];
+  }
+
+  /** From the commit on, answers show a refresh token of this family to no script. */
+  async deliverByCookie(sql: Sql, sid: string): Promise<void> {
+    await sql.query(DELIVER_BY_COOKIE, [sid]);
   }
 
   /** Their clients have received these generations. Older news than what is known changes nothing. */

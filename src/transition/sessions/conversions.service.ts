@@ -3,6 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { RefusalCounter } from '../../audit/refusal-counter.js';
 import type { AuthenticatedRequest } from '../../auth/authenticated-request.js';
 import { originOf } from '../../auth/origin.js';
+import type { PresentedRefreshToken } from '../../auth/presented-refresh-token.js';
 import { Problem } from '../../common/problem.js';
 import { clientSubject } from '../../limits/client-address.js';
 import { RateLimiter } from '../../limits/limits.service.js';
@@ -57,14 +58,14 @@ export class Conversions {
   /** The session of a login that ends. Throws 410 `sessions_removed`, 401 of the refresh token, 429. */
   async downgrade(
     request: AuthenticatedRequest,
-    token: string | undefined,
+    { token, byCookie }: PresentedRefreshToken,
   ): Promise<Extract<Downgraded, { outcome: 'given' }>> {
     if (this.rollout.phase() === 'sessions_removed') throw refuseNewSession('sessions_removed');
     return this.counted('downgrade', request, async () => {
       const proved = token === undefined ? undefined : await this.tokens.prove(token);
       if (proved === undefined) throw refuseToken('refresh_token_invalid');
       await this.limiter.enforce('downgrade', proved.login.sid);
-      const downgraded = await this.downgrades.downgrade(proved, originOf(request));
+      const downgraded = await this.downgrades.downgrade(proved, originOf(request), byCookie);
       if (downgraded.outcome === 'refused') throw refuseToken(downgraded.code);
       return downgraded;
     });

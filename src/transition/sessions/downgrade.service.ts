@@ -43,23 +43,34 @@ export class Downgrade {
   /**
    * Ends the login and begins a session, under an id that nobody has seen before; a session that the login was exchanged from ends
    * with it, so there is never a second one. Repeating it within the windows of a refresh gives the same session again, a token that
-   * was spent outside them is theft. The session ends when the login would have at the latest.
+   * was spent outside them is theft. The session ends when the login would have at the latest. If the token came in the cookie, the
+   * family counts as delivered by cookie from then on, so that an exchange of the session shows no refresh token to a script.
    */
-  async downgrade({ login, generation }: ProvedToken, origin: Origin): Promise<Downgraded> {
-    const { sid, userId } = login;
+  async downgrade({ login, generation }: ProvedToken, origin: Origin, byCookie = false): Promise<Downgraded> {
+    const { sid } = login;
     // Its session may have ended in another application.
     if (!login.revoked && !(await this.ender.mayGoOn(login, origin))) return refused('refresh_token_revoked');
     return this.ender.transaction(async (endings) => {
-      const user = await this.fates.lockUser(endings.sql, userId);
-      const held = await this.logins.hold(endings.sql, sid);
-      if (user === undefined || held === undefined) return refused('refresh_token_invalid');
-      if (held.revoked) return this.again(endings, held, user, generation, origin);
-      if (held.expired) return refused('refresh_token_expired');
-      const verdict = this.tokens.judge(held, generation);
-      if (verdict === 'unknown') return refused('refresh_token_invalid');
-      if (verdict === 'stolen') return this.stolen(endings, held, origin);
-      return this.give(endings, held, user, generation, origin);
+      const downgraded = await this.within(endings, { login, generation }, origin);
+      if (byCookie && downgraded.outcome === 'given') await this.logins.deliverByCookie(endings.sql, sid);
+      return downgraded;
     });
+  }
+
+  private async within(
+    endings: Endings,
+    { login: { sid, userId }, generation }: ProvedToken,
+    origin: Origin,
+  ): Promise<Downgraded> {
+    const user = await this.fates.lockUser(endings.sql, userId);
+    const held = await this.logins.hold(endings.sql, sid);
+    if (user === undefined || held === undefined) return refused('refresh_token_invalid');
+    if (held.revoked) return this.again(endings, held, user, generation, origin);
+    if (held.expired) return refused('refresh_token_expired');
+    const verdict = this.tokens.judge(held, generation);
+    if (verdict === 'unknown') return refused('refresh_token_invalid');
+    if (verdict === 'stolen') return this.stolen(endings, held, origin);
+    return this.give(endings, held, user, generation, origin);
   }
 
   private async give(

@@ -3,6 +3,7 @@ import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RefreshDto, TokenDeliveryDto, TokensDto } from '../../auth/auth.dto.js';
 import { AUTH_ERRORS } from '../../auth/auth.errors.js';
+import { isFromWebPage } from '../../auth/other-site.js';
 import { presentedRefreshToken } from '../../auth/presented-refresh-token.js';
 import { Public } from '../../auth/public.decorator.js';
 import { clearRefreshCookie } from '../../auth/refresh-cookie.js';
@@ -36,7 +37,8 @@ export class ExchangeController {
     summary: 'Exchange a session for tokens',
     description:
       'Begins a login by tokens for the session, which goes on and lives as long as it; whatever ends one ends both. Until the ' +
-      'refresh token is used, or the access token is, it can be asked for again.',
+      'refresh token is used, or the access token is, it can be asked for again. The refresh token is in the cookie alone if the ' +
+      'request comes from a web page (it has `Origin` or `Sec-Fetch-Site`), or if the session came of a login that was delivered so.',
   })
   @ApiBody({ type: TokenDeliveryDto, required: false })
   @ApiOkResponse({ type: TokensDto })
@@ -48,8 +50,9 @@ export class ExchangeController {
     @Body() { token_delivery }: TokenDeliveryDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TokensDto> {
-    const opened = await this.conversions.exchange(request, reply, token_delivery ?? 'body');
-    return this.tokens.write(reply, opened);
+    const byPage = isFromWebPage(request);
+    const delivery = byPage ? 'cookie' : (token_delivery ?? 'body');
+    return this.tokens.write(reply, await this.conversions.exchange(request, reply, delivery), byPage);
   }
 
   @Post('downgrade')
@@ -78,8 +81,8 @@ export class ExchangeController {
     @Body() body: RefreshDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<SessionUserDto> {
-    const { token } = presentedRefreshToken(request, body, this.config.corsOrigins);
-    const { session, user } = await this.conversions.downgrade(request, token);
+    const presented = presentedRefreshToken(request, body, this.config.corsOrigins);
+    const { session, user } = await this.conversions.downgrade(request, presented);
     this.cookie.set(reply, session.sid, session.cookie, session.maxAge);
     clearRefreshCookie(reply);
     reply.header('Cache-Control', 'no-store');

@@ -29,7 +29,8 @@ export class Exchange {
 
   /**
    * The login of a session; of any number of calls one begins it, and from then on the two share one fate. Until its first refresh
-   * token is used or seen every call gets that one. Throws 401 `session_invalid`, 403 `jwt_not_enabled`, 409 `already_exchanged`.
+   * token is used or seen every call gets that one. A session that replaced a family delivered by cookie begins another such family,
+   * whatever `delivery` asks for. Throws 401 `session_invalid`, 403 `jwt_not_enabled`, 409 `already_exchanged`.
    */
   async exchange(session: LiveSession, delivery: TokenDelivery, origin: Origin): Promise<OpenedLogin> {
     const { sid, userId, role } = session;
@@ -42,7 +43,8 @@ export class Exchange {
       if (live.familyId !== null) return this.again(sql, live.familyId);
       const life = live.endsAt === null ? Infinity : (live.endsAt - live.now) / 1000;
       const how = { event: 'exchange', firstUnseen: true, life };
-      const opened = await this.tokens.openWithin(sql, user, delivery, how, origin);
+      const kept = (await this.links.isDeliveredByCookie(sql, sid)) ? 'cookie' : delivery;
+      const opened = await this.tokens.openWithin(sql, user, kept, how, origin);
       if (opened === undefined) throw refuseSession('session_invalid');
       const { login } = opened;
       if (!(await this.links.link(sql, sid, userId, login.sid))) throw refuseSession('already_exchanged');

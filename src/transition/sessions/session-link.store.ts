@@ -65,6 +65,9 @@ const REPLACEMENT = `
     extract(epoch FROM clock_timestamp() - t.revoked_at)::float8 AS age
   FROM session_fates f JOIN refresh_tokens t ON t.id = f.downgraded_id WHERE f.downgraded_id = $1`;
 
+const DELIVERED_BY_COOKIE = `
+  SELECT 1 FROM session_fates f JOIN refresh_tokens t ON t.id = f.downgraded_id WHERE f.sid = $1 AND t.delivery = 'cookie'`;
+
 const LOST_ROWS = `
   SELECT f.family_id AS "familyId" FROM session_fates f JOIN refresh_tokens t ON t.id = f.family_id AND t.revoked_at IS NULL
   WHERE f.row_expired = false AND f.ended_at IS NULL LIMIT $1`;
@@ -146,6 +149,11 @@ export class SessionLinkStore {
   /** The session that the login was given up for. */
   async replacementOf(familyId: string, sql: Sql = this.database): Promise<Replacement | undefined> {
     return (await sql.query<Replacement & Record<string, unknown>>(REPLACEMENT, [familyId]))[0];
+  }
+
+  /** Whether the session replaced a family whose refresh token no script could read. Known for as long as the session lives. */
+  async isDeliveredByCookie(sql: Sql, sid: string): Promise<boolean> {
+    return (await sql.query(DELIVERED_BY_COOKIE, [sid])).length > 0;
   }
 
   /** Logins whose session's row was deleted by another application before its time, at most `batch`. */
