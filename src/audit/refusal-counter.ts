@@ -1,5 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
+import { BackgroundLoops } from '../common/background-loops.js';
+import type { BackgroundLoop } from '../common/background-loops.js';
 import { AuditStore } from './audit.store.js';
 import type { RefusalSum } from './audit.store.js';
 
@@ -17,16 +19,29 @@ const MAX_SUMS = 200;
 export class RefusalCounter implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(RefusalCounter.name);
   private sums = new Map<string, RefusalSum>();
-  private timer: NodeJS.Timeout | undefined;
+  private readonly loop: BackgroundLoop;
 
-  constructor(private readonly store: AuditStore) {}
+  constructor(
+    private readonly store: AuditStore,
+    loops: BackgroundLoops,
+  ) {
+    const failure = 'refusals could not be audited yet';
+    const run = () => this.flush();
+    this.loop = loops.create({
+      name: 'refusal-sums',
+      everyMs: FLUSH_EVERY,
+      firstMs: FLUSH_EVERY,
+      failure,
+      run,
+    });
+  }
 
   onModuleInit(): void {
-    this.timer = setInterval(() => void this.flush(), FLUSH_EVERY).unref();
+    this.loop.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    clearInterval(this.timer);
+    await this.loop.stop();
     await this.flush();
   }
 

@@ -1,6 +1,7 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
-import { BACKGROUND } from '../common/background.js';
+import { BackgroundLoops } from '../common/background-loops.js';
+import type { BackgroundLoop } from '../common/background-loops.js';
 import { AuditSealer } from './audit-sealer.service.js';
 
 /** Milliseconds. */
@@ -10,36 +11,30 @@ const EVERY = 10_000;
 @Injectable()
 export class SealingJob implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(SealingJob.name);
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
+  private readonly loop: BackgroundLoop;
   private alarm = '';
-  private stopped = false;
 
   constructor(
     private readonly sealer: AuditSealer,
-    @Inject(BACKGROUND) private readonly background: boolean,
-  ) {}
+    loops: BackgroundLoops,
+  ) {
+    const failure = 'the audit trail could not be sealed yet';
+    this.loop = loops.create({ name: 'audit-sealing', everyMs: EVERY, failure, run: () => this.run() });
+  }
 
-  /** After a random part of the interval, so that nodes started together do not meet. */
   onApplicationBootstrap(): void {
-    if (this.background) this.later(EVERY * Math.random());
+    this.loop.start();
   }
 
-  async onApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.running;
+  onApplicationShutdown(): Promise<void> {
+    return this.loop.stop();
   }
 
-  /** Never throws: what could not be sealed is sealed the next time. */
+  /** Events that could not be sealed are sealed by the next run. */
   async run(): Promise<void> {
-    try {
-      let outcome = await this.sealer.seal();
-      while (outcome.outcome === 'more' && !this.stopped) outcome = await this.sealer.seal();
-      this.tell(outcome.alarm ?? '');
-    } catch (error) {
-      this.logger.warn({ err: error }, 'the audit trail could not be sealed yet');
-    }
+    let outcome = await this.sealer.seal();
+    while (outcome.outcome === 'more' && !this.loop.stopped) outcome = await this.sealer.seal();
+    this.tell(outcome.alarm ?? '');
   }
 
   /** Once for each reason: it stays until somebody does something. */
@@ -49,13 +44,5 @@ export class SealingJob implements OnApplicationBootstrap, OnApplicationShutdown
         `the audit trail was tampered with, or restored: ${alarm}. See: npm run admin -- audit verify`,
       );
     this.alarm = alarm;
-  }
-
-  private later(milliseconds: number): void {
-    this.timer = setTimeout(() => {
-      this.running = this.run().then(() => {
-        if (!this.stopped) this.later(EVERY);
-      });
-    }, milliseconds).unref();
   }
 }

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { ExecutionContext } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
 import type { FastifyRequest } from 'fastify';
+import { BackgroundLoops } from '../common/background-loops.js';
 import { Problem } from '../common/problem.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
@@ -41,11 +42,14 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
     private readonly keys: KeyRing,
     private readonly minted: MintedTokens,
     @Inject(CONFIG) config: Config,
+    loops: BackgroundLoops,
   ) {
     super();
     this.toleranceSeconds = config.clockTolerance;
     keys.onChange((keeps) => this.known.retainKeys(keeps));
-    setInterval(() => this.known.prune(this.feed.now() / 1000 - this.toleranceSeconds), PRUNE_EVERY).unref();
+    const run = () => this.known.prune(this.feed.now() / 1000 - this.toleranceSeconds);
+    const failure = 'expired tokens stay in the cache for now';
+    loops.create({ name: 'token-cache', everyMs: PRUNE_EVERY, failure, run }).start();
   }
 
   override canActivate(context: ExecutionContext): boolean | Promise<boolean> {

@@ -1,15 +1,15 @@
 import { Global, Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
-import { BACKGROUND } from './background.js';
+import { BACKGROUND, BackgroundLoops } from './background-loops.js';
 import { Clock } from './clock.js';
 
 @Global()
 @Module({
-  providers: [Clock, { provide: BACKGROUND, useValue: true }],
-  exports: [BACKGROUND, Clock],
+  providers: [Clock, BackgroundLoops, { provide: BACKGROUND, useValue: true }],
+  exports: [BackgroundLoops, Clock],
 })
 export class CommonModule {
-  /** For a process that is no node. What it says of a provider counts instead of what the decorator says. */
+  /** For a process that is not a node. This provider replaces the one in the decorator. */
   static withoutBackground(): DynamicModule {
     return { module: CommonModule, providers: [{ provide: BACKGROUND, useValue: false }] };
   }

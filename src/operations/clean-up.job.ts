@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
-import { BACKGROUND } from '../common/background.js';
+import { BackgroundLoops } from '../common/background-loops.js';
+import type { BackgroundLoop } from '../common/background-loops.js';
 import { tryLockForTransaction } from '../database/advisory-locks.js';
 import { Database } from '../database/database.js';
 
@@ -27,16 +28,17 @@ const LOCK = tryLockForTransaction('cleanUp');
 @Injectable()
 export class CleanUp implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(CleanUp.name);
-  private timer: NodeJS.Timeout | undefined;
-  private stopped = false;
+  private readonly loop: BackgroundLoop;
   private readonly cleaners: Cleaner[];
 
   constructor(
     private readonly database: Database,
     @Inject(CLEANERS) cleaners: readonly Cleaner[],
-    @Inject(BACKGROUND) private readonly background = true,
+    loops: BackgroundLoops,
   ) {
     this.cleaners = [...cleaners];
+    const failure = 'the clean-up has to wait';
+    this.loop = loops.create({ name: 'clean-up', everyMs: EVERY, failure, run: () => this.run() });
   }
 
   /** For features that operations must not know. */
@@ -44,46 +46,31 @@ export class CleanUp implements OnApplicationBootstrap, OnApplicationShutdown {
     this.cleaners.push(cleaner);
   }
 
-  /** After a random part of the interval, so that nodes started together do not meet. */
   onApplicationBootstrap(): void {
-    if (this.background) this.later(EVERY * Math.random());
+    this.loop.start();
   }
 
-  onApplicationShutdown(): void {
-    this.stopped = true;
-    clearTimeout(this.timer);
+  onApplicationShutdown(): Promise<void> {
+    return this.loop.stop();
   }
 
-  /** Never throws: what could not be removed is tried again the next time. False: another node is at it. */
-  async run(): Promise<boolean> {
-    try {
-      return await this.database.transaction(async (sql) => {
-        const [row] = await sql.query<{ mine: boolean }>(LOCK);
-        if (row?.mine !== true) return false;
-        for (const clean of this.cleaners) await this.finish(clean);
-        return true;
-      });
-    } catch (error) {
-      this.logger.warn({ err: error }, 'the clean-up has to wait');
-      return false;
-    }
+  /** Rows that could not be removed are removed by the next run. False: another node is cleaning up. */
+  run(): Promise<boolean> {
+    return this.database.transaction(async (sql) => {
+      const [row] = await sql.query<{ mine: boolean }>(LOCK);
+      if (row?.mine !== true) return false;
+      for (const clean of this.cleaners) await this.finish(clean);
+      return true;
+    });
   }
 
   private async finish(clean: Cleaner): Promise<void> {
     try {
-      for (let batch = 0; batch < MAX_BATCHES && !this.stopped; batch++) {
+      for (let batch = 0; batch < MAX_BATCHES && !this.loop.stopped; batch++) {
         if ((await clean(BATCH)) < BATCH) break;
       }
     } catch (error) {
       this.logger.warn({ err: error }, 'expired rows could not be removed yet');
     }
-  }
-
-  private later(milliseconds: number): void {
-    this.timer = setTimeout(() => {
-      void this.run().then(() => {
-        if (!this.stopped) this.later(EVERY);
-      });
-    }, milliseconds).unref();
   }
 }

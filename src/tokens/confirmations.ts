@@ -1,5 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
+import { BackgroundLoops } from '../common/background-loops.js';
+import type { BackgroundLoop } from '../common/background-loops.js';
 import { RefreshTokenStore } from './refresh-token.store.js';
 
 /** Between two writes, in milliseconds: a lost response stops being believed at most this much later than it could. */
@@ -16,17 +18,30 @@ const MAX_PENDING = 100_000;
 export class Confirmations implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(Confirmations.name);
   private pending = new Map<string, number>();
-  private timer: NodeJS.Timeout | undefined;
+  private readonly loop: BackgroundLoop;
   private writing: Promise<void> | undefined;
 
-  constructor(private readonly store: RefreshTokenStore) {}
+  constructor(
+    private readonly store: RefreshTokenStore,
+    loops: BackgroundLoops,
+  ) {
+    const failure = 'received refresh tokens could not be noted yet';
+    const run = () => this.flush();
+    this.loop = loops.create({
+      name: 'confirmations',
+      everyMs: FLUSH_EVERY,
+      firstMs: FLUSH_EVERY,
+      failure,
+      run,
+    });
+  }
 
   onModuleInit(): void {
-    this.timer = setInterval(() => void this.flush(), FLUSH_EVERY).unref();
+    this.loop.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    clearInterval(this.timer);
+    await this.loop.stop();
     await this.writing;
     await this.flush();
   }

@@ -28,13 +28,18 @@ const USAGE = `Usage: npm run keys -- <command> [--json]
 Works beside running nodes, which follow within a second.
 `;
 
-/** No more than the ring needs: no logins, no requests, and a feed that is not followed. */
+/** No more than the ring needs: no logins, no requests, and no background work. */
 @Module({})
 class KeysModule {
   static forRoot(config: Config, url: string): DynamicModule {
     return {
       module: KeysModule,
-      imports: [ConfigModule.forRoot(config), CommonModule, DatabaseModule.forRoot(url), AuditModule],
+      imports: [
+        ConfigModule.forRoot(config),
+        CommonModule.withoutBackground(),
+        DatabaseModule.forRoot(url),
+        AuditModule,
+      ],
       providers: [KeyAdministration, KeyOpener, KeyRing, RevocationFeed, RevocationStore, SigningKeyStore],
     };
   }

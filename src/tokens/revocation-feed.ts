@@ -1,5 +1,7 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { OnApplicationShutdown } from '@nestjs/common';
+import { BackgroundLoops } from '../common/background-loops.js';
+import type { BackgroundLoop } from '../common/background-loops.js';
 import { Clock } from '../common/clock.js';
 import { unavailable } from '../common/common.errors.js';
 import { Database } from '../database/database.js';
@@ -33,7 +35,6 @@ type Reload = () => Promise<void>;
  */
 @Injectable()
 export class RevocationFeed implements OnApplicationShutdown {
-  private readonly logger = new Logger(RevocationFeed.name);
   private readonly revoked = new RevocationSet();
   private readonly followers = new Map<string, Reload>();
   private readonly connection: FeedConnection;
@@ -43,7 +44,7 @@ export class RevocationFeed implements OnApplicationShutdown {
   /** The database's clock less this node's monotonic one, in milliseconds. */
   private offset = 0;
   private polling: Promise<void> | undefined;
-  private timers: NodeJS.Timeout[] = [];
+  private readonly loops: readonly BackgroundLoop[];
   private hinted = false;
   private announcing = false;
   private stopped = false;
@@ -53,7 +54,21 @@ export class RevocationFeed implements OnApplicationShutdown {
     private readonly database: Database,
     private readonly clock: Clock,
     @Inject(DATABASE_URL) url: string,
+    loops: BackgroundLoops,
   ) {
+    const failure = 'the revocation feed did not answer';
+    const poll = () => this.poll();
+    const prune = () => this.revoked.prune(this.now());
+    this.loops = [
+      loops.create({ name: 'revocation-feed', everyMs: POLL_EVERY, firstMs: POLL_EVERY, failure, run: poll }),
+      loops.create({
+        name: 'revocation-pruning',
+        everyMs: PRUNE_EVERY,
+        firstMs: PRUNE_EVERY,
+        failure,
+        run: prune,
+      }),
+    ];
     this.connection = new FeedConnection(url, () => {
       this.hinted = true;
       void this.poll().catch(() => undefined);
@@ -66,27 +81,17 @@ export class RevocationFeed implements OnApplicationShutdown {
   }
 
   /**
-   * Resolves when everything that is revoked now is known here; from then on the node follows by itself. Tries again for
-   * {@link START_WITHIN}, then throws what the last attempt failed with.
+   * Resolves when everything that is revoked now is known here. From then on a node polls, and the command line asks when it
+   * needs to. Tries again for {@link START_WITHIN}, then throws what the last attempt failed with.
    */
   async start(): Promise<void> {
     await this.firstLook();
-    const tick = () => {
-      this.poll()
-        .catch((error: unknown) => this.logger.warn({ err: error }, 'the revocation feed did not answer'))
-        .finally(() => {
-          if (!this.stopped) this.timers[0] = setTimeout(tick, POLL_EVERY).unref();
-        });
-    };
-    this.timers = [
-      setTimeout(tick, POLL_EVERY).unref(),
-      setInterval(() => this.revoked.prune(this.now()), PRUNE_EVERY).unref(),
-    ];
+    for (const loop of this.loops) loop.start();
   }
 
   onApplicationShutdown(): void {
     this.stopped = true;
-    for (const timer of this.timers) clearTimeout(timer);
+    for (const loop of this.loops) void loop.stop();
     this.connection.close();
   }
 

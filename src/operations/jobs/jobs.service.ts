@@ -4,8 +4,9 @@ import type {
   OnApplicationBootstrap,
   OnApplicationShutdown,
 } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
 import { PgBoss } from 'pg-boss';
+import { BackgroundLoops } from '../../common/background-loops.js';
+import type { BackgroundLoop } from '../../common/background-loops.js';
 import { Database } from '../../database/database.js';
 import type { Job } from './job.js';
 import { jobDatabase } from './job-database.js';
@@ -31,8 +32,7 @@ type Reason = 'now' | 'later';
  * Runs {@link Job}s through a queue on the database: when a node starts, each minute on one node, and when they are woken; one run of
  * a job at a time on a node. The queue only says when to look: nothing is lost with it.
  *
- * It starts beside the node and is tried again until the database lets it, and a stop waits four seconds for what runs. Only nodes
- * that serve HTTP run jobs; a command line that makes the same application does not.
+ * It starts beside the node and is tried again until the database lets it, and a stop waits four seconds for what runs.
  */
 @Injectable()
 export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
@@ -41,13 +41,16 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown, 
   private readonly stopping = new AbortController();
   private readonly running = new Map<string, Promise<void>>();
   private boss: PgBoss | undefined;
-  private timer: NodeJS.Timeout | undefined;
-  private starting: Promise<void> = Promise.resolve();
+  private readonly loop: BackgroundLoop;
 
   constructor(
     private readonly database: Database,
-    private readonly host: HttpAdapterHost,
-  ) {}
+    loops: BackgroundLoops,
+  ) {
+    const failure = 'jobs are not run yet';
+    const run = () => this.begin();
+    this.loop = loops.create({ name: 'job-queue', everyMs: START_AGAIN, firstMs: 0, failure, run });
+  }
 
   /** Before the application has started. */
   register(job: Job): void {
@@ -65,19 +68,17 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown, 
   }
 
   onApplicationBootstrap(): void {
-    if (this.jobs.length === 0 || !(this.host as { httpAdapter?: unknown }).httpAdapter) return;
-    this.starting = this.begin();
+    if (this.jobs.length > 0) this.loop.start();
   }
 
   /** What runs is told to end while requests are still answered. */
   beforeApplicationShutdown(): void {
-    clearTimeout(this.timer);
     this.stopping.abort();
   }
 
   async onApplicationShutdown(): Promise<void> {
     const finish = async () => {
-      await this.starting;
+      await this.loop.stop();
       await Promise.allSettled(this.running.values());
       await this.boss?.stop({ graceful: false });
     };
@@ -87,7 +88,9 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown, 
     ]);
   }
 
+  /** Does nothing once the queue is running. */
   private async begin(): Promise<void> {
+    if (this.boss !== undefined || this.stopping.signal.aborted) return;
     try {
       const boss = this.makeBoss();
       this.boss = boss;
@@ -95,13 +98,9 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown, 
       for (const job of this.jobs) await this.follow(boss, job);
       this.logger.debug('jobs are run');
     } catch (error) {
-      this.logger.warn({ err: error }, 'jobs are not run yet');
       await this.boss?.stop({ graceful: false }).catch(() => undefined);
       this.boss = undefined;
-      if (this.stopping.signal.aborted) return;
-      this.timer = setTimeout(() => {
-        this.starting = this.begin();
-      }, START_AGAIN).unref();
+      throw error;
     }
   }
 

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { NO_ORIGIN } from '../../audit/audit-context.js';
 import { AuditStore } from '../../audit/audit.store.js';
-import { BACKGROUND } from '../../common/background.js';
+import { BackgroundLoops } from '../../common/background-loops.js';
+import type { BackgroundLoop } from '../../common/background-loops.js';
 import type { Sql } from '../../database/database.js';
 import { RevocationFeed } from '../../tokens/revocation-feed.js';
 import type { RolloutSettings, RolloutState } from '../rollout/rollout-state.js';
@@ -29,11 +30,8 @@ const ENDS: Partial<Record<Decision['action'], PlanState>> = { finish: 'finished
  */
 @Injectable()
 export class Autopilot implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly logger = new Logger(Autopilot.name);
   private readonly node = randomUUID();
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> | undefined;
-  private stopped = false;
+  private readonly loop: BackgroundLoop;
 
   constructor(
     private readonly plans: PlanStore,
@@ -42,19 +40,19 @@ export class Autopilot implements OnApplicationBootstrap, OnApplicationShutdown 
     private readonly sight: PlanSight,
     private readonly audit: AuditStore,
     private readonly feed: RevocationFeed,
-    @Inject(BACKGROUND) private readonly background = true,
-  ) {}
+    private readonly loops: BackgroundLoops,
+  ) {
+    const failure = 'the plan of the rollout has to wait';
+    this.loop = loops.create({ name: 'rollout-plan', everyMs: EVERY, failure, run: () => this.tick() });
+  }
 
-  /** After a random part of the interval, so that nodes started together do not meet. */
   onApplicationBootstrap(): void {
-    if (this.background) this.later(EVERY * Math.random());
+    this.loop.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.running;
-    if (this.background) await this.plans.release(this.node).catch(() => undefined);
+    await this.loop.stop();
+    if (this.loops.enabled) await this.plans.release(this.node).catch(() => undefined);
   }
 
   /** Looks at the figures, if this node is the one that acts, and does what the plan says. */
@@ -101,18 +99,6 @@ export class Autopilot implements OnApplicationBootstrap, OnApplicationShutdown 
     const byPlan = current.cause === 'plan_advanced' && current.parent !== null;
     const parent = byPlan ? (await this.states.find(sql, current.parent))!.parent : current.parent;
     return this.states.add(sql, current, next, parent, { cause: 'plan_rolled_back', why }, NO_ORIGIN);
-  }
-
-  private later(milliseconds: number): void {
-    this.timer = setTimeout(() => {
-      this.running = this.tick().then(
-        () => undefined,
-        (error: unknown) => this.logger.warn({ err: error }, 'the plan of the rollout has to wait'),
-      );
-      void this.running.then(() => {
-        if (!this.stopped) this.later(EVERY);
-      });
-    }, milliseconds).unref();
   }
 }
 

@@ -4,6 +4,8 @@ import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { answeredProblem } from '../../common/answered-problem.js';
+import { BackgroundLoops } from '../../common/background-loops.js';
+import type { BackgroundLoop } from '../../common/background-loops.js';
 import { httpServerOf } from '../../common/http-server.js';
 import { RevocationFeed } from '../../tokens/revocation-feed.js';
 import { CountedRoutes } from './counted-routes.service.js';
@@ -42,7 +44,7 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
   private batch: Batch | undefined;
   private writing: Promise<void> | undefined;
   private failing = false;
-  private timer: NodeJS.Timeout | undefined;
+  private readonly loop: BackgroundLoop;
 
   constructor(
     private readonly host: HttpAdapterHost,
@@ -51,7 +53,11 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
     private readonly store: ReportWriter,
     private readonly metrics: SchemeMetrics,
     private readonly logouts: UnexpectedLogouts,
+    loops: BackgroundLoops,
   ) {
+    const failure = 'the report has to wait';
+    const run = () => this.flush();
+    this.loop = loops.create({ name: 'report', everyMs: FLUSH_EVERY, firstMs: FLUSH_EVERY, failure, run });
     metrics.countUsers(() => this.uses.users());
   }
 
@@ -62,12 +68,12 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
       this.record(request, reply);
       done();
     });
-    this.timer = setInterval(() => void this.flush(), FLUSH_EVERY).unref();
+    this.loop.start();
   }
 
   /** Nest calls it when the last request has been answered. */
   async onApplicationShutdown(): Promise<void> {
-    clearInterval(this.timer);
+    await this.loop.stop();
     await this.writing;
     for (let batch = 0; batch < LAST_BATCHES && !this.idle; batch++) await this.flush();
   }

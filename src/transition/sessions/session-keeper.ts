@@ -1,6 +1,8 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { NO_ORIGIN } from '../../audit/audit-context.js';
+import { BackgroundLoops } from '../../common/background-loops.js';
+import type { BackgroundLoop } from '../../common/background-loops.js';
 import { LoginEnder } from '../../tokens/login-ender.service.js';
 import { SessionLinkStore } from './session-link.store.js';
 import { SessionStore } from './session.store.js';
@@ -28,36 +30,26 @@ const DAY = 86_400;
  */
 @Injectable()
 export class SessionKeeper implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly logger = new Logger(SessionKeeper.name);
-  private timer: NodeJS.Timeout | undefined;
-  private working: Promise<void> = Promise.resolve();
+  private readonly loop: BackgroundLoop;
   private after = FIRST;
   private looks = 0;
-  private stopped = false;
-  private failing = false;
 
   constructor(
     private readonly links: SessionLinkStore,
     private readonly store: SessionStore,
     private readonly ender: LoginEnder,
-  ) {}
-
-  onApplicationBootstrap(): void {
-    const tick = () => {
-      this.working = this.look()
-        .then(() => void (this.failing = false))
-        .catch((error: unknown) => this.failed(error))
-        .finally(() => {
-          if (!this.stopped) this.timer = setTimeout(tick, EVERY).unref();
-        });
-    };
-    this.timer = setTimeout(tick, EVERY).unref();
+    loops: BackgroundLoops,
+  ) {
+    const failure = 'shared sessions could not be looked at';
+    this.loop = loops.create({ name: 'shared-sessions', everyMs: EVERY, failure, run: () => this.look() });
   }
 
-  async onApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.working;
+  onApplicationBootstrap(): void {
+    this.loop.start();
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.loop.stop();
   }
 
   /** One look. */
@@ -80,11 +72,5 @@ export class SessionKeeper implements OnApplicationBootstrap, OnApplicationShutd
 
   private async end(logins: readonly string[]): Promise<void> {
     if (logins.length > 0) await this.ender.endSids(logins, 'logout', 'logout', NO_ORIGIN);
-  }
-
-  /** Said once until it works again. */
-  private failed(error: unknown): void {
-    if (!this.failing) this.logger.warn({ err: error }, 'shared sessions could not be looked at');
-    this.failing = true;
   }
 }

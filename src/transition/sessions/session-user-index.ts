@@ -1,6 +1,11 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import { BackgroundLoops } from '../../common/background-loops.js';
+import type { BackgroundLoop } from '../../common/background-loops.js';
 import { SessionIndexStore } from './session-index.store.js';
+
+/** Milliseconds between two looks: an index that could not be made is tried again then. */
+const EVERY = 600_000;
 
 /**
  * Sees to an index by which the sessions of a user are found at once, also in a table with millions of them. Without it they are
@@ -8,25 +13,24 @@ import { SessionIndexStore } from './session-index.store.js';
  */
 @Injectable()
 export class SessionUserIndex implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly logger = new Logger(SessionUserIndex.name);
-  private making: Promise<void> = Promise.resolve();
-  private stopped = false;
+  private readonly loop: BackgroundLoop;
 
-  constructor(private readonly store: SessionIndexStore) {}
+  constructor(
+    private readonly store: SessionIndexStore,
+    loops: BackgroundLoops,
+  ) {
+    const failure = 'the index on the users of sessions was not made yet';
+    const run = () => this.store.ensure();
+    this.loop = loops.create({ name: 'session-user-index', everyMs: EVERY, firstMs: 0, failure, run });
+  }
 
   onApplicationBootstrap(): void {
-    this.making = this.store.ensure().catch((error: unknown) => {
-      if (!this.stopped)
-        this.logger.warn(
-          { err: error },
-          'the index on the users of sessions was not made; it is tried at the next start',
-        );
-    });
+    this.loop.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    this.stopped = true;
+    const stopped = this.loop.stop();
     await this.store.stop();
-    await this.making;
+    await stopped;
   }
 }

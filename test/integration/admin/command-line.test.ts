@@ -7,7 +7,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commandsIn } from '../../../src/admin/cli/admin-command.js';
 import { checksIn } from '../../../src/admin/cli/doctor/doctor-check.js';
 import { AppModule, FEATURES } from '../../../src/app.module.js';
-import { BACKGROUND } from '../../../src/common/background.js';
 import { loadConfig } from '../../../src/config/load-config.js';
 import { TEST_SECRET } from '../../helpers/app.js';
 import { createTestDatabase } from '../../helpers/database.js';
@@ -26,7 +25,7 @@ describe('the service as the command line starts it', () => {
     await rm(folder, { recursive: true });
   });
 
-  it('needs no HTTP, has every command and check, leaves background work to nodes, and ends', async () => {
+  it('needs no HTTP, has every command and check, and ends', async () => {
     const config = loadConfig({
       DATABASE_URL: db.url,
       DATA_DIR: folder,
@@ -39,7 +38,6 @@ describe('the service as the command line starts it', () => {
       abortOnError: false,
     });
     try {
-      expect(app.get<boolean>(BACKGROUND, { strict: false })).toBe(false);
       const all = [...commandsIn(FEATURES), ...checksIn(FEATURES)];
       expect(all.length).toBeGreaterThanOrEqual(7);
       for (const type of all) expect(app.get(type as never, { strict: false })).toBeInstanceOf(type);

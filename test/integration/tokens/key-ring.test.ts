@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { decodeProtectedHeader } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { AuditStore } from '../../../src/audit/audit.store.js';
 import { Clock } from '../../../src/common/clock.js';
@@ -47,7 +48,8 @@ function aNode(settings: Partial<Config> = {}): Node {
   } as Config;
   const { database } = db;
   const store = new SigningKeyStore(database, new ServiceStateStore(database), new AuditStore(database));
-  const feed = new RevocationFeed(new RevocationStore(database), database, new Clock(), db.url);
+  const loops = new BackgroundLoops(true);
+  const feed = new RevocationFeed(new RevocationStore(database), database, new Clock(), db.url, loops);
   feeds.push(feed);
   const ring = new KeyRing(store, new KeyOpener(store, config), feed, config);
   return { ring, keys: new KeyAdministration(store, ring, feed, config), feed, store };

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { AuditStore } from '../../../src/audit/audit.store.js';
 import { Clock } from '../../../src/common/clock.js';
@@ -69,7 +70,7 @@ export async function aNode(
   const audit = new AuditStore(database);
   const logins = new RefreshTokenStore(database);
   const revocations = new RevocationStore(database);
-  const feed = new RevocationFeed(revocations, database, clock, url);
+  const feed = new RevocationFeed(revocations, database, clock, url, new BackgroundLoops(true));
   const ender = new LoginEnder(database, logins, revocations, feed, audit, portOf(database, config));
   const rotations = new RotationStore(database);
   const codec = new RefreshTokenCodec(config);

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { AuditStore } from '../../../src/audit/audit.store.js';
 import { Clock } from '../../../src/common/clock.js';
@@ -70,7 +71,7 @@ export async function aSessionNode(url: string): Promise<SessionNode> {
     opening,
     exchanges: new Exchange(database, store, fates, links, logins, tokens, everybody),
     downgrades: new Downgrade(store, fates, links, opening, logins, tokens, ender, audit, config),
-    keeper: new SessionKeeper(links, store, ender),
+    keeper: new SessionKeeper(links, store, ender, new BackgroundLoops(true)),
   };
 }
 

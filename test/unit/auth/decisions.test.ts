@@ -1,6 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { describe, expect, it, vi } from 'vitest';
+import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { unavailable } from '../../../src/common/common.errors.js';
 import type { Config } from '../../../src/config/config.js';
@@ -206,6 +207,7 @@ describe('JwtAuthGuard', () => {
       part({ onChange: () => undefined }),
       part({}),
       part({ clockTolerance: 5 }),
+      new BackgroundLoops(false),
     );
     const known = part<KnownToken>({ claims: { exp: now + 60 }, principal: {} });
     (guard as unknown as { known: TokenCache<KnownToken> }).known.set('eyK', known);
@@ -230,7 +232,14 @@ describe('JwtAuthGuard', () => {
 
   it('calls no token after Bearer a malformed one, and asks nobody about it', async () => {
     const keys = { onChange: () => undefined };
-    const guard = new JwtAuthGuard(part({}), part({}), part(keys), part({}), part({ clockTolerance: 5 }));
+    const guard = new JwtAuthGuard(
+      part({}),
+      part({}),
+      part(keys),
+      part({}),
+      part({ clockTolerance: 5 }),
+      new BackgroundLoops(false),
+    );
     await expect(guard.canActivate(contextOf('Bearer '))).rejects.toMatchObject({ code: 'token_malformed' });
   });
 
@@ -252,7 +261,14 @@ describe('JwtAuthGuard', () => {
     const read = vi.fn(() => ({ kid: 'k', claims: { sub: 'u', sid: 's', role: 'user', exp: 60 } }));
     const note = vi.fn();
     const config = part<Config>({ clockTolerance: 5 });
-    const guard = new JwtAuthGuard(part(feed), part({ note }), part(keys), part({ read }), config);
+    const guard = new JwtAuthGuard(
+      part(feed),
+      part({ note }),
+      part(keys),
+      part({ read }),
+      config,
+      new BackgroundLoops(false),
+    );
     for (let call = 1; call <= 2; call++) {
       await expect(guard.canActivate(contextOf('Bearer eyK'))).rejects.toMatchObject({
         code: 'token_invalid',

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { Confirmations } from '../../../src/tokens/confirmations.js';
 import type { RefreshTokenStore } from '../../../src/tokens/refresh-token.store.js';
 
@@ -10,7 +11,7 @@ describe('Confirmations', () => {
   beforeEach(() => {
     vi.useFakeTimers();
     confirm = vi.fn<(seen: ReadonlyMap<string, number>) => Promise<void>>().mockResolvedValue();
-    confirmations = new Confirmations({ confirm } as unknown as RefreshTokenStore);
+    confirmations = new Confirmations({ confirm } as unknown as RefreshTokenStore, new BackgroundLoops(true));
   });
   afterEach(() => vi.useRealTimers());
 

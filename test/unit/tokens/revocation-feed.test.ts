@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import type { Database } from '../../../src/database/database.js';
 import type { VerifiedToken } from '../../../src/tokens/access-token.js';
 import { FeedConnection } from '../../../src/tokens/feed-connection.js';
@@ -30,7 +31,13 @@ describe('RevocationFeed', () => {
     query = vi.fn().mockResolvedValue([]);
     dropIdle = vi.fn();
     const database = { query, dropIdle } as unknown as Database;
-    feed = new RevocationFeed({} as RevocationStore, database, clock, 'postgres://x');
+    feed = new RevocationFeed(
+      {} as RevocationStore,
+      database,
+      clock,
+      'postgres://x',
+      new BackgroundLoops(true),
+    );
   });
 
   afterEach(() => {

@@ -1,3 +1,4 @@
+import { BackgroundLoops } from '../../../../src/common/background-loops.js';
 import { AuditStore } from '../../../../src/audit/audit.store.js';
 import { Autopilot } from '../../../../src/transition/autopilot/autopilot.service.js';
 import { PlanAdministration } from '../../../../src/transition/autopilot/plan-administration.service.js';
@@ -27,7 +28,15 @@ export async function anAutopilotNode(url: string, script: Script): Promise<Auto
   const store = new PlanStore(node.database, audit);
   const sight = new PlanSight(script.figures as RolloutFigures);
   const feed = { now: script.now } as RevocationFeed;
-  const autopilot = new Autopilot(store, node.store, node.rollout, sight, audit, feed);
+  const autopilot = new Autopilot(
+    store,
+    node.store,
+    node.rollout,
+    sight,
+    audit,
+    feed,
+    new BackgroundLoops(true),
+  );
   const plans = new PlanAdministration(store, node.store, sight, new RolloutFlag(), feed);
   return { ...node, autopilot, plans };
 }

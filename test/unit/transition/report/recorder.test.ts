@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { BackgroundLoops } from '../../../../src/common/background-loops.js';
 import { Recorder } from '../../../../src/transition/report/recorder.service.js';
 import type { Batch } from '../../../../src/transition/report/report-writer.store.js';
 
@@ -16,6 +17,7 @@ function aRecorder() {
     { write } as never,
     { countUsers: () => undefined, answered: () => undefined } as never,
     { note: () => undefined, examine: () => Promise.resolve() } as never,
+    new BackgroundLoops(true),
   );
   recorder.onModuleInit();
   const answer = () =>
