@@ -1,4 +1,5 @@
 import cluster from 'node:cluster';
+import { loggedErrorText } from './common/logged-error.js';
 import type { Config } from './config/config.js';
 import { ConfigurationError } from './config/configuration-error.js';
 import { loadDotenv } from './config/dotenv.js';
@@ -75,9 +76,13 @@ process.on('SIGTERM', () => stop(0));
 process.on('SIGINT', () => stop(0));
 
 process.on('unhandledRejection', (error) => {
-  process.stderr.write(
-    `unhandled rejection: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
+  process.stderr.write(`unhandled rejection: ${loggedErrorText(error)}\n`);
+});
+
+// Node would print the error with all that a library attached to it, such as the values of a statement.
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`uncaught exception: ${loggedErrorText(error)}\n`);
+  process.exit(1);
 });
 
 try {

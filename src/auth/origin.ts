@@ -1,17 +1,22 @@
 import type { FastifyRequest } from 'fastify';
 import type { Origin } from '../audit/audit-context.js';
-import { canonicalAddress } from '../limits/client-address.js';
+import { keptText } from '../common/client-text.js';
+import { clientAddress } from '../limits/client-address.js';
 
 const USER_AGENT_LENGTH = 256;
 
 /** Where a request comes from, for audit and for the list of devices. */
 export function originOf(request: FastifyRequest): Origin {
-  const userAgent = request.headers['user-agent'];
   return {
-    // A trusted proxy may pass rubbish on: then it is the proxy's own.
-    ip: canonicalAddress(request.ip) ?? canonicalAddress(request.socket?.remoteAddress) ?? null,
-    // PostgreSQL holds no NUL, and Node lets none through in a header.
-    userAgent: userAgent === undefined ? null : userAgent.slice(0, USER_AGENT_LENGTH),
+    ip: clientAddress(request),
+    userAgent: userAgentOf(request) ?? null,
     requestId: String(request.id),
   };
+}
+
+/** What the client calls itself, at most 256 characters without secrets of a known form. */
+export function userAgentOf({ headers }: FastifyRequest): string | undefined {
+  // PostgreSQL holds no NUL, and Node lets none through in a header.
+  const userAgent = headers['user-agent'];
+  return userAgent === undefined ? undefined : keptText(userAgent, USER_AGENT_LENGTH);
 }

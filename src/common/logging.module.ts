@@ -1,10 +1,10 @@
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { LoggerModule } from 'nestjs-pino';
-import type { DestinationStream } from 'pino';
+import type { DestinationStream, LoggerOptions } from 'pino';
 import { PinoPretty } from 'pino-pretty';
 import type { Config } from '../config/config.js';
-import { REDACTED, loggedError } from './log-redaction.js';
+import { redact } from './log-redaction.js';
 
 /**
  * Logs as JSON in production and as readable lines elsewhere, without secrets at any level. Mounts no middleware, which
@@ -22,8 +22,9 @@ export class LoggingModule {
           pinoHttp: [
             {
               level: config.logLevel,
-              redact: { paths: REDACTED, censor: '[gone]' },
-              serializers: { err: (error: unknown) => loggedError(error) },
+              hooks: { logMethod },
+              // Errors are redacted already: the usual serializer would look for its own fields.
+              serializers: { err: (error: unknown) => error },
               wrapSerializers: false,
             },
             destination,
@@ -33,6 +34,12 @@ export class LoggingModule {
     };
   }
 }
+
+/** Before pino sees it: pino copies the message of an error that is logged without one. */
+const logMethod: NonNullable<LoggerOptions['hooks']>['logMethod'] = function (args, method) {
+  const [entry, ...rest] = args as [unknown, ...never[]];
+  method.apply(this, [redact(entry), ...rest] as never);
+};
 
 /** In this thread: what is logged last, before an exit, is logged too. */
 export function logOutput(config: Config): DestinationStream {

@@ -9,10 +9,23 @@ const PROTOTYPE_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 /** Deeper than any request of ours; a recursive look at the body must end. */
 const MAX_DEPTH = 16;
 
+/** A field's name as a developer chooses one. Anything else in its place may be a secret, and no answer repeats it. */
+const NAME = /^[a-z]\w{0,23}$/i;
+
+const OTHER_NAME = '(unknown)';
+
+function shown(name: string): string {
+  return NAME.test(name) || /^\d{1,6}$/.test(name) ? name : OTHER_NAME;
+}
+
 function fieldErrors(errors: readonly ValidationError[], path = ''): FieldError[] {
   return errors.flatMap(({ property, constraints, children }) => {
-    const field = `${path}${property}`;
-    const own = Object.values(constraints ?? {}).map((message) => ({ field, message }));
+    const name = shown(property);
+    const field = `${path}${name}`;
+    const own = Object.values(constraints ?? {}).map((message) => ({
+      field,
+      message: name === property ? message : 'this property should not exist',
+    }));
     return [...own, ...fieldErrors(children ?? [], `${field}.`)];
   });
 }
@@ -39,7 +52,7 @@ function check(value: unknown, field: string, depth: number): void {
     if (PROTOTYPE_KEYS.has(key) || isUnstorable(key)) {
       throw invalid([{ field, message: `${field} has a property that is not allowed` }]);
     }
-    check(inner, depth === 0 ? key : `${field}.${key}`, depth + 1);
+    check(inner, depth === 0 ? shown(key) : `${field}.${shown(key)}`, depth + 1);
   }
 }
 

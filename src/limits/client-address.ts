@@ -55,6 +55,14 @@ export function canonicalAddress(text: string | undefined): string | undefined {
 }
 
 /**
+ * The address of a request in its one spelling, for logs and audit. Null if there is none. When a trusted proxy passes on text that
+ * is no address, this is the proxy's own.
+ */
+export function clientAddress(request: AddressedRequest): string | null {
+  return canonicalAddress(request.ip) ?? canonicalAddress(request.socket?.remoteAddress) ?? null;
+}
+
+/**
  * Whom a request counts for. When the resolved address is none (a trusted proxy passed on rubbish), the socket's counts, so
  * that rubbish opens no fresh allowance.
  */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { RefusalCounter } from '../audit/refusal-counter.js';
-import { clientSubject } from '../limits/client-address.js';
+import { clientAddress, clientSubject } from '../limits/client-address.js';
 import { RateLimiter } from '../limits/limits.service.js';
 import { OAuthClients } from './oauth-client.service.js';
 import { refuseOAuth } from './oauth.errors.js';
@@ -44,7 +44,7 @@ export class ClientAuthentication {
   }
 
   private async refuse(request: FastifyRequest): Promise<never> {
-    this.refusals.count('invalid_client', request.ip);
+    this.refusals.count('invalid_client', clientAddress(request));
     await this.limiter.enforce('client', clientSubject(request));
     throw refuseOAuth('invalid_client');
   }

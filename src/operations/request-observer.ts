@@ -1,20 +1,23 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { PinoLogger } from 'nestjs-pino';
+import { clientAddress } from '../limits/client-address.js';
 import { Metrics } from './metrics.js';
-
-/** Characters of a path in the log: longer than any of ours. */
-const LONGEST_PATH = 256;
 
 /** Counts and logs what was answered, in one hook after the answer has gone out. */
 @Injectable()
 export class RequestObserver {
+  /** The fixed beginnings of all routes: `/auth` and `/auth/devices` of `/auth/devices/:id`. */
+  private readonly known = new Set<string>();
+
   constructor(
     private readonly metrics: Metrics,
     private readonly logger: PinoLogger,
   ) {}
 
+  /** Must be called before the routes are added. */
   observe(fastify: FastifyInstance): void {
+    fastify.addHook('onRoute', ({ url }) => this.learn(url));
     fastify.addHook('onResponse', (request, reply, done) => {
       this.metrics.answered(
         request.method,
@@ -28,18 +31,39 @@ export class RequestObserver {
   }
 
   /**
-   * Refusals at info, failures at error, the rest only for those who debug. A 503 is a refusal, too: what is behind it is told where
-   * it happens, once for all those that it concerns. The query is not logged: it may hold secrets.
+   * Logs refusals at info, failures at error, the rest at debug. A 503 is a refusal: its cause is logged where it happens, once for
+   * all requests that it concerns. Holds nothing that a client wrote: neither query nor path, which may have secrets in them.
    */
   private log(request: FastifyRequest, reply: FastifyReply): void {
     const status = reply.statusCode;
     const level = status < 400 ? 'debug' : status < 500 || status === 503 ? 'info' : 'error';
     if (!this.logger.logger.isLevelEnabled(level)) return;
-    const path = request.url.replace(/[?#].*$/s, '').slice(0, LONGEST_PATH);
-    const { id, method, ip } = request;
-    this.logger[level](
-      { request_id: id, method, path, status, ms: Math.round(reply.elapsedTime), ip },
-      'answered',
-    );
+    const { id, method } = request;
+    const route = request.routeOptions.url ?? this.masked(request.url);
+    const ms = Math.round(reply.elapsedTime);
+    this.logger[level]({ request_id: id, method, route, status, ms, ip: clientAddress(request) }, 'answered');
+  }
+
+  private learn(route: string): void {
+    let path = '';
+    for (const segment of route.split('/').slice(1)) {
+      if (segment === '' || /[:*(]/.test(segment)) return;
+      path += `/${segment}`;
+      this.known.add(path);
+    }
+  }
+
+  /** An unknown path as far as it is one of ours, `*` for the rest. */
+  private masked(target: string): string {
+    let path = '';
+    for (const segment of target
+      .replace(/[?#].*$/s, '')
+      .split('/', 16)
+      .slice(1)) {
+      const longer = `${path}/${segment}`;
+      if (!this.known.has(longer)) return `${path}/*`;
+      path = longer;
+    }
+    return path;
   }
 }

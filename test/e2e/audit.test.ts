@@ -2,7 +2,18 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RefusalCounter } from '../../src/audit/refusal-counter.js';
 import { createTestApp, TEST_SECRET } from '../helpers/app.js';
 import type { TestApp } from '../helpers/app.js';
-import { aUser, bearer, login, post, refresh, sidOf, sql, tryLogin, tryRefresh } from '../helpers/client.js';
+import {
+  aUser,
+  bearer,
+  everyRow,
+  login,
+  post,
+  refresh,
+  sidOf,
+  sql,
+  tryLogin,
+  tryRefresh,
+} from '../helpers/client.js';
 import type { Account } from '../helpers/client.js';
 
 interface Event {
@@ -90,11 +101,6 @@ describe('the audit trail', () => {
     const next = await refresh(node, tokens.refresh_token);
     await tryLogin(node, { ...user, password: 'a password that is wrong' });
     await node.app.get(RefusalCounter).flush();
-    const tables = await sql<{ name: string }>(
-      node,
-      `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public'`,
-    );
-    expect(tables.length).toBeGreaterThan(5);
     const secrets = [
       user.password,
       'a password that is wrong',
@@ -107,11 +113,10 @@ describe('the audit trail', () => {
         Buffer.from(refresh_token.slice(-43), 'base64url').toString('hex'),
       ]),
     ];
-    for (const { name } of tables) {
-      const rows = await sql<{ row: string }>(node, `SELECT t::text AS row FROM "${name}" AS t`);
-      for (const { row } of rows) {
-        for (const secret of secrets) expect(row.includes(secret)).toBe(false);
-      }
+    const rows = await everyRow(node);
+    expect(rows.length).toBeGreaterThan(10);
+    for (const row of rows) {
+      for (const secret of secrets) expect(row.includes(secret)).toBe(false);
     }
   });
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Logger } from 'nestjs-pino';
+import { REDACTED_NAMES } from '../../src/common/log-redaction.js';
 import { edgeConfig, startEdge } from '../helpers/edge-app.js';
 import type { EdgeApp } from '../helpers/edge-app.js';
 import { exchange, request } from '../helpers/http.js';
@@ -20,6 +21,21 @@ const CREDENTIALS = {
   Cookie: `refresh_token=${SECRET}; session_id=${SECRET}`,
 };
 
+/** Headers that a proxy or an access log might take up. */
+const EVERYWHERE = Object.fromEntries(
+  [
+    'Referer',
+    'User-Agent',
+    'Origin',
+    'X-Forwarded-For',
+    'X-Forwarded-Host',
+    'X-Forwarded-Uri',
+    'X-Forwarded-Method',
+  ]
+    .concat('Forwarded', 'X-Original-Url', 'Accept-Language', 'If-None-Match', SECRET)
+    .map((name) => [name, SECRET]),
+);
+
 it.each([
   [
     'a login',
@@ -30,6 +46,15 @@ it.each([
   ['a secret as the name of a field', request('POST', '/auth/login', { body: `{"a":{"${SECRET}":1}}` })],
   ['a secret in a query', request('GET', `/items?limit=1&token=${SECRET}`)],
   ['a secret in a query of an unknown path', request('GET', `/nowhere?access_token=${SECRET}`)],
+  ['a secret as the name of a property', request('POST', '/auth/login', { body: `{"${SECRET}":1}` })],
+  ['a secret in a path', request('GET', `/faults/${SECRET}`)],
+  ['a secret behind a known path', request('GET', `/auth/login/${SECRET}/x?a=${SECRET}`)],
+  ['a secret as an unknown path', request('GET', `/${SECRET}`)],
+  ['an encoded secret in a path', request('GET', `/items/x/${SECRET.replace('-', '%2D')}`)],
+  ['a secret in a path of another method', request('DELETE', `/items/${SECRET}`)],
+  ['a path that is too long', request('GET', `/items/${SECRET.repeat(30)}`)],
+  ['a target in absolute form', request('GET', `http://${SECRET}/faults/${SECRET}?${SECRET}`)],
+  ['a secret in every header', request('GET', '/nowhere', { headers: EVERYWHERE })],
   ['a bug', request('GET', `/faults/bug?token=${SECRET}`, { headers: CREDENTIALS })],
   ['a header that is none', Buffer.from(`GET / HTTP/1.1\r\nHost: x\r\nCookie ${SECRET}\r\n\r\n`)],
   ['a bad target', request('GET', `/%ff?token=${SECRET}`, { headers: CREDENTIALS })],
@@ -55,7 +80,7 @@ it('has one line for each request, with its id, and the stack of a bug once', as
     level: 50,
     request_id: 'r-1',
     method: 'GET',
-    path: '/faults/bug',
+    route: '/faults/:name',
     status: 500,
     ms: expect.any(Number) as number,
   });
@@ -80,12 +105,42 @@ it('holds nothing that a library attached to an error, and hides secrets that ar
     dto: { password: SECRET },
     refresh_token: SECRET,
   });
-  logger.error({ err: parseError(`{"password":"${SECRET}"`) }, 'unparsed');
-  expect(lines).toHaveLength(3);
+  expect(lines).toHaveLength(2);
   expect(lines.join('')).not.toContain(SECRET);
   expect(JSON.parse(lines[0]!)).toMatchObject({
     err: { message: 'outer', cause: { message: 'failed', code: '23505' } },
   });
+});
+
+it.each(REDACTED_NAMES)('hides what is logged as %s, at every depth and in every spelling', (name) => {
+  lines.length = 0;
+  const logger = edge.app.get(Logger);
+  const camel = name.replaceAll(/[-_](.)/g, (_, letter: string) => letter.toUpperCase());
+  for (const key of [name, camel, name.toUpperCase()]) {
+    logger.log({ [key]: SECRET }, 'first');
+    logger.log({ a: { [key]: SECRET } }, 'second');
+    logger.log({ a: { b: { [key]: SECRET } } }, 'third');
+    logger.log({ a: [{ [key]: SECRET }] }, 'in a list');
+    logger.log({ a: { b: { c: { [key]: { d: SECRET } } } } }, 'deep');
+  }
+  expect(lines).toHaveLength(15);
+  expect(lines.join('')).not.toContain(SECRET);
+  expect(JSON.parse(lines[0]!)).toMatchObject({ [name]: '[redacted]' });
+});
+
+it('hides client secrets and quoted input wherever an error is logged', () => {
+  lines.length = 0;
+  const logger = edge.app.get(Logger);
+  const error = parseError(SECRET);
+  // Otherwise this test says nothing.
+  expect((error as Error).message).toContain(SECRET);
+  logger.error({ err: error }, 'as err');
+  logger.error({ reason: error, list: [error] }, 'under another name');
+  logger.error({ err: new Error('outer', { cause: error }) }, 'as a cause');
+  logger.error(error);
+  expect(lines).toHaveLength(4);
+  expect(lines.join('')).not.toContain(SECRET);
+  expect(JSON.parse(lines[0]!)).toMatchObject({ err: { type: 'SyntaxError' } });
 });
 
 function parseError(text: string): unknown {

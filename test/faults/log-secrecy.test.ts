@@ -22,7 +22,10 @@ describe.each([
   beforeAll(async () => {
     db = await createTestDatabase();
     proxy = await TcpProxy.to(db.url);
-    node = await NodeProcess.start({ databaseUrl: proxy.url, env: { LOG_LEVEL: 'trace', ...env } });
+    node = await NodeProcess.start({
+      databaseUrl: proxy.url,
+      env: { LOG_LEVEL: 'trace', TRUST_PROXY: '127.0.0.1', ...env },
+    });
   });
   afterAll(async () => {
     await node.remove();
@@ -35,6 +38,11 @@ describe.each([
     const second = await refresh(node, first.refresh_token);
     await verify(node, second.access_token);
     await call(node, 'GET', '/api/users/me', { token: second.access_token });
+    for (const secret of [second.refresh_token, second.access_token, CANARY]) {
+      await call(node, 'GET', `/api/users/me/${secret}`, { token: second.access_token });
+      await call(node, 'GET', `/auth/devices?refresh_token=${secret}`, { token: second.access_token });
+      await call(node, 'DELETE', `/auth/devices/${secret}`, { token: second.access_token });
+    }
     await makeMistakes(node);
     proxy.cut();
     await until(async () => (await verify(node, second.access_token)).status === 503, 5_000);
@@ -91,10 +99,45 @@ async function makeMistakes(node: NodeProcess): Promise<void> {
   await tryRefresh(node, CANARY);
   await verify(node, CANARY);
   await call(node, 'GET', `/auth/verify?access_token=${CANARY}&password=${CANARY}`);
+  await misplaceSecrets(node);
   const headers = {
     cookie: `refresh_token=${CANARY}; session_id=${CANARY}`,
     authorization: `Basic ${CANARY}`,
   };
   await (await fetch(`${node.url}/auth/refresh`, { method: 'POST', headers })).text();
   await (await fetch(`${node.url}/auth/verify`, { headers })).text();
+}
+
+/** Secrets in URLs, in headers that others write, and in forms. */
+async function misplaceSecrets(node: NodeProcess): Promise<void> {
+  for (const path of [
+    '',
+    '/auth/login/',
+    '/auth/verify/',
+    '/admin/users/',
+    '/.well-known/',
+    '/docs/',
+    '/a/b/',
+  ]) {
+    for (const method of ['GET', 'POST', 'DELETE']) {
+      await call(node, method, `${path || '/'}${CANARY}?${CANARY}=${CANARY}`);
+      await call(node, method, `${path || '/'}${encodeURIComponent(`${CANARY}/%`)}`);
+    }
+  }
+  const names = [
+    'referer',
+    'user-agent',
+    'origin',
+    'x-forwarded-for',
+    'x-forwarded-host',
+    'x-forwarded-proto',
+  ].concat('x-forwarded-uri', 'x-original-url', 'x-real-ip', 'forwarded', 'traceparent', CANARY);
+  const headers = Object.fromEntries(names.map((name) => [name, CANARY]));
+  const form = { ...headers, 'content-type': 'application/x-www-form-urlencoded' };
+  const body = `grant_type=${CANARY}&token=${CANARY}&client_id=${CANARY}&client_secret=${CANARY}&${CANARY}=1`;
+  for (const path of ['/oauth/introspect', '/oauth/revoke', '/oauth/token']) {
+    await (await fetch(`${node.url}${path}`, { method: 'POST', headers: form, body })).text();
+  }
+  for (const path of ['/auth/verify', '/nowhere'])
+    await (await fetch(`${node.url}${path}`, { headers })).text();
 }

@@ -91,6 +91,23 @@ export function sql<Row>(node: TestApp, text: string, values: unknown[] = []): P
   return node.db.dataSource.query<Row[]>(text, values);
 }
 
+/** Every row of every table, as text. */
+export async function everyRow(node: TestApp): Promise<string[]> {
+  const tables = await sql<{ name: string }>(
+    node,
+    `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public'`,
+  );
+  const rows: string[] = [];
+  for (const { name } of tables) {
+    rows.push(
+      ...(await sql<{ row: string }>(node, `SELECT t::text AS row FROM "${name}" AS t`)).map(
+        ({ row }) => row,
+      ),
+    );
+  }
+  return rows;
+}
+
 /** Lets the current refresh token of a login be that old, and the login as long unused. */
 export async function age(node: TestApp, sid: string, seconds: number): Promise<void> {
   await sql(

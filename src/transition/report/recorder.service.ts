@@ -3,6 +3,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { userAgentOf } from '../../auth/origin.js';
 import { answeredProblem } from '../../common/answered-problem.js';
 import { BackgroundLoops } from '../../common/background-loops.js';
 import type { BackgroundLoop } from '../../common/background-loops.js';
@@ -22,9 +23,8 @@ const FLUSH_EVERY = 2_000;
 /** More than the bounds of what is held can need. */
 const LAST_BATCHES = 10;
 
-/** What is kept of a client that does not name itself, and the characters that are kept of a name. */
+/** The user agent of a client that sends none. */
 const NO_AGENT = 'none';
-const AGENT_LENGTH = 256;
 
 /** A principal, or the user whose password was right. */
 type Caller = { readonly userId?: string; readonly id?: string };
@@ -97,7 +97,7 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
     const { user } = request as { user?: Caller };
     // A principal came in whatever came of the request; whoever logs in does so only with a good answer.
     const userId = user?.userId ?? (refused ? undefined : user?.id);
-    if (userId !== undefined) this.uses.note(scheme, userId, agentOf(request), at);
+    if (userId !== undefined) this.uses.note(scheme, userId, userAgentOf(request) || NO_AGENT, at);
   }
 
   private get idle(): boolean {
@@ -128,8 +128,4 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
     this.seq += 1;
     return { node: this.node, seq: this.seq, counts: this.requests.take(), uses: this.uses.take() };
   }
-}
-
-function agentOf({ headers }: FastifyRequest): string {
-  return headers['user-agent']?.slice(0, AGENT_LENGTH) || NO_AGENT;
 }

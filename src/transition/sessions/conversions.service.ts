@@ -5,7 +5,7 @@ import type { AuthenticatedRequest } from '../../auth/authenticated-request.js';
 import { originOf } from '../../auth/origin.js';
 import type { PresentedRefreshToken } from '../../auth/presented-refresh-token.js';
 import { Problem } from '../../common/problem.js';
-import { clientSubject } from '../../limits/client-address.js';
+import { clientAddress, clientSubject } from '../../limits/client-address.js';
 import { RateLimiter } from '../../limits/limits.service.js';
 import type { Bucket } from '../../limits/limits.service.js';
 import type { TokenDelivery } from '../../tokens/refresh-token.entity.js';
@@ -82,7 +82,7 @@ export class Conversions {
     } catch (error) {
       if (error instanceof Problem && REFUSALS.has(error.status)) {
         // Theft is audited as such already.
-        if (error.code !== 'refresh_token_reused') this.refusals.count(error.code, request.ip);
+        if (error.code !== 'refresh_token_reused') this.refusals.count(error.code, clientAddress(request));
         await this.limiter.enforce(bucket, clientSubject(request));
       }
       throw error;

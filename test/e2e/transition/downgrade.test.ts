@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { RefreshTokenCodec } from '../../../src/tokens/refresh-token.codec.js';
+import { RefreshTokenStore } from '../../../src/tokens/refresh-token.store.js';
 import type { TestApp } from '../../helpers/app.js';
 import {
   bearer,
@@ -163,6 +165,33 @@ describe('a login by tokens that goes back to a session', () => {
       expect(statusOf(await post(node, '/auth/downgrade'))).toBe('401 refresh_token_invalid');
     },
   );
+
+  it('refuses a genuine token of a later generation than the database knows, and begins no session', async () => {
+    const sid = sidOf(tokens);
+    const family = (await node.app.get(RefreshTokenStore).find(sid))!;
+    const codec = node.app.get(RefreshTokenCodec);
+    // Genuine: the database was restored to a moment before it was given out.
+    const future = [1, 2, 2 ** 47].map((ahead) =>
+      codec.mint(family, family.generation + ahead, family.macKey)!,
+    );
+    const sessions = () => sql(node, `SELECT sid FROM session ORDER BY sid`);
+    const refuse = async () => {
+      const before = await sessions();
+      for (const token of future) {
+        const reply = await downgrade(node, token);
+        expect(statusOf(reply)).toBe('401 refresh_token_invalid');
+        expect(sessionCookie(reply)).toBeUndefined();
+      }
+      expect(await sessions()).toEqual(before);
+    };
+    await refuse();
+    expect(await verify(node, tokens.access_token)).toBe('204');
+    const cookie = await given(downgrade(node, tokens.refresh_token));
+    await refuse();
+    expect(await verifySession(node, cookie)).toBe('204');
+    await refuse();
+    expect(await verifySession(other, cookie)).toBe('204');
+  });
 
   it('refuses one that has expired or ended', async () => {
     await sql(node, `UPDATE refresh_tokens SET expires_at = now() WHERE id = $1`, [sidOf(tokens)]);

@@ -178,6 +178,46 @@ describe('the import of users', () => {
     expect(await floor()).toBe(750);
   });
 
+  it.each([
+    ['first', ['$04$', '$12$', '$04$']],
+    ['last', ['$12$', '$04$', '$04$']],
+    ['in another batch', ['$12$', ...Array.from({ length: 600 }, () => '$04$')]],
+  ])(
+    'raises the failure floor for the most expensive hash of a file, not for the one that is %s',
+    async (_, costs) => {
+      await test.database.query('UPDATE service_state SET failure_floor = 250');
+      const rows = costs.map((cost, i) => `user-${i},${BCRYPT.replace('$04$', cost)}`);
+      const outcome = await run(['username,password_hash', ...rows].join('\n'), 65_536);
+      expect(outcome).toMatchObject({ created: costs.length, rejected: 0 });
+      expect(await new ServiceStateStore(test.database).failureFloor()).toBe(750);
+    },
+  );
+
+  it('does not take a row with a known name and another UUID for the user who is there', async () => {
+    const id = randomUUID();
+    await run(`${HEADER}\nada,${BCRYPT},,,${id}\nbob,${BCRYPT},,,`);
+    const before = await stored();
+    const [, bob] = before as [unknown, { id: string }];
+    const again = [
+      HEADER,
+      `ada,${BCRYPT},,,${randomUUID()}`,
+      `ada,${OTHER},,,${randomUUID()}`,
+      `ada,${BCRYPT},,,${bob.id}`,
+      `ada,${BCRYPT},,,${id.toUpperCase()}`,
+      `ada,${BCRYPT},,,`,
+      `bob,${BCRYPT},,,${bob.id}`,
+    ];
+    const reason = 'there is another user with this username';
+    expect(await run(again.join('\n'))).toEqual({
+      created: 0,
+      unchanged: 3,
+      kept: 0,
+      rejected: 3,
+      rows: [2, 3, 4].map((line) => ({ line, reason })),
+    });
+    expect(await stored()).toEqual(before);
+  });
+
   it('says of two users with one name or id which row it did not take', async () => {
     const id = randomUUID();
     await run(`${HEADER}\nada,${BCRYPT},,,1\nroot,${BCRYPT},,admin,${id}`);

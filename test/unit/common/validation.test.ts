@@ -49,6 +49,29 @@ describe('a body', () => {
     });
   });
 
+  it.each([
+    `tandem_rt_${'A'.repeat(72)}`,
+    'hunter2-secret',
+    'x'.repeat(32),
+    'two words',
+    'a.b',
+    '',
+    '$1',
+    'naïve',
+  ])('never has a property named %s repeated: it may be a secret', async (name) => {
+    for (const body of [{ text: 'x', [name]: 1 }, { text: { [name]: { [name]: '\0' } } }]) {
+      const problem = await bodyOf(body).catch((error: unknown) => error as Problem);
+      expect(problem).toMatchObject({ code: 'validation_failed' });
+      if (name !== '') expect(JSON.stringify(problem)).not.toContain(name);
+    }
+  });
+
+  it('names an unknown property that is spelled as fields are', async () => {
+    await expect(bodyOf({ text: 'x', titel: 'y' })).rejects.toMatchObject({
+      errors: [{ field: 'titel', message: 'property titel should not exist' }],
+    });
+  });
+
   it('passes with any text that is well-formed and has no NUL', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'binary' }), async (text) => {

@@ -5,7 +5,7 @@ import type { Metrics } from '../../../src/operations/metrics.js';
 import { RequestObserver } from '../../../src/operations/request-observer.js';
 
 /** What is logged of an answer of that status, as level and entry. */
-async function loggedOf(status: number): Promise<[string, object][]> {
+async function loggedOf(status: number, target = '/here?token=secret'): Promise<[string, object][]> {
   const lines: [string, object][] = [];
   const write = (level: string) => (entry: object) => void lines.push([level, entry]);
   const logger = {
@@ -18,7 +18,8 @@ async function loggedOf(status: number): Promise<[string, object][]> {
   const metrics = { answered: () => undefined } as unknown as Metrics;
   new RequestObserver(metrics, logger as unknown as PinoLogger).observe(fastify);
   fastify.get('/here', (_request, reply) => reply.code(status).send());
-  await fastify.inject('/here?token=secret');
+  fastify.get('/here/:id/files/*', (_request, reply) => reply.code(status).send());
+  await fastify.inject(target);
   await fastify.close();
   return lines;
 }
@@ -34,7 +35,24 @@ describe('an answer is logged', () => {
     [502, 'error'],
   ])('of status %i at level %s, once and without its query', async (status, level) => {
     expect(await loggedOf(status)).toEqual([
-      [level, expect.objectContaining({ status, path: '/here', method: 'GET' })],
+      [level, expect.objectContaining({ status, route: '/here', method: 'GET' })],
     ]);
+  });
+
+  it.each([
+    ['/here/secret/files/secret?secret', '/here/:id/files/*'],
+    ['/secret', '/*'],
+    ['/', '/*'],
+    ['//secret', '/*'],
+    ['/here/secret', '/here/*'],
+    ['/here/secret/files', '/here/*'],
+    ['/here/?secret', '/here/*'],
+    ['/HERE', '/*'],
+    ['/here%2Fsecret', '/*'],
+    [`/here${'/here'.repeat(400)}/secret`, '/here/*'],
+  ])('for %s with the route %s: the pattern, or as much of it as is ours', async (target, route) => {
+    const [[, entry]] = (await loggedOf(200, target)) as [[string, object]];
+    expect(entry).toMatchObject({ route });
+    expect(JSON.stringify(entry)).not.toContain('secret');
   });
 });

@@ -33,6 +33,9 @@ describe('the password policy', () => {
     ['a common one', 8, 'iloveyou'],
     ['a common one in capitals', 8, 'ILoveYou'],
     ['a common one in full width', 8, 'ｉｌｏｖｅｙｏｕ'],
+    // Its end is its beginning: only the whole of it is a common password.
+    ['a common one in capitals that begins as it ends', 8, 'EINSTEIN'],
+    ['such a one in full width', 8, 'ｅｉｎｓｔｅｉｎ'],
     ['a long common one', 15, '1qaz2wsx3edc4rfv'],
     ['a common one twice', 15, 'PasswordPassword'],
     ['a common one again and again, cut off', 15, '123456789012345'],

@@ -1,0 +1,78 @@
+/** What the log holds of an error. */
+export interface LoggedError {
+  readonly type: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+  readonly code: string | undefined;
+  readonly cause: LoggedError | undefined;
+}
+
+/** Causes of causes beyond this are left out. */
+const MAX_DEPTH = 5;
+
+/** Replaces a message that may quote input. */
+const LEFT_OUT = 'message left out: it may quote input';
+
+/** Errors that the engine and Node throw. Their messages quote the value that was wrong. */
+const BUILT_IN = [SyntaxError, TypeError, RangeError, ReferenceError, URIError, EvalError, DOMException];
+
+/** The parts of such messages that name no value, and say what kind of bug it is. */
+const HARMLESS =
+  /^Cannot (?:read|set) properties of (?:undefined|null)|is not (?:a function|a constructor|defined)$/;
+
+/** SQLSTATE classes whose messages quote values: data exceptions, and what a product's trigger raises. */
+const QUOTING_SQLSTATE = /^(?:22|P0)[0-9A-Z]{3}$/;
+
+/**
+ * Name, message, stack, code and causes of an error. Nothing that a library attached, such as the parameters of a statement
+ * or PostgreSQL's DETAIL. A message that may quote input is left out, in the stack too.
+ */
+export function loggedError(error: unknown, depth = 0): LoggedError | undefined {
+  if (error === undefined || error === null || depth > MAX_DEPTH) return undefined;
+  if (!(error instanceof Error)) {
+    return {
+      type: typeof error,
+      message: 'not an Error',
+      stack: undefined,
+      code: undefined,
+      cause: undefined,
+    };
+  }
+  const code = codeOf(error);
+  const type = error.name === 'Error' ? error.constructor.name : error.name;
+  const message = messageOf(error, code);
+  return {
+    type,
+    message,
+    stack: [`${type}: ${message}`, ...framesOf(error)].join('\n'),
+    code,
+    cause: loggedError(error.cause, depth + 1),
+  };
+}
+
+/** The same as text, for the standard error stream: an error that nobody caught, with its causes. */
+export function loggedErrorText(error: unknown): string {
+  const lines: string[] = [];
+  for (let logged = loggedError(error); logged !== undefined; logged = logged.cause) {
+    lines.push(logged.stack ?? `${logged.type}: ${logged.message}`);
+  }
+  return lines.join('\ncaused by ');
+}
+
+function codeOf(error: Error): string | undefined {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && /^\w{1,64}$/.test(code) ? code : undefined;
+}
+
+function messageOf(error: Error, code = ''): string {
+  const quotes =
+    BUILT_IN.some((kind) => error instanceof kind) || code.startsWith('ERR_') || QUOTING_SQLSTATE.test(code);
+  return quotes ? (HARMLESS.exec(error.message)?.[0] ?? LEFT_OUT) : error.message;
+}
+
+/** The lines of the stack after the message, which may itself have lines that look like frames. */
+function framesOf({ message, stack = '' }: Error): string[] {
+  const at = stack.indexOf(message);
+  const frames = at === -1 ? '' : stack.slice(at + message.length);
+  return frames.split('\n').filter((line) => /^\s+at /.test(line));
+}
