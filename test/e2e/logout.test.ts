@@ -114,6 +114,21 @@ describe('logging out', () => {
     for (const reply of [none, forged, garbage]) expect(reply.headers['cache-control']).toBe('no-store');
   });
 
+  it.each([
+    ['of another issuer', { iss: 'http://another.test' }],
+    ['for another audience', { aud: 'another' }],
+    ['with another role', { role: 'owner' }],
+    ['with one claim more', { scope: 'all' }],
+    ['with a session that is none', { sid: 'x' }],
+  ])('refuses a token %s, even if our key signed it', async (_, wrong) => {
+    const { access_token } = await login(node, user);
+    const claims = { ...decodeJwt(access_token), ...wrong };
+    const signed = await node.app.get(KeyRing).sign(claims, Date.now());
+    const reply = await post(node, '/auth/logout', undefined, bearer(signed));
+    expect([reply.statusCode, codeOf(reply)]).toEqual([401, 'token_invalid']);
+    expect(await verify(node, access_token)).toBe('204');
+  });
+
   it('everywhere ends every login of the user, and of nobody else', async () => {
     const [someone, another] = [await aUser(node), await aUser(node)];
     const logins = [await login(node, someone), await login(node, someone)];

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestApp } from '../helpers/app.js';
 import type { TestApp } from '../helpers/app.js';
 import {
+  ROOT,
   aUser,
   bearer,
   codeOf,
@@ -83,4 +84,43 @@ describe('POST /auth/password', () => {
     const reply = await post(node, '/auth/password', { current_password: 'x', new_password: NEXT });
     expect([reply.statusCode, codeOf(reply)]).toEqual([401, 'token_missing']);
   });
+});
+
+describe('guesses of the current password', () => {
+  const LIMIT = 3;
+  let node: TestApp;
+  beforeAll(async () => {
+    node = await createTestApp({ env: { AUTH_RATE_LIMIT: String(LIMIT), TRUST_PROXY: '127.0.0.1' } });
+  });
+  afterAll(() => node.close());
+
+  let addresses = 0;
+  const somewhere = () => ({ 'x-forwarded-for': `198.51.100.${++addresses}` });
+
+  it('are limited for each device, from however many addresses they come', async () => {
+    const user = await anyUser();
+    const [stolen, own] = await Promise.all([
+      login(node, user, { headers: somewhere() }),
+      login(node, user, { headers: somewhere() }),
+    ]);
+    const change = async (token: string, current: string) => {
+      const payload = { current_password: current, new_password: NEXT };
+      const headers = { ...somewhere(), ...bearer(token).headers };
+      return (await post(node, '/auth/password', payload, { headers })).statusCode;
+    };
+    for (let guess = 0; guess < LIMIT; guess++)
+      expect(await change(stolen.access_token, `guess ${guess}`)).toBe(401);
+    expect(await change(stolen.access_token, 'one more')).toBe(429);
+    expect(await change(stolen.access_token, user.password)).toBe(429);
+    // The owner is on another device.
+    expect(await change(own.access_token, user.password)).toBe(204);
+  });
+
+  /** Made without the calls that are limited here. */
+  async function anyUser(): Promise<Account> {
+    const { access_token } = await login(node, ROOT, { headers: somewhere() });
+    const account = { username: 'someone', password: 'the pass phrase of someone' };
+    const reply = await post(node, '/admin/users', account, bearer(access_token));
+    return { ...account, id: reply.json<{ id: string }>().id };
+  }
 });

@@ -55,20 +55,23 @@ describe('LoginService', () => {
 });
 
 describe('RefreshService', () => {
-  it('refuses a login whose user may not go on by tokens, before anything is spent', async () => {
-    const tokens = {
-      present: async (_token: string, admission: Admission) => {
-        expect(admission.countWithin).toBeUndefined();
-        await admission.admit(part({ sid: 's', userId: user.id, generation: 1 }), 'rotate');
-        throw new Error('it was admitted');
-      },
-    };
-    const config = part<Config>({ authRateWindow: 60 });
-    const eligibility = { mayBegin: () => true, mayContinue: () => false, asksToContinue: () => true };
-    const refreshes = new RefreshService(part(tokens), part({}), part({}), config, eligibility);
-    const request = part<FastifyRequest>({ ip: '192.0.2.1', socket: {}, headers: {}, id: 'r' });
-    await expect(refreshes.refresh('t', request)).rejects.toMatchObject({ code: 'jwt_not_enabled' });
-  });
+  it.each(['rotate', 'repeat'] as const)(
+    'refuses to %s for a user who may not go on by tokens',
+    async (verdict) => {
+      const tokens = {
+        present: async (_token: string, admission: Admission) => {
+          expect(admission.countWithin).toBeUndefined();
+          await admission.admit(part({ sid: 's', userId: user.id, generation: 1 }), verdict);
+          throw new Error('it was admitted');
+        },
+      };
+      const config = part<Config>({ authRateWindow: 60 });
+      const eligibility = { mayBegin: () => true, mayContinue: () => false, asksToContinue: () => true };
+      const refreshes = new RefreshService(part(tokens), part({}), part({}), config, eligibility);
+      const request = part<FastifyRequest>({ ip: '192.0.2.1', socket: {}, headers: {}, id: 'r' });
+      await expect(refreshes.refresh('t', request)).rejects.toMatchObject({ code: 'jwt_not_enabled' });
+    },
+  );
 });
 
 describe('CredentialCheck', () => {
@@ -221,6 +224,33 @@ describe('JwtAuthGuard', () => {
     expect(feed.fresh).toHaveBeenCalledTimes(1);
     revoked = false;
     expect(guard.canActivate(context)).toBe(true);
+  });
+
+  it.each([
+    [64_999, 'admits'],
+    [65_000, 'token_expired'],
+  ])('at %i ms %s a token that expired at 60 s, with a tolerance of 5 s', async (now, outcome) => {
+    const feed = { isFresh: () => true, isRevoked: () => false, now: () => now };
+    const read = () => ({ kid: 'k', claims: { sub: 'u', sid: 's', role: 'user', exp: 60 } });
+    const keys = { onChange: () => undefined, publicKey: () => ({}) };
+    const guard = new JwtAuthGuard(
+      part(feed),
+      part({ note: () => undefined }),
+      part(keys),
+      part({ read }),
+      part({ clockTolerance: 5 }),
+      new BackgroundLoops(false),
+    );
+    // The second time it is known.
+    for (let call = 0; call < 2; call++) {
+      const told = await Promise.resolve()
+        .then(() => guard.canActivate(contextOf('Bearer eyK')))
+        .then(
+          () => 'admits',
+          ({ code }: { code: string }) => code,
+        );
+      expect(told).toBe(outcome);
+    }
   });
 
   const contextOf = (authorization: string) =>

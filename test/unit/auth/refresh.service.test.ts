@@ -46,6 +46,8 @@ describe('simultaneous presentations of a refresh token on a node', () => {
     statement.resolve(undefined);
     await Promise.all(all);
     expect(enforce.mock.calls.map(([, subject]) => subject as string)).toEqual(Array(3).fill('s 1 again'));
+    // A supply of tokens would be more than two tabs and lost responses need.
+    expect(enforce.mock.calls[0]?.[2]).toEqual({ limit: 128, windowSeconds: 60 });
   });
 
   it('are refused together', async () => {
