@@ -3,6 +3,7 @@ import type { Origin } from '../audit/audit-context.js';
 import { AuditStore } from '../audit/audit.store.js';
 import type { AuditEntry } from '../audit/audit.store.js';
 import { refuse } from '../common/common.errors.js';
+import { sameSecret } from '../common/constant-time.js';
 import type { Endings } from '../tokens/endings.js';
 import { LoginEnder } from '../tokens/login-ender.service.js';
 import { countLive } from '../tokens/refresh-token.store.js';
@@ -106,6 +107,6 @@ function eventsOf(before: User, wanted: Account): Event[] {
     events.push({ cause: 'role', detail: { from: before.role, to: wanted.role } });
   if (wanted.disabled !== wasDisabled) events.push({ cause: wanted.disabled ? 'disabled' : 'enabled' });
   if (wanted.email !== before.email) events.push({ cause: 'email' });
-  if (wanted.passwordHash !== before.passwordHash) events.push({ cause: 'password' });
+  if (!sameSecret(wanted.passwordHash, before.passwordHash)) events.push({ cause: 'password' });
   return events;
 }

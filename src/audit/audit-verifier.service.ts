@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { sameSecret } from '../common/constant-time.js';
 import { EventReader } from './event-reader.js';
 import { NotedHead } from './noted-head.js';
 import type { Head } from './noted-head.js';
@@ -135,7 +136,7 @@ export class AuditVerifier {
     }
     pass.events += hash.count;
     onEvents(hash.count);
-    if (!hash.digest(seal).equals(seal.hash)) pass.findings.push(find.content(seal, hash.count));
+    if (!sameSecret(hash.digest(seal), seal.hash)) pass.findings.push(find.content(seal, hash.count));
     if (checkSeal(seal, this.keys) === 'wrong') pass.findings.push(find.forged(seal));
     if (seal.removedMac !== null) pass.findings.push(find.forged(seal));
   }
@@ -166,7 +167,7 @@ export class AuditVerifier {
 /** Whether a seal follows the one before. */
 function links(before: Seal, seal: Seal): Finding[] {
   if (BigInt(seal.id) !== BigInt(before.id) + 1n) return [find.missing(before, seal)];
-  if (BigInt(seal.firstId) !== BigInt(before.lastId) + 1n || !seal.previous.equals(before.hash))
+  if (BigInt(seal.firstId) !== BigInt(before.lastId) + 1n || !sameSecret(seal.previous, before.hash))
     return [find.broken(before, seal)];
   return [];
 }

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { sameSecret } from '../common/constant-time.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import type { Sql } from '../database/database.js';
@@ -44,7 +45,7 @@ export class NotedHead {
     const wanted = head ?? (await this.read());
     if (wanted === undefined) return true;
     const [seal] = await this.store.from(wanted.id, 1, sql);
-    if (seal?.id === wanted.id) return seal.hash.toString('hex') === wanted.hash;
+    if (seal?.id === wanted.id) return sameSecret(seal.hash.toString('hex'), wanted.hash);
     const [oldest] = await this.store.from('0', 1, sql);
     return seal !== undefined && oldest !== undefined && BigInt(oldest.id) > BigInt(wanted.id);
   }
@@ -52,7 +53,7 @@ export class NotedHead {
   /** Where the file cannot be written this process still remembers. */
   async note(seal: Seal): Promise<void> {
     const head: Head = { id: seal.id, hash: seal.hash.toString('hex') };
-    if (this.inMemory?.id === head.id && this.inMemory.hash === head.hash) return;
+    if (this.inMemory?.id === head.id && sameSecret(this.inMemory.hash, head.hash)) return;
     this.inMemory = head;
     try {
       await mkdir(join(this.path, '..'), { recursive: true });

@@ -1,5 +1,6 @@
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createHmac, hkdfSync } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
+import { sameSecret } from '../common/constant-time.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 
@@ -36,8 +37,7 @@ export class SealKeys {
   ): MacCheck {
     const key = this.keys.get(name);
     if (key === undefined) return 'unknown_key';
-    const right = this.with(key, purpose, parts);
-    return right.length === mac.length && timingSafeEqual(right, mac) ? 'right' : 'wrong';
+    return sameSecret(this.with(key, purpose, parts), mac) ? 'right' : 'wrong';
   }
 
   private with(key: Buffer, purpose: string, parts: readonly (string | number)[]): Buffer {

@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { NO_ORIGIN } from '../audit/audit-context.js';
+import { sameSecret } from '../common/constant-time.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import type { Sql } from '../database/database.js';
@@ -36,7 +37,7 @@ export class KeyOpener {
     const first = keys.length === 0 ? await this.firstKeys() : [];
     await this.store.alone(async (sql, known) => {
       if (known === null) await this.store.setFingerprint(sql, fingerprint(jwtSecret));
-      else if (known !== fingerprint(jwtSecret)) await this.takeOver(sql, known);
+      else if (!sameSecret(known, fingerprint(jwtSecret))) await this.takeOver(sql, known);
       const { keys: present } = await this.store.load(sql);
       for (const { kid, privatePem } of present) {
         const opened = decryptKey(privatePem, jwtSecret);
@@ -71,7 +72,7 @@ export class KeyOpener {
   /** JWT_SECRET is another one than the ring was encrypted with: that must be the previous one. */
   private async takeOver(sql: Sql, known: string): Promise<void> {
     const { jwtSecret, jwtSecretPrevious } = this.config;
-    if (jwtSecretPrevious === undefined || fingerprint(jwtSecretPrevious) !== known) {
+    if (jwtSecretPrevious === undefined || !sameSecret(fingerprint(jwtSecretPrevious), known)) {
       throw new KeyRingError(
         'JWT_SECRET is not the one that this installation was set up with: set that one, or to change it, the new one as ' +
           'JWT_SECRET and the old one as JWT_SECRET_PREVIOUS',

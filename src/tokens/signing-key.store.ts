@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { JsonWebKey } from 'node:crypto';
 import type { Origin } from '../audit/audit-context.js';
 import { AuditStore } from '../audit/audit.store.js';
+import { sameSecret } from '../common/constant-time.js';
 import { Database } from '../database/database.js';
 import type { Sql } from '../database/database.js';
 import { ServiceStateStore } from '../database/service-state.store.js';
@@ -172,7 +173,7 @@ export class SigningKeyStore {
 }
 
 function assertSame(secret: string, fingerprint: string | null): void {
-  if (secret === fingerprint) return;
+  if (sameSecret(secret, fingerprint)) return;
   throw new KeyRingError(
     'JWT_SECRET is not (any more) the one that the ring is encrypted with: restart with that one',
   );

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import type { Origin } from '../audit/audit-context.js';
 import { refuse, unavailable } from '../common/common.errors.js';
+import { sameSecret } from '../common/constant-time.js';
 import type { Sql } from '../database/database.js';
 import { PasswordHasher } from './password-hasher.js';
 import { PasswordPolicy, normalisePassword } from './password-policy.js';
@@ -73,7 +74,9 @@ export class UserService {
     // Hashes from elsewhere may be of the text as it was typed, which some keyboards do not write in NFC.
     const right =
       (await this.hasher.verify(stored, given)) ||
-      (given !== password && this.hasher.needsRehash(stored) && (await this.hasher.verify(stored, password)));
+      (!sameSecret(given, password) &&
+        this.hasher.needsRehash(stored) &&
+        (await this.hasher.verify(stored, password)));
     // Not for a disabled user: nothing of it may show, not even in time.
     if (right && user.disabledAt === null && this.hasher.needsRehash(stored, given)) {
       await this.rehash(user, stored, given);

@@ -1,4 +1,5 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
+import { sameSecret } from '../../common/constant-time.js';
 
 const PREFIX = 's:';
 
@@ -14,9 +15,8 @@ export function signSid(sid: string, secret: string): string {
 export function unsignSid(value: string, secret: string): string | undefined {
   const sid = claimedSid(value);
   if (sid === undefined) return undefined;
-  const given = Buffer.from(value.slice(PREFIX.length + sid.length + 1));
-  const right = Buffer.from(signatureOf(sid, secret));
-  return given.length === right.length && timingSafeEqual(given, right) ? sid : undefined;
+  const given = value.slice(PREFIX.length + sid.length + 1);
+  return sameSecret(signatureOf(sid, secret), given) ? sid : undefined;
 }
 
 /** The id that a cookie names, whoever signed it: nothing to let anybody in by. Undefined for any other text. */

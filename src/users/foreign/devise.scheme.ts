@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
-import { base64, equal, foreignScheme } from './foreign-hash.js';
+import { sameSecret } from '../../common/constant-time.js';
+import { base64, foreignScheme } from './foreign-hash.js';
 import type { ForeignHash } from './foreign-hash.js';
 
 /** Runs on the event loop: a few thousand bytes hashed for each stretch, of which Devise makes 10 or 20. */
@@ -27,8 +28,7 @@ function read(stored: string): ForeignHash | undefined {
   const digest = parts['kind'] === 'devise' ? devise(salt, pepper) : authlogic(salt);
   return {
     cost: stretches > MAX_STRETCHES ? Infinity : stretches * COST,
-    matches: (password) =>
-      Promise.resolve(equal(Buffer.from(digest(password, stretches)), Buffer.from(parts['tag']!))),
+    matches: (password) => Promise.resolve(sameSecret(digest(password, stretches), parts['tag'])),
   };
 }
 

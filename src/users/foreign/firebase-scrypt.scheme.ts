@@ -1,5 +1,6 @@
 import { createCipheriv } from 'node:crypto';
-import { base64, equal, foreignScheme, isTag } from './foreign-hash.js';
+import { sameSecret } from '../../common/constant-time.js';
+import { base64, foreignScheme, isTag } from './foreign-hash.js';
 import type { ForeignHash } from './foreign-hash.js';
 import { deriveScrypt, scryptCost } from './scrypt.scheme.js';
 
@@ -30,7 +31,7 @@ function read(stored: string): ForeignHash | undefined {
     async matches(password) {
       const key = await deriveScrypt(password, Buffer.concat([salt, separator]), 32, turned);
       const cipher = createCipheriv('aes-256-ctr', key, Buffer.alloc(16));
-      return equal(Buffer.concat([cipher.update(signer), cipher.final()]), tag);
+      return sameSecret(Buffer.concat([cipher.update(signer), cipher.final()]), tag);
     },
   };
 }

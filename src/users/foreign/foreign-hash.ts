@@ -1,4 +1,3 @@
-import { timingSafeEqual } from 'node:crypto';
 import type { PasswordScheme } from '../password-scheme.js';
 
 /** A password as another system stored it, taken apart. */
@@ -28,11 +27,6 @@ export function foreignScheme(read: (stored: string) => ForeignHash | undefined)
 
 export function isTag(tag: Buffer): boolean {
   return tag.length >= MIN_TAG && tag.length <= MAX_TAG;
-}
-
-/** In constant time for texts of the same length; the length of a tag is no secret. */
-export function equal(a: Buffer, b: Buffer): boolean {
-  return a.length === b.length && timingSafeEqual(a, b);
 }
 
 /** Base64 as the many write it: padded or not, with `.` for `+` (passlib) or in the alphabet of URLs. */

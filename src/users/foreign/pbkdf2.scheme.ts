@@ -1,6 +1,7 @@
 import { pbkdf2 } from 'node:crypto';
 import { promisify } from 'node:util';
-import { base64, equal, foreignScheme, isTag } from './foreign-hash.js';
+import { sameSecret } from '../../common/constant-time.js';
+import { base64, foreignScheme, isTag } from './foreign-hash.js';
 import type { ForeignHash } from './foreign-hash.js';
 
 const derive = promisify(pbkdf2);
@@ -42,6 +43,6 @@ function read(stored: string): ForeignHash | undefined {
   if (!isTag(tag) || tag.length !== length) return undefined;
   return {
     cost: (rounds / 1000) * cost * Math.ceil(tag.length / bytes),
-    matches: async (password) => equal(await derive(password, salt, rounds, tag.length, digest), tag),
+    matches: async (password) => sameSecret(await derive(password, salt, rounds, tag.length, digest), tag),
   };
 }

@@ -1,7 +1,8 @@
 import { scrypt } from 'node:crypto';
 import type { BinaryLike, ScryptOptions } from 'node:crypto';
 import { promisify } from 'node:util';
-import { MAX_MEMORY, base64, equal, foreignScheme, isTag } from './foreign-hash.js';
+import { sameSecret } from '../../common/constant-time.js';
+import { MAX_MEMORY, base64, foreignScheme, isTag } from './foreign-hash.js';
 import type { ForeignHash } from './foreign-hash.js';
 
 const derive = promisify<BinaryLike, BinaryLike, number, ScryptOptions, Buffer>(scrypt);
@@ -62,6 +63,6 @@ function read(stored: string): ForeignHash | undefined {
   if (cost === undefined || !whole) return undefined;
   return {
     cost,
-    matches: async (password) => equal(await deriveScrypt(password, salt, tag.length, turned), tag),
+    matches: async (password) => sameSecret(await deriveScrypt(password, salt, tag.length, turned), tag),
   };
 }

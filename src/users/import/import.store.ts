@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Origin } from '../../audit/audit-context.js';
 import { AuditStore } from '../../audit/audit.store.js';
+import { sameSecret } from '../../common/constant-time.js';
 import { lockForTransaction } from '../../database/advisory-locks.js';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
@@ -115,5 +116,5 @@ function outcomeOf(user: ImportedUser, there: Stored | undefined): RowOutcome {
     there.externalId === user.externalId &&
     (!user.idGiven || there.id === user.id);
   if (!same) return 'username_taken';
-  return there.passwordHash === user.passwordHash ? 'unchanged' : 'kept';
+  return sameSecret(there.passwordHash, user.passwordHash) ? 'unchanged' : 'kept';
 }

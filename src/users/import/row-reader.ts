@@ -20,7 +20,7 @@ const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 const DELIMITERS = [',', ';', '\t'];
 
 export function withoutBom(first: Buffer): Buffer {
-  return first.subarray(0, 3).equals(BOM) ? first.subarray(3) : first;
+  return BOM.every((byte, at) => first[at] === byte) ? first.subarray(3) : first;
 }
 
 /** Throws {@link ImportRefused} for what is not text in UTF-8, judged by its first line. */

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sameSecret } from '../../../common/constant-time.js';
 import type { Config } from '../../../config/config.js';
 import { configWarnings } from '../../../config/config-warnings.js';
 import { isStrongSecret } from '../../../config/secret-strength.js';
@@ -32,7 +33,7 @@ function secrets({ jwtSecret, jwtSecretPrevious, sessionSecret }: Config): Findi
           'make one: openssl rand -base64 48; the present one becomes JWT_SECRET_PREVIOUS',
         ),
   ];
-  if (jwtSecretPrevious === jwtSecret)
+  if (sameSecret(jwtSecretPrevious, jwtSecret))
     findings.push(
       warn('jwt_secret_previous', 'JWT_SECRET_PREVIOUS is JWT_SECRET', 'give the secret of before, or none'),
     );

@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest';
+import { sameSecret } from '../../../src/common/constant-time.js';
+
+describe('the comparison in constant time', () => {
+  it.each([
+    ['text', 'abc', 'abc'],
+    ['bytes', Buffer.from([0, 255]), new Uint8Array([0, 255])],
+    ['text and its bytes', 'ü', Buffer.from('ü')],
+    ['nothing', null, undefined],
+    ['empty text', '', ''],
+  ])('finds %s the same', (_, one, other) => expect(sameSecret(one, other)).toBe(true));
+
+  it.each([
+    ['another text', 'abc', 'abd'],
+    ['a longer text', 'abc', 'abcd'],
+    ['nothing and empty text', null, ''],
+    ['text and nothing', 'undefined', undefined],
+    ['another spelling in Unicode', 'ü', 'u\u0308'],
+  ])('tells %s apart', (_, one, other) => {
+    expect(sameSecret(one, other)).toBe(false);
+    expect(sameSecret(other, one)).toBe(false);
+  });
+});
