@@ -3,6 +3,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { serveOpenApi } from './app.openapi.js';
+import { takeAllMethods, withoutForwardedPath } from './auth/forward-auth.js';
 import { AllowedMethods } from './common/allowed-methods.js';
 import { answerClientError, refuseExpectation, refuseWithoutHost } from './common/client-error.js';
 import { takeJsonOnly } from './common/json-body.js';
@@ -67,6 +68,7 @@ export function fastifyAdapter(config: Config, timeOuts: TimeOuts = TIME_OUTS): 
     logger: false,
     // There is no middleware, so no request needs to walk through it.
     skipMiddie: true,
+    rewriteUrl: withoutForwardedPath,
     connectionTimeout: timeOuts.silence,
     requestTimeout: timeOuts.request,
     keepAliveTimeout: timeOuts.idle,
@@ -88,6 +90,7 @@ export function fastifyAdapter(config: Config, timeOuts: TimeOuts = TIME_OUTS): 
   });
   const fastify = fastifyOf(adapter);
   takeJsonOnly(fastify);
+  takeAllMethods(fastify);
   fastify.server.on('checkExpectation', refuseExpectation);
   return adapter;
 }
@@ -113,6 +116,8 @@ export async function setUpApp(
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
       exposedHeaders: EXPOSED_HEADERS,
       maxAge: 600,
+      // Its refusal would be no problem document.
+      strictPreflight: false,
     });
   }
   app.useGlobalPipes(validationPipe);

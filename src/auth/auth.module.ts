@@ -12,6 +12,7 @@ import { AccessTokenProof } from './access-token-proof.js';
 import { AuthController } from './auth.controller.js';
 import { CredentialCheck } from './credential-check.service.js';
 import { DevicesController } from './devices.controller.js';
+import { ExternalIds } from './external-ids.service.js';
 import { FailureFloor } from './failure-floor.js';
 import { JwtAuthGuard } from './jwt-auth.guard.js';
 import { JwtStrategy } from './jwt.strategy.js';
@@ -50,6 +51,7 @@ import { WellKnownController } from './well-known.controller.js';
   providers: [
     AccessTokenProof,
     CredentialCheck,
+    ExternalIds,
     FailureFloor,
     JwtAuthGuard,
     JwtStrategy,

@@ -8,6 +8,8 @@ export interface Principal {
   readonly sid: string | undefined;
   /** The session, if it is one that calls. */
   readonly sessionId?: string | undefined;
+  /** The id by which the product knows the user, null if it has none; undefined if the credential does not say. */
+  readonly externalId?: string | null | undefined;
   /** For audit and metrics, never for policy. */
   readonly via: 'bearer' | 'session';
 }

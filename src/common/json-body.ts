@@ -7,6 +7,12 @@ const FORM = 'application/x-www-form-urlencoded';
 /** The endpoints that take a form, as OAuth wants it. They use no cookie, so a form of another site is nobody's. */
 const FORMS = '/oauth/';
 
+/** What says that a request has a body. */
+const BODY_HEADERS = ['content-type', 'content-length', 'transfer-encoding'];
+
+/** For `@RouteConfig()`: whatever body comes with a call of the route is neither read nor judged. */
+export const IGNORES_BODY = { ignoresBody: true };
+
 /**
  * Takes JSON as the only kind of body, and forms where OAuth wants them; any other is 415. A form can be sent by another site's page without asking
  * (CORS "simple" requests), JSON cannot. An empty body is no body, whatever its type: clients send a global `Content-Type` with every
@@ -16,8 +22,9 @@ const FORMS = '/oauth/';
 export function takeJsonOnly(fastify: FastifyInstance): void {
   const parse = fastify.getDefaultJsonParser('error', 'error');
   fastify.addHook('onRequest', (request, _reply, done) => {
-    if (request.headers['content-type'] !== undefined && isEmpty(request))
-      delete request.headers['content-type'];
+    const { headers } = request;
+    if ('ignoresBody' in request.routeOptions.config) BODY_HEADERS.forEach((name) => delete headers[name]);
+    else if (headers['content-type'] !== undefined && isEmpty(request)) delete headers['content-type'];
     done();
   });
   fastify.removeAllContentTypeParsers();

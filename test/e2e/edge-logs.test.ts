@@ -57,6 +57,8 @@ it.each([
   ['a secret in every header', request('GET', '/nowhere', { headers: EVERYWHERE })],
   ['a bug', request('GET', `/faults/bug?token=${SECRET}`, { headers: CREDENTIALS })],
   ['a header that is none', Buffer.from(`GET / HTTP/1.1\r\nHost: x\r\nCookie ${SECRET}\r\n\r\n`)],
+  ['a path that a proxy asks about', request('GET', `/auth/verify/${SECRET}?${SECRET}`)],
+  ['such a path that is bad', request('POST', `/auth/verify/../%ff/${SECRET}`)],
   ['a bad target', request('GET', `/%ff?token=${SECRET}`, { headers: CREDENTIALS })],
 ])('nothing of %s that lets anyone in is in the log or the answer', async (_name, bytes) => {
   const [response] = await exchange(edge.port, bytes);

@@ -68,7 +68,7 @@ export class CountedRoutes implements OnApplicationBootstrap {
     let counting = this.known.get(config);
     if (counting === undefined) {
       const route = `${request.method === 'HEAD' ? 'GET' : request.method} ${url}`;
-      const closed = this.closed.has(route) && route !== REPORT;
+      const closed = (this.closed.has(route) || this.closed.has(`ALL ${url}`)) && route !== REPORT;
       counting = AUTHENTICATION_CALLS[route] ?? (closed ? 'by credential' : 'not at all');
       this.known.set(config, counting);
     }

@@ -1,31 +1,19 @@
-import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import type { FastifyRequest } from 'fastify';
-import type { Config } from '../../config/config.js';
 
-/** Methods that change nothing (RFC 9110, section 9.2.1). */
+/** Methods that change nothing (RFC 9110, section 9.2.1). Methods are case-sensitive: any other spelling is another method. */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** Whether the peer at the other end of the connection is one whose word counts. */
-export type PeerTrust = (request: FastifyRequest) => boolean;
+/** Where proxies name the method of the request that they ask about. */
+const NAMING_HEADERS = ['x-forwarded-method', 'x-original-method'] as const;
 
-export function trustIn(trustProxy: Config['trustProxy']): PeerTrust {
-  if (trustProxy === undefined) return () => false;
-  // So many hops are proxies: the nearest one always is.
-  if (typeof trustProxy === 'number') return () => trustProxy > 0;
-  const trusted = new BlockList();
-  for (const entry of trustProxy) {
-    const [address = '', prefix] = entry.split('/');
-    const family = isIPv4(address) ? 'ipv4' : 'ipv6';
-    if (prefix === undefined) trusted.addAddress(address, family);
-    else trusted.addSubnet(address, Number(prefix), family);
-  }
-  return ({ socket }) => {
-    const peer = socket.remoteAddress?.replace(/%.*$/s, '') ?? '';
-    // IPv4 in IPv6 clothes is found among the IPv4 addresses too.
-    if (isIPv4(peer)) return trusted.check(peer, 'ipv4');
-    return isIPv6(peer) && trusted.check(peer, 'ipv6');
-  };
-}
+/** What makes something else of a request than its method says: another method, or a connection for more than one request. */
+const ALTERING_HEADERS = [
+  'x-http-method-override',
+  'x-http-method',
+  'x-method-override',
+  'upgrade',
+  'sec-websocket-key',
+] as const;
 
 /** Whether the call may change something. */
 export function changesState(request: FastifyRequest): boolean {
@@ -33,10 +21,15 @@ export function changesState(request: FastifyRequest): boolean {
 }
 
 /**
- * The same of the call that a trusted proxy asks about. Of two headers that disagree the worse counts: the proxy sets one, and
- * may pass on the other as the client sent it.
+ * Whether the request that a proxy asks about may change something. `own` is its method if the proxy kept it. A request whose method
+ * is named by nobody, is named differently, is unknown or may be overridden counts as one that does. The headers are taken from
+ * anyone: another site's page can send them only after a CORS preflight, which is refused.
  */
-export function askedToChangeState(request: FastifyRequest): boolean {
-  const asked = [request.headers['x-forwarded-method'], request.headers['x-original-method']].flat();
-  return asked.some((method) => method !== undefined && !SAFE.has(method.trim().toUpperCase()));
+export function forwardedChangesState({ headers }: FastifyRequest, own?: string): boolean {
+  if (ALTERING_HEADERS.some((name) => headers[name] !== undefined)) return true;
+  const named = NAMING_HEADERS.flatMap((name) => headers[name] ?? [])
+    .flatMap((value) => value.split(','))
+    .map((method) => method.trim());
+  const [method, ...others] = own === undefined ? named : [own, ...named];
+  return method === undefined || !SAFE.has(method) || others.some((other) => other !== method);
 }

@@ -45,10 +45,11 @@ export class SessionCaller {
     if (changesState) refuseOtherSites(request, this.config.corsOrigins);
     const session = await this.store.live(sid);
     if (session === undefined) throw refuseSession('session_invalid');
-    const { userId, role, familyId } = session;
+    const { userId, role, externalId, familyId } = session;
     request.user = Object.freeze({
       userId,
       role,
+      externalId,
       sid: familyId ?? undefined,
       sessionId: sid,
       via: 'session',

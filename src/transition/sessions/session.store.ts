@@ -14,6 +14,7 @@ export interface LiveSession {
   readonly sid: string;
   readonly userId: string;
   readonly role: Role;
+  readonly externalId: string | null;
   /** The login that shares its fate. */
   readonly familyId: string | null;
   readonly expiresAt: number;
@@ -44,7 +45,7 @@ interface Extension {
 const milliseconds = (time: string) => `(extract(epoch FROM ${time}) * 1000)::float8`;
 
 const findBy = (path: string) => `
-  SELECT s.sid, u.id AS "userId", u.role, CASE WHEN f.user_id = u.id THEN f.family_id END AS "familyId",
+  SELECT s.sid, u.id AS "userId", u.role, u.external_id AS "externalId", CASE WHEN f.user_id = u.id THEN f.family_id END AS "familyId",
     ${milliseconds('s.expire::timestamptz')} AS "expiresAt", ${milliseconds('f.ends_at')} AS "endsAt",
     f.downgraded_id IS NOT NULL AND f.seen_at IS NULL AS unseen, ${milliseconds('clock_timestamp()')} AS now
   FROM session s

@@ -50,16 +50,17 @@ describe('what is recorded', () => {
         await post(node, `/admin/users/${user.id}/revoke`, undefined, bearer(tokens.access_token));
         await post(node, '/auth/logout', undefined, bearer(tokens.access_token));
         await get(node, '/auth/verify', tokens.access_token);
+        await post(node, '/auth/verify/items', undefined, bearer(tokens.access_token));
       }),
     ).toEqual({
-      requests: 10,
+      requests: 11,
       users: 1,
       errors: {
         refresh_token_invalid: 1,
         invalid_credentials: 1,
         token_malformed: 1,
         forbidden: 1,
-        token_revoked: 1,
+        token_revoked: 2,
       },
     });
   });

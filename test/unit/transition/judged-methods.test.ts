@@ -1,12 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { describe, expect, it } from 'vitest';
-import {
-  askedToChangeState,
-  changesState,
-  trustIn,
-} from '../../../src/transition/sessions/judged-methods.js';
+import { changesState, forwardedChangesState } from '../../../src/transition/sessions/judged-methods.js';
 
-const from = (remoteAddress: string | undefined) => ({ socket: { remoteAddress } }) as FastifyRequest;
 const asking = (headers: Record<string, string | string[]>) => ({ headers }) as unknown as FastifyRequest;
 
 describe('the method that a session’s call is judged by', () => {
@@ -18,41 +13,73 @@ describe('the method that a session’s call is judged by', () => {
       expect(changesState({ method } as FastifyRequest)).toBe(true);
     }
   });
+});
 
-  it('is the one that a proxy names, the worse of two', () => {
-    expect(askedToChangeState(asking({}))).toBe(false);
-    for (const name of ['x-forwarded-method', 'x-original-method']) {
-      for (const method of ['GET', 'get', ' HEAD ']) {
-        expect(askedToChangeState(asking({ [name]: method }))).toBe(false);
+describe.each(['x-forwarded-method', 'x-original-method'])('the method that a proxy names in %s', (name) => {
+  it.each(['GET', 'HEAD', 'OPTIONS', ' HEAD ', 'GET, GET'])('changes nothing: %s', (method) => {
+    expect(forwardedChangesState(asking({ [name]: method }))).toBe(false);
+    expect(forwardedChangesState(asking({ [name]: method.split(',') }))).toBe(false);
+  });
+
+  it.each([
+    'POST',
+    'DELETE',
+    '',
+    ',',
+    'GET,',
+    'GET, POST',
+    'POST, GET',
+    'GET, HEAD',
+    'get',
+    'Get',
+    'TRACE',
+    'PROPFIND',
+    'nonsense',
+    'GET POST',
+    'GET;POST',
+  ])('counts as one that changes state: "%s"', (method) => {
+    expect(forwardedChangesState(asking({ [name]: method }))).toBe(true);
+    expect(forwardedChangesState(asking({ [name]: method.split(',') }))).toBe(true);
+  });
+
+  it.each(['X-HTTP-Method-Override', 'X-HTTP-Method', 'X-Method-Override', 'Upgrade', 'Sec-WebSocket-Key'])(
+    'does not count if %s is there',
+    (header) => {
+      for (const value of ['GET', 'DELETE', 'websocket', '']) {
+        const request = asking({ [name]: 'GET', [header.toLowerCase()]: value });
+        expect(forwardedChangesState(request)).toBe(true);
+        expect(forwardedChangesState(request, 'GET')).toBe(true);
       }
-      for (const method of ['POST', 'delete', '', 'GET, POST', 'nonsense']) {
-        expect([method, askedToChangeState(asking({ [name]: method }))]).toEqual([method, true]);
-      }
+    },
+  );
+});
+
+describe('a request that a proxy asks about', () => {
+  it('counts as one that changes state if nobody names its method', () => {
+    expect(forwardedChangesState(asking({}))).toBe(true);
+    expect(forwardedChangesState(asking({ 'x-forwarded-method': [] }))).toBe(true);
+  });
+
+  it('counts as one that changes state if two headers name different methods', () => {
+    for (const [one, other] of [
+      ['GET', 'POST'],
+      ['POST', 'GET'],
+      ['GET', 'HEAD'],
+      ['GET', ''],
+    ] as const) {
+      const headers = { 'x-forwarded-method': one, 'x-original-method': other };
+      expect([one, other, forwardedChangesState(asking(headers))]).toEqual([one, other, true]);
     }
-    expect(askedToChangeState(asking({ 'x-forwarded-method': 'GET', 'x-original-method': 'POST' }))).toBe(
-      true,
-    );
-    expect(askedToChangeState(asking({ 'x-forwarded-method': 'POST', 'x-original-method': 'GET' }))).toBe(
-      true,
+    expect(forwardedChangesState(asking({ 'x-forwarded-method': 'GET', 'x-original-method': 'GET' }))).toBe(
+      false,
     );
   });
 
-  it('is taken from those who are trusted alone', () => {
-    expect(trustIn(undefined)(from('127.0.0.1'))).toBe(false);
-    expect(trustIn(1)(from('203.0.113.9'))).toBe(true);
-    const trusts = trustIn(['10.0.0.0/8', '192.0.2.1', '2001:db8::/32', 'fe80::1']);
-    for (const address of ['10.1.2.3', '::ffff:10.1.2.3', '192.0.2.1', '2001:db8:1::5', 'fe80::1%eth0']) {
-      expect([address, trusts(from(address))]).toEqual([address, true]);
-    }
-    for (const address of [
-      '11.0.0.1',
-      '::ffff:11.0.0.1',
-      '192.0.2.2',
-      '2001:db9::1',
-      'nonsense',
-      undefined,
-    ]) {
-      expect([address, trusts(from(address))]).toEqual([address, false]);
-    }
+  it('is judged by its own method if the proxy kept it, and by what the headers say besides', () => {
+    expect(forwardedChangesState(asking({}), 'GET')).toBe(false);
+    expect(forwardedChangesState(asking({}), 'OPTIONS')).toBe(false);
+    expect(forwardedChangesState(asking({}), 'POST')).toBe(true);
+    expect(forwardedChangesState(asking({ 'x-forwarded-method': 'GET' }), 'POST')).toBe(true);
+    expect(forwardedChangesState(asking({ 'x-forwarded-method': 'POST' }), 'GET')).toBe(true);
   });
 });
