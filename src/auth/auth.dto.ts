@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
 import type { TokenDelivery } from '../tokens/refresh-token.entity.js';
-import { IsPassword } from '../users/is-password.decorator.js';
+import { CHECKED_PASSWORD_MAX_LENGTH, IsPassword } from '../users/is-password.decorator.js';
 
 export class TokenDeliveryDto {
   @ApiPropertyOptional({
@@ -21,8 +21,8 @@ export class LoginDto extends TokenDeliveryDto {
   @IsString()
   username!: string;
 
-  @ApiProperty({ example: 'test123', maxLength: 256, format: 'password' })
-  @IsPassword()
+  @ApiProperty({ example: 'test123', maxLength: CHECKED_PASSWORD_MAX_LENGTH, format: 'password' })
+  @IsPassword(CHECKED_PASSWORD_MAX_LENGTH)
   password!: string;
 }
 
@@ -53,8 +53,8 @@ export class RefreshDto {
 }
 
 export class PasswordDto {
-  @ApiProperty({ example: 'test123', maxLength: 256, format: 'password' })
-  @IsPassword()
+  @ApiProperty({ example: 'test123', maxLength: CHECKED_PASSWORD_MAX_LENGTH, format: 'password' })
+  @IsPassword(CHECKED_PASSWORD_MAX_LENGTH)
   current_password!: string;
 
   @ApiProperty({ example: 'correct horse battery staple', maxLength: 256, format: 'password' })

@@ -12,8 +12,12 @@ const MAX_LANES = 16;
 /** Milliseconds for each mebibyte in each pass. */
 const COST = 0.5;
 
-/** argon2id or argon2i in PHC form; Django puts `argon2` before it. */
-const FORM = /^(?:argon2)?(?<phc>\$argon2(?:id|i)\$.*)$/s;
+/**
+ * argon2id or argon2i in PHC form. Django puts `argon2` before it. A hash with `keyid` needs a secret key that only the other
+ * system has, and the library ignores parameters that it does not know: no password would ever match.
+ */
+const FORM =
+  /^(?:argon2)?(?<phc>\$argon2(?:id|i)(?:\$v=(?:16|19))?\$m=\d+,t=\d+,p=\d+(?:,data=[A-Za-z0-9+/]*)?\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+)$/;
 
 /** Shorter tags and salts are nobody's, in bytes. */
 const MIN_TAG = 16;

@@ -1,7 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsString, MaxLength, MinLength } from 'class-validator';
 import { UserDto } from '../../api/api.dto.js';
-import { IsPassword } from '../../users/is-password.decorator.js';
+import { CHECKED_PASSWORD_MAX_LENGTH, IsPassword } from '../../users/is-password.decorator.js';
 
 export class SessionLoginDto {
   @ApiProperty({ example: 'test', maxLength: 256 })
@@ -10,8 +10,8 @@ export class SessionLoginDto {
   @IsString()
   username!: string;
 
-  @ApiProperty({ example: 'test123', maxLength: 256, format: 'password' })
-  @IsPassword()
+  @ApiProperty({ example: 'test123', maxLength: CHECKED_PASSWORD_MAX_LENGTH, format: 'password' })
+  @IsPassword(CHECKED_PASSWORD_MAX_LENGTH)
   password!: string;
 }
 

@@ -37,6 +37,8 @@ export const scryptScheme = foreignScheme(read);
 /** See `PasswordScheme.costOf`; undefined for parameters that scrypt does not take. */
 export function scryptCost({ N, r, p }: ScryptCost): number | undefined {
   if (N < 2 || !Number.isInteger(Math.log2(N)) || r < 1 || p < 1) return undefined;
+  // RFC 7914, section 6: with other parameters scrypt cannot be computed.
+  if (Math.log2(N) >= 16 * r || r * p >= 2 ** 30) return undefined;
   const memory = 128 * N * r;
   return memory > MAX_MEMORY ? Infinity : (memory / 2 ** 20) * p * COST;
 }

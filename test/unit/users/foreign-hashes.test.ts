@@ -1,5 +1,13 @@
+import { argon2Sync, randomBytes } from 'node:crypto';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Clock } from '../../../src/common/clock.js';
+import { Argon2Scheme } from '../../../src/users/argon2.scheme.js';
+import { bcryptScheme } from '../../../src/users/foreign/bcrypt.scheme.js';
+import { deviseScheme } from '../../../src/users/foreign/devise.scheme.js';
+import { firebaseScryptScheme } from '../../../src/users/foreign/firebase-scrypt.scheme.js';
+import { pbkdf2Scheme } from '../../../src/users/foreign/pbkdf2.scheme.js';
+import { scryptScheme } from '../../../src/users/foreign/scrypt.scheme.js';
 import { PasswordHasher } from '../../../src/users/password-hasher.js';
 
 const PASSWORD = 'Tr0ub4dor & drei Bären';
@@ -168,6 +176,15 @@ describe('a hash from elsewhere', () => {
     '$pbkdf2-sha256$i=1000,l=16$c2FsdA$DNLqM1vAvnWzGEdHLMY07/tEByyMLhO4MU0b3dq2x5I',
     `scrypt:1023:8:1$salt$${'ab'.repeat(64)}`,
     `scrypt:0:0:0$salt$${'ab'.repeat(64)}`,
+    // Made with a secret key that is elsewhere, or by a version that nobody knows.
+    ...[
+      '$v=19$m=64,t=1,p=1,keyid=AQID',
+      '$v=19$m=64,t=1,p=1,secret=AQID',
+      '$v=1$m=64,t=1,p=1',
+      '$v=20$m=64,t=1,p=1',
+    ].map((made) => `$argon2id${made}$nkm5OdZI83Y1pJwE58ySiQ$sW6Hz2g2C1Qb/SjYiuHkXshzE7qbEDxmF/4Yso5+7NE`),
+    // scrypt takes fewer than 2^16 blocks of 128 bytes.
+    `scrypt:65536:1:1$salt$${'ab'.repeat(64)}`,
     '!unusable',
     '*',
     ' ',
@@ -175,6 +192,68 @@ describe('a hash from elsewhere', () => {
   ])('of no kind that is known lets nobody in: %s', async (stored) => {
     expect(hasher.appraise(stored)).toEqual({ outcome: 'unknown' });
     expect(await hasher.verify(stored, PASSWORD)).toBe(false);
+  });
+});
+
+describe('the appraisal of hashes', () => {
+  const schemes = [
+    new Argon2Scheme(),
+    bcryptScheme,
+    pbkdf2Scheme,
+    scryptScheme,
+    firebaseScryptScheme,
+    deviseScheme,
+  ] as const;
+
+  /** Characters of which hashes are made, and a few of which they are not. */
+  const character = fc.constantFrom(...'$,=:./+-_0123456789abvmtprlnikeyidABZ \0é');
+  const edit = fc.record({
+    at: fc.double({ min: 0, max: 1, noNaN: true }),
+    remove: fc.constantFrom(0, 1, 2, 8),
+    insert: fc.string({ unit: character, maxLength: 4 }),
+  });
+  const edited = fc
+    .tuple(
+      fc.constantFrom(...MADE.map(([, stored]) => stored)),
+      fc.array(edit, { minLength: 1, maxLength: 3 }),
+    )
+    .map(([stored, edits]) =>
+      edits.reduce((text, { at, remove, insert }) => {
+        const from = Math.floor(at * text.length);
+        return text.slice(0, from) + insert + text.slice(from + remove);
+      }, stored),
+    );
+
+  it('knows no hash whose check fails for every password', async () => {
+    let known = 0;
+    const check = fc.asyncProperty(edited, async (stored) => {
+      for (const scheme of schemes) {
+        const cost = scheme.costOf(stored);
+        if (cost === undefined || cost > 30) continue;
+        known += 1;
+        await expect(scheme.verify(stored, 'not the password'), stored).resolves.toBe(false);
+      }
+    });
+    await fc.assert(check, { numRuns: 10_000 });
+    expect(known).toBeGreaterThan(30);
+  });
+
+  it('knows argon2 of every version, with associated data, and with any salt and tag', async () => {
+    for (const [made, data, { salt = 16, tag = 32 }] of [
+      ['$v=19', '', {}],
+      ['$v=19', ',data=YWJj', {}],
+      ['$v=19', '', { salt: 8, tag: 16 }],
+      ['$v=19', '', { salt: 48, tag: 64 }],
+    ] as const) {
+      const nonce = randomBytes(salt);
+      const associatedData = data === '' ? undefined : Buffer.from('abc');
+      const parameters = { nonce, parallelism: 1, tagLength: tag, memory: 64, passes: 1, associatedData };
+      const digest = argon2Sync('argon2id', { message: PASSWORD, ...parameters });
+      const [first, second] = [nonce, digest].map((part) => part.toString('base64').replaceAll('=', ''));
+      const stored = `$argon2id${made}$m=64,t=1,p=1${data}$${first}$${second}`;
+      expect(hasher.appraise(stored), stored).toMatchObject({ outcome: 'known' });
+      expect(await hasher.verify(stored, PASSWORD), stored).toBe(true);
+    }
   });
 });
 
