@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { makeCursor, readCursor, refuseCursor } from '../common/cursor.js';
+import { cursorsOf } from '../common/cursor.js';
 import { Database } from '../database/database.js';
 
 /** Everything that is audited; the owner of the act writes the event. */
@@ -18,7 +18,6 @@ export const AUDIT_EVENTS = [
   'client',
   'import',
   'mail',
-  'client',
 ] as const;
 
 export type AuditEventName = (typeof AUDIT_EVENTS)[number];
@@ -61,6 +60,9 @@ const COLUMNS = `
 const AFTER_SEALS_OF = (since: string) =>
   `id > coalesce((SELECT last_id FROM audit_seals WHERE sealed_at < ${since} ORDER BY id DESC LIMIT 1), 0)`;
 
+/** An event's id. */
+const CURSORS = cursorsOf('audit', /^[1-9]\d{0,17}$/);
+
 /** Reads the audit trail. */
 @Injectable()
 export class AuditLog {
@@ -68,10 +70,10 @@ export class AuditLog {
 
   /** The newest first. Throws 400 for a cursor that is none. */
   async page(filter: AuditFilter, limit: number, cursor: string | undefined): Promise<EventPage> {
-    const before = cursor === undefined ? undefined : idIn(cursor);
+    const before = cursor === undefined ? undefined : CURSORS.read(cursor)[0];
     const rows = await this.select(filter, 'DESC', limit + 1, before);
     const events = rows.slice(0, limit);
-    return { events, next_cursor: rows.length > limit ? makeCursor(events.at(-1)!.id) : null };
+    return { events, next_cursor: rows.length > limit ? CURSORS.write(events.at(-1)!.id) : null };
   }
 
   /** All of them, the oldest first, `size` in memory at a time. */
@@ -109,10 +111,4 @@ export class AuditLog {
       values,
     );
   }
-}
-
-function idIn(cursor: string): string {
-  const id = readCursor(cursor);
-  if (!/^(?:0|[1-9]\d{0,17})$/.test(id)) refuseCursor();
-  return id;
 }

@@ -1,15 +1,23 @@
 import { refuse } from './common.errors.js';
 
-/** Opaque to clients: where the next page begins. */
-export function makeCursor(key: string): string {
-  return Buffer.from(key, 'utf8').toString('base64url');
+/** The cursors of one list. Opaque to clients: a cursor says where the next page begins. */
+export interface Cursors {
+  write(key: string): string;
+  /** The parts of the key. Throws 400 `validation_failed` for everything that {@link write} did not write for this list. */
+  read(cursor: string): RegExpExecArray;
 }
 
-/** Throws 400 `validation_failed` for what {@link makeCursor} does not write. */
-export function readCursor(cursor: string): string {
-  const key = Buffer.from(cursor, 'base64url').toString('utf8');
-  if (key === '' || key.includes('\0') || makeCursor(key) !== cursor) refuseCursor();
-  return key;
+/** `form` is what a key of this list looks like. No two lists have the same name, so none takes the cursors of another. */
+export function cursorsOf(list: string, form: RegExp): Cursors {
+  const write = (key: string) => Buffer.from(`${list}:${key}`, 'utf8').toString('base64url');
+  return {
+    write,
+    read(cursor) {
+      const text = Buffer.from(cursor, 'base64url').toString('utf8');
+      const key = text.slice(list.length + 1);
+      return (write(key) === cursor && form.exec(key)) || refuseCursor();
+    },
+  };
 }
 
 /** Throws 400 `validation_failed`: what the cursor says is no place in this list. */

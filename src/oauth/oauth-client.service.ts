@@ -1,6 +1,6 @@
 import { hash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { makeCursor, readCursor, refuseCursor } from '../common/cursor.js';
+import { cursorsOf } from '../common/cursor.js';
 import type { OAuthClient } from './oauth-client.entity.js';
 import { OAuthClientStore } from './oauth-client.store.js';
 import type { Doer } from './oauth-client.store.js';
@@ -9,6 +9,8 @@ import type { Doer } from './oauth-client.store.js';
 const PREFIX = 'tandem_cs_';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+const CURSORS = cursorsOf('clients', UUID);
 
 /** Compared with where there is no client. */
 const NOBODY = randomBytes(32);
@@ -48,11 +50,10 @@ export class OAuthClients {
 
   /** Throws 400 for a cursor that is none. */
   async list(limit: number, cursor: string | undefined): Promise<ClientPage> {
-    const after = cursor === undefined ? undefined : readCursor(cursor);
-    if (after !== undefined && !UUID.test(after)) refuseCursor();
+    const after = cursor === undefined ? undefined : CURSORS.read(cursor)[0];
     const found = await this.store.list(limit + 1, after);
     const clients = found.slice(0, limit);
-    return { clients, next_cursor: found.length > limit ? makeCursor(clients.at(-1)!.id) : null };
+    return { clients, next_cursor: found.length > limit ? CURSORS.write(clients.at(-1)!.id) : null };
   }
 
   /** Whether there is a client of that id, disabled or not: such a one has to prove itself. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { makeCursor, readCursor, refuseCursor } from '../common/cursor.js';
+import { cursorsOf } from '../common/cursor.js';
 import { Database } from '../database/database.js';
 import type { EndReason, TokenDelivery } from './refresh-token.entity.js';
 
@@ -47,7 +47,7 @@ const IS_ACTIVE = `(t.revoked_at IS NULL AND t.expires_at > now())`;
 const EXISTS = `SELECT 1 FROM refresh_tokens WHERE id = $1`;
 
 /** `microseconds.id`: where a page ended. */
-const CURSOR = /^(\d{1,16})\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
+const CURSORS = cursorsOf('tokens', /^(\d{1,16})\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/);
 
 /** Reads the logins of everybody. */
 @Injectable()
@@ -64,7 +64,7 @@ export class LoginListStore {
     if (filter.ip !== undefined) conditions.push(`t.ip = ${next(filter.ip)}`);
     if (filter.active !== undefined) conditions.push(filter.active ? IS_ACTIVE : `NOT ${IS_ACTIVE}`);
     if (cursor !== undefined) {
-      const [, microseconds, id] = CURSOR.exec(readCursor(cursor)) ?? refuseCursor();
+      const [, microseconds, id] = CURSORS.read(cursor);
       conditions.push(
         `(t.created_at, t.id) < ('epoch'::timestamptz + ${next(microseconds)}::bigint * interval '1 microsecond', ${next(id)}::uuid)`,
       );
@@ -79,7 +79,7 @@ export class LoginListStore {
     const last = rows.length > limit ? page.at(-1) : undefined;
     return {
       tokens: page.map(withoutPosition),
-      next_cursor: last === undefined ? null : makeCursor(`${last.position}.${last.id}`),
+      next_cursor: last === undefined ? null : CURSORS.write(`${last.position}.${last.id}`),
     };
   }
 

@@ -1,10 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { makeCursor, readCursor } from '../common/cursor.js';
+import { cursorsOf } from '../common/cursor.js';
 import { Database } from '../database/database.js';
 import type { Sql } from '../database/database.js';
 import type { Role, User } from './user.entity.js';
 import { LOCK_ADMINS, USER_COLUMNS } from './user.store.js';
 import { foldCase } from './username.js';
+
+/** A username's key. */
+const CURSORS = cursorsOf('accounts', /^[^\s\p{C}]{1,128}$/u);
 
 const PAGE = `
   SELECT ${USER_COLUMNS} FROM users WHERE username_key > $1 ORDER BY username_key LIMIT $2`;
@@ -67,7 +70,7 @@ export class AccountStore {
    * cursor that is none.
    */
   async page(limit: number, cursor: string | undefined, query = ''): Promise<AccountPage> {
-    const after = cursor === undefined ? '' : readCursor(cursor);
+    const after = cursor === undefined ? '' : CURSORS.read(cursor)[0];
     const values: unknown[] = [after, limit + 1];
     // Names are compared folded, addresses only in lower case.
     if (query !== '') values.push([contains(foldCase(query)), contains(query.toLowerCase())]);
@@ -76,7 +79,7 @@ export class AccountStore {
       values,
     );
     const users = rows.slice(0, limit);
-    return { users, next_cursor: rows.length > limit ? makeCursor(users.at(-1)!.usernameKey) : null };
+    return { users, next_cursor: rows.length > limit ? CURSORS.write(users.at(-1)!.usernameKey) : null };
   }
 
   /** Until the transaction ends nobody else takes an administrator away. To be asked for before any row is held. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Origin } from '../audit/audit-context.js';
-import { makeCursor, readCursor } from '../common/cursor.js';
+import { cursorsOf } from '../common/cursor.js';
 import { lockForTransaction } from '../database/advisory-locks.js';
 import { batched } from '../database/batched.js';
 import { Database } from '../database/database.js';
@@ -9,6 +9,9 @@ import { violatedUnique } from '../database/database.errors.js';
 import type { Role, User } from './user.entity.js';
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** A username's key. */
+const CURSORS = cursorsOf('users', /^[^\s\p{C}]{1,128}$/u);
 
 /** Everything of a user, as {@link User} has it. */
 export const USER_COLUMNS = `
@@ -107,12 +110,12 @@ export class UserStore {
   /** By name. Throws 400 for a cursor that is none. */
   async list(limit: number, cursor: string | undefined): Promise<UserPage> {
     // No key is empty.
-    const after = cursor === undefined ? '' : readCursor(cursor);
+    const after = cursor === undefined ? '' : CURSORS.read(cursor)[0];
     const rows = await this.database.query<UserView & { username_key: string }>(LIST, [after, limit + 1]);
     const page = rows.slice(0, limit);
     return {
       users: page.map(({ id, username, role }) => ({ id, username, role })),
-      next_cursor: rows.length > limit ? makeCursor(page.at(-1)!.username_key) : null,
+      next_cursor: rows.length > limit ? CURSORS.write(page.at(-1)!.username_key) : null,
     };
   }
 

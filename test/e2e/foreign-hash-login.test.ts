@@ -1,8 +1,9 @@
+import { pbkdf2Sync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ServiceStateStore } from '../../src/database/service-state.store.js';
 import { createTestApp } from '../helpers/app.js';
 import type { TestApp } from '../helpers/app.js';
-import { aUser, codeOf, sql, tryLogin, until } from '../helpers/client.js';
+import { aUser, bearer, codeOf, post, sql, tryLogin, until } from '../helpers/client.js';
 import type { Account } from '../helpers/client.js';
 
 /** Made by Werkzeug 3.1.9 and by libxcrypt, see test/unit/users/foreign-hashes.test.ts. */
@@ -37,6 +38,27 @@ describe('a login with a password that another system has stored', () => {
     expect(replies.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 200]);
     expect(await hashOf(user)).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
     expect((await tryLogin(node, user)).statusCode).toBe(200);
+  });
+
+  it('succeeds with a password that is longer than one may be set here, up to 1024 characters', async () => {
+    for (const [length, status] of [
+      [257, 200],
+      [1_024, 200],
+      [1_025, 400],
+    ] as const) {
+      const password = 'é'.repeat(length);
+      const tag = pbkdf2Sync(password, 'salt', 1_000, 32, 'sha256').toString('hex');
+      const user = await stored(`pbkdf2:sha256:1000$salt$${tag}`, password);
+      const reply = await tryLogin(node, { ...user, password: password.normalize('NFD') });
+      expect([length, reply.statusCode]).toEqual([length, status]);
+      if (status !== 200) continue;
+      // It may be replaced, and not be set.
+      const { access_token } = reply.json<{ access_token: string }>();
+      const change = (current_password: string, new_password: string) =>
+        post(node, '/auth/password', { current_password, new_password }, bearer(access_token));
+      expect(codeOf(await change(password, `${password}x`))).toBe('validation_failed');
+      expect((await change(password, 'another long pass phrase')).statusCode).toBe(204);
+    }
   });
 
   it('leaves alone what bcrypt has compared only the beginning of', async () => {

@@ -49,7 +49,13 @@ describe.skipIf(withoutChromium !== undefined)('Swagger UI', () => {
     const token = /"access_token":\s*"([^"]+)"/.exec(login.text)![1]!;
 
     await page.getByRole('button', { name: 'Authorize' }).first().click();
-    const scheme = page.locator('.auth-container').filter({ hasText: 'bearer' });
+    const schemes = page.locator('.auth-container');
+    expect(await schemes.locator('h4 code').allInnerTexts()).toEqual(
+      expect.arrayContaining(['bearer', 'client']),
+    );
+    // What most people need comes first.
+    const scheme = schemes.first();
+    expect(await scheme.locator('h4 code').innerText()).toBe('bearer');
     await scheme.locator('input').fill(token);
     await scheme.locator('button.authorize').click();
     await scheme.locator('button.btn-done').click();

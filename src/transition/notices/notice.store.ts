@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { refuse } from '../../common/common.errors.js';
-import { makeCursor, readCursor } from '../../common/cursor.js';
+import { cursorsOf } from '../../common/cursor.js';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 
@@ -69,6 +68,9 @@ export interface NoticePage {
   readonly next_cursor: string | null;
 }
 
+/** Microseconds since the epoch, and a UUID. */
+const CURSORS = cursorsOf('notices', /^(\d{1,16}) ([\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/);
+
 /** The notices themselves. */
 @Injectable()
 export class NoticeStore {
@@ -80,12 +82,12 @@ export class NoticeStore {
 
   /** Newest first. Throws 400 for a cursor that is none. */
   async list(limit: number, cursor: string | undefined): Promise<NoticePage> {
-    const [at, id] = cursor === undefined ? END : keyIn(cursor);
+    const [at, id] = cursor === undefined ? END : CURSORS.read(cursor).slice(1);
     const rows = await this.database.query<NoticeProgress & { key: string }>(LIST, [at, id, limit + 1]);
     const last = rows[limit - 1];
     return {
       notices: rows.slice(0, limit).map(viewOf),
-      next_cursor: rows.length > limit && last !== undefined ? makeCursor(`${last.key} ${last.id}`) : null,
+      next_cursor: rows.length > limit && last !== undefined ? CURSORS.write(`${last.key} ${last.id}`) : null,
     };
   }
 
@@ -93,19 +95,6 @@ export class NoticeStore {
   async finish(): Promise<void> {
     await this.database.query(FINISH);
   }
-}
-
-/** Microseconds since the epoch, and a UUID. */
-const KEY = /^(\d{1,16}) ([\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/;
-
-function keyIn(cursor: string): readonly [string, string] {
-  const [, at, id] = KEY.exec(readCursor(cursor)) ?? [];
-  if (at === undefined || id === undefined) {
-    throw refuse('validation_failed', {
-      errors: [{ field: 'cursor', message: 'cursor must be a next_cursor' }],
-    });
-  }
-  return [at, id];
 }
 
 function viewOf(row: NoticeProgress): NoticeProgress {

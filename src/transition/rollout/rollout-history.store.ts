@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { makeCursor, readCursor } from '../../common/cursor.js';
-import { refuse } from '../../common/common.errors.js';
+import { cursorsOf, refuseCursor } from '../../common/cursor.js';
 import { Database } from '../../database/database.js';
 import type { RolloutState } from './rollout-state.js';
 import { changesOf, iso, stateView } from './rollout-view.js';
@@ -30,6 +29,9 @@ const LIST = `
     (SELECT username FROM users WHERE id = actor_id) AS actor
   FROM rollout_versions WHERE version < $1 ORDER BY version DESC LIMIT $2`;
 
+/** A version. */
+const CURSORS = cursorsOf('rollout', /^[1-9]\d{0,9}$/);
+
 const MAX_VERSION = 2_147_483_647;
 
 /** Who changed the rollout, how and when. */
@@ -49,15 +51,15 @@ export class RolloutHistoryStore {
       const changes = changesOf(rows[index + 1], row);
       return { version, at: iso(at), actor_id, actor, cause, changes, state: stateView(row) };
     });
-    return { events, next_cursor: rows.length > limit ? makeCursor(String(events.at(-1)!.version)) : null };
+    return {
+      events,
+      next_cursor: rows.length > limit ? CURSORS.write(String(events.at(-1)!.version)) : null,
+    };
   }
 }
 
 function versionIn(cursor: string | undefined): number {
   if (cursor === undefined) return MAX_VERSION;
-  const version = Number(readCursor(cursor));
-  if (Number.isInteger(version) && version > 0 && version <= MAX_VERSION) return version;
-  throw refuse('validation_failed', {
-    errors: [{ field: 'cursor', message: 'cursor must be a next_cursor' }],
-  });
+  const version = Number(CURSORS.read(cursor)[0]);
+  return version <= MAX_VERSION ? version : refuseCursor();
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
-import { makeCursor } from '../../../src/common/cursor.js';
+import { cursorsOf } from '../../../src/common/cursor.js';
 import { UserStore } from '../../../src/users/user.store.js';
 import type { NewUser } from '../../../src/users/user.store.js';
 import { createTestDatabase } from '../../helpers/database.js';
@@ -148,8 +148,11 @@ describe('the user store', () => {
     'YWRh\n',
     'YWR+',
     '_-8',
-    makeCursor('a\0b'),
-    makeCursor('ada').slice(1),
+    'YWRh',
+    cursorsOf('users', /./).write('a\0b'),
+    cursorsOf('users', /./).write('a b'),
+    cursorsOf('users', /./).write('ada').slice(1),
+    cursorsOf('accounts', /./).write('ada'),
   ])('refuses %j, which is no cursor', async (cursor) => {
     await expect(store.list(10, cursor)).rejects.toMatchObject({
       code: 'validation_failed',

@@ -206,7 +206,7 @@ describe('the appraisal of hashes', () => {
   ] as const;
 
   /** Characters of which hashes are made, and a few of which they are not. */
-  const character = fc.constantFrom(...'$,=:./+-_0123456789abvmtprlnikeyidABZ \0é');
+  const character = fc.constantFrom(...Array.from('$,=:./+-_0123456789abvmtprlnikeyidABZ \0é'));
   const edit = fc.record({
     at: fc.double({ min: 0, max: 1, noNaN: true }),
     remove: fc.constantFrom(0, 1, 2, 8),
