@@ -15,6 +15,7 @@ import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { RateLimited } from '../limits/rate-limited.decorator.js';
 import { LoginEnder } from '../tokens/login-ender.service.js';
+import { PresentedTokens } from '../tokens/presented-tokens.service.js';
 import { TOKEN_ERRORS } from '../tokens/tokens.errors.js';
 import type { User } from '../users/user.entity.js';
 import { USER_ERRORS } from '../users/users.errors.js';
@@ -29,7 +30,7 @@ import { LogoutService } from './logout.service.js';
 import { originOf } from './origin.js';
 import { PasswordService } from './password.service.js';
 import type { Principal } from './principal.js';
-import { presentedRefreshToken } from './presented-refresh-token.js';
+import { presentedRefreshTokens } from './presented-refresh-token.js';
 import { Public } from './public.decorator.js';
 import { clearRefreshCookie } from './refresh-cookie.js';
 import { RefreshService } from './refresh.service.js';
@@ -46,6 +47,7 @@ export class AuthController {
     private readonly passwords: PasswordService,
     private readonly ender: LoginEnder,
     private readonly tokens: TokenReply,
+    private readonly presented: PresentedTokens,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -98,7 +100,8 @@ export class AuthController {
     @Body() body: RefreshDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TokensDto> {
-    const { token, byCookie } = presentedRefreshToken(request, body, this.config.corsOrigins);
+    const { tokens, byCookie } = presentedRefreshTokens(request, body, this.config.corsOrigins);
+    const token = await this.presented.choose(tokens);
     return this.tokens.write(reply, await this.refreshes.refresh(token, request), byCookie);
   }
 
@@ -122,8 +125,8 @@ export class AuthController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
     const accessToken = bearerIn(request.headers.authorization);
-    const { token: refreshToken } = presentedRefreshToken(request, body, this.config.corsOrigins);
-    await this.logouts.logout({ accessToken, refreshToken }, originOf(request));
+    const { tokens: refreshTokens } = presentedRefreshTokens(request, body, this.config.corsOrigins);
+    await this.logouts.logout({ accessToken, refreshTokens }, originOf(request));
     clearRefreshCookie(reply);
     reply.header('Cache-Control', 'no-store');
   }

@@ -1,5 +1,6 @@
 import '@fastify/cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { cookieValues } from '../common/cookie-values.js';
 
 const NAME = 'refresh_token';
 const OPTIONS = { httpOnly: true, secure: true, sameSite: 'strict', path: '/auth' } as const;
@@ -17,6 +18,12 @@ export function clearRefreshCookie(reply: FastifyReply): void {
   reply.clearCookie(NAME, OPTIONS);
 }
 
+/** The first of them: for what only looks at who may be calling, and lets nobody in. */
 export function refreshCookieOf(request: FastifyRequest): string | undefined {
-  return request.cookies?.[NAME] || undefined;
+  return refreshCookiesOf(request)[0];
+}
+
+/** The different values of all the cookies that a request has under the name: more than one if somebody else set one too. */
+export function refreshCookiesOf({ headers }: FastifyRequest): string[] {
+  return cookieValues(headers.cookie, NAME).filter((value) => value !== '');
 }

@@ -34,6 +34,8 @@ const CREATE = `
 
 const FIND = `SELECT ${COLUMNS} FROM refresh_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = $1`;
 
+const FIND_ALL = `SELECT ${COLUMNS} FROM refresh_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = ANY ($1::uuid[])`;
+
 const HOLD = `${FIND} FOR UPDATE OF t`;
 
 const DELIVER_BY_COOKIE = `UPDATE refresh_tokens SET delivery = 'cookie' WHERE id = $1 AND delivery <> 'cookie'`;
@@ -108,6 +110,10 @@ export class RefreshTokenStore {
 
   async find(sid: string, sql: Sql = this.database): Promise<Login | undefined> {
     return (await sql.query<Login>(FIND, [sid]))[0];
+  }
+
+  async findAll(sids: readonly string[]): Promise<Login[]> {
+    return this.database.query<Login>(FIND_ALL, [sids]);
   }
 
   /** Nobody else refreshes or ends it until the transaction ends. The caller holds the user's row. */

@@ -15,6 +15,7 @@ import { MintedTokens } from './minted-tokens.service.js';
 import { LoginEnder } from './login-ender.service.js';
 import { LoginListStore } from './login-list.store.js';
 import { LoginSweepStore } from './login-sweep.store.js';
+import { PresentedTokens } from './presented-tokens.service.js';
 import { RefreshPresentation } from './presentation.service.js';
 import { RefreshTokenCodec } from './refresh-token.codec.js';
 import { RefreshToken } from './refresh-token.entity.js';
@@ -41,6 +42,7 @@ import { SigningKeyStore } from './signing-key.store.js';
     LoginEnder,
     LoginListStore,
     LoginSweepStore,
+    PresentedTokens,
     RefreshPresentation,
     RefreshTokenCodec,
     RefreshTokenService,
@@ -61,6 +63,7 @@ import { SigningKeyStore } from './signing-key.store.js';
     LoginEnder,
     LoginListStore,
     LoginSweepStore,
+    PresentedTokens,
     RefreshPresentation,
     RefreshTokenCodec,
     RefreshTokenService,

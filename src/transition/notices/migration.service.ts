@@ -51,7 +51,7 @@ export class Migration {
   /** A token beside it is what counts. */
   private carriesSession(request: AuthenticatedRequest): boolean {
     return (
-      bearerIn(request.headers.authorization) === undefined && this.cookie.in(request)?.sid !== undefined
+      bearerIn(request.headers.authorization) === undefined && (this.cookie.in(request)?.sids.length ?? 0) > 0
     );
   }
 }

@@ -3,12 +3,13 @@ import type { FastifyReply } from 'fastify';
 import { RefusalCounter } from '../../audit/refusal-counter.js';
 import type { AuthenticatedRequest } from '../../auth/authenticated-request.js';
 import { originOf } from '../../auth/origin.js';
-import type { PresentedRefreshToken } from '../../auth/presented-refresh-token.js';
+import type { PresentedRefreshTokens } from '../../auth/presented-refresh-token.js';
 import { Problem } from '../../common/problem.js';
 import { clientAddress, clientSubject } from '../../limits/client-address.js';
 import { RateLimiter } from '../../limits/limits.service.js';
 import type { Bucket } from '../../limits/limits.service.js';
 import type { TokenDelivery } from '../../tokens/refresh-token.entity.js';
+import { PresentedTokens } from '../../tokens/presented-tokens.service.js';
 import { RefreshTokenService } from '../../tokens/refresh-token.service.js';
 import type { OpenedLogin } from '../../tokens/refresh-token.service.js';
 import { refuseToken } from '../../tokens/tokens.errors.js';
@@ -35,6 +36,7 @@ export class Conversions {
     private readonly exchanges: Exchange,
     private readonly downgrades: Downgrade,
     private readonly tokens: RefreshTokenService,
+    private readonly presented: PresentedTokens,
     private readonly rollout: Rollout,
     private readonly limiter: RateLimiter,
     private readonly refusals: RefusalCounter,
@@ -58,10 +60,11 @@ export class Conversions {
   /** The session of a login that ends. Throws 410 `sessions_removed`, 401 of the refresh token, 429. */
   async downgrade(
     request: AuthenticatedRequest,
-    { token, byCookie }: PresentedRefreshToken,
+    { tokens, byCookie }: PresentedRefreshTokens,
   ): Promise<Extract<Downgraded, { outcome: 'given' }>> {
     if (this.rollout.phase() === 'sessions_removed') throw refuseNewSession('sessions_removed');
     return this.counted('downgrade', request, async () => {
+      const token = await this.presented.choose(tokens);
       const proved = token === undefined ? undefined : await this.tokens.prove(token);
       if (proved === undefined) throw refuseToken('refresh_token_invalid');
       await this.limiter.enforce('downgrade', proved.login.sid);

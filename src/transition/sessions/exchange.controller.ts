@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RefreshDto, TokenDeliveryDto, TokensDto } from '../../auth/auth.dto.js';
 import { AUTH_ERRORS } from '../../auth/auth.errors.js';
 import { isFromWebPage } from '../../auth/other-site.js';
-import { presentedRefreshToken } from '../../auth/presented-refresh-token.js';
+import { presentedRefreshTokens } from '../../auth/presented-refresh-token.js';
 import { Public } from '../../auth/public.decorator.js';
 import { clearRefreshCookie } from '../../auth/refresh-cookie.js';
 import { TokenReply } from '../../auth/token-reply.js';
@@ -81,7 +81,7 @@ export class ExchangeController {
     @Body() body: RefreshDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<SessionUserDto> {
-    const presented = presentedRefreshToken(request, body, this.config.corsOrigins);
+    const presented = presentedRefreshTokens(request, body, this.config.corsOrigins);
     const { session, user } = await this.conversions.downgrade(request, presented);
     this.cookie.set(reply, session.sid, session.cookie, session.maxAge);
     clearRefreshCookie(reply);

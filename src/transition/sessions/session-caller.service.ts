@@ -33,36 +33,45 @@ export class SessionCaller {
 
   /**
    * The session of a request, read from the database each time: one that ended anywhere counts nowhere from then on. It becomes the
-   * request's principal. Throws 401 `sessions_removed`, `sessions_brownout` or `session_invalid`, 403 `cross_site_request`, 503.
+   * request's principal. A request with the cookies of several live sessions has none: one may be somebody else's. Throws 401 `sessions_removed`, `sessions_brownout` or `session_invalid`, 403 `cross_site_request`, 503.
    */
-  async identify(
-    request: AuthenticatedRequest,
-    { changesState, always = false }: SessionCall,
-  ): Promise<LiveSession> {
-    this.refuseWhileOff(always);
-    const sid = this.cookie.in(request)?.sid;
-    if (sid === undefined) throw refuseSession('session_invalid');
-    if (changesState) refuseOtherSites(request, this.config.corsOrigins);
-    const session = await this.store.live(sid);
-    if (session === undefined) throw refuseSession('session_invalid');
-    const { userId, role, externalId, familyId } = session;
-    request.user = Object.freeze({
-      userId,
-      role,
-      externalId,
-      sid: familyId ?? undefined,
-      sessionId: sid,
-      via: 'session',
-    });
-    return session;
+  async identify(request: AuthenticatedRequest, call: SessionCall): Promise<LiveSession> {
+    const [session, ...others] = await this.liveIn(request, call);
+    if (session === undefined || others.length > 0) throw refuseSession('session_invalid');
+    return admit(request, session);
   }
 
   /** The same for a route that takes a session alone. A request with a Bearer token is judged by that, so it is none here. */
   identifyAlone(request: AuthenticatedRequest, call: SessionCall): Promise<LiveSession> {
+    this.refuseWithoutCookie(request);
+    return this.identify(request, call);
+  }
+
+  /** All live sessions of a request, at least one. For a route that ends them: whichever of them is the caller's has to end. */
+  async identifyAll(request: AuthenticatedRequest, call: SessionCall): Promise<readonly LiveSession[]> {
+    this.refuseWithoutCookie(request);
+    const sessions = await this.liveIn(request, call);
+    if (sessions[0] === undefined) throw refuseSession('session_invalid');
+    admit(request, sessions[0]);
+    return sessions;
+  }
+
+  private async liveIn(
+    request: AuthenticatedRequest,
+    { changesState, always = false }: SessionCall,
+  ): Promise<readonly LiveSession[]> {
+    this.refuseWhileOff(always);
+    const sids = this.cookie.in(request)?.sids ?? [];
+    if (sids.length === 0) return [];
+    if (changesState) refuseOtherSites(request, this.config.corsOrigins);
+    const sessions = await Promise.all(sids.map((sid) => this.store.live(sid)));
+    return sessions.filter((session) => session !== undefined);
+  }
+
+  private refuseWithoutCookie(request: AuthenticatedRequest): void {
     const byToken = bearerIn(request.headers.authorization) !== undefined;
     if (byToken) throw refuseSession('session_invalid', { detail: 'A session cookie alone is taken here' });
-    if (this.cookie.in(request) === undefined) throw refuseToken('token_missing');
-    return this.identify(request, call);
+    if (!this.cookie.isIn(request)) throw refuseToken('token_missing');
   }
 
   private refuseWhileOff(always: boolean): void {
@@ -75,4 +84,17 @@ export class SessionCaller {
       headers: { 'Retry-After': String(seconds) },
     });
   }
+}
+
+function admit(request: AuthenticatedRequest, session: LiveSession): LiveSession {
+  const { sid: sessionId, userId, role, externalId, familyId } = session;
+  request.user = Object.freeze({
+    userId,
+    role,
+    externalId,
+    sid: familyId ?? undefined,
+    sessionId,
+    via: 'session',
+  });
+  return session;
 }

@@ -3,6 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
+import { cookieValues } from '../../common/cookie-values.js';
 import { claimedSid, signSid, unsignSid } from './session-signature.js';
 
 /** The cookie as express-session keeps it in the session, in `sess.cookie`. */
@@ -17,9 +18,10 @@ export interface StoredCookie {
   readonly sameSite?: boolean | string | null;
 }
 
-/** A session cookie that a request carries; without `sid` it is none of ours, or not the only one. */
-export interface PresentedCookie {
-  readonly sid: string | undefined;
+/** The session cookies that a request carries. */
+export interface PresentedCookies {
+  /** The ids of those that we signed, each once. More than one if somebody else set a cookie too. */
+  readonly sids: readonly string[];
 }
 
 /** Characters of a cookie's value; browsers keep no more. */
@@ -32,32 +34,30 @@ export class SessionCookie {
 
   /** Whether the request carries one of that name, good or bad. */
   isIn(request: FastifyRequest): boolean {
-    return valuesOf(request.headers.cookie, this.config.sessionCookieName).length > 0;
+    return this.valuesIn(request.headers.cookie).length > 0;
   }
 
-  /** Undefined if the request has none of that name. Two of them are as bad as a forged one: one may be somebody else's. */
-  in(request: FastifyRequest): PresentedCookie | undefined {
-    const values = valuesOf(request.headers.cookie, this.config.sessionCookieName);
-    const [value] = values;
-    if (value === undefined) return undefined;
-    const readable = values.length === 1 && value.length <= LONGEST;
-    const sid = readable ? unsignSid(decode(value), this.config.sessionSecret) : undefined;
-    // PostgreSQL holds no NUL.
-    return { sid: sid?.includes('\0') === true ? undefined : sid };
+  /** Undefined if the request has none of that name. Cookies that are not signed by us do not count. */
+  in(request: FastifyRequest): PresentedCookies | undefined {
+    const values = this.valuesIn(request.headers.cookie);
+    if (values.length === 0) return undefined;
+    return { sids: [...new Set(values.flatMap((value) => this.sidOf(value) ?? []))] };
   }
 
   /**
    * The one id that a Cookie header names, and whether this node's secret signed it. For judging refusals afterwards: an id that
-   * is not signed lets nobody in.
+   * is not signed lets nobody in. Undefined if it names several.
    */
   claimIn(header: string): { readonly sid: string; readonly signed: boolean } | undefined {
-    const values = valuesOf(header, this.config.sessionCookieName);
-    if (values.length !== 1 || values[0]!.length > LONGEST) return undefined;
-    const value = decode(values[0]!);
-    const sid = claimedSid(value);
-    return sid === undefined || sid.includes('\0') || !sid.isWellFormed()
-      ? undefined
-      : { sid, signed: unsignSid(value, this.config.sessionSecret) !== undefined };
+    const claims = new Map<string, boolean>();
+    for (const value of this.valuesIn(header)) {
+      const sid = value.length > LONGEST ? undefined : claimedSid(decode(value));
+      if (sid === undefined || sid.includes('\0') || !sid.isWellFormed()) continue;
+      claims.set(sid, claims.get(sid) === true || this.sidOf(value) !== undefined);
+    }
+    const signed = [...claims].filter(([, isSigned]) => isSigned);
+    const [claim, ...others] = signed.length > 0 ? signed : claims;
+    return claim === undefined || others.length > 0 ? undefined : { sid: claim[0], signed: claim[1] };
   }
 
   /** What a session that begins here keeps of its cookie. `expires` in milliseconds. */
@@ -85,6 +85,16 @@ export class SessionCookie {
   clear(reply: FastifyReply, stored: StoredCookie): void {
     reply.clearCookie(this.config.sessionCookieName, attributesOf(stored));
   }
+
+  private valuesIn(header: string | undefined): string[] {
+    return cookieValues(header, this.config.sessionCookieName);
+  }
+
+  /** Undefined for a value that we did not sign, and for one that PostgreSQL cannot hold. */
+  private sidOf(value: string): string | undefined {
+    const sid = value.length > LONGEST ? undefined : unsignSid(decode(value), this.config.sessionSecret);
+    return sid?.includes('\0') === true ? undefined : sid;
+  }
 }
 
 function attributesOf({ secure, httpOnly, domain, path, sameSite }: StoredCookie) {
@@ -99,21 +109,6 @@ function attributesOf({ secure, httpOnly, domain, path, sameSite }: StoredCookie
 
 function isSameSite(value: unknown): value is 'lax' | 'strict' | 'none' | true {
   return value === 'lax' || value === 'strict' || value === 'none' || value === true;
-}
-
-/** All values that a Cookie header has for the name, quotes taken off (RFC 6265, section 5.4). */
-function valuesOf(header: string | undefined, name: string): string[] {
-  if (header === undefined || !header.includes(name)) return [];
-  const values: string[] = [];
-  for (const pair of header.split(';')) {
-    const equals = pair.indexOf('=');
-    if (equals === -1 || pair.slice(0, equals).trim() !== name) continue;
-    const value = pair.slice(equals + 1).trim();
-    values.push(
-      value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value,
-    );
-  }
-  return values;
 }
 
 function decode(value: string): string {

@@ -9,7 +9,7 @@ import type { Config } from '../../config/config.js';
 import { RevocationFeed } from '../../tokens/revocation-feed.js';
 import type { User } from '../../users/user.entity.js';
 import { SessionCookie } from './session-cookie.service.js';
-import type { PresentedCookie, StoredCookie } from './session-cookie.service.js';
+import type { StoredCookie } from './session-cookie.service.js';
 import { SessionStore } from './session.store.js';
 import type { NewSession } from './session.store.js';
 import { Sessions } from './sessions.service.js';
@@ -42,19 +42,19 @@ export class SessionLogin {
 
   /**
    * Opens a session, under an id that nobody has seen before, for a user whose credentials the local guard found right, and ends
-   * the one that the caller had. If the account has changed since, the credentials are checked once more.
+   * those that the caller had. If the account has changed since, the credentials are checked once more.
    */
   async open(
     user: User,
     given: Credentials,
-    before: PresentedCookie | undefined,
+    before: readonly string[],
     origin: Origin,
   ): Promise<OpenedSession> {
-    const replaced = before?.sid === undefined ? undefined : await this.store.cookieOf(before.sid);
+    const replaced = await this.cookieOfAny(before);
     let opened = await this.begin(user, replaced, origin);
     opened ??= await this.begin(await this.credentials.again(given, origin), replaced, origin);
     if (opened === undefined) throw unavailable(new Error('the account keeps changing'));
-    if (before?.sid !== undefined) await this.sessions.replace(before.sid, origin);
+    for (const sid of before) await this.sessions.replace(sid, origin);
     return opened;
   }
 
@@ -73,6 +73,14 @@ export class SessionLogin {
       cookie,
       maxAge: life,
     };
+  }
+
+  private async cookieOfAny(sids: readonly string[]): Promise<StoredCookie | undefined> {
+    for (const sid of sids) {
+      const cookie = await this.store.cookieOf(sid);
+      if (cookie !== undefined) return cookie;
+    }
+    return undefined;
   }
 
   private async begin(

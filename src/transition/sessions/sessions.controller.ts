@@ -57,7 +57,7 @@ export class SessionsController {
   ): Promise<SessionUserDto> {
     refuseOtherSites(request, this.config.corsOrigins);
     const { user } = request;
-    const before = this.cookie.in(request);
+    const before = this.cookie.in(request)?.sids ?? [];
     const { sid, cookie, maxAge } = await this.logins.open(user, body, before, originOf(request));
     this.cookie.set(reply, sid, cookie, maxAge);
     reply.header('Cache-Control', 'no-store');
@@ -70,7 +70,8 @@ export class SessionsController {
   @ApiSession()
   @ApiOperation({
     summary: 'Log out of a session',
-    description: 'Ends the session, and the login by tokens that it was exchanged for.',
+    description:
+      'Ends the session, and the login by tokens that it was exchanged for. If there are cookies of several sessions, all of them end.',
     deprecated: true,
   })
   @ApiNoContentResponse()
@@ -78,9 +79,11 @@ export class SessionsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    const session = await this.callers.identifyAlone(request, { changesState: true, always: true });
-    const stored = await this.store.cookieOf(session.sid);
-    await this.sessions.end(session, 'logout', originOf(request));
-    this.cookie.clear(reply, stored ?? {});
+    const sessions = await this.callers.identifyAll(request, { changesState: true, always: true });
+    for (const session of sessions) {
+      const stored = await this.store.cookieOf(session.sid);
+      await this.sessions.end(session, 'logout', originOf(request));
+      this.cookie.clear(reply, stored ?? {});
+    }
   }
 }
