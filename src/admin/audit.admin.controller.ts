@@ -21,7 +21,7 @@ export class AdminAuditController {
     summary: 'Read the audit trail',
     description:
       'Security events, the newest first. What happens while pages are read comes before the first of them. Refusals of ' +
-      'strangers are summed by cause, address and minute. `npm run admin -- audit verify` tells whether the trail is whole.',
+      'strangers are summed by cause, network and minute. `npm run admin -- audit verify` tells whether the trail is whole.',
   })
   @ApiOkResponse({ type: AuditEventsDto })
   async list(@Query() { user_id, event, since, limit, cursor }: AuditQueryDto): Promise<AuditEventsDto> {

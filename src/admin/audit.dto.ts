@@ -90,7 +90,7 @@ export class AuditEventDto {
 
   @ApiProperty({
     example: 1,
-    description: 'How many happenings it sums up: refusals are counted by the minute',
+    description: 'How many happenings it sums up: refusals are counted by cause, network and minute',
   })
   count!: number;
 

@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 
-const STATES = ['next', 'current', 'previous', 'distrusted', 'gone'] as const;
+const STATES = ['next', 'current', 'previous', 'distrusted', 'gone', 'refused'] as const;
 
 export class SigningKeyDto {
   @ApiProperty({
@@ -14,7 +14,8 @@ export class SigningKeyDto {
     example: 'current',
     description:
       '`next`: published, not signing yet. `current`: signs. `previous`: what it signed still counts. `distrusted`: ' +
-      'nothing that it signed counts. `gone`: all that it signed has expired.',
+      'nothing that it signed counts. `gone`: all that it signed has expired. `refused`: the service did not write that ' +
+      'row, and nothing that it signed counts.',
   })
   state!: (typeof STATES)[number];
 

@@ -91,7 +91,7 @@ export function unsealed(count: number, newest: Seal | undefined): Finding {
     kind: 'unsealed',
     first_id: newest === undefined ? null : String(BigInt(newest.lastId) + 1n),
     last_id: null,
-    message: `${count} events since ${since} are not sealed: does a node run, and what does its log say?`,
+    message: `${count} events since ${since} are not sealed. Nodes seal every ten seconds. Is one running, and does another session hold the lock of the sealer?`,
   };
 }
 

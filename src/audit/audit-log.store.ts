@@ -18,6 +18,8 @@ export const AUDIT_EVENTS = [
   'client',
   'import',
   'mail',
+  'service',
+  'audit',
 ] as const;
 
 export type AuditEventName = (typeof AUDIT_EVENTS)[number];

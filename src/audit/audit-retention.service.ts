@@ -9,10 +9,15 @@ import { SealStore } from './seal.store.js';
 /** Seals that are looked at together. */
 const SEALS = 200;
 
+/** How long refusals are kept, in days: strangers make them. */
+export const REFUSAL_DAYS = 7;
+
 /** Removes the events of before AUDIT_RETENTION_DAYS, and nothing that is not sealed. */
 @Injectable()
 export class AuditRetention {
   private readonly logger = new Logger(AuditRetention.name);
+  /** The last event of the seals whose refusals this process has removed. */
+  private refusalsThrough = '0';
 
   constructor(
     private readonly store: SealStore,
@@ -39,6 +44,20 @@ export class AuditRetention {
         this.keys.current,
       );
       return chosen.length < old.length || old.length === SEALS ? batch : Math.min(removed, batch - 1);
+    });
+    return done ?? 0;
+  }
+
+  /** Removes about `batch` refusals that are older than seven days. Returns `batch` if there may be more. */
+  async removeRefusals(batch: number): Promise<number> {
+    const done = await this.store.alone(async (sql) => {
+      const old = await this.store.withOldRefusals(sql, this.refusalsThrough, REFUSAL_DAYS, SEALS);
+      const chosen = this.choose(old, batch);
+      const last = chosen.at(-1);
+      if (last === undefined) return 0;
+      await this.store.removeRefusals(sql, chosen);
+      this.refusalsThrough = last.lastId;
+      return batch;
     });
     return done ?? 0;
   }

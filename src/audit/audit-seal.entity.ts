@@ -1,7 +1,8 @@
-import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /** Proof of what the audit trail held in a range of ids. Each seal carries the hash of the one before. */
 @Entity('audit_seals')
+@Index('audit_seals_refusals_idx', ['lastId'], { where: 'refusals > 0' })
 export class AuditSeal {
   /** One more than that of the seal before. */
   @PrimaryColumn('bigint', { primaryKeyConstraintName: 'audit_seals_pkey' })
@@ -35,6 +36,21 @@ export class AuditSeal {
   /** Which key, without saying anything of it. */
   @Column('text')
   key!: string;
+
+  /** How many of the events are refusals. Null in seals of earlier releases, whose `hash` covers refusals like other events. */
+  @Column('integer', { nullable: true })
+  refusals!: number | null;
+
+  /** SHA-256 over the refusals; `hash` covers it. */
+  @Column('bytea', { name: 'refusals_hash', nullable: true })
+  refusalsHash!: Buffer | null;
+
+  /** While JWT_SECRET is being changed: the same as `mac` and `key` by the previous secret. */
+  @Column('bytea', { name: 'second_mac', nullable: true })
+  secondMac!: Buffer | null;
+
+  @Column('text', { name: 'second_key', nullable: true })
+  secondKey!: string | null;
 
   /** Set once retention has removed the events: an HMAC that nobody else can make. */
   @Column('bytea', { name: 'removed_mac', nullable: true })

@@ -48,13 +48,19 @@ export class AuditSealer {
    * whatever was done to the old ones. A chain that was cut off is continued, with an alarm; what is noted of the old end stays.
    */
   async seal(): Promise<Sealing> {
-    const kept = await this.noted.isKept();
+    const kept = await this.noted.isAsNoted();
     const sealing = await this.store.alone((sql) => this.sealAll(sql));
     if (sealing === undefined) return { outcome: 'busy' };
     if (sealing.outcome === 'refused') return sealing;
     if (!kept) return { ...sealing, alarm: 'the end of its chain is gone that was there before' };
     if (sealing.newest !== undefined) await this.noted.note(sealing.newest);
     return sealing;
+  }
+
+  /** How long the oldest event without a seal has waited, in seconds. */
+  async unsealedSeconds(): Promise<number> {
+    const newest = await this.store.newest();
+    return this.store.ageAbove(newest?.lastId ?? '0');
   }
 
   private async sealAll(sql: Sql): Promise<Sealing & { readonly newest?: Seal | undefined }> {
@@ -84,10 +90,10 @@ export class AuditSealer {
     now: string,
   ): Promise<Seal | undefined> {
     const firstId = newest === undefined ? 1n : BigInt(newest.lastId) + 1n;
-    const renewed = newest !== undefined && newest.key !== this.keys.current;
+    const renewed = newest !== undefined && ![newest.key, newest.secondKey].includes(this.keys.current);
     if (firstId > BigInt(upTo) && !renewed) return undefined;
     const events = await this.store.events(String(firstId), upTo, SEAL_SIZE, sql);
-    const hash = new SealHash();
+    const hash = new SealHash({ apart: true });
     for (const event of events) hash.add(event);
     const range = {
       id: newest === undefined ? '1' : String(BigInt(newest.id) + 1n),

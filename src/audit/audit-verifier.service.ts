@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { sameSecret } from '../common/constant-time.js';
 import { EventReader } from './event-reader.js';
+import { REFUSAL_DAYS } from './audit-retention.service.js';
 import { NotedHead } from './noted-head.js';
 import type { Head } from './noted-head.js';
+import { LATE } from './sealing.job.js';
 import { SealKeys } from './seal-keys.js';
 import { SealHash, checkRemoval, checkSeal } from './seal.js';
 import type { Seal } from './seal.js';
@@ -12,9 +14,6 @@ import type { Finding } from './audit-finding.js';
 
 /** Seals in memory at a time. */
 const PAGE = 500;
-
-/** Nodes seal every ten seconds; events that are older than this unsealed are worth a word, in seconds. */
-const LATE = 300;
 
 /** More findings than this say no more than these. */
 const MAX_FINDINGS = 100;
@@ -129,16 +128,39 @@ export class AuditVerifier {
     pass: Pass,
     onEvents: (count: number) => void,
   ): Promise<void> {
-    const hash = new SealHash();
+    let found = await this.examine(seal, reader);
+    pass.events += found.count;
+    onEvents(found.count);
+    // Retention may have removed its refusals while they were being read.
+    if (!found.equal && seal.refusals !== null && seal.refusals > 0)
+      found = await this.examine(seal, new EventReader(this.store, seal.firstId, seal.lastId));
+    if (!found.equal) pass.findings.push(find.content(seal, found.count + found.removed));
+    if (checkSeal(seal, this.keys) === 'wrong') pass.findings.push(find.forged(seal));
+    if (seal.removedMac !== null) pass.findings.push(find.forged(seal));
+  }
+
+  /** `removed`: refusals that retention has removed. */
+  private async examine(
+    seal: Seal,
+    reader: EventReader,
+  ): Promise<{ readonly count: number; readonly removed: number; readonly equal: boolean }> {
+    const { refusals, refusalsHash } = seal;
+    const sealed = refusals === null || refusalsHash === null ? undefined : { refusals, refusalsHash };
+    const hash = new SealHash({ apart: sealed !== undefined });
     for await (const event of reader.upTo(seal.lastId)) {
       // What a gap between two seals holds is reported with the gap.
       if (BigInt(event.id) >= BigInt(seal.firstId)) hash.add(event);
     }
-    pass.events += hash.count;
-    onEvents(hash.count);
-    if (!sameSecret(hash.digest(seal), seal.hash)) pass.findings.push(find.content(seal, hash.count));
-    if (checkSeal(seal, this.keys) === 'wrong') pass.findings.push(find.forged(seal));
-    if (seal.removedMac !== null) pass.findings.push(find.forged(seal));
+    const present = hash.refusalsProof();
+    const removed = sealed !== undefined && present?.refusals === 0 && (await this.mayLackRefusals(seal));
+    const equal = sameSecret(hash.digest(seal, removed ? sealed : present), seal.hash);
+    return { count: hash.count, removed: removed ? sealed.refusals : 0, equal };
+  }
+
+  /** The time in a seal is covered by its hash. */
+  private async mayLackRefusals({ sealedAt }: Seal): Promise<boolean> {
+    const age = BigInt(await this.store.clock()) - BigInt(sealedAt);
+    return age > BigInt(REFUSAL_DAYS) * 86_400_000_000n;
   }
 
   private async moved(oldest: Seal): Promise<boolean> {
@@ -151,10 +173,9 @@ export class AuditVerifier {
     // A seal with a key that is known vouches for all before it, whatever key those have.
     if (newest !== undefined && checkSeal(newest, this.keys) === 'unknown_key')
       findings.push(find.unknownKey(newest));
-    for (const wanted of [await this.noted.read(), head]) {
-      if (wanted !== undefined && !(await this.noted.isKept(undefined, wanted)))
-        findings.push(find.cut(wanted));
-    }
+    const noted = await this.noted.read();
+    if (noted !== undefined && !(await this.noted.isAsNoted())) findings.push(find.cut(noted));
+    if (head !== undefined && !(await this.noted.isKept(head))) findings.push(find.cut(head));
     // In this order: what is written meanwhile has been given out by then.
     const top = await this.store.highest();
     const givenOut = await this.store.givenOut();

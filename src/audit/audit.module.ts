@@ -9,6 +9,7 @@ import { AuditVerifier } from './audit-verifier.service.js';
 import { AuditStore } from './audit.store.js';
 import { NotedHead } from './noted-head.js';
 import { RefusalCounter } from './refusal-counter.js';
+import { RowAlarms } from './row-alarms.js';
 import { SealKeys } from './seal-keys.js';
 import { SealStore } from './seal.store.js';
 import { SealingJob } from './sealing.job.js';
@@ -23,10 +24,21 @@ import { SealingJob } from './sealing.job.js';
     AuditVerifier,
     NotedHead,
     RefusalCounter,
+    RowAlarms,
     SealKeys,
     SealStore,
     SealingJob,
   ],
-  exports: [AuditLog, AuditRetention, AuditStore, AuditVerifier, NotedHead, RefusalCounter, SealStore],
+  exports: [
+    AuditLog,
+    AuditRetention,
+    AuditStore,
+    AuditVerifier,
+    NotedHead,
+    RefusalCounter,
+    RowAlarms,
+    SealStore,
+    SealingJob,
+  ],
 })
 export class AuditModule {}

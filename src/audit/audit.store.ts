@@ -12,7 +12,7 @@ export interface AuditEntry {
   readonly detail?: Record<string, unknown> | undefined;
 }
 
-/** Refusals of one cause from one address. */
+/** Refusals of one cause from one network: an IPv4 address, or the /64 of an IPv6 address. */
 export interface RefusalSum {
   readonly cause: string;
   readonly ip: string | null;
@@ -22,6 +22,14 @@ export interface RefusalSum {
 const ADD = `
   INSERT INTO audit_events (event, cause, user_id, actor_id, sid, detail, ip, user_agent, request_id)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
+
+/** With the values of {@link ADD}. */
+const ADD_DAILY = `
+  INSERT INTO audit_events (event, cause, user_id, actor_id, sid, detail, ip, user_agent, request_id)
+  SELECT $1, $2, $3::uuid, $4::uuid, $5::uuid, $6::jsonb, $7, $8, $9
+  WHERE NOT EXISTS (
+    SELECT 1 FROM audit_events
+    WHERE event = $1 AND cause = $2 AND detail = $6::jsonb AND at > clock_timestamp() - interval '1 day')`;
 
 const ADD_ALL = `
   INSERT INTO audit_events (event, cause, user_id, actor_id, sid, detail, ip, user_agent, request_id)
@@ -41,19 +49,12 @@ export class AuditStore {
 
   /** Committed with whatever else `sql` is the transaction of. */
   async add(entry: AuditEntry, origin: Origin, sql: Sql = this.database): Promise<void> {
-    const { event, cause, userId, actorId, sid } = entry;
-    const detail = detailOf(entry, origin);
-    await sql.query(ADD, [
-      event,
-      cause ?? null,
-      userId ?? null,
-      actorId ?? null,
-      sid ?? null,
-      detail === undefined ? null : JSON.stringify(detail),
-      origin.ip,
-      origin.userAgent,
-      origin.requestId,
-    ]);
+    await sql.query(ADD, valuesOf(entry, origin));
+  }
+
+  /** Like {@link add}, but adds nothing if the last day has an event with the same cause and detail. */
+  async addDaily(entry: AuditEntry, origin: Origin, sql: Sql): Promise<void> {
+    await sql.query(ADD_DAILY, valuesOf(entry, origin));
   }
 
   /** Like {@link add} for each, in one statement. */
@@ -71,6 +72,22 @@ export class AuditStore {
   async addRefusals(sums: readonly RefusalSum[]): Promise<void> {
     await this.database.query(ADD_REFUSALS, [JSON.stringify(sums)]);
   }
+}
+
+function valuesOf(entry: AuditEntry, origin: Origin): unknown[] {
+  const { event, cause, userId, actorId, sid } = entry;
+  const detail = detailOf(entry, origin);
+  return [
+    event,
+    cause ?? null,
+    userId ?? null,
+    actorId ?? null,
+    sid ?? null,
+    detail === undefined ? null : JSON.stringify(detail),
+    origin.ip,
+    origin.userAgent,
+    origin.requestId,
+  ];
 }
 
 /** What was done on the command line says by whom. */

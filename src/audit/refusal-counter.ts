@@ -2,24 +2,33 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { BackgroundLoops } from '../common/background-loops.js';
 import type { BackgroundLoop } from '../common/background-loops.js';
+import { canonicalAddress, subjectOf } from '../limits/client-address.js';
 import { AuditStore } from './audit.store.js';
 import type { RefusalSum } from './audit.store.js';
 
 /** Between two writes, in milliseconds. */
 const FLUSH_EVERY = 60_000;
 
-/** Distinct causes and addresses kept between two writes; what comes after counts without its address. */
-const MAX_SUMS = 200;
+/** Distinct causes and networks kept between two writes; what comes after counts without its network. */
+const MAX_SUMS = 2_000;
+
+/** Rows with a network that a node writes at once. */
+const MAX_ROWS = 200;
+
+/** Rows with a network that a node writes for each minute in the long run. Those it did not need are saved for a bad minute. */
+const ROWS_PER_FLUSH = 10;
 
 /**
- * Sums unauthenticated refusals by cause, address and minute, so that a stranger cannot fill the disk with audit events.
- * A node that is killed loses the sums of its last minute, and nothing else.
+ * Sums unauthenticated refusals by cause, network and minute, so that a stranger cannot fill the disk with audit events. A network is
+ * an IPv4 address or the /64 of an IPv6 address. During a flood from many networks, the busiest keep their name and the others count
+ * together: at most 14,400 rows a day have a network, about 4 MB. A node that is killed loses the sums of its last minute, and nothing else.
  */
 @Injectable()
 export class RefusalCounter implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(RefusalCounter.name);
   private sums = new Map<string, RefusalSum>();
   private readonly loop: BackgroundLoop;
+  private rows = MAX_ROWS;
 
   constructor(
     private readonly store: AuditStore,
@@ -46,19 +55,23 @@ export class RefusalCounter implements OnModuleInit, OnApplicationShutdown {
   }
 
   count(cause: string, ip: string | null): void {
-    this.add({ cause, ip, count: 1 });
+    const address = ip === null ? undefined : canonicalAddress(ip);
+    this.add({ cause, ip: address === undefined ? null : subjectOf(address), count: 1 });
   }
 
   /** Writes what has been counted; keeps it for the next time if the database does not answer. */
   async flush(): Promise<void> {
     if (this.sums.size === 0) return;
-    const written = this.sums;
+    const written = [...this.sums.values()];
     this.sums = new Map();
+    const kept = withinBudget(written, this.rows);
     try {
-      await this.store.addRefusals([...written.values()]);
+      await this.store.addRefusals(kept);
+      const named = kept.filter(({ ip }) => ip !== null).length;
+      this.rows = Math.min(MAX_ROWS, this.rows - named + ROWS_PER_FLUSH);
     } catch (error) {
       this.logger.warn({ err: error }, 'refusals could not be audited yet');
-      for (const sum of written.values()) this.add(sum);
+      for (const sum of written) this.add(sum);
     }
   }
 
@@ -67,4 +80,13 @@ export class RefusalCounter implements OnModuleInit, OnApplicationShutdown {
     const key = `${cause} ${address}`;
     this.sums.set(key, { cause, ip: address, count: count + (this.sums.get(key)?.count ?? 0) });
   }
+}
+
+/** The `rows` largest sums as they are, and of the others one for each cause. */
+function withinBudget(sums: readonly RefusalSum[], rows: number): RefusalSum[] {
+  const named = sums.filter(({ ip }) => ip !== null).toSorted((a, b) => b.count - a.count);
+  const rest = new Map<string, RefusalSum>();
+  for (const { cause, count } of [...named.slice(rows), ...sums.filter(({ ip }) => ip === null)])
+    rest.set(cause, { cause, ip: null, count: count + (rest.get(cause)?.count ?? 0) });
+  return [...named.slice(0, rows), ...rest.values()];
 }

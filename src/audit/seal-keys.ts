@@ -15,18 +15,20 @@ export type MacCheck = 'right' | 'wrong' | 'unknown_key';
 export class SealKeys {
   /** Of the key that seals are made with now. */
   readonly current: string;
+  /** Of the key of JWT_SECRET_PREVIOUS, if there is one. */
+  readonly previous: string | undefined;
   private readonly keys = new Map<string, Buffer>();
 
   constructor(
     @Inject(CONFIG) { jwtSecret, jwtSecretPrevious }: Pick<Config, 'jwtSecret' | 'jwtSecretPrevious'>,
   ) {
-    if (jwtSecretPrevious !== undefined) this.derive(jwtSecretPrevious);
+    this.previous = jwtSecretPrevious === undefined ? undefined : this.derive(jwtSecretPrevious);
     this.current = this.derive(jwtSecret);
   }
 
-  /** With the current key. */
-  mac(purpose: 'seal' | 'removed', parts: readonly (string | number)[]): Buffer {
-    return this.with(this.keys.get(this.current)!, purpose, parts);
+  /** `name`: of a key of this node. */
+  mac(purpose: 'seal' | 'removed', parts: readonly (string | number)[], name = this.current): Buffer {
+    return this.with(this.keys.get(name)!, purpose, parts);
   }
 
   check(

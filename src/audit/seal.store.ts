@@ -8,14 +8,16 @@ import type { Seal, SealedEvent } from './seal.js';
 const COLUMNS = `
   id::text, first_id::text AS "firstId", last_id::text AS "lastId", count,
   (extract(epoch FROM sealed_at) * 1000000)::bigint::text AS "sealedAt",
-  previous, hash, mac, key, removed_mac AS "removedMac", removed_key AS "removedKey"`;
+  previous, hash, mac, key, refusals, refusals_hash AS "refusalsHash", second_mac AS "secondMac",
+  second_key AS "secondKey", removed_mac AS "removedMac", removed_key AS "removedKey"`;
 
 const NEWEST = `SELECT ${COLUMNS} FROM audit_seals ORDER BY audit_seals.id DESC LIMIT 1`;
 const FROM = `SELECT ${COLUMNS} FROM audit_seals WHERE id >= $1 ORDER BY audit_seals.id LIMIT $2`;
 
 const ADD = `
-  INSERT INTO audit_seals (id, first_id, last_id, count, sealed_at, previous, hash, mac, key)
-  VALUES ($1, $2, $3, $4, 'epoch'::timestamptz + $5::bigint * interval '1 microsecond', $6, $7, $8, $9)`;
+  INSERT INTO audit_seals (id, first_id, last_id, count, sealed_at, previous, hash, mac, key, refusals, refusals_hash,
+    second_mac, second_key)
+  VALUES ($1, $2, $3, $4, 'epoch'::timestamptz + $5::bigint * interval '1 microsecond', $6, $7, $8, $9, $10, $11, $12, $13)`;
 
 const EVENTS = `
   SELECT id::text, (extract(epoch FROM at) * 1000000)::bigint::text AS at, event, cause, user_id::text,
@@ -43,6 +45,9 @@ const ABOVE = `
   SELECT count(*)::integer AS count, (extract(epoch FROM clock_timestamp() - min(at)))::float8 AS age
   FROM (SELECT at FROM audit_events WHERE id > $1 ORDER BY id LIMIT 100000) AS unsealed`;
 
+const OLDEST_ABOVE = `
+  SELECT extract(epoch FROM clock_timestamp() - at)::float8 AS age FROM audit_events WHERE id > $1 ORDER BY id LIMIT 1`;
+
 const HIGHEST = `SELECT coalesce(max(id), 0)::text AS id FROM audit_events`;
 const TOTAL = `SELECT coalesce(sum(count), 0)::float8 AS events FROM audit_seals WHERE removed_mac IS NULL`;
 
@@ -54,6 +59,22 @@ const OLD = `
   SELECT ${COLUMNS} FROM audit_seals
   WHERE removed_mac IS NULL AND sealed_at < clock_timestamp() - make_interval(days => $1)
   ORDER BY audit_seals.id LIMIT $2`;
+
+/** The newest word of an administrator about the end of the chain. */
+const LAST_ACCEPTED = `
+  SELECT detail FROM audit_events WHERE event = 'audit' AND cause = 'accepted' ORDER BY id DESC LIMIT 1`;
+
+/** Seals with refusals that are older than so many days, beginning with the oldest refusals that are there. */
+const OLD_REFUSALS = `
+  SELECT ${COLUMNS} FROM audit_seals
+  WHERE refusals > 0 AND last_id > $1 AND sealed_at < clock_timestamp() - make_interval(days => $2)
+    AND last_id >= (SELECT min(id) FROM audit_events WHERE event = 'refusal')
+  ORDER BY audit_seals.last_id LIMIT $3`;
+
+const REMOVE_REFUSALS = `
+  DELETE FROM audit_events
+  USING unnest($1::bigint[], $2::bigint[]) AS ranges (first_id, last_id)
+  WHERE event = 'refusal' AND id BETWEEN ranges.first_id AND ranges.last_id RETURNING 1`;
 
 /** All SQL of the seals, and of the events as they are sealed. */
 @Injectable()
@@ -78,7 +99,9 @@ export class SealStore {
 
   async add(sql: Sql, seal: Seal): Promise<void> {
     const { id, firstId, lastId, count, sealedAt, previous, hash, mac, key } = seal;
-    await sql.query(ADD, [id, firstId, lastId, count, sealedAt, previous, hash, mac, key]);
+    const { refusals, refusalsHash, secondMac, secondKey } = seal;
+    const range = [id, firstId, lastId, count, sealedAt, previous, hash, mac, key];
+    await sql.query(ADD, [...range, refusals, refusalsHash, secondMac, secondKey]);
   }
 
   /** In the order of ids, `to` included. */
@@ -92,7 +115,7 @@ export class SealStore {
   }
 
   /** The database's, in microseconds since the epoch. */
-  async clock(sql: Sql): Promise<string> {
+  async clock(sql: Sql = this.database): Promise<string> {
     return (await sql.query<{ now: string }>(CLOCK))[0]!.now;
   }
 
@@ -111,6 +134,16 @@ export class SealStore {
     return (await this.database.query<{ count: number; age: number | null }>(ABOVE, [id]))[0]!;
   }
 
+  /** What the newest acceptance of an end of the chain says; undefined if there is none. */
+  async lastAccepted(): Promise<unknown> {
+    return (await this.database.query<{ detail: unknown }>(LAST_ACCEPTED))[0]?.detail;
+  }
+
+  /** How old the first event after an id is, in seconds; 0 if there is none. */
+  async ageAbove(id: string): Promise<number> {
+    return (await this.database.query<{ age: number }>(OLDEST_ABOVE, [id]))[0]?.age ?? 0;
+  }
+
   /** The highest id that is there. */
   async highest(): Promise<string> {
     return (await this.database.query<{ id: string }>(HIGHEST))[0]!.id;
@@ -124,6 +157,18 @@ export class SealStore {
   /** The oldest seals that are older than so many days and whose events are there. */
   async olderThan(sql: Sql, days: number, limit: number): Promise<Seal[]> {
     return sql.query<Seal & Record<string, unknown>>(OLD, [days, limit]);
+  }
+
+  /** The oldest seals after an event that cover refusals, apart, and are older than so many days. */
+  async withOldRefusals(sql: Sql, after: string, days: number, limit: number): Promise<Seal[]> {
+    return sql.query<Seal & Record<string, unknown>>(OLD_REFUSALS, [after, days, limit]);
+  }
+
+  /** Removes the refusals of the seals, and nothing else; says how many. */
+  async removeRefusals(sql: Sql, seals: readonly Seal[]): Promise<number> {
+    await sql.query(ALLOW_REMOVAL);
+    const ranges = [seals.map(({ firstId }) => firstId), seals.map(({ lastId }) => lastId)];
+    return (await sql.query(REMOVE_REFUSALS, ranges)).length;
   }
 
   /** Marks the seal as the beginning of the chain, and removes all events up to its last and the seals before it. */

@@ -30,6 +30,11 @@ export interface Seal {
   readonly hash: Buffer;
   readonly mac: Buffer;
   readonly key: string;
+  /** How many of the events are refusals; null if the seal does not treat them apart. */
+  readonly refusals: number | null;
+  readonly refusalsHash: Buffer | null;
+  readonly secondMac: Buffer | null;
+  readonly secondKey: string | null;
   readonly removedMac: Buffer | null;
   readonly removedKey: string | null;
 }
@@ -37,13 +42,32 @@ export interface Seal {
 /** A seal in the making. */
 export type SealRange = Pick<Seal, 'id' | 'firstId' | 'lastId' | 'sealedAt' | 'previous'>;
 
-/** The hash of a range, event by event, in the order of ids. */
+/** What is proved of the refusals of a range. */
+export interface RefusalsProof {
+  readonly refusals: number;
+  readonly refusalsHash: Buffer;
+}
+
+/**
+ * The hash of a range, event by event, in the order of ids. Refusals have a hash of their own, which the hash of the range covers: so it
+ * can be computed without them once they are removed. Seals of earlier releases do not treat them apart.
+ */
 export class SealHash {
-  count = 0;
+  /** Without refusals that are treated apart. */
+  private others = 0;
+  private refusals = 0;
   private readonly hash: Hash = createHash('sha256');
+  private readonly refusalsHash: Hash | undefined;
+
+  constructor({ apart }: { readonly apart: boolean }) {
+    this.refusalsHash = apart ? createHash('sha256') : undefined;
+  }
+
+  get count(): number {
+    return this.others + this.refusals;
+  }
 
   add(event: SealedEvent): void {
-    this.count += 1;
     const { id, at, cause, user_id, actor_id, sid, ip, user_agent, request_id, count, detail } = event;
     const row = [
       id,
@@ -60,25 +84,54 @@ export class SealHash {
       detail,
     ];
     // JSON has no line break of its own: no two lists of events have the same bytes.
-    this.hash.update(`${JSON.stringify(row)}\n`);
+    const text = `${JSON.stringify(row)}\n`;
+    if (event.event === 'refusal' && this.refusalsHash !== undefined) {
+      this.refusals += 1;
+      this.refusalsHash.update(text);
+    } else {
+      this.others += 1;
+      this.hash.update(text);
+    }
   }
 
-  /** The range comes last, when the count is known. */
-  digest({ id, firstId, lastId, sealedAt, previous }: SealRange): Buffer {
-    const range = [id, firstId, lastId, this.count, sealedAt, previous.toString('hex')];
-    return this.hash.update(JSON.stringify(range)).digest();
+  /** Of the refusals that were added; undefined if they are not treated apart. */
+  refusalsProof(): RefusalsProof | undefined {
+    return this.refusalsHash && { refusals: this.refusals, refusalsHash: this.refusalsHash.copy().digest() };
+  }
+
+  /** The range comes last, when the count is known. `proof`: of the refusals, present or removed. */
+  digest({ id, firstId, lastId, sealedAt, previous }: SealRange, proof = this.refusalsProof()): Buffer {
+    const count = this.others + (proof?.refusals ?? 0);
+    const range = [id, firstId, lastId, count, sealedAt, previous.toString('hex')];
+    const apart = proof === undefined ? [] : [proof.refusals, proof.refusalsHash.toString('hex')];
+    return this.hash
+      .copy()
+      .update(JSON.stringify([...range, ...apart]))
+      .digest();
   }
 }
 
-/** The seal over the range, by the current key. */
+/** The seal over the range, by the current key, and by the previous one for nodes that have only that. */
 export function sealOf(range: SealRange, events: SealHash, keys: SealKeys): Seal {
-  const unsigned = { ...range, count: events.count, hash: events.digest(range), key: keys.current };
-  return { ...unsigned, mac: keys.mac('seal', signed(unsigned)), removedMac: null, removedKey: null };
+  const { refusals, refusalsHash } = events.refusalsProof() ?? { refusals: null, refusalsHash: null };
+  const unsigned = { ...range, count: events.count, hash: events.digest(range), refusals, refusalsHash };
+  const second = keys.previous;
+  return {
+    ...unsigned,
+    key: keys.current,
+    mac: keys.mac('seal', signed(unsigned)),
+    secondKey: second ?? null,
+    secondMac: second === undefined ? null : keys.mac('seal', signed(unsigned), second),
+    removedMac: null,
+    removedKey: null,
+  };
 }
 
 /** Whether this service made it. */
 export function checkSeal(seal: Seal, keys: SealKeys): MacCheck {
-  return keys.check('seal', signed(seal), seal.mac, seal.key);
+  const check = keys.check('seal', signed(seal), seal.mac, seal.key);
+  if (check !== 'unknown_key' || seal.secondMac === null || seal.secondKey === null) return check;
+  return keys.check('seal', signed(seal), seal.secondMac, seal.secondKey);
 }
 
 /** For {@link Seal.removedMac}. */
@@ -92,7 +145,7 @@ export function checkRemoval(seal: Seal, keys: SealKeys): MacCheck | 'none' {
   return keys.check('removed', signed(seal), seal.removedMac, seal.removedKey);
 }
 
-function signed(seal: Omit<Seal, 'mac' | 'key' | 'removedMac' | 'removedKey'>): readonly (string | number)[] {
+function signed(seal: SealRange & Pick<Seal, 'count' | 'hash'>): readonly (string | number)[] {
   const { id, firstId, lastId, count, sealedAt, previous, hash } = seal;
   return [id, firstId, lastId, count, sealedAt, previous.toString('hex'), hash.toString('hex')];
 }

@@ -77,7 +77,8 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
     if (!this.feed.isFresh()) await this.feed.fresh();
     this.admit(context.switchToHttp().getRequest<AuthenticatedRequest>(), proved);
     // The key may have been distrusted since: what is remembered now would outlive the emptying of the cache.
-    if (this.keys.publicKey(proved.kid) === undefined) throw refuseToken('token_invalid');
+    const key = this.keys.verificationKey(proved.kid);
+    if (key?.distrusted !== false) throw refuseToken(key === undefined ? 'token_invalid' : 'token_revoked');
     this.known.set(token, proved);
     this.confirmations.note(proved.claims.sid, proved.generation);
     return true;

@@ -8,10 +8,16 @@ import type { Config } from '../config/config.js';
 import { inspectToken, readClaims } from '../tokens/access-token.js';
 import { ISSUER } from '../tokens/issuer.js';
 import { KeyRing } from '../tokens/key-ring.service.js';
+import { TokenLifetime } from '../tokens/token-lifetime.service.js';
 import { refuseToken } from '../tokens/tokens.errors.js';
 import { bearerIn } from './bearer.js';
 import { knownToken } from './known-token.js';
 import type { KnownToken } from './known-token.js';
+
+interface NamedKey {
+  readonly kid: string;
+  readonly distrusted: boolean;
+}
 
 /**
  * Proves an access token that this node sees for the first time: its form, its header and then its signature by a key of
@@ -20,39 +26,46 @@ import type { KnownToken } from './known-token.js';
  */
 @Injectable()
 export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
-  /** What the header of a request's token said, once its key was found. */
-  private readonly kids: WeakMap<object, string>;
+  /** The key that the header of a request's token names, once it was found. */
+  private readonly named: WeakMap<object, NamedKey>;
 
-  constructor(keys: KeyRing, @Inject(ISSUER) issuer: string, @Inject(CONFIG) config: Config) {
-    const kids = new WeakMap<object, string>();
+  constructor(
+    keys: KeyRing,
+    private readonly lifetime: TokenLifetime,
+    @Inject(ISSUER) issuer: string,
+    @Inject(CONFIG) config: Config,
+  ) {
+    const named = new WeakMap<object, NamedKey>();
     super({
       jwtFromRequest: (request: FastifyRequest) => bearerIn(request.headers.authorization) ?? null,
-      secretOrKeyProvider: keyOf(keys, kids) as unknown as SecretOrKeyProvider,
+      secretOrKeyProvider: keyOf(keys, named) as unknown as SecretOrKeyProvider,
       algorithms: ['RS256'],
       issuer,
       audience: config.jwtAudience,
       ignoreExpiration: true,
       passReqToCallback: true,
     } as unknown as StrategyOptionsWithRequest);
-    this.kids = kids;
+    this.named = named;
   }
 
   validate(request: FastifyRequest, payload: unknown): KnownToken {
-    const kid = this.kids.get(request);
-    const token = kid === undefined ? undefined : readClaims(payload, kid);
+    const key = this.named.get(request);
+    const token = key && readClaims(payload, key.kid, this.lifetime.longest);
     if (token === undefined) throw refuseToken('token_invalid');
+    // It is ours, so its client shall refresh: a refusal as invalid would log it out.
+    if (key?.distrusted === true) throw refuseToken('token_revoked');
     return knownToken(token);
   }
 }
 
 /** passport-jwt passes the key on to jsonwebtoken, which takes a KeyObject although the type says text. */
-function keyOf(keys: KeyRing, kids: WeakMap<object, string>) {
+function keyOf(keys: KeyRing, named: WeakMap<object, NamedKey>) {
   return (request: object, raw: string, done: (fault: unknown, key?: unknown) => void): void => {
     const header = inspectToken(raw);
     if ('fault' in header) return done(refuseToken(header.fault));
-    const key = keys.publicKey(header.kid);
+    const key = keys.verificationKey(header.kid);
     if (key === undefined) return done(refuseToken('token_invalid'));
-    kids.set(request, header.kid);
-    done(null, key);
+    named.set(request, { kid: header.kid, distrusted: key.distrusted });
+    done(null, key.publicKey);
   };
 }

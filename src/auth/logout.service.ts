@@ -21,8 +21,8 @@ export class LogoutService {
   ) {}
 
   /**
-   * Ends the logins of the tokens given. Idempotent; an expired or revoked token does as well as a live one, as long as
-   * its signature or MAC is ours. Throws 401 if none is.
+   * Ends the logins of the tokens given. Idempotent; an expired or revoked token, or one whose key was distrusted, does as well as a live
+   * one, as long as its signature or MAC is ours. Throws 401 if none is.
    */
   async logout({ accessToken, refreshTokens }: LogoutProofs, origin: Origin): Promise<void> {
     if (accessToken === undefined && refreshTokens.length === 0) throw refuseToken('token_missing');

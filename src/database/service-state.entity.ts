@@ -19,6 +19,14 @@ export class ServiceState {
   @Column('integer', { name: 'max_token_expiry', default: 0 })
   maxTokenExpiry!: number;
 
+  /** The greatest TOKEN_EXPIRY that any node ever had, in seconds: no token of ours lives longer. */
+  @Column('integer', { name: 'token_expiry', nullable: true })
+  tokenExpiry!: number | null;
+
+  /** MACs over `issuer` and `token_expiry`, by the column; see `common/row-macs.ts`. */
+  @Column('jsonb', { default: {} })
+  macs!: Record<string, Record<string, string>>;
+
   /** No failed login is answered sooner, in milliseconds: above the dearest hash that was imported. */
   @Column('integer', { name: 'failure_floor', default: 0 })
   failureFloor!: number;

@@ -1,9 +1,24 @@
 import { Injectable } from '@nestjs/common';
+import type { Macs } from '../common/row-macs.js';
 import { Database } from './database.js';
 import type { Sql } from './database.js';
 
 const ADOPT_ISSUER = `
-  UPDATE service_state SET issuer = coalesce(issuer, $1) RETURNING issuer`;
+  UPDATE service_state
+  SET issuer = coalesce(issuer, $1),
+    macs = CASE WHEN issuer IS NULL THEN macs || jsonb_build_object('issuer', $2::jsonb) ELSE macs END
+  RETURNING issuer`;
+
+const ISSUER = `SELECT issuer, macs -> 'issuer' AS macs FROM service_state`;
+
+const SET_ISSUER_MACS = `
+  UPDATE service_state SET macs = macs || jsonb_build_object('issuer', $1::jsonb)`;
+
+const TOKEN_EXPIRY = `
+  SELECT token_expiry AS expiry, max_token_expiry AS longest, macs -> 'token_expiry' AS macs FROM service_state`;
+
+const SET_TOKEN_EXPIRY = `
+  UPDATE service_state SET token_expiry = $1, macs = macs || jsonb_build_object('token_expiry', $2::jsonb)`;
 
 const BUMP = `
   UPDATE service_state
@@ -26,10 +41,32 @@ export const FAILURE_FLOOR_TOPIC = 'failure_floor';
 export class ServiceStateStore {
   constructor(private readonly database: Database) {}
 
-  /** The first node's proposal stands for all of them. */
-  async adoptIssuer(proposal: string): Promise<string> {
-    const [row] = await this.database.query<{ issuer: string }>(ADOPT_ISSUER, [proposal]);
+  /** The first node's proposal stands for all of them. `macs`: over the proposal. */
+  async adoptIssuer(proposal: string, macs: Macs): Promise<string> {
+    const [row] = await this.database.query<{ issuer: string }>(ADOPT_ISSUER, [
+      proposal,
+      JSON.stringify(macs),
+    ]);
     return row!.issuer;
+  }
+
+  async issuer(sql: Sql): Promise<{ readonly issuer: string | null; readonly macs: unknown }> {
+    return (await sql.query<{ issuer: string | null; macs: unknown }>(ISSUER))[0]!;
+  }
+
+  async setIssuerMacs(sql: Sql, macs: Macs): Promise<void> {
+    await sql.query(SET_ISSUER_MACS, [JSON.stringify(macs)]);
+  }
+
+  /** The greatest TOKEN_EXPIRY, and how long a token may live with the tolerance for clocks; in seconds. */
+  async tokenExpiry(
+    sql: Sql,
+  ): Promise<{ readonly expiry: number | null; readonly longest: number; readonly macs: unknown }> {
+    return (await sql.query<{ expiry: number | null; longest: number; macs: unknown }>(TOKEN_EXPIRY))[0]!;
+  }
+
+  async setTokenExpiry(sql: Sql, seconds: number, macs: Macs): Promise<void> {
+    await sql.query(SET_TOKEN_EXPIRY, [seconds, JSON.stringify(macs)]);
   }
 
   /** Every node that follows `topic` reads it again within a second of the commit. */

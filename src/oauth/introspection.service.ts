@@ -30,6 +30,7 @@ export class Introspection {
   private async accessToken(token: string): Promise<IntrospectionDto | undefined> {
     const proved = await this.proof.of(token);
     if (proved === undefined) return undefined;
+    if (proved.keyDistrusted) return INACTIVE;
     if (!this.feed.isFresh()) await this.feed.fresh();
     if (this.feed.isRevoked(proved) || proved.claims.exp <= this.feed.now() / 1000) return INACTIVE;
     // It has reached an API: its client has the refresh token that came with it.

@@ -24,4 +24,8 @@ export class OAuthClient {
 
   @Column('timestamptz', { name: 'disabled_at', nullable: true })
   disabledAt!: Date | null;
+
+  /** MACs over what the client may do, by the secrets; see `common/row-macs.ts`. Null in rows of earlier releases. */
+  @Column('jsonb', { nullable: true })
+  macs!: unknown;
 }

@@ -1,6 +1,9 @@
 import { hash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { cursorsOf } from '../common/cursor.js';
+import type { Sql } from '../database/database.js';
+import { KeyOpener } from '../tokens/key-opener.js';
+import { OAuthClientTrust } from './oauth-client.trust.js';
 import type { OAuthClient } from './oauth-client.entity.js';
 import { OAuthClientStore } from './oauth-client.store.js';
 import type { Doer } from './oauth-client.store.js';
@@ -29,7 +32,13 @@ export interface ClientPage {
 /** Services that may ask about tokens: who they are, and whether they are it. */
 @Injectable()
 export class OAuthClients {
-  constructor(private readonly store: OAuthClientStore) {}
+  constructor(
+    private readonly store: OAuthClientStore,
+    private readonly trust: OAuthClientTrust,
+    opener: KeyOpener,
+  ) {
+    opener.addVoucher((sql, firstStart) => this.vouch(sql, firstStart));
+  }
 
   async create(name: string, doer: Doer): Promise<ClientWithSecret> {
     const secret = newSecret();
@@ -40,12 +49,15 @@ export class OAuthClients {
   async renewSecret(id: string, doer: Doer): Promise<ClientWithSecret | undefined> {
     const secret = newSecret();
     const client = await this.store.renew(id, hashOf(secret), doer);
+    if (client !== undefined) this.trust.clear(id);
     return client && { client, secret };
   }
 
   /** False for one that is unknown. */
   async disable(id: string, doer: Doer): Promise<boolean> {
-    return (await this.store.disable(id, doer)) !== undefined;
+    const client = await this.store.disable(id, doer);
+    if (client !== undefined) this.trust.clear(id);
+    return client !== undefined;
   }
 
   /** Throws 400 for a cursor that is none. */
@@ -61,11 +73,19 @@ export class OAuthClients {
     return UUID.test(id) && (await this.store.find(id)) !== undefined;
   }
 
-  /** Whether the secret is that of an active client. In constant time, whoever it is. */
+  /** Whether the secret is that of an active client whose row this service wrote. In constant time, whoever it is. */
   async authenticate(id: string, secret: string): Promise<boolean> {
     const client = UUID.test(id) ? await this.store.find(id) : undefined;
     const right = timingSafeEqual(hashOf(secret), client?.secretHash ?? NOBODY);
-    return right && client?.disabledAt === null;
+    return right && client?.disabledAt === null && this.trust.isOurs(client);
+  }
+
+  /** A disabled client gets its MAC in any case: then it stays disabled. */
+  private async vouch(sql: Sql, firstStart: boolean): Promise<void> {
+    for (const client of await this.store.lockAll(sql)) {
+      const ours = client.disabledAt !== null || this.trust.isOurs(client, firstStart);
+      if (ours && !this.trust.isComplete(client)) await this.store.vouch(sql, client);
+    }
   }
 }
 

@@ -2,10 +2,12 @@ import { Injectable } from '@nestjs/common';
 import type { Origin } from '../audit/audit-context.js';
 import { AuditStore } from '../audit/audit.store.js';
 import { Database } from '../database/database.js';
+import type { Sql } from '../database/database.js';
+import { OAuthClientTrust } from './oauth-client.trust.js';
 import type { OAuthClient } from './oauth-client.entity.js';
 
 const COLUMNS = `
-  id, name, secret_hash AS "secretHash", created_at AS "createdAt", secret_at AS "secretAt", disabled_at AS "disabledAt"`;
+  id, name, secret_hash AS "secretHash", created_at AS "createdAt", secret_at AS "secretAt", disabled_at AS "disabledAt", macs`;
 
 const FIND = `SELECT ${COLUMNS} FROM oauth_clients WHERE id = $1`;
 const LIST = `SELECT ${COLUMNS} FROM oauth_clients WHERE id > $1 ORDER BY id LIMIT $2`;
@@ -14,6 +16,9 @@ const RENEW = `
   UPDATE oauth_clients SET secret_hash = $2, secret_at = now() WHERE id = $1 AND disabled_at IS NULL RETURNING ${COLUMNS}`;
 const DISABLE = `
   UPDATE oauth_clients SET disabled_at = coalesce(disabled_at, now()) WHERE id = $1 RETURNING ${COLUMNS}`;
+
+const ALL = `SELECT ${COLUMNS} FROM oauth_clients ORDER BY id FOR UPDATE`;
+const SET_MACS = `UPDATE oauth_clients SET macs = $2 WHERE id = $1`;
 
 /** Before every id. */
 const FIRST = '00000000-0000-0000-0000-000000000000';
@@ -32,7 +37,18 @@ export class OAuthClientStore {
   constructor(
     private readonly database: Database,
     private readonly audit: AuditStore,
+    private readonly trust: OAuthClientTrust,
   ) {}
+
+  /** Every client, locked until the transaction ends. */
+  lockAll(sql: Sql): Promise<OAuthClient[]> {
+    return sql.query<Row>(ALL);
+  }
+
+  /** From now on the row of the client has a MAC over what it says. */
+  async vouch(sql: Sql, client: OAuthClient): Promise<void> {
+    await sql.query(SET_MACS, [client.id, JSON.stringify(this.trust.macsOf(client))]);
+  }
 
   async find(id: string): Promise<OAuthClient | undefined> {
     return (await this.database.query<Row>(FIND, [id]))[0];
@@ -66,6 +82,7 @@ export class OAuthClientStore {
     return this.database.transaction(async (sql) => {
       const [client] = await sql.query<Row>(statement, values);
       if (client !== undefined) {
+        await this.vouch(sql, client);
         const detail = { client_id: client.id, name: client.name };
         await this.audit.add({ event: 'client', cause, actorId, detail }, origin, sql);
       }

@@ -9,6 +9,7 @@ import { AdminClientsController } from './clients.admin.controller.js';
 import { Introspection } from './introspection.service.js';
 import { MetadataController } from './metadata.controller.js';
 import { OAuthClient } from './oauth-client.entity.js';
+import { OAuthClientTrust } from './oauth-client.trust.js';
 import { OAuthClients } from './oauth-client.service.js';
 import { OAuthClientStore } from './oauth-client.store.js';
 import { OAuthController } from './oauth.controller.js';
@@ -16,6 +17,6 @@ import { OAuthController } from './oauth.controller.js';
 @Module({
   imports: [AuditModule, AuthModule, LimitsModule, TokensModule, TypeOrmModule.forFeature([OAuthClient])],
   controllers: [AdminClientsController, MetadataController, OAuthController],
-  providers: [ClientAuthentication, Introspection, OAuthClients, OAuthClientStore],
+  providers: [ClientAuthentication, Introspection, OAuthClients, OAuthClientStore, OAuthClientTrust],
 })
 export class OAuthModule {}

@@ -2,6 +2,8 @@ import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { AuditRetention } from '../audit/audit-retention.service.js';
 import { AuditModule } from '../audit/audit.module.js';
+import { RowAlarms } from '../audit/row-alarms.js';
+import { SealingJob } from '../audit/sealing.job.js';
 import { LimitsModule } from '../limits/limits.module.js';
 import { RateLimitStore } from '../limits/limits.store.js';
 import { RefreshTokenStore } from '../tokens/refresh-token.store.js';
@@ -41,13 +43,25 @@ import { RequestObserver } from './request-observer.js';
         (batch) => limits.removeExpired(batch),
         () => keys.removeGone(),
         (batch) => audit.removeExpired(batch),
+        (batch) => audit.removeRefusals(batch),
       ],
     },
   ],
   exports: [CleanUp, Metrics, RequestObserver],
 })
 export class OperationsModule {
-  constructor(metrics: Metrics, feed: RevocationFeed) {
+  constructor(metrics: Metrics, feed: RevocationFeed, alarms: RowAlarms, sealing: SealingJob) {
     metrics.gauge('tandem_revocations', 'Revocations that this node holds', () => feed.size);
+    metrics.gauges(
+      'tandem_row_alarms',
+      'Rows that somebody else than this service has written, by table',
+      'table',
+      () => alarms.counts(),
+    );
+    metrics.gauge(
+      'tandem_audit_unsealed_seconds',
+      'Age of the oldest audit event that has no seal; nodes seal every ten seconds',
+      () => sealing.unsealedSeconds,
+    );
   }
 }

@@ -45,8 +45,11 @@ export function inspectToken(raw: string): { readonly kid: string } | { readonly
   return exact ? { kid: kid as string } : { fault: 'token_invalid' };
 }
 
-/** Checks what a payload must be beyond its signature; undefined if it is not what Tandem mints. */
-export function readClaims(payload: unknown, kid: string): VerifiedToken | undefined {
+/**
+ * Checks what a payload must be beyond its signature; undefined if it is not what Tandem mints. `longest`: the greatest TOKEN_EXPIRY
+ * that this installation ever had, in seconds.
+ */
+export function readClaims(payload: unknown, kid: string, longest: number): VerifiedToken | undefined {
   if (typeof payload !== 'object' || payload === null) return undefined;
   const claims = payload as Partial<Record<keyof AccessClaims, unknown>>;
   if (Object.keys(claims).length !== CLAIM_COUNT) return undefined;
@@ -54,6 +57,7 @@ export function readClaims(payload: unknown, kid: string): VerifiedToken | undef
   if (!isId(claims.sub) || !isId(claims.sid) || !isId(claims.jti)) return undefined;
   if (claims.role !== 'user' && claims.role !== 'admin') return undefined;
   if (!isTime(claims.iat) || !isTime(claims.exp) || claims.exp <= claims.iat) return undefined;
+  if (claims.exp - claims.iat > longest) return undefined;
   const content = readJti(claims.jti);
   return content && { ...content, kid, claims: claims as AccessClaims };
 }

@@ -14,7 +14,7 @@ import type { Distrust } from './signing-key.store.js';
 /** A key as administrators see it. Times as ISO 8601. */
 export interface KeyView {
   readonly kid: string;
-  readonly state: 'next' | 'current' | 'previous' | 'distrusted' | 'gone';
+  readonly state: 'next' | 'current' | 'previous' | 'distrusted' | 'gone' | 'refused';
   readonly created_at: string;
   readonly promote_at: string;
   readonly distrusted_at: string | null;
@@ -41,10 +41,11 @@ export class KeyAdministration {
   /** From the moment this returns nothing signed by that key is accepted here, and within a second anywhere. */
   async distrust(kid: string, origin: Origin, actorId?: string): Promise<Distrust> {
     const { jwtSecret } = this.config;
-    const key = (await this.store.load()).keys.find((candidate) => candidate.kid === kid);
-    if (key === undefined) return 'unknown';
+    const { keys, refused } = await this.store.load();
+    const row = [...keys, ...refused].find((candidate) => candidate.kid === kid);
+    if (row === undefined) return 'unknown';
     // Making a key takes a second or more: not for nothing.
-    const spare = key.distrusted ? undefined : await this.newKey();
+    const spare = row.distrustedAt !== null ? undefined : await this.newKey();
     return this.change(async () => {
       if (spare === undefined) return 'distrusted';
       return this.store.distrust(kid, spare, fingerprint(jwtSecret), origin, actorId);
@@ -53,12 +54,14 @@ export class KeyAdministration {
 
   /** Every key that the database keeps, with its state now. */
   async list(): Promise<KeyView[]> {
-    const { keys, now, longestExpiry } = await this.store.load();
+    const { keys, refused, now, longestExpiry } = await this.store.load();
     const { current, next, previous } = ringAt(keys, now, longestExpiry);
     const states = new Map<string, KeyView['state']>(previous.map(({ kid }) => [kid, 'previous']));
     for (const { kid } of next) states.set(kid, 'next');
     if (current !== undefined) states.set(current.kid, 'current');
-    return keys.map((key) => ({
+    for (const { kid } of refused) states.set(kid, 'refused');
+    const rows = [...keys, ...refused].toSorted((a, b) => a.promoteAt - b.promoteAt);
+    return rows.map((key) => ({
       kid: key.kid,
       state: key.distrusted ? 'distrusted' : (states.get(key.kid) ?? 'gone'),
       created_at: key.createdAt.toISOString(),

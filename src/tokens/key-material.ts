@@ -4,6 +4,15 @@ import { promisify } from 'node:util';
 
 const generate = promisify(generateKeyPair);
 
+/**
+ * Keys are encrypted with AES-192. Releases before row MACs used AES-256, so the cipher tells which rows are from before: nobody can
+ * change it without JWT_SECRET. Each release opens the keys of the other.
+ */
+const CIPHER = 'aes-192-cbc';
+
+/** The object identifier of {@link CIPHER} in DER. */
+const CIPHER_OID = Buffer.from('608648016503040116', 'hex');
+
 /** A key as it is kept: what anybody may see, and the private part encrypted. */
 export interface StoredKey {
   readonly kid: string;
@@ -18,10 +27,25 @@ export function thumbprint({ e, kty, n }: JsonWebKey): string {
 
 /** PKCS#8, encrypted with the secret as its passphrase. */
 export function encryptKey(key: KeyObject, secret: string): StoredKey {
-  const { kty, n, e } = createPublicKey(key).export({ format: 'jwk' });
-  const publicJwk = { kty: kty!, n: n!, e: e! };
-  const pem = key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: secret });
+  const publicJwk = publicJwkOf(key);
+  const pem = key.export({ type: 'pkcs8', format: 'pem', cipher: CIPHER, passphrase: secret });
   return { kid: thumbprint(publicJwk), publicJwk, privatePem: pem.toString() };
+}
+
+/** The public half of a private RSA key. */
+export function publicJwkOf(key: KeyObject): {
+  readonly kty: string;
+  readonly n: string;
+  readonly e: string;
+} {
+  const { kty, n, e } = createPublicKey(key).export({ format: 'jwk' });
+  return { kty: kty!, n: n!, e: e! };
+}
+
+/** Whether a release before row MACs encrypted it. Says nothing unless the secret opens it. */
+export function isFromBeforeMacs(pem: string): boolean {
+  const der = Buffer.from(pem.replace(/-----[^-]+-----/g, ''), 'base64');
+  return !der.includes(CIPHER_OID);
 }
 
 /** Undefined if the secret does not open it, or it is no RSA key of 2048 bits or more. */

@@ -1,28 +1,25 @@
-import { createPublicKey, sign } from 'node:crypto';
+import { sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { RowAlarms } from '../audit/row-alarms.js';
 import { unavailable } from '../common/common.errors.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { KeyFiles } from './key-files.js';
-import { decryptKey } from './key-material.js';
 import { KeyOpener } from './key-opener.js';
 import { ringAt } from './key-ring.js';
 import type { Ring } from './key-ring.js';
 import { RevocationFeed } from './revocation-feed.js';
 import { KEYS_TOPIC, SigningKeyStore } from './signing-key.store.js';
-import type { KeyRow } from './signing-key.store.js';
+import type { TrustedKey } from './key-trust.js';
 
 export { JWKS_MAX_AGE } from './key-ring.js';
 
 const signAsync = promisify(sign);
 
 /** A key in use on this node. */
-interface LoadedKey extends KeyRow {
-  readonly publicKey: KeyObject;
-  /** Undefined if this node's JWT_SECRET does not open it: it verifies, it does not sign. */
-  readonly privateKey: KeyObject | undefined;
+interface LoadedKey extends TrustedKey {
   /** The protected header of what it signs, encoded. */
   readonly header: string;
 }
@@ -34,7 +31,9 @@ export class KeyRing {
   private readonly files: KeyFiles;
   private readonly listeners: ((keeps: (kid: string) => boolean) => void)[] = [];
   private keys: ReadonlyMap<string, LoadedKey> = new Map();
-  /** The same, in the order of their promotion. */
+  /** Keys of ours that were distrusted: by them a token is told from a forged one. */
+  private distrusted: ReadonlyMap<string, KeyObject> = new Map();
+  /** The trusted ones, in the order of their promotion. */
   private line: readonly LoadedKey[] = [];
   private longestExpiry = 0;
   /** The database's clock when the ring was read. */
@@ -45,15 +44,16 @@ export class KeyRing {
     private readonly store: SigningKeyStore,
     private readonly opener: KeyOpener,
     feed: RevocationFeed,
-    @Inject(CONFIG) private readonly config: Config,
+    private readonly alarms: RowAlarms,
+    @Inject(CONFIG) config: Config,
   ) {
     this.files = new KeyFiles(config.keysDir);
     feed.follow(KEYS_TOPIC, () => this.reload());
   }
 
   /** Makes the first key if there is none. Throws KeyRingError if this node may not use the ring. */
-  async start(): Promise<void> {
-    await this.opener.open();
+  async start(how: { readonly upgrade?: boolean } = {}): Promise<void> {
+    await this.opener.open(how);
     await this.reload();
   }
 
@@ -65,6 +65,14 @@ export class KeyRing {
   /** The key that a token with this `kid` must be signed by; undefined if nothing signed by it counts (any more). */
   publicKey(kid: string): KeyObject | undefined {
     return this.keys.get(kid)?.publicKey;
+  }
+
+  /** The key that a token with this `kid` was signed by if it is ours, also if the key was distrusted since. */
+  verificationKey(kid: string): { readonly publicKey: KeyObject; readonly distrusted: boolean } | undefined {
+    const trusted = this.keys.get(kid)?.publicKey;
+    if (trusted !== undefined) return { publicKey: trusted, distrusted: false };
+    const publicKey = this.distrusted.get(kid);
+    return publicKey && { publicKey, distrusted: true };
   }
 
   /** The key whose protected header a token begins with, in the very letters that this service writes. */
@@ -105,7 +113,8 @@ export class KeyRing {
   }
 
   private async read(): Promise<void> {
-    const { keys, now, longestExpiry } = await this.store.load();
+    const { keys, alarms, now, longestExpiry } = await this.store.load();
+    this.alarms.replace('signing_keys', alarms);
     const { current, next, previous } = ringAt(keys, now, longestExpiry);
     const kept = [current, ...next, ...previous].filter((key) => key !== undefined);
     const loaded = new Map(kept.map((row) => [row.kid, this.open(row)]));
@@ -113,6 +122,9 @@ export class KeyRing {
       (kid) => !loaded.has(kid),
     );
     this.keys = loaded;
+    this.distrusted = new Map(
+      keys.filter(({ distrusted }) => distrusted).map(({ kid, publicKey }) => [kid, publicKey]),
+    );
     this.line = [...loaded.values()].toSorted((a, b) => a.promoteAt - b.promoteAt);
     this.longestExpiry = longestExpiry;
     this.readAt = now;
@@ -136,15 +148,14 @@ export class KeyRing {
     return Math.max(now, this.readAt);
   }
 
-  private open(row: KeyRow): LoadedKey {
-    const known = this.keys.get(row.kid);
-    const privateKey = known?.privateKey ?? decryptKey(row.privatePem, this.config.jwtSecret);
+  private open(key: TrustedKey): LoadedKey {
+    // After a change of JWT_SECRET elsewhere this node cannot open the row any more, but it has the key.
+    const privateKey = key.privateKey ?? this.keys.get(key.kid)?.privateKey;
     if (privateKey === undefined)
-      this.logger.error(`JWT_SECRET does not open the key ${row.kid}: it cannot sign here`);
-    const publicKey = known?.publicKey ?? createPublicKey({ key: row.publicJwk, format: 'jwk' });
-    const header = Buffer.from(JSON.stringify({ alg: 'RS256', typ: 'at+jwt', kid: row.kid })).toString(
+      this.logger.error(`JWT_SECRET does not open the key ${key.kid}: it cannot sign here`);
+    const header = Buffer.from(JSON.stringify({ alg: 'RS256', typ: 'at+jwt', kid: key.kid })).toString(
       'base64url',
     );
-    return { ...row, publicKey, privateKey, header };
+    return { ...key, privateKey, header };
   }
 }

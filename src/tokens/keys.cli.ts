@@ -15,6 +15,7 @@ import { KeyAdministration } from './key-administration.service.js';
 import type { KeyView } from './key-administration.service.js';
 import { KeyOpener } from './key-opener.js';
 import { KeyRing } from './key-ring.service.js';
+import { KeyTrust } from './key-trust.js';
 import { RevocationFeed } from './revocation-feed.js';
 import { RevocationStore } from './revocation.store.js';
 import { SigningKeyStore } from './signing-key.store.js';
@@ -40,7 +41,15 @@ class KeysModule {
         DatabaseModule.forRoot(url),
         AuditModule,
       ],
-      providers: [KeyAdministration, KeyOpener, KeyRing, RevocationFeed, RevocationStore, SigningKeyStore],
+      providers: [
+        KeyAdministration,
+        KeyOpener,
+        KeyRing,
+        KeyTrust,
+        RevocationFeed,
+        RevocationStore,
+        SigningKeyStore,
+      ],
     };
   }
 }
@@ -105,7 +114,7 @@ async function withKeys<T>(
     abortOnError: false,
   });
   try {
-    await app.get(KeyRing).start();
+    await app.get(KeyRing).start({ upgrade: false });
     return await work(app.get(KeyAdministration));
   } finally {
     await app.close();

@@ -6,6 +6,7 @@ import { MAX_LENGTH, readClaims } from './access-token.js';
 import type { VerifiedToken } from './access-token.js';
 import { ISSUER } from './issuer.js';
 import { KeyRing } from './key-ring.service.js';
+import { TokenLifetime } from './token-lifetime.service.js';
 
 /**
  * Proves an access token that is, letter by letter, what this service writes: with little more than the check of its signature. Takes
@@ -15,6 +16,7 @@ import { KeyRing } from './key-ring.service.js';
 export class MintedTokens {
   constructor(
     private readonly keys: KeyRing,
+    private readonly lifetime: TokenLifetime,
     @Inject(ISSUER) private readonly issuer: string,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
@@ -31,7 +33,7 @@ export class MintedTokens {
     if (!verify('sha256', Buffer.from(token.slice(0, end), 'latin1'), key.publicKey, signature))
       return undefined;
     const claims = parse(payload);
-    const read = readClaims(claims, key.kid);
+    const read = readClaims(claims, key.kid, this.lifetime.longest);
     const ours = read?.claims.iss === this.issuer && read.claims.aud === this.config.jwtAudience;
     return ours ? read : undefined;
   }

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import type { JsonWebKey } from 'node:crypto';
 import type { Origin } from '../audit/audit-context.js';
 import { AuditStore } from '../audit/audit.store.js';
 import { sameSecret } from '../common/constant-time.js';
@@ -9,21 +8,14 @@ import { ServiceStateStore } from '../database/service-state.store.js';
 import type { StoredKey } from './key-material.js';
 import { KeyRingError } from './key-ring.errors.js';
 import { DWELL, ringAt } from './key-ring.js';
-import type { KeyTimes } from './key-ring.js';
+import { KeyTrust } from './key-trust.js';
+import type { JudgedKeys, KeyRow } from './key-trust.js';
 
 /** The topic by which nodes follow the ring. */
 export const KEYS_TOPIC = 'keys';
 
-export interface KeyRow extends KeyTimes {
-  readonly publicJwk: JsonWebKey;
-  readonly privatePem: string;
-  readonly createdAt: Date;
-  readonly distrustedAt: Date | null;
-}
-
-/** The rows of the ring with the clock that they are to be read by. */
-export interface KeyRows {
-  readonly keys: readonly KeyRow[];
+/** The ring with the clock that it is to be read by. */
+export interface KeyRows extends JudgedKeys {
   /** Milliseconds, on the database's clock. */
   readonly now: number;
   /** Seconds that a token may live. */
@@ -32,11 +24,22 @@ export interface KeyRows {
 
 export type Distrust = 'distrusted' | 'unknown';
 
-const LOAD = `
-  SELECT kid, public_jwk AS "publicJwk", private_pem AS "privatePem", created_at AS "createdAt",
-    extract(epoch FROM promote_at)::float8 * 1000 AS "promoteAt",
-    distrusted_at AS "distrustedAt", distrusted_at IS NOT NULL AS distrusted
-  FROM signing_keys ORDER BY promote_at, kid`;
+const MICROSECONDS = (time: string) => `(extract(epoch FROM ${time}) * 1000000)::bigint::text`;
+
+const COLUMNS = `
+  kid, public_jwk AS "publicJwk", private_pem AS "privatePem", macs, created_at AS "createdAt",
+  extract(epoch FROM promote_at)::float8 * 1000 AS "promoteAt",
+  distrusted_at AS "distrustedAt", distrusted_at IS NOT NULL AS distrusted,
+  ARRAY[${['created_at', 'promote_at', 'distrusted_at'].map(MICROSECONDS).join(', ')}] AS times,
+  EXISTS (SELECT 1 FROM audit_events WHERE event = 'key' AND cause = 'distrusted' AND detail ->> 'kid' = kid)
+    AS "distrustAudited"`;
+
+const LOAD = `SELECT ${COLUMNS} FROM signing_keys ORDER BY promote_at, kid`;
+const ONE = `SELECT ${COLUMNS} FROM signing_keys WHERE kid = $1`;
+
+const DISTRUST_AUDITED = `
+  SELECT DISTINCT detail ->> 'kid' AS kid FROM audit_events
+  WHERE event = 'key' AND cause = 'distrusted' AND detail ->> 'kid' = ANY ($1::text[])`;
 
 const CLOCK = `
   SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now, max_token_expiry AS "longestExpiry"
@@ -48,25 +51,41 @@ const INSERT = `
 
 const PROMOTE = `UPDATE signing_keys SET promote_at = clock_timestamp() WHERE kid = $1`;
 const DISTRUST = `UPDATE signing_keys SET distrusted_at = clock_timestamp() WHERE kid = $1`;
+const SET_MACS = `UPDATE signing_keys SET macs = $2 WHERE kid = $1`;
 const RE_ENCRYPT = `UPDATE signing_keys SET private_pem = $2 WHERE kid = $1`;
 const REMOVE = `DELETE FROM signing_keys WHERE kid = ANY ($1::text[])`;
 
 /** Distrusted keys stay listed for so long, in milliseconds. */
 const KEEP_DISTRUSTED = 30 * 24 * 3_600_000;
 
-/** All SQL of the ring. What changes it does so alone, under the lock of the service's state. */
+/** All SQL of the ring. Changes happen under the lock of the service's state. What it returns of the ring is judged by {@link KeyTrust}. */
 @Injectable()
 export class SigningKeyStore {
   constructor(
     private readonly database: Database,
     private readonly state: ServiceStateStore,
     private readonly audit: AuditStore,
+    private readonly trust: KeyTrust,
   ) {}
 
-  async load(sql: Sql = this.database): Promise<KeyRows> {
-    const keys = await sql.query<KeyRow & Record<string, unknown>>(LOAD);
+  /** `secret`: the one that the ring is encrypted with, if it is not JWT_SECRET. */
+  async load(sql: Sql = this.database, secret?: string): Promise<KeyRows> {
+    const rows = await sql.query<KeyRow & Record<string, unknown>>(LOAD);
     const [clock] = await sql.query<{ now: number; longestExpiry: number }>(CLOCK);
-    return { keys, ...clock! };
+    return { ...this.trust.judge(rows, secret), ...clock! };
+  }
+
+  /** Those of the keys that were distrusted at any time, as the audit trail has it. */
+  async everDistrusted(kids: readonly string[]): Promise<Set<string>> {
+    const rows = await this.database.query<{ kid: string }>(DISTRUST_AUDITED, [kids]);
+    return new Set(rows.map(({ kid }) => kid));
+  }
+
+  /** From now on the row of the key has a MAC over what it says now, if it is ours. */
+  async vouch(sql: Sql, kid: string): Promise<void> {
+    const [row] = await sql.query<KeyRow & Record<string, unknown>>(ONE, [kid]);
+    const macs = row && this.trust.macsOf(row);
+    if (macs !== undefined) await sql.query(SET_MACS, [kid, JSON.stringify(macs)]);
   }
 
   /** Runs `work` while no other node changes the ring; passes the fingerprint of the secret that it is encrypted with. */
@@ -121,17 +140,21 @@ export class SigningKeyStore {
     actorId?: string,
   ): Promise<Distrust> {
     return this.alone(async (sql, fingerprint) => {
-      const { keys, now, longestExpiry } = await this.load(sql);
-      const key = keys.find((candidate) => candidate.kid === kid);
-      if (key === undefined) return 'unknown';
-      if (key.distrusted) return 'distrusted';
+      const { keys, refused, now, longestExpiry } = await this.load(sql);
+      const row = [...keys, ...refused].find((candidate) => candidate.kid === kid);
+      if (row === undefined) return 'unknown';
+      if (row.distrustedAt !== null) return 'distrusted';
       await sql.query(DISTRUST, [kid]);
+      await this.vouch(sql, kid);
       const { current, next } = ringAt(keys, now, longestExpiry);
       const successor = current?.kid === kid ? (next[0]?.kid ?? spare.kid) : undefined;
       if (successor !== undefined && next[0] === undefined) {
         assertSame(secret, fingerprint);
         await this.insert(sql, spare, 0);
-      } else if (successor !== undefined) await sql.query(PROMOTE, [successor]);
+      } else if (successor !== undefined) {
+        await sql.query(PROMOTE, [successor]);
+        await this.vouch(sql, successor);
+      }
       await this.changed(sql, 'distrusted', { kid, successor }, origin, actorId);
       return 'distrusted';
     });
@@ -145,7 +168,8 @@ export class SigningKeyStore {
       const kept = new Set([current, ...next, ...previous].map((key) => key?.kid));
       const gone = keys
         .filter(
-          ({ kid, distrustedAt }) => !kept.has(kid) && (distrustedAt?.getTime() ?? 0) < now - KEEP_DISTRUSTED,
+          ({ kid, distrusted, distrustedAt }) =>
+            !kept.has(kid) && (distrustedAt?.getTime() ?? (distrusted ? now : 0)) < now - KEEP_DISTRUSTED,
         )
         .map(({ kid }) => kid);
       if (gone.length === 0) return 0;
@@ -157,6 +181,7 @@ export class SigningKeyStore {
 
   private async insert(sql: Sql, { kid, publicJwk, privatePem }: StoredKey, after: number): Promise<void> {
     await sql.query(INSERT, [kid, JSON.stringify(publicJwk), privatePem, after]);
+    await this.vouch(sql, kid);
   }
 
   /** One event for each change, whatever follows from it. */

@@ -7,10 +7,11 @@ import type { Config } from '../config/config.js';
 import { AccessTokens } from './access-token.service.js';
 import { Confirmations } from './confirmations.js';
 import { DeviceStore } from './device.store.js';
-import { ISSUER, issuerProvider } from './issuer.js';
+import { ISSUER, KeptIssuer, issuerProvider } from './issuer.js';
 import { KeyAdministration } from './key-administration.service.js';
 import { KeyOpener } from './key-opener.js';
 import { KeyRing } from './key-ring.service.js';
+import { KeyTrust } from './key-trust.js';
 import { MintedTokens } from './minted-tokens.service.js';
 import { LoginEnder } from './login-ender.service.js';
 import { LoginListStore } from './login-list.store.js';
@@ -27,6 +28,7 @@ import { RevocationStore } from './revocation.store.js';
 import { RotationStore } from './rotation.store.js';
 import { SigningKey } from './signing-key.entity.js';
 import { SigningKeyStore } from './signing-key.store.js';
+import { TokenLifetime } from './token-lifetime.service.js';
 
 @Module({
   imports: [AuditModule, TypeOrmModule.forFeature([RefreshToken, Revocation, SigningKey])],
@@ -35,6 +37,31 @@ import { SigningKeyStore } from './signing-key.store.js';
     Confirmations,
     DeviceStore,
     issuerProvider,
+    KeptIssuer,
+    KeyAdministration,
+    KeyOpener,
+    KeyRing,
+    KeyTrust,
+    MintedTokens,
+    LoginEnder,
+    LoginListStore,
+    LoginSweepStore,
+    PresentedTokens,
+    RefreshPresentation,
+    RefreshTokenCodec,
+    RefreshTokenService,
+    RefreshTokenStore,
+    RevocationFeed,
+    RevocationStore,
+    RotationStore,
+    SigningKeyStore,
+    TokenLifetime,
+  ],
+  exports: [
+    AccessTokens,
+    Confirmations,
+    DeviceStore,
+    ISSUER,
     KeyAdministration,
     KeyOpener,
     KeyRing,
@@ -49,42 +76,26 @@ import { SigningKeyStore } from './signing-key.store.js';
     RefreshTokenStore,
     RevocationFeed,
     RevocationStore,
-    RotationStore,
     SigningKeyStore,
-  ],
-  exports: [
-    AccessTokens,
-    Confirmations,
-    DeviceStore,
-    ISSUER,
-    KeyAdministration,
-    KeyRing,
-    MintedTokens,
-    LoginEnder,
-    LoginListStore,
-    LoginSweepStore,
-    PresentedTokens,
-    RefreshPresentation,
-    RefreshTokenCodec,
-    RefreshTokenService,
-    RefreshTokenStore,
-    RevocationFeed,
-    RevocationStore,
-    SigningKeyStore,
+    TokenLifetime,
   ],
 })
 export class TokensModule implements OnModuleInit {
   constructor(
     private readonly revocations: RevocationStore,
     private readonly feed: RevocationFeed,
+    private readonly opener: KeyOpener,
     private readonly keys: KeyRing,
+    private readonly lifetime: TokenLifetime,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   /** The order matters: a node serves only with the whole feed, and follows the ring before it reads it. */
   async onModuleInit(): Promise<void> {
+    await this.opener.open();
     await this.revocations.noteTokenExpiry(this.config.tokenExpiry + this.config.clockTolerance);
-    await this.keys.start();
+    await this.keys.reload();
     await this.feed.start();
+    await this.lifetime.settled();
   }
 }

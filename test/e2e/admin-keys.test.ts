@@ -9,6 +9,7 @@ import {
   codeOf,
   get,
   login,
+  post,
   sql,
   tryLogin,
   tryRefresh,
@@ -151,8 +152,8 @@ describe('the signing keys', () => {
     expect(await verify(two, before.access_token)).toBe('204');
     const kid = kidOf(before);
     expect((await call('DELETE', `/${kid}`)).statusCode).toBe(204);
-    expect(await verify(one, before.access_token)).toBe('401 token_invalid');
-    await until(async () => (await verify(two, before.access_token)) === '401 token_invalid', 1_000);
+    expect(await verify(one, before.access_token)).toBe('401 token_revoked');
+    await until(async () => (await verify(two, before.access_token)) === '401 token_revoked', 1_000);
     const after = await tryRefresh(two, before.refresh_token);
     expect(after.statusCode).toBe(200);
     expect(kidOf(after.json())).not.toBe(kid);
@@ -170,6 +171,41 @@ describe('the signing keys', () => {
     expect(await events()).toEqual([
       { cause: 'distrusted', detail: { kid, successor: kidOf(after.json()) }, actor: true },
     ]);
+  });
+
+  it('open nothing once distrusted, and still prove whose login it is to a logout', async () => {
+    const made = await post(one, '/admin/clients', { name: 'billing' }, bearer(token));
+    const { client_id, client_secret } = made.json<{ client_id: string; client_secret: string }>();
+    const basic = Buffer.from(`${client_id}:${client_secret}`).toString('base64');
+    const oauth = (url: string, accessToken: string) =>
+      one.app.inject({
+        method: 'POST',
+        url,
+        headers: { authorization: `Basic ${basic}`, 'content-type': 'application/x-www-form-urlencoded' },
+        payload: `token=${accessToken}`,
+      });
+    const user = await aUser(one);
+    const [first, second] = [await login(one, user), await login(one, user)];
+    const [header, payload] = first.access_token.split('.');
+    await call('DELETE', `/${kidOf(first)}`);
+    for (const node of [one, two]) {
+      await until(async () => (await verify(node, first.access_token)) === '401 token_revoked', 1_000);
+      // Only a token that the distrusted key has signed is one of ours.
+      expect(await verify(node, `${header}.${payload}.${'A'.repeat(342)}`)).toBe('401 token_invalid');
+    }
+    expect((await oauth('/oauth/introspect', first.access_token)).json()).toEqual({ active: false });
+    for (let time = 0; time < 2; time++)
+      expect((await post(one, '/auth/logout', undefined, bearer(first.access_token))).statusCode).toBe(204);
+    expect(refusal(await tryRefresh(one, first.refresh_token))).toBe('401 refresh_token_revoked');
+    const forged = await post(
+      one,
+      '/auth/logout',
+      undefined,
+      bearer(`${header}.${payload}.${'A'.repeat(342)}`),
+    );
+    expect(refusal(forged)).toBe('401 token_invalid');
+    expect((await oauth('/oauth/revoke', second.access_token)).statusCode).toBe(200);
+    expect(refusal(await tryRefresh(two, second.refresh_token))).toBe('401 refresh_token_revoked');
   });
 
   it('hand over to the next one where there is one', async () => {

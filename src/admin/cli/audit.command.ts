@@ -38,7 +38,8 @@ newest events with their seals: that shows by what was noted under DATA_DIR of a
 you kept elsewhere:
   npm run -s admin -- audit verify --json | jq -r '.head | "\\(.id):\\(.hash)"' > head.txt
   npm run admin -- audit verify --head "$(cat head.txt)"
-After a restore of an older backup the end that was noted is gone for a good reason: --accept, and restart the nodes.`;
+After a restore of an older backup the end that was noted is gone for a good reason: --accept. All nodes follow within
+ten seconds.`;
 
 const EXPORT_HELP = `
 One event on each line, the oldest first:
@@ -73,7 +74,7 @@ export class AuditCommand {
       .command('verify')
       .description('find out whether the audit trail was tampered with')
       .option('--head <seal:hash>', 'an end of the chain that was noted earlier', headOf)
-      .option('--accept', 'note the end that the chain has now, in place of one that is gone')
+      .option('--accept', 'take the end that the chain has now for the right one, on all nodes')
       .addHelpText('after', VERIFY_HELP)
       .action(run((command, terminal, options: VerifyOptions) => command.verify(terminal, options)));
     filtered(audit.command('export').description('write events as JSON lines'))
@@ -108,8 +109,7 @@ export class AuditCommand {
   }
 
   private async verify(terminal: Terminal, { head, accept }: VerifyOptions): Promise<number> {
-    const newest = accept === true ? await this.seals.newest() : undefined;
-    if (newest !== undefined) await this.noted.note(newest);
+    if (accept === true) await this.noted.accept(await this.seals.newest(), terminal.origin);
     const progress = await terminal.progress('events', await this.seals.sealedEvents());
     const verification = await this.verifier
       .verify(head, (count) => progress.advance(count))

@@ -185,7 +185,7 @@ describe('an unexpected logout', () => {
 
   it('for no reason at all is unexplained', async () => {
     const { access_token } = await login(node, user);
-    vi.spyOn(node.app.get(KeyRing), 'publicKey').mockReturnValueOnce(undefined);
+    vi.spyOn(node.app.get(KeyRing), 'verificationKey').mockReturnValueOnce(undefined);
     expect(await verify(node, access_token)).toBe('401 token_invalid');
     const cookie = await sessionLogin(node, user);
     vi.spyOn(node.app.get(SessionStore), 'live').mockResolvedValueOnce(undefined);
@@ -370,7 +370,13 @@ describe('no unexpected logout', () => {
     const { access_token } = await login(node, user);
     const [{ kid }] = (await sql<{ kid: string }>(node, 'SELECT kid FROM signing_keys')) as [{ kid: string }];
     await node.app.get(KeyAdministration).distrust(kid, NO_ORIGIN);
-    await until(async () => (await verify(node, access_token)) === '401 token_invalid', 2_000);
+    await until(async () => (await verify(node, access_token)) === '401 token_revoked', 2_000);
+    expect(await cutOffs(node)).toEqual({});
+    // Clients log out instead of refreshing if they are told that the token is invalid.
+    vi.spyOn(KeyRing.prototype, 'verificationKey').mockReturnValueOnce(undefined);
+    expect(await verify(node, access_token)).toBe('401 token_invalid');
+    expect(await cutOffs(node)).toEqual({ 'bearer key_distrusted': 1 });
+    await sql(node, 'TRUNCATE unexpected_logouts');
   });
 });
 

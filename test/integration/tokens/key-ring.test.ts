@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { AuditStore } from '../../../src/audit/audit.store.js';
+import { RowAlarms } from '../../../src/audit/row-alarms.js';
 import { Clock } from '../../../src/common/clock.js';
 import type { Config } from '../../../src/config/config.js';
 import { ServiceStateStore } from '../../../src/database/service-state.store.js';
@@ -15,6 +16,7 @@ import { KeyAdministration } from '../../../src/tokens/key-administration.servic
 import { encryptKey } from '../../../src/tokens/key-material.js';
 import { KeyOpener } from '../../../src/tokens/key-opener.js';
 import { KeyRing } from '../../../src/tokens/key-ring.service.js';
+import { KeyTrust } from '../../../src/tokens/key-trust.js';
 import { RevocationFeed } from '../../../src/tokens/revocation-feed.js';
 import { RevocationStore } from '../../../src/tokens/revocation.store.js';
 import { SigningKeyStore } from '../../../src/tokens/signing-key.store.js';
@@ -30,6 +32,8 @@ let folder: string;
 let feeds: RevocationFeed[] = [];
 
 interface Node {
+  readonly opener: KeyOpener;
+  readonly alarms: RowAlarms;
   readonly ring: KeyRing;
   readonly keys: KeyAdministration;
   readonly feed: RevocationFeed;
@@ -47,12 +51,15 @@ function aNode(settings: Partial<Config> = {}): Node {
     ...settings,
   } as Config;
   const { database } = db;
-  const store = new SigningKeyStore(database, new ServiceStateStore(database), new AuditStore(database));
+  const [state, audit] = [new ServiceStateStore(database), new AuditStore(database)];
+  const alarms = new RowAlarms(database, state, audit);
+  const store = new SigningKeyStore(database, state, audit, new KeyTrust(config));
   const loops = new BackgroundLoops(true);
   const feed = new RevocationFeed(new RevocationStore(database), database, new Clock(), db.url, loops);
   feeds.push(feed);
-  const ring = new KeyRing(store, new KeyOpener(store, config), feed, config);
-  return { ring, keys: new KeyAdministration(store, ring, feed, config), feed, store };
+  const opener = new KeyOpener(store, config);
+  const ring = new KeyRing(store, opener, feed, alarms, config);
+  return { ring, opener, alarms, keys: new KeyAdministration(store, ring, feed, config), feed, store };
 }
 
 async function started(settings: Partial<Config> = {}): Promise<Node> {
@@ -74,7 +81,7 @@ async function rows() {
 
 async function causes(): Promise<string[]> {
   const events = await db.database.query<{ cause: string }>(
-    `SELECT cause FROM audit_events WHERE event = 'key' ORDER BY id`,
+    `SELECT cause FROM audit_events WHERE event = 'key' AND cause <> 'refused' ORDER BY id`,
   );
   return events.map(({ cause }) => cause);
 }
@@ -147,21 +154,6 @@ describe('the start of a key ring', () => {
     expect(() => createPrivateKey({ key: row!.private_pem, passphrase: OTHER })).not.toThrow();
     expect(() => createPrivateKey({ key: row!.private_pem, passphrase: SECRET })).toThrow();
     await expect(aNode().ring.start()).rejects.toThrow(/JWT_SECRET/);
-  });
-
-  it('takes over nothing by a change of the secret while the old one does not open a key', async () => {
-    await started();
-    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-    const foreign = encryptKey(privateKey, 'a third secret, as long as the others are');
-    const { kid, publicJwk, privatePem } = foreign;
-    await db.database.query(
-      `INSERT INTO signing_keys (kid, public_jwk, private_pem, promote_at) VALUES ($1, $2, $3, now() + interval '1 hour')`,
-      [kid, JSON.stringify(publicJwk), privatePem],
-    );
-    const before = await rows();
-    const changed = aNode({ jwtSecret: OTHER, jwtSecretPrevious: SECRET });
-    await expect(changed.ring.start()).rejects.toThrow(/JWT_SECRET_PREVIOUS does not open the key/);
-    expect(await rows()).toEqual(before);
   });
 
   it('imports plain and encrypted keys, of which the newest signs and the others still verify', async () => {
@@ -263,6 +255,27 @@ describe('a change of the key ring', () => {
     expect(await signer(node)).toBe(kid);
     expect(node.ring.jwks(node.feed.now()).body).not.toContain(next.kid);
     expect(await rows()).toHaveLength(2);
+  });
+
+  it('distrusts a previous key without another change of the ring', async () => {
+    const node = await started();
+    const previous = await signer(node);
+    await node.keys.rotate(NO_ORIGIN);
+    await db.database.query(`UPDATE signing_keys SET promote_at = promote_at - interval '16 minutes'`);
+    await node.ring.reload();
+    await node.keys.rotate(NO_ORIGIN);
+    const before = await node.keys.list();
+    expect(before.map(({ state }) => state)).toEqual(['previous', 'current', 'next']);
+    expect(await node.keys.distrust(previous, NO_ORIGIN)).toBe('distrusted');
+    const [distrusted, ...others] = await node.keys.list();
+    expect(distrusted).toMatchObject({ kid: previous, state: 'distrusted' });
+    expect(others).toEqual(before.slice(1));
+    expect(await signer(node)).toBe(before[1]!.kid);
+    const [event] = await db.database.query<{ detail: object }>(
+      `SELECT detail FROM audit_events WHERE event = 'key' AND cause = 'distrusted'`,
+    );
+    expect(event!.detail).toEqual({ kid: previous });
+    expect(await causes()).toEqual(['created', 'rotated', 'rotated', 'distrusted']);
   });
 
   it('distrusts once, and makes one successor, whoever asks at once', async () => {

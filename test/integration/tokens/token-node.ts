@@ -7,14 +7,17 @@ import { DataSource } from 'typeorm';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { AuditStore } from '../../../src/audit/audit.store.js';
+import { RowAlarms } from '../../../src/audit/row-alarms.js';
 import { Clock } from '../../../src/common/clock.js';
 import type { Config } from '../../../src/config/config.js';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { Database } from '../../../src/database/database.js';
 import { ServiceStateStore } from '../../../src/database/service-state.store.js';
 import type { VerifiedToken } from '../../../src/tokens/access-token.js';
+import { KeyAdministration } from '../../../src/tokens/key-administration.service.js';
 import { KeyOpener } from '../../../src/tokens/key-opener.js';
 import { KeyRing } from '../../../src/tokens/key-ring.service.js';
+import { KeyTrust } from '../../../src/tokens/key-trust.js';
 import { LoginEnder } from '../../../src/tokens/login-ender.service.js';
 import { RefreshPresentation } from '../../../src/tokens/presentation.service.js';
 import type { Admission } from '../../../src/tokens/presentation.service.js';
@@ -43,6 +46,9 @@ export interface TokenNode {
   readonly presentation: RefreshPresentation;
   readonly keyStore: SigningKeyStore;
   readonly keys: KeyRing;
+  readonly opener: KeyOpener;
+  readonly keyAdministration: KeyAdministration;
+  readonly alarms: RowAlarms;
   stop(): Promise<void>;
 }
 
@@ -68,6 +74,8 @@ export async function aNode(
   const dataSource = await new DataSource(dataSourceOptions(url)).initialize();
   const database = new Database(dataSource);
   const audit = new AuditStore(database);
+  const state = new ServiceStateStore(database);
+  const alarms = new RowAlarms(database, state, audit);
   const logins = new RefreshTokenStore(database);
   const revocations = new RevocationStore(database);
   const feed = new RevocationFeed(revocations, database, clock, url, new BackgroundLoops(true));
@@ -76,8 +84,9 @@ export async function aNode(
   const codec = new RefreshTokenCodec(config);
   const tokens = new RefreshTokenService(logins, codec, config);
   const presentation = new RefreshPresentation(tokens, codec, rotations, ender, config);
-  const keyStore = new SigningKeyStore(database, new ServiceStateStore(database), audit);
-  const keys = new KeyRing(keyStore, new KeyOpener(keyStore, config), feed, config);
+  const keyStore = new SigningKeyStore(database, state, audit, new KeyTrust(config));
+  const opener = new KeyOpener(keyStore, config);
+  const keys = new KeyRing(keyStore, opener, feed, alarms, config);
   return {
     config,
     database,
@@ -90,6 +99,9 @@ export async function aNode(
     presentation,
     keyStore,
     keys,
+    opener,
+    keyAdministration: new KeyAdministration(keyStore, keys, feed, config),
+    alarms,
     async stop() {
       feed.onApplicationShutdown();
       await dataSource.destroy();

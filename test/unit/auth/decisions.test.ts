@@ -286,7 +286,7 @@ describe('JwtAuthGuard', () => {
     };
     const keys = {
       onChange: () => undefined,
-      publicKey: (kid: string) => (trusted.has(kid) ? {} : undefined),
+      verificationKey: (kid: string) => ({ publicKey: {}, distrusted: !trusted.has(kid) }),
     };
     const read = vi.fn(() => ({ kid: 'k', claims: { sub: 'u', sid: 's', role: 'user', exp: 60 } }));
     const note = vi.fn();
@@ -301,7 +301,7 @@ describe('JwtAuthGuard', () => {
     );
     for (let call = 1; call <= 2; call++) {
       await expect(guard.canActivate(contextOf('Bearer eyK'))).rejects.toMatchObject({
-        code: 'token_invalid',
+        code: 'token_revoked',
       });
       // Proved anew each time.
       expect(read).toHaveBeenCalledTimes(call);

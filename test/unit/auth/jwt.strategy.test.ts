@@ -2,7 +2,7 @@ import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { makeJti } from '../../../src/tokens/jti.js';
-import { AUDIENCE, ISSUER, prover } from './prove.js';
+import { AUDIENCE, DISTRUSTED, ISSUER, LONGEST, prover } from './prove.js';
 
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const other = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -24,7 +24,8 @@ function mint(change: object = {}, header: object = HEADER, key: KeyObject = pri
   return `${input}.${sign('sha256', Buffer.from(input), key).toString('base64url')}`;
 }
 
-const prove = prover({ k1: publicKey, k2: other.publicKey });
+const distrusted = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const prove = prover({ k1: publicKey, k2: other.publicKey, [DISTRUSTED]: distrusted.publicKey });
 const codeOf = async (token: string) => {
   const proved = await prove(token);
   if (!('refused' in proved)) return 'accepted';
@@ -65,6 +66,29 @@ describe('JwtStrategy', () => {
     ['not yet valid', mint({ nbf: 9e9 })],
   ])('refuses a token %s', async (_, token) => {
     expect(await codeOf(token)).not.toBe('accepted');
+  });
+
+  it('refuses a token of a distrusted key as revoked, so that its client refreshes', async () => {
+    const header = { ...HEADER, kid: DISTRUSTED };
+    expect(await codeOf(mint({}, header, distrusted.privateKey))).toBe('token_revoked');
+    expect(await codeOf(mint({ iat: 1, exp: 2 }, header, distrusted.privateKey))).toBe('token_revoked');
+  });
+
+  it('refuses what only names a distrusted key as invalid', async () => {
+    const header = { ...HEADER, kid: DISTRUSTED };
+    const exp = CLAIMS.iat + LONGEST + 1;
+    for (const [token, code] of [
+      [mint({}, header), 'JsonWebTokenError'],
+      [mint({ aud: 'web' }, header, distrusted.privateKey), 'JsonWebTokenError'],
+      [mint({ scope: 'all' }, header, distrusted.privateKey), 'token_invalid'],
+      [mint({ exp }, header, distrusted.privateKey), 'token_invalid'],
+    ] as const)
+      expect(await codeOf(token)).toBe(code);
+  });
+
+  it('refuses a token whose life is longer than any that was configured', async () => {
+    expect(await codeOf(mint({ exp: CLAIMS.iat + LONGEST }))).toBe('accepted');
+    expect(await codeOf(mint({ exp: CLAIMS.iat + LONGEST + 1 }))).toBe('token_invalid');
   });
 
   it('refuses a token without a signature, however it says so', async () => {

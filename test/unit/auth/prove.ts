@@ -5,10 +5,17 @@ import { knownToken } from '../../../src/auth/known-token.js';
 import type { KnownToken } from '../../../src/auth/known-token.js';
 import type { Config } from '../../../src/config/config.js';
 import type { KeyRing } from '../../../src/tokens/key-ring.service.js';
+import type { TokenLifetime } from '../../../src/tokens/token-lifetime.service.js';
 import { MintedTokens } from '../../../src/tokens/minted-tokens.service.js';
 
 export const ISSUER = 'http://tandem.test';
 export const AUDIENCE = 'api';
+
+/** A key whose id begins so was distrusted. */
+export const DISTRUSTED = 'distrusted';
+
+/** The greatest TOKEN_EXPIRY, in seconds. */
+export const LONGEST = 3_600;
 
 type Proved = KnownToken | { readonly refused: unknown };
 
@@ -19,12 +26,17 @@ export function prover(keys: Readonly<Record<string, KeyObject>>) {
     return { kid, publicKey, header };
   });
   const ring = {
-    publicKey: (kid: string) => (Object.hasOwn(keys, kid) ? keys[kid] : undefined),
-    namedBy: (token: string) => written.find(({ header }) => token.startsWith(`${header}.`)),
+    verificationKey: (kid: string) =>
+      Object.hasOwn(keys, kid)
+        ? { publicKey: keys[kid]!, distrusted: kid.startsWith(DISTRUSTED) }
+        : undefined,
+    namedBy: (token: string) =>
+      written.find(({ kid, header }) => !kid.startsWith(DISTRUSTED) && token.startsWith(`${header}.`)),
   } as KeyRing;
+  const lifetime = { longest: LONGEST } as TokenLifetime;
   const config = { jwtAudience: AUDIENCE } as Config;
-  const strategy = new JwtStrategy(ring, ISSUER, config);
-  const minted = new MintedTokens(ring, ISSUER, config);
+  const strategy = new JwtStrategy(ring, lifetime, ISSUER, config);
+  const minted = new MintedTokens(ring, lifetime, ISSUER, config);
   return async (token: string): Promise<Proved> => {
     const proved = await byPassport(strategy, token);
     // The short way takes what Passport takes, if it takes it at all.

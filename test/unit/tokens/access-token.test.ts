@@ -5,6 +5,8 @@ import { inspectToken, readClaims } from '../../../src/tokens/access-token.js';
 import { makeJti } from '../../../src/tokens/jti.js';
 
 const HEADER = { alg: 'RS256', typ: 'at+jwt', kid: 'k1' };
+/** The greatest TOKEN_EXPIRY that there was, in seconds. */
+const LONGEST = 3_600;
 const NIL = '00000000-0000-0000-0000-000000000000';
 const CLAIMS = {
   iss: 'http://tandem.test',
@@ -110,14 +112,19 @@ describe('inspectToken', () => {
 
 describe('readClaims', () => {
   it('gives the claims with what the jti says', () => {
-    expect(readClaims(CLAIMS, 'k1')).toEqual({ claims: CLAIMS, kid: 'k1', generation: 7, epoch: 3 });
-    expect(readClaims({ ...CLAIMS, role: 'admin' }, 'k1')?.claims.role).toBe('admin');
+    expect(readClaims(CLAIMS, 'k1', LONGEST)).toEqual({ claims: CLAIMS, kid: 'k1', generation: 7, epoch: 3 });
+    expect(readClaims({ ...CLAIMS, role: 'admin' }, 'k1', LONGEST)?.claims.role).toBe('admin');
+  });
+
+  it('accepts the longest life that was configured', () => {
+    const claims = { ...CLAIMS, exp: CLAIMS.iat + LONGEST };
+    expect(readClaims(claims, 'k1', LONGEST)?.claims).toEqual(claims);
   });
 
   it.each(Object.keys(CLAIMS))('refuses a payload without %s', (name) => {
     const { [name]: _, ...others } = CLAIMS as Record<string, unknown>;
-    expect(readClaims(others, 'k1')).toBeUndefined();
-    expect(readClaims({ ...others, spare: 1 }, 'k1')).toBeUndefined();
+    expect(readClaims(others, 'k1', LONGEST)).toBeUndefined();
+    expect(readClaims({ ...others, spare: 1 }, 'k1', LONGEST)).toBeUndefined();
   });
 
   it.each<[string, unknown]>([
@@ -138,11 +145,13 @@ describe('readClaims', () => {
     ['an endless exp', { ...CLAIMS, exp: Number.MAX_VALUE }],
     ['a negative iat', { ...CLAIMS, iat: -1 }],
     ['an exp not after iat', { ...CLAIMS, exp: CLAIMS.iat }],
+    ['a life that is longer than any that was configured', { ...CLAIMS, exp: CLAIMS.iat + LONGEST + 1 }],
+    ['a life since 1970', { ...CLAIMS, iat: 0, exp: 1_900_000_000 }],
     ['null', null],
     ['text', 'foo'],
     ['nothing', undefined],
     ['a list', Object.values(CLAIMS)],
   ])('refuses %s', (_, payload) => {
-    expect(readClaims(payload, 'k1')).toBeUndefined();
+    expect(readClaims(payload, 'k1', LONGEST)).toBeUndefined();
   });
 });

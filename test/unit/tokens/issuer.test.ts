@@ -9,7 +9,8 @@ function issuerOf(config: Partial<Config>, kept?: string): Promise<string> {
     useFactory: (config: Config, state: ServiceStateStore) => string | Promise<string>;
   };
   const state = { adoptIssuer: (proposal: string) => Promise.resolve(kept ?? proposal) };
-  return Promise.resolve(useFactory(config as Config, state as ServiceStateStore));
+  const settings = { jwtSecret: 'a secret', ...config } as Config;
+  return Promise.resolve(useFactory(settings, state as unknown as ServiceStateStore));
 }
 
 describe('the issuer', () => {

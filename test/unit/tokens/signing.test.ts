@@ -3,15 +3,18 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
+import { decodeProtectedHeader } from 'jose';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import type { Config } from '../../../src/config/config.js';
 import { KeyAdministration } from '../../../src/tokens/key-administration.service.js';
-import { encryptKey } from '../../../src/tokens/key-material.js';
+import type { RowAlarms } from '../../../src/audit/row-alarms.js';
+import { decryptKey, encryptKey } from '../../../src/tokens/key-material.js';
 import { KeyRing } from '../../../src/tokens/key-ring.service.js';
 import type { KeyOpener } from '../../../src/tokens/key-opener.js';
+import type { TrustedKey } from '../../../src/tokens/key-trust.js';
 import type { RevocationFeed } from '../../../src/tokens/revocation-feed.js';
-import type { KeyRow, SigningKeyStore } from '../../../src/tokens/signing-key.store.js';
+import type { SigningKeyStore } from '../../../src/tokens/signing-key.store.js';
 
 const SECRET = 'the secret of this installation, long enough';
 const OTHER = 'quite another secret, which is as long as that';
@@ -21,15 +24,23 @@ const HOUR = 3_600_000;
 
 describe('what a node can sign with', () => {
   let folder: string;
-  let made: readonly [KeyRow, KeyRow, KeyRow];
+  let made: readonly [TrustedKey, TrustedKey, TrustedKey];
   beforeAll(() => {
-    const row = (secret: string, promoteAt: number): KeyRow => ({
-      ...encryptKey(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey, secret),
-      promoteAt,
-      createdAt: new Date(NOW - 2 * HOUR),
-      distrusted: false,
-      distrustedAt: null,
-    });
+    const row = (secret: string, promoteAt: number): TrustedKey => {
+      const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+      const stored = encryptKey(privateKey, secret);
+      return {
+        ...stored,
+        publicKey,
+        privateKey: decryptKey(stored.privatePem, SECRET),
+        promoteAt,
+        createdAt: new Date(NOW - 2 * HOUR),
+        distrusted: false,
+        distrustedAt: null,
+        fromBeforeMacs: false,
+        needsMacs: false,
+      };
+    };
     made = [row(SECRET, NOW - HOUR), row(OTHER, NOW - 1_000), row(SECRET, NOW + HOUR)];
   });
   beforeEach(async () => {
@@ -38,12 +49,13 @@ describe('what a node can sign with', () => {
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  function aRing(keys: readonly KeyRow[], changes: object = {}) {
+  function aRing(keys: readonly TrustedKey[], changes: object = {}) {
     const config = { jwtSecret: SECRET, keysDir: folder, rsaModulusBits: 2048 } as Config;
-    const load = () => Promise.resolve({ keys, now: NOW, longestExpiry: LIFE });
+    const load = () => Promise.resolve({ keys, refused: [], alarms: [], now: NOW, longestExpiry: LIFE });
     const store = { load, ...changes } as unknown as SigningKeyStore;
+    const alarms = { replace: vi.fn() } as unknown as RowAlarms;
     const feed = { follow: vi.fn(), announce: vi.fn() };
-    const ring = new KeyRing(store, {} as KeyOpener, feed as unknown as RevocationFeed, config);
+    const ring = new KeyRing(store, {} as KeyOpener, feed as unknown as RevocationFeed, alarms, config);
     const administration = new KeyAdministration(store, ring, feed as unknown as RevocationFeed, config);
     return { ring, administration, feed };
   }
@@ -66,6 +78,40 @@ describe('what a node can sign with', () => {
     await expect(ring.sign({}, NOW)).rejects.toMatchObject({ status: 503 });
     // It signed until the other one was promoted.
     expect(ring.publicKey(before.kid)).toBeDefined();
+  });
+
+  it('is, from the poll on, the key that was promoted before it, whatever time it is for a call', async () => {
+    const [first, , successor] = made;
+    const { ring } = aRing([first, { ...successor, promoteAt: NOW - 1 }]);
+    await ring.reload();
+    for (const now of [NOW - 5_000, NOW - 1, NOW, NOW + HOUR]) {
+      expect(decodeProtectedHeader(await ring.sign({}, now)).kid).toBe(successor.kid);
+      expect(ring.canSign(now)).toBe(true);
+    }
+  });
+
+  it('is never nothing while a key signs, also if the clock of this node is behind', async () => {
+    const [distrusted, , successor] = made;
+    const { ring } = aRing([
+      { ...distrusted, distrusted: true, distrustedAt: new Date(NOW - 1) },
+      { ...successor, promoteAt: NOW - 1 },
+    ]);
+    await ring.reload();
+    for (const now of [0, NOW - 5_000, NOW - 2, NOW]) {
+      expect(ring.canSign(now)).toBe(true);
+      expect(decodeProtectedHeader(await ring.sign({}, now)).kid).toBe(successor.kid);
+      expect(ring.jwks(now).body).toContain(successor.kid);
+    }
+  });
+
+  it('is, between two polls, the key whose time has come', async () => {
+    const [first, , next] = made;
+    const { ring } = aRing([first, { ...next, promoteAt: NOW + 100 }]);
+    await ring.reload();
+    const signers: string[] = [];
+    for (const now of [NOW, NOW + 99, NOW + 100, NOW + 101])
+      signers.push(decodeProtectedHeader(await ring.sign({}, now)).kid!);
+    expect(signers).toEqual([first.kid, first.kid, next.kid, next.kid]);
   });
 
   it('is shown to administrators with the state of each key', async () => {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Inject } from '@nestjs/common';
 import { AuditVerifier } from '../../../audit/audit-verifier.service.js';
+import { RowAlarms } from '../../../audit/row-alarms.js';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import { ISSUER } from '../../../tokens/issuer.js';
@@ -18,6 +19,13 @@ const GENEROUS = 4_000;
 /** Days. */
 const OLD_KEY = 180;
 
+/** Somebody has write access to the database. */
+const REMEDIES = {
+  signing_keys: 'find out who wrote it; then npm run admin -- keys distrust with that kid',
+  oauth_clients: 'find out who wrote it; then DELETE /admin/clients/{id}',
+  service_state: 'find out who wrote it; the next start of a node writes it again',
+};
+
 /** What the service itself finds on its database. */
 @DoctorCheck()
 export class ServiceChecks implements Examination {
@@ -27,12 +35,19 @@ export class ServiceChecks implements Examination {
     private readonly feed: RevocationFeed,
     private readonly users: UserStore,
     private readonly audit: AuditVerifier,
+    private readonly alarms: RowAlarms,
     @Inject(ISSUER) private readonly issuer: string,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   async examine(): Promise<Finding[]> {
-    return [await this.keys(), await this.tokenSize(), await this.admins(), ...(await this.trail())];
+    return [
+      await this.keys(),
+      ...this.rows(),
+      await this.tokenSize(),
+      await this.admins(),
+      ...(await this.trail()),
+    ];
   }
 
   private async keys(): Promise<Finding> {
@@ -48,6 +63,15 @@ export class ServiceChecks implements Examination {
     return days > OLD_KEY
       ? warn('keys', `the current key has signed for ${days} days`, 'npm run admin -- keys rotate')
       : ok('keys', `${current.kid} signs, ${keys.filter(({ state }) => state === 'next').length} ripening`);
+  }
+
+  /** What was found when the service of this command started. */
+  private rows(): Finding[] {
+    const alarms = this.alarms.all();
+    if (alarms.length === 0) return [ok('rows', 'keys, clients and settings in the database are our own')];
+    return alarms.map(({ table, id, message }) =>
+      fail('rows', `${table} ${id}: ${message}`, REMEDIES[table]),
+    );
   }
 
   private async tokenSize(): Promise<Finding> {

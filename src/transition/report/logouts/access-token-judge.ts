@@ -21,11 +21,14 @@ export interface AccessTokenCase {
 export function judgeAccessToken(facts: AccessTokenCase): Judgement {
   const { token, login, vanished } = facts;
   const { claims, epoch } = token;
-  if (claims.exp + facts.tolerance <= facts.at || facts.keyDistrusted) return undefined;
+  if (claims.exp + facts.tolerance <= facts.at) return undefined;
+  // Its client refreshes, unless it was told that the token is invalid.
+  if (facts.keyDistrusted && facts.code !== 'token_invalid') return undefined;
   const of = (cause: LogoutCause): Judgement => ({ cause, subject: claims.sid, userId: claims.sub });
   if (login === undefined) return vanished === undefined ? undefined : of('login_missing');
   if (login.userId !== claims.sub || login.disabled || epoch < login.epoch) return undefined;
   if (login.ended) return login.reason === null ? of('ended_without_reason') : undefined;
+  if (facts.keyDistrusted) return of('key_distrusted');
   if (!facts.keyInRing) return of('key_removed');
   if (claims.iss !== facts.issuer) return of('issuer_changed');
   if (claims.aud !== facts.audience) return of('audience_changed');

@@ -7,6 +7,8 @@ export type LogoutCause =
   // Access tokens.
   /** Its key is not in the ring any more, and was not distrusted. */
   | 'key_removed'
+  /** Its key was distrusted, and the refusal did not say that it was revoked: clients do not refresh then. */
+  | 'key_distrusted'
   /** JWT_ISSUER or JWT_AUDIENCE is another one than it was minted with. */
   | 'issuer_changed'
   | 'audience_changed'

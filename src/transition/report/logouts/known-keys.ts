@@ -31,16 +31,20 @@ export class KnownKeys implements OnModuleInit {
   }
 
   has(kid: string): boolean {
-    return this.keys.has(kid);
+    return this.keyOf(kid) !== undefined;
   }
 
   /** Whether a compact JWS was signed by that key; off the event loop. */
   async signed(token: string, kid: string): Promise<boolean> {
-    const key = this.keys.get(kid);
+    const key = this.keyOf(kid);
     const dot = token.lastIndexOf('.');
     if (key === undefined) return false;
     const signature = Buffer.from(token.slice(dot + 1), 'base64url');
     return verifyAsync('sha256', Buffer.from(token.slice(0, dot)), key, signature);
+  }
+
+  private keyOf(kid: string): KeyObject | undefined {
+    return this.keys.get(kid) ?? this.ring.verificationKey(kid)?.publicKey;
   }
 
   private learn(): void {

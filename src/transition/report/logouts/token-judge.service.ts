@@ -6,6 +6,7 @@ import type { VerifiedToken } from '../../../tokens/access-token.js';
 import { ISSUER } from '../../../tokens/issuer.js';
 import { KeyRing } from '../../../tokens/key-ring.service.js';
 import { RefreshTokenCodec } from '../../../tokens/refresh-token.codec.js';
+import { TokenLifetime } from '../../../tokens/token-lifetime.service.js';
 import type { PresentedToken } from '../../../tokens/refresh-token.codec.js';
 import { judgeAccessToken } from './access-token-judge.js';
 import type { Judgement } from './causes.js';
@@ -25,6 +26,7 @@ export class TokenJudge {
     private readonly evidence: LoginEvidenceStore,
     private readonly known: KnownKeys,
     private readonly ring: KeyRing,
+    private readonly lifetime: TokenLifetime,
     private readonly codec: RefreshTokenCodec,
     @Inject(ISSUER) private readonly issuer: string,
     @Inject(CONFIG) private readonly config: Config,
@@ -61,7 +63,7 @@ export class TokenJudge {
     }
     const header = inspectToken(credential);
     if ('fault' in header || !this.known.has(header.kid)) return undefined;
-    const access = readClaims(payloadOf(credential), header.kid);
+    const access = readClaims(payloadOf(credential), header.kid, this.lifetime.longest);
     if (access === undefined || !(await this.known.signed(credential, header.kid))) return undefined;
     return { suspect, access };
   }

@@ -58,7 +58,8 @@ describe('the judge of access tokens', () => {
 
   it('finds no cause for what was refused on purpose', () => {
     expect(causeOf({ at: NOW + 65 })).toBeUndefined();
-    expect(causeOf({ keyDistrusted: true, keyInRing: false })).toBeUndefined();
+    for (const code of ['token_revoked', 'token_expired'])
+      expect(causeOf({ code, keyDistrusted: true, keyInRing: false })).toBeUndefined();
     expect(causeOf({ login: aLogin({ ended: true, reason: 'logout' }) })).toBeUndefined();
     expect(causeOf({ login: aLogin({ disabled: true }) })).toBeUndefined();
     expect(causeOf({ login: aLogin({ userId: 'another' }) })).toBeUndefined();
@@ -68,6 +69,7 @@ describe('the judge of access tokens', () => {
 
   it.each<[string, Partial<AccessTokenCase>]>([
     ['key_removed', { keyInRing: false }],
+    ['key_distrusted', { keyDistrusted: true, keyInRing: false }],
     ['issuer_changed', { issuer: 'another' }],
     ['audience_changed', { audience: 'another' }],
     ['expired_early', { code: 'token_expired', at: NOW + 64 }],

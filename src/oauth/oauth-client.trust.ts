@@ -1,0 +1,47 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { RowAlarms } from '../audit/row-alarms.js';
+import { RowMacs } from '../common/row-macs.js';
+import type { MacPart, Macs } from '../common/row-macs.js';
+import { CONFIG } from '../config/config.js';
+import type { Config } from '../config/config.js';
+import type { OAuthClient } from './oauth-client.entity.js';
+
+/** Tells clients that this service registered from rows that somebody else wrote into the database. */
+@Injectable()
+export class OAuthClientTrust {
+  private readonly macs: RowMacs;
+
+  constructor(
+    private readonly alarms: RowAlarms,
+    @Inject(CONFIG) config: Config,
+  ) {
+    this.macs = new RowMacs('oauth_clients', config);
+  }
+
+  macsOf(client: OAuthClient): Macs {
+    return this.macs.make(partsOf(client));
+  }
+
+  /** Raises an alarm if not. `firstStart`: a row without a MAC comes from a release before row MACs. */
+  isOurs(client: OAuthClient, firstStart = false): boolean {
+    const verdict = this.macs.verify(partsOf(client), client.macs);
+    if (verdict === 'right' || (verdict === 'missing' && firstStart)) return true;
+    const message = 'the client is refused: disable it, or renew its secret';
+    this.alarms.raise('oauth_clients', { id: client.id, reason: 'not_ours', message });
+    return false;
+  }
+
+  /** Whether its row has a right MAC by every secret of this node. */
+  isComplete(client: OAuthClient): boolean {
+    return this.macs.verify(partsOf(client), client.macs) === 'right' && this.macs.isComplete(client.macs);
+  }
+
+  clear(id: string): void {
+    this.alarms.clear('oauth_clients', id);
+  }
+}
+
+/** Everything that decides what a client may do; what is for people alone is left out. */
+function partsOf({ id, secretHash, disabledAt }: OAuthClient): MacPart[] {
+  return [id, secretHash.toString('hex'), disabledAt !== null];
+}
