@@ -1,6 +1,8 @@
 import { Transform } from 'class-transformer';
 import { getMetadataStorage, isIn } from 'class-validator';
 import type { Config } from './config.js';
+import { databaseAddress } from './database-address.js';
+import type { DatabaseAddress } from './database-address.js';
 import { isLongSecret, isStrongSecret } from './secret-strength.js';
 import { ComesWith, InProductionTakes, Takes, TakesWholeNumber } from './takes.decorator.js';
 import * as check from './value-checks.js';
@@ -9,6 +11,7 @@ const YEAR = 31_536_000;
 const MODULUS_BITS = [2048, 3072, 4096];
 const PHASES = ['off', 'internal_beta', 'gradual_rollout', 'deprecation_notice', 'sessions_removed'];
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
+const SSL_MODES = ['disable', 'no-verify', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'];
 const SECRET = 'a secret of 32 characters or more that is no placeholder';
 
 /** Every variable that the service reads, with its default and what it takes. Durations are in seconds. */
@@ -34,9 +37,14 @@ export class Environment {
   WORKERS = 1;
 
   @InProductionTakes('the URL of a PostgreSQL database, and is required', (value) => value !== undefined)
-  @Takes('the URL of a PostgreSQL database (postgresql://…)', (value) =>
-    check.isUrlOf(value, 'postgres:', 'postgresql:'),
+  @Takes(`an sslmode of ${oneOf(SSL_MODES)}`, (value) =>
+    isIn(addressIn(value)?.sslmode ?? 'disable', SSL_MODES),
   )
+  @Takes(
+    'a target_session_attrs of any, read-write or primary: a standby takes no writes and may not know of a logout yet',
+    (value) => isIn(addressIn(value)?.sessionAttributes ?? 'any', ['any', 'read-write', 'primary']),
+  )
+  @Takes('the URL of a PostgreSQL database (postgresql://…)', (value) => addressIn(value) !== undefined)
   DATABASE_URL?: string;
 
   @Takes('the path of a folder', check.isText)
@@ -151,6 +159,10 @@ export function environmentVariables(): readonly string[] {
 
 function isListOf(value: unknown, allows: (item: unknown) => boolean): boolean {
   return Array.isArray(value) && value.every(allows);
+}
+
+function addressIn(value: unknown): DatabaseAddress | undefined {
+  return typeof value === 'string' ? databaseAddress(value) : undefined;
 }
 
 function oneOf(values: readonly string[]): string {

@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { dirname, join } from 'node:path';
 import type { DataSourceOptions } from 'typeorm';
+import { DatabaseOrigin } from './trust/database-origin.js';
+import { ProvenClient } from './trust/proven-client.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
@@ -16,8 +18,16 @@ export function poolSizeOf(workers: number): number {
   return Math.max(LEAST_POOL, Math.min(POOL_SIZE, Math.floor(SHARED_POOL / workers)));
 }
 
+/** What makes each connection of a pool prove where it leads to. */
+export function provenConnections(origin: DatabaseOrigin): {
+  Client: typeof ProvenClient;
+  origin: DatabaseOrigin;
+} {
+  return { Client: ProvenClient, origin };
+}
+
 /**
- * How every part of Tandem reaches PostgreSQL. All waiting is bounded: 2 s for a connection, 3 s for a lock, 4 s for a
+ * How every part of Tandem reaches PostgreSQL. Each connection proves itself, see {@link ProvenClient}. All waiting is bounded: 2 s for a connection, 3 s for a lock, 4 s for a
  * statement on the server and 4.5 s for its answer, so that a black-holed link ends in an error too, and whoever was
  * caught in it is free again within the 5 s that a recovery may take.
  */
@@ -26,9 +36,10 @@ export function dataSourceOptions(
   onPoolError: (error: Error) => void = () => {},
   poolSize = POOL_SIZE,
 ): DataSourceOptions {
+  const origin = new DatabaseOrigin(url);
   return {
     type: 'postgres',
-    url,
+    url: origin.url,
     migrations: [join(root, 'migrations', '*.{ts,js}')],
     migrationsTableName: 'migrations',
     migrationsTransactionMode: 'each',
@@ -38,6 +49,7 @@ export function dataSourceOptions(
     // An idle client that loses its connection emits an error which, unheard, would end the process.
     poolErrorHandler: onPoolError,
     extra: {
+      ...provenConnections(origin),
       query_timeout: 4_500,
       keepAlive: true,
       keepAliveInitialDelayMillis: 5_000,

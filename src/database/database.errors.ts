@@ -1,3 +1,5 @@
+import { UntrustedDatabase } from './trust/trusted-database.js';
+
 /** The database is gone, slow, locked or full: nothing is known of the outcome of the statement, repeating it is safe. */
 export class DatabaseUnavailable extends Error {
   constructor(cause: unknown) {
@@ -25,7 +27,7 @@ export function isStatementError(error: unknown): boolean {
 }
 
 export function isUnavailable(error: unknown): boolean {
-  if (error instanceof DatabaseUnavailable) return true;
+  if (error instanceof DatabaseUnavailable || error instanceof UntrustedDatabase) return true;
   const code = codeOf(error);
   if (code !== undefined) return NETWORK.test(code) || (/^[0-9A-Z]{5}$/.test(code) && PASSING.test(code));
   return error instanceof Error && DRIVER.test(error.message);

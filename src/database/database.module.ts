@@ -4,7 +4,6 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { DataSourceOptions } from 'typeorm';
 import { dataSourceOptions } from './data-source-options.js';
-import { DATABASE_URL } from './database-url.js';
 import { Database } from './database.js';
 import { migrate } from './migrate.js';
 import { ServiceState } from './service-state.entity.js';
@@ -30,15 +29,15 @@ export class DatabaseModule {
             retryAttempts: 0,
           }),
           dataSourceFactory: async (options) => {
-            const dataSource = await new DataSource(options as DataSourceOptions).initialize();
+            const dataSource = new DataSource(options as DataSourceOptions);
             await migrate(dataSource);
-            return dataSource;
+            return dataSource.initialize();
           },
         }),
         TypeOrmModule.forFeature([ServiceState]),
       ],
-      providers: [{ provide: DATABASE_URL, useValue: url }, Database, ServiceStateStore],
-      exports: [DATABASE_URL, Database, ServiceStateStore],
+      providers: [Database, ServiceStateStore],
+      exports: [Database, ServiceStateStore],
     };
   }
 }

@@ -1,7 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import type { Pool, PoolClient, QueryResultRow } from 'pg';
+import type { ClientConfig, Pool, PoolClient, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
+import type { DatabaseOrigin } from './trust/database-origin.js';
 import { DatabaseUnavailable, isConflict, isStatementError, isUnavailable } from './database.errors.js';
+import { ProvenClient } from './trust/proven-client.js';
+import type { Distrust } from './trust/trusted-database.js';
 
 /** Runs SQL. Values are always parameters; the statement's text must be constant, it is prepared once per connection. */
 export interface Sql {
@@ -32,13 +35,21 @@ function nameOf(text: string): string {
 @Injectable()
 export class Database implements Sql {
   private readonly pool: Pool;
+  private readonly origin: DatabaseOrigin;
 
   constructor(dataSource: DataSource) {
     this.pool = (dataSource.driver as unknown as { master: Pool }).master;
-    // The pool listens only while a connection is idle. One that breaks in our hands between two statements would emit
-    // an error that nobody hears, which ends the process.
-    this.pool.on('acquire', (client) => client.on('error', ignore));
-    this.pool.on('release', (_error, client) => client.off('error', ignore));
+    this.origin = (this.pool.options as unknown as { origin: DatabaseOrigin }).origin;
+  }
+
+  /** Why the last connection that was opened could not be used, if it led to a server that must not be believed. */
+  get distrust(): Distrust | undefined {
+    return this.origin.trust.distrust;
+  }
+
+  /** A connection outside the pool, not open yet, that proves itself as those of the pool do. */
+  ownClient(settings: ClientConfig): ProvenClient {
+    return new ProvenClient({ ...settings, origin: this.origin });
   }
 
   /**
@@ -141,7 +152,11 @@ export class Database implements Sql {
     if (this.pool.waitingCount >= MAX_WAITING)
       throw new DatabaseUnavailable(new Error('too many callers waiting'));
     try {
-      return await this.pool.connect();
+      for (;;) {
+        const client = await this.pool.connect();
+        if ((client as PoolClient & ProvenClient).isTrusted) return client;
+        client.release(true);
+      }
     } catch (error) {
       throw new DatabaseUnavailable(error);
     }
@@ -153,8 +168,6 @@ function released(client: PoolClient, error: unknown, spoilt: boolean): unknown 
   client.release(spoilt);
   return isBroken(error) && !(error instanceof DatabaseUnavailable) ? new DatabaseUnavailable(error) : error;
 }
-
-function ignore(): void {}
 
 /** A connection whose state is unknown is closed, one that only refused a statement goes back to the pool. */
 function isBroken(error: unknown): boolean {

@@ -13,8 +13,9 @@ import {
 } from './embedded-cluster.js';
 import { withLock } from './embedded-lock.js';
 import { identify, isAlive } from './embedded-process.js';
-import { ensurePostmaster, findPostmaster, stopPostmaster } from './embedded-server.js';
-import type { Postmaster } from './embedded-server.js';
+import { findPostmaster } from './embedded-pid-file.js';
+import type { Postmaster } from './embedded-pid-file.js';
+import { ensurePostmaster, stopPostmaster } from './embedded-server.js';
 
 export interface EmbeddedServer {
   readonly url: string;

@@ -2,28 +2,18 @@ import { spawn } from 'node:child_process';
 import { open, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SERVER_ENVIRONMENT } from './embedded-account.js';
 import type { Account } from './embedded-account.js';
 import { failureIn } from './embedded-message.js';
-import { commandLine, exists, identify, isAlive } from './embedded-process.js';
-import type { ProcessIdentity } from './embedded-process.js';
+import { disown, findPostmaster } from './embedded-pid-file.js';
+import type { Postmaster } from './embedded-pid-file.js';
+import { isAlive } from './embedded-process.js';
 
 const HOST = '127.0.0.1';
 /** Milliseconds. Recovery after a crash may take long, a fast shutdown must not. */
 const TIME = { poll: 20, ready: 120_000, retry: 250, retries: 40, fast: 10_000, immediate: 3_000 };
 const LOG_BYTES = 4 * 1024 * 1024;
-/** Linux and others count processes to far below it, and PostgreSQL takes no larger number for one. */
-const NOBODY = 2 ** 31 - 2;
-
-/** A live postmaster of a cluster. */
-export interface Postmaster {
-  readonly identity: ProcessIdentity;
-  readonly pid: number;
-  readonly port: number;
-  readonly ready: boolean;
-}
 
 /**
  * Durable (fsync and synchronous_commit stay on), reachable from this machine only. Messages below LOG, statements and
@@ -46,14 +36,6 @@ const SETTINGS = {
 
 /** `default` adds DETAIL and HINT, which is what a failed start needs; the DETAIL of a crash would be the text of a statement. */
 type Verbosity = 'terse' | 'default';
-
-/** The server that runs on this cluster, if one does. A `postmaster.pid` left behind by a killed one is seen through. */
-export async function findPostmaster(cluster: string): Promise<Postmaster | undefined> {
-  const [pid, , , port, , , , status = ''] = await readPidFile(cluster);
-  const identity = await identify(Number(pid));
-  if (identity === undefined || !(await isPostmasterOf(cluster, Number(pid)))) return undefined;
-  return { identity, pid: Number(pid), port: Number(port), ready: status.trim() === 'ready' };
-}
 
 /** The server that runs on this cluster, started unless it is there, and ready for connections. */
 export async function ensurePostmaster(
@@ -153,39 +135,6 @@ async function start(
   return failureIn(said) ?? said.trim().split('\n').at(-1) ?? failure;
 }
 
-async function readPidFile(cluster: string): Promise<string[]> {
-  try {
-    return (await readFile(pidFile(cluster), 'utf8')).split('\n');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
-}
-
-/**
- * PostgreSQL itself refuses to start while any process has the number in a file that a killed server left: another one, as
- * happens when a container starts again, or the server itself while it is a zombie. So the file gets a number that nobody has.
- * The rest of it stays: by that PostgreSQL finds out whether children of the killed server are still at the data.
- */
-async function disown(cluster: string): Promise<void> {
-  const [pid, ...rest] = await readPidFile(cluster);
-  if (!exists(Number(pid)) || (await findPostmaster(cluster)) !== undefined) return;
-  await writeFile(pidFile(cluster), [NOBODY, ...rest].join('\n'));
-}
-
-/** In doubt the answer is yes: two servers on one data folder would destroy it. */
-async function isPostmasterOf(cluster: string, pid: number): Promise<boolean> {
-  const [program, ...args] = await commandLine(pid);
-  if (program === undefined) return true;
-  if (!/^postgres(\.exe)?$/.test(basename(program))) return false;
-  const folder = args[args.indexOf('-D') + 1];
-  if (folder === undefined || folder === cluster) return true;
-  const [theirs, ours] = await Promise.all(
-    [folder, cluster].map((path) => stat(path).catch(() => undefined)),
-  );
-  return theirs === undefined || (theirs.dev === ours?.dev && theirs.ino === ours.ino);
-}
-
 /** The port when it can be listened on (0: any), else undefined. */
 function freePort(port: number): Promise<number | undefined> {
   return new Promise((resolve) => {
@@ -203,8 +152,4 @@ async function sizeOf(file: string): Promise<number> {
     ({ size }) => size,
     () => 0,
   );
-}
-
-function pidFile(cluster: string): string {
-  return join(cluster, 'postmaster.pid');
 }

@@ -1,7 +1,8 @@
 import { DataSource } from 'typeorm';
 import type { DataSourceOptions, QueryRunner } from 'typeorm';
 import { tryLockForSession, unlockSession } from './advisory-locks.js';
-import { dataSourceOptions } from './data-source-options.js';
+import { dataSourceOptions, provenConnections } from './data-source-options.js';
+import type { DatabaseOrigin } from './trust/database-origin.js';
 
 /**
  * Applies the pending migrations, over connections of its own: a migration may take longer than any request. Of several
@@ -9,9 +10,11 @@ import { dataSourceOptions } from './data-source-options.js';
  * The lock is the session's, so it goes with the node that dies.
  */
 export async function migrate(dataSource: DataSource): Promise<void> {
+  const { origin } = dataSource.options.extra as { origin: DatabaseOrigin };
   const own = await new DataSource({
     ...dataSource.options,
-    extra: { keepAlive: true },
+    // What it learns of the database is of a time before the migrations.
+    extra: { ...provenConnections(origin.unknown()), keepAlive: true },
   } as DataSourceOptions).initialize();
   try {
     const runner = own.createQueryRunner();

@@ -7,6 +7,10 @@ export class ServiceState {
   @PrimaryColumn('smallint', { default: 1, primaryKeyConstraintName: 'service_state_pkey' })
   id!: number;
 
+  /** Drawn once for each installation, so that a node notices when its connections lead to another one's database. */
+  @Column('uuid')
+  incarnation!: string;
+
   /** `iss` where JWT_ISSUER is not set: the first node's URL. */
   @Column('text', { nullable: true })
   issuer!: string | null;

@@ -5,6 +5,7 @@ import type { HealthIndicatorResult } from '@nestjs/terminus';
 import { Public } from '../auth/public.decorator.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
+import { Database } from '../database/database.js';
 import { KeyRing } from '../tokens/key-ring.service.js';
 import { RevocationFeed } from '../tokens/revocation-feed.js';
 import { Drain } from './drain.js';
@@ -25,6 +26,7 @@ export class HealthController {
     private readonly feed: RevocationFeed,
     private readonly keys: KeyRing,
     private readonly drain: Drain,
+    private readonly pool: Database,
   ) {}
 
   @Get('live')
@@ -56,6 +58,11 @@ export class HealthController {
       });
     }
     if (failing.length > 0) {
+      const { distrust } = this.pool;
+      if (distrust !== undefined) {
+        const names = failing.filter((name) => name !== 'database');
+        failing.splice(0, failing.length, `database (${distrust})`, ...names);
+      }
       const headers = { 'Retry-After': '1' };
       throw refuse('service_unavailable', { detail: `Not ready: ${failing.join(', ')}`, headers });
     }

@@ -1,4 +1,6 @@
-import pg from 'pg';
+import type { Database } from '../database/database.js';
+import type { ProvenClient } from '../database/trust/proven-client.js';
+import { serverOf } from '../database/trust/trusted-database.js';
 import type { RevocationStore, FeedPage } from './revocation.store.js';
 
 /** The longest that a look at the feed may take, in milliseconds: shorter than the lease, so that it can be repeated. */
@@ -9,17 +11,30 @@ const TIMEOUT = 600;
  * it, the next look opens another; a link that is dead without saying so ends in a time-out.
  */
 export class FeedConnection {
-  private client: pg.Client | undefined;
+  private client: ProvenClient | undefined;
 
   constructor(
-    private readonly url: string,
+    private readonly database: Database,
     private readonly onHint: () => void,
   ) {}
 
+  /** Opens it unless it is open and trusted. Returns the server that it leads to: on another one a look begins at the beginning. */
+  async open(): Promise<string> {
+    if (this.client?.isTrusted !== true) {
+      this.close();
+      this.client = await this.connect();
+    }
+    return serverOf(this.client.proof);
+  }
+
+  /** Throws if it is not open, and {@link UntrustedDatabase} if there is news of the database that makes it unfit. */
   async read(store: RevocationStore, from: string): Promise<FeedPage> {
+    const { client } = this;
+    if (client?.isTrusted !== true) throw new Error('the connection of the feed is closed');
     try {
-      this.client ??= await this.open();
-      return await store.read(this.client, from);
+      const page = await store.read(client, from);
+      client.confirm(page);
+      return page;
     } catch (error) {
       this.close();
       throw error;
@@ -33,9 +48,8 @@ export class FeedConnection {
     client?.end().catch(() => undefined);
   }
 
-  private async open(): Promise<pg.Client> {
-    const client = new pg.Client({
-      connectionString: this.url,
+  private async connect(): Promise<ProvenClient> {
+    const client = this.database.ownClient({
       application_name: 'tandem-feed',
       connectionTimeoutMillis: TIMEOUT,
       query_timeout: TIMEOUT,

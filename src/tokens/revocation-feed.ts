@@ -1,13 +1,14 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import { BackgroundLoops } from '../common/background-loops.js';
 import type { BackgroundLoop } from '../common/background-loops.js';
 import { Clock } from '../common/clock.js';
 import { unavailable } from '../common/common.errors.js';
 import { Database } from '../database/database.js';
-import { DATABASE_URL } from '../database/database-url.js';
 import type { VerifiedToken } from './access-token.js';
 import { FeedConnection } from './feed-connection.js';
+import { FeedFollowers } from './feed-followers.js';
+import { Lease } from './lease.js';
 import { RevocationSet } from './revocation-set.js';
 import type { RevocationEntry } from './revocation-set.js';
 import { RevocationStore } from './revocation.store.js';
@@ -15,9 +16,6 @@ import type { FeedPage } from './revocation.store.js';
 
 /** Between two looks, in milliseconds. */
 const POLL_EVERY = 200;
-
-/** How long a node may act on what it knows, from the moment it sent the look that brought it, in milliseconds. */
-export const LEASE = 800;
 
 /** How long a starting node tries to read the feed before it gives up, in milliseconds. */
 const START_WITHIN = 15_000;
@@ -27,7 +25,8 @@ const PATIENCE = 2_000;
 
 const PRUNE_EVERY = 30_000;
 
-type Reload = () => Promise<void>;
+const LOST =
+  'the database has lost commits: a standby was promoted that lacked them, or it was restored (docs/operations.md, Back up and restore)';
 
 /**
  * A node's knowledge of what has been revoked anywhere. Complete before the node is ready, at most {@link LEASE} old
@@ -35,12 +34,13 @@ type Reload = () => Promise<void>;
  */
 @Injectable()
 export class RevocationFeed implements OnApplicationShutdown {
+  private readonly logger = new Logger(RevocationFeed.name);
   private readonly revoked = new RevocationSet();
-  private readonly followers = new Map<string, Reload>();
+  private readonly followers = new FeedFollowers();
   private readonly connection: FeedConnection;
-  private versions: Readonly<Record<string, number>> = {};
   private horizon = '0';
-  private lease: { readonly wall: number; readonly monotonic: number } | undefined;
+  private server: string | undefined;
+  private readonly lease: Lease;
   /** The database's clock less this node's monotonic one, in milliseconds. */
   private offset = 0;
   private polling: Promise<void> | undefined;
@@ -53,39 +53,33 @@ export class RevocationFeed implements OnApplicationShutdown {
     private readonly store: RevocationStore,
     private readonly database: Database,
     private readonly clock: Clock,
-    @Inject(DATABASE_URL) url: string,
     loops: BackgroundLoops,
   ) {
     const failure = 'the revocation feed did not answer';
-    const poll = () => this.poll();
-    const prune = () => this.revoked.prune(this.now());
+    const loop = (name: string, everyMs: number, run: () => Promise<void> | void) =>
+      loops.create({ name, everyMs, firstMs: everyMs, failure, run });
     this.loops = [
-      loops.create({ name: 'revocation-feed', everyMs: POLL_EVERY, firstMs: POLL_EVERY, failure, run: poll }),
-      loops.create({
-        name: 'revocation-pruning',
-        everyMs: PRUNE_EVERY,
-        firstMs: PRUNE_EVERY,
-        failure,
-        run: prune,
-      }),
+      loop('revocation-feed', POLL_EVERY, () => this.poll()),
+      loop('revocation-pruning', PRUNE_EVERY, () => this.revoked.prune(this.now())),
     ];
-    this.connection = new FeedConnection(url, () => {
+    this.lease = new Lease(clock);
+    this.connection = new FeedConnection(database, () => {
       this.hinted = true;
       void this.poll().catch(() => undefined);
     });
   }
 
   /** Calls `reload` whenever the version of `topic` has changed, before the node counts as fresh again. */
-  follow(topic: string, reload: Reload): void {
-    this.followers.set(topic, reload);
+  follow(topic: string, reload: () => Promise<void>): void {
+    this.followers.add(topic, reload);
   }
 
   /**
    * Resolves when everything that is revoked now is known here. From then on a node polls, and the command line asks when it
-   * needs to. Tries again for {@link START_WITHIN}, then throws what the last attempt failed with.
+   * needs to. Tries again for {@link START_WITHIN}, then throws 503.
    */
   async start(): Promise<void> {
-    await this.firstLook();
+    await this.lookUntil(() => this.server !== undefined, START_WITHIN);
     for (const loop of this.loops) loop.start();
   }
 
@@ -110,11 +104,8 @@ export class RevocationFeed implements OnApplicationShutdown {
     return this.revoked.has(token);
   }
 
-  /** Both clocks must agree that little time has passed: one stands still while the machine sleeps, the other may jump. */
   isFresh(): boolean {
-    if (this.lease === undefined) return false;
-    const wall = this.clock.now() - this.lease.wall;
-    return this.clock.monotonic() - this.lease.monotonic < LEASE && wall < LEASE && wall > -LEASE;
+    return this.lease.isFresh;
   }
 
   /** Resolves once the node is fresh. Throws 503 if the database does not make it so in time. */
@@ -125,25 +116,15 @@ export class RevocationFeed implements OnApplicationShutdown {
   /** Resolves once everything that was committed before the call is known here. Throws 503 like {@link fresh}. */
   catchUp(): Promise<void> {
     const asked = this.clock.monotonic();
-    return this.lookUntil(() => this.lease !== undefined && this.lease.monotonic >= asked);
+    return this.lookUntil(() => this.lease.coversFrom(asked));
   }
 
-  private async firstLook(): Promise<void> {
-    for (const deadline = this.clock.monotonic() + START_WITHIN; ;) {
-      try {
-        return await this.poll();
-      } catch (error) {
-        if (this.stopped || this.clock.monotonic() >= deadline) throw error;
-        await new Promise((resolve) => setTimeout(resolve, POLL_EVERY));
-      }
-    }
-  }
-
-  private async lookUntil(known: () => boolean): Promise<void> {
+  private async lookUntil(known: () => boolean, within = PATIENCE): Promise<void> {
     const start = this.clock.monotonic();
     let failure: unknown = new Error('the feed answers too slowly');
     while (!known()) {
-      if (this.clock.monotonic() - start >= PATIENCE || this.stopped) throw unavailable(failure);
+      if (this.stopped) throw unavailable(new Error('the node is stopping'));
+      if (this.clock.monotonic() - start >= within) throw unavailable(failure);
       try {
         await this.poll();
       } catch (error) {
@@ -184,28 +165,33 @@ export class RevocationFeed implements OnApplicationShutdown {
   private async look(): Promise<void> {
     if (this.stopped) throw new Error('the node is stopping');
     this.hinted = false;
-    const sent = { wall: this.clock.now(), monotonic: this.clock.monotonic() };
-    const page = await this.read(this.horizon);
-    for (let { next } = page; next !== undefined;) ({ next } = await this.read(next));
-    await this.reloadChanged(page.versions);
-    this.horizon = page.horizon;
+    const sent = this.lease.now();
+    const page = await this.readAll();
     this.offset = page.now - sent.monotonic;
-    this.lease = sent;
+    this.lease.renew(sent);
+  }
+
+  /** Reads what is new, or on another server than before everything: where the last look ended means nothing there. */
+  private async readAll(): Promise<FeedPage> {
+    try {
+      const server = await this.connection.open();
+      const moved = this.server !== undefined && server !== this.server;
+      const page = await this.read(moved ? '0' : this.horizon);
+      for (let { next } = page; next !== undefined;) ({ next } = await this.read(next));
+      await this.followers.reloadChanged(page.versions, moved);
+      if (moved && BigInt(page.horizon) < BigInt(this.horizon)) this.logger.error(LOST);
+      this.server = server;
+      this.horizon = page.horizon;
+      return page;
+    } catch (error) {
+      this.database.dropIdle();
+      throw error;
+    }
   }
 
   private async read(from: string): Promise<FeedPage> {
-    const page = await this.connection.read(this.store, from).catch((error: unknown) => {
-      this.database.dropIdle();
-      throw error;
-    });
+    const page = await this.connection.read(this.store, from);
     for (const entry of page.entries) this.revoked.add(entry);
     return page;
-  }
-
-  private async reloadChanged(versions: Readonly<Record<string, number>>): Promise<void> {
-    for (const [topic, reload] of this.followers) {
-      if (versions[topic] !== this.versions[topic]) await reload();
-    }
-    this.versions = versions;
   }
 }

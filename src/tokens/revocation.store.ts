@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { ClientBase } from 'pg';
+import { STATE_COLUMNS } from '../database/trust/connection-proof.js';
+import type { ConnectionProof } from '../database/trust/connection-proof.js';
 import { Database } from '../database/database.js';
 import type { Sql } from '../database/database.js';
 import type { RevocationEntry } from './revocation-set.js';
 
-/** What one statement brings of the feed. */
-export interface FeedPage {
+/** What one statement brings of the feed, and of the database that it came from. */
+export interface FeedPage extends Pick<ConnectionProof, 'readOnly' | 'state'> {
   readonly entries: readonly RevocationEntry[];
   /** Where the rest of the look begins, if the page is full. */
   readonly next?: string | undefined;
@@ -28,7 +30,7 @@ const READ = `
   WITH page AS MATERIALIZED (
     SELECT xid, seq, kind, subject, epoch, expires_at FROM revocations
     WHERE (xid, seq) > ($1::bigint, $2::bigint) AND expires_at > now() ORDER BY xid, seq LIMIT ${PAGE})
-  SELECT s.versions,
+  SELECT s.versions, ${STATE_COLUMNS},
     extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
     pg_snapshot_xmin(pg_current_snapshot())::text AS horizon,
     (SELECT xid || '.' || seq FROM page ORDER BY xid, seq OFFSET ${PAGE - 1}) AS next,

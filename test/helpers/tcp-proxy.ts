@@ -13,7 +13,7 @@ export class TcpProxy {
 
   private constructor(
     private readonly server: Server,
-    private readonly target: URL,
+    private target: URL,
   ) {
     server.on('connection', (socket) => this.accept(socket));
   }
@@ -32,6 +32,11 @@ export class TcpProxy {
     url.hostname = '127.0.0.1';
     url.port = String((this.server.address() as AddressInfo).port);
     return url.href;
+  }
+
+  /** Leads new connections to another server from now on, as the address of a failover does. */
+  lead(databaseUrl: string): void {
+    this.target = new URL(databaseUrl);
   }
 
   /** Resets what is connected and refuses whoever comes. */

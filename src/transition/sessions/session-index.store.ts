@@ -1,11 +1,10 @@
 import { hash } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { Client } from 'pg';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { tryLockForSession } from '../../database/advisory-locks.js';
-import { DATABASE_URL } from '../../database/database-url.js';
 import { Database } from '../../database/database.js';
+import type { ProvenClient } from '../../database/trust/proven-client.js';
 import { userAt } from './session-user.sql.js';
 
 const LOCK = tryLockForSession('sessionUserIndex');
@@ -20,11 +19,10 @@ const PATIENCE = 3_600_000;
 export class SessionIndexStore {
   private readonly name: string;
   private readonly expression: string;
-  private client: Client | undefined;
+  private client: ProvenClient | undefined;
 
   constructor(
     private readonly database: Database,
-    @Inject(DATABASE_URL) private readonly url: string,
     @Inject(CONFIG) config: Config,
   ) {
     this.expression = userAt(config.sessionUserKey);
@@ -34,12 +32,10 @@ export class SessionIndexStore {
   /** Makes it if it is not there, on a connection of its own. What was left of an attempt that failed is made anew. */
   async ensure(): Promise<void> {
     if (await this.isThere()) return;
-    const client = (this.client = new Client({
-      connectionString: this.url,
+    const client = (this.client = this.database.ownClient({
       statement_timeout: PATIENCE,
       keepAlive: true,
     }));
-    client.on('error', () => undefined);
     await client.connect();
     try {
       const { rows } = await client.query<{ mine: boolean }>(LOCK);

@@ -72,6 +72,16 @@ describe('the doctor', () => {
     expect(linesOf(await settingsChecks(config(env)), 'cookies')).toEqual(['ok']);
   });
 
+  it('finds that the database takes no writes, as a standby does not', async () => {
+    const db = await createTestDatabase();
+    const name = new URL(db.url).pathname.slice(1);
+    await db.database.query(`ALTER DATABASE ${name} SET default_transaction_read_only = on`);
+    const [finding, ...more] = await databaseChecks(db.url, config());
+    expect([finding?.level, finding?.check, more]).toEqual(['fail', 'database', []]);
+    expect(finding?.message).toContain('read-only');
+    await db.drop();
+  });
+
   it('finds folders that others may read secrets in, or put keys into', async () => {
     await mkdir(join(folder, 'secrets'));
     await mkdir(join(folder, 'keys'));

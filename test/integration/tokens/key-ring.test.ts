@@ -55,7 +55,7 @@ function aNode(settings: Partial<Config> = {}): Node {
   const alarms = new RowAlarms(database, state, audit);
   const store = new SigningKeyStore(database, state, audit, new KeyTrust(config));
   const loops = new BackgroundLoops(true);
-  const feed = new RevocationFeed(new RevocationStore(database), database, new Clock(), db.url, loops);
+  const feed = new RevocationFeed(new RevocationStore(database), database, new Clock(), loops);
   feeds.push(feed);
   const opener = new KeyOpener(store, config);
   const ring = new KeyRing(store, opener, feed, alarms, config);

@@ -78,7 +78,7 @@ export async function aNode(
   const alarms = new RowAlarms(database, state, audit);
   const logins = new RefreshTokenStore(database);
   const revocations = new RevocationStore(database);
-  const feed = new RevocationFeed(revocations, database, clock, url, new BackgroundLoops(true));
+  const feed = new RevocationFeed(revocations, database, clock, new BackgroundLoops(true));
   const ender = new LoginEnder(database, logins, revocations, feed, audit, portOf(database, config));
   const rotations = new RotationStore(database);
   const codec = new RefreshTokenCodec(config);

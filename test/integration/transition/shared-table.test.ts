@@ -72,7 +72,7 @@ describe('the table of a product that keeps its sessions there', () => {
   it('is left as it is, coming and going', async () => {
     const source = await open(db.url);
     await migrate(source);
-    await new SessionIndexStore(db.database, db.url, config).ensure();
+    await new SessionIndexStore(db.database, config).ensure();
     expect(await theirs()).toHaveLength(1);
     const applied = await db.database.query(`SELECT 1 FROM migrations`);
     for (const _ of applied) await source.undoLastMigration({ transaction: 'each' });
@@ -110,7 +110,7 @@ describe('the table of a product that keeps its sessions there', () => {
     await migrate(await open(url));
     const node = await aSessionNode(url);
     try {
-      await expect(new SessionIndexStore(node.database, url, config).ensure()).rejects.toThrow(/owner/);
+      await expect(new SessionIndexStore(node.database, config).ensure()).rejects.toThrow(/owner/);
       const [user] = await usersWithSessions(node.database, 1);
       const opened = await exchange(node, user!);
       if (typeof opened === 'string') throw new Error(opened);
@@ -185,7 +185,7 @@ describe('the table of a product that keeps its sessions there', () => {
     try {
       await opened.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
       await opened.query('SELECT 1');
-      const making = new SessionIndexStore(db.database, db.url, config).ensure();
+      const making = new SessionIndexStore(db.database, config).ensure();
       await vi.waitFor(async () => expect(await db.database.query(waiting)).toHaveLength(1), WAIT);
       await db.database.transaction((sql) => sql.query(lockForTransaction('imports')));
       expect(await db.database.query(waiting)).toHaveLength(1);
@@ -200,7 +200,7 @@ describe('the table of a product that keeps its sessions there', () => {
 
   it('gets an index on its users, once, that takes any row and is used', async () => {
     await migrate(await open(db.url));
-    const make = () => new SessionIndexStore(db.database, db.url, config).ensure();
+    const make = () => new SessionIndexStore(db.database, config).ensure();
     await Promise.all([make(), make(), make()]);
     await make();
     const indexes = () =>

@@ -1,6 +1,7 @@
 import { TerminusModule, TypeOrmHealthIndicator } from '@nestjs/terminus';
 import { Test } from '@nestjs/testing';
 import { describe, expect, it } from 'vitest';
+import { Database } from '../../../src/database/database.js';
 import { Drain } from '../../../src/operations/drain.js';
 import { HealthController } from '../../../src/operations/health.controller.js';
 import { KeyRing } from '../../../src/tokens/key-ring.service.js';
@@ -11,6 +12,7 @@ async function controllerWith({
   fresh = true,
   canSign = true,
   begun = false,
+  distrust = undefined as string | undefined,
 }): Promise<HealthController> {
   const pingCheck = (name: string) => Promise.resolve({ [name]: { status: database ? 'up' : 'down' } });
   const testing = await Test.createTestingModule({
@@ -18,6 +20,7 @@ async function controllerWith({
     controllers: [HealthController],
     providers: [
       { provide: RevocationFeed, useValue: { isFresh: () => fresh, now: () => 0 } },
+      { provide: Database, useValue: { distrust } },
       { provide: Drain, useValue: { begun } },
       { provide: KeyRing, useValue: { canSign: () => canSign } },
     ],
@@ -31,6 +34,7 @@ async function controllerWith({
 describe('a node', () => {
   it('is ready when it can ask the database, knows what is revoked and can sign', async () => {
     expect(await (await controllerWith({})).ready()).toEqual({ status: 'ok' });
+    expect(await (await controllerWith({ distrust: 'standby' })).ready()).toEqual({ status: 'ok' });
   });
 
   it.each([
@@ -38,6 +42,8 @@ describe('a node', () => {
     ['revocation_feed', { fresh: false }],
     ['signing_key', { canSign: false }],
     ['stopping', { begun: true }],
+    ['database (standby)', { database: false, distrust: 'standby' }],
+    ['database (read_only), revocation_feed', { fresh: false, distrust: 'read_only' }],
     ['database, revocation_feed, signing_key', { database: false, fresh: false, canSign: false }],
   ])('names what keeps it from being ready: %s', async (names, state) => {
     const controller = await controllerWith(state);

@@ -3,7 +3,8 @@ import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import type { Database } from '../../../src/database/database.js';
 import type { VerifiedToken } from '../../../src/tokens/access-token.js';
 import { FeedConnection } from '../../../src/tokens/feed-connection.js';
-import { LEASE, RevocationFeed } from '../../../src/tokens/revocation-feed.js';
+import { LEASE } from '../../../src/tokens/lease.js';
+import { RevocationFeed } from '../../../src/tokens/revocation-feed.js';
 import type { FeedPage, RevocationStore } from '../../../src/tokens/revocation.store.js';
 import { ManualClock } from './manual-clock.js';
 
@@ -12,7 +13,8 @@ const SID = { kind: 'sid', subject: 's', epoch: null, expires: DATABASE_NOW + 60
 const token = { claims: { sub: 'u', sid: 's' }, epoch: 0 } as VerifiedToken;
 
 function page(change: Partial<FeedPage> = {}): FeedPage {
-  return { entries: [], horizon: '10', now: DATABASE_NOW, versions: {}, ...change };
+  const none = { entries: [], readOnly: false, state: 'state' };
+  return { ...none, horizon: '10', now: DATABASE_NOW, versions: {}, ...change };
 }
 
 describe('RevocationFeed', () => {
@@ -21,23 +23,19 @@ describe('RevocationFeed', () => {
   let query: ReturnType<typeof vi.fn>;
   let dropIdle: ReturnType<typeof vi.fn>;
   const read = vi.spyOn(FeedConnection.prototype, 'read');
+  const open = vi.spyOn(FeedConnection.prototype, 'open');
   const close = vi.spyOn(FeedConnection.prototype, 'close');
 
   beforeEach(() => {
     vi.useFakeTimers();
     read.mockReset().mockResolvedValue(page());
+    open.mockReset().mockResolvedValue('server');
     close.mockReset();
     clock = new ManualClock();
     query = vi.fn().mockResolvedValue([]);
     dropIdle = vi.fn();
     const database = { query, dropIdle } as unknown as Database;
-    feed = new RevocationFeed(
-      {} as RevocationStore,
-      database,
-      clock,
-      'postgres://x',
-      new BackgroundLoops(true),
-    );
+    feed = new RevocationFeed({} as RevocationStore, database, clock, new BackgroundLoops(true));
   });
 
   afterEach(() => {
@@ -76,7 +74,7 @@ describe('RevocationFeed', () => {
       clock.pass(600);
       throw new Error('no route');
     });
-    const refused = expect(feed.start()).rejects.toThrow('no route');
+    const refused = expect(feed.start()).rejects.toMatchObject({ cause: { message: 'no route' } });
     await vi.advanceTimersByTimeAsync(20_000);
     await refused;
     expect(clock.ticks - started).toBeGreaterThanOrEqual(15_000);
@@ -86,7 +84,9 @@ describe('RevocationFeed', () => {
 
   it('stops trying to start when the node is stopped', async () => {
     read.mockRejectedValue(new Error('no route'));
-    const refused = expect(feed.start()).rejects.toThrow('the node is stopping');
+    const refused = expect(feed.start()).rejects.toMatchObject({
+      cause: { message: 'the node is stopping' },
+    });
     await vi.advanceTimersByTimeAsync(100);
     feed.onApplicationShutdown();
     await vi.advanceTimersByTimeAsync(200);
@@ -278,9 +278,29 @@ describe('RevocationFeed', () => {
     expect(reload).toHaveBeenCalledTimes(2);
   });
 
+  it('reads everything again, and has all reloaded, on another server than before', async () => {
+    const reload = vi.fn<() => Promise<void>>().mockResolvedValue();
+    feed.follow('keys', reload);
+    await feed.start();
+    clock.pass(LEASE);
+    await feed.fresh();
+    expect(reload).not.toHaveBeenCalled();
+    open.mockResolvedValue('promoted');
+    read.mockResolvedValueOnce(page({ horizon: '4', next: '3.1' })).mockRejectedValueOnce(new Error('lost'));
+    clock.pass(LEASE);
+    const fresh = feed.fresh();
+    await vi.advanceTimersByTimeAsync(50);
+    await fresh;
+    expect(reload).toHaveBeenCalledTimes(1);
+    clock.pass(LEASE);
+    read.mockResolvedValue(page({ horizon: '5' }));
+    await feed.fresh();
+    expect(read.mock.calls.map(([, from]) => from)).toEqual(['0', '10', '0', '3.1', '0', '10']);
+  });
+
   it('does not start on a node that is stopping already', async () => {
     feed.onApplicationShutdown();
-    await expect(feed.start()).rejects.toThrow('stopping');
+    await expect(feed.start()).rejects.toMatchObject({ cause: { message: 'the node is stopping' } });
     expect(read).not.toHaveBeenCalled();
   });
 

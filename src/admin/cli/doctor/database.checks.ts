@@ -1,5 +1,6 @@
-import pg from 'pg';
 import type { Config } from '../../../config/config.js';
+import { DatabaseOrigin } from '../../../database/trust/database-origin.js';
+import { ProvenClient } from '../../../database/trust/proven-client.js';
 import { pendingMigrations } from '../../../database/migrate.js';
 import { poolSizeOf } from '../../../database/data-source-options.js';
 import { examined, fail, ok, warn } from './doctor-check.js';
@@ -24,30 +25,34 @@ interface Answer {
 
 /** What breaks on the way to the database or in it. Changes nothing there, and applies no migration. */
 export async function databaseChecks(url: string, { clockTolerance, workers }: Config): Promise<Finding[]> {
-  return examined('database', 'check DATABASE_URL, and that PostgreSQL runs and lets us in', async () => {
-    const client = new pg.Client({
-      connectionString: url,
-      connectionTimeoutMillis: 5_000,
-      query_timeout: 5_000,
-    });
-    await client.connect();
-    try {
-      await client.query('SELECT 1');
-      const sent = Date.now();
-      const { rows } = await client.query<Answer>(ASK);
-      const answer = rows[0]!;
-      const skew = (answer.now - (sent + Date.now()) / 2) / 1000;
-      return [
-        version(answer),
-        connections(answer, workers),
-        durability(answer),
-        clock(skew, clockTolerance),
-        await migrations(url),
-      ];
-    } finally {
-      await client.end();
-    }
-  });
+  return examined(
+    'database',
+    'check DATABASE_URL, and that PostgreSQL runs, lets us in and takes writes',
+    async () => {
+      const client = new ProvenClient({
+        origin: new DatabaseOrigin(url),
+        connectionTimeoutMillis: 5_000,
+        query_timeout: 5_000,
+      });
+      await client.connect();
+      try {
+        await client.query('SELECT 1');
+        const sent = Date.now();
+        const { rows } = await client.query<Answer>(ASK);
+        const answer = rows[0]!;
+        const skew = (answer.now - (sent + Date.now()) / 2) / 1000;
+        return [
+          version(answer),
+          connections(answer, workers),
+          durability(answer),
+          clock(skew, clockTolerance),
+          await migrations(url),
+        ];
+      } finally {
+        await client.end();
+      }
+    },
+  );
 }
 
 function version({ version: number, name }: Answer): Finding {

@@ -1,0 +1,104 @@
+import type { ClientBase } from 'pg';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { proofOf } from '../../../src/database/trust/connection-proof.js';
+import type { ConnectionProof } from '../../../src/database/trust/connection-proof.js';
+import { TrustedDatabase } from '../../../src/database/trust/trusted-database.js';
+
+const PRIMARY: ConnectionProof = {
+  standby: false,
+  readOnly: false,
+  state: 'installation/17',
+  place: '5/7000',
+  timeline: 3,
+  started: '100.5',
+};
+
+describe('the trust in a database', () => {
+  let trust: TrustedDatabase;
+  const of = (change: Partial<ConnectionProof> = {}) => ({ ...PRIMARY, ...change });
+  beforeEach(() => {
+    trust = new TrustedDatabase();
+  });
+
+  it.each([
+    ['standby', { standby: true, readOnly: true, timeline: 0 }],
+    ['read_only', { readOnly: true }],
+  ] as const)('is not given to a %s, not even by the first connection', (reason, change) => {
+    expect(() => trust.admit(of(change))).toThrow(expect.objectContaining({ reason }));
+    expect(trust.distrust).toBe(reason);
+    trust.admit(PRIMARY);
+    expect(trust.distrust).toBeUndefined();
+  });
+
+  it.each([
+    ['of another installation', { state: 'other/17' }],
+    ['with the same rows in a table that a restore has made', { state: 'installation/18' }],
+    ['that has no migrations', { state: null }],
+    ['with the same rows on another cluster', { place: '5/7001' }],
+    ['with the same rows beside the first', { place: '6/7000' }],
+  ])('is not given to a database %s, however often it asks', (_what, change) => {
+    trust.admit(PRIMARY);
+    for (let i = 0; i < 2; i += 1) {
+      expect(() => trust.admit(of(change))).toThrow(expect.objectContaining({ reason: 'other_database' }));
+    }
+    expect(trust.judge(PRIMARY)).toBeUndefined();
+  });
+
+  it('is given to what a database becomes by its migrations', () => {
+    trust.admit(of({ state: null, place: '5', timeline: 0 }));
+    trust.admit(PRIMARY);
+    expect(trust.judge(of({ state: 'other/17' }))).toBe('other_database');
+  });
+
+  it('passes to a promoted server, and never back', () => {
+    const before = trust.admit(PRIMARY);
+    expect(trust.admit(of({ timeline: 4, started: '50' }))).toBe(before + 1);
+    expect(trust.epoch).toBe(before + 1);
+    expect(() => trust.admit(PRIMARY)).toThrow(expect.objectContaining({ reason: 'old_primary' }));
+  });
+
+  it('has to be earned again by every connection if the server was started again', () => {
+    const before = trust.admit(PRIMARY);
+    expect(trust.admit(PRIMARY)).toBe(before);
+    expect(trust.admit(of({ started: '99' }))).toBe(before + 1);
+  });
+
+  it('has to be earned again by every connection if one in use has bad news', () => {
+    const before = trust.admit(PRIMARY);
+    trust.confirm(PRIMARY, { readOnly: false, state: PRIMARY.state });
+    expect(trust.epoch).toBe(before);
+    expect(() => trust.confirm(PRIMARY, { readOnly: true, state: PRIMARY.state })).toThrow('read-only');
+    expect(() => trust.confirm(PRIMARY, { readOnly: false, state: 'restored/18' })).toThrow('restored');
+    expect(trust.epoch).toBe(before + 2);
+  });
+});
+
+describe('the proof of a connection', () => {
+  function client(...failures: readonly { code: string }[]) {
+    const query = vi.fn<() => Promise<{ rows: ConnectionProof[] }>>().mockResolvedValue({ rows: [PRIMARY] });
+    for (const failure of failures) query.mockRejectedValueOnce(Object.assign(new Error('no'), failure));
+    return { query, base: { query } as unknown as ClientBase };
+  }
+
+  it('takes one round trip', async () => {
+    const { query, base } = client();
+    expect(await proofOf(base)).toBe(PRIMARY);
+    expect(query).toHaveBeenCalledTimes(1);
+  });
+
+  it.each([
+    ['a service forbids what is about the server', [{ code: '42501' }]],
+    ['a service does not have it', [{ code: '0A000' }]],
+    ['the migrations have not run', [{ code: '42P01' }, { code: '42P01' }]],
+  ])('asks for less if %s', async (_when, failures) => {
+    const { query, base } = client(...failures);
+    expect(await proofOf(base)).toBe(PRIMARY);
+    expect(query).toHaveBeenCalledTimes(failures.length + 1);
+  });
+
+  it('is not given by a connection that breaks', async () => {
+    const { query, base } = client({ code: '57P01' });
+    await expect(proofOf(base)).rejects.toMatchObject({ code: '57P01' });
+    expect(query).toHaveBeenCalledTimes(1);
+  });
+});
