@@ -53,6 +53,12 @@ describe('RevocationFeed', () => {
     expect(read.mock.calls[0]?.[1]).toBe('0');
   });
 
+  it('is stale a second after its last look: no node takes a revoked token for longer', async () => {
+    await feed.start();
+    clock.pass(1_000);
+    expect(feed.isFresh()).toBe(false);
+  });
+
   it('starts once the database answers, if that takes less than 15 s', async () => {
     let looks = 0;
     read.mockImplementation(async () => {

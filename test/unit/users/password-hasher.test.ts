@@ -151,6 +151,20 @@ describe('the password hasher', () => {
     expect(await floorOf(padded)).toBe(1_500);
   });
 
+  it('holds failures back for longer once it has checked an expensive hash that no import announced', async () => {
+    const padded = new PasswordHasher(new Clock());
+    expect(await padded.verify('$2b$12$abcdefghijklmnopqrstuuLQhYgqUXXPXSkoHYSbujeXP27iQIeS.', 'wrong')).toBe(
+      false,
+    );
+    vi.useFakeTimers();
+    const answered = vi.fn();
+    const waiting = padded.padFailure(new Clock().monotonic()).then(answered);
+    await vi.advanceTimersByTimeAsync(700);
+    expect(answered).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(100);
+    await waiting;
+  });
+
   it('checks the dearest hashes well below the floor that goes with them', async () => {
     // Django 5.2's default and Werkzeug's, and bcrypt as Devise, Laravel and Django turn it up.
     const dear = [

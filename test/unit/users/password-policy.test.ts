@@ -51,6 +51,19 @@ describe('the password policy', () => {
     expect(policy(minLength).weakness(password, 'octavia')).toMatch(/^The password .*\.$/);
   });
 
+  it.each([
+    ['the username', 'qvixotl-brzndeis'],
+    ['the username in capitals', 'QVIXOTL-BRZNDEIS'],
+    ['the username in full width', 'ｑvixotl-brzndeis'],
+    ['the username twice', 'qvixotl-brzndeisQvixotl-Brzndeis'],
+    ['the username again and again, cut off', 'qvixotl-brzndeisqvixotl-brz'],
+  ])('refuses %s, though it is no common word', (_, password) => {
+    for (const username of ['qvixotl-brzndeis', 'Qvixotl-Brzndeis']) {
+      expect(policy(15).weakness(password, username)).toBe('The password must not be the username.');
+      expect(policy(15).weakness(password, 'somebody')).toBeUndefined();
+    }
+  });
+
   it('lets a name or a common word be part of something longer', () => {
     expect(policy().weakness('octavia likes password books', 'octavia')).toBeUndefined();
   });
