@@ -27,17 +27,21 @@ const PROBLEM = {
   },
 };
 
-/** The description of the whole HTTP surface; the same text for the same code. */
-export function buildOpenApi(app: INestApplication): OpenAPIObject {
-  const options = new DocumentBuilder()
+/** The description of the whole HTTP surface, below `pathPrefix`; the same text for the same code. */
+export function buildOpenApi(app: INestApplication, pathPrefix = ''): OpenAPIObject {
+  const builder = new DocumentBuilder()
     .setTitle('Tandem')
     .setDescription(
       'Access tokens, rotating refresh tokens and revocation. Get a token at `/auth/login`, then Authorize.',
     )
     .setVersion(versionOf())
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
-    .addBasicAuth({ type: 'http', scheme: 'basic', description: 'A service client: id and secret' }, 'client')
-    .build();
+    .addBasicAuth(
+      { type: 'http', scheme: 'basic', description: 'A service client: id and secret' },
+      'client',
+    );
+  if (pathPrefix !== '') builder.addServer(pathPrefix);
+  const options = builder.build();
   const document = SwaggerModule.createDocument(app, options, {
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
   });
@@ -48,9 +52,9 @@ export function buildOpenApi(app: INestApplication): OpenAPIObject {
 }
 
 /** Swagger UI at `/docs`, the document at `/docs/openapi.json`. */
-export function serveOpenApi(app: INestApplication): void {
+export function serveOpenApi(app: INestApplication, pathPrefix: string): void {
   let document: OpenAPIObject | undefined;
-  SwaggerModule.setup('docs', app, () => (document ??= buildOpenApi(app)), {
+  SwaggerModule.setup('docs', app, () => (document ??= buildOpenApi(app, pathPrefix)), {
     jsonDocumentUrl: 'docs/openapi.json',
     yamlDocumentUrl: 'docs/openapi.yaml',
     customSiteTitle: 'Tandem API',

@@ -122,7 +122,7 @@ export async function setUpApp(
   }
   app.useGlobalPipes(validationPipe);
   app.useGlobalFilters(new ProblemFilter(allowed));
-  serveOpenApi(app);
+  serveOpenApi(app, config.pathPrefix);
   await app.init();
   await fastify.ready();
 }

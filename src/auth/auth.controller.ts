@@ -127,7 +127,7 @@ export class AuthController {
     const accessToken = bearerIn(request.headers.authorization);
     const { tokens: refreshTokens } = presentedRefreshTokens(request, body, this.config.corsOrigins);
     await this.logouts.logout({ accessToken, refreshTokens }, originOf(request));
-    clearRefreshCookie(reply);
+    clearRefreshCookie(reply, this.config);
     reply.header('Cache-Control', 'no-store');
   }
 
@@ -146,7 +146,7 @@ export class AuthController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
     await this.ender.endUser(principal.userId, { reason: 'logout', event: 'logout' }, originOf(request));
-    clearRefreshCookie(reply);
+    clearRefreshCookie(reply, this.config);
   }
 
   @Post('password')

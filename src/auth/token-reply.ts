@@ -18,7 +18,7 @@ export class TokenReply {
   /** `byCookie`: the refresh token came in the cookie, so it goes back by it alone and no script sees it. */
   async write(reply: FastifyReply, { login, token }: TokenOfLogin, byCookie = false): Promise<TokensDto> {
     const body = await this.writeBody(reply, { login, token });
-    setRefreshCookie(reply, token, Math.max(0, Math.ceil((login.expiresAt - login.now) / 1000)));
+    setRefreshCookie(reply, token, Math.max(0, Math.ceil((login.expiresAt - login.now) / 1000)), this.config);
     if (!byCookie && login.delivery !== 'cookie') return body;
     const { refresh_token: _hidden, ...rest } = body;
     return rest;

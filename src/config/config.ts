@@ -21,6 +21,8 @@ export interface Config {
   readonly refreshLostResponseWindow: number;
   /** Undefined: the first node's URL, kept in the database. */
   readonly jwtIssuer: string | undefined;
+  /** The path of `jwtIssuer`: a proxy serves the service below it and strips it. Empty: at the root of its origin. */
+  readonly pathPrefix: string;
   readonly jwtAudience: string;
   /** Canonical origins (`new URL(x).origin`). */
   readonly corsOrigins: readonly string[];

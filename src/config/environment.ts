@@ -81,7 +81,10 @@ export class Environment {
   @TakesWholeNumber(0, 86_400, 'seconds')
   REFRESH_LOST_RESPONSE_WINDOW = 86_400;
 
-  @Takes('an http or https URL without query, fragment or password', check.isIssuer)
+  @Takes(
+    "an http or https URL without query, fragment or password, whose path has no empty segment and none of ; & ' ,",
+    check.isIssuer,
+  )
   JWT_ISSUER?: string;
 
   @Takes('a name without control characters', check.isText)

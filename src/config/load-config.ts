@@ -42,6 +42,7 @@ function toConfig(env: Environment, cwd: string): Config {
     refreshReuseGrace: env.REFRESH_REUSE_GRACE,
     refreshLostResponseWindow: env.REFRESH_LOST_RESPONSE_WINDOW,
     jwtIssuer: env.JWT_ISSUER,
+    pathPrefix: pathPrefixOf(env.JWT_ISSUER),
     jwtAudience: env.JWT_AUDIENCE,
     corsOrigins: env.CORS_ORIGINS,
     clockTolerance: env.CLOCK_TOLERANCE,
@@ -62,6 +63,10 @@ function toConfig(env: Environment, cwd: string): Config {
     mailFrom: env.MAIL_FROM,
     logLevel: env.LOG_LEVEL,
   };
+}
+
+function pathPrefixOf(issuer: string | undefined): string {
+  return issuer === undefined ? '' : new URL(issuer).pathname.replace(/\/$/, '');
 }
 
 function made(variable: string, file: string, dataDir: string): string {

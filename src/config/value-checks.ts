@@ -64,9 +64,13 @@ export function isUrlOf(value: unknown, ...schemes: readonly string[]): boolean 
   return schemes.includes(URL.parse(value)?.protocol ?? '');
 }
 
-/** True for what RFC 8414, section 2, allows an issuer to be, and for `http:`, which development needs. */
+/**
+ * True for what RFC 8414, section 2, allows an issuer to be, and for `http:`, which development needs. Its path is written into cookies
+ * and pages, so it has no character that ends either, and no `//`, which would make a link to another host of it.
+ */
 export function isIssuer(value: unknown): boolean {
-  return isUrlOf(value, 'http:', 'https:') && /^https?:\/\/[^\\?#@]+$/i.test(String(value));
+  if (!isUrlOf(value, 'http:', 'https:')) return false;
+  return /^https?:\/\/[^\\?#@;&',/]+(?:\/[^\\?#@;&',/]+)*\/?$/i.test(String(value));
 }
 
 /** True for a cookie's name: a token of RFC 6265, section 4.1.1. */

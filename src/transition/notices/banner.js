@@ -87,7 +87,7 @@
   }
 
   async function ask() {
-    const answer = await fetch(new URL('/auth/migration', script.src), {
+    const answer = await fetch(new URL('../auth/migration', script.src), {
       credentials: 'include',
       headers: { accept: 'application/json' },
     });

@@ -1,7 +1,9 @@
-import { Controller, Get, Req, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Public } from '../../auth/public.decorator.js';
+import { CONFIG } from '../../config/config.js';
+import type { Config } from '../../config/config.js';
 import { PublishedFile } from './published-file.js';
 
 /** What browsers load: the banner for any page, and the guide that it links to. */
@@ -9,8 +11,13 @@ import { PublishedFile } from './published-file.js';
 @Public()
 @Controller('transition')
 export class PagesController {
-  private readonly banner = new PublishedFile('banner.js', 'text/javascript; charset=utf-8');
-  private readonly page = new PublishedFile('guide.html', 'text/html; charset=utf-8');
+  private readonly banner: PublishedFile;
+  private readonly page: PublishedFile;
+
+  constructor(@Inject(CONFIG) config: Config) {
+    this.banner = new PublishedFile('banner.js', 'text/javascript; charset=utf-8', config);
+    this.page = new PublishedFile('guide.html', 'text/html; charset=utf-8', config);
+  }
 
   @Get('banner.js')
   @ApiOperation({

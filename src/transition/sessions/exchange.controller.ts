@@ -84,7 +84,7 @@ export class ExchangeController {
     const presented = presentedRefreshTokens(request, body, this.config.corsOrigins);
     const { session, user } = await this.conversions.downgrade(request, presented);
     this.cookie.set(reply, session.sid, session.cookie, session.maxAge);
-    clearRefreshCookie(reply);
+    clearRefreshCookie(reply, this.config);
     reply.header('Cache-Control', 'no-store');
     return { user: { id: user.id, username: user.username, role: user.role } };
   }
