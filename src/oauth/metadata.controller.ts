@@ -1,6 +1,10 @@
-import { Controller, Get, Header, Inject } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Controller, Get, Header, Inject, Req } from '@nestjs/common';
+import { ApiExcludeEndpoint, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
 import { Public } from '../auth/public.decorator.js';
+import { refuse } from '../common/common.errors.js';
+import { CONFIG } from '../config/config.js';
+import type { Config } from '../config/config.js';
 import { ISSUER } from '../tokens/issuer.js';
 import { JWKS_MAX_AGE } from '../tokens/key-ring.service.js';
 
@@ -10,11 +14,22 @@ const WITH_SECRET = ['client_secret_basic', 'client_secret_post'] as const;
 @Public()
 @Controller('.well-known')
 export class MetadataController {
-  constructor(@Inject(ISSUER) private readonly issuer: string) {}
+  private readonly appended: string;
+
+  constructor(
+    @Inject(ISSUER) private readonly issuer: string,
+    @Inject(CONFIG) { pathPrefix }: Config,
+  ) {
+    this.appended = `/.well-known/oauth-authorization-server${pathPrefix}`;
+  }
 
   @Get('oauth-authorization-server')
   @Header('Cache-Control', `public, max-age=${JWKS_MAX_AGE}`)
-  @ApiOperation({ summary: 'What this authorization server is', description: 'Metadata (RFC 8414).' })
+  @ApiOperation({
+    summary: 'What this authorization server is',
+    description:
+      'Metadata (RFC 8414). If the issuer has a path, they are also served with that path appended, where clients look for them.',
+  })
   @ApiOkResponse({
     schema: {
       type: 'object',
@@ -40,5 +55,14 @@ export class MetadataController {
       // Required by RFC 8414, and truly none: there is no authorization endpoint.
       response_types_supported: [],
     };
+  }
+
+  /** RFC 8414, section 3: the issuer's path comes after the well-known one, and no other does. */
+  @Get('oauth-authorization-server/*path')
+  @Header('Cache-Control', `public, max-age=${JWKS_MAX_AGE}`)
+  @ApiExcludeEndpoint()
+  metadataOfPath(@Req() { url }: FastifyRequest) {
+    if (url.split('?', 1)[0] !== this.appended) throw refuse('not_found');
+    return this.metadata();
   }
 }
