@@ -72,8 +72,8 @@ export class Sessions1796000000000 implements MigrationInterface {
       DO $$ BEGIN
         CREATE TRIGGER tandem_session_deleted AFTER DELETE ON session
         FOR EACH ROW EXECUTE FUNCTION tandem_session_deleted();
-      EXCEPTION WHEN insufficient_privilege THEN
-        RAISE WARNING 'no TRIGGER privilege on the table session: sessions that another application ends are found by looking';
+      EXCEPTION WHEN insufficient_privilege OR wrong_object_type THEN
+        RAISE WARNING 'no trigger can be put on the table session: sessions that another application ends are found by looking';
       END $$`);
   }
 

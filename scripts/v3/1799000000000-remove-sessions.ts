@@ -7,6 +7,7 @@ const BROUGHT = [
   '1796000110000-rollout-plan',
   '1796000200000-report',
   '1796000310000-notices',
+  '1796001400000-session-user-function',
 ] as const;
 
 /** Came with the report, and stays: the audit has it among its own. */

@@ -1,5 +1,5 @@
 import type { Sql } from '../database/database.js';
-import type { LoginEnding, Spared } from './login-ending.js';
+import type { Ended, LoginEnding, Spared } from './login-ending.js';
 import type { EndReason } from './refresh-token.entity.js';
 import type { EndedLogin, RefreshTokenStore } from './refresh-token.store.js';
 import type { RevocationEntry } from './revocation-set.js';
@@ -23,6 +23,8 @@ export class Endings {
   repeated = false;
   /** How much else ended that could still have been used, such as sessions that have no login by token. */
   others = 0;
+  /** What {@link LoginEnding.clear} gets after the commit. */
+  readonly leftovers: string[] = [];
 
   constructor(
     readonly sql: Sql,
@@ -40,9 +42,7 @@ export class Endings {
       await this.refuse(ended);
       if (ended.length < next.length) this.repeated = true;
       all.push(...ended);
-      const also = await this.port?.onEnded(this.sql, { sids: next }, reason);
-      this.others += also?.others ?? 0;
-      next = also?.logins ?? [];
+      next = await this.endOthers({ sids: next }, reason);
     }
     return all;
   }
@@ -81,9 +81,16 @@ export class Endings {
   ): Promise<EndedLogin[]> {
     const ended = await this.logins.endUsers(this.sql, userIds, reason, except.sid);
     await this.refuse(ended);
-    const also = await this.port?.onEnded(this.sql, { userIds, except }, reason);
-    this.others += also?.others ?? 0;
+    await this.endOthers({ userIds, except }, reason);
     return ended;
+  }
+
+  /** Says which logins have to end, too. */
+  private async endOthers(ended: Ended, reason: EndReason): Promise<readonly string[]> {
+    const also = await this.port?.onEnded(this.sql, ended, reason);
+    this.others += also?.others ?? 0;
+    this.leftovers.push(...(also?.leftovers ?? []));
+    return also?.logins ?? [];
   }
 
   /** A session may have been given a login since its request began. */

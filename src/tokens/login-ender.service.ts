@@ -110,6 +110,7 @@ export class LoginEnder {
       return { result: await work(begun), endings: begun };
     });
     if (endings.entries.length > 0) this.feed.publish(endings.entries);
+    if (endings.leftovers.length > 0) await this.others?.clear(endings.leftovers);
     if (endings.repeated || endings.entries.length === 0) await this.feed.catchUp();
     return result;
   }

@@ -18,6 +18,8 @@ export interface AlsoEnded {
   readonly others: number;
   /** Logins that have turned out to have to end, too. */
   readonly logins: readonly string[];
+  /** Ids of what is to be cleared away after the commit, for {@link LoginEnding.clear}. */
+  readonly leftovers: readonly string[];
 }
 
 /**
@@ -29,6 +31,9 @@ export interface LoginEnding {
   following(sql: Sql, sids: readonly string[]): Promise<readonly string[]>;
 
   onEnded(sql: Sql, ended: Ended, reason: EndReason): Promise<AlsoEnded>;
+
+  /** Clears away leftovers once the ending has been committed. No revocation depends on it. Never throws. */
+  clear(leftovers: readonly string[]): Promise<void>;
 
   /**
    * Asked when a token of a login that has ended is presented: true if that is theft of what the login was given up for, and not

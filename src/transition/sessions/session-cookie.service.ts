@@ -5,24 +5,16 @@ import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { cookieValues } from '../../common/cookie-values.js';
 import { claimedSid, signSid, unsignSid } from './session-signature.js';
-
-/** The cookie as express-session keeps it in the session, in `sess.cookie`. */
-export interface StoredCookie {
-  /** Milliseconds; null: until the browser closes. */
-  readonly originalMaxAge?: number | null;
-  readonly expires?: string | null;
-  readonly secure?: boolean | string | null;
-  readonly httpOnly?: boolean | null;
-  readonly domain?: string | null;
-  readonly path?: string | null;
-  readonly sameSite?: boolean | string | null;
-}
+import type { StoredCookie } from './stored-cookie.js';
 
 /** The session cookies that a request carries. */
 export interface PresentedCookies {
   /** The ids of those that we signed, each once. More than one if somebody else set a cookie too. */
   readonly sids: readonly string[];
 }
+
+/** Seconds; browsers keep no cookie longer (RFC 6265bis). */
+const LONGEST_LIFE = 400 * 86_400;
 
 /** Characters of a cookie's value; browsers keep no more. */
 const LONGEST = 4096;
@@ -69,7 +61,7 @@ export class SessionCookie {
       httpOnly: true,
       path: like.path ?? '/',
       sameSite: 'lax',
-      ...(like.domain == null ? {} : { domain: like.domain }),
+      ...(like.domain === undefined ? {} : { domain: like.domain }),
     };
   }
 
@@ -78,7 +70,7 @@ export class SessionCookie {
     const { sessionCookieName, sessionSecret } = this.config;
     reply.setCookie(sessionCookieName, signSid(sid, sessionSecret), {
       ...attributesOf(stored),
-      ...(maxAge === undefined ? {} : { maxAge }),
+      ...(maxAge === undefined ? {} : { maxAge: Math.min(maxAge, LONGEST_LIFE) }),
     });
   }
 
@@ -102,13 +94,9 @@ function attributesOf({ secure, httpOnly, domain, path, sameSite }: StoredCookie
     httpOnly: httpOnly !== false,
     secure: secure === true,
     path: path ?? '/',
-    ...(domain == null ? {} : { domain }),
-    ...(isSameSite(sameSite) ? { sameSite } : {}),
+    ...(domain === undefined ? {} : { domain }),
+    ...(sameSite === undefined ? {} : { sameSite }),
   };
-}
-
-function isSameSite(value: unknown): value is 'lax' | 'strict' | 'none' | true {
-  return value === 'lax' || value === 'strict' || value === 'none' || value === true;
 }
 
 function decode(value: string): string {

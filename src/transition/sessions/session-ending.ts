@@ -7,6 +7,7 @@ import type { Login } from '../../tokens/login.js';
 import { SessionFateStore } from './session-fate.store.js';
 import { isStolen } from './replacement.js';
 import { SessionLinkStore } from './session-link.store.js';
+import { SessionRowStore } from './session-row.store.js';
 
 /** Sessions share the fate of the logins that they were exchanged for, and end with everything else of their user. */
 @Injectable()
@@ -14,6 +15,7 @@ export class SessionEnding implements LoginEnding {
   constructor(
     private readonly fates: SessionFateStore,
     private readonly links: SessionLinkStore,
+    private readonly rows: SessionRowStore,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -21,9 +23,13 @@ export class SessionEnding implements LoginEnding {
     return this.fates.following(sql, sids);
   }
 
-  async onEnded(sql: Sql, ended: Ended): Promise<AlsoEnded> {
+  onEnded(sql: Sql, ended: Ended): Promise<AlsoEnded> {
     if ('sids' in ended) return this.fates.endOfFamilies(sql, ended.sids);
-    return { others: await this.fates.endOfUsers(sql, ended.userIds, ended.except ?? {}), logins: [] };
+    return this.fates.endOfUsers(sql, ended.userIds, ended.except ?? {});
+  }
+
+  clear(sids: readonly string[]): Promise<void> {
+    return this.rows.end(sids);
   }
 
   async isStolen({ sid }: Login, generation: number): Promise<boolean> {
@@ -37,7 +43,7 @@ export class SessionEnding implements LoginEnding {
     if (state === undefined) return true;
     if (state.lost) return false;
     const until = Math.min(now + this.config.refreshTokenExpiry * 1000, absoluteExpiresAt);
-    if (state.live) await this.links.extend(state.sid, until);
+    if (state.live) await this.rows.extend([{ sid: state.sid, until: new Date(until) }]);
     return true;
   }
 

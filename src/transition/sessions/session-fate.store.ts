@@ -5,6 +5,7 @@ import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import type { AlsoEnded } from '../../tokens/login-ending.js';
 import type { User } from '../../users/user.entity.js';
+import { onSessionTable } from './session-table.js';
 import { userAt } from './session-user.sql.js';
 
 /** Whose session it is. */
@@ -16,6 +17,12 @@ interface UserSession {
   readonly name: string;
   /** It could still be used, and no login by tokens shares its fate. */
   readonly alone: boolean;
+}
+
+interface EndedSession {
+  readonly sid: string;
+  readonly familyId: string | null;
+  readonly hasRow: boolean;
 }
 
 interface UserName {
@@ -33,13 +40,15 @@ const LOGIN_OF = `SELECT family_id FROM session_fates WHERE sid = $1 AND family_
 
 const SEE = `UPDATE session_fates SET seen_at = clock_timestamp() WHERE sid = $1 AND seen_at IS NULL`;
 
+/** A session has a row, which another application may have deleted. */
+const HAS_ROW = `EXISTS (SELECT 1 FROM session WHERE session.sid = session_fates.sid) AS "hasRow"`;
+
 /** In the order of ids, so that no two of these wait in a circle. */
 const END = `
   INSERT INTO session_fates (sid, user_id, ended_at)
   SELECT sid, user_id, clock_timestamp() FROM unnest($1::text[], $2::uuid[]) AS gone (sid, user_id) ORDER BY sid
-  ON CONFLICT (sid) DO UPDATE SET ended_at = coalesce(session_fates.ended_at, excluded.ended_at)`;
-
-const DELETE = `DELETE FROM session WHERE sid = ANY ($1::text[]) RETURNING sid`;
+  ON CONFLICT (sid) DO UPDATE SET ended_at = excluded.ended_at WHERE session_fates.ended_at IS NULL
+  RETURNING sid, ${HAS_ROW}`;
 
 /** Exchanged from the session that a login was given up for, and so on. */
 const FOLLOWING = `
@@ -58,7 +67,7 @@ const endFamilies = (path: string) => `
     AND NOT EXISTS (
       SELECT 1 FROM session s JOIN users u ON u.id = f.user_id
       WHERE s.sid = f.sid AND (${userAt(path)} IN (u.id::text, u.external_id)) IS NOT TRUE)
-  RETURNING sid, family_id AS "familyId"`;
+  RETURNING sid, family_id AS "familyId", ${HAS_ROW.replace('session_fates', 'f')}`;
 
 const NAMES = `SELECT id, external_id FROM users WHERE id = ANY ($1::uuid[])`;
 
@@ -72,7 +81,7 @@ const ofUsers = (path: string) => `
 
 /**
  * What is known of sessions beyond their rows. Everything here runs in the caller's transaction. Locks are taken in one order
- * everywhere: the user's row, those of logins, those of this table, those of `session`.
+ * everywhere: the user's row, those of logins, those of this table. Rows of `session` are read here and never written: see SessionRowStore.
  */
 @Injectable()
 export class SessionFateStore {
@@ -107,9 +116,10 @@ export class SessionFateStore {
     await this.database.query(SEE, [sid]);
   }
 
-  /** Ends the session for good, whatever another application writes later. False if its row was gone already. */
+  /** Ends the session for good, whatever another application writes later. False if it had ended, or its row was gone. */
   async end(sql: Sql, sid: string, userId: string): Promise<boolean> {
-    return (await this.endAll(sql, [sid], [userId])) > 0;
+    const ended = await onSessionTable(() => sql.query<{ hasRow: boolean }>(END, [[sid], [userId]]));
+    return ended.some(({ hasRow }) => hasRow);
   }
 
   /** Those logins, and those that came of the sessions that they were given up for. */
@@ -119,13 +129,12 @@ export class SessionFateStore {
 
   /** Ends the sessions that share the fate of those logins, or that the logins were given up for. */
   async endOfFamilies(sql: Sql, families: readonly string[]): Promise<AlsoEnded> {
-    const ended = await sql.query<{ sid: string; familyId: string | null }>(this.endFamilies, [families]);
-    if (ended.length === 0) return { others: 0, logins: [] };
-    const gone = await sql.query<{ sid: string }>(DELETE, [ended.map(({ sid }) => sid)]);
-    const alone = new Set(ended.filter(({ familyId }) => familyId === null).map(({ sid }) => sid));
+    const ended = await onSessionTable(() => sql.query<EndedSession>(this.endFamilies, [families]));
+    const withRow = ended.filter(({ hasRow }) => hasRow);
     const logins = ended.flatMap(({ familyId }) => familyId ?? []);
     return {
-      others: gone.filter(({ sid }) => alone.has(sid)).length,
+      others: withRow.filter(({ familyId }) => familyId === null).length,
+      leftovers: withRow.map(({ sid }) => sid),
       // One that was exchanged while this waited for it.
       logins: logins.filter((login) => !families.includes(login)),
     };
@@ -133,32 +142,24 @@ export class SessionFateStore {
 
   /**
    * Ends all sessions of the users, those too that only another application has seen so far, except that one and the one that
-   * shares the fate of that login. Says how many were live without a login.
+   * shares the fate of that login. The others are those that were live without a login.
    */
   async endOfUsers(
     sql: Sql,
     userIds: readonly string[],
     except: { readonly session?: string | undefined; readonly sid?: string | undefined },
-  ): Promise<number> {
+  ): Promise<AlsoEnded> {
     const owners = new Map<string, string>();
     for (const { id, external_id } of await sql.query<UserName & Record<string, unknown>>(NAMES, [userIds])) {
       if (external_id !== null) owners.set(external_id, owners.get(external_id) ?? id);
       owners.set(id, id);
     }
     const values = [[...owners.keys()], except.session ?? null, except.sid ?? null];
-    const found = await sql.query<UserSession & Record<string, unknown>>(this.ofUsers, values);
-    const sids = found.map(({ sid }) => sid);
-    await this.endAll(
-      sql,
-      sids,
-      found.map(({ name }) => owners.get(name)!),
+    const found = await onSessionTable(() =>
+      sql.query<UserSession & Record<string, unknown>>(this.ofUsers, values),
     );
-    return found.filter(({ alone }) => alone).length;
-  }
-
-  private async endAll(sql: Sql, sids: readonly string[], userIds: readonly string[]): Promise<number> {
-    if (sids.length === 0) return 0;
-    await sql.query(END, [sids, userIds]);
-    return (await sql.query(DELETE, [sids])).length;
+    const sids = found.map(({ sid }) => sid);
+    if (sids.length > 0) await sql.query(END, [sids, found.map(({ name }) => owners.get(name)!)]);
+    return { others: found.filter(({ alone }) => alone).length, logins: [], leftovers: sids };
   }
 }

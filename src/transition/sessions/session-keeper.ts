@@ -5,7 +5,7 @@ import { BackgroundLoops } from '../../common/background-loops.js';
 import type { BackgroundLoop } from '../../common/background-loops.js';
 import { LoginEnder } from '../../tokens/login-ender.service.js';
 import { SessionLinkStore } from './session-link.store.js';
-import { SessionStore } from './session.store.js';
+import { SessionRowStore } from './session-row.store.js';
 
 /** Between two looks, in milliseconds: how long a login may outlive its session that ended in another application. */
 const EVERY = 400;
@@ -36,7 +36,7 @@ export class SessionKeeper implements OnApplicationBootstrap, OnApplicationShutd
 
   constructor(
     private readonly links: SessionLinkStore,
-    private readonly store: SessionStore,
+    private readonly rows: SessionRowStore,
     private readonly ender: LoginEnder,
     loops: BackgroundLoops,
   ) {
@@ -55,18 +55,19 @@ export class SessionKeeper implements OnApplicationBootstrap, OnApplicationShutd
   /** One look. */
   async look(): Promise<void> {
     await this.end(await this.links.lostRows(BATCH));
-    const { next, lost } = await this.links.sweep(this.after, BATCH);
+    const { next, lost, short } = await this.links.sweep(this.after, BATCH);
     this.after = next ?? FIRST;
-    await this.end(lost ?? []);
-    if (this.looks % REVIVED_EVERY === 0) await this.links.removeRevived(REVIVED_WITHIN);
+    await this.end(lost);
+    await this.rows.extend(short);
+    if (this.looks % REVIVED_EVERY === 0) await this.rows.endRevived(REVIVED_WITHIN, BATCH);
     if (this.looks % CLEAN_EVERY === 0) await this.clean();
     this.looks += 1;
   }
 
   /** Removes what nobody needs any more. */
   private async clean(): Promise<void> {
-    await this.links.removeRevived(DAY);
-    await this.store.removeExpired(BATCH);
+    await this.rows.endRevived(DAY, BATCH);
+    await this.rows.removeExpired(BATCH);
     await this.links.removeForgotten(BATCH);
   }
 

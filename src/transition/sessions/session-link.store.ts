@@ -4,6 +4,8 @@ import type { Config } from '../../config/config.js';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import type { Replacement } from './replacement.js';
+import type { SessionExtension } from './session-row.store.js';
+import { onSessionTable, writeSessionTable } from './session-table.js';
 import { userAt, userNamed } from './session-user.sql.js';
 
 /** How it stands with the session that shares a login's fate. */
@@ -29,7 +31,17 @@ export interface Sweep {
   /** Where the next part begins; null after the last. */
   readonly next: string | null;
   /** Logins whose session ended elsewhere. */
-  readonly lost: string[] | null;
+  readonly lost: readonly string[];
+  /** Sessions that another application has shortened: they are to live as long as their logins. */
+  readonly short: readonly SessionExtension[];
+}
+
+interface Swept {
+  readonly familyId: string;
+  readonly expiresAt: Date;
+  readonly sid: string;
+  readonly lost: boolean;
+  readonly isShort: boolean;
 }
 
 const LINK = `
@@ -44,18 +56,18 @@ const holdBy = (path: string) => `
   UPDATE session SET expire = greatest(expire::timestamptz, ${ends('$3')})
   WHERE sid = $1 AND expire > clock_timestamp() AND ${userNamed(userAt(path))} = $2 RETURNING sid`;
 
-const EXTEND = `
-  UPDATE session SET expire = ${ends('$2')}
-  WHERE sid = $1 AND expire > clock_timestamp() AND expire < ${ends('$2')} - interval '1 second'`;
-
 /** `s` and `f`: the row and what is known of it. A row that expired and was removed then ends nothing. */
-const lost = (path: string) => `
+const LOST = `
   (f.row_expired IS FALSE OR (s.sid IS NULL AND f.row_expired IS NULL)
-    OR (s.sid IS NOT NULL AND ${userNamed(userAt(path))} IS DISTINCT FROM f.user_id))`;
+    OR (s.sid IS NOT NULL AND ${userNamed('named.name')} IS DISTINCT FROM f.user_id))`;
+
+/** OFFSET 0: what the row names is worked out once, however often it is compared. */
+const named = (path: string) => `CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named`;
 
 const stateBy = (path: string) => `
-  SELECT f.sid, ${lost(path)} AS lost, s.expire > clock_timestamp() IS TRUE AS live
-  FROM session_fates f LEFT JOIN session s ON s.sid = f.sid WHERE f.family_id = $1 AND f.ended_at IS NULL`;
+  SELECT f.sid, ${LOST} AS lost, s.expire > clock_timestamp() IS TRUE AS live
+  FROM session_fates f LEFT JOIN session s ON s.sid = f.sid ${named(path)}
+  WHERE f.family_id = $1 AND f.ended_at IS NULL`;
 
 const REPLACE = `
   INSERT INTO session_fates (sid, user_id, downgraded_id, spent_generation, ends_at) VALUES ($1, $2, $3, $4, ${ends('$5')})`;
@@ -72,7 +84,6 @@ const LOST_ROWS = `
   SELECT f.family_id AS "familyId" FROM session_fates f JOIN refresh_tokens t ON t.id = f.family_id AND t.revoked_at IS NULL
   WHERE f.row_expired = false AND f.ended_at IS NULL LIMIT $1`;
 
-/** Lets sessions that another application has shortened live as long as their logins again, too. */
 const sweepBy = (path: string) => `
   WITH part AS (
     SELECT f.sid, f.user_id, f.row_expired, f.family_id, t.expires_at
@@ -81,20 +92,12 @@ const sweepBy = (path: string) => `
     WHERE f.family_id > $1 AND f.ended_at IS NULL
     ORDER BY f.family_id LIMIT $2
   ), judged AS (
-    SELECT f.family_id, f.expires_at, s.sid, s.expire, ${lost(path)} AS lost FROM part f LEFT JOIN session s ON s.sid = f.sid
-  ), extended AS (
-    UPDATE session SET expire = j.expires_at FROM judged j
-    WHERE session.sid = j.sid AND NOT j.lost AND session.expire > clock_timestamp()
-      AND session.expire < j.expires_at - interval '1 second'
-    RETURNING 1
+    SELECT f.family_id, f.expires_at, s.sid, s.expire, ${LOST} AS lost
+    FROM part f LEFT JOIN session s ON s.sid = f.sid ${named(path)}
   )
-  SELECT CASE WHEN count(*) = $2 THEN max(family_id::text) END AS next,
-    array_agg(family_id) FILTER (WHERE lost) AS lost FROM judged`;
-
-/** A request that another application was serving when the session ended may have written its row again. */
-const REMOVE_REVIVED = `
-  DELETE FROM session USING session_fates f
-  WHERE f.sid = session.sid AND (f.ended_at > clock_timestamp() - make_interval(secs => $1) OR f.ends_at < clock_timestamp())`;
+  SELECT family_id AS "familyId", expires_at AS "expiresAt", sid, lost,
+    expire > clock_timestamp() AND expire < expires_at - interval '1 second' AS "isShort"
+  FROM judged ORDER BY family_id`;
 
 const REMOVE_FORGOTTEN = `
   DELETE FROM session_fates WHERE sid IN (
@@ -128,17 +131,16 @@ export class SessionLinkStore {
 
   /** Locks the row and lets it live until then (milliseconds) at least. False if it is gone, or another user's. */
   async hold(sql: Sql, sid: string, userId: string, until: number): Promise<boolean> {
-    return (await sql.query(this.holdText, [sid, userId, until])).length > 0;
+    const held = await writeSessionTable(sql, () => sql.query(this.holdText, [sid, userId, until]));
+    return held.length > 0;
   }
 
   /** Undefined for a login that stands alone. */
   async stateOf(familyId: string): Promise<LinkState | undefined> {
-    return (await this.database.query<LinkState & Record<string, unknown>>(this.stateText, [familyId]))[0];
-  }
-
-  /** A live session goes on until then (milliseconds) at least. */
-  async extend(sid: string, until: number): Promise<void> {
-    await this.database.query(EXTEND, [sid, until]);
+    const found = await onSessionTable(() =>
+      this.database.query<LinkState & Record<string, unknown>>(this.stateText, [familyId]),
+    );
+    return found[0];
   }
 
   /** The session stands for a login that is given up. */
@@ -164,12 +166,14 @@ export class SessionLinkStore {
 
   /** Looks at the next `batch` linked sessions after that login. */
   async sweep(after: string, batch: number): Promise<Sweep> {
-    return (await this.database.query<Sweep & Record<string, unknown>>(this.sweepText, [after, batch]))[0]!;
-  }
-
-  /** Deletes rows of sessions that ended in the last so many seconds, or whose time is over. */
-  async removeRevived(seconds: number): Promise<void> {
-    await this.database.query(REMOVE_REVIVED, [seconds]);
+    const rows = await this.database.query<Swept & Record<string, unknown>>(this.sweepText, [after, batch]);
+    return {
+      next: rows.length === batch ? rows.at(-1)!.familyId : null,
+      lost: rows.filter(({ lost }) => lost).map(({ familyId }) => familyId),
+      short: rows
+        .filter(({ lost, isShort }) => !lost && isShort)
+        .map(({ sid, expiresAt }) => ({ sid, until: expiresAt })),
+    };
   }
 
   /** Forgets at most `batch` sessions that nobody can bring back; says how many. */

@@ -9,10 +9,10 @@ import type { Config } from '../../config/config.js';
 import { RevocationFeed } from '../../tokens/revocation-feed.js';
 import type { User } from '../../users/user.entity.js';
 import { SessionCookie } from './session-cookie.service.js';
-import type { StoredCookie } from './session-cookie.service.js';
 import { SessionStore } from './session.store.js';
 import type { NewSession } from './session.store.js';
 import { Sessions } from './sessions.service.js';
+import type { StoredCookie } from './stored-cookie.js';
 
 /** A session that just began, and its cookie. */
 export interface OpenedSession {

@@ -6,8 +6,10 @@ import { batched } from '../../database/batched.js';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import type { Role } from '../../users/user.entity.js';
-import type { StoredCookie } from './session-cookie.service.js';
+import { onSessionTable, writeSessionTable } from './session-table.js';
 import { userAt, userNamed } from './session-user.sql.js';
+import { storedCookieIn } from './stored-cookie.js';
+import type { StoredCookie } from './stored-cookie.js';
 
 /** A live session as one statement saw it. Times in milliseconds, on the database's clock. */
 export interface LiveSession {
@@ -49,7 +51,7 @@ const findBy = (path: string) => `
     ${milliseconds('s.expire::timestamptz')} AS "expiresAt", ${milliseconds('f.ends_at')} AS "endsAt",
     f.downgraded_id IS NOT NULL AND f.seen_at IS NULL AS unseen, ${milliseconds('clock_timestamp()')} AS now
   FROM session s
-  CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name) named
+  CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
   JOIN users u ON u.id = ${userNamed('named.name')} AND u.disabled_at IS NULL
   LEFT JOIN session_fates f ON f.sid = s.sid
   WHERE s.sid = ANY ($1::text[]) AND s.expire > clock_timestamp() AND f.ended_at IS NULL
@@ -80,11 +82,6 @@ const CREATE = `
   SELECT sid FROM made`;
 
 const INSERT = `INSERT INTO session (sid, sess, expire) VALUES ($1, $2::json, to_timestamp($3::float8 / 1000))`;
-
-const DISCARD = `DELETE FROM session WHERE sid = $1`;
-
-const REMOVE_EXPIRED = `
-  DELETE FROM session WHERE sid IN (SELECT sid FROM session WHERE expire < now() - interval '1 minute' LIMIT $1) RETURNING sid`;
 
 /** All SQL of the table that connect-pg-simple uses too, endings aside. */
 @Injectable()
@@ -127,7 +124,7 @@ export class SessionStore {
     this.touching.add(sid);
     try {
       const row = await this.touched({ sid, expiresAt, unless });
-      return row && cookieIn(row.sess);
+      return row && storedCookieIn(row.sess);
     } finally {
       this.touching.delete(sid);
     }
@@ -135,8 +132,8 @@ export class SessionStore {
 
   /** What express-session knows of its cookie, whatever the state of the session. */
   async cookieOf(sid: string, sql: Sql = this.database): Promise<StoredCookie | undefined> {
-    const [row] = await sql.query<{ sess: string }>(READ, [sid]);
-    return row && cookieIn(row.sess);
+    const [row] = await onSessionTable(() => sql.query<{ sess: string }>(READ, [sid]));
+    return row && storedCookieIn(row.sess);
   }
 
   /** False, and nothing written, if the user's epoch has changed since or the user is disabled. Audited. */
@@ -147,22 +144,12 @@ export class SessionStore {
   ): Promise<boolean> {
     const { ip, userAgent, requestId } = origin;
     const values = [sid, JSON.stringify(sess), expiresAt, userId, epoch, ip, userAgent, requestId];
-    return (await this.database.query(CREATE, values)).length > 0;
+    return (await onSessionTable(() => this.database.query(CREATE, values))).length > 0;
   }
 
   /** Adds a session in a transaction that holds the user's row. */
   async insert(sql: Sql, { sid, sess, expiresAt }: Omit<NewSession, 'userId'>): Promise<void> {
-    await sql.query(INSERT, [sid, JSON.stringify(sess), expiresAt]);
-  }
-
-  /** Deletes its row, whosever it is. */
-  async discard(sid: string): Promise<void> {
-    await this.database.query(DISCARD, [sid]);
-  }
-
-  /** Removes at most `batch` sessions that expired a minute ago or longer; says how many. */
-  async removeExpired(batch: number): Promise<number> {
-    return (await this.database.query(REMOVE_EXPIRED, [batch])).length;
+    await writeSessionTable(sql, () => sql.query(INSERT, [sid, JSON.stringify(sess), expiresAt]));
   }
 
   private touchAll(extensions: readonly Extension[]): Promise<{ sid: string; sess: string }[]> {
@@ -175,12 +162,6 @@ export class SessionStore {
   }
 
   private read(sql: Sql, sids: readonly string[]): Promise<LiveSession[]> {
-    return sql.query<LiveSession & Record<string, unknown>>(this.find, [sids]);
+    return onSessionTable(() => sql.query<LiveSession & Record<string, unknown>>(this.find, [sids]));
   }
-}
-
-/** Another application may have written anything. */
-function cookieIn(sess: string): StoredCookie {
-  const { cookie } = Object(JSON.parse(sess)) as { cookie?: unknown };
-  return typeof cookie === 'object' && cookie !== null ? cookie : {};
 }

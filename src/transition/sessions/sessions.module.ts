@@ -19,11 +19,14 @@ import { SessionFateStore } from './session-fate.store.js';
 import { SessionIndexStore } from './session-index.store.js';
 import { SessionKeeper } from './session-keeper.js';
 import { SessionLinkStore } from './session-link.store.js';
+import { SessionRowStore } from './session-row.store.js';
 import { SessionLogin } from './session-login.service.js';
 import { SessionUserIndex } from './session-user-index.js';
 import { Session } from './session.entity.js';
 import { SessionGuard } from './session.guard.js';
 import { SessionStore } from './session.store.js';
+import { SessionTableCheck } from './session-table.check.js';
+import { SessionTableStore } from './session-table.store.js';
 import { SessionsController } from './sessions.controller.js';
 import { describeSessions } from './sessions.openapi.js';
 import { Sessions } from './sessions.service.js';
@@ -34,8 +37,13 @@ extendOpenApi(describeSessions);
 @Global()
 @Module({
   imports: [TypeOrmModule.forFeature([Session, SessionFate])],
-  providers: [SessionFateStore, SessionLinkStore, { provide: LOGIN_ENDING, useClass: SessionEnding }],
-  exports: [SessionFateStore, SessionLinkStore, LOGIN_ENDING],
+  providers: [
+    SessionFateStore,
+    SessionLinkStore,
+    SessionRowStore,
+    { provide: LOGIN_ENDING, useClass: SessionEnding },
+  ],
+  exports: [SessionFateStore, SessionLinkStore, SessionRowStore, LOGIN_ENDING],
 })
 export class SessionFatesModule {}
 
@@ -55,6 +63,8 @@ export class SessionFatesModule {}
     SessionGuard,
     SessionLogin,
     SessionStore,
+    SessionTableCheck,
+    SessionTableStore,
     Sessions,
   ],
   exports: [SessionCaller, SessionCookie, SessionGuard, Sessions],

@@ -8,6 +8,7 @@ import { LoginEnder } from '../../tokens/login-ender.service.js';
 import type { Login } from '../../tokens/login.js';
 import { SessionCookie } from './session-cookie.service.js';
 import { SessionFateStore } from './session-fate.store.js';
+import { SessionRowStore } from './session-row.store.js';
 import { SessionStore } from './session.store.js';
 import type { LiveSession } from './session.store.js';
 
@@ -24,6 +25,7 @@ export class Sessions {
   constructor(
     private readonly store: SessionStore,
     private readonly fates: SessionFateStore,
+    private readonly rows: SessionRowStore,
     private readonly cookie: SessionCookie,
     private readonly ender: LoginEnder,
     private readonly audit: AuditStore,
@@ -76,6 +78,7 @@ export class Sessions {
       const family = await this.fates.familyOf(sql, sid, userId);
       const [login] = family === undefined ? [] : await endings.sids([family], 'logout');
       const existed = await this.fates.end(sql, sid, userId);
+      endings.leftovers.push(sid);
       if (login === undefined && !existed) return;
       await this.audit.add({ event: 'logout', cause, userId, sid: login?.sid }, origin, sql);
     });
@@ -84,7 +87,7 @@ export class Sessions {
   /** Ends what a genuine cookie stands for, if anything: a session of a user, or one in which nobody has logged in yet. */
   async replace(sid: string, origin: Origin): Promise<void> {
     const session = await this.store.live(sid);
-    if (session === undefined) await this.store.discard(sid);
+    if (session === undefined) await this.rows.end([sid]);
     else await this.end(session, 'login', origin);
   }
 }

@@ -12,10 +12,11 @@ describe('whatever shares the fate of a login', () => {
   let node: TokenNode;
   const port = {
     following: vi.fn<LoginEnding['following']>(async (_, sids) => sids),
-    onEnded: vi.fn<LoginEnding['onEnded']>(async () => ({ others: 0, logins: [] })),
+    onEnded: vi.fn<LoginEnding['onEnded']>(async () => ({ others: 0, logins: [], leftovers: [] })),
     isStolen: vi.fn<LoginEnding['isStolen']>(async () => false),
     mayGoOn: vi.fn<LoginEnding['mayGoOn']>(async () => true),
     loginOf: vi.fn<LoginEnding['loginOf']>(async () => undefined),
+    clear: vi.fn<LoginEnding['clear']>(async () => undefined),
   };
   beforeAll(async () => {
     db = await createTestDatabase();
@@ -73,7 +74,7 @@ describe('whatever shares the fate of a login', () => {
       await open(user),
     ];
     port.following.mockResolvedValueOnce([first.login.sid, known.login.sid]);
-    port.onEnded.mockResolvedValueOnce({ others: 1, logins: [late.login.sid] });
+    port.onEnded.mockResolvedValueOnce({ others: 1, logins: [late.login.sid], leftovers: [] });
     expect(await node.ender.endSids([first.login.sid], 'revoke', 'revoke', NO_ORIGIN)).toBe(3);
     expect(port.onEnded.mock.calls.map(([, ended]) => ended)).toEqual([
       { sids: [first.login.sid, known.login.sid] },
@@ -83,10 +84,33 @@ describe('whatever shares the fate of a login', () => {
     expect(node.feed.isRevoked(tokenOf(other.login))).toBe(false);
   });
 
+  it('clears away what is left once the ending is committed, and not if it is rolled back', async () => {
+    const { login } = await open(await aUser(db.database));
+    const revoked: boolean[] = [];
+    port.clear.mockImplementationOnce(async () => {
+      const [row] = await db.database.query<{ revoked: boolean }>(
+        `SELECT revoked_at IS NOT NULL AS revoked FROM refresh_tokens WHERE id = $1`,
+        [login.sid],
+      );
+      revoked.push(row!.revoked);
+    });
+    port.onEnded.mockResolvedValueOnce({ others: 0, logins: [], leftovers: ['a', 'b'] });
+    const failing = node.ender.transaction(async (endings) => {
+      await endings.sids([login.sid], 'revoke');
+      throw new Error('rolled back');
+    });
+    await expect(failing).rejects.toThrow('rolled back');
+    expect(port.clear).not.toHaveBeenCalled();
+    port.onEnded.mockResolvedValueOnce({ others: 0, logins: [], leftovers: ['a', 'b'] });
+    await node.ender.endSids([login.sid], 'revoke', 'revoke', NO_ORIGIN);
+    expect(port.clear.mock.calls).toEqual([[['a', 'b']]]);
+    expect(revoked).toEqual([true]);
+  });
+
   it('is audited under the login where that had ended before', async () => {
     const { login } = await open(await aUser(db.database));
     await node.ender.endSids([login.sid], 'downgrade', 'downgrade', NO_ORIGIN);
-    port.onEnded.mockResolvedValueOnce({ others: 1, logins: [] });
+    port.onEnded.mockResolvedValueOnce({ others: 1, logins: [], leftovers: [] });
     await node.ender.endSids([login.sid], 'revoke', 'revoke', NO_ORIGIN);
     await node.ender.endSids([login.sid], 'revoke', 'revoke', NO_ORIGIN);
     expect(await eventsOf(login.sid)).toEqual(['login', 'downgrade', 'revoke']);
@@ -97,7 +121,7 @@ describe('whatever shares the fate of a login', () => {
     await node.ender.endSids([login.sid], 'downgrade', 'downgrade', NO_ORIGIN);
     expect(await present(token)).toEqual({ outcome: 'rejected', reason: 'refresh_token_revoked' });
     port.isStolen.mockResolvedValueOnce(true);
-    port.onEnded.mockResolvedValueOnce({ others: 1, logins: [] });
+    port.onEnded.mockResolvedValueOnce({ others: 1, logins: [], leftovers: [] });
     expect(await present(token)).toEqual({ outcome: 'reused', sid: login.sid });
     expect(port.isStolen).toHaveBeenLastCalledWith(expect.objectContaining({ sid: login.sid }), 0);
     expect(await eventsOf(login.sid)).toEqual(['login', 'downgrade', 'refresh_reused']);
@@ -107,7 +131,7 @@ describe('whatever shares the fate of a login', () => {
     const user = await aUser(db.database);
     const [mine, another] = [await open(user), await open(user)];
     port.loginOf.mockResolvedValueOnce(mine.login.sid);
-    port.onEnded.mockResolvedValueOnce({ others: 2, logins: [] });
+    port.onEnded.mockResolvedValueOnce({ others: 2, logins: [], leftovers: [] });
     const ending = { reason: 'password', event: 'user', exceptSession: 'a session' } as const;
     expect(await node.ender.endUser(user, ending, NO_ORIGIN)).toBe(3);
     expect(port.onEnded).toHaveBeenCalledWith(

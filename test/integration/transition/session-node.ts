@@ -15,6 +15,7 @@ import { SessionFateStore } from '../../../src/transition/sessions/session-fate.
 import { SessionKeeper } from '../../../src/transition/sessions/session-keeper.js';
 import { SessionLinkStore } from '../../../src/transition/sessions/session-link.store.js';
 import { SessionLogin } from '../../../src/transition/sessions/session-login.service.js';
+import { SessionRowStore } from '../../../src/transition/sessions/session-row.store.js';
 import { SessionStore } from '../../../src/transition/sessions/session.store.js';
 import { Sessions } from '../../../src/transition/sessions/sessions.service.js';
 import { aNode } from '../tokens/token-node.js';
@@ -31,6 +32,7 @@ export interface SessionNode extends TokenNode {
   readonly store: SessionStore;
   readonly fates: SessionFateStore;
   readonly links: SessionLinkStore;
+  readonly rows: SessionRowStore;
   readonly sessions: Sessions;
   readonly opening: SessionLogin;
   readonly exchanges: Exchange;
@@ -50,6 +52,7 @@ export async function aSessionNode(url: string): Promise<SessionNode> {
     return new SessionEnding(
       new SessionFateStore(database, config),
       new SessionLinkStore(database, config),
+      new SessionRowStore(database),
       config,
     );
   });
@@ -58,8 +61,9 @@ export async function aSessionNode(url: string): Promise<SessionNode> {
   const store = new SessionStore(database, config);
   const fates = new SessionFateStore(database, config);
   const links = new SessionLinkStore(database, config);
+  const rows = new SessionRowStore(database);
   const cookie = new SessionCookie(config);
-  const sessions = new Sessions(store, fates, cookie, ender, audit, config);
+  const sessions = new Sessions(store, fates, rows, cookie, ender, audit, config);
   const opening = new SessionLogin(store, sessions, cookie, undefined as never, feed, config);
   const everybody = { mayHaveTokens: () => Promise.resolve(true) } as unknown as Rollout;
   return {
@@ -67,11 +71,12 @@ export async function aSessionNode(url: string): Promise<SessionNode> {
     store,
     fates,
     links,
+    rows,
     sessions,
     opening,
     exchanges: new Exchange(database, store, fates, links, logins, tokens, everybody),
     downgrades: new Downgrade(store, fates, links, opening, logins, tokens, ender, audit, config),
-    keeper: new SessionKeeper(links, store, ender, new BackgroundLoops(true)),
+    keeper: new SessionKeeper(links, rows, ender, new BackgroundLoops(true)),
   };
 }
 
