@@ -3,7 +3,7 @@ import type { Scheme } from '../report/scheme.js';
 import { ReportStore } from '../report/report.store.js';
 import type { Window } from '../report/report-window.js';
 
-/** What a plan is judged by, of one scheme in a window. */
+/** What a plan is judged by, of one scheme in a window: evidence by proved principals alone. */
 export interface SchemeFigures {
   readonly requests: number;
   /** Requests that went wrong, see {@link ORDINARY}. */
@@ -16,10 +16,12 @@ export type FiguresOf = Readonly<Record<Scheme, SchemeFigures>>;
 
 /**
  * Refusals that belong to the life of a login or are the rollout's own doing, and happen to one scheme alone: they say nothing about
- * whether it works. A login that ends too early counts as an unexpected logout.
+ * whether it works. A login that ends too early counts as an unexpected logout. `cross_site_request` is what another site's page
+ * makes of a user's cookie.
  */
 const ORDINARY: ReadonlySet<string> = new Set([
   'already_exchanged',
+  'cross_site_request',
   'invalid_credentials',
   'jwt_not_enabled',
   'rate_limited',
@@ -34,7 +36,7 @@ const ORDINARY: ReadonlySet<string> = new Set([
   'token_revoked',
 ]);
 
-/** The figures of the report, as the autopilot reads them. */
+/** The evidence of the report, as the autopilot reads it. No request without a proved principal is in it. */
 @Injectable()
 export class RolloutFigures {
   constructor(private readonly report: ReportStore) {}
@@ -46,11 +48,8 @@ export class RolloutFigures {
 }
 
 function figuresOf(figures: Awaited<ReturnType<ReportStore['figures']>>[Scheme]): SchemeFigures {
-  const { requests, users, errors, unexpectedLogouts } = figures;
+  const { requests, errors, unexpectedLogouts } = figures.evidence;
   const wrong = [...errors].filter(([code]) => !ORDINARY.has(code));
-  return { requests, users, errors: sum(wrong), logouts: sum([...unexpectedLogouts]) };
-}
-
-function sum(counts: readonly (readonly [string, number])[]): number {
-  return counts.reduce((total, [, n]) => total + n, 0);
+  const sum = wrong.reduce((total, [, n]) => total + n, 0);
+  return { requests, users: figures.users, errors: sum, logouts: unexpectedLogouts };
 }

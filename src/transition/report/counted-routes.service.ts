@@ -58,7 +58,7 @@ export class CountedRoutes implements OnApplicationBootstrap {
     if (counting !== 'by credential') return counting;
     // Whoever came in did so by what the guard went by.
     const { user } = request as AuthenticatedRequest;
-    if (user !== undefined) return user.via;
+    if (user?.via !== undefined) return user.via;
     if (bearerIn(request.headers.authorization) !== undefined) return 'bearer';
     return this.cookie.isIn(request) ? 'session' : undefined;
   }

@@ -15,6 +15,8 @@ import { ReportWriter } from './report-writer.store.js';
 import type { Batch } from './report-writer.store.js';
 import { OTHER, RequestTally } from './request-tally.js';
 import { SchemeMetrics } from './scheme-metrics.js';
+import type { Scheme } from './scheme.js';
+import { UnprovedFaults } from './unproved-faults.service.js';
 import { UseTally } from './use-tally.js';
 
 /** Between two batches, in milliseconds. */
@@ -53,6 +55,7 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
     private readonly store: ReportWriter,
     private readonly metrics: SchemeMetrics,
     private readonly logouts: UnexpectedLogouts,
+    private readonly faults: UnprovedFaults,
     loops: BackgroundLoops,
   ) {
     const failure = 'the report has to wait';
@@ -95,16 +98,32 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
     this.metrics.answered(scheme, duration, code);
     if (code !== undefined) this.logouts.note(scheme, request, code, at);
     const { user } = request as { user?: Caller };
+    this.countEvidence(scheme, request, reply.statusCode >= 500, at, code);
     // A principal came in whatever came of the request; whoever logs in does so only with a good answer.
     const userId = user?.userId ?? (refused ? undefined : user?.id);
     if (userId !== undefined) this.uses.note(scheme, userId, userAgentOf(request) || NO_AGENT, at);
   }
 
+  /** What the autopilot goes by: nothing that a request without a proved principal can change. */
+  private countEvidence(
+    scheme: Scheme,
+    request: FastifyRequest,
+    fault: boolean,
+    at: number,
+    code?: string,
+  ): void {
+    const { user } = request as { user?: Caller };
+    if ((user?.userId ?? user?.id) !== undefined) this.requests.countProved(scheme, at, code);
+    else if (fault && code !== undefined) this.faults.note(scheme, request, code, at);
+  }
+
   private get idle(): boolean {
-    return this.batch === undefined && this.requests.empty && this.uses.empty;
+    return this.batch === undefined && this.requests.empty && this.uses.empty && this.faults.empty;
   }
 
   private async write(): Promise<void> {
+    for (const { scheme, at, code } of await this.faults.proved())
+      this.requests.countProved(scheme, at, code);
     await this.writeBatches();
     await this.logouts.examine();
   }

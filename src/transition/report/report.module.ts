@@ -13,6 +13,7 @@ import { ReportNode } from './report-node.entity.js';
 import { ReportService } from './report.service.js';
 import { ReportStore } from './report.store.js';
 import { ReportWriter } from './report-writer.store.js';
+import { UnprovedFaults } from './unproved-faults.service.js';
 import { SchemeUse } from './scheme-use.entity.js';
 import { SchemeMetrics } from './scheme-metrics.js';
 import { SessionUseStore } from './session-use.store.js';
@@ -53,6 +54,7 @@ import { UnexpectedLogout } from './logouts/unexpected-logout.entity.js';
     TokenJudge,
     UnexpectedLogouts,
     UnexpectedLogoutStore,
+    UnprovedFaults,
   ],
   exports: [Recorder, ReportStore, SessionUseStore],
 })

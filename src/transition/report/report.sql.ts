@@ -25,7 +25,10 @@ export const WHOLE = `
   UNION ALL
   SELECT 0, scheme, 'users', '', n FROM (${USERS}) AS users
   UNION ALL
-  SELECT 0, scheme, 'logout', cause, count(*) FROM unexpected_logouts WHERE ${LOGGED_OUT} GROUP BY scheme, cause`;
+  SELECT 0, scheme, 'logout', cause, count(*) FROM unexpected_logouts WHERE ${LOGGED_OUT} GROUP BY scheme, cause
+  UNION ALL
+  SELECT 0, scheme, 'proved_logout', '', count(*) FROM unexpected_logouts
+  WHERE ${LOGGED_OUT} AND user_id IS NOT NULL GROUP BY scheme`;
 
 const LENGTH = `make_interval(secs => $3::integer)`;
 

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 import type { LatencyBins } from './latency-histogram.js';
 import { DAY, USE_SPAN } from './report-spans.js';
+import type { CountKind } from './report-bucket.entity.js';
 import type { Window } from './report-window.js';
 import { AGENTS, COUNT_BUCKETS, USERS, USER_BUCKETS, WHOLE } from './report.sql.js';
 import { SCHEMES } from './scheme.js';
@@ -17,6 +18,15 @@ export interface Figures {
   readonly latency: LatencyBins;
   /** Logins that were cut off although nobody ended them, by cause. */
   readonly unexpectedLogouts: ReadonlyMap<string, number>;
+  readonly evidence: Evidence;
+}
+
+/** The part of the figures that proved principals caused: nothing that an anonymous request can change. */
+export interface Evidence {
+  readonly requests: number;
+  readonly errors: ReadonlyMap<string, number>;
+  /** Unexpected logouts of known users. Of whole windows only, not of buckets. */
+  readonly unexpectedLogouts: number;
 }
 
 export type FiguresByScheme = Readonly<Record<Scheme, Figures>>;
@@ -34,7 +44,7 @@ interface Row {
   /** Seconds since the epoch. */
   readonly slot: number;
   readonly scheme: Scheme;
-  readonly kind: 'latency' | 'error' | 'users' | 'logout';
+  readonly kind: CountKind | 'users' | 'logout' | 'proved_logout';
   readonly key: string;
   readonly n: number;
 }
@@ -93,11 +103,16 @@ export function figuresOf(rows: readonly Row[]): FiguresByScheme {
         own.filter((row) => row.kind === kind).map(({ key, n }) => [key, n] as const);
       const latency = new Map(of('latency').map(([bin, n]) => [Number(bin), n]));
       const figures: Figures = {
-        requests: [...latency.values()].reduce((sum, n) => sum + n, 0),
+        requests: sum([...latency.values()]),
         users: of('users')[0]?.[1] ?? 0,
         errors: new Map(of('error')),
         latency,
         unexpectedLogouts: new Map(of('logout')),
+        evidence: {
+          requests: of('proved')[0]?.[1] ?? 0,
+          errors: new Map(of('proved_error')),
+          unexpectedLogouts: of('proved_logout')[0]?.[1] ?? 0,
+        },
       };
       return [scheme, figures];
     }),
@@ -112,14 +127,23 @@ export function totalOf(
   const of = (scheme: Scheme): Figures => {
     const own = buckets.map((bucket) => bucket[scheme]);
     return {
-      requests: own.reduce((sum, { requests }) => sum + requests, 0),
+      requests: sum(own.map(({ requests }) => requests)),
       users: users[scheme],
       errors: addedUp(own.map(({ errors }) => errors)),
       latency: addedUp(own.map(({ latency }) => latency)),
       unexpectedLogouts: addedUp(own.map(({ unexpectedLogouts }) => unexpectedLogouts)),
+      evidence: {
+        requests: sum(own.map(({ evidence }) => evidence.requests)),
+        errors: addedUp(own.map(({ evidence }) => evidence.errors)),
+        unexpectedLogouts: sum(own.map(({ evidence }) => evidence.unexpectedLogouts)),
+      },
     };
   };
   return { bearer: of('bearer'), session: of('session') };
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, n) => total + n, 0);
 }
 
 function addedUp<Key>(counts: readonly ReadonlyMap<Key, number>[]): ReadonlyMap<Key, number> {

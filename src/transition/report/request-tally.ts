@@ -23,6 +23,8 @@ const MAX_SECONDS = 300;
 interface Sums {
   readonly bins: Map<number, number>;
   readonly errors: Map<string, number>;
+  readonly proved: Map<string, number>;
+  readonly provedErrors: Map<string, number>;
 }
 
 type Second = Readonly<Record<Scheme, Sums>>;
@@ -36,7 +38,14 @@ export class RequestTally {
   count(scheme: Scheme, at: number, duration: number, code: string | undefined): void {
     const { bins, errors } = this.secondOf(Math.floor(at / 1000))[scheme];
     add(bins, binOf(duration));
-    if (code !== undefined) add(errors, errors.size < MAX_CODES || errors.has(code) ? code : OTHER);
+    if (code !== undefined) addCode(errors, code);
+  }
+
+  /** Counts the same request as evidence: a proved principal made it. */
+  countProved(scheme: Scheme, at: number, code: string | undefined): void {
+    const { proved, provedErrors } = this.secondOf(Math.floor(at / 1000))[scheme];
+    add(proved, '');
+    if (code !== undefined) addCode(provedErrors, code);
   }
 
   get empty(): boolean {
@@ -48,9 +57,14 @@ export class RequestTally {
     const rows: CountRow[] = [];
     for (const [at, second] of this.seconds) {
       for (const scheme of SCHEMES) {
-        for (const [bin, n] of second[scheme].bins)
-          rows.push({ at, scheme, kind: 'latency', key: String(bin), n });
-        for (const [key, n] of second[scheme].errors) rows.push({ at, scheme, kind: 'error', key, n });
+        const { bins, errors, proved, provedErrors } = second[scheme];
+        const add = (kind: CountKind, counts: ReadonlyMap<unknown, number>) => {
+          for (const [key, n] of counts) rows.push({ at, scheme, kind, key: String(key), n });
+        };
+        add('latency', bins);
+        add('error', errors);
+        add('proved', proved);
+        add('proved_error', provedErrors);
       }
     }
     this.seconds = new Map();
@@ -63,15 +77,20 @@ export class RequestTally {
     let sums = this.seconds.get(at);
     if (sums === undefined) {
       if (this.last !== undefined && this.seconds.size >= MAX_SECONDS) return this.last.sums;
-      sums = {
-        bearer: { bins: new Map(), errors: new Map() },
-        session: { bins: new Map(), errors: new Map() },
-      };
+      sums = { bearer: noSums(), session: noSums() };
       this.seconds.set(at, sums);
     }
     this.last = { at, sums };
     return sums;
   }
+}
+
+function noSums(): Sums {
+  return { bins: new Map(), errors: new Map(), proved: new Map(), provedErrors: new Map() };
+}
+
+function addCode(counts: Map<string, number>, code: string): void {
+  add(counts, counts.size < MAX_CODES || counts.has(code) ? code : OTHER);
 }
 
 function add<Key>(counts: Map<Key, number>, key: Key): void {

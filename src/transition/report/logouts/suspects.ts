@@ -3,12 +3,18 @@ import type { Suspect } from './suspect.js';
 /** Refused credentials kept between two looks. */
 const MAX_SUSPECTS = 500;
 
+interface Source {
+  /** Never empty. */
+  readonly suspects: Suspect[];
+  offered: number;
+}
+
 /**
- * The refused credentials that are to be looked at, each once. In a flood of refusals it is a random choice of them, each as likely as
- * the others, so that made-up ones do not keep the honest ones out.
+ * The credentials that are to be examined, each once. In a flood each source keeps an equal share, and of one source it is a random
+ * choice, so that made-up credentials do not keep the honest ones out.
  */
 export class Suspects {
-  private kept: Suspect[] = [];
+  private sources = new Map<string, Source>();
   private credentials = new Set<string>();
   private offered = 0;
 
@@ -18,21 +24,54 @@ export class Suspects {
   add(suspect: Suspect): void {
     if (this.credentials.has(suspect.credential)) return;
     this.offered += 1;
-    const place =
-      this.kept.length < MAX_SUSPECTS ? this.kept.length : Math.floor(this.random() * this.offered);
-    if (place >= MAX_SUSPECTS) return;
-    const displaced = this.kept[place];
-    if (displaced !== undefined) this.credentials.delete(displaced.credential);
-    this.kept[place] = suspect;
+    const own = this.sources.get(suspect.source);
+    if (own !== undefined) own.offered += 1;
+    if (this.credentials.size >= MAX_SUSPECTS && !this.makeRoom(own)) return;
     this.credentials.add(suspect.credential);
+    const kept = this.sources.get(suspect.source);
+    if (kept === undefined) this.sources.set(suspect.source, { suspects: [suspect], offered: 1 });
+    else kept.suspects.push(suspect);
+  }
+
+  get empty(): boolean {
+    return this.credentials.size === 0;
   }
 
   /** Empties it. */
   take(): Suspect[] {
-    const taken = this.kept;
-    this.kept = [];
+    const taken = [...this.sources.values()].flatMap(({ suspects }) => suspects);
+    this.sources = new Map();
     this.credentials = new Set();
     this.offered = 0;
     return taken;
+  }
+
+  /** Removes one for a new one of the source `own`. False if the new one is the one that has to go. */
+  private makeRoom(own: Source | undefined): boolean {
+    const share = own?.suspects.length ?? 0;
+    const largest = [...this.sources.values()].reduce((a, b) =>
+      b.suspects.length > a.suspects.length ? b : a,
+    );
+    if (largest.suspects.length > share + 1) return this.remove(largest, this.randomOf(largest));
+    if (own !== undefined && share > 1) {
+      const place = Math.floor(this.random() * own.offered);
+      return place < share && this.remove(own, place);
+    }
+    // As many sources as there is room for: a choice of all that were offered.
+    if (Math.floor(this.random() * this.offered) >= MAX_SUSPECTS) return false;
+    const sources = [...this.sources.values()];
+    const any = sources[Math.floor(this.random() * sources.length)]!;
+    return this.remove(any, this.randomOf(any));
+  }
+
+  private randomOf({ suspects }: Source): number {
+    return Math.floor(this.random() * suspects.length);
+  }
+
+  private remove(from: Source, place: number): true {
+    const [removed] = from.suspects.splice(place, 1);
+    this.credentials.delete(removed!.credential);
+    if (from.suspects.length === 0) this.sources.delete(removed!.source);
+    return true;
   }
 }

@@ -54,6 +54,30 @@ export class TokenJudge {
     });
   }
 
+  /** Whether each of them proves a principal: a token of ours, of a login that lives. In one statement for all of them. */
+  async prove(suspects: readonly Suspect[]): Promise<boolean[]> {
+    const named = await Promise.all(suspects.map((suspect) => this.name(suspect)));
+    const sids = [...new Set(named.flatMap((one) => (one === undefined ? [] : [sidOf(one)])))];
+    if (sids.length === 0) return suspects.map(() => false);
+    const logins = await this.evidence.logins(sids);
+    return named.map((one) => {
+      const login = one && logins.get(sidOf(one));
+      if (login === undefined || login.ended || login.disabled) return false;
+      if ('refresh' in one!) return !login.expired && this.codec.isGenuine(one.refresh, login.secret);
+      const { claims, kid, epoch } = one!.access;
+      const expired = claims.exp + this.config.clockTolerance <= one!.suspect.at / 1000;
+      const trusted = this.ring.publicKey(kid) !== undefined;
+      return !expired && trusted && claims.sub === login.userId && epoch >= login.epoch;
+    });
+  }
+
+  /** Whether it has the form of a token of ours. Cheap, and says nothing of its signature. */
+  isCandidate({ kind, credential }: Pick<Suspect, 'kind' | 'credential'>): boolean {
+    if (kind === 'refresh') return this.codec.parse(credential) !== undefined;
+    const header = inspectToken(credential);
+    return !('fault' in header) && this.known.has(header.kid);
+  }
+
   /** What the token says of itself, if it could be ours: for an access token that its signature is. */
   private async name(suspect: Suspect): Promise<Named | undefined> {
     const { kind, credential } = suspect;

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import { clientSubject } from '../../../limits/client-address.js';
 import { Rollout } from '../../rollout/rollout.service.js';
 import type { Scheme } from '../scheme.js';
 import { SchemeMetrics } from '../scheme-metrics.js';
@@ -33,7 +34,10 @@ export class UnexpectedLogouts {
   note(scheme: Scheme, request: FastifyRequest, code: string, at: number): void {
     const suspect = suspectIn(request, code);
     if (suspect === undefined) return;
-    this.suspects.add({ ...suspect, scheme, code, at, draining: this.rollout.current().drain });
+    const judge = suspect.kind === 'session' ? this.sessions : this.tokens;
+    if (!judge.isCandidate(suspect)) return;
+    const { drain: draining } = this.rollout.current();
+    this.suspects.add({ ...suspect, scheme, code, at, source: clientSubject(request), draining });
   }
 
   /** Judges what has been noted, and adds what was cut off to the report. Keeps it for the next time if the database is away. */

@@ -72,6 +72,24 @@ describe('the stores of the report', () => {
       ({ span }) => span,
     );
 
+  it('keeps evidence apart from what is reported of everybody', async () => {
+    const proved = { ...latency(now, 3), kind: 'proved', key: '' } as const;
+    const wrong = { ...latency(now, 2), kind: 'proved_error', key: 'internal_error' } as const;
+    await writer.write({ node: randomUUID(), seq: 1, uses: [], counts: [latency(now, 7), proved, wrong] });
+    await db.dataSource.query(
+      `INSERT INTO unexpected_logouts (scheme, subject, cause, user_id, at)
+       VALUES ('bearer', 'a', 'unexplained', $1, now()), ('bearer', 'b', 'session_user_unknown', NULL, now())`,
+      [randomUUID()],
+    );
+    const { bearer } = await figures(now - MINUTE);
+    expect(bearer).toMatchObject({ requests: 7, errors: new Map() });
+    expect(bearer.evidence).toEqual({
+      requests: 3,
+      errors: new Map([['internal_error', 2]]),
+      unexpectedLogouts: 1,
+    });
+  });
+
   it('adds up what nodes write at once, and a batch that comes again not at all', async () => {
     const users = Array.from({ length: 50 }, () => randomUUID());
     const nodes = Array.from({ length: 8 }, () => randomUUID());

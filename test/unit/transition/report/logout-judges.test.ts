@@ -158,11 +158,12 @@ describe('the judge of sessions', () => {
 });
 
 describe('the suspects', () => {
-  const suspect = (credential: string): Suspect => ({
+  const suspect = (credential: string, source = '192.0.2.1'): Suspect => ({
     kind: 'access',
     scheme: 'bearer',
     credential,
     code: 'token_invalid',
+    source,
     at: 0,
     draining: false,
   });
@@ -192,5 +193,24 @@ describe('the suspects', () => {
     // A tenth of a hundred in each round.
     expect(honest / 50).toBeGreaterThan(8);
     expect(honest / 50).toBeLessThan(12);
+  });
+
+  it('of one source do not keep out those of another', () => {
+    const suspects = new Suspects();
+    for (let n = 0; n < 20_000; n++) suspects.add(suspect(`made up ${n}`));
+    for (let n = 0; n < 100; n++) suspects.add(suspect(`honest ${n}`, `198.51.100.${n}`));
+    for (let n = 20_000; n < 40_000; n++) suspects.add(suspect(`made up ${n}`));
+    const taken = suspects.take();
+    expect(taken).toHaveLength(500);
+    expect(taken.filter(({ credential }) => credential.startsWith('honest'))).toHaveLength(100);
+  });
+
+  it('of very many sources are a fair choice too', () => {
+    const suspects = new Suspects();
+    for (let n = 0; n < 5_000; n++) suspects.add(suspect(`credential ${n}`, `source ${n}`));
+    const taken = suspects.take().map(({ credential }) => Number(credential.split(' ')[1]));
+    expect(taken).toHaveLength(500);
+    expect(taken.filter((n) => n < 2_500).length).toBeGreaterThan(100);
+    expect(taken.filter((n) => n >= 2_500).length).toBeGreaterThan(100);
   });
 });
