@@ -147,7 +147,7 @@ export class Environment {
   )
   SMTP_URL?: string;
 
-  @Takes('a mail address', check.isMailbox)
+  @Takes('a mail address, in ASCII before the @', check.isMailbox)
   MAIL_FROM?: string;
 
   @Takes(oneOf(LEVELS), (value) => isIn(value, LEVELS))

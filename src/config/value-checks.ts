@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
+import { domainToASCII } from 'node:url';
 
 export const MAX_WORKERS = 256;
 
@@ -84,10 +85,19 @@ export function isDottedPath(value: unknown): boolean {
   return value.split('.').every((step) => !['__proto__', 'constructor', 'prototype'].includes(step));
 }
 
-/** True for `a@b.example` and `Name <a@b.example>`, on one line. */
+/**
+ * True for `a@b.example` and `Name <a@b.example>`, on one line. The domain may be an internationalised one. What is before the `@`
+ * must be ASCII: not every mail server takes anything else (RFC 6531).
+ */
 export function isMailbox(value: unknown): boolean {
+  if (typeof value !== 'string') return false;
+  const [, named, bare] =
+    /^(?:[^\p{Cc}<>@]*<([^\s<>@]+@[^\s<>@]+)>|([^\s<>@]+@[^\s<>@]+))$/u.exec(value) ?? [];
+  const [local, domain] = (named ?? bare ?? '').split('@');
   return (
-    typeof value === 'string' && /^(?:[^\p{Cc}<>@]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/u.test(value)
+    /^[\w!#$%&'*+./=?^`{|}~-]{1,64}$/.test(local!) &&
+    /^[^"(),:;[\\\]]+$/.test(domain ?? '') &&
+    domainToASCII(domain!) !== ''
   );
 }
 

@@ -3,6 +3,7 @@ import { SMTPServer } from 'smtp-server';
 
 const rules = JSON.parse(process.argv[2]);
 const received = [];
+const commands = [];
 const deferred = new Set();
 
 function refusal(code, text) {
@@ -22,7 +23,10 @@ function first(key) {
 
 const server = new SMTPServer({
   authOptional: true,
-  disabledCommands: ['STARTTLS'],
+  disabledCommands: rules.login === true ? ['STARTTLS'] : ['STARTTLS', 'AUTH'],
+  allowInsecureAuth: rules.login === true,
+  hideSMTPUTF8: rules.ascii === true,
+  onAuth: ({ username }, _session, done) => done(null, { user: username }),
   disableReverseLookup: true,
   logger: false,
   onRcptTo({ address }, _session, done) {
@@ -58,6 +62,13 @@ const server = new SMTPServer({
 });
 // Clients are killed in the middle.
 server.on('error', () => {});
-process.on('message', (question) => process.send(question === 'count' ? received.length : received));
+server.server.on('connection', (socket) => {
+  socket.on('data', (chunk) => {
+    const lines = chunk.toString('utf8').split('\r\n');
+    commands.push(...lines.filter((line) => /^(?:AUTH|MAIL|RCPT|STARTTLS)\b/.test(line)));
+  });
+});
+const answers = { count: () => received.length, received: () => received, commands: () => commands };
+process.on('message', (question) => process.send(answers[question]()));
 process.on('disconnect', () => process.exit(0));
 server.listen(rules.port, '127.0.0.1', () => process.send({ port: server.server.address().port }));

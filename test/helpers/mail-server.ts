@@ -22,6 +22,10 @@ export interface MailServerRules {
   readonly defersMessageOnce?: string;
   /** Takes these whole, and ends the connection instead of an answer. */
   readonly hangsUpOn?: string;
+  /** Offers to log in, and takes any password. */
+  readonly login?: boolean;
+  /** Does not offer addresses beyond ASCII. */
+  readonly ascii?: boolean;
   /** Ends the connection of these when a part of the message has arrived. */
   readonly cutsOff?: string;
 }
@@ -58,6 +62,11 @@ export class MailServer {
   /** How many it has accepted so far. */
   async count(): Promise<number> {
     return (await this.ask('count')) as number;
+  }
+
+  /** What clients said that is not part of a message, without EHLO, DATA and QUIT. */
+  async commands(): Promise<string[]> {
+    return (await this.ask('commands')) as string[];
   }
 
   private async ask(question: string): Promise<unknown> {

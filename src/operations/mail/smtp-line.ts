@@ -1,31 +1,19 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import { parseConnectionUrl } from 'nodemailer/lib/shared';
-import SMTPConnection from 'nodemailer/lib/smtp-connection';
-import { addressIn, composeMessage, isAddress } from './mail-message.js';
+import type SMTPConnection from 'nodemailer/lib/smtp-connection';
+import { addressIn, composeMessage, envelopeAddress, hasAsciiLocalPart, isAddress } from './mail-message.js';
 import type { Delivery, HandOver, Mail, MailConnection } from './mail.js';
+import { openSession, takesUnicode } from './smtp-session.js';
+import type { SmtpOptions } from './smtp-session.js';
 
 /** Mails over one connection: servers end one that goes on for ever. */
 const MAILS = 100;
-
-/** Milliseconds. The last one is what RFC 5321, section 4.5.3.2.6, wants: asking again too early is how mail comes twice. */
-const TIME_OUTS = { connectionTimeout: 15_000, greetingTimeout: 15_000, socketTimeout: 600_000 };
-
-type Options = ConstructorParameters<typeof SMTPConnection>[0] & {
-  readonly auth?: { readonly user?: string; readonly pass?: string };
-};
 
 interface SmtpError {
   readonly code?: string;
   readonly responseCode?: number;
   readonly command?: string;
-}
-
-/** What `SMTP_URL` says, bounded in time. */
-export function smtpOptions(url: string): Options {
-  // Closed at once: to end a socket in order would send what waits in it.
-  return { ...TIME_OUTS, ...(parseConnectionUrl(url) as Options), logger: false, socketCloseTimeout: 0 };
 }
 
 /** One connection at a time to a mail server, renewed when anything went wrong on it. */
@@ -37,7 +25,7 @@ export class SmtpLine implements MailConnection {
   private broken: ((error: Error) => void) | undefined;
 
   constructor(
-    private readonly options: Options,
+    private readonly options: SmtpOptions,
     private readonly from: string,
   ) {}
 
@@ -49,6 +37,8 @@ export class SmtpLine implements MailConnection {
     } catch (cause) {
       return { outcome: 'unreachable', reply: replyOf(cause), cause };
     }
+    if (!hasAsciiLocalPart(mail.to) && !takesUnicode(connection))
+      return { outcome: 'refused', reply: 'SMTPUTF8' };
     const delivery = await this.submit(connection, mail, handOver);
     this.sent += 1;
     if (delivery.outcome !== 'accepted') this.drop();
@@ -74,19 +64,7 @@ export class SmtpLine implements MailConnection {
 
   private async connected(): Promise<SMTPConnection> {
     if (this.connection !== undefined) return this.connection;
-    const connection = new SMTPConnection(this.options);
-    try {
-      await new Promise<void>((resolve, reject) => {
-        connection.once('error', reject);
-        connection.connect((error) => (error ? reject(error) : resolve()));
-      });
-      const { user, pass } = this.options.auth ?? {};
-      if (user !== undefined) await login(connection, user, pass ?? '');
-    } catch (error) {
-      connection.on('error', () => undefined);
-      connection.close();
-      throw error;
-    }
+    const connection = await openSession(this.options);
     // An idle connection that breaks is found out by the next mail.
     connection.on('error', () => this.forget(connection));
     connection.on('end', () => this.forget(connection));
@@ -113,7 +91,11 @@ export class SmtpLine implements MailConnection {
       });
     });
     handing.catch(() => socket.destroy());
-    const envelope = { from: addressIn(this.from), to: mail.to, size: content.length };
+    const envelope = {
+      from: envelopeAddress(addressIn(this.from)),
+      to: envelopeAddress(mail.to),
+      size: content.length,
+    };
     const failure = await new Promise<unknown>((resolve) => {
       this.broken = resolve;
       connection.send(envelope, stream, (error) => resolve(error ?? undefined));
@@ -156,12 +138,6 @@ function heldBack(content: Buffer, socket: Socket): { stream: Readable; whole: P
     stream.once('close', () => setImmediate(resolve, false));
   });
   return { stream, whole };
-}
-
-function login(connection: SMTPConnection, user: string, pass: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    connection.login({ user, credentials: { user, pass } }, (error) => (error ? reject(error) : resolve()));
-  });
 }
 
 /** `released`: the server has had the whole message, so only a refusal in its own words is one. */

@@ -1,6 +1,7 @@
 import { MailTransport } from './mail.js';
 import type { MailConnection } from './mail.js';
-import { SmtpLine, smtpOptions } from './smtp-line.js';
+import { SmtpLine } from './smtp-line.js';
+import { smtpOptions } from './smtp-session.js';
 
 /** Hands mail to the server of `SMTP_URL`. Its query may have options of nodemailer, such as `?requireTLS=true`. */
 export class SmtpTransport extends MailTransport {

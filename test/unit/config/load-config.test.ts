@@ -107,6 +107,7 @@ describe('the configuration', () => {
     ['ROLLOUT_PERCENTAGE', '0', 'rolloutPercentage', 0],
     ['SMTP_URL', 'smtps://u:p@mail', 'smtpUrl', 'smtps://u:p@mail'],
     ['MAIL_FROM', 'Tandem <a@b.example>', 'mailFrom', 'Tandem <a@b.example>'],
+    ['MAIL_FROM', 'Bücher <a@bücher.example>', 'mailFrom', 'Bücher <a@bücher.example>'],
     ['LOG_LEVEL', 'silent', 'logLevel', 'silent'],
   ])('reads %s=%s', (name, value, property, expected) => {
     expect(load({ [name]: value })).toHaveProperty(property, expected);
@@ -190,7 +191,16 @@ describe('the configuration', () => {
     ['ROLLOUT_PHASE', 'on', 'OFF'],
     ['ROLLOUT_PERCENTAGE', '101', '50%', '0.5'],
     ['SMTP_URL', 'mail.example.com', 'http://mail'],
-    ['MAIL_FROM', 'tandem', 'a@b, c@d', 'x\r\nBcc: a@b'],
+    [
+      'MAIL_FROM',
+      'tandem',
+      'a@b, c@d',
+      'x\r\nBcc: a@b',
+      'Jürgen <jürgen@b.example>',
+      'a@b,c.example',
+      'a@b..\u{fdd0}',
+      'a@',
+    ],
     ['LOG_LEVEL', 'verbose', 'INFO'],
   ])('refuses a bad %s with one line that names it and repeats nothing', (name, ...values) => {
     for (const value of values) {

@@ -1,5 +1,5 @@
-import { createTransport } from 'nodemailer';
 import type { Config } from '../../../config/config.js';
+import { smtpOptions, tryServer } from '../../../operations/mail/smtp-session.js';
 import { examined, ok, warn } from './doctor-check.js';
 import type { Finding } from './doctor-check.js';
 
@@ -19,16 +19,8 @@ export async function mailChecks({ smtpUrl, mailFrom, dataDir }: Config): Promis
     'mail',
     'check SMTP_URL, its name and password, and the firewall',
     async () => {
-      const transport = createTransport(smtpUrl, {
-        connectionTimeout: 8_000,
-        greetingTimeout: 8_000,
-      } as object);
-      try {
-        await transport.verify();
-        return [ok('mail', 'the mail server takes us')];
-      } finally {
-        transport.close();
-      }
+      await tryServer({ ...smtpOptions(smtpUrl), connectionTimeout: 8_000, greetingTimeout: 8_000 });
+      return [ok('mail', 'the mail server takes us')];
     },
   );
   if (mailFrom === undefined)

@@ -1,6 +1,11 @@
 import { simpleParser } from 'mailparser';
 import { describe, expect, it } from 'vitest';
-import { addressIn, composeMessage, isAddress } from '../../../../src/operations/mail/mail-message.js';
+import {
+  addressIn,
+  composeMessage,
+  envelopeAddress,
+  isAddress,
+} from '../../../../src/operations/mail/mail-message.js';
 
 const MAIL = {
   to: 'ada@example.com',
@@ -47,10 +52,18 @@ describe('an address', () => {
     '<a@example.com>',
     'a@b@example.com',
     `${'a'.repeat(250)}@example.com`,
+    'a@a..\u{fdd0}',
   ])('may not be %j', (text) => expect(isAddress(text)).toBe(false));
 
   it('is taken out of a mailbox with a name', () => {
     expect(addressIn('Tandem <no-reply@example.com>')).toBe('no-reply@example.com');
     expect(addressIn('no-reply@example.com')).toBe('no-reply@example.com');
+  });
+
+  it('has its domain encoded for the SMTP dialogue, whatever its spelling', () => {
+    expect(envelopeAddress('a@bücher.example')).toBe('a@xn--bcher-kva.example');
+    expect(envelopeAddress('a@BÜCHER.example')).toBe('a@xn--bcher-kva.example');
+    expect(envelopeAddress('a@bücher。example')).toBe('a@xn--bcher-kva.example');
+    expect(envelopeAddress('a@Example.com')).toBe('a@Example.com');
   });
 });
