@@ -1,11 +1,11 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
 import { IsIn, IsOptional, Matches } from 'class-validator';
 import { AUDIT_EVENTS } from '../audit/audit-log.store.js';
 import type { AuditEventName } from '../audit/audit-log.store.js';
+import { IsInstant } from '../common/instant.js';
 import { PageQueryDto } from '../common/page-query.dto.js';
 import { IfGiven } from './if-given.decorator.js';
-import { AN_ID, AN_INSTANT, INSTANT, UUID, toInstant } from './value-forms.js';
+import { AN_ID, UUID } from './value-forms.js';
 
 export class AuditQueryDto extends PageQueryDto {
   @ApiPropertyOptional({
@@ -26,11 +26,10 @@ export class AuditQueryDto extends PageQueryDto {
     type: String,
     format: 'date-time',
     example: '2026-11-24T09:30:00Z',
-    description: 'What happened at that time or later (RFC 3339, with a zone)',
+    description: 'What happened at that time or later: a date (in UTC), or a time with a zone',
   })
   @IfGiven()
-  @Transform(toInstant)
-  @Matches(INSTANT, AN_INSTANT)
+  @IsInstant()
   since?: string;
 }
 

@@ -2,12 +2,13 @@ import { isIP } from 'node:net';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsIP, IsIn, IsOptional, Matches } from 'class-validator';
+import { IsTimestamp } from '../common/instant.js';
 import { PageQueryDto } from '../common/page-query.dto.js';
 import { canonicalAddress } from '../limits/client-address.js';
 import type { EndReason, TokenDelivery } from '../tokens/refresh-token.entity.js';
 import type { Role } from '../users/user.entity.js';
 import { IfGiven } from './if-given.decorator.js';
-import { AN_ID, AN_INSTANT, INSTANT, UUID, toInstant } from './value-forms.js';
+import { AN_ID, UUID } from './value-forms.js';
 
 /** Every spelling of an address finds what was recorded under it. */
 const toCanonicalAddress = ({ value }: { value: unknown }): unknown =>
@@ -45,8 +46,7 @@ export class BulkRevokeDto {
     description: 'Logins that began before it (RFC 3339, with a zone). One in the future means now.',
   })
   @IfGiven()
-  @Transform(toInstant)
-  @Matches(INSTANT, AN_INSTANT)
+  @IsTimestamp()
   issued_before?: string;
 
   @ApiPropertyOptional({ enum: ['user', 'admin'] })

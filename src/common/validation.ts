@@ -18,14 +18,38 @@ function shown(name: string): string {
   return NAME.test(name) || /^\d{1,6}$/.test(name) ? name : OTHER_NAME;
 }
 
+/** Rules about the type of a value, the outermost first. */
+const TYPE_RULES = ['isArray', 'isObject', 'isString', 'isBoolean', 'isInt', 'isNumber'];
+
+/** Rules whose text misleads if the value has another type: `"10"` is not "greater than 100". */
+const SIZE_RULES = new Set([
+  'max',
+  'min',
+  'maxLength',
+  'minLength',
+  'isLength',
+  'arrayMaxSize',
+  'arrayMinSize',
+  'arrayUnique',
+]);
+
+/** The text of the rule that says most about a value that breaks several: its type, then its form, then its size. */
+function textOf(constraints: Readonly<Record<string, string>>): string | undefined {
+  const broken = Object.keys(constraints);
+  const rule =
+    TYPE_RULES.find((type) => type in constraints) ??
+    broken.find((name) => !SIZE_RULES.has(name)) ??
+    broken[0];
+  return rule === undefined ? undefined : constraints[rule]?.replace(/\b1 (character|element)s\b/, '1 $1');
+}
+
 function fieldErrors(errors: readonly ValidationError[], path = ''): FieldError[] {
   return errors.flatMap(({ property, constraints, children }) => {
     const name = shown(property);
     const field = `${path}${name}`;
-    const own = Object.values(constraints ?? {}).map((message) => ({
-      field,
-      message: name === property ? message : 'this property should not exist',
-    }));
+    const text = textOf(constraints ?? {});
+    const message = name === property ? text : text && 'this property should not exist';
+    const own = message === undefined ? [] : [{ field, message }];
     return [...own, ...fieldErrors(children ?? [], `${field}.`)];
   });
 }
@@ -99,7 +123,6 @@ export const validationPipe = new StrictValidationPipe({
   forbidNonWhitelisted: true,
   forbidUnknownValues: true,
   transform: true,
-  stopAtFirstError: true,
   validationError: { target: false, value: false },
   exceptionFactory: (errors) => invalid(fieldErrors(errors)),
 });

@@ -107,12 +107,22 @@ describe('GET /admin/audit', () => {
     );
   });
 
+  it('takes a date for a time, as the report does', async () => {
+    const day = new Date().toISOString().slice(0, 10);
+    const since = (await page(`since=${day}&limit=100`)).events;
+    expect(since).toEqual((await page(`since=${day}T00:00:00Z&limit=100`)).events);
+    expect(since.length).toBeGreaterThan(0);
+    expect((await page('since=2999-01-01')).events).toEqual([]);
+  });
+
   it.each([
     'event=nothing',
     'event=login&event=logout',
     'user_id=me',
     'since=yesterday',
-    'since=2026-11-24',
+    'since=2026-11-24T12:00:00',
+    'since=2026-02-30',
+    'since=2026-11-24&since=2026-11-25',
     'since=2026-13-01T00:00:00Z',
     'limit=0',
     'limit=101',

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { isEmail } from 'class-validator';
 import { InvalidArgumentError } from 'commander';
+import { instantIn } from '../../common/instant.js';
 
 /** For commander: a whole number within the bounds. */
 export function wholeNumber(min: number, max: number): (text: string) => number {
@@ -13,18 +14,24 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   };
 }
 
-/** For commander: a moment as ISO 8601, or so long ago (`90s`, `15m`, `12h`, `30d`). */
+/** For commander: a date (in UTC) or a time with a zone. */
+export function time(text: string): Date {
+  const at = instantIn(text);
+  if (at === undefined) throw new InvalidArgumentError(`It takes ${A_TIME}.`);
+  return new Date(at);
+}
+
+const A_TIME = 'a date such as 2027-01-31 or a time with a zone such as 2027-01-31T12:00:00Z';
+
+/** For commander: the same, or so long ago (`90s`, `15m`, `12h`, `30d`). */
 export function moment(text: string): Date {
   const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
   if (count !== undefined)
     return new Date(Date.now() - Number(count) * SECONDS[unit as keyof typeof SECONDS] * 1000);
-  const at = /^\d{4}-\d\d-\d\d(?:T|$)/.test(text) ? new Date(text) : new Date(Number.NaN);
-  if (Number.isNaN(at.getTime())) {
-    throw new InvalidArgumentError(
-      'It takes a time such as 2027-01-31T12:00:00Z, or 15m, 12h, 30d for so long ago.',
-    );
-  }
-  return at;
+  const at = instantIn(text);
+  if (at === undefined)
+    throw new InvalidArgumentError(`It takes ${A_TIME}, or 15m, 12h, 30d for so long ago.`);
+  return new Date(at);
 }
 
 const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 };

@@ -1,19 +1,6 @@
 import { ApiProperty, ApiPropertyOptional, OmitType } from '@nestjs/swagger';
-import { IsISO8601, IsOptional, Matches } from 'class-validator';
-
-/** A date, or a date and time that says its zone. */
-const INSTANT = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?$/;
-const MESSAGE = '$property must be a date such as 2026-11-24 or a time such as 2026-11-24T12:00:00Z';
-
-const AN_INSTANT = [
-  IsOptional(),
-  IsISO8601({ strict: true, strictSeparator: true }, { message: MESSAGE }),
-  Matches(INSTANT, { message: MESSAGE }),
-];
-
-function IsInstant(): PropertyDecorator {
-  return (target, key) => AN_INSTANT.forEach((decorate) => decorate(target, key));
-}
+import { IsOptional } from 'class-validator';
+import { IsInstant } from '../../common/instant.js';
 
 export class ReportQueryDto {
   @ApiPropertyOptional({
@@ -21,6 +8,7 @@ export class ReportQueryDto {
     example: '2026-11-23T12:00:00Z',
     description: 'At most 92 days before `until`. Default: 24 hours before it',
   })
+  @IsOptional()
   @IsInstant()
   since?: string;
 
@@ -29,6 +17,7 @@ export class ReportQueryDto {
     example: '2026-11-24T12:00:00Z',
     description: 'Default, and latest: now',
   })
+  @IsOptional()
   @IsInstant()
   until?: string;
 }

@@ -14,8 +14,8 @@ import {
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
+import { IsTimestamp } from '../../common/instant.js';
 import type { Role } from '../../users/user.entity.js';
-import { IsTimestamp } from './is-timestamp.decorator.js';
 import { PHASES } from './rollout-state.js';
 import type { Phase } from './rollout-state.js';
 

@@ -1,0 +1,44 @@
+import { ValidateBy } from 'class-validator';
+
+const DATE = /^\d{4}-\d\d-\d\d$/;
+
+/** RFC 3339, section 5.6; the seconds may be left out, the zone may not: it is one instant whoever reads it. */
+const TIME =
+  /^\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+
+/**
+ * The instant that a date (its beginning in UTC) or a time with a zone means, in milliseconds since the epoch; undefined for
+ * anything else. Every date of a query or of the command line is read here.
+ */
+export function instantIn(text: unknown): number | undefined {
+  if (typeof text !== 'string' || !(DATE.test(text) || TIME.test(text))) return undefined;
+  // `Date.parse` takes 30 February for 2 March.
+  const day = text.slice(0, 10);
+  const midnight = new Date(`${day}T00:00:00Z`);
+  const exists = !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day);
+  return exists ? Date.parse(text) : undefined;
+}
+
+/** For queries: `2026-11-24`, or a time as {@link IsTimestamp} takes it. */
+export function IsInstant(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isInstant',
+    validator: {
+      validate: (value: unknown) => instantIn(value) !== undefined,
+      defaultMessage: (args) =>
+        `${args?.property} must be a date such as 2026-11-24 or a time with a zone such as 2026-11-24T12:00:00Z`,
+    },
+  });
+}
+
+/** For bodies, in which a date alone would leave the hour to be guessed: `2027-01-31T12:00:00Z`, with `Z` or an offset. */
+export function IsTimestamp(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isTimestamp',
+    validator: {
+      validate: (value: unknown) =>
+        typeof value === 'string' && !DATE.test(value) && instantIn(value) !== undefined,
+      defaultMessage: (args) => `${args?.property} must be a time with a zone such as 2027-01-31T12:00:00Z`,
+    },
+  });
+}
