@@ -1,3 +1,4 @@
+import { agree, counted } from '../common/counted.js';
 import type { Head } from './noted-head.js';
 import type { Seal } from './seal.js';
 
@@ -27,7 +28,12 @@ export function content(seal: Seal, found: number): Finding {
     inserted: 'events were inserted',
     changed: 'events were changed',
   };
-  return about(kind, seal, `${how[kind]}: ${seal.count} were sealed at ${timeOf(seal)}, ${found} are there`);
+  const sealed = `${seal.count} ${agree(seal.count, 'was', 'were')} sealed`;
+  return about(
+    kind,
+    seal,
+    `${how[kind]}: ${sealed} at ${timeOf(seal)}, ${found} ${agree(found, 'is', 'are')} there`,
+  );
 }
 
 export function forged(seal: Seal): Finding {
@@ -63,7 +69,12 @@ export function beginning(oldest: Seal): Finding {
 }
 
 export function before(first_id: string, last_id: string, count: number): Finding {
-  return { kind: 'inserted', first_id, last_id, message: `${count} events are there that no seal covers` };
+  return {
+    kind: 'inserted',
+    first_id,
+    last_id,
+    message: `${counted(count, 'event')} ${agree(count, 'is', 'are')} there that no seal covers`,
+  };
 }
 
 export function cut({ id }: Head): Finding {
@@ -91,7 +102,7 @@ export function unsealed(count: number, newest: Seal | undefined): Finding {
     kind: 'unsealed',
     first_id: newest === undefined ? null : String(BigInt(newest.lastId) + 1n),
     last_id: null,
-    message: `${count} events since ${since} are not sealed. Nodes seal every ten seconds. Is one running, and does another session hold the lock of the sealer?`,
+    message: `${counted(count, 'event')} since ${since} ${agree(count, 'is', 'are')} not sealed. Nodes seal every ten seconds. Is one running, and does another session hold the lock of the sealer?`,
   };
 }
 

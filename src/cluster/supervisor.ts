@@ -3,6 +3,7 @@ import type { Worker } from 'node:cluster';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import type { Logger } from 'pino';
+import { agree, counted } from '../common/counted.js';
 import { announcement } from '../announcement.js';
 import { logOutput } from '../common/logging.module.js';
 import type { Config } from '../config/config.js';
@@ -97,7 +98,9 @@ export class Supervisor {
     for (const warning of configWarnings(this.config)) this.logger.warn(warning);
     const host = this.config.host.includes(':') ? `[${this.config.host}]` : this.config.host;
     for (const line of announcement(`http://${host}:${port}`)) this.logger.info(line);
-    this.logger.info(`${this.slots.length} workers share the port`);
+    this.logger.info(
+      `${counted(this.slots.length, 'worker')} ${agree(this.slots.length, 'has', 'share')} the port`,
+    );
   }
 
   private serving(): Worker[] {

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { counted } from '../common/counted.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { isCommonPassword } from './common-passwords.js';
@@ -36,7 +37,8 @@ export class PasswordPolicy {
   weakness(password: string, username?: string): string | undefined {
     if (/\p{Cs}/u.test(password)) return 'The password is not valid Unicode text.';
     const length = Array.from(normalisePassword(password)).length;
-    if (length < this.minLength) return `The password needs at least ${this.minLength} characters.`;
+    if (length < this.minLength)
+      return `The password needs at least ${counted(this.minLength, 'character')}.`;
     if (length > PASSWORD_MAX_LENGTH)
       return `The password may have at most ${PASSWORD_MAX_LENGTH} characters.`;
     const folded = foldCase(password);

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
+import { counted } from '../../common/counted.js';
 import { AUDIT_EVENTS, AuditLog } from '../../audit/audit-log.store.js';
 import type { AuditEventName, AuditFilter } from '../../audit/audit-log.store.js';
 import { AuditVerifier } from '../../audit/audit-verifier.service.js';
@@ -139,7 +140,7 @@ export class AuditCommand {
       progress.stop();
       await file?.close();
     }
-    terminal.note(`${count} events exported`);
+    terminal.note(`${counted(count, 'event')} exported`);
   }
 
   private async filter({ user, event, since, until }: FilterOptions): Promise<AuditFilter> {
@@ -163,6 +164,6 @@ function linesOf({ intact, seals, events, head, unsealed, findings }: Verificati
   const end = head === null ? 'there is no seal yet' : `the chain ends with ${head.id}:${head.hash}`;
   return [
     ...found,
-    `${intact ? 'intact' : 'NOT INTACT'}: ${events} events in ${seals} seals, ${unsealed} not sealed yet; ${end}`,
+    `${intact ? 'intact' : 'NOT INTACT'}: ${counted(events, 'event')} in ${counted(seals, 'seal')}, ${unsealed} not sealed yet; ${end}`,
   ];
 }

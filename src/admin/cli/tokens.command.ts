@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { agree, counted } from '../../common/counted.js';
 import { canonicalAddress } from '../../limits/client-address.js';
 import { LoginEnder } from '../../tokens/login-ender.service.js';
 import { LoginListStore } from '../../tokens/login-list.store.js';
@@ -99,7 +100,9 @@ export class TokensCommand {
     const filtered = Object.keys(options).length > 0;
     if (filtered === ids.length > 0) throw new CommandFailed('Give ids or filters: nothing was revoked');
     const revoked = filtered ? await this.byFilter(terminal, options) : await this.byId(terminal, ids);
-    await terminal.result({ revoked }, () => [`${revoked} logins have ended`]);
+    await terminal.result({ revoked }, () => [
+      `${counted(revoked, 'login')} ${agree(revoked, 'has', 'have')} ended`,
+    ]);
   }
 
   private async byId(terminal: Terminal, ids: readonly string[]): Promise<number> {

@@ -1,3 +1,4 @@
+import { counted } from '../../common/counted.js';
 import { isAnnounced, phaseAt } from '../rollout/rollout-state.js';
 import type { RolloutState } from '../rollout/rollout-state.js';
 import { levelAt, rate, worseWithTokens } from './comparison.js';
@@ -63,7 +64,7 @@ function lackOf({ minRequests }: Plan, percentage: number, sight: Sight | undefi
   const { bearer, session } = sight!.whole;
   const enough = bearer.requests >= minRequests && (percentage === 100 || session.requests >= minRequests);
   if (enough) return undefined;
-  return `too little to judge by: ${bearer.requests} requests with tokens and ${session.requests} with sessions of ${minRequests}`;
+  return `too little to judge by: ${counted(bearer.requests, 'request')} with tokens and ${session.requests} with sessions of ${minRequests}`;
 }
 
 /** The step before, or what the plan began from where that is nearer. */

@@ -19,7 +19,7 @@ export interface NoticeLetter {
 export function mailOf(letter: NoticeLetter, guideUrl: string, domain: string): Mail {
   const values = {
     username: letter.username,
-    sunset_date: letter.sunsetAt === null ? 'soon' : `on ${longDate(letter.sunsetAt)}`,
+    sunset_date: letter.sunsetAt === null ? 'a date to be announced' : longDate(letter.sunsetAt),
     user_agent: userAgentOf(letter.userAgent),
     last_seen: longDate(letter.lastSeen),
     guide_url: guideUrl,

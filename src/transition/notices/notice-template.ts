@@ -7,12 +7,12 @@ export type TemplateField = (typeof TEMPLATE_FIELDS)[number];
 
 export type TemplateValues = Readonly<Record<TemplateField, string>>;
 
-export const DEFAULT_SUBJECT = 'Please move from sessions to tokens: sessions end {{sunset_date}}';
+export const DEFAULT_SUBJECT = 'Please move from sessions to tokens: sessions end on {{sunset_date}}';
 
 export const DEFAULT_TEXT = `Hello {{username}},
 
-sessions, the cookies that our API has been used with so far, end {{sunset_date}}. After that they are refused, and programs that
-rely on them stop working.
+sessions, the cookies that our API has been used with so far, end on {{sunset_date}}. After that they are refused, and programs
+that rely on them stop working.
 
 Your account used a session last on {{last_seen}}, with:
 
@@ -23,6 +23,11 @@ What to do: let that program log in at POST /auth/login and send the access toke
 {{guide_url}}
 
 If that program is kept by somebody else, please pass this mail on to them.`;
+
+/** A default template for when nobody has said when sessions end. */
+export function withoutDate(template: string): string {
+  return template.replaceAll('on {{sunset_date}}', 'soon');
+}
 
 const NAMED = /\{\{([^{}]*)\}\}/g;
 

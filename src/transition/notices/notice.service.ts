@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { counted } from '../../common/counted.js';
 import type { Origin } from '../../audit/audit-context.js';
 import { AuditStore } from '../../audit/audit.store.js';
 import { refuse } from '../../common/common.errors.js';
@@ -11,7 +12,7 @@ import type { SessionUse } from '../report/session-use.store.js';
 import { Rollout } from '../rollout/rollout.service.js';
 import { NoticeRecipientStore } from './notice-recipient.store.js';
 import { SENDING } from './notice-sender.job.js';
-import { DEFAULT_SUBJECT, DEFAULT_TEXT, templateErrors } from './notice-template.js';
+import { DEFAULT_SUBJECT, DEFAULT_TEXT, templateErrors, withoutDate } from './notice-template.js';
 import { NoticeStore } from './notice.store.js';
 
 const DEFAULT_DAYS = 30;
@@ -43,16 +44,18 @@ export class NoticeService {
    * with unknown fields and for a notice to nobody.
    */
   async queue(
-    { days = DEFAULT_DAYS, subject = DEFAULT_SUBJECT, text = DEFAULT_TEXT }: NoticeOrder,
+    { days = DEFAULT_DAYS, ...given }: NoticeOrder,
     actorId: string,
     origin: Origin,
   ): Promise<{ id: string; queued: number }> {
+    const { sunsetAt } = this.rollout.current();
+    const usual = sunsetAt === null ? withoutDate : (template: string) => template;
+    const { subject = usual(DEFAULT_SUBJECT), text = usual(DEFAULT_TEXT) } = given;
     const faults = [...templateErrors(subject, 'subject'), ...templateErrors(text, 'text')];
     if (faults.length > 0) throw invalid(faults);
     const users = await this.usersOf(days);
     const id = randomUUID();
     const queued = await this.database.transaction(async (sql) => {
-      const { sunsetAt } = this.rollout.current();
       await this.notices.add(sql, { id, createdBy: actorId, days, subject, text, sunsetAt });
       let count = 0;
       for (let from = 0; from < users.length; from += BATCH) {
@@ -86,6 +89,6 @@ function invalid(errors: readonly FieldError[]) {
 }
 
 function nobody(days: number) {
-  const message = `nobody with a mail address used a session in the last ${days} days`;
+  const message = `nobody with a mail address used a session in the last ${days === 1 ? 'day' : counted(days, 'day')}`;
   return invalid([{ field: 'days', message }]);
 }

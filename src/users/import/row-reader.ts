@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { parse } from 'csv-parse/sync';
+import { agree, counted } from '../../common/counted.js';
 import { ImportRefused, RowRefused } from './import-error.js';
 
 /** The columns of a CSV file and the fields of a JSON line. */
@@ -57,7 +58,7 @@ export function csvReader(header: string): ReadRow {
     if (text.trim() === '') return undefined;
     const cells = cellsOf(text, delimiter, (why) => new RowRefused(`the row ${why}`));
     if (cells.length !== columns.length) {
-      throw new RowRefused(`the row has ${cells.length} columns and the header ${columns.length}`);
+      throw new RowRefused(`the row has ${counted(cells.length, 'column')} and the header ${columns.length}`);
     }
     return rowOf(columns.map((column, index) => [column, cells[index]]));
   };
@@ -72,8 +73,9 @@ function checkColumns(columns: readonly string[]): void {
     );
   }
   if (known.length < columns.length) {
+    const count = columns.length - known.length;
     throw new ImportRefused(
-      `The header has ${columns.length - known.length} columns that are not known: it takes ${FIELDS.join(', ')}`,
+      `The header has ${counted(count, 'column')} that ${agree(count, 'is', 'are')} not known: it takes ${FIELDS.join(', ')}`,
     );
   }
   if (new Set(known).size < known.length) throw new ImportRefused('The header names a column twice');
@@ -104,7 +106,9 @@ export const readJsonLine: ReadRow = (line) => {
   }
   const unknown = Object.keys(value).filter((key) => !FIELDS.includes(key as Field));
   if (unknown.length > 0) {
-    throw new RowRefused(`the object has ${unknown.length} fields that are not known`);
+    throw new RowRefused(
+      `the object has ${counted(unknown.length, 'field')} that ${agree(unknown.length, 'is', 'are')} not known`,
+    );
   }
   return rowOf(Object.entries(value));
 };

@@ -119,7 +119,7 @@ describe('a deprecation notice', () => {
     const body = {
       days: 4,
       subject: 'To {{ username }}',
-      text: '{{sunset_date}}|{{last_seen}}|{{user_agent}}|{{guide_url}}',
+      text: 'on {{sunset_date}}|{{last_seen}}|{{user_agent}}|{{guide_url}}',
     };
     const said = async () => {
       const { id } = (await queue(body)).json<{ id: string }>();
@@ -132,6 +132,10 @@ describe('a deprecation notice', () => {
       /^on 3 February 2031\|\d+ \w+ \d{4}\|OldClient\/1\.0\|http:\/\/tandem\.test\/transition\/guide\s*$/,
     );
     expect(mail.subject).toMatch(/^To user-[0-9a-f]{8}$/);
+    await finished((await queue({ days: 4 })).json<{ id: string }>().id);
+    const usual = (await mailTo('tess@')).at(-1)!.parsed;
+    expect(usual.subject).toMatch(/sessions end on 3 February 2031$/);
+    expect(usual.text).toContain('end on 3 February 2031.');
   });
 
   it.each([

@@ -1,3 +1,4 @@
+import { counted } from '../../../common/counted.js';
 import type { Config } from '../../../config/config.js';
 import { DatabaseOrigin } from '../../../database/trust/database-origin.js';
 import { ProvenClient } from '../../../database/trust/proven-client.js';
@@ -65,7 +66,7 @@ function connections({ connections: all }: Answer, workers: number): Finding {
   // Each worker follows the revocations over one more.
   const each = workers * (poolSizeOf(workers) + 1);
   const nodes = Math.floor(all / each);
-  const message = `max_connections lets in ${nodes} nodes of ${each} connections each`;
+  const message = `max_connections lets in ${counted(nodes, 'node')} of ${counted(each, 'connection')} each`;
   if (nodes < 1) return fail('connections', message, 'raise max_connections');
   return nodes < 2
     ? warn('connections', message, 'raise max_connections: while nodes are replaced there is one more')

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Inject } from '@nestjs/common';
+import { counted } from '../../../common/counted.js';
 import { AuditVerifier } from '../../../audit/audit-verifier.service.js';
 import { RowAlarms } from '../../../audit/row-alarms.js';
 import { CONFIG } from '../../../config/config.js';
@@ -61,7 +62,7 @@ export class ServiceChecks implements Examination {
       );
     const days = Math.floor((this.feed.now() - Date.parse(current.promote_at)) / 86_400_000);
     return days > OLD_KEY
-      ? warn('keys', `the current key has signed for ${days} days`, 'npm run admin -- keys rotate')
+      ? warn('keys', `the current key has signed for ${counted(days, 'day')}`, 'npm run admin -- keys rotate')
       : ok('keys', `${current.kid} signs, ${keys.filter(({ state }) => state === 'next').length} ripening`);
   }
 

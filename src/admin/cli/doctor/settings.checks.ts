@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { counted } from '../../../common/counted.js';
 import { sameSecret } from '../../../common/constant-time.js';
 import type { Config } from '../../../config/config.js';
 import { configWarnings } from '../../../config/config-warnings.js';
@@ -114,7 +115,10 @@ function limits({ authRateLimit, authRateWindow, trustProxy, host }: Config): Fi
           `${perMinute} calls a minute and address let passwords be guessed`,
           'lower AUTH_RATE_LIMIT',
         )
-      : ok('rate_limit', `${authRateLimit} calls in ${authRateWindow} s for each address and route`),
+      : ok(
+          'rate_limit',
+          `${counted(authRateLimit, 'call')} in ${authRateWindow} s for each address and route`,
+        ),
   ];
   if (trustProxy === undefined && !isLocal(host))
     findings.push(
