@@ -7,6 +7,8 @@ const BROUGHT = [
   '1796000110000-rollout-plan',
   '1796000200000-report',
   '1796000310000-notices',
+  '1796001100000-rollout-evidence',
+  '1796001110000-rollout-operator',
   '1796001400000-session-user-function',
 ] as const;
 

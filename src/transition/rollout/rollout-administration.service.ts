@@ -4,7 +4,7 @@ import { refuse } from '../../common/common.errors.js';
 import type { FieldError } from '../../common/problem.js';
 import { patched } from './rollout-patch.js';
 import type { RolloutPatch } from './rollout-patch.js';
-import { phaseAt } from './rollout-state.js';
+import { inForce, phaseAt, widensEligibility } from './rollout-state.js';
 import type { RolloutSettings, RolloutState } from './rollout-state.js';
 import { isSame } from './rollout-view.js';
 import { refuseRollout } from './rollout.errors.js';
@@ -20,7 +20,8 @@ export interface Administrator {
 }
 
 type Outcome =
-  | { readonly state: RolloutState }
+  /** `now`: when, on the database's clock. */
+  | { readonly state: RolloutState; readonly now: number }
   | { readonly stale: number }
   | { readonly errors: readonly FieldError[] }
   | 'nothing_to_roll_back'
@@ -34,22 +35,30 @@ export class RolloutAdministration {
     private readonly rollout: Rollout,
   ) {}
 
-  /** As the database has it, whichever node changed it last. */
+  /** As the database has it, whichever node changed it last. Its phase is the one that counts: a passed sunset shows. */
   async read(): Promise<RolloutState> {
-    return (await this.store.current())!;
+    const current = (await this.store.current())!;
+    return inForce(current, current.now);
   }
 
-  /** Fields that are left out stay. Throws 409 if `version` is given and not the last, 400 for what cannot be; then nothing changes. */
+  /**
+   * Fields that are left out stay. Throws 409 if `version` is given and not the last, 400 for what cannot be, and for a change of
+   * phase that makes users eligible without naming a percentage; then nothing changes.
+   */
   async change(patch: RolloutPatch, version: number | undefined, by: Administrator): Promise<RolloutState> {
     const outcome = await this.store.alone<Outcome>(async (sql, current) => {
       if (isStale(current, version)) return { stale: current.version };
       const result = patched(current, patch, current.now);
       if ('errors' in result) return result;
-      if (Object.values(patch).every((value) => value === undefined)) return { state: current };
+      if (changesPhase(current, patch) && patch.percentage === undefined) {
+        if (widensEligibility(current, result.next, current.now)) return { errors: [PERCENTAGE_MISSING] };
+      }
+      const { now } = current;
+      if (Object.values(patch).every((value) => value === undefined)) return { state: current, now };
       // Going back from what is the same as before would be no step.
       const parent = isSame(current, result.next) ? current.parent : current.version;
       const change = { cause: 'changed', actorId: by.actorId } as const;
-      return { state: await this.store.add(sql, current, result.next, parent, change, by.origin) };
+      return { state: await this.store.add(sql, current, result.next, parent, change, by.origin), now };
     });
     return this.settle(outcome);
   }
@@ -71,7 +80,8 @@ export class RolloutAdministration {
       const ends = phaseAt(next, current.now) === 'sessions_removed';
       if (ends && phaseAt(current, current.now) !== 'sessions_removed') return 'rollback_ends_sessions';
       const change = { cause: 'rolled_back', actorId: by.actorId } as const;
-      return { state: await this.store.add(sql, current, next, before.parent, change, by.origin) };
+      const state = await this.store.add(sql, current, next, before.parent, change, by.origin);
+      return { state, now: current.now };
     });
     return this.settle(outcome);
   }
@@ -83,8 +93,17 @@ export class RolloutAdministration {
       throw refuseRollout('stale_version', { detail: `The version is ${outcome.stale} now` });
     }
     this.rollout.adopt(outcome.state);
-    return outcome.state;
+    return inForce(outcome.state, outcome.now);
   }
+}
+
+const PERCENTAGE_MISSING: FieldError = {
+  field: 'percentage',
+  message: 'percentage must be given: this phase makes users eligible for tokens who are not eligible now',
+};
+
+function changesPhase(current: Current, { phase }: RolloutPatch): boolean {
+  return phase !== undefined && phase !== current.phase;
 }
 
 function isStale({ version }: Current, expected: number | undefined): boolean {

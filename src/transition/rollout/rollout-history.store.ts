@@ -26,7 +26,11 @@ interface Row extends RolloutState {
 
 const LIST = `
   SELECT ${STATE_COLUMNS}, round(extract(epoch FROM at) * 1000)::float8 AS at, actor_id, cause,
-    (SELECT username FROM users WHERE id = actor_id) AS actor
+    CASE
+      WHEN actor_id IS NOT NULL THEN (SELECT username FROM users WHERE id = actor_id)
+      WHEN operator IS NOT NULL THEN 'command line (' || operator || ')'
+      WHEN cause IN ('changed', 'rolled_back') THEN 'command line'
+    END AS actor
   FROM rollout_versions WHERE version < $1 ORDER BY version DESC LIMIT $2`;
 
 /** A version. */

@@ -12,6 +12,9 @@ export const PHASES = [
 
 export type Phase = (typeof PHASES)[number];
 
+/** Users with this role are eligible in every phase, even with `drain`: they must be able to sign in to steer the rollout. */
+export const ADMIN: Role = 'admin';
+
 /** A window in which session requests are refused, as a warning. Milliseconds since the epoch; `to` is outside. */
 export interface Brownout {
   readonly from: number;
@@ -47,6 +50,11 @@ export function phaseAt({ phase, sunsetAt }: RolloutSettings, now: number): Phas
   return sunsetAt !== null && sunsetAt <= now ? 'sessions_removed' : phase;
 }
 
+/** The state as it applies at `now`: its phase is the one that counts. */
+export function inForce<State extends RolloutSettings>(state: State, now: number): State {
+  return { ...state, phase: phaseAt(state, now) };
+}
+
 /** The brownout that is on at `now`. */
 export function brownoutAt(settings: RolloutSettings, now: number): Brownout | undefined {
   if (phaseAt(settings, now) !== 'deprecation_notice') return undefined;
@@ -67,6 +75,26 @@ export function firstSettings(
     sunsetAt: rolloutPhase === 'deprecation_notice' ? now + NOTICE : null,
     brownouts: [],
   };
+}
+
+/**
+ * Whether `next` makes users eligible for tokens who are not eligible under `current`; both at `now`. Administrators are left out:
+ * they are eligible in every phase.
+ */
+export function widensEligibility(current: RolloutSettings, next: RolloutSettings, now: number): boolean {
+  const [before, after] = [eligibleAt(current, now), eligibleAt(next, now)];
+  if (before.share === 100) return false;
+  return after.share > before.share || after.named.some((name) => !before.named.includes(name));
+}
+
+/** The share of all users, and the roles and ids beyond it. */
+function eligibleAt(settings: RolloutSettings, now: number): { share: number; named: readonly string[] } {
+  const { percentage, roles, userIds } = settings;
+  const phase = phaseAt(settings, now);
+  if (phase === 'off') return { share: 0, named: [] };
+  if (isAnnounced(phase) || roles.includes('user')) return { share: 100, named: [] };
+  const named = [...roles.filter((role) => role !== ADMIN), ...userIds];
+  return { share: phase === 'gradual_rollout' ? percentage : 0, named };
 }
 
 /** A phase in which users have been told that sessions end. */

@@ -26,9 +26,13 @@ export class RolloutVersion {
   @Column('timestamptz', { default: () => 'clock_timestamp()' })
   at!: Date;
 
-  /** The administrator; null for what the service did by itself. */
+  /** The administrator; null for the command line and for what the service did by itself. */
   @Column('uuid', { name: 'actor_id', nullable: true })
   actorId!: string | null;
+
+  /** The name in the operating system of whoever used the command line. */
+  @Column('text', { nullable: true })
+  operator!: string | null;
 
   /** A {@link RolloutCause}. */
   @Column('text')

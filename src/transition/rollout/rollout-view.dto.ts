@@ -37,10 +37,21 @@ export class RolloutEventDto {
   @ApiProperty({ type: String, format: 'date-time', example: '2027-01-05T10:00:00.000Z' })
   at!: string;
 
-  @ApiProperty({ type: String, format: 'uuid', nullable: true, description: 'Null: the service by itself' })
+  @ApiProperty({
+    type: String,
+    format: 'uuid',
+    nullable: true,
+    description: 'Null: the command line, or the service by itself',
+  })
   actor_id!: string | null;
 
-  @ApiProperty({ type: String, nullable: true, example: 'root', description: 'The name of the actor now' })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: 'root',
+    description:
+      'The name of the actor now; for the command line `command line (…)` with the name of its user; null: the service by itself',
+  })
   actor!: string | null;
 
   @ApiProperty({ example: 'changed' })

@@ -4,7 +4,7 @@ import type { Run } from '../../admin/cli/admin-command.js';
 import { collect, DEFAULT_SHOWN, MAX_SHOWN } from '../../admin/cli/collect.js';
 import { CommandFailed } from '../../admin/cli/command-failed.js';
 import { FindUser } from '../../admin/cli/find-user.js';
-import { moment, wholeNumber } from '../../admin/cli/options.js';
+import { time, wholeNumber } from '../../admin/cli/options.js';
 import type { Terminal } from '../../admin/cli/terminal.js';
 import type { Role } from '../../users/user.entity.js';
 import { RolloutAdministration } from './rollout-administration.service.js';
@@ -29,8 +29,9 @@ interface Typed {
 const SET_HELP = `
 What is not named stays as it is. Every node follows within a second:
   npm run admin -- rollout set --phase gradual_rollout --percentage 10
-  npm run admin -- rollout set --phase deprecation_notice --sunset 2027-06-30T00:00:00Z
-  npm run admin -- rollout set --phase internal_beta --roles admin --users ada grace`;
+  npm run admin -- rollout set --phase deprecation_notice --percentage 100 --sunset 2027-06-30T00:00:00Z
+  npm run admin -- rollout set --phase internal_beta --percentage 0 --users ada grace
+A change of phase that makes users eligible who are not eligible now needs --percentage.`;
 
 @AdminCommand()
 export class RolloutCommand {
@@ -60,7 +61,7 @@ export class RolloutCommand {
       .option('--no-roles', 'no role')
       .option('--users <user...>', 'the users of the beta: names or ids')
       .option('--no-users', 'no user')
-      .option('--sunset <time>', 'when sessions end', moment)
+      .option('--sunset <time>', 'when sessions end', time)
       .option('--no-sunset', 'sessions do not end')
       .option('--drain', 'users who are not eligible go back to sessions at their next refresh')
       .option('--no-drain', 'they stay with tokens')

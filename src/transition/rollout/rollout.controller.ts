@@ -40,7 +40,8 @@ export class RolloutController {
     summary: 'Change the rollout',
     description:
       'Any of its fields; the others stay. On every node within a second. Entering `deprecation_notice` sets `sunset_at` 90 ' +
-      'days ahead unless it is given; going back before it takes sunset and brownouts away unless they are given.',
+      'days ahead unless it is given; going back before it takes sunset and brownouts away unless they are given. A change of ' +
+      '`phase` that makes users eligible who are not eligible now needs `percentage`.',
   })
   @ApiOkResponse({ type: RolloutDto })
   @ApiProblems(ROLLOUT_ERRORS, 'stale_version')

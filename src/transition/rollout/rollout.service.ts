@@ -5,7 +5,7 @@ import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { RevocationFeed } from '../../tokens/revocation-feed.js';
 import { RolloutFlag } from './rollout-flag.js';
-import { brownoutAt, firstSettings, phaseAt } from './rollout-state.js';
+import { ADMIN, brownoutAt, firstSettings, phaseAt } from './rollout-state.js';
 import type { Brownout, Phase, RolloutState } from './rollout-state.js';
 import { ROLLOUT_TOPIC, RolloutStore } from './rollout.store.js';
 
@@ -76,6 +76,7 @@ export class Rollout implements TokenEligibility, OnModuleInit {
 
   /** Undefined if the flag's provider has no answer. */
   private async eligible(user: EligibilitySubject): Promise<boolean | undefined> {
+    if (user.role === ADMIN) return true;
     const phase = this.phase();
     if (phase === 'off') return false;
     if (phase === 'deprecation_notice' || phase === 'sessions_removed') return true;

@@ -44,8 +44,8 @@ const NOW = `SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now`
 
 const ADD = `
   INSERT INTO rollout_versions
-    (version, parent, actor_id, cause, phase, percentage, roles, user_ids, drain, sunset_at, brownouts)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, to_timestamp($10::float8 / 1000), $11)`;
+    (version, parent, actor_id, operator, cause, phase, percentage, roles, user_ids, drain, sunset_at, brownouts)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, to_timestamp($11::float8 / 1000), $12)`;
 
 /** All SQL of the rollout's state. Whoever changes it holds the lock of the service's state: no change is lost. */
 @Injectable()
@@ -101,7 +101,8 @@ export class RolloutStore {
     const version = (current?.version ?? 0) + 1;
     const { phase, percentage, roles, userIds, drain, sunsetAt, brownouts } = next;
     const settings = [phase, percentage, roles, userIds, drain, sunsetAt, JSON.stringify(brownouts)];
-    await sql.query(ADD, [version, parent, actorId ?? null, cause, ...settings]);
+    const who = [actorId ?? null, origin.operator ?? null];
+    await sql.query(ADD, [version, parent, ...who, cause, ...settings]);
     await this.state.bump(sql, ROLLOUT_TOPIC);
     const detail = { version, changes: changesOf(current, next), ...(why === undefined ? {} : { why }) };
     await this.audit.add({ event: 'rollout', cause, actorId, detail }, origin, sql);

@@ -128,6 +128,56 @@ describe('the administration of the rollout', () => {
     expect(await loginIs(node)).toBe('200');
   });
 
+  it.each([
+    [{ phase: 'off' }, { phase: 'gradual_rollout' }],
+    [{ phase: 'off' }, { phase: 'deprecation_notice' }],
+    [{ phase: 'off' }, { phase: 'sessions_removed' }],
+    [{ phase: 'off' }, { phase: 'internal_beta', roles: ['user'] }],
+    [{ phase: 'off' }, { phase: 'internal_beta', user_ids: [randomUUID()] }],
+    [{ phase: 'off', user_ids: [randomUUID()] }, { phase: 'internal_beta' }],
+    [{ phase: 'internal_beta' }, { phase: 'gradual_rollout' }],
+    [{ percentage: 10 }, { phase: 'deprecation_notice' }],
+    [
+      { percentage: 10, roles: ['user'] },
+      { phase: 'internal_beta', roles: [], user_ids: [randomUUID()] },
+      200,
+    ],
+    [{ phase: 'off' }, { phase: 'internal_beta' }, 200],
+    [{ phase: 'off' }, { phase: 'internal_beta', roles: ['admin'] }, 200],
+    [{ percentage: 100 }, { phase: 'deprecation_notice' }, 200],
+    [{ phase: 'internal_beta', roles: ['user'] }, { phase: 'gradual_rollout' }, 200],
+    [{ percentage: 50 }, { phase: 'internal_beta' }, 200],
+    [{ phase: 'deprecation_notice' }, { phase: 'gradual_rollout' }, 200],
+    [{ percentage: 50 }, { phase: 'gradual_rollout', roles: ['user'] }, 200],
+    [{ phase: 'off', sunset_at: '2020-01-01T00:00:00Z' }, { phase: 'gradual_rollout' }, 200],
+  ])(
+    'from %j to %j takes an explicit percentage if it makes users eligible',
+    async (before, payload, as = 400) => {
+      const state = await change({ percentage: 100, ...before });
+      const reply = await patch(payload);
+      expect(reply.statusCode).toBe(as);
+      if (as === 200) return;
+      expect(reply.json()).toMatchObject({ code: 'validation_failed', errors: [{ field: 'percentage' }] });
+      expect(await read()).toEqual(state);
+      expect((await patch({ ...payload, percentage: state.percentage })).statusCode).toBe(200);
+    },
+  );
+
+  it('shows the phase that counts once the sunset has passed', async () => {
+    await change({ phase: 'deprecation_notice', sunset_at: inDays(1) });
+    expect((await read()).phase).toBe('deprecation_notice');
+    expect((await change({ sunset_at: inDays(-1) })).phase).toBe('sessions_removed');
+    expect((await read(other)).phase).toBe('sessions_removed');
+    expect((await change({ sunset_at: inDays(1) })).phase).toBe('deprecation_notice');
+  });
+
+  it('says of a value of a wrong type that, and not how large it may be', async () => {
+    const reply = await patch({ percentage: '10' });
+    expect(reply.json()).toMatchObject({
+      errors: [{ field: 'percentage', message: 'percentage must be an integer number' }],
+    });
+  });
+
   it('refuses a change that is based on another version', async () => {
     const { version } = await read();
     const state = await change({ percentage: 20, version });

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
-import { ROOT, codeOf, login, refresh, tryLogin } from '../../helpers/client.js';
+import { ROOT, aUser, bearer, codeOf, login, refresh, tryLogin, tryRefresh } from '../../helpers/client.js';
+import { bySession, SECRET, sessionLogin } from './session-client.js';
 
 describe('who may begin a login by tokens', () => {
   const nodes: TestApp[] = [];
@@ -17,11 +18,33 @@ describe('who may begin a login by tokens', () => {
 
   it('is nobody in a new database that begins at 0 per cent, and the same after a restart that says otherwise', async () => {
     const first = await aNode({ ROLLOUT_PERCENTAGE: '0' });
-    const refused = await tryLogin(first, ROOT);
+    const user = await aUser(first);
+    const refused = await tryLogin(first, user);
     expect([refused.statusCode, codeOf(refused)]).toEqual([403, 'jwt_not_enabled']);
     const second = await aNode({ ROLLOUT_PERCENTAGE: '100' }, first);
-    expect((await tryLogin(second, ROOT)).statusCode).toBe(403);
+    expect((await tryLogin(second, user)).statusCode).toBe(403);
   });
+
+  it.each([{ phase: 'off' }, { phase: 'internal_beta' }, { phase: 'gradual_rollout', percentage: 0 }])(
+    'is every administrator in %j, even with drain',
+    async (state) => {
+      const node = await aNode({ SESSION_SECRET: SECRET });
+      const user = await aUser(node);
+      const [admins, users] = [await login(node), await login(node, user)];
+      const cookie = await sessionLogin(node, ROOT);
+      const payload = { ...state, drain: true };
+      const call = { method: 'PATCH', url: '/admin/rollout', payload } as const;
+      expect((await node.app.inject({ ...call, ...bearer(admins.access_token) })).statusCode).toBe(200);
+      expect(codeOf(await tryRefresh(node, users.refresh_token))).toBe('jwt_not_enabled');
+      expect(codeOf(await tryLogin(node, user))).toBe('jwt_not_enabled');
+      await refresh(node, admins.refresh_token);
+      await login(node);
+      const migration = await bySession(node, cookie, { url: '/auth/migration' });
+      expect(migration.json()).toMatchObject({ eligible: true });
+      const exchange = await bySession(node, cookie, { method: 'POST', url: '/auth/exchange' });
+      expect(exchange.statusCode).toBe(200);
+    },
+  );
 
   it('is told only to those who know the password', async () => {
     const node = await aNode({ ROLLOUT_PHASE: 'off' });

@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../helpers/client.js';
 import { admin } from '../../helpers/command-line.js';
@@ -59,8 +60,9 @@ describe('npm run admin -- rollout, beside a running node', () => {
     });
     const none = await json<State>('set', '--no-users');
     expect(none).toEqual({ ...beta, version: beta.version + 1, user_ids: [] });
-    // Of the beta is whoever has that role, and the administrator has another.
-    await until(async () => (await tryLogin(node)).code === 'jwt_not_enabled', 1_000);
+    await nodeIsIn('internal_beta');
+    // The administrator has another role, and is eligible in every phase.
+    expect((await tryLogin(node)).status).toBe(200);
     const sunset = ['--phase', 'deprecation_notice', '--sunset', '2037-06-30T00:00:00Z'];
     const noticed = await json<State>('set', ...sunset, '--no-roles', '--percentage', '7', '--drain');
     expect(noticed).toEqual({
@@ -88,6 +90,10 @@ describe('npm run admin -- rollout, beside a running node', () => {
       ['--percentage', '101'],
       ['--phase', 'soon'],
       ['--sunset', 'tomorrow'],
+      // In 30 days, or 30 days ago?
+      ['--sunset', '30d'],
+      ['--sunset', '2037-06-30T00:00:00'],
+      ['--sunset', '2037-02-30'],
     ])
       expect(await refused(2, 'set', ...wrong)).toContain(wrong[1]);
     expect(await json<State>('status')).toEqual(before);
@@ -115,6 +121,9 @@ describe('npm run admin -- rollout, beside a running node', () => {
       ...Array.from({ length: 3 }, () => 'changed'),
       expect.any(String),
     ]);
+    const { username } = userInfo();
+    for (const { actor } of events.slice(0, 6)) expect(actor).toBe(`command line (${username})`);
+    expect(events[6]!.actor).toBeNull();
     expect(events[4]!.changes).toMatchObject({ user_ids: expect.anything() });
     const parts: Change[] = [];
     let cursor: string | null = null;
@@ -128,5 +137,22 @@ describe('npm run admin -- rollout, beside a running node', () => {
     const { out, err } = await run('history', '--limit', '2');
     expect(out.split('\n')).toHaveLength(4);
     expect(err).toMatch(/^There is more: --cursor \S+\n$/);
+  });
+
+  it('needs a percentage for a phase that makes users eligible', async () => {
+    await json<State>('set', '--phase', 'off');
+    expect(await refused(1, 'set', '--phase', 'gradual_rollout')).toMatch(/^percentage must be given/);
+    expect(await json<State>('status')).toMatchObject({ phase: 'off' });
+    const set = ['set', '--phase', 'gradual_rollout', '--percentage', '100'];
+    expect(await json<State>(...set)).toMatchObject({ phase: 'gradual_rollout', percentage: 100 });
+    await json<State>('rollback');
+    await json<State>('rollback');
+  });
+
+  it('shows that sessions are removed once the sunset has passed', async () => {
+    const passed = ['--phase', 'deprecation_notice', '--sunset', '2020-01-01'];
+    expect(await json<State>('set', ...passed)).toMatchObject({ phase: 'sessions_removed' });
+    expect((await run('status')).out).toContain('"sessions_removed"');
+    await json<State>('rollback');
   });
 });
