@@ -49,8 +49,8 @@ function fieldErrors(errors: readonly ValidationError[], path = ''): FieldError[
     const field = `${path}${name}`;
     const text = textOf(constraints ?? {});
     const message = name === property ? text : text && 'this property should not exist';
-    const own = message === undefined ? [] : [{ field, message }];
-    return [...own, ...fieldErrors(children ?? [], `${field}.`)];
+    // What is in a value of a wrong type says nothing more.
+    return message === undefined ? fieldErrors(children ?? [], `${field}.`) : [{ field, message }];
   });
 }
 

@@ -260,7 +260,7 @@ describe('the import of users', () => {
   it('skips every broken row, says why, quotes nothing of it, and takes the others', async () => {
     const commas = ','.repeat(5_000);
     const rows: readonly (readonly [string | Buffer, string])[] = [
-      ['short', 'the row has 1 columns and the header 5'],
+      ['short', 'the row has 1 column and the header 5'],
       [`a,b,c${commas}`, 'the row has 5003 columns and the header 5'],
       [commas.repeat(200), 'the line is longer than 65536 bytes'],
       ['x'.repeat(3_000_000), 'the line is longer than 65536 bytes'],
@@ -294,8 +294,8 @@ describe('the import of users', () => {
       ['[]', 'the line is no JSON object'],
       ['null', 'the line is no JSON object'],
       ['[['.repeat(20_000), 'the line is no JSON'],
-      ['{"username":"a","password_hash":"b","admin":true}', 'the object has 1 fields that are not known'],
-      ['{"username":"a","__proto__":{"role":"admin"}}', 'the object has 1 fields that are not known'],
+      ['{"username":"a","password_hash":"b","admin":true}', 'the object has 1 field that is not known'],
+      ['{"username":"a","__proto__":{"role":"admin"}}', 'the object has 1 field that is not known'],
       ['{"username":["a"],"password_hash":"b"}', 'username is no text'],
       [
         `{"username":"a","password_hash":"pbkdf2:sha256:1000$s\\u0000lt$ab"}`,
@@ -332,7 +332,7 @@ describe('the import of users', () => {
     [
       'of columns that nobody knows',
       Buffer.from(`username,password_hash,is_staff\nada,${BCRYPT},1`),
-      /1 columns that are not known/,
+      /1 column that is not known/,
     ],
     ['of a column twice', Buffer.from(`username,password_hash,username\nada,${BCRYPT},bob`), /twice/],
     ['of a million columns', Buffer.from(`${HEADER}${',x'.repeat(1_000_000)}\n`), /longer than 65536/],

@@ -32,7 +32,7 @@ describe('the rollout on a node that has lost the database', () => {
       await expect.poll(() => far.rollout.mayHaveTokens(user), { timeout: 1_000, interval: 10 }).toBe(false);
       link[breakIt]();
       await expect.poll(() => far.feed.isFresh(), { timeout: 3_000, interval: 10 }).toBe(false);
-      await near.administration.change({ phase: 'deprecation_notice' }, undefined, BY);
+      await near.administration.change({ phase: 'deprecation_notice', percentage: 100 }, undefined, BY);
       expect(far.rollout.current()).toMatchObject({ phase: 'gradual_rollout', percentage: 0, version: 2 });
       expect(far.rollout.phase()).toBe('gradual_rollout');
       expect(await far.rollout.mayHaveTokens(user)).toBe(false);
