@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Type } from '@nestjs/common';
 import { describe, expect, it } from 'vitest';
 import { createTestApp } from '../../helpers/app.js';
-import { ROOT, codeOf, tryLogin } from '../../helpers/client.js';
+import { aUser, codeOf, tryLogin } from '../../helpers/client.js';
 import { blocksOf } from '../../helpers/doc-blocks.js';
 import { DOCUMENT_TIMEOUT, runOnOwnNode } from '../../helpers/document-node.js';
 
@@ -35,7 +35,7 @@ describe('a document of the transition', () => {
       const app = await createTestApp({ imports: [OurFlagModule!] });
       try {
         // Without that provider a new database gives tokens to everybody.
-        expect(codeOf(await tryLogin(app, ROOT))).toBe('jwt_not_enabled');
+        expect(codeOf(await tryLogin(app, await aUser(app)))).toBe('jwt_not_enabled');
       } finally {
         await app.close();
       }
