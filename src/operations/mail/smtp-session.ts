@@ -7,7 +7,7 @@ import SMTPConnection from 'nodemailer/lib/smtp-connection';
 const TIME_OUTS = { connectionTimeout: 15_000, greetingTimeout: 15_000, socketTimeout: 600_000 };
 
 /** The SASL mechanisms that take a name and a password. */
-const PASSWORD_MECHANISMS = ['PLAIN', 'LOGIN', 'CRAM-MD5'];
+const SASL_MECHANISMS = ['PLAIN', 'LOGIN', 'CRAM-MD5'];
 
 export type SmtpOptions = ConstructorParameters<typeof SMTPConnection>[0] & {
   readonly auth?: { readonly user?: string; readonly pass?: string };
@@ -63,7 +63,7 @@ export function takesUnicode(connection: SMTPConnection): boolean {
 
 async function login(connection: SMTPConnection, user: string, pass: string): Promise<void> {
   const offered = capabilitiesOf(connection)._supportedAuth;
-  if (!offered.some((mechanism) => PASSWORD_MECHANISMS.includes(mechanism))) {
+  if (!offered.some((mechanism) => SASL_MECHANISMS.includes(mechanism))) {
     const message =
       'SMTP_URL has a name and a password, but the mail server does not offer to log in with them';
     throw Object.assign(new Error(message), { code: 'ENOAUTH' });

@@ -41,7 +41,8 @@ describe('mail by SMTP', () => {
       expect(from).toMatch(/^MAIL FROM:<notices@xn--mller-kva\.example>/);
       expect(to).toBe('RCPT TO:<ada@xn--bcher-kva.example>');
       const { raw } = (await server.received())[0]!;
-      expect(raw).toMatch(/^[\x00-\x7f]*$/);
+      // As many bytes as characters: it is all ASCII.
+    expect(Buffer.byteLength(raw)).toBe(raw.length);
       expect((await simpleParser(raw)).from?.value).toMatchObject([{ name: 'Bücher' }]);
     },
   );
