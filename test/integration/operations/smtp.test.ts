@@ -42,7 +42,7 @@ describe('mail by SMTP', () => {
       expect(to).toBe('RCPT TO:<ada@xn--bcher-kva.example>');
       const { raw } = (await server.received())[0]!;
       // As many bytes as characters: it is all ASCII.
-    expect(Buffer.byteLength(raw)).toBe(raw.length);
+      expect(Buffer.byteLength(raw)).toBe(raw.length);
       expect((await simpleParser(raw)).from?.value).toMatchObject([{ name: 'Bücher' }]);
     },
   );
