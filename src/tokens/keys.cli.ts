@@ -3,6 +3,7 @@ import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { NO_ORIGIN } from '../audit/audit-context.js';
 import { AuditModule } from '../audit/audit.module.js';
+import { endWithOutput } from '../common/closed-output.js';
 import { CommonModule } from '../common/common.module.js';
 import { Problem } from '../common/problem.js';
 import type { Config } from '../config/config.js';
@@ -121,6 +122,7 @@ async function withKeys<T>(
   }
 }
 
+endWithOutput((code) => process.exit(code));
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {

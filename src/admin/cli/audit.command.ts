@@ -102,6 +102,7 @@ export class AuditCommand {
       'cause',
       'user_id',
       'actor_id',
+      'sid',
       'ip',
       'count',
       'detail',

@@ -5,6 +5,7 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import { UserImport } from '../../users/import/import.service.js';
 import type { ImportCounts, RejectedRow } from '../../users/import/import.service.js';
+import { OTHER_ENCODING } from '../../users/import/row-reader.js';
 import type { ImportFormat } from '../../users/import/row-reader.js';
 import { AdminCommand } from './admin-command.js';
 import type { Run } from './admin-command.js';
@@ -48,19 +49,21 @@ export class ImportCommand {
       );
   }
 
-  private async import(terminal: Terminal, file: string, { report, format }: ImportOptions): Promise<void> {
+  private async import(terminal: Terminal, file: string, { report, format }: ImportOptions): Promise<number> {
     const size = file === '-' ? 0 : await sizeOf(file);
     const input = file === '-' ? process.stdin : createReadStream(file);
     const told: RejectedRow[] = [];
     const log = await openReport(report);
     const progress = await terminal.progress('Importing (bytes)', size);
     let done = 0;
+    let undecoded = 0;
     let counts: ImportCounts;
     try {
       counts = await this.users.run(
         input as AsyncIterable<Buffer>,
         {
           async rejected(row) {
+            if (OTHER_ENCODING.some((reason) => reason === row.reason)) undecoded += 1;
             if (told.length < (terminal.json ? TOLD_AS_JSON : TOLD)) told.push(row);
             await log?.write(row);
           },
@@ -79,6 +82,13 @@ export class ImportCommand {
     await terminal.result({ ...counts, rejected_rows: told, report: report ?? null }, () =>
       summary(counts, told, report),
     );
+    if (undecoded > 0)
+      terminal.note(
+        `${undecoded} lines are not in UTF-8: save the file in UTF-8 (iconv -f … -t UTF-8), then run it again`,
+      );
+    const { created, unchanged, kept } = counts;
+    if (created + unchanged + kept === 0) terminal.note('No row was imported');
+    return undecoded > 0 || created + unchanged + kept === 0 ? 1 : 0;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Type } from '@nestjs/common';
 import { Command, CommanderError } from 'commander';
+import { isClosedOutput } from '../../common/closed-output.js';
 import { Problem } from '../../common/problem.js';
 import { ConfigurationError } from '../../config/configuration-error.js';
 import { KeyRingError } from '../../tokens/key-ring.errors.js';
@@ -72,6 +73,7 @@ function codeOf(error: unknown): number {
     // commander has said it; help that was asked for is no error.
     return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   }
+  if (isClosedOutput(error)) return EXIT.done;
   const setUp = error instanceof ConfigurationError || error instanceof KeyRingError;
   for (const line of linesOf(error)) process.stderr.write(`${line}\n`);
   return setUp ? EXIT.configuration : EXIT.failed;

@@ -101,6 +101,8 @@ export class UserImport {
     }
     if (read === undefined) throw new ImportRefused('The file is empty');
     await write();
+    if (Object.values(counts).every((count) => count === 0))
+      throw new ImportRefused('The file has a header and no rows');
     return counts;
   }
 

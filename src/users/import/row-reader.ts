@@ -17,6 +17,9 @@ export type ImportFormat = 'csv' | 'jsonl';
 /** Throws {@link RowRefused} for a line that is no row. Undefined for an empty one. */
 export type ReadRow = (line: Buffer) => RawRow | undefined;
 
+/** Why a row in another encoding is rejected. */
+export const OTHER_ENCODING = ['the line is not in UTF-8', 'the line has NUL in it'] as const;
+
 const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 const DELIMITERS = [',', ';', '\t'];
 
@@ -131,8 +134,8 @@ function rowOf(entries: readonly (readonly [string, unknown])[]): RawRow {
 }
 
 function textOf(line: Buffer): string {
-  if (!isUtf8(line)) throw new RowRefused('the line is not in UTF-8');
+  if (!isUtf8(line)) throw new RowRefused(OTHER_ENCODING[0]);
   const text = line.toString('utf8');
-  if (text.includes('\0')) throw new RowRefused('the line has NUL in it');
+  if (text.includes('\0')) throw new RowRefused(OTHER_ENCODING[1]);
   return text;
 }
