@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Logger } from 'nestjs-pino';
-import { announcement } from './announcement.js';
+import { announcement, withoutFramework } from './announcement.js';
 import { AppModule } from './app.module.js';
 import { fastifyAdapter, setUpApp } from './app.setup.js';
 import { putEventLoopFirst } from './common/thread-priorities.js';
@@ -30,7 +30,7 @@ export async function startNode(
     },
   );
   begun.push(() => app.close());
-  app.useLogger(app.get(Logger));
+  app.useLogger(withoutFramework(app.get(Logger)));
   await setUpApp(app, config);
   await app.listen({ port: config.port, host: config.host, backlog: BACKLOG });
   // The pool has its threads by now: the start has used it.

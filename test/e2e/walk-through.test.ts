@@ -111,6 +111,8 @@ describe('the walk-through of the README', () => {
     expect(node.output).toContain('Tandem is ready at http://localhost:');
     expect(node.output).toMatch(/Swagger UI: http:\/\/localhost:\d+\/docs/);
     expect(node.output).toContain('Walk-through: README.md');
+    expect(node.output).toContain('users create NAME --role admin');
+    expect(node.output).not.toMatch(/RouterExplorer|InstanceLoader/);
     expect(node.output).toContain('JWT_SECRET');
     expect(node.output).not.toContain('your-secret-key-here');
     expect(node.output).not.toContain('test123');
