@@ -58,7 +58,7 @@ export class MetadataController {
   }
 
   /** RFC 8414, section 3: the issuer's path comes after the well-known one, and no other does. */
-  @Get('oauth-authorization-server/*path')
+  @Get('oauth-authorization-server/*')
   @Header('Cache-Control', `public, max-age=${JWKS_MAX_AGE}`)
   @ApiExcludeEndpoint()
   metadataOfPath(@Req() { url }: FastifyRequest) {
