@@ -24,6 +24,18 @@ export class LoginDto extends TokenDeliveryDto {
   @ApiProperty({ example: 'test123', maxLength: CHECKED_PASSWORD_MAX_LENGTH, format: 'password' })
   @IsPassword(CHECKED_PASSWORD_MAX_LENGTH)
   password!: string;
+
+  @ApiPropertyOptional({
+    description:
+      'A refresh token of an earlier login on this device, for clients without cookies: failed logins elsewhere do not lock ' +
+      'its user out here. It is not spent.',
+    example: 'tandem_rt_…',
+  })
+  @IsOptional()
+  @MaxLength(512)
+  @MinLength(1)
+  @IsString()
+  refresh_token?: string | null;
 }
 
 /** Any text that could be a token of ours; of others too, but all of them keep the rules below. */

@@ -14,6 +14,7 @@ import { CredentialCheck } from './credential-check.service.js';
 import { DevicesController } from './devices.controller.js';
 import { ExternalIds } from './external-ids.service.js';
 import { FailureFloor } from './failure-floor.js';
+import { KnownDevices } from './known-devices.service.js';
 import { JwtAuthGuard } from './jwt-auth.guard.js';
 import { JwtStrategy } from './jwt.strategy.js';
 import { LocalStrategy } from './local.strategy.js';
@@ -55,6 +56,7 @@ import { WellKnownController } from './well-known.controller.js';
     FailureFloor,
     JwtAuthGuard,
     JwtStrategy,
+    KnownDevices,
     LocalStrategy,
     LoginService,
     LogoutService,
@@ -62,6 +64,6 @@ import { WellKnownController } from './well-known.controller.js';
     RefreshService,
     TokenReply,
   ],
-  exports: [AccessTokenProof, CredentialCheck, JwtAuthGuard, RefreshService, TokenReply],
+  exports: [AccessTokenProof, CredentialCheck, JwtAuthGuard, KnownDevices, RefreshService, TokenReply],
 })
 export class AuthModule {}

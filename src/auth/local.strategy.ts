@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
-import type { FastifyRequest } from 'fastify';
 import { Strategy } from 'passport-local';
 import type { User } from '../users/user.entity.js';
 import { CredentialCheck } from './credential-check.service.js';
+import type { DeviceRequest } from './known-devices.service.js';
 import { originOf } from './origin.js';
-import { refreshCookieOf } from './refresh-cookie.js';
 
 /** Proves a user by name and password. */
 @Injectable()
@@ -14,7 +13,7 @@ export class LocalStrategy extends PassportStrategy(Strategy, 'local') {
     super({ passReqToCallback: true });
   }
 
-  validate(request: FastifyRequest, username: string, password: string): Promise<User> {
-    return this.credentials.check({ username, password }, refreshCookieOf(request), originOf(request));
+  validate(request: DeviceRequest, username: string, password: string): Promise<User> {
+    return this.credentials.check({ username, password }, request.knownDevice, originOf(request));
   }
 }

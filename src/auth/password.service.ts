@@ -4,6 +4,7 @@ import { LoginEnder } from '../tokens/login-ender.service.js';
 import { refuseToken } from '../tokens/tokens.errors.js';
 import { UserService } from '../users/user.service.js';
 import { CredentialCheck } from './credential-check.service.js';
+import type { KnownDevice } from './known-devices.service.js';
 import type { Principal } from './principal.js';
 
 @Injectable()
@@ -21,7 +22,7 @@ export class PasswordService {
   async change(principal: Principal, current: string, next: string, origin: Origin): Promise<void> {
     const user = await this.users.find(principal.userId);
     if (user === undefined) throw refuseToken('token_revoked');
-    await this.credentials.confirm(user, current, principal.sid ?? principal.sessionId ?? '', origin);
+    await this.credentials.confirm(user, current, deviceOf(principal), origin);
     const hash = await this.users.hashNew(next, user.username);
     await this.ender.endUser(
       user.id,
@@ -36,4 +37,11 @@ export class PasswordService {
       origin,
     );
   }
+}
+
+/** Whoever calls is logged in: the device is known. */
+function deviceOf({ userId, sid, sessionId }: Principal): KnownDevice {
+  return sid === undefined
+    ? { userId, bucket: 'device_session', id: sessionId ?? '' }
+    : { userId, bucket: 'device_family', id: sid };
 }

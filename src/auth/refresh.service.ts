@@ -4,7 +4,7 @@ import type { Origin } from '../audit/audit-context.js';
 import { RefusalCounter } from '../audit/refusal-counter.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
-import { clientSubject } from '../limits/client-address.js';
+import { ClientRateLimiter } from '../limits/client-limits.service.js';
 import { RateLimiter } from '../limits/limits.service.js';
 import type { LiveLogin, Login, TokenOfLogin } from '../tokens/login.js';
 import { RefreshPresentation } from '../tokens/presentation.service.js';
@@ -34,6 +34,7 @@ export class RefreshService {
   constructor(
     private readonly tokens: RefreshPresentation,
     private readonly limiter: RateLimiter,
+    private readonly clients: ClientRateLimiter,
     private readonly refusals: RefusalCounter,
     @Inject(CONFIG) private readonly config: Config,
     @Optional() @Inject(TOKEN_ELIGIBILITY) private readonly eligibility?: TokenEligibility,
@@ -58,7 +59,7 @@ export class RefreshService {
     const code = rotation.outcome === 'rejected' ? rotation.reason : 'refresh_token_reused';
     if (code !== 'refresh_token_reused') this.refusals.count(code, origin.ip);
     // A refusal over the limit is told as such; what it revoked, it revoked.
-    await this.limiter.enforce('refresh', clientSubject(request));
+    await this.clients.enforce('refresh', request);
     throw refuseToken(code);
   }
 
@@ -86,7 +87,7 @@ export class RefreshService {
               counted = (await together.statement) !== undefined;
               return undefined;
             }
-            together.statement = this.limiter.enforceWithin('refresh', sid, statement);
+            together.statement = this.limiter.enforceWithin('refresh_family', sid, statement);
             try {
               return await together.statement;
             } finally {
@@ -107,9 +108,9 @@ export class RefreshService {
       throw refuseAuth('jwt_not_enabled');
     }
     if (counted) return;
-    if (verdict === 'rotate') await (together.counted ??= this.limiter.enforce('refresh', sid));
+    if (verdict === 'rotate') await (together.counted ??= this.limiter.enforce('refresh_family', sid));
     else
-      await this.limiter.enforce('refresh', `${sid} ${generation} again`, {
+      await this.limiter.enforce('refresh_repeat', `${sid} ${generation}`, {
         limit: REPEATS,
         windowSeconds: this.config.authRateWindow,
       });

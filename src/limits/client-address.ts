@@ -36,12 +36,53 @@ function mapped(groups: readonly number[]): string | undefined {
   return isMapped ? [a >> 8, a & 255, b >> 8, b & 255].join('.') : undefined;
 }
 
-/** IPv4 as it is, IPv4 in IPv6 clothes (`::ffff:…`) as that IPv4, other IPv6 as its /64 (what one customer gets at least). */
+/** The IPv4 address that a translator (RFC 6052, `64:ff9b::/96`) wrote into an IPv6 one. */
+function translated(groups: readonly number[]): string | undefined {
+  const [a = 0, b = 0] = groups.slice(6);
+  const isTranslated = groups.slice(0, 6).join() === '100,65435,0,0,0,0';
+  return isTranslated ? [a >> 8, a & 255, b >> 8, b & 255].join('.') : undefined;
+}
+
+/**
+ * An IPv4 address as it is, an IPv4-mapped or translated one as that IPv4 address, and any other IPv6 address as its /64, which is
+ * the least that one customer gets.
+ */
 export function subjectOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const groups = groupsOf(address);
-  const network = groups.slice(0, 4).map((group) => group.toString(16));
-  return mapped(groups) ?? `${network.join(':')}::/64`;
+  return networksOf(address)[0].subject;
+}
+
+/** A network that a client's calls are counted for, and how many times a client's limit it has. */
+export interface ClientNetwork {
+  readonly subject: string;
+  readonly times: number;
+}
+
+/** How much wider networks have: whoever holds a /56 or a /48 must not have 256 or 65,536 limits. */
+const WIDER = [
+  { bits: 56, times: 4 },
+  { bits: 48, times: 16 },
+];
+
+/**
+ * The networks that calls of `client` are counted for, the narrowest first. An IPv6 address counts for its /64, /56 and /48. Any
+ * other text counts for itself alone: an IPv4 address, or a /64 that {@link subjectOf} returned.
+ */
+export function networksOf(client: string): [ClientNetwork, ...ClientNetwork[]] {
+  if (!isIPv6(client)) return [{ subject: client, times: 1 }];
+  const groups = groupsOf(client);
+  const ipv4 = mapped(groups) ?? translated(groups);
+  if (ipv4 !== undefined) return [{ subject: ipv4, times: 1 }];
+  const wider = WIDER.map(({ bits, times }) => ({ subject: networkOf(groups, bits), times }));
+  return [{ subject: networkOf(groups, 64), times: 1 }, ...wider];
+}
+
+/** The first `bits` bits, at most 64, of an IPv6 address in CIDR notation. */
+function networkOf(groups: readonly number[], bits: number): string {
+  const kept = groups.slice(0, 4).map((group, index) => {
+    const used = Math.min(16, Math.max(0, bits - 16 * index));
+    return (group & (0xffff << (16 - used)) & 0xffff).toString(16);
+  });
+  return `${kept.join(':')}::/${bits}`;
 }
 
 /**
@@ -63,12 +104,10 @@ export function clientAddress(request: AddressedRequest): string | null {
 }
 
 /**
- * Whom a request counts for. When the resolved address is none (a trusted proxy passed on rubbish), the socket's counts, so
- * that rubbish opens no fresh allowance.
+ * The client that a request counts for, see {@link networksOf}. Rubbish that a trusted proxy passed on opens no fresh allowance.
  */
-export function clientSubject(request: AddressedRequest): string {
-  const address = addressIn(request.ip) ?? addressIn(request.socket.remoteAddress);
-  return address === undefined ? 'unknown' : subjectOf(address);
+export function countedClient(request: AddressedRequest): string {
+  return clientAddress(request) ?? 'unknown';
 }
 
 /**

@@ -3,8 +3,11 @@ import { ThrottlerStorage, getOptionsToken } from '@nestjs/throttler';
 import type { ThrottlerModuleOptions } from '@nestjs/throttler';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
+import { ClientRateLimiter } from './client-limits.service.js';
 import { RateLimiter } from './limits.service.js';
 import { RateLimitStore } from './limits.store.js';
+import { LoginFailureStore } from './login-failure.store.js';
+import { LoginFailures } from './login-failures.service.js';
 import { SharedThrottlerStorage } from './throttler.storage.js';
 
 /** For modules with `@RateLimited()` routes or limits of their own. Takes Config, Clock and Database from global modules. */
@@ -12,6 +15,9 @@ import { SharedThrottlerStorage } from './throttler.storage.js';
   providers: [
     RateLimitStore,
     RateLimiter,
+    ClientRateLimiter,
+    LoginFailureStore,
+    LoginFailures,
     {
       provide: getOptionsToken(),
       useFactory: (config: Config): ThrottlerModuleOptions => [
@@ -21,6 +27,14 @@ import { SharedThrottlerStorage } from './throttler.storage.js';
     },
     { provide: ThrottlerStorage, useClass: SharedThrottlerStorage },
   ],
-  exports: [RateLimitStore, RateLimiter, getOptionsToken(), ThrottlerStorage],
+  exports: [
+    RateLimitStore,
+    RateLimiter,
+    ClientRateLimiter,
+    LoginFailureStore,
+    LoginFailures,
+    getOptionsToken(),
+    ThrottlerStorage,
+  ],
 })
 export class LimitsModule {}

@@ -15,8 +15,27 @@ import { rateLimitHeaders } from './rate-limit.headers.js';
 import { Refunds } from './refunds.js';
 
 /** What is counted apart from everything else. A bucket always has the same quota. */
-export type Bucket =
-  'login' | 'session_login' | 'refresh' | 'exchange' | 'downgrade' | 'password' | 'account' | 'client';
+export type Bucket = AddressBucket | SubjectBucket;
+
+/** The subjects are the addresses of clients, and the networks that these are in. */
+export type AddressBucket =
+  'login' | 'session_login' | 'refresh' | 'exchange' | 'downgrade' | 'password' | 'client';
+
+/** Each has subjects of one kind, so that no text of one kind can pass for another. */
+export type SubjectBucket =
+  /** Names of accounts: logins from unknown devices. */
+  | 'account'
+  /** Ids of token families and of sessions: passwords tried on known devices. */
+  | 'device_family'
+  | 'device_session'
+  /** Ids of users: all logins from known devices. */
+  | 'device_user'
+  /** Ids of token families; for repeats with the generation. */
+  | 'refresh_family'
+  | 'refresh_repeat'
+  | 'downgrade_family'
+  /** Ids of sessions. */
+  | 'exchange_session';
 
 interface Caller {
   readonly resolve: (outcome: LimitOutcome) => void;
@@ -38,7 +57,8 @@ function keyOf(bucket: Bucket, subject: string): string {
   return hash('sha256', `${bucket}\0${subject}`, 'hex').slice(0, 32);
 }
 
-function tooMany(bucket: Bucket, outcome: LimitOutcome) {
+/** The 429 `rate_limited` with the RateLimit headers of what was asked for. */
+export function tooMany(bucket: Bucket, outcome: LimitOutcome) {
   return refuse('rate_limited', { headers: rateLimitHeaders(bucket, outcome) });
 }
 
@@ -90,6 +110,11 @@ export class RateLimiter implements OnApplicationShutdown {
     return outcome;
   }
 
+  /** Whether a call is known to be refused, without asking anybody. */
+  isBlocked(bucket: Bucket, subject: string): boolean {
+    return this.memory.remaining(keyOf(bucket, subject)) !== undefined;
+  }
+
   /**
    * Counts one call in the statement that does what is limited: neither happens without the other. Undefined if the statement had
    * nothing to do and counted nothing. Throws as {@link enforce} does. For buckets of which no call is given back.
@@ -113,7 +138,7 @@ export class RateLimiter implements OnApplicationShutdown {
 
   /**
    * Gives back a call that turned out not to count, such as a password that was right. Known at once to this node's next
-   * call for the subject, a moment later to others. Of calls under the quota of the configuration only.
+   * call for the subject, a moment later to others. Of calls under a quota with the window of the configuration only.
    */
   refund(bucket: Bucket, subject: string): void {
     const key = keyOf(bucket, subject);

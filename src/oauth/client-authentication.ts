@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { RefusalCounter } from '../audit/refusal-counter.js';
-import { clientAddress, clientSubject } from '../limits/client-address.js';
-import { RateLimiter } from '../limits/limits.service.js';
+import { clientAddress } from '../limits/client-address.js';
+import { ClientRateLimiter } from '../limits/client-limits.service.js';
 import { OAuthClients } from './oauth-client.service.js';
 import { refuseOAuth } from './oauth.errors.js';
 import type { OAuthForm } from './oauth-form.js';
@@ -19,7 +19,7 @@ const BASIC = /^basic +([A-Za-z0-9+/]+={0,2}) *$/i;
 export class ClientAuthentication {
   constructor(
     private readonly clients: OAuthClients,
-    private readonly limiter: RateLimiter,
+    private readonly limiter: ClientRateLimiter,
     private readonly refusals: RefusalCounter,
   ) {}
 
@@ -45,7 +45,7 @@ export class ClientAuthentication {
 
   private async refuse(request: FastifyRequest): Promise<never> {
     this.refusals.count('invalid_client', clientAddress(request));
-    await this.limiter.enforce('client', clientSubject(request));
+    await this.limiter.enforce('client', request);
     throw refuseOAuth('invalid_client');
   }
 }

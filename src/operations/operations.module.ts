@@ -6,6 +6,7 @@ import { RowAlarms } from '../audit/row-alarms.js';
 import { SealingJob } from '../audit/sealing.job.js';
 import { LimitsModule } from '../limits/limits.module.js';
 import { RateLimitStore } from '../limits/limits.store.js';
+import { LoginFailureStore } from '../limits/login-failure.store.js';
 import { RefreshTokenStore } from '../tokens/refresh-token.store.js';
 import { RevocationFeed } from '../tokens/revocation-feed.js';
 import { RevocationStore } from '../tokens/revocation.store.js';
@@ -30,17 +31,26 @@ import { RequestObserver } from './request-observer.js';
     RequestObserver,
     {
       provide: CLEANERS,
-      inject: [RefreshTokenStore, RevocationStore, RateLimitStore, SigningKeyStore, AuditRetention],
+      inject: [
+        RefreshTokenStore,
+        RevocationStore,
+        RateLimitStore,
+        LoginFailureStore,
+        SigningKeyStore,
+        AuditRetention,
+      ],
       useFactory: (
         logins: RefreshTokenStore,
         revocations: RevocationStore,
         limits: RateLimitStore,
+        failures: LoginFailureStore,
         keys: SigningKeyStore,
         audit: AuditRetention,
       ): Cleaner[] => [
         (batch) => logins.removeExpired(batch),
         (batch) => revocations.removeExpired(batch),
         (batch) => limits.removeExpired(batch),
+        (batch) => failures.removeExpired(batch),
         () => keys.removeGone(),
         (batch) => audit.removeExpired(batch),
         (batch) => audit.removeRefusals(batch),

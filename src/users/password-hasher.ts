@@ -12,14 +12,15 @@ import { pbkdf2Scheme } from './foreign/pbkdf2.scheme.js';
 import { scryptScheme } from './foreign/scrypt.scheme.js';
 import type { PasswordScheme } from './password-scheme.js';
 import { WorkQueue } from './work-queue.js';
+import type { Share } from './work-queue.js';
 
 /** A storm of logins must not slow the authenticated API: a core stays for it, where there is more than one. */
 function lanesOf(workers: number): number {
   return Math.max(1, Math.floor((availableParallelism() - 1) / workers));
 }
 
-/** At some 20 ms each the last one waits for a few seconds at most; a dearer check counts as several. */
-const MAX_WAITING = 128;
+/** At some 20 ms each the last one waits for a few seconds at most; a more expensive check counts as several. */
+const ROOM = { known: 64, unknown: 128 };
 const UNIT = 20;
 
 /** No failed login is answered sooner, in milliseconds: above the cost of the passwords that are set here. */
@@ -40,7 +41,7 @@ export type Appraisal =
 
 /**
  * Hashes and checks passwords in one bounded pool. Throws 503 with `Retry-After` at once when it is full. Takes
- * normalised passwords.
+ * normalised passwords. Known devices have their own share of the pool, and so has whoever sets a password.
  */
 @Injectable()
 export class PasswordHasher {
@@ -61,34 +62,35 @@ export class PasswordHasher {
     private readonly clock: Clock,
     @Optional() @Inject(CONFIG) config?: Config,
   ) {
-    this.pool = new WorkQueue(lanesOf(config?.workers ?? 1), MAX_WAITING);
+    this.pool = new WorkQueue(lanesOf(config?.workers ?? 1), ROOM);
   }
 
-  /** Throws the 503 if no check could begin or wait now. */
-  refuseIfFull(): void {
-    this.pool.refuseIfFull();
+  /** Throws the 503 if no check of that share could begin or wait now. */
+  refuseIfFull(share: Share): void {
+    this.pool.refuseIfFull(share);
   }
 
+  /** For users who have proved who they are, and for administrators: no stranger makes a hash. */
   hash(password: string): Promise<string> {
-    return this.pool.run(() => this.current.hash(password));
+    return this.pool.run(() => this.current.hash(password), 'known');
   }
 
   /** False for a stored text that is malformed, of an unknown scheme or too costly, after as much work as for nobody. */
-  async verify(stored: string, password: string): Promise<boolean> {
+  async verify(stored: string, password: string, share: Share = 'unknown'): Promise<boolean> {
     const found = this.schemeOf(stored);
     // Encoded as UTF-8 all lone surrogates are the same; none can be set, so none can be right.
     if (found === undefined || found.cost > MAX_COST || /\p{Cs}/u.test(password)) {
-      return this.verifyNothing(password);
+      return this.verifyNothing(password, share);
     }
     // For whatever came into the database by another way than the import.
     this.raiseFloor(floorOf(found.cost));
     const { scheme, cost } = found;
-    return this.pool.run(() => scheme.verify(stored, password).catch(() => false), cost / UNIT);
+    return this.pool.run(() => scheme.verify(stored, password).catch(() => false), share, cost / UNIT);
   }
 
   /** As much work as for a user that exists. Always false. */
-  async verifyNothing(password: string): Promise<false> {
-    await this.pool.run(() => this.current.verify(this.nothing, password));
+  async verifyNothing(password: string, share: Share = 'unknown'): Promise<false> {
+    await this.pool.run(() => this.current.verify(this.nothing, password), share);
     return false;
   }
 

@@ -10,6 +10,7 @@ import type { Role, User } from './user.entity.js';
 import { UserStore } from './user.store.js';
 import { normaliseUsername } from './username.js';
 import { refuseUser } from './users.errors.js';
+import type { Share } from './work-queue.js';
 
 export type PasswordCheck =
   | { readonly outcome: 'ok'; readonly user: User }
@@ -46,16 +47,17 @@ export class UserService {
   }
 
   /**
-   * Does the same work whether the user exists, is disabled, or has another password: time must not tell. `found`: the
-   * answer of {@link lookUp}, for a caller who has something else to ask meanwhile.
+   * Does the same work whether the user exists, is disabled, or has another password: time must not tell. `found` is the
+   * answer of {@link lookUp}, for a caller that asks for something else at the same time.
    */
   async checkPassword(
     username: string,
     password: string,
+    share: Share = 'unknown',
     found = this.lookUp(username),
   ): Promise<PasswordCheck> {
     const user = await found;
-    const right = await this.checkPasswordOf(user, password);
+    const right = await this.checkPasswordOf(user, password, share);
     if (user === undefined) return { outcome: 'refused', cause: 'unknown_user' };
     if (!right) return { outcome: 'refused', cause: 'wrong_password' };
     if (user.disabledAt !== null) return { outcome: 'refused', cause: 'disabled' };
@@ -66,17 +68,21 @@ export class UserService {
    * Whether it is the user's password. If it is, a hash of an outdated kind is replaced, in `user` too; the answer does
    * not depend on whether that succeeds.
    */
-  async checkPasswordOf(user: User | undefined, password: string): Promise<boolean> {
+  async checkPasswordOf(
+    user: User | undefined,
+    password: string,
+    share: Share = 'unknown',
+  ): Promise<boolean> {
     const given = normalisePassword(password);
     const stored = user?.passwordHash;
     if (user === undefined || stored === null || stored === undefined)
-      return this.hasher.verifyNothing(given);
+      return this.hasher.verifyNothing(given, share);
     // Hashes from elsewhere may be of the text as it was typed, which some keyboards do not write in NFC.
     const right =
-      (await this.hasher.verify(stored, given)) ||
+      (await this.hasher.verify(stored, given, share)) ||
       (!sameSecret(given, password) &&
         this.hasher.needsRehash(stored) &&
-        (await this.hasher.verify(stored, password)));
+        (await this.hasher.verify(stored, password, share)));
     // Not for a disabled user: nothing of it may show, not even in time.
     if (right && user.disabledAt === null && this.hasher.needsRehash(stored, given)) {
       await this.rehash(user, stored, given);

@@ -5,9 +5,10 @@ import type { AuthenticatedRequest } from '../../auth/authenticated-request.js';
 import { originOf } from '../../auth/origin.js';
 import type { PresentedRefreshTokens } from '../../auth/presented-refresh-token.js';
 import { Problem } from '../../common/problem.js';
-import { clientAddress, clientSubject } from '../../limits/client-address.js';
+import { clientAddress } from '../../limits/client-address.js';
+import { ClientRateLimiter } from '../../limits/client-limits.service.js';
 import { RateLimiter } from '../../limits/limits.service.js';
-import type { Bucket } from '../../limits/limits.service.js';
+import type { AddressBucket } from '../../limits/limits.service.js';
 import type { TokenDelivery } from '../../tokens/refresh-token.entity.js';
 import { PresentedTokens } from '../../tokens/presented-tokens.service.js';
 import { RefreshTokenService } from '../../tokens/refresh-token.service.js';
@@ -39,6 +40,7 @@ export class Conversions {
     private readonly presented: PresentedTokens,
     private readonly rollout: Rollout,
     private readonly limiter: RateLimiter,
+    private readonly clients: ClientRateLimiter,
     private readonly refusals: RefusalCounter,
   ) {}
 
@@ -50,7 +52,7 @@ export class Conversions {
   ): Promise<OpenedLogin> {
     return this.counted('exchange', request, async () => {
       const session = await this.callers.identifyAlone(request, { changesState: true });
-      await this.limiter.enforce('exchange', session.sid);
+      await this.limiter.enforce('exchange_session', session.sid);
       const opened = await this.exchanges.exchange(session, delivery, originOf(request));
       await this.sessions.keepWith(session, opened.login, reply);
       return opened;
@@ -67,7 +69,7 @@ export class Conversions {
       const token = await this.presented.choose(tokens);
       const proved = token === undefined ? undefined : await this.tokens.prove(token);
       if (proved === undefined) throw refuseToken('refresh_token_invalid');
-      await this.limiter.enforce('downgrade', proved.login.sid);
+      await this.limiter.enforce('downgrade_family', proved.login.sid);
       const downgraded = await this.downgrades.downgrade(proved, originOf(request), byCookie);
       if (downgraded.outcome === 'refused') throw refuseToken(downgraded.code);
       return downgraded;
@@ -76,7 +78,7 @@ export class Conversions {
 
   /** A refusal over the limit is told as such. */
   private async counted<T>(
-    bucket: Bucket,
+    bucket: AddressBucket,
     request: AuthenticatedRequest,
     work: () => Promise<T>,
   ): Promise<T> {
@@ -86,7 +88,7 @@ export class Conversions {
       if (error instanceof Problem && REFUSALS.has(error.status)) {
         // Theft is audited as such already.
         if (error.code !== 'refresh_token_reused') this.refusals.count(error.code, clientAddress(request));
-        await this.limiter.enforce(bucket, clientSubject(request));
+        await this.clients.enforce(bucket, request);
       }
       throw error;
     }

@@ -2,6 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../../audit/audit.module.js';
 import { AuthModule } from '../../auth/auth.module.js';
+import { DEVICE_SESSIONS } from '../../auth/known-devices.service.js';
 import { extendOpenApi } from '../../common/openapi-extension.js';
 import { LimitsModule } from '../../limits/limits.module.js';
 import { LOGIN_ENDING } from '../../tokens/login-ending.js';
@@ -13,6 +14,7 @@ import { ExchangeController } from './exchange.controller.js';
 import { Exchange } from './exchange.service.js';
 import { SessionCaller } from './session-caller.service.js';
 import { SessionCookie } from './session-cookie.service.js';
+import { SessionDevices } from './session-devices.js';
 import { SessionEnding } from './session-ending.js';
 import { SessionFate } from './session-fate.entity.js';
 import { SessionFateStore } from './session-fate.store.js';
@@ -33,17 +35,28 @@ import { Sessions } from './sessions.service.js';
 
 extendOpenApi(describeSessions);
 
-/** Global, so that `tokens` finds what shares the fate of a login without knowing of it. */
+/** Global, so that `tokens` and `auth` find what they ask of sessions without knowing of them. */
 @Global()
 @Module({
   imports: [TypeOrmModule.forFeature([Session, SessionFate])],
   providers: [
+    SessionCookie,
     SessionFateStore,
     SessionLinkStore,
     SessionRowStore,
+    SessionStore,
+    { provide: DEVICE_SESSIONS, useClass: SessionDevices },
     { provide: LOGIN_ENDING, useClass: SessionEnding },
   ],
-  exports: [SessionFateStore, SessionLinkStore, SessionRowStore, LOGIN_ENDING],
+  exports: [
+    SessionCookie,
+    SessionFateStore,
+    SessionLinkStore,
+    SessionRowStore,
+    SessionStore,
+    DEVICE_SESSIONS,
+    LOGIN_ENDING,
+  ],
 })
 export class SessionFatesModule {}
 
@@ -59,14 +72,12 @@ export class SessionFatesModule {}
     SessionUserIndex,
     Conversions,
     SessionCaller,
-    SessionCookie,
     SessionGuard,
     SessionLogin,
-    SessionStore,
     SessionTableCheck,
     SessionTableStore,
     Sessions,
   ],
-  exports: [SessionCaller, SessionCookie, SessionGuard, Sessions],
+  exports: [SessionCaller, SessionGuard, Sessions],
 })
 export class SessionsModule {}

@@ -45,7 +45,7 @@ describe('a refresh that counts itself', () => {
   const open = async (node = one) => (await node.tokens.open({ id: user, epoch: 0 }, 'body', NO_ORIGIN))!;
   const admissionOn = (node: TokenNode): Admission => ({
     admit: () => undefined,
-    countWithin: (sid, statement) => limiters.get(node)!.enforceWithin('refresh', sid, statement),
+    countWithin: (sid, statement) => limiters.get(node)!.enforceWithin('refresh_family', sid, statement),
   });
   const present = (token: string, node = one) =>
     node.presentation.present(token, admissionOn(node), NO_ORIGIN);

@@ -67,7 +67,7 @@ describe('RefreshService', () => {
       };
       const config = part<Config>({ authRateWindow: 60 });
       const eligibility = { mayBegin: () => true, mayContinue: () => false, asksToContinue: () => true };
-      const refreshes = new RefreshService(part(tokens), part({}), part({}), config, eligibility);
+      const refreshes = new RefreshService(part(tokens), part({}), part({}), part({}), config, eligibility);
       const request = part<FastifyRequest>({ ip: '192.0.2.1', socket: {}, headers: {}, id: 'r' });
       await expect(refreshes.refresh('t', request)).rejects.toMatchObject({ code: 'jwt_not_enabled' });
     },
@@ -75,8 +75,10 @@ describe('RefreshService', () => {
 });
 
 describe('CredentialCheck', () => {
-  function check(users: object, tokens: object = {}) {
+  function check(users: object) {
     const limiter = { enforce: vi.fn(), refund: vi.fn() };
+    const attempt = { failed: vi.fn(), succeeded: vi.fn(), cancelled: vi.fn() };
+    const failures = { begin: vi.fn(() => Promise.resolve(attempt)), reset: vi.fn() };
     const refusals = { count: vi.fn() };
     const hasher = { padFailure: vi.fn() };
     const clock = { monotonic: () => 0 };
@@ -84,27 +86,31 @@ describe('CredentialCheck', () => {
       part({ lookUp: () => Promise.resolve(undefined), ...users }),
       part(hasher),
       part(limiter),
-      part(tokens),
+      part(failures),
       part(refusals),
       part(clock),
+      part<Config>({ authRateLimit: 10, authRateWindow: 60 }),
     );
-    return { credentials, limiter, refusals, hasher };
+    return { credentials, limiter, failures, attempt, refusals, hasher };
   }
 
   it('does not count a check that could not be made', async () => {
     const checkPassword = () => Promise.reject(unavailable(new Error('full')));
-    const { credentials, limiter } = check({ checkPassword });
+    const { credentials, limiter, attempt } = check({ checkPassword });
     await expect(credentials.check(given, undefined, NO_ORIGIN)).rejects.toMatchObject({ status: 503 });
     expect(limiter.refund).toHaveBeenCalledWith('account', 'ada');
+    expect(attempt.cancelled).toHaveBeenCalled();
+    expect(attempt.failed).not.toHaveBeenCalled();
   });
 
   it('counts a wrong password, and pads its answer', async () => {
     const checkPassword = () => Promise.resolve({ outcome: 'refused', cause: 'wrong_password' });
-    const { credentials, limiter, hasher, refusals } = check({ checkPassword });
+    const { credentials, limiter, attempt, hasher, refusals } = check({ checkPassword });
     await expect(credentials.check(given, undefined, NO_ORIGIN)).rejects.toMatchObject({
       code: 'invalid_credentials',
     });
     expect(limiter.refund).not.toHaveBeenCalled();
+    expect(attempt.failed).toHaveBeenCalledTimes(1);
     expect(hasher.padFailure).toHaveBeenCalled();
     expect(refusals.count).toHaveBeenCalledWith('wrong_password', null);
   });
@@ -117,26 +123,36 @@ describe('CredentialCheck', () => {
     expect(limiter.enforce).toHaveBeenCalledWith('account', 'a b');
   });
 
-  it.each([
-    ['that the account is logged in on counts apart', { userId: user.id, sid: 's' }, 'ada s'],
-    ['of somebody else counts like none', { userId: 'another', sid: 's' }, 'ada'],
-    ['whose user is gone counts like none', { userId: 'gone', sid: 's' }, 'ada'],
-    ['that nobody knows counts like none', undefined, 'ada'],
-  ])('a guess from a device %s', async (_, login, subject) => {
-    const owners: Record<string, object> = {
-      [user.id]: { usernameKey: 'ada' },
-      another: { usernameKey: 'eve' },
-    };
-    const { credentials, limiter } = check(
-      {
-        checkPassword: () => Promise.resolve({ outcome: 'ok', user }),
-        find: (id: string) => Promise.resolve(owners[id]),
-      },
-      { recognise: () => Promise.resolve(login) },
-    );
-    expect(await credentials.check(given, 'tandem_rt_x', NO_ORIGIN)).toBe(user);
-    expect(limiter.enforce.mock.calls).toEqual([['account', subject]]);
-    expect(limiter.refund.mock.calls).toEqual([['account', subject]]);
+  it('takes back what it counted after a right password, and forgets the failures before it', async () => {
+    const { credentials, limiter, attempt } = check({
+      checkPassword: () => Promise.resolve({ outcome: 'ok', user }),
+    });
+    expect(await credentials.check(given, undefined, NO_ORIGIN)).toBe(user);
+    expect(limiter.enforce.mock.calls).toEqual([['account', 'ada']]);
+    expect(limiter.refund.mock.calls).toEqual([['account', 'ada']]);
+    expect(attempt.succeeded).toHaveBeenCalledTimes(1);
+  });
+
+  it('checks no password while the account has to wait, and gives the call back', async () => {
+    const checkPassword = vi.fn();
+    const { credentials, limiter, failures } = check({ checkPassword });
+    failures.begin.mockRejectedValueOnce(new Error('has to wait'));
+    await expect(credentials.check(given, undefined, NO_ORIGIN)).rejects.toThrow('has to wait');
+    expect(checkPassword).not.toHaveBeenCalled();
+    expect(limiter.refund).toHaveBeenCalledWith('account', 'ada');
+  });
+
+  it('counts a known device for itself, in its own share of the pool', async () => {
+    const checkPassword = vi.fn(() => Promise.resolve({ outcome: 'refused', cause: 'wrong_password' }));
+    const { credentials, limiter, failures } = check({ checkPassword });
+    const device = { userId: user.id, bucket: 'device_family', id: 's' } as const;
+    await expect(credentials.check(given, device, NO_ORIGIN)).rejects.toMatchObject({ status: 401 });
+    expect(limiter.enforce.mock.calls).toEqual([
+      ['device_user', user.id, { limit: 40, windowSeconds: 60 }],
+      ['device_family', 's'],
+    ]);
+    expect(failures.begin).not.toHaveBeenCalled();
+    expect(checkPassword).toHaveBeenCalledWith('ada', given.password, 'known', expect.anything());
   });
 
   it('looks again without another reservation', async () => {
@@ -180,7 +196,12 @@ describe('PasswordService', () => {
       'b',
       NO_ORIGIN,
     );
-    expect(confirm).toHaveBeenCalledWith(user, 'a', 'mine', NO_ORIGIN);
+    expect(confirm).toHaveBeenCalledWith(
+      user,
+      'a',
+      { userId: user.id, bucket: 'device_session', id: 'mine' },
+      NO_ORIGIN,
+    );
     expect(endUser).toHaveBeenCalledWith(
       user.id,
       expect.objectContaining({ exceptSid: undefined, exceptSession: 'mine' }),

@@ -1,40 +1,71 @@
 import { Logger } from '@nestjs/common';
+import type { ExecutionContext } from '@nestjs/common';
 import { GUARDS_METADATA } from '@nestjs/common/constants.js';
-import { describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { AuthController } from '../../../src/auth/auth.controller.js';
 import { HashingRoomGuard } from '../../../src/auth/hashing-room.guard.js';
+import type { KnownDevices } from '../../../src/auth/known-devices.service.js';
 import { refuse } from '../../../src/common/common.errors.js';
 import type { Clock } from '../../../src/common/clock.js';
 import { RateLimitGuard } from '../../../src/limits/rate-limit.guard.js';
 import type { PasswordHasher } from '../../../src/users/password-hasher.js';
+import type { Share } from '../../../src/users/work-queue.js';
 
 describe('HashingRoomGuard', () => {
-  let full = false;
+  const full = new Set<Share>();
   let now = 0;
+  const device = { userId: 'u', bucket: 'device_family', id: 's' } as const;
   const hasher = {
-    refuseIfFull() {
-      if (full) throw refuse('service_unavailable', { headers: { 'Retry-After': '2' } });
+    refuseIfFull(share: Share) {
+      if (full.has(share)) throw refuse('service_unavailable', { headers: { 'Retry-After': '2' } });
     },
-  } as PasswordHasher;
-  const guard = new HashingRoomGuard(hasher, { monotonic: () => now } as Clock);
+  };
+  const devices = { mayKnow: vi.fn(() => false), find: vi.fn(() => Promise.resolve(device)) };
+  let guard: HashingRoomGuard;
+  const ask = (request: object = {}) =>
+    guard.canActivate({ switchToHttp: () => ({ getRequest: () => request }) } as ExecutionContext);
 
-  it('lets logins pass while passwords can be checked, and refuses them when not', () => {
-    expect(guard.canActivate()).toBe(true);
-    full = true;
-    expect(() => guard.canActivate()).toThrow(
-      expect.objectContaining({ status: 503, headers: { 'Retry-After': '2' } }),
+  beforeEach(() => {
+    guard = new HashingRoomGuard(
+      hasher as unknown as PasswordHasher,
+      devices as unknown as KnownDevices,
+      { monotonic: () => now } as Clock,
     );
-    full = false;
-    expect(guard.canActivate()).toBe(true);
+    full.clear();
+    devices.mayKnow.mockReturnValue(false);
+    devices.find.mockClear();
   });
 
-  it('says so once a second, and of how many', () => {
+  it('lets logins pass while passwords can be checked, and refuses them when not', async () => {
+    expect(await ask()).toBe(true);
+    full.add('unknown');
+    await expect(ask()).rejects.toMatchObject({ status: 503, headers: { 'Retry-After': '2' } });
+    full.clear();
+    expect(await ask()).toBe(true);
+  });
+
+  it('asks the database nothing of a request that shows no device', async () => {
+    await ask();
+    expect(devices.find).not.toHaveBeenCalled();
+  });
+
+  it('lets a known device pass while strangers fill their share, and tells the route of it', async () => {
+    full.add('unknown');
+    devices.mayKnow.mockReturnValue(true);
+    const request = {};
+    expect(await ask(request)).toBe(true);
+    expect(request).toEqual({ knownDevice: device });
+    full.add('known');
+    await expect(ask()).rejects.toMatchObject({ status: 503 });
+  });
+
+  it('says so once a second, and of how many', async () => {
     const warn = vi.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
-    full = true;
+    full.add('unknown');
     now = 5_000;
-    for (let call = 0; call < 100; call++) expect(() => guard.canActivate()).toThrow();
+    for (let call = 0; call < 100; call++) await expect(ask()).rejects.toThrow();
     now += 1_000;
-    expect(() => guard.canActivate()).toThrow();
+    await expect(ask()).rejects.toThrow();
     expect(warn.mock.calls.map(([entry]) => (entry as { refused: number }).refused)).toEqual([1, 100]);
     warn.mockRestore();
   });

@@ -1,8 +1,14 @@
+import { isIP } from 'node:net';
 import fc from 'fast-check';
 import Fastify from 'fastify';
 import { describe, expect, it } from 'vitest';
 import type { Config } from '../../../src/config/config.js';
-import { clientSubject, fastifyTrustProxy, subjectOf } from '../../../src/limits/client-address.js';
+import {
+  countedClient,
+  fastifyTrustProxy,
+  networksOf,
+  subjectOf,
+} from '../../../src/limits/client-address.js';
 
 describe('subjectOf', () => {
   it.each([
@@ -14,6 +20,8 @@ describe('subjectOf', () => {
     ['2001:0DB8:0001:0002::', '2001:db8:1:2::/64'],
     ['2001:db8::1', '2001:db8:0:0::/64'],
     ['2001:db8:1:2:3:4:192.0.2.1', '2001:db8:1:2::/64'],
+    ['64:ff9b::192.0.2.1', '192.0.2.1'],
+    ['64:ff9b::1:c000:201', '64:ff9b:0:0::/64'],
     ['::1', '0:0:0:0::/64'],
     ['::', '0:0:0:0::/64'],
     ['1::', '1:0:0:0::/64'],
@@ -40,17 +48,39 @@ describe('subjectOf', () => {
   });
 });
 
-describe('clientSubject', () => {
+describe('networksOf', () => {
+  it('counts an IPv6 address for its /64, /56 and /48, and wider networks for more', () => {
+    expect(networksOf('2001:db8:1:2abc::1')).toEqual([
+      { subject: '2001:db8:1:2abc::/64', times: 1 },
+      { subject: '2001:db8:1:2a00::/56', times: 4 },
+      { subject: '2001:db8:1:0::/48', times: 16 },
+    ]);
+  });
+
+  it('counts everything else for itself', () => {
+    for (const client of ['192.0.2.1', '2001:db8:1:2::/64', 'unknown'])
+      expect(networksOf(client)).toEqual([{ subject: client, times: 1 }]);
+    for (const client of ['::ffff:192.0.2.1', '64:ff9b::192.0.2.1'])
+      expect(networksOf(client)).toEqual([{ subject: '192.0.2.1', times: 1 }]);
+  });
+
+  it('gives networks of different widths different subjects', () => {
+    const subjects = networksOf('2001:db8::').map(({ subject }) => subject);
+    expect(new Set(subjects).size).toBe(3);
+  });
+});
+
+describe('countedClient', () => {
   const request = (ip: string | undefined, remoteAddress: string | undefined = '10.0.0.1') => ({
     ip,
     socket: { remoteAddress },
   });
 
   it('drops zone ids and ports', () => {
-    expect(clientSubject(request('fe80::1%eth0'))).toBe('fe80:0:0:0::/64');
-    expect(clientSubject(request('fe80::1%a\nb'))).toBe('fe80:0:0:0::/64');
-    expect(clientSubject(request('192.0.2.1:4711'))).toBe('192.0.2.1');
-    expect(clientSubject(request('[2001:db8::1]:4711'))).toBe('2001:db8:0:0::/64');
+    expect(countedClient(request('fe80::1%eth0'))).toBe('fe80::1');
+    expect(countedClient(request('fe80::1%a\nb'))).toBe('fe80::1');
+    expect(countedClient(request('192.0.2.1:4711'))).toBe('192.0.2.1');
+    expect(countedClient(request('[2001:db8::1]:4711'))).toBe('2001:db8::1');
   });
 
   it('opens no fresh allowance for what is no address', () => {
@@ -67,27 +97,27 @@ describe('clientSubject', () => {
       '[]:1',
       undefined,
     ]) {
-      expect(clientSubject(request(ip))).toBe('10.0.0.1');
+      expect(countedClient(request(ip))).toBe('10.0.0.1');
     }
   });
 
-  it('never throws, and answers an address, a /64 or the socket', () => {
+  it('never throws, and answers an address or the socket', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.ipV4(), fc.ipV6()), (ip) => {
-        expect(clientSubject(request(ip))).toMatch(/^(?:[\d.]+|[0-9a-f:]+::\/64)$/);
+        expect(isIP(countedClient(request(ip)))).not.toBe(0);
       }),
     );
   });
 
-  it('has one subject for clients without any address', () => {
-    expect(clientSubject({ ip: undefined, socket: {} })).toBe('unknown');
+  it('has one name for clients without any address', () => {
+    expect(countedClient({ ip: undefined, socket: {} })).toBe('unknown');
   });
 });
 
 describe('fastifyTrustProxy', () => {
   async function seenBy(trustProxy: Config['trustProxy'], forwarded: string | undefined, from = '127.0.0.1') {
     const app = Fastify({ trustProxy: fastifyTrustProxy(trustProxy) });
-    app.get('/', (incoming) => clientSubject(incoming));
+    app.get('/', (incoming) => countedClient(incoming));
     const headers = forwarded === undefined ? {} : { 'x-forwarded-for': forwarded };
     const response = await app.inject({ url: '/', headers, remoteAddress: from });
     await app.close();
@@ -116,7 +146,7 @@ describe('fastifyTrustProxy', () => {
     const proxies = ['127.0.0.1', '10.0.0.0/8', '2001:db8:ffff::/48'];
     expect(await seenBy(proxies, '203.0.113.9, 192.0.2.1, 10.1.2.3')).toBe('192.0.2.1');
     expect(await seenBy(proxies, '10.9.9.9, 192.0.2.1')).toBe('192.0.2.1');
-    expect(await seenBy(proxies, '2001:db8:1:2::1, 2001:db8:ffff::1')).toBe('2001:db8:1:2::/64');
+    expect(await seenBy(proxies, '2001:db8:1:2::1, 2001:db8:ffff::1')).toBe('2001:db8:1:2::1');
     expect(await seenBy(proxies, '192.0.2.1', '198.51.100.1')).toBe('198.51.100.1');
     expect(await seenBy(proxies, '192.0.2.1', '::ffff:127.0.0.1')).toBe('192.0.2.1');
   });

@@ -109,7 +109,9 @@ describe('the password hasher', () => {
     const unavailable = { code: 'service_unavailable', status: 503, headers: { 'Retry-After': '2' } };
     await expect(hasher.verify(stored, PASSWORD)).rejects.toMatchObject(unavailable);
     await expect(hasher.verifyNothing(PASSWORD)).rejects.toMatchObject(unavailable);
-    await expect(hasher.hash(PASSWORD)).rejects.toMatchObject(unavailable);
+    // Users who are known and administrators have a share of their own.
+    expect(await hasher.verify(stored, PASSWORD, 'known')).toBe(true);
+    expect(await hasher.hash(PASSWORD)).toMatch(/^\$argon2id\$/);
     expect(new Set(await Promise.all(accepted))).toEqual(new Set([true]));
     expect(await hasher.verify(stored, PASSWORD)).toBe(true);
   }, 20_000);
@@ -198,7 +200,7 @@ describe('the password hasher', () => {
 
 describe('the work queue', () => {
   it('runs as many at once as it has lanes, the others in the order they came', async () => {
-    const queue = new WorkQueue(2, 10);
+    const queue = new WorkQueue(2, { known: 0, unknown: 10 });
     const begun: number[] = [];
     const ends: (() => void)[] = [];
     const all = Array.from({ length: 5 }, (_, i) =>
@@ -206,7 +208,7 @@ describe('the work queue', () => {
         begun.push(i);
         await new Promise<void>((resolve) => ends.push(resolve));
         return i;
-      }),
+      }, 'unknown'),
     );
     for (let finished = 0; finished < 5; finished++) {
       await expect.poll(() => begun).toEqual([0, 1, 2, 3, 4].slice(0, Math.min(5, finished + 2)));
@@ -216,12 +218,14 @@ describe('the work queue', () => {
   });
 
   it('gives the lane of a piece of work that failed to the next', async () => {
-    const queue = new WorkQueue(1, 1);
-    const failing = queue.run(() => Promise.reject(new Error('broken')));
-    const next = queue.run(() => Promise.resolve('done'));
-    await expect(queue.run(() => Promise.resolve('refused'))).rejects.toMatchObject({ status: 503 });
+    const queue = new WorkQueue(1, { known: 0, unknown: 1 });
+    const failing = queue.run(() => Promise.reject(new Error('broken')), 'unknown');
+    const next = queue.run(() => Promise.resolve('done'), 'unknown');
+    await expect(queue.run(() => Promise.resolve('refused'), 'unknown')).rejects.toMatchObject({
+      status: 503,
+    });
     await expect(failing).rejects.toThrow('broken');
     expect(await next).toBe('done');
-    expect(await queue.run(() => Promise.resolve('again'))).toBe('again');
+    expect(await queue.run(() => Promise.resolve('again'), 'unknown')).toBe('again');
   });
 });

@@ -1,0 +1,20 @@
+import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+
+/** Failed logins in a row of one account name. A successful login removes the row. */
+@Entity('login_failures')
+export class LoginFailure {
+  /** A digest of the name, which may be nobody's. */
+  @PrimaryColumn('bytea', { primaryKeyConstraintName: 'login_failures_pkey' })
+  key!: Buffer;
+
+  @Column('integer')
+  failures!: number;
+
+  /** No password is checked before then. */
+  @Column('timestamptz', { name: 'retry_at' })
+  retryAt!: Date;
+
+  @Index('login_failures_expires_at_idx')
+  @Column('timestamptz', { name: 'expires_at' })
+  expiresAt!: Date;
+}
