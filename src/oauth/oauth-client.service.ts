@@ -68,8 +68,12 @@ export class OAuthClients {
     return { clients, next_cursor: found.length > limit ? CURSORS.write(clients.at(-1)!.id) : null };
   }
 
-  /** Whether there is a client of that id, disabled or not: such a one has to prove itself. */
-  async isRegistered(id: string): Promise<boolean> {
+  /**
+   * Whether there is a client of that id, disabled or not: such a one has to prove itself. In capitals it is the same UUID
+   * (RFC 9562, section 4), so that no other spelling is a public client.
+   */
+  async isRegistered(given: string): Promise<boolean> {
+    const id = given.trim().toLowerCase();
     return UUID.test(id) && (await this.store.find(id)) !== undefined;
   }
 

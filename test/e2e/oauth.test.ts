@@ -356,6 +356,13 @@ describe('the endpoints for other services', () => {
           grant({ refresh_token: 'x', client_id: client.client_id }),
           [401, 'invalid_client', 'invalid_client'],
         ],
+        // The same UUID in other spellings is not the id of a public client.
+        ...[client.client_id.toUpperCase(), ` ${client.client_id} `].map(
+          (client_id): [Promise<Reply>, unknown[]] => [
+            grant({ refresh_token: 'x', client_id }),
+            [401, 'invalid_client', 'invalid_client'],
+          ],
+        ),
         [
           grant({ refresh_token: 'x', client_id: 'app', client_secret: 'wrong' }),
           [401, 'invalid_client', 'invalid_client'],
