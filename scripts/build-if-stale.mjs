@@ -68,7 +68,10 @@ function filesOf(root, path) {
 function build(root, dist, stamp, log) {
   const compiler = join(root, 'node_modules', '@swc', 'cli', 'bin', 'swc.js');
   if (!fs.existsSync(compiler))
-    throw new Error('dist is out of date, and the compiler is not installed: run npm ci');
+    throw new Error(
+      'dist is out of date, and the compiler is not installed: it is a development dependency. Run npm ci --include=dev, ' +
+        'or bring a dist that was built from these sources',
+    );
   const started = performance.now();
   for (const left of fs.readdirSync(root).filter((name) => /^dist\.(next|old)-\d+$/.test(name)))
     remove(join(root, left));

@@ -4,16 +4,16 @@ import nodeModule from 'node:module';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { buildIfStale } from './build-if-stale.mjs';
+import { isNewEnough, whyNodeIsNeeded } from './node-needed.mjs';
 
 // Not in every 22.
 const { setSourceMapsSupport } = nodeModule;
 const root = resolve(fileURLToPath(import.meta.url), '..', '..');
 // V8 would let its heap grow to three times what the service needs before it collects.
 const HEAP_FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=25'];
-const [major, minor] = process.versions.node.split('.').map(Number);
 
 endWithNpm();
-if (major > 22 || (major === 22 && minor >= 12)) await start();
+if (isNewEnough(process.versions.node)) await start();
 else await runOn(join(root, 'node_modules', '.bin', process.platform === 'win32' ? 'node.cmd' : 'node'));
 
 async function start() {
@@ -61,9 +61,7 @@ function endWithNpm() {
 async function runOn(node) {
   const shell = process.platform === 'win32';
   if (spawnSync(node, ['--version'], { shell }).status !== 0) {
-    console.error(
-      `Node 22.12 or newer is needed and this is ${process.version}: run npm ci with install scripts on`,
-    );
+    console.error(whyNodeIsNeeded(root, process.versions.node));
     process.exit(1);
   }
   const child = spawn(node, process.argv.slice(1), { stdio: 'inherit', shell });
