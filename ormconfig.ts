@@ -2,12 +2,16 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DataSource } from 'typeorm';
 import { loadDotenv } from './src/config/dotenv.js';
+import { given } from './src/config/secret-files.js';
 import { dataSourceOptions } from './src/database/data-source-options.js';
 
 loadDotenv();
 
 /** For the TypeORM command line: `typeorm migration:show -d dist/ormconfig.js`. */
 export default new DataSource({
-  ...dataSourceOptions(process.env['DATABASE_URL'] ?? 'postgres://127.0.0.1:5432/tandem'),
+  ...dataSourceOptions(
+    given(['DATABASE_URL'], process.env, process.cwd()).values['DATABASE_URL'] ??
+      'postgres://127.0.0.1:5432/tandem',
+  ),
   entities: [join(dirname(fileURLToPath(import.meta.url)), 'src', '**', '*.entity.js')],
 });

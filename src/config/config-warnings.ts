@@ -1,14 +1,23 @@
 import type { Config } from './config.js';
+import { warningOf } from './odd-values.js';
 import { isStrongSecret } from './secret-strength.js';
+
+export const WEAK_SECRET = 'JWT_SECRET is short, a placeholder or easy to guess';
 
 /** What is allowed but should be looked at: one line each, naming the variable, for the log at start. Holds no secret. */
 export function configWarnings(config: Config): string[] {
   const warnings: string[] = [];
-  const proxies = typeof config.trustProxy === 'object' ? config.trustProxy : [];
   if (!isStrongSecret(config.jwtSecret)) {
-    warnings.push(
-      'JWT_SECRET is short or a placeholder: anyone can guess it, and production refuses to start with it',
-    );
+    warnings.push(`${WEAK_SECRET}: production refuses to start with it`);
+  }
+  for (const [name, value] of [
+    ['JWT_SECRET', config.jwtSecret],
+    ['JWT_SECRET_PREVIOUS', config.jwtSecretPrevious],
+    ['SESSION_SECRET', config.sessionSecret],
+    ['ADMIN_PASSWORD', config.adminPassword],
+  ] as const) {
+    const warning = warningOf(name, value);
+    if (warning !== undefined) warnings.push(warning);
   }
   if (config.refreshFamilyExpiry < config.refreshTokenExpiry) {
     warnings.push(
@@ -17,11 +26,6 @@ export function configWarnings(config: Config): string[] {
   }
   if (config.passwordMinLength < 8) {
     warnings.push('PASSWORD_MIN_LENGTH is below 8, the least that NIST SP 800-63B-4 allows');
-  }
-  if (proxies.some((proxy) => proxy.endsWith('/0'))) {
-    warnings.push(
-      'TRUST_PROXY trusts every address: any client can choose the address that its rate limits count',
-    );
   }
   if (config.production && config.jwtIssuer?.startsWith('http:')) {
     warnings.push('JWT_ISSUER is an http URL: RFC 8414 demands https');

@@ -4,7 +4,8 @@ import type { Config } from './config.js';
 import { databaseAddress } from './database-address.js';
 import type { DatabaseAddress } from './database-address.js';
 import { isLongSecret, isStrongSecret } from './secret-strength.js';
-import { ComesWith, InProductionTakes, Takes, TakesWholeNumber } from './takes.decorator.js';
+import { ComesWith, InProductionTakes, Refuses, Takes, TakesWholeNumber } from './takes.decorator.js';
+import * as trust from './trusted-proxies.js';
 import * as check from './value-checks.js';
 
 const YEAR = 31_536_000;
@@ -12,14 +13,14 @@ const MODULUS_BITS = [2048, 3072, 4096];
 const PHASES = ['off', 'internal_beta', 'gradual_rollout', 'deprecation_notice', 'sessions_removed'];
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 const SSL_MODES = ['disable', 'no-verify', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'];
-const SECRET = 'a secret of 32 characters or more that is no placeholder';
+const SECRET = 'a secret of 32 characters or more that is neither a placeholder nor easy to guess';
 
 /** Every variable that the service reads, with its default and what it takes. Durations are in seconds. */
 export class Environment {
   // A near miss would quietly start without the rules of production.
   @Takes(
     '"production", spelled so, for production',
-    (value) => value === 'production' || !/^\s*prod/i.test(String(value)),
+    (value) => value === 'production' || !/^\P{L}*prod/iu.test(String(value)),
   )
   NODE_ENV?: string;
 
@@ -111,8 +112,12 @@ export class Environment {
   @TakesWholeNumber(0, 36_500, 'days')
   AUDIT_RETENTION_DAYS = 365;
 
-  @Transform(({ value }: { value: unknown }) => check.proxies(value))
-  @Takes('IP addresses or CIDRs, separated by commas, or a hop count from 1 to 100', check.isProxies)
+  @Transform(({ value }: { value: unknown }) => trust.proxies(value))
+  @Takes('IP addresses or CIDRs, separated by commas, or a hop count from 1 to 100', trust.isProxies)
+  @Refuses(
+    'trusts everybody: any client could choose the address that its limits count',
+    trust.trustsEverybody,
+  )
   TRUST_PROXY?: number | readonly string[];
 
   @InProductionTakes('the secret that signs session cookies, and is required', (value) => value !== undefined)

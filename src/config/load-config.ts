@@ -5,21 +5,32 @@ import type { Config } from './config.js';
 import { ConfigurationError } from './configuration-error.js';
 import { Environment, environmentVariables } from './environment.js';
 import { keptSecret } from './kept-secret.js';
+import { faultOf } from './odd-values.js';
+import { given } from './secret-files.js';
 
 /**
- * Validates the environment. An empty variable counts as unset; paths are taken from `cwd`.
+ * Validates the environment, with the files that `<NAME>_FILE` names. An empty variable counts as unset; paths are taken from `cwd`.
  *
  * Outside production `JWT_SECRET` and `SESSION_SECRET` are made if unset, and kept under `DATA_DIR`, so that the next
  * start and a second node find the same. Throws {@link ConfigurationError} with every fault at once.
  */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env, cwd: string = process.cwd()): Config {
-  const set = environmentVariables().filter((name) => env[name] !== undefined && env[name] !== '');
-  const given = Object.fromEntries(set.map((name) => [name, env[name]]));
-  const environment = plainToInstance(Environment, given, { exposeDefaultValues: true });
-  const faults = validateSync(environment, { stopAtFirstError: true }).flatMap((error) =>
-    Object.values(error.constraints ?? {}),
+  const names = environmentVariables();
+  const { values, faults: files } = given(names, env, cwd);
+  const environment = plainToInstance(Environment, values, { exposeDefaultValues: true });
+  const faults = new Map(
+    validateSync(environment, { stopAtFirstError: true }).map((error) => [
+      error.property,
+      Object.values(error.constraints ?? {}),
+    ]),
   );
-  if (faults.length > 0) throw new ConfigurationError(faults);
+  // Says more than that the value is not what it should be.
+  for (const [name, value] of Object.entries(values)) {
+    const odd = faultOf(name, value);
+    if (odd !== undefined) faults.set(name, [odd]);
+  }
+  for (const [name, fault] of files) faults.set(name, [fault]);
+  if (faults.size > 0) throw new ConfigurationError(names.flatMap((name) => faults.get(name) ?? []));
   return toConfig(environment, cwd);
 }
 

@@ -14,6 +14,11 @@ export function Takes(what: string, allows: (value: unknown) => boolean): Proper
   return rule('takes', what, (value) => value === undefined || allows(value));
 }
 
+/** Refuses values that {@link Takes} allows, and says what they would do. */
+export function Refuses(what: string, refuses: (value: unknown) => boolean): PropertyDecorator {
+  return rule('refuses', `nothing that ${what}`, (value) => value === undefined || !refuses(value));
+}
+
 /** A strict decimal integer within the bounds, both included: no sign, exponent, space or leading zero. */
 export function TakesWholeNumber(min: number, max: number, unit = ''): PropertyDecorator {
   const takes = Takes(

@@ -27,29 +27,6 @@ export function workers(value: unknown): unknown {
   return typeof value === 'string' && /^[1-9]\d{0,2}$/.test(value) ? Number(value) : value;
 }
 
-/** `TRUST_PROXY` as a hop count if it looks like one, else as its list of addresses. */
-export function proxies(value: unknown): unknown {
-  return typeof value === 'string' && /^[1-9]\d{0,2}$/.test(value) ? Number(value) : commaSeparated(value);
-}
-
-/** True for 1 to 100 hops, or a list of addresses and CIDRs. */
-export function isProxies(value: unknown): boolean {
-  if (typeof value === 'number') return value <= 100;
-  return Array.isArray(value) && value.every(isAddressOrCidr);
-}
-
-function isAddressOrCidr(value: unknown): boolean {
-  // A zone (fe80::1%eth0) is an address to node:net, but to nothing that compares addresses.
-  if (typeof value !== 'string' || value.includes('%')) return false;
-  const [address = '', prefix, ...rest] = value.split('/');
-  const family = isIP(address);
-  if (family === 0 || rest.length > 0) return false;
-  return (
-    prefix === undefined ||
-    (/^(?:0|[1-9]\d{0,2})$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128))
-  );
-}
-
 /** True for an IP address or a host name (RFC 1123, section 2.1) to listen on. */
 export function isHost(value: unknown): boolean {
   if (typeof value !== 'string' || value.length > 253) return false;
@@ -104,4 +81,9 @@ export function isMailbox(value: unknown): boolean {
 /** True for text that is not blank and has no control character. */
 export function isText(value: unknown): boolean {
   return typeof value === 'string' && /\S/.test(value) && !/\p{Cc}/u.test(value);
+}
+
+/** True for a host that nothing outside this machine reaches. */
+export function isLoopback(host: string): boolean {
+  return /^(?:localhost|127(?:\.\d+){3}|\[?::1\]?)$/i.test(host);
 }

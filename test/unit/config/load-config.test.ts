@@ -184,6 +184,16 @@ describe('the configuration', () => {
       'fe80::1%eth0',
       '1.2.3.4/8/8',
       '10.0.0.0/',
+      '0.0.0.0/0',
+      '::/0',
+      '10.0.0.0/0',
+      '10.0.0.0/8, 0.0.0.0/0',
+      '0.0.0.0/1,128.0.0.0/1',
+      '128.0.0.0/1',
+      '0.0.0.0/2,64.0.0.0/2,128.0.0.0/2,192.0.0.0/2',
+      '::/1,8000::/1',
+      '2000::/3',
+      '2000::/4,3000::/4',
     ],
     ['SESSION_EXPIRY', '0'],
     ['SESSION_COOKIE_NAME', 'a b', 'a;b', 'a=b', 'é', 'refresh_token'],
@@ -208,6 +218,16 @@ describe('the configuration', () => {
       expect(faults, value).toHaveLength(1);
       expect(faults[0], value).toMatch(new RegExp(`^${name} takes [^\\n]+$`));
     }
+  });
+
+  it('says why it refuses a TRUST_PROXY that trusts everybody', () => {
+    const everyIPv4 = Array.from({ length: 256 }, (_, index) => `${index}.0.0.0/8`).join();
+    for (const value of ['0.0.0.0/0', '::/0', '0.0.0.0/1,128.0.0.0/1', everyIPv4, '::ffff:0:0/96'])
+      expect(faultsOf({ TRUST_PROXY: value }), value).toEqual([
+        expect.stringMatching(/^TRUST_PROXY takes nothing that trusts everybody: any client could choose/),
+      ]);
+    for (const value of ['10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7,::1', '2001:db8::/32', '1', '100'])
+      expect(faultsOf({ TRUST_PROXY: value }), value).toEqual([]);
   });
 
   it('names every fault at once, in the order of the documentation', () => {

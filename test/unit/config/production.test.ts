@@ -1,3 +1,4 @@
+import { randomBytes, randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { Config } from '../../../src/config/config.js';
 import { configWarnings } from '../../../src/config/config-warnings.js';
@@ -51,6 +52,23 @@ describe('the configuration in production', () => {
     ['one character', 'x'.repeat(64)],
     ['few characters', 'abcabcbacbacbabcabcbabcbabcbacbabcab'],
     ['a repetition', 'correcthorsebattery'.repeat(2)],
+    ['keyboard rows', 'qwertyuiopasdfghjklzxcvbnm123456'],
+    ['keyboard rows in capitals', 'QWERTYUIOPASDFGHJKLZXCVBNM!@#$%^'],
+    ['keyboard rows backwards', 'poiuytrewqlkjhgfdsamnbvcxz0987654321'],
+    ['keyboard columns', '1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.'],
+    ['keyboard columns up and down', 'zaq12wsxcde34rfvbgt56yhnmju78ik,'],
+    ['the rows of another keyboard', 'azertyuiopqsdfghjklmwxcvbn123456'],
+    ['a walk over two rows', 'q1w2e3r4t5y6u7i8o9p0a1s2d3f4g5h6'],
+    ['a sequence', 'abcdefghijklmnopqrstuvwxyz0123456789'],
+    ['a sequence backwards', 'zyxwvutsrqponmlkjihgfedcba987654321'],
+    ['hexadecimal in order', '0123456789abcdef0123456789abcdef0'],
+    ['repeated words with numbers', 'hunter2hunter3hunter4hunter5hunter6'],
+    ['a repeated password', 'Password123!Password123!Password123!1'],
+    ['repeated words', 'two words two words two words two'],
+    ['doubled letters', 'qqwweerrttyyuuiiooppaassddffgghh'],
+    ['dates', '19700101197001021970010319700104'],
+    ['common passwords', 'letmein iloveyou dragon monkey football'],
+    ['long and made of rows', 'qwertyuiopasdfghjklzxcvbnm123456'.repeat(5).slice(1)],
   ])('refuses a secret that is %s', (_, secret) => {
     expect(refused({ ...PRODUCTION, JWT_SECRET: secret })).toEqual(['JWT_SECRET']);
   });
@@ -73,8 +91,26 @@ describe('the configuration in production', () => {
       '9f86d081884c7d659a2feaa0c55ad015',
       'q83vEjRWeJC6vN7wEjRWeJq83vASNFZ4kLreA==',
       'tea and twelve sleepy otters by the sea',
+      '6f9619ff-8b86-4d01-b42d-00cf4fc964ff',
+      `${'qwertyuiop'.repeat(7)}${STRONG}`,
+      `${STRONG}${'qwertyuiop'.repeat(7)}`,
+      Buffer.from(STRONG.repeat(40)).toString('base64').slice(7),
     ];
     for (const secret of secrets) expect(refused({ ...PRODUCTION, JWT_SECRET: secret }), secret).toEqual([]);
+  });
+
+  it('takes random secrets of every usual form', () => {
+    const forms = [
+      () => randomBytes(16).toString('hex'),
+      () => randomBytes(24).toString('base64'),
+      () => randomBytes(48).toString('base64url'),
+      () => randomUUID(),
+    ];
+    for (const form of forms)
+      for (let i = 0; i < 25; i++) {
+        const secret = form();
+        expect(refused({ ...PRODUCTION, JWT_SECRET: secret }), secret).toEqual([]);
+      }
   });
 
   it('holds the previous secret to its length alone, so that a guessable one can be left behind', () => {
@@ -102,7 +138,6 @@ describe('the warnings about a configuration', () => {
   it.each<[string, Partial<Config>]>([
     ['REFRESH_FAMILY_EXPIRY', { refreshFamilyExpiry: 1 }],
     ['PASSWORD_MIN_LENGTH', { passwordMinLength: 7 }],
-    ['TRUST_PROXY', { trustProxy: ['10.0.0.0/8', '0.0.0.0/0'] }],
     ['JWT_ISSUER', { jwtIssuer: 'http://a' }],
   ])('name %s where it is allowed but unwise', (name, change) => {
     expect(warned(change)).toEqual([name]);

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { Config } from '../../../config/config.js';
 import { examined, fail, messageOf, ok, warn } from './doctor-check.js';
 import type { Finding } from './doctor-check.js';
-import { isLocal } from './settings.checks.js';
+import { isLoopback } from '../../../config/value-checks.js';
 
 /** Milliseconds. */
 const PATIENCE = 5_000;
@@ -38,7 +38,7 @@ export async function proxyChecks(url: string, { trustProxy }: Config): Promise<
       return [warn('proxy', `${url} does not say what remains of the rate limit`, 'is that this service?')];
     if (second < first) return [ok('proxy', `${url} does not believe an X-Forwarded-For of our own`)];
     if (again >= first) return [warn('proxy', 'the rate limit is used up just now', 'try again in a minute')];
-    const direct = isLocal(new URL(url).hostname);
+    const direct = isLoopback(new URL(url).hostname);
     const believed = `${url} believes the X-Forwarded-For of whoever sends it`;
     if (direct && trustProxy !== undefined)
       return [

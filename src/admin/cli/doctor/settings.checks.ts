@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { counted } from '../../../common/counted.js';
 import { sameSecret } from '../../../common/constant-time.js';
 import type { Config } from '../../../config/config.js';
-import { configWarnings } from '../../../config/config-warnings.js';
+import { WEAK_SECRET, configWarnings } from '../../../config/config-warnings.js';
+import { isLoopback } from '../../../config/value-checks.js';
 import { isStrongSecret } from '../../../config/secret-strength.js';
 import { fail, ok, warn } from './doctor-check.js';
 import type { Finding } from './doctor-check.js';
@@ -19,7 +20,7 @@ export async function settingsChecks(config: Config): Promise<Finding[]> {
     ...cookies(config),
     ...limits(config),
     ...configWarnings(config)
-      .filter((line) => !line.startsWith('JWT_SECRET'))
+      .filter((line) => !line.startsWith(WEAK_SECRET))
       .map((line) => warn('settings', line, 'see .env.example')),
   ];
 }
@@ -27,10 +28,10 @@ export async function settingsChecks(config: Config): Promise<Finding[]> {
 function secrets({ jwtSecret, jwtSecretPrevious, sessionSecret }: Config): Finding[] {
   const findings = [
     isStrongSecret(jwtSecret)
-      ? ok('jwt_secret', 'long enough, and no placeholder')
+      ? ok('jwt_secret', 'long enough and hard to guess')
       : warn(
           'jwt_secret',
-          'JWT_SECRET is short or a placeholder: anyone can guess it',
+          WEAK_SECRET,
           'make one: openssl rand -base64 48; the present one becomes JWT_SECRET_PREVIOUS',
         ),
   ];
@@ -79,7 +80,7 @@ async function files({ dataDir, keysDir }: Config): Promise<Finding[]> {
 function cookies({ jwtIssuer, corsOrigins, production }: Config): Finding[] {
   const findings: Finding[] = [];
   const issuer = jwtIssuer === undefined ? undefined : new URL(jwtIssuer);
-  if (issuer?.protocol === 'http:' && !isLocal(issuer.hostname))
+  if (issuer?.protocol === 'http:' && !isLoopback(issuer.hostname))
     findings.push(
       fail(
         'cookies',
@@ -120,7 +121,7 @@ function limits({ authRateLimit, authRateWindow, trustProxy, host }: Config): Fi
           `${counted(authRateLimit, 'call')} in ${authRateWindow} s for each address and route`,
         ),
   ];
-  if (trustProxy === undefined && !isLocal(host))
+  if (trustProxy === undefined && !isLoopback(host))
     findings.push(
       warn(
         'trust_proxy',
@@ -129,10 +130,6 @@ function limits({ authRateLimit, authRateWindow, trustProxy, host }: Config): Fi
       ),
     );
   return findings;
-}
-
-export function isLocal(host: string): boolean {
-  return /^(?:localhost|127(?:\.\d+){3}|\[?::1\]?)$/.test(host);
 }
 
 /** By the last two labels: a guess without the list of public suffixes. */

@@ -1,0 +1,253 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { configWarnings } from '../../../src/config/config-warnings.js';
+import { ConfigurationError } from '../../../src/config/configuration-error.js';
+import { loadDotenv } from '../../../src/config/dotenv.js';
+import { loadConfig } from '../../../src/config/load-config.js';
+
+const STRONG = 'kX3vQ9mZr7Lw2TnB8yHc5PdJ6sFg4AeU';
+const SECRETS = { JWT_SECRET: STRONG, SESSION_SECRET: 's' };
+const PRODUCTION = { ...SECRETS, NODE_ENV: 'production', DATABASE_URL: 'postgresql://db/tandem' };
+
+let cwd: string;
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'settings-'));
+});
+afterEach(() => rmSync(cwd, { recursive: true }));
+
+function faultsIn(work: () => unknown): readonly string[] {
+  try {
+    work();
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return error.faults;
+  }
+}
+
+const faultsOf = (env: NodeJS.ProcessEnv) => faultsIn(() => loadConfig({ ...SECRETS, ...env }, cwd));
+const warningsOf = (env: NodeJS.ProcessEnv) => configWarnings(loadConfig({ ...PRODUCTION, ...env }, cwd));
+
+describe('a value as it arrives', () => {
+  it.each([
+    [
+      'NODE_ENV',
+      '"production"',
+      "'production'",
+      '`production`',
+      '“production”',
+      '"production',
+      'production\r',
+    ],
+    ['NODE_ENV', '=production', '\uFEFFproduction', '\u200Bproduction', 'production '],
+    ['DATABASE_URL', '"postgresql://db/tandem"', 'postgresql://db/tandem\n', '${DATABASE_URL}'],
+    ['SMTP_URL', "'smtp://mail'", 'smtp://mail\r'],
+    ['JWT_AUDIENCE', '"api"', 'api ', 'api\r', '\u00a0api', '${AUDIENCE}'],
+    ['PORT', '"5000"', '5000\r', '5000 '],
+    ['LOG_LEVEL', '"info"', 'info\r\n'],
+    ['ROLLOUT_PHASE', "'off'"],
+    ['DATA_DIR', '".data"', '.data\r'],
+    ['TRUST_PROXY', '"10.0.0.0/8"'],
+    ['CORS_ORIGINS', '"https://a.example"'],
+    ['MAIL_FROM', "'a@b.example'"],
+    ['JWT_SECRET', '${JWT_SECRET}', '$(openssl rand -base64 48)'],
+    ['SESSION_SECRET', '${SESSION_SECRET:?make one}', '$(cat /run/secrets/session)'],
+  ])('of %s is refused with its name and without the value', (name, ...values) => {
+    for (const value of values) {
+      const faults = faultsOf({ [name]: value });
+      expect(faults, JSON.stringify(value)).toEqual([
+        expect.stringMatching(new RegExp(`^${name} takes [^\\n]+$`)),
+      ]);
+      if (name !== 'NODE_ENV') expect(faults[0]).not.toContain(value.trim());
+    }
+  });
+
+  it.each([
+    'a pass phrase that ends\n',
+    'two\nlines of one pass phrase',
+    '"a pass phrase in quotes"',
+    'carriage\r',
+  ])('of ADMIN_PASSWORD that its owner cannot type is refused (%j)', (ADMIN_PASSWORD) => {
+    expect(faultsOf({ ADMIN_USERNAME: 'root', ADMIN_PASSWORD })).toEqual([
+      expect.stringMatching(/^ADMIN_PASSWORD takes a value without (?:line breaks|quotation marks)/),
+    ]);
+  });
+
+  it.each(['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'SESSION_SECRET'])(
+    'of %s may be in use as it is: it is taken, and warned about with its name',
+    (name) => {
+      for (const value of [
+        `"${STRONG}"`,
+        `'${STRONG}'`,
+        `${STRONG}\n`,
+        `${STRONG}\r`,
+        ` ${STRONG}`,
+        `\uFEFF${STRONG}`,
+        `"${STRONG}`,
+      ]) {
+        const config = loadConfig({ ...PRODUCTION, [name]: value }, cwd);
+        expect(Object.values(config)).toContain(value);
+        const warnings = configWarnings(config);
+        expect(warnings, JSON.stringify(value)).toEqual([
+          expect.stringMatching(new RegExp(`^${name} [^\\n]+$`)),
+        ]);
+        expect(warnings[0]).not.toContain(STRONG);
+      }
+    },
+  );
+
+  it('of ADMIN_PASSWORD may begin or end with a space, and is warned about', () => {
+    expect(warningsOf({ ADMIN_USERNAME: 'root', ADMIN_PASSWORD: ' a pass phrase ' })).toEqual([
+      expect.stringMatching(/^ADMIN_PASSWORD /),
+    ]);
+  });
+
+  it.each([
+    ['MAIL_FROM', '"Tandem" <a@b.example>'],
+    ['ADMIN_PASSWORD', 'she said "let me in"'],
+    ['DATABASE_URL', 'postgresql://u:%22p%22@db/tandem'],
+    ['NODE_ENV', 'test'],
+    ['NODE_ENV', 'preprod'],
+    ['SESSION_SECRET', 'short'],
+    ['SESSION_SECRET', 'qwertyuiopasdfghjklzxcvbnm123456'],
+  ])('of %s that only looks odd is taken (%s)', (name, value) => {
+    const more = name === 'ADMIN_PASSWORD' ? { ADMIN_USERNAME: 'root' } : {};
+    expect(faultsOf({ ...more, [name]: value })).toEqual([]);
+  });
+});
+
+describe('a secret in a file', () => {
+  function file(name: string, content: string | Buffer): string {
+    writeFileSync(join(cwd, name), content);
+    return name;
+  }
+
+  it.each([
+    ['DATABASE_URL', 'databaseUrl', 'postgresql://u:p@db/tandem'],
+    ['JWT_SECRET', 'jwtSecret', `${STRONG}-another`],
+    ['JWT_SECRET_PREVIOUS', 'jwtSecretPrevious', `${STRONG}-previous`],
+    ['SESSION_SECRET', 'sessionSecret', 'of the product'],
+    ['ADMIN_PASSWORD', 'adminPassword', 'pass phrase of the admin'],
+    ['SMTP_URL', 'smtpUrl', 'smtp://u:p@mail'],
+  ])('is read for %s, without one line break at its end', (name, property, value) => {
+    const env: NodeJS.ProcessEnv = { ...PRODUCTION, ADMIN_USERNAME: 'root', ADMIN_PASSWORD: 'p' };
+    delete env[name];
+    for (const content of [value, `${value}\n`, `${value}\r\n`, `\uFEFF${value}\n`])
+      expect(loadConfig({ ...env, [`${name}_FILE`]: file('secret', content) }, cwd)).toHaveProperty(
+        property,
+        value,
+      );
+    expect(loadConfig({ ...env, [`${name}_FILE`]: join(cwd, 'secret') }, '/nowhere')).toHaveProperty(
+      property,
+      value,
+    );
+    expect(loadConfig({ ...PRODUCTION, [`${name}_FILE`]: '' }, cwd).jwtSecret).toBe(STRONG);
+  });
+
+  it('loses only one line break: another one is judged like any other value', () => {
+    const path = file('secret', `${STRONG}\n\n`);
+    const env = { ...PRODUCTION, JWT_SECRET: undefined, JWT_SECRET_FILE: path };
+    expect(loadConfig(env, cwd).jwtSecret).toBe(`${STRONG}\n`);
+    expect(warningsOf(env)).toEqual([expect.stringMatching(/^JWT_SECRET .*line breaks/)]);
+    const admin = { ADMIN_USERNAME: 'root', ADMIN_PASSWORD_FILE: file('password', 'pass phrase\n\n') };
+    expect(faultsOf(admin)).toEqual([expect.stringMatching(/^ADMIN_PASSWORD takes .*line breaks/)]);
+  });
+
+  it('and in its variable too is a fault', () => {
+    const path = file('secret', STRONG);
+    expect(faultsOf({ SESSION_SECRET_FILE: path })).toEqual([
+      expect.stringMatching(/^SESSION_SECRET_FILE takes a path only if SESSION_SECRET is unset/),
+    ]);
+  });
+
+  it.each<[string, (path: string) => void, RegExp]>([
+    ['is missing', () => {}, /\(ENOENT\)$/],
+    ['is a folder', (path) => mkdirSync(path), /\(EISDIR\)$/],
+    ['is empty', (path) => writeFileSync(path, ''), /not empty$/],
+    ['is a line break', (path) => writeFileSync(path, '\n'), /not empty$/],
+    ['is UTF-16', (path) => writeFileSync(path, Buffer.from(`\uFEFF${STRONG}`, 'utf16le')), /UTF-16$/],
+    ['is Latin-1', (path) => writeFileSync(path, Buffer.from('pässword'.repeat(5), 'latin1')), /UTF-8$/],
+    ['is huge', (path) => writeFileSync(path, 'x'.repeat(100_000)), /at most 65536 bytes$/],
+  ])('that %s stops the start with one line that names the variable', (_, make, reason) => {
+    make(join(cwd, 'secret'));
+    const faults = faultsOf({
+      JWT_SECRET: '',
+      NODE_ENV: 'production',
+      DATABASE_URL: 'postgresql://db/t',
+      JWT_SECRET_FILE: 'secret',
+    });
+    expect(faults).toEqual([expect.stringMatching(/^JWT_SECRET_FILE takes the path of [^\n]+$/)]);
+    expect(faults[0]).toMatch(reason);
+  });
+
+  it('that never ends stops the start too', () => {
+    expect(faultsOf({ JWT_SECRET: '', JWT_SECRET_FILE: '/dev/zero' })).toEqual([
+      expect.stringMatching(/^JWT_SECRET_FILE takes the path of a file of at most/),
+    ]);
+  });
+});
+
+describe('a .env file as editors and shells write it', () => {
+  function load(content: string | Buffer): NodeJS.ProcessEnv {
+    writeFileSync(join(cwd, '.env'), content);
+    const env: NodeJS.ProcessEnv = {};
+    loadDotenv(cwd, env);
+    return env;
+  }
+  const refused = (content: string | Buffer) => faultsIn(() => load(content));
+
+  it.each<[string, string | Buffer]>([
+    ['with a byte order mark', '\uFEFFPORT=1\nHOST=::1\n'],
+    ['with CRLF', 'PORT=1\r\nHOST=::1\r\n'],
+    ['with export', 'export PORT=1\nexport HOST="::1"'],
+    ['with spaces', ' PORT = 1 \n\tHOST=  ::1  # a comment'],
+    ['with quotes', `PORT="1"\nHOST='::1'`],
+    ['with comments', '# PORT=2\n#HOST=::2\nPORT=1 # of tests\nHOST=::1 #'],
+    ['with other variables', 'MY-PORT=2\nPORTS=3\nA_HOST=x\nPORT=1\nHOST=::1\n'],
+  ])('%s is read', (_, content) => {
+    expect(load(content)).toMatchObject({ PORT: '1', HOST: '::1' });
+  });
+
+  it.each<[string, Buffer]>([
+    ['UTF-16 with a mark, little endian', Buffer.from('\uFEFFPORT=1\n', 'utf16le')],
+    ['UTF-16 with a mark, big endian', Buffer.from('\uFEFFPORT=1\n', 'utf16le').swap16()],
+    ['UTF-16 without a mark', Buffer.from('PORT=1\n', 'utf16le')],
+  ])('in %s is refused, and the line says so', (_, content) => {
+    expect(refused(content)).toEqual(['.env takes text in UTF-8, and this is UTF-16']);
+  });
+
+  it('in another encoding is refused', () => {
+    expect(refused(Buffer.from('ADMIN_PASSWORD=Schöner Satz\n', 'latin1'))).toEqual([
+      '.env takes text in UTF-8',
+    ]);
+  });
+
+  it.each([
+    'set JWT_SECRET=abc',
+    '$env:JWT_SECRET="abc"',
+    'JWT_SECRET:abc',
+    '- JWT_SECRET=abc',
+    'set JWT_SECRET_FILE=abc',
+  ])('with a line that sets nothing is refused, naming the variable (%s)', (line) => {
+    expect(refused(`PORT=1\n${line}\n`)).toEqual([
+      expect.stringMatching(
+        /^\.env takes JWT_SECRET(_FILE)?=value on a line of its own for JWT_SECRET(_FILE)?$/,
+      ),
+    ]);
+  });
+
+  it.each(['SESSION_SECRET=abc#def', 'SESSION_SECRET=abc def#ghi'])(
+    'with a value that ends at its # is refused (%s)',
+    (line) => {
+      expect(refused(`${line}\n`)).toEqual([
+        expect.stringMatching(/^\.env takes quotes around .*SESSION_SECRET/),
+      ]);
+    },
+  );
+
+  it('sets the path of a secret', () => {
+    expect(load('JWT_SECRET_FILE=/run/secrets/jwt\n')).toEqual({ JWT_SECRET_FILE: '/run/secrets/jwt' });
+  });
+});
