@@ -8,6 +8,7 @@ import { fastifyAdapter, setUpApp } from './app.setup.js';
 import { putEventLoopFirst } from './common/thread-priorities.js';
 import type { Config } from './config/config.js';
 import { configWarnings } from './config/config-warnings.js';
+import { FirstUsers } from './users/first-users.js';
 
 /**
  * Connections that may wait until the event loop gets to them: as many as the system allows, which takes the lower of this and its own
@@ -35,11 +36,21 @@ export async function startNode(
   await app.listen({ port: config.port, host: config.host, backlog: BACKLOG });
   // The pool has its threads by now: the start has used it.
   putEventLoopFirst();
-  // A supervisor speaks for its workers.
+  // A supervisor speaks for its workers, of what it knows.
   if (!cluster.isWorker) announce(await app.getUrl(), app.get(Logger), config);
+  if (!cluster.isWorker || cluster.worker?.id === 1) await warnOfMissingUsers(app);
 }
 
 function announce(listening: string, logger: Logger, config: Config): void {
   for (const warning of configWarnings(config)) logger.warn(warning);
   for (const line of announcement(listening)) logger.log(line);
+}
+
+/** The service is ready all the same: users may come by import, or from another node. */
+async function warnOfMissingUsers(app: NestFastifyApplication): Promise<void> {
+  try {
+    for (const line of await app.get(FirstUsers).missing()) app.get(Logger).warn(line);
+  } catch (error) {
+    app.get(Logger).warn({ err: error }, 'whether there is an administrator is not known yet');
+  }
 }

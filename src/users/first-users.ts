@@ -5,6 +5,7 @@ import { NO_ORIGIN } from '../audit/audit-context.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { ConfigurationError } from '../config/configuration-error.js';
+import { isLoopback } from '../config/value-checks.js';
 import type { Sql } from '../database/database.js';
 import { PasswordHasher } from './password-hasher.js';
 import { PasswordPolicy, normalisePassword } from './password-policy.js';
@@ -12,8 +13,16 @@ import type { Role } from './user.entity.js';
 import { UserStore } from './user.store.js';
 import { normaliseUsername } from './username.js';
 
-/** The walk-through's user, exempt from the password policy and made only outside production. */
+/** The walk-through's user, exempt from the password policy. Everybody knows the password, so nobody outside the machine gets it. */
 const DEMONSTRATION = { username: 'test', password: 'test123' };
+
+const NO_DEMONSTRATION =
+  'There is no demonstration user because HOST is not a loopback address: start once with HOST=127.0.0.1 to get it, ' +
+  'or run: npm run admin -- users create NAME';
+
+const NO_ADMIN =
+  'There is no active administrator: set ADMIN_USERNAME and ADMIN_PASSWORD and restart, ' +
+  'or run: npm run admin -- users create NAME --role admin';
 
 /** Makes the users that a new installation starts with; of several nodes that start at once, one does. */
 @Injectable()
@@ -27,8 +36,8 @@ export class FirstUsers implements OnModuleInit {
 
   /** Throws {@link ConfigurationError} if the first admin's name or password will not do. */
   async onModuleInit(): Promise<void> {
-    const { adminUsername, adminPassword, production, databaseUrl } = this.config;
-    const demonstration = !production && databaseUrl === undefined && !(await this.store.anyExists());
+    const { adminUsername, adminPassword } = this.config;
+    const demonstration = this.demonstrates && !(await this.store.anyExists());
     const admin = adminUsername !== undefined && !(await this.store.adminExists());
     if (!demonstration && !admin) return;
     if (admin) this.check(adminUsername, adminPassword ?? '');
@@ -40,6 +49,22 @@ export class FirstUsers implements OnModuleInit {
         await this.make(sql, adminUsername, adminPassword ?? '', 'admin');
       }
     });
+  }
+
+  /** Who is missing, and how to get them: one line each, for the log at start. */
+  async missing(): Promise<string[]> {
+    const { production, databaseUrl } = this.config;
+    const lines: string[] = [];
+    if (!production && databaseUrl === undefined && !this.demonstrates && !(await this.store.anyExists()))
+      lines.push(NO_DEMONSTRATION);
+    if (!(await this.store.adminExists())) lines.push(NO_ADMIN);
+    return lines;
+  }
+
+  /** Whether an empty database of this configuration gets the demonstration user. */
+  private get demonstrates(): boolean {
+    const { production, databaseUrl, host } = this.config;
+    return !production && databaseUrl === undefined && isLoopback(host);
   }
 
   private check(username: string, password: string): void {

@@ -23,6 +23,6 @@ import { UserStore } from './user.store.js';
     UserService,
     UserStore,
   ],
-  exports: [AccountStore, PasswordHasher, UserImport, UserService, UserStore],
+  exports: [AccountStore, FirstUsers, PasswordHasher, UserImport, UserService, UserStore],
 })
 export class UsersModule {}

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../helpers/client.js';
 import { createTestDatabase } from '../helpers/database.js';
 import { NodeProcess } from '../helpers/node-process.js';
 import type { NodeOptions } from '../helpers/node-process.js';
@@ -47,6 +48,22 @@ describe('a start', () => {
     expect(node.output).not.toContain(secret);
   });
 
+  it('in production refuses values that were not meant so, and names them', async () => {
+    const node = await spawn({
+      databaseUrl: 'postgresql://nobody@127.0.0.1:1/none',
+      env: {
+        NODE_ENV: '"production"',
+        SESSION_SECRET: '${SESSION_SECRET}',
+        TRUST_PROXY: '0.0.0.0/0',
+        JWT_SECRET: '',
+        JWT_SECRET_FILE: '/run/secrets/is-not-there',
+      },
+    });
+    expect(await node.exited).toBe(EX_CONFIG);
+    for (const name of ['NODE_ENV', 'SESSION_SECRET', 'TRUST_PROXY', 'JWT_SECRET_FILE'])
+      expect(node.output).toMatch(new RegExp(`\\b${name} takes `));
+  });
+
   it('without the database that it was told to use ends in bounded time and gives away no password', async () => {
     const node = await spawn({ databaseUrl: 'postgresql://tandem:hunter2hunter2@127.0.0.1:1/none' });
     expect(await node.exited).toBe(1);
@@ -71,6 +88,41 @@ describe('a start', () => {
       await Promise.all(begun.splice(0).map((node) => node.remove()));
       await db.drop();
     }
+  });
+});
+
+describe('a start that succeeds', () => {
+  it('in an empty production database says that there is no administrator, and how to make one', async () => {
+    const db = await createTestDatabase();
+    try {
+      const node = await NodeProcess.start({
+        databaseUrl: db.url,
+        env: {
+          NODE_ENV: 'production',
+          SESSION_SECRET: 'a session secret of the old product',
+          ADMIN_USERNAME: '',
+          ADMIN_PASSWORD: '',
+        },
+      });
+      begun.push(node);
+      await until(
+        () => Promise.resolve(/There is no active administrator: .*ADMIN_USERNAME/.test(node.output)),
+        10_000,
+      );
+      expect(node.output).toMatch(/users create NAME --role admin/);
+    } finally {
+      await Promise.all(begun.splice(0).map((node) => node.remove()));
+      await db.drop();
+    }
+  });
+
+  it('on a host that others reach says how to get a demonstration user, from one worker of several', async () => {
+    const node = await NodeProcess.start({
+      env: { HOST: '0.0.0.0', WORKERS: '2', ADMIN_USERNAME: '', ADMIN_PASSWORD: '' },
+    });
+    begun.push(node);
+    await until(() => Promise.resolve(/There is no active administrator/.test(node.output)), 10_000);
+    expect(node.output.match(/There is no demonstration user .*HOST=127\.0\.0\.1/g)).toHaveLength(1);
   });
 });
 

@@ -11,8 +11,8 @@ import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 
 const ADMIN = { adminUsername: 'Root', adminPassword: 'correct horse battery staple' };
-const EMBEDDED = { production: false, databaseUrl: undefined };
-const ELSEWHERE = { production: false, databaseUrl: 'postgres://db.example/tandem' };
+const EMBEDDED = { production: false, databaseUrl: undefined, host: '127.0.0.1' };
+const ELSEWHERE = { production: false, databaseUrl: 'postgres://db.example/tandem', host: '127.0.0.1' };
 
 describe('the first users', () => {
   let test: TestDatabase;
@@ -44,7 +44,10 @@ describe('the first users', () => {
 
   it.each([
     ['on another database', ELSEWHERE],
-    ['in production', { production: true, databaseUrl: undefined }],
+    ['in production', { ...EMBEDDED, production: true }],
+    ['where others reach the service', { ...EMBEDDED, host: '0.0.0.0' }],
+    ['where others reach the service by IPv6', { ...EMBEDDED, host: '::' }],
+    ['where others reach the service by name', { ...EMBEDDED, host: 'tandem.example' }],
   ])('include nobody %s', async (_, config) => {
     await start(config);
     expect(await all()).toEqual([]);
@@ -110,6 +113,33 @@ describe('the first users', () => {
     await start(EMBEDDED);
     await expect(start({ ...EMBEDDED, ...ADMIN, adminUsername: 'TEST' })).rejects.toThrow(/^ADMIN_USERNAME/);
     expect(await all()).toEqual([['test', 'user']]);
+  });
+
+  it.each(['127.0.0.1', '127.0.0.2', '::1', 'localhost'])('include it on %s', async (host) => {
+    await start({ ...EMBEDDED, host });
+    expect(await all()).toEqual([['test', 'user']]);
+  });
+
+  /** Which of the missing ones a node speaks of at its start. */
+  const missing = async (config: Partial<Config>) =>
+    (await new FirstUsers(store, hasher, policy, config as Config).missing()).map(
+      (line) =>
+        /^There is no (demonstration user|active administrator) ?[^\n]*npm run admin -- users create/.exec(
+          line,
+        )?.[1],
+    );
+
+  it('that are missing are named, with the way to get them', async () => {
+    const beyond = { ...EMBEDDED, host: '0.0.0.0' };
+    const production = { production: true, databaseUrl: 'postgres://db.example/tandem', host: '0.0.0.0' };
+    expect(await missing(production)).toEqual(['active administrator']);
+    expect(await missing(beyond)).toEqual(['demonstration user', 'active administrator']);
+    await start(EMBEDDED);
+    expect(await missing(beyond)).toEqual(['active administrator']);
+    await start({ ...beyond, ...ADMIN });
+    expect(await missing(beyond)).toEqual([]);
+    await test.database.query("UPDATE users SET disabled_at = now() WHERE role = 'admin'");
+    expect(await missing(production)).toEqual(['active administrator']);
   });
 
   it('are made without a word about their passwords', async () => {
