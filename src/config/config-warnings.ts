@@ -2,13 +2,13 @@ import type { Config } from './config.js';
 import { warningOf } from './odd-values.js';
 import { isStrongSecret } from './secret-strength.js';
 
-export const WEAK_SECRET = 'JWT_SECRET is short, a placeholder or easy to guess';
+export const WEAKNESS = 'JWT_SECRET is short, a placeholder or easy to guess';
 
 /** What is allowed but should be looked at: one line each, naming the variable, for the log at start. Holds no secret. */
 export function configWarnings(config: Config): string[] {
   const warnings: string[] = [];
   if (!isStrongSecret(config.jwtSecret)) {
-    warnings.push(`${WEAK_SECRET}: production refuses to start with it`);
+    warnings.push(`${WEAKNESS}: production refuses to start with it`);
   }
   for (const [name, value] of [
     ['JWT_SECRET', config.jwtSecret],

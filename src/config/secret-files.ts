@@ -34,7 +34,7 @@ export function given(names: readonly string[], env: NodeJS.ProcessEnv, cwd: str
     const value = env[name];
     if (value !== undefined && value !== '') values[name] = value;
   }
-  for (const name of SECRETS.filter((secret) => names.includes(secret))) {
+  for (const name of SECRETS.filter((variable) => names.includes(variable))) {
     const variable = fileVariable(name);
     const path = env[variable];
     if (path === undefined || path === '') continue;

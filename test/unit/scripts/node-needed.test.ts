@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 interface NodeNeeded {
-  isNewEnough(version: string): boolean;
-  whyNodeIsNeeded(root: string, version: string): string;
+  readonly isNewEnough: (version: string) => boolean;
+  readonly whyNodeIsNeeded: (root: string, version: string) => string;
 }
 
 const { isNewEnough, whyNodeIsNeeded } = (await import(

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { counted } from '../../../common/counted.js';
 import { sameSecret } from '../../../common/constant-time.js';
 import type { Config } from '../../../config/config.js';
-import { WEAK_SECRET, configWarnings } from '../../../config/config-warnings.js';
+import { WEAKNESS, configWarnings } from '../../../config/config-warnings.js';
 import { isLoopback } from '../../../config/value-checks.js';
 import { isStrongSecret } from '../../../config/secret-strength.js';
 import { fail, ok, warn } from './doctor-check.js';
@@ -20,7 +20,7 @@ export async function settingsChecks(config: Config): Promise<Finding[]> {
     ...cookies(config),
     ...limits(config),
     ...configWarnings(config)
-      .filter((line) => !line.startsWith(WEAK_SECRET))
+      .filter((line) => !line.startsWith(WEAKNESS))
       .map((line) => warn('settings', line, 'see .env.example')),
   ];
 }
@@ -31,7 +31,7 @@ function secrets({ jwtSecret, jwtSecretPrevious, sessionSecret }: Config): Findi
       ? ok('jwt_secret', 'long enough and hard to guess')
       : warn(
           'jwt_secret',
-          WEAK_SECRET,
+          WEAKNESS,
           'make one: openssl rand -base64 48; the present one becomes JWT_SECRET_PREVIOUS',
         ),
   ];
