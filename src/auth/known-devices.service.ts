@@ -4,7 +4,7 @@ import { RefreshTokenCodec } from '../tokens/refresh-token.codec.js';
 import { RefreshTokenService } from '../tokens/refresh-token.service.js';
 import { UserService } from '../users/user.service.js';
 import { normaliseUsername } from '../users/username.js';
-import { refreshCookieOf } from './refresh-cookie.js';
+import { refreshCookiesOf } from './refresh-cookie.js';
 
 /** A device that is logged in as the user whose name a login gives. */
 export interface KnownDevice {
@@ -21,9 +21,15 @@ export type DeviceRequest = FastifyRequest & { knownDevice?: KnownDevice | undef
 export interface DeviceSessions {
   /** Whether the request carries a session that this service signed. No I/O. */
   mayHave(request: FastifyRequest): boolean;
-  /** The live session of the request. */
-  find(request: FastifyRequest): Promise<{ readonly sid: string; readonly userId: string } | undefined>;
+  /** The live sessions among the first `most` of the request. */
+  find(
+    request: FastifyRequest,
+    most: number,
+  ): Promise<readonly { readonly sid: string; readonly userId: string }[]>;
 }
+
+/** Credentials of each kind that are looked up. A browser has one, or a second one that somebody else set. */
+const MOST = 4;
 
 /** Injection token of the {@link DeviceSessions}; optional. */
 export const DEVICE_SESSIONS = Symbol('DEVICE_SESSIONS');
@@ -43,8 +49,7 @@ export class KnownDevices {
 
   /** Whether it is worth asking the database. No I/O. */
   mayKnow(request: FastifyRequest): boolean {
-    const token = tokenIn(request);
-    const wellFormed = token !== undefined && this.codec.parse(token) !== undefined;
+    const wellFormed = tokensIn(request).some((token) => this.codec.parse(token) !== undefined);
     return wellFormed || this.sessions?.mayHave(request) === true;
   }
 
@@ -52,13 +57,14 @@ export class KnownDevices {
   async find(request: FastifyRequest): Promise<KnownDevice | undefined> {
     const account = accountIn(request);
     if (account === undefined) return undefined;
-    const token = tokenIn(request);
-    const family = token === undefined ? undefined : await this.tokens.recognise(token);
-    if (family !== undefined && !family.revoked && (await this.isOf(family.userId, account)))
-      return { userId: family.userId, bucket: 'device_family', id: family.sid };
-    const session = await this.sessions?.find(request);
-    if (session !== undefined && (await this.isOf(session.userId, account)))
-      return { userId: session.userId, bucket: 'device_session', id: session.sid };
+    for (const token of tokensIn(request)) {
+      const family = await this.tokens.recognise(token);
+      if (family !== undefined && !family.revoked && (await this.isOf(family.userId, account)))
+        return { userId: family.userId, bucket: 'device_family', id: family.sid };
+    }
+    for (const { sid, userId } of (await this.sessions?.find(request, MOST)) ?? []) {
+      if (await this.isOf(userId, account)) return { userId, bucket: 'device_session', id: sid };
+    }
     return undefined;
   }
 
@@ -78,6 +84,8 @@ function accountIn(request: FastifyRequest): string | undefined {
   return username === undefined ? undefined : normaliseUsername(username)?.key;
 }
 
-function tokenIn(request: FastifyRequest): string | undefined {
-  return memberOf(request, 'refresh_token') ?? refreshCookieOf(request);
+/** One in the body counts before the cookies. */
+function tokensIn(request: FastifyRequest): readonly string[] {
+  const inBody = memberOf(request, 'refresh_token');
+  return inBody === undefined ? refreshCookiesOf(request).slice(0, MOST) : [inBody];
 }

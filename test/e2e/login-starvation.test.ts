@@ -89,6 +89,9 @@ describe('logins under attack', () => {
     it('logs the owner in on a device with a refresh token in the cookie or the body', async () => {
       const cookie = () => tryLogin(node, user, { ...somewhere(), ...byCookie(device) });
       expect(ended(await whileFull(cookie))).toBe(200);
+      const tossed = `refresh_token=tossed; refresh_token=${device.refresh_token}`;
+      const two = () => tryLogin(node, user, { headers: { ...somewhere().headers, cookie: tossed } });
+      expect(ended(await whileFull(two))).toBe(200);
       const { username, password } = user;
       const body = () =>
         post(node, '/auth/login', { username, password, refresh_token: device.refresh_token }, somewhere());

@@ -13,13 +13,19 @@ export class SessionDevices implements DeviceSessions {
   ) {}
 
   mayHave(request: FastifyRequest): boolean {
-    return this.cookie.in(request)?.sid !== undefined;
+    return this.sidsIn(request).length > 0;
   }
 
   async find(
     request: FastifyRequest,
-  ): Promise<{ readonly sid: string; readonly userId: string } | undefined> {
-    const sid = this.cookie.in(request)?.sid;
-    return sid === undefined ? undefined : this.store.live(sid);
+    most: number,
+  ): Promise<readonly { readonly sid: string; readonly userId: string }[]> {
+    const sids = this.sidsIn(request).slice(0, most);
+    const sessions = await Promise.all(sids.map((sid) => this.store.live(sid)));
+    return sessions.filter((session) => session !== undefined);
+  }
+
+  private sidsIn(request: FastifyRequest): readonly string[] {
+    return this.cookie.in(request)?.sids ?? [];
   }
 }
