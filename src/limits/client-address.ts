@@ -110,6 +110,11 @@ export function countedClient(request: AddressedRequest): string {
   return clientAddress(request) ?? 'unknown';
 }
 
+/** Whom a request is from, as one subject: its address, or its /64. */
+export function clientSubject(request: AddressedRequest): string {
+  return subjectOf(countedClient(request));
+}
+
 /**
  * The value for Fastify's `trustProxy`. Addresses and CIDRs are trusted from the socket backwards until the first that is not
  * listed: that one is the client. A hop count n takes the address n hops back, so that entries which the client itself sent
