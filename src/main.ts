@@ -1,5 +1,5 @@
 import cluster from 'node:cluster';
-import { loggedErrorText } from './common/logged-error.js';
+import { startFaults, writeStartFaults, writeUncaught } from './common/start-faults.js';
 import type { Config } from './config/config.js';
 import { ConfigurationError } from './config/configuration-error.js';
 import { loadDotenv } from './config/dotenv.js';
@@ -64,24 +64,26 @@ async function endAll(): Promise<void> {
 function refuseToStart(error: unknown): void {
   // What breaks while the node is being stopped is no fault of its set-up.
   if (stopping) return;
-  const lines =
-    error instanceof ConfigurationError
-      ? error.faults
-      : [error instanceof Error ? error.message : String(error)];
-  for (const line of lines) process.stderr.write(`${line}\n`);
-  stop(error instanceof ConfigurationError ? EX_CONFIG : 1);
+  const faults = startFaults(error);
+  const code = error instanceof ConfigurationError ? EX_CONFIG : 1;
+  // The supervisor writes the faults that its workers share once.
+  if (SUPERVISED && process.connected) process.send!({ kind: 'start-faults', faults }, () => stop(code));
+  else {
+    writeStartFaults(faults);
+    stop(code);
+  }
 }
 
 process.on('SIGTERM', () => stop(0));
 process.on('SIGINT', () => stop(0));
 
 process.on('unhandledRejection', (error) => {
-  process.stderr.write(`unhandled rejection: ${loggedErrorText(error)}\n`);
+  writeUncaught('unhandled rejection', error);
 });
 
 // Node would print the error with all that a library attached to it, such as the values of a statement.
 process.on('uncaughtException', (error) => {
-  process.stderr.write(`uncaught exception: ${loggedErrorText(error)}\n`);
+  writeUncaught('uncaught exception', error);
   process.exit(1);
 });
 

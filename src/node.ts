@@ -6,6 +6,7 @@ import { announcement, withoutFramework } from './announcement.js';
 import { AppModule } from './app.module.js';
 import { fastifyAdapter, setUpApp } from './app.setup.js';
 import { putEventLoopFirst } from './common/thread-priorities.js';
+import { withoutStartFaults } from './common/start-faults.js';
 import type { Config } from './config/config.js';
 import { configWarnings } from './config/config-warnings.js';
 import { FirstUsers } from './users/first-users.js';
@@ -27,11 +28,14 @@ export async function startNode(
     fastifyAdapter(config),
     {
       bufferLogs: true,
+      // What is buffered when the start fails says less than the one line about that.
+      autoFlushLogs: false,
       abortOnError: false,
     },
   );
   begun.push(() => app.close());
-  app.useLogger(withoutFramework(app.get(Logger)));
+  app.useLogger(withoutFramework(withoutStartFaults(app.get(Logger))));
+  app.flushLogs();
   await setUpApp(app, config);
   await app.listen({ port: config.port, host: config.host, backlog: BACKLOG });
   // The pool has its threads by now: the start has used it.

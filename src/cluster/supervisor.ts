@@ -6,6 +6,8 @@ import type { Logger } from 'pino';
 import { agree, counted } from '../common/counted.js';
 import { announcement } from '../announcement.js';
 import { logOutput } from '../common/logging.module.js';
+import { writeStartFaults } from '../common/start-faults.js';
+import type { StartFaults } from '../common/start-faults.js';
 import type { Config } from '../config/config.js';
 import { configWarnings } from '../config/config-warnings.js';
 import { RestartDelay } from './restart-delay.js';
@@ -34,6 +36,7 @@ export class Supervisor {
   private readonly slots: readonly Slot[];
   private readonly exchange = new MetricsExchange(() => this.serving());
   private announced = false;
+  private reported = false;
   private ending = false;
 
   /** `fail` is called with the exit code of a worker that ended before all served for the first time. */
@@ -51,7 +54,10 @@ export class Supervisor {
   }
 
   start(): void {
-    cluster.on('message', (worker, message) => this.exchange.receive(worker, message));
+    cluster.on('message', (worker, message: unknown) => {
+      if (isStartFaults(message)) this.report(message.faults);
+      else this.exchange.receive(worker, message);
+    });
     for (const slot of this.slots) this.fork(slot);
   }
 
@@ -80,6 +86,13 @@ export class Supervisor {
     worker.once('exit', (code, signal) => this.bury(slot, code, signal));
   }
 
+  /** Workers share their settings, so of those that start together only the first one's faults are written. */
+  private report(faults: StartFaults): void {
+    if (!this.announced && this.reported) return;
+    this.reported = true;
+    writeStartFaults(faults);
+  }
+
   private bury(slot: Slot, code: number | null, signal: string | null): void {
     const lived = slot.since === undefined ? 0 : performance.now() - slot.since;
     slot.worker = undefined;
@@ -106,4 +119,10 @@ export class Supervisor {
   private serving(): Worker[] {
     return this.slots.flatMap(({ worker, since }) => (since === undefined ? [] : (worker ?? [])));
   }
+}
+
+function isStartFaults(message: unknown): message is { readonly faults: StartFaults } {
+  return (
+    typeof message === 'object' && message !== null && 'kind' in message && message.kind === 'start-faults'
+  );
 }

@@ -3,6 +3,7 @@ import type { DynamicModule } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { DataSourceOptions } from 'typeorm';
+import { faultOf } from '../common/start-faults.js';
 import { dataSourceOptions } from './data-source-options.js';
 import { Database } from './database.js';
 import { migrate } from './migrate.js';
@@ -30,8 +31,12 @@ export class DatabaseModule {
           }),
           dataSourceFactory: async (options) => {
             const dataSource = new DataSource(options as DataSourceOptions);
-            await migrate(dataSource);
-            return dataSource.initialize();
+            try {
+              await migrate(dataSource);
+              return await dataSource.initialize();
+            } catch (cause) {
+              throw new Error(`The database cannot be used: ${faultOf(cause)}`, { cause });
+            }
           },
         }),
         TypeOrmModule.forFeature([ServiceState]),

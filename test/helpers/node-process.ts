@@ -125,3 +125,19 @@ export class NodeProcess {
     await rm(this.folder, { recursive: true, force: true });
   }
 }
+
+/** The messages of the faults that a production start wrote. Throws if a line is not JSON, or if a fault says more than a message. */
+export function productionFaults({ output }: NodeProcess): string[] {
+  const lines = output
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { level: number; msg: string });
+  return lines
+    .filter(({ level }) => level >= 40)
+    .map((fault) => {
+      const names = Object.keys(fault).toSorted().join(' ');
+      if (fault.level !== 60 || names !== 'hostname level msg pid time')
+        throw new Error(JSON.stringify(fault));
+      return fault.msg;
+    });
+}

@@ -1,0 +1,98 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createTestDatabase } from '../helpers/database.js';
+import type { TestDatabase } from '../helpers/database.js';
+import { NodeProcess, productionFaults } from '../helpers/node-process.js';
+import type { NodeOptions } from '../helpers/node-process.js';
+
+const begun: NodeProcess[] = [];
+
+async function spawn(options: NodeOptions): Promise<NodeProcess> {
+  const node = await NodeProcess.spawn(options);
+  begun.push(node);
+  return node;
+}
+
+afterEach(async () => {
+  await Promise.all(begun.splice(0).map((node) => node.remove()));
+});
+
+describe('a failing start in production', () => {
+  let db: TestDatabase;
+  const env = { NODE_ENV: 'production', SESSION_SECRET: 'a session secret of the old product' };
+  beforeEach(async () => {
+    db = await createTestDatabase();
+  });
+  afterEach(() => db.drop());
+
+  function urlWith(change: (url: URL) => void): string {
+    const url = new URL(db.url);
+    change(url);
+    return url.href;
+  }
+
+  async function faultOf(databaseUrl: string, more: Readonly<Record<string, string>> = {}): Promise<string> {
+    const node = await spawn({ databaseUrl, env: { ...env, ...more } });
+    expect(await node.exited).toBe(1);
+    const faults = productionFaults(node);
+    expect(faults).toHaveLength(1);
+    expect(node.output).not.toContain(new URL(databaseUrl).password || 'no password');
+    return faults[0]!;
+  }
+
+  it('says on one line that there is no database', async () => {
+    const url = 'postgresql://tandem:hunter2hunter2@127.0.0.1:1/none';
+    expect(await faultOf(url)).toMatch(/^The database cannot be used: .*ECONNREFUSED/);
+    expect(await faultOf(url, { WORKERS: '2' })).toMatch(/^The database cannot be used: .*ECONNREFUSED/);
+    expect(await faultOf(url, { LOG_LEVEL: 'silent' })).toMatch(
+      /^The database cannot be used: .*ECONNREFUSED/,
+    );
+  });
+
+  it('says on one line that the password is wrong', async () => {
+    const url = urlWith((wrong) => (wrong.password = 'hunter2hunter2'));
+    expect(await faultOf(url)).toMatch(/^The database cannot be used: password authentication failed/);
+  });
+
+  it('says on one line that the database is not there', async () => {
+    const url = urlWith((wrong) => (wrong.pathname = '/nowhere'));
+    expect(await faultOf(url)).toMatch(/^The database cannot be used: database "nowhere" does not exist/);
+  });
+
+  it('says on one line that the server has no TLS', async () => {
+    const url = urlWith(({ searchParams }) => searchParams.set('sslmode', 'require'));
+    expect(await faultOf(url)).toMatch(/^The database cannot be used: The server does not support SSL/);
+  });
+
+  it('says on one line that a migration failed', async () => {
+    const empty = await createTestDatabase({ migrated: false });
+    await empty.database.query('CREATE TABLE service_state (id integer)');
+    expect(await faultOf(empty.url)).toMatch(
+      /^The database cannot be used: relation "service_state" already/,
+    );
+    await empty.drop();
+  });
+
+  it('says on one line that the port is in use', async () => {
+    const first = await NodeProcess.start({ databaseUrl: db.url });
+    begun.push(first);
+    expect(await faultOf(db.url, { PORT: new URL(first.url).port })).toMatch(/EADDRINUSE/);
+  });
+
+  it('says on one line that the secret is not the installation’s', async () => {
+    const first = await NodeProcess.start({ databaseUrl: db.url });
+    begun.push(first);
+    const JWT_SECRET = 'another-secret-than-that-of-the-first-node';
+    expect(await faultOf(db.url, { JWT_SECRET })).toMatch(/^JWT_SECRET is not the one/);
+  });
+
+  it('adds the stack at LOG_LEVEL debug', async () => {
+    const node = await spawn({
+      databaseUrl: 'postgresql://tandem:hunter2hunter2@127.0.0.1:1/none',
+      env: { ...env, LOG_LEVEL: 'debug' },
+    });
+    expect(await node.exited).toBe(1);
+    const fault = node.output.split('\n').find((line) => line.includes('cannot be used')) ?? '{}';
+    expect((JSON.parse(fault) as { stack?: string }).stack).toMatch(/^\s+at /m);
+    expect(node.output).not.toContain('hunter2hunter2');
+  });
+});
