@@ -6,7 +6,7 @@ import type { Sql } from '../../database/database.js';
 import type { AlsoEnded } from '../../tokens/login-ending.js';
 import type { User } from '../../users/user.entity.js';
 import { onSessionTable } from './session-table.js';
-import { userAt } from './session-user.sql.js';
+import { userAt, userKeyAt, userNamed } from './session-user.sql.js';
 
 /** Whose session it is. */
 export type SessionOwner = Pick<User, 'id' | 'username' | 'role' | 'epoch' | 'externalId'>;
@@ -65,18 +65,20 @@ const endFamilies = (path: string) => `
       SELECT sid FROM session_fates
       WHERE (family_id = ANY ($1::uuid[]) OR downgraded_id = ANY ($1::uuid[])) AND ended_at IS NULL ORDER BY sid FOR UPDATE)
     AND NOT EXISTS (
-      SELECT 1 FROM session s JOIN users u ON u.id = f.user_id
-      WHERE s.sid = f.sid AND (${userAt(path)} IN (u.id::text, u.external_id)) IS NOT TRUE)
+      SELECT 1 FROM session s CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
+      WHERE s.sid = f.sid AND ${userNamed('named.name')} IS DISTINCT FROM f.user_id)
   RETURNING sid, family_id AS "familyId", ${HAS_ROW.replace('session_fates', 'f')}`;
 
 const NAMES = `SELECT id, external_id FROM users WHERE id = ANY ($1::uuid[])`;
 
 const ofUsers = (path: string) => `
-  SELECT s.sid, ${userAt(path)} AS name, f.ended_at IS NULL AND t.id IS NULL AND s.expire > now() AS alone
+  SELECT s.sid, named.name, f.ended_at IS NULL AND t.id IS NULL AND s.expire > now() AS alone
   FROM session s
+  CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
   LEFT JOIN session_fates f ON f.sid = s.sid
   LEFT JOIN refresh_tokens t ON t.id = f.family_id AND t.expires_at > now()
-  WHERE ${userAt(path)} = ANY ($1::text[]) AND s.sid IS DISTINCT FROM $2
+  WHERE ${userKeyAt(path)} = ANY (ARRAY (SELECT lower(wanted) FROM unnest($1::text[] || $4::text[]) AS wanted))
+    AND (named.name = ANY ($1::text[]) OR lower(named.name) = ANY ($4::text[])) AND s.sid IS DISTINCT FROM $2
     AND ($3::uuid IS NULL OR f.family_id IS DISTINCT FROM $3)`;
 
 /**
@@ -150,16 +152,18 @@ export class SessionFateStore {
     except: { readonly session?: string | undefined; readonly sid?: string | undefined },
   ): Promise<AlsoEnded> {
     const owners = new Map<string, string>();
+    const ids = new Set<string>();
     for (const { id, external_id } of await sql.query<UserName & Record<string, unknown>>(NAMES, [userIds])) {
       if (external_id !== null) owners.set(external_id, owners.get(external_id) ?? id);
-      owners.set(id, id);
+      ids.add(id);
     }
-    const values = [[...owners.keys()], except.session ?? null, except.sid ?? null];
+    const values = [[...owners.keys()], except.session ?? null, except.sid ?? null, [...ids]];
     const found = await onSessionTable(() =>
       sql.query<UserSession & Record<string, unknown>>(this.ofUsers, values),
     );
     const sids = found.map(({ sid }) => sid);
-    if (sids.length > 0) await sql.query(END, [sids, found.map(({ name }) => owners.get(name)!)]);
+    const ownerOf = (name: string) => (ids.has(name.toLowerCase()) ? name.toLowerCase() : owners.get(name)!);
+    if (sids.length > 0) await sql.query(END, [sids, found.map(({ name }) => ownerOf(name))]);
     return { others: found.filter(({ alone }) => alone).length, logins: [], leftovers: sids };
   }
 }

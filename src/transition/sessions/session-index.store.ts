@@ -5,7 +5,7 @@ import type { Config } from '../../config/config.js';
 import { tryLockForSession } from '../../database/advisory-locks.js';
 import { Database } from '../../database/database.js';
 import type { ProvenClient } from '../../database/trust/proven-client.js';
-import { userAt } from './session-user.sql.js';
+import { userKeyAt } from './session-user.sql.js';
 
 const LOCK = tryLockForSession('sessionUserIndex');
 
@@ -41,7 +41,7 @@ export class SessionIndexStore {
     private readonly database: Database,
     @Inject(CONFIG) config: Config,
   ) {
-    this.expression = userAt(config.sessionUserKey);
+    this.expression = userKeyAt(config.sessionUserKey);
     this.name = `tandem_session_user_${hash('sha256', this.expression, 'hex').slice(0, 12)}`;
   }
 

@@ -8,7 +8,7 @@ import { lockForTransaction } from '../../../src/database/advisory-locks.js';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { migrate } from '../../../src/database/migrate.js';
 import { SessionIndexStore } from '../../../src/transition/sessions/session-index.store.js';
-import { userAt } from '../../../src/transition/sessions/session-user.sql.js';
+import { userKeyAt } from '../../../src/transition/sessions/session-user.sql.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 import { aSessionNode, exchange, usersWithSessions } from './session-node.js';
@@ -233,7 +233,7 @@ describe('the table of a product that keeps its sessions there', () => {
     const plan = await db.dataSource.transaction(async (sql) => {
       await sql.query('SET LOCAL enable_seqscan = off');
       return sql.query<object[]>(
-        `EXPLAIN SELECT sid FROM session WHERE ${userAt('passport.user')} = ANY ($1)`,
+        `EXPLAIN SELECT sid FROM session WHERE ${userKeyAt('passport.user')} = ANY ($1)`,
         [['x']],
       );
     });
