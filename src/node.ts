@@ -34,7 +34,7 @@ export async function startNode(
     },
   );
   begun.push(() => app.close());
-  app.useLogger(withoutFramework(withoutStartFaults(app.get(Logger))));
+  app.useLogger(withoutStartFaults(withoutFramework(app.get(Logger))));
   app.flushLogs();
   await setUpApp(app, config);
   await app.listen({ port: config.port, host: config.host, backlog: BACKLOG });

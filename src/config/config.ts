@@ -37,6 +37,13 @@ export interface Config {
   readonly sessionSecret: string;
   readonly sessionExpiry: number;
   readonly sessionCookieName: string;
+  /** Attributes of the session cookies that are made here. Undefined: the host alone. */
+  readonly sessionCookieDomain: string | undefined;
+  readonly sessionCookiePath: string;
+  readonly sessionCookieSameSite: 'lax' | 'strict' | 'none';
+  readonly sessionCookiePartitioned: boolean;
+  /** `auto`: as the connection is. */
+  readonly sessionCookieSecure: boolean | 'auto';
   readonly sessionUserKey: string;
   readonly rolloutPhase:
     'off' | 'internal_beta' | 'gradual_rollout' | 'deprecation_notice' | 'sessions_removed';

@@ -4,7 +4,14 @@ import type { Config } from './config.js';
 import { databaseAddress } from './database-address.js';
 import type { DatabaseAddress } from './database-address.js';
 import { isLongSecret, isStrongSecret } from './secret-strength.js';
-import { ComesWith, InProductionTakes, Refuses, Takes, TakesWholeNumber } from './takes.decorator.js';
+import {
+  ComesWith,
+  InProductionTakes,
+  Refuses,
+  Takes,
+  TakesBeside,
+  TakesWholeNumber,
+} from './takes.decorator.js';
 import * as trust from './trusted-proxies.js';
 import * as check from './value-checks.js';
 
@@ -13,6 +20,7 @@ const MODULUS_BITS = [2048, 3072, 4096];
 const PHASES = ['off', 'internal_beta', 'gradual_rollout', 'deprecation_notice', 'sessions_removed'];
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 const SSL_MODES = ['disable', 'no-verify', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'];
+const SAME_SITE = ['lax', 'strict', 'none'];
 const SECRET = 'a secret of 32 characters or more that is neither a placeholder nor easy to guess';
 
 /** Every variable that the service reads, with its default and what it takes. Durations are in seconds. */
@@ -93,7 +101,7 @@ export class Environment {
 
   @Transform(({ value }: { value: unknown }) => check.canonicalOrigins(value))
   @Takes('web origins (https://app.example.com), separated by commas', (value) =>
-    isListOf(value, check.isOrigin),
+    check.isListOf(value, check.isOrigin),
   )
   CORS_ORIGINS: readonly string[] = [];
 
@@ -132,6 +140,36 @@ export class Environment {
   )
   SESSION_COOKIE_NAME = 'session_id';
 
+  @TakesBeside(
+    'no domain, because SESSION_COOKIE_NAME begins with __Host-',
+    (_value, env) => !check.isForHost(env),
+  )
+  @Takes('the domain of a cookie (example.com)', check.isCookieDomain)
+  SESSION_COOKIE_DOMAIN?: string;
+
+  @TakesBeside(
+    '/ alone, because SESSION_COOKIE_NAME begins with __Host-',
+    (value, env) => value === '/' || !check.isForHost(env),
+  )
+  @Takes('the path of a cookie: / and printable ASCII other than ; and space', check.isCookiePath)
+  SESSION_COOKIE_PATH?: string;
+
+  @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value))
+  @Takes(oneOf(SAME_SITE), (value) => isIn(value, SAME_SITE))
+  SESSION_COOKIE_SAME_SITE: Config['sessionCookieSameSite'] = 'lax';
+
+  @Transform(({ value }: { value: unknown }) => check.truth(value))
+  @Takes('true or false', (value) => typeof value === 'boolean')
+  SESSION_COOKIE_PARTITIONED = false;
+
+  @Transform(({ value }: { value: unknown }) => check.truth(value))
+  @TakesBeside(
+    'no false: browsers demand Secure of cookies that are SameSite=None, Partitioned or named __Host- or __Secure-',
+    (value, env) => value !== false || !check.isForTls(env),
+  )
+  @Takes('true, false or auto', (value) => typeof value === 'boolean' || value === 'auto')
+  SESSION_COOKIE_SECURE?: boolean | 'auto';
+
   @Takes('a dotted path into the session, such as passport.user', check.isDottedPath)
   SESSION_USER_KEY = 'userId';
 
@@ -163,10 +201,6 @@ export class Environment {
 export function environmentVariables(): readonly string[] {
   const rules = getMetadataStorage().getTargetValidationMetadatas(Environment, '', true, false);
   return [...new Set(rules.map((rule) => rule.propertyName))];
-}
-
-function isListOf(value: unknown, allows: (item: unknown) => boolean): boolean {
-  return Array.isArray(value) && value.every(allows);
 }
 
 function addressIn(value: unknown): DatabaseAddress | undefined {

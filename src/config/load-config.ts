@@ -7,6 +7,7 @@ import { Environment, environmentVariables } from './environment.js';
 import { keptSecret } from './kept-secret.js';
 import { faultOf } from './odd-values.js';
 import { given } from './secret-files.js';
+import { isHostPrefixed } from './value-checks.js';
 
 /**
  * Validates the environment, with the files that `<NAME>_FILE` names. An empty variable counts as unset; paths are taken from `cwd`.
@@ -65,6 +66,11 @@ function toConfig(env: Environment, cwd: string): Config {
     sessionSecret: env.SESSION_SECRET ?? made('SESSION_SECRET', 'session-secret', dataDir),
     sessionExpiry: env.SESSION_EXPIRY,
     sessionCookieName: env.SESSION_COOKIE_NAME,
+    sessionCookieDomain: env.SESSION_COOKIE_DOMAIN,
+    sessionCookiePath: env.SESSION_COOKIE_PATH ?? defaultCookiePath(env),
+    sessionCookieSameSite: env.SESSION_COOKIE_SAME_SITE,
+    sessionCookiePartitioned: env.SESSION_COOKIE_PARTITIONED,
+    sessionCookieSecure: env.SESSION_COOKIE_SECURE ?? env.NODE_ENV === 'production',
     sessionUserKey: env.SESSION_USER_KEY,
     rolloutPhase: env.ROLLOUT_PHASE,
     rolloutPercentage: env.ROLLOUT_PERCENTAGE,
@@ -78,6 +84,10 @@ function toConfig(env: Environment, cwd: string): Config {
 
 function pathPrefixOf(issuer: string | undefined): string {
   return issuer === undefined ? '' : new URL(issuer).pathname.replace(/\/$/, '');
+}
+
+function defaultCookiePath({ JWT_ISSUER, SESSION_COOKIE_NAME }: Environment): string {
+  return isHostPrefixed(SESSION_COOKIE_NAME) ? '/' : pathPrefixOf(JWT_ISSUER) || '/';
 }
 
 function made(variable: string, file: string, dataDir: string): string {

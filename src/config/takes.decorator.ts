@@ -32,6 +32,18 @@ export function TakesWholeNumber(min: number, max: number, unit = ''): PropertyD
   };
 }
 
+/** Adds a rule on what other variables hold, too. An unset variable always passes. */
+export function TakesBeside(
+  what: string,
+  allows: (value: unknown, surroundings: object) => boolean,
+): PropertyDecorator {
+  return rule(
+    'takesBeside',
+    what,
+    (value, surroundings) => value === undefined || allows(value, surroundings),
+  );
+}
+
 /** Adds a rule that holds in production only. There an unset variable is judged too. */
 export function InProductionTakes(what: string, allows: (value: unknown) => boolean): PropertyDecorator {
   return rule(

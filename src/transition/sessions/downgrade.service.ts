@@ -82,9 +82,11 @@ export class Downgrade {
   ): Promise<Downgraded> {
     const { sql } = endings;
     const { sid: familyId, userId, absoluteExpiresAt: endsAt, now } = login;
+    // The browser still has the cookie of the session that the login was exchanged from.
+    const like = await this.sessions.cookieOfFamily(sql, familyId);
     await endings.sids([familyId], 'downgrade');
     const life = Math.min(this.config.sessionExpiry, Math.ceil((endsAt - now) / 1000));
-    const session = this.opening.prepare(user, life);
+    const session = this.opening.prepare(user, life, like);
     await this.sessions.insert(sql, session);
     await this.links.replace(sql, {
       sid: session.sid,

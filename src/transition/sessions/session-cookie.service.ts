@@ -5,6 +5,8 @@ import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { cookieValues } from '../../common/cookie-values.js';
 import { claimedSid, signSid, unsignSid } from './session-signature.js';
+import { isHostPrefixed } from '../../config/value-checks.js';
+import { needsSecure } from './stored-cookie.js';
 import type { StoredCookie } from './stored-cookie.js';
 
 /** The session cookies that a request carries. */
@@ -52,16 +54,28 @@ export class SessionCookie {
     return claim === undefined || others.length > 0 ? undefined : { sid: claim[0], signed: claim[1] };
   }
 
-  /** What a session that begins here keeps of its cookie. `expires` in milliseconds. */
+  /**
+   * What a session that begins here keeps of its cookie. `expires` in milliseconds. A cookie that takes the place of one that the browser
+   * has is `like` it: with another domain, path or partition the browser would have two. It is HttpOnly in any case.
+   */
   stored(expires: number, like: StoredCookie = {}): StoredCookie {
+    const { sessionCookieName: name, sessionExpiry, sessionCookieSecure } = this.config;
+    const known = like.path !== undefined || like.domain !== undefined;
+    const { domain, path, partitioned, sameSite, priority } = known ? like : this.configured();
+    const attributes = {
+      path: path ?? '/',
+      sameSite: sameSite ?? this.config.sessionCookieSameSite,
+      ...(domain === undefined ? {} : { domain }),
+      ...(priority === undefined ? {} : { priority }),
+      ...(partitioned === true ? { partitioned } : {}),
+    };
+    const wanted = like.secure === undefined || like.secure === false ? sessionCookieSecure : like.secure;
     return {
-      originalMaxAge: this.config.sessionExpiry * 1000,
+      originalMaxAge: sessionExpiry * 1000,
       expires: new Date(expires).toISOString(),
-      secure: this.config.production,
+      secure: needsSecure(attributes, name) || wanted,
       httpOnly: true,
-      path: like.path ?? '/',
-      sameSite: 'lax',
-      ...(like.domain === undefined ? {} : { domain: like.domain }),
+      ...attributes,
     };
   }
 
@@ -69,13 +83,35 @@ export class SessionCookie {
   set(reply: FastifyReply, sid: string, stored: StoredCookie, maxAge: number | undefined): void {
     const { sessionCookieName, sessionSecret } = this.config;
     reply.setCookie(sessionCookieName, signSid(sid, sessionSecret), {
-      ...attributesOf(stored),
+      ...this.attributesOf(stored, reply),
       ...(maxAge === undefined ? {} : { maxAge: Math.min(maxAge, LONGEST_LIFE) }),
     });
   }
 
   clear(reply: FastifyReply, stored: StoredCookie): void {
-    reply.clearCookie(this.config.sessionCookieName, attributesOf(stored));
+    reply.clearCookie(this.config.sessionCookieName, this.attributesOf(stored, reply));
+  }
+
+  private configured(): StoredCookie {
+    const { sessionCookieDomain: domain, sessionCookiePath: path, sessionCookiePartitioned } = this.config;
+    return { path, partitioned: sessionCookiePartitioned, ...(domain === undefined ? {} : { domain }) };
+  }
+
+  /** All that the row says, but what browsers would refuse. Without SameSite there, the cookie has none: it was made so. */
+  private attributesOf(stored: StoredCookie, { request }: FastifyReply) {
+    const { sessionCookieName: name, production } = this.config;
+    const { secure, httpOnly, domain, path = '/', sameSite, priority, partitioned } = stored;
+    const hostBound = isHostPrefixed(name);
+    const overTls = production || request.protocol === 'https';
+    return {
+      httpOnly: httpOnly !== false,
+      secure: needsSecure(stored, name) || (secure === 'auto' ? overTls : secure === true),
+      path: hostBound ? '/' : path,
+      sameSite: sameSite ?? false,
+      ...(domain === undefined || hostBound ? {} : { domain }),
+      ...(priority === undefined ? {} : { priority }),
+      ...(partitioned === true ? { partitioned } : {}),
+    };
   }
 
   private valuesIn(header: string | undefined): string[] {
@@ -87,16 +123,6 @@ export class SessionCookie {
     const sid = value.length > LONGEST ? undefined : unsignSid(decode(value), this.config.sessionSecret);
     return sid?.includes('\0') === true ? undefined : sid;
   }
-}
-
-function attributesOf({ secure, httpOnly, domain, path, sameSite }: StoredCookie) {
-  return {
-    httpOnly: httpOnly !== false,
-    secure: secure === true,
-    path: path ?? '/',
-    ...(domain === undefined ? {} : { domain }),
-    ...(sameSite === undefined ? {} : { sameSite }),
-  };
 }
 
 function decode(value: string): string {

@@ -69,6 +69,8 @@ const TOUCH = `
 
 const READ = `SELECT sess::text AS sess FROM session WHERE sid = $1`;
 
+const READ_LINKED = `SELECT s.sess::text AS sess FROM session_fates f JOIN session s ON s.sid = f.sid WHERE f.family_id = $1`;
+
 /** FOR SHARE: a revocation of the user waits for this session and then sees it, or is waited for and then seen here. */
 const CREATE = `
   WITH u AS (
@@ -128,6 +130,12 @@ export class SessionStore {
     } finally {
       this.touching.delete(sid);
     }
+  }
+
+  /** The same of the session that shares that login's fate. */
+  async cookieOfFamily(sql: Sql, familyId: string): Promise<StoredCookie | undefined> {
+    const [row] = await onSessionTable(() => sql.query<{ sess: string }>(READ_LINKED, [familyId]));
+    return row && storedCookieIn(row.sess);
   }
 
   /** What express-session knows of its cookie, whatever the state of the session. */

@@ -198,7 +198,7 @@ describe('any session row', () => {
             expect([sess, reply.statusCode]).toEqual([sess, expect.toSatisfy((status) => status < 500)]);
             for (const header of [reply.headers['set-cookie'] ?? []].flat())
               expect(header).toMatch(
-                /^session_id=[^;]*(?:; (?:Max-Age=\d+|Domain=[\w.-]+|Path=\/[ -:<-~]*|HttpOnly|Secure|SameSite=(?:Lax|Strict|None)|Expires=[\w, :]+))*$|^refresh_token=/,
+                /^session_id=[^;]*(?:; (?:Max-Age=\d+|Domain=[\w.-]+|Path=\/[ -:<-~]*|HttpOnly|Secure|Partitioned|Priority=(?:Low|Medium|High)|SameSite=(?:Lax|Strict|None)|Expires=[\w, :]+))*$|^refresh_token=/,
               );
           }
           await sql(node, `DELETE FROM session`);

@@ -45,7 +45,11 @@ const SETTINGS = {
   sessionExpiry: 86_400,
   sessionCookieName: 'session_id',
   sessionUserKey: 'userId',
-};
+  sessionCookiePath: '/',
+  sessionCookieSameSite: 'lax',
+  sessionCookiePartitioned: false,
+  sessionCookieSecure: false,
+} as const;
 
 export async function aSessionNode(url: string): Promise<SessionNode> {
   const node = await aNode(url, SETTINGS, new Clock(), (database, config) => {

@@ -10,14 +10,15 @@ import { loadDotenv } from '../../../src/config/dotenv.js';
 import { environmentVariables } from '../../../src/config/environment.js';
 import { loadConfig } from '../../../src/config/load-config.js';
 
-/** The table of the contract, the switch for the rules of production and the number of processes. */
+/** The table of the contract, the attributes of session cookies, the switch for the rules of production and the number of processes. */
 const VARIABLES = `
   NODE_ENV PORT HOST WORKERS DATABASE_URL DATA_DIR
   JWT_SECRET JWT_SECRET_PREVIOUS KEYS_DIR RSA_MODULUS_BITS TOKEN_EXPIRY
   REFRESH_TOKEN_EXPIRY REFRESH_FAMILY_EXPIRY REFRESH_REUSE_GRACE REFRESH_LOST_RESPONSE_WINDOW JWT_ISSUER
   JWT_AUDIENCE CORS_ORIGINS CLOCK_TOLERANCE PASSWORD_MIN_LENGTH AUTH_RATE_LIMIT
   AUTH_RATE_WINDOW AUDIT_RETENTION_DAYS TRUST_PROXY SESSION_SECRET SESSION_EXPIRY SESSION_COOKIE_NAME
-  SESSION_USER_KEY ROLLOUT_PHASE ROLLOUT_PERCENTAGE ADMIN_USERNAME ADMIN_PASSWORD
+  SESSION_COOKIE_DOMAIN SESSION_COOKIE_PATH SESSION_COOKIE_SAME_SITE SESSION_COOKIE_PARTITIONED
+  SESSION_COOKIE_SECURE SESSION_USER_KEY ROLLOUT_PHASE ROLLOUT_PERCENTAGE ADMIN_USERNAME ADMIN_PASSWORD
   SMTP_URL MAIL_FROM LOG_LEVEL
 `
   .trim()
@@ -50,12 +51,26 @@ describe('.env.example', () => {
 
   it('shows the defaults, and valid values for what has none', () => {
     const secrets = { JWT_SECRET: 'a', SESSION_SECRET: 'b' };
-    const { trustProxy, corsOrigins, databaseUrl, jwtIssuer, smtpUrl, mailFrom, ...shown } = loadConfig(
-      { ...parse(example.replaceAll(/^#(?=[A-Z_]+=)/gm, '')), ...secrets },
-      folder,
-    );
+    const {
+      trustProxy,
+      corsOrigins,
+      databaseUrl,
+      jwtIssuer,
+      smtpUrl,
+      mailFrom,
+      sessionCookieDomain,
+      ...shown
+    } = loadConfig({ ...parse(example.replaceAll(/^#(?=[A-Z_]+=)/gm, '')), ...secrets }, folder);
     expect(loadConfig(secrets, folder)).toMatchObject(shown);
-    for (const form of [trustProxy, corsOrigins, databaseUrl, jwtIssuer, smtpUrl, mailFrom])
+    for (const form of [
+      trustProxy,
+      corsOrigins,
+      databaseUrl,
+      jwtIssuer,
+      smtpUrl,
+      mailFrom,
+      sessionCookieDomain,
+    ])
       expect(form).toBeTruthy();
   });
 });

@@ -53,6 +53,11 @@ describe('the configuration', () => {
       sessionSecret: 'another',
       sessionExpiry: 86_400,
       sessionCookieName: 'session_id',
+      sessionCookieDomain: undefined,
+      sessionCookiePath: '/',
+      sessionCookieSameSite: 'lax',
+      sessionCookiePartitioned: false,
+      sessionCookieSecure: false,
       sessionUserKey: 'userId',
       rolloutPhase: 'gradual_rollout',
       rolloutPercentage: 100,
@@ -102,6 +107,13 @@ describe('the configuration', () => {
     ['AUTH_RATE_LIMIT', '1000000000', 'authRateLimit', 1_000_000_000],
     ['AUDIT_RETENTION_DAYS', '0', 'auditRetentionDays', 0],
     ['SESSION_COOKIE_NAME', 'connect.sid', 'sessionCookieName', 'connect.sid'],
+    ['SESSION_COOKIE_DOMAIN', '.example.com', 'sessionCookieDomain', '.example.com'],
+    ['SESSION_COOKIE_PATH', '/app', 'sessionCookiePath', '/app'],
+    ['JWT_ISSUER', 'https://id.example.com/tandem', 'sessionCookiePath', '/tandem'],
+    ['SESSION_COOKIE_SAME_SITE', 'None', 'sessionCookieSameSite', 'none'],
+    ['SESSION_COOKIE_PARTITIONED', 'true', 'sessionCookiePartitioned', true],
+    ['SESSION_COOKIE_SECURE', 'true', 'sessionCookieSecure', true],
+    ['SESSION_COOKIE_SECURE', 'auto', 'sessionCookieSecure', 'auto'],
     ['SESSION_USER_KEY', 'passport.user', 'sessionUserKey', 'passport.user'],
     ['ROLLOUT_PHASE', 'off', 'rolloutPhase', 'off'],
     ['ROLLOUT_PERCENTAGE', '0', 'rolloutPercentage', 0],
@@ -197,6 +209,11 @@ describe('the configuration', () => {
     ],
     ['SESSION_EXPIRY', '0'],
     ['SESSION_COOKIE_NAME', 'a b', 'a;b', 'a=b', 'é', 'refresh_token'],
+    ['SESSION_COOKIE_DOMAIN', 'a;b', 'a b', 'https://a', 'a/b', '..a', '.', 'a.b; Path=/'],
+    ['SESSION_COOKIE_PATH', 'app', '/a;b', '/a b', '/\n', '/é', `/${'a'.repeat(1024)}`],
+    ['SESSION_COOKIE_SAME_SITE', 'true', 'loose', 'none; a=b'],
+    ['SESSION_COOKIE_PARTITIONED', 'yes', '1', 'TRUE'],
+    ['SESSION_COOKIE_SECURE', 'no', '0', 'Auto'],
     ['SESSION_USER_KEY', 'a..b', '.a', 'a.', '__proto__.x', 'a.constructor', 'a b'],
     ['ROLLOUT_PHASE', 'on', 'OFF'],
     ['ROLLOUT_PERCENTAGE', '101', '50%', '0.5'],
@@ -238,6 +255,37 @@ describe('the configuration', () => {
       'ADMIN_USERNAME',
       'LOG_LEVEL',
     ]);
+  });
+
+  it('refuses attributes with which browsers refuse a session cookie', () => {
+    const insecure = { SESSION_COOKIE_SECURE: 'false' };
+    for (const demanding of [
+      { SESSION_COOKIE_SAME_SITE: 'none' },
+      { SESSION_COOKIE_PARTITIONED: 'true' },
+      { SESSION_COOKIE_NAME: '__Host-sid' },
+      { SESSION_COOKIE_NAME: '__secure-sid' },
+    ]) {
+      expect(faultsOf({ ...demanding, ...insecure })).toEqual([
+        expect.stringMatching(/^SESSION_COOKIE_SECURE takes no false/),
+      ]);
+      expect(faultsOf({ ...demanding, SESSION_COOKIE_SECURE: 'auto' })).toEqual([]);
+      expect(faultsOf(demanding)).toEqual([]);
+    }
+    const host = { SESSION_COOKIE_NAME: '__Host-sid' };
+    expect(faultsOf({ ...host, SESSION_COOKIE_DOMAIN: 'example.com' })).toEqual([
+      expect.stringMatching(/^SESSION_COOKIE_DOMAIN takes no domain/),
+    ]);
+    expect(faultsOf({ ...host, SESSION_COOKIE_PATH: '/app' })).toEqual([
+      expect.stringMatching(/^SESSION_COOKIE_PATH takes \/ alone/),
+    ]);
+    expect(load({ ...host, JWT_ISSUER: 'https://a.example/b' })).toMatchObject({ sessionCookiePath: '/' });
+    expect(
+      load({
+        NODE_ENV: 'production',
+        JWT_SECRET: 'b3JkaW5hcnktdGVzdC1zZWNyZXQtMDEyMzQ1Njc4OQ',
+        DATABASE_URL: 'postgres://a/b',
+      }),
+    ).toMatchObject({ sessionCookieSecure: true });
   });
 
   it('takes the name and the password of the first admin together or not at all', () => {
