@@ -9,6 +9,7 @@ import { putEventLoopFirst } from './common/thread-priorities.js';
 import { withoutStartFaults } from './common/start-faults.js';
 import type { Config } from './config/config.js';
 import { configWarnings } from './config/config-warnings.js';
+import { keepSettings } from './config/kept-settings.js';
 import { FirstUsers } from './users/first-users.js';
 
 /**
@@ -37,12 +38,22 @@ export async function startNode(
   app.useLogger(withoutStartFaults(withoutFramework(app.get(Logger))));
   app.flushLogs();
   await setUpApp(app, config);
+  if (!config.production) keepForCommands(config, app.get(Logger));
   await app.listen({ port: config.port, host: config.host, backlog: BACKLOG });
   // The pool has its threads by now: the start has used it.
   putEventLoopFirst();
   // A supervisor speaks for its workers, of what it knows.
   if (!cluster.isWorker) announce(await app.getUrl(), app.get(Logger), config);
   if (!cluster.isWorker || cluster.worker?.id === 1) await warnOfMissingUsers(app);
+}
+
+/** The key ring is open by now, so these are the settings of this installation. A node can do without the file. */
+function keepForCommands({ dataDir }: Config, logger: Logger): void {
+  try {
+    keepSettings(process.env, dataDir);
+  } catch (error) {
+    logger.warn({ err: error }, 'DATA_DIR could not be written: commands need the settings of this node');
+  }
 }
 
 function announce(listening: string, logger: Logger, config: Config): void {

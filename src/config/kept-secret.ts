@@ -20,27 +20,32 @@ import { join } from 'node:path';
 export function keptSecret(dataDir: string, name: string): string {
   const folder = join(dataDir, 'secrets');
   const path = join(folder, name);
-  const kept = readSecret(path);
+  const kept = existingSecret(dataDir, name);
   if (kept !== undefined) return kept;
   // Apart, because the embedded PostgreSQL's own user has to get into the outer one.
   mkdirSync(dataDir, { recursive: true });
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   publish(path, randomBytes(32).toString('base64url'));
-  const made = readSecret(path);
+  const made = existingSecret(dataDir, name);
   if (made === undefined) throw new Error(`${name} vanished while it was made`);
   return made;
 }
 
-function readSecret(path: string): string | undefined {
-  let text: string;
+/** The secret that {@link keptSecret} has made, if it has. Makes none. Throws the same errors. */
+export function existingSecret(dataDir: string, name: string): string | undefined {
+  const text = readSecretFile(join(dataDir, 'secrets', name))?.trim();
+  if (text !== undefined && !/^[\w-]{43}$/.test(text)) throw new Error('damaged');
+  return text;
+}
+
+/** The text of a file; undefined if there is none. */
+export function readSecretFile(path: string): string | undefined {
   try {
-    text = readFileSync(path, 'utf8').trim();
+    return readFileSync(path, 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
   }
-  if (!/^[\w-]{43}$/.test(text)) throw new Error('damaged');
-  return text;
 }
 
 /** Makes the file appear whole or not at all: a link to a finished file, which fails if the name is taken. */
@@ -56,7 +61,8 @@ function publish(path: string, secret: string): void {
   }
 }
 
-function writeSynced(path: string, text: string): void {
+/** Writes a new file that its owner alone can read, and waits until it is on disk. */
+export function writeSynced(path: string, text: string): void {
   const file = openSync(path, 'wx', 0o600);
   try {
     writeSync(file, text);

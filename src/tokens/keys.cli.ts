@@ -9,7 +9,7 @@ import { Problem } from '../common/problem.js';
 import type { Config } from '../config/config.js';
 import { ConfigModule } from '../config/config.module.js';
 import { loadDotenv } from '../config/dotenv.js';
-import { loadConfig } from '../config/load-config.js';
+import { loadCommandConfig } from '../config/load-config.js';
 import { DatabaseModule } from '../database/database.module.js';
 import { ensureEmbeddedPostgres } from '../database/embedded-postgres.js';
 import { KeyAdministration } from './key-administration.service.js';
@@ -90,7 +90,7 @@ async function main(args: readonly string[]): Promise<number> {
     return words.length === 0 && !args.includes('--help') ? 2 : 0;
   }
   loadDotenv();
-  const config = loadConfig();
+  const config = loadCommandConfig();
   const embedded =
     config.databaseUrl === undefined
       ? await ensureEmbeddedPostgres(config.dataDir, () => undefined)

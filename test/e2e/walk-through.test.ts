@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { admin } from '../helpers/command-line.js';
 import { NodeProcess } from '../helpers/node-process.js';
 
 const README = readFileSync(join(import.meta.dirname, '..', '..', 'README.md'), 'utf8');
@@ -105,6 +106,29 @@ describe('the walk-through of the README', () => {
     const again = await curl(steps[1]!.args, fill);
     expect(again.status).toBe(401);
     expect(await again.json()).toMatchObject({ code: 'token_revoked' });
+  });
+
+  it('gets an administrator by the command that follows it, which needs no exported secret', async () => {
+    const command = /`npm run admin -- (users create \S+ --role admin)`/.exec(README)![1]!;
+    const password = 'correct horse battery staple';
+    const shell = { DATA_DIR: node.environment['DATA_DIR']! };
+    const secrets = () => readdirSync(join(shell.DATA_DIR, 'secrets')).toSorted();
+    const before = secrets();
+    const created = await admin(shell, node.folder, command.split(' '), `${password}\n`);
+    expect(created).toMatchObject({ code: 0, out: expect.stringContaining('admin') });
+    expect(secrets()).toEqual(before);
+    expect(before).not.toContain('jwt-secret');
+    const [login] = stepsOf(lines);
+    const asAdmin = (text: string) =>
+      text
+        .replace('http://localhost:5000', node.url)
+        .replace('"test"', `"${command.split(' ')[2]}"`)
+        .replace('test123', password);
+    const { access_token: token } = (await (await curl(login!.args, asAdmin)).json()) as {
+      access_token: string;
+    };
+    const users = await fetch(`${node.url}/admin/users`, { headers: { Authorization: `Bearer ${token}` } });
+    expect(users.status).toBe(200);
   });
 
   it('begins at what the start prints', () => {

@@ -12,8 +12,8 @@ export const EXIT = { done: 0, failed: 1, usage: 2, configuration: 78 } as const
 
 const ABOUT =
   'Administers Tandem from the command line, beside running nodes: they follow within a second.\n\n' +
-  'Settings come from the environment and .env, as for a node. Without DATABASE_URL the embedded database under ' +
-  'DATA_DIR is used, and started for as long as it takes if no node runs.';
+  'Settings come from the environment and .env, as for a node. Outside production, those that are unset are as the ' +
+  'last node under DATA_DIR was started with. The embedded database is started for as long as it takes if no node runs.';
 
 const EXAMPLES = `
 Examples:

@@ -9,7 +9,7 @@ import type {
 import { NestFactory } from '@nestjs/core';
 import type { Config } from '../../config/config.js';
 import { loadDotenv } from '../../config/dotenv.js';
-import { loadConfig } from '../../config/load-config.js';
+import { loadCommandConfig } from '../../config/load-config.js';
 import { ensureEmbeddedPostgres } from '../../database/embedded-postgres.js';
 
 /** Warnings and errors go to stderr in one line each: stdout belongs to results. */
@@ -44,7 +44,7 @@ export class ServiceHost {
   get config(): Config {
     if (this.settings === undefined) {
       loadDotenv();
-      this.settings = loadConfig();
+      this.settings = loadCommandConfig();
     }
     return this.settings;
   }
