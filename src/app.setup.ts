@@ -13,6 +13,7 @@ import { addSecurityHeaders } from './common/security-headers.js';
 import { validationPipe } from './common/validation.js';
 import type { Config } from './config/config.js';
 import { fastifyTrustProxy } from './limits/client-address.js';
+import { UntrustedProxies } from './limits/untrusted-proxies.js';
 import { Drain } from './operations/drain.js';
 import type { DrainTimes } from './operations/drain.js';
 import { RequestObserver } from './operations/request-observer.js';
@@ -108,6 +109,7 @@ export async function setUpApp(
   addSecurityHeaders(fastify, { hsts: config.production });
   refuseWithoutHost(fastify);
   app.get(RequestObserver).observe(fastify);
+  app.get(UntrustedProxies, { strict: false }).observe(fastify);
   app.get(Drain).follow(fastify, timeOuts);
   if (config.corsOrigins.length > 0) {
     app.enableCors({

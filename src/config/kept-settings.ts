@@ -23,6 +23,8 @@ export function keepSettings(env: NodeJS.ProcessEnv, dataDir: string, cwd: strin
   const kept = Object.fromEntries(Object.entries(values).filter(([name]) => !NOT_KEPT.has(name)));
   if (kept['KEYS_DIR'] !== undefined) kept['KEYS_DIR'] = resolve(cwd, kept['KEYS_DIR']);
   const folder = join(dataDir, 'secrets');
+  // Apart, because the embedded PostgreSQL's own user has to get into the outer one.
+  mkdirSync(dataDir, { recursive: true });
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, FILE);
   const draft = `${path}.${randomBytes(8).toString('hex')}`;

@@ -38,4 +38,8 @@ export class ServiceState {
   /** Grows when a node that follows must read something again: topic to version. */
   @Column('jsonb', { default: {} })
   versions!: Record<string, number>;
+
+  /** The last proxy that a node saw and TRUST_PROXY does not name: its address, the header that showed it, and when. */
+  @Column('jsonb', { name: 'untrusted_proxy', nullable: true })
+  untrustedProxy!: object | null;
 }

@@ -33,6 +33,21 @@ const LOCK = `SELECT secret_fingerprint FROM service_state FOR UPDATE`;
 
 const SET_FINGERPRINT = `UPDATE service_state SET secret_fingerprint = $1`;
 
+const NOTE_UNTRUSTED_PROXY = `
+  UPDATE service_state SET untrusted_proxy = jsonb_build_object(
+    'peer', $1::text, 'header', $2::text, 'at', extract(epoch FROM clock_timestamp()))`;
+
+const UNTRUSTED_PROXY = `
+  SELECT untrusted_proxy ->> 'peer' AS peer, untrusted_proxy ->> 'header' AS header FROM service_state
+  WHERE (untrusted_proxy ->> 'at')::float8 > extract(epoch FROM clock_timestamp() - interval '1 day')`;
+
+/** A peer that sent a header of proxies and is not trusted. */
+export interface UntrustedProxy {
+  readonly peer: string;
+  /** In lower case. */
+  readonly header: string;
+}
+
 /** Bumped when the time that failed logins take has been raised. */
 export const FAILURE_FLOOR_TOPIC = 'failure_floor';
 
@@ -93,5 +108,15 @@ export class ServiceStateStore {
 
   async setFingerprint(sql: Sql, fingerprint: string): Promise<void> {
     await sql.query(SET_FINGERPRINT, [fingerprint]);
+  }
+
+  /** The last one alone is kept. */
+  async noteUntrustedProxy(peer: string, header: string): Promise<void> {
+    await this.database.query(NOTE_UNTRUSTED_PROXY, [peer, header]);
+  }
+
+  /** The last one if a node noted it within a day. */
+  async untrustedProxy(): Promise<UntrustedProxy | undefined> {
+    return (await this.database.query<UntrustedProxy & Record<string, unknown>>(UNTRUSTED_PROXY))[0];
   }
 }

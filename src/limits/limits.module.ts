@@ -9,6 +9,7 @@ import { RateLimitStore } from './limits.store.js';
 import { LoginFailureStore } from './login-failure.store.js';
 import { LoginFailures } from './login-failures.service.js';
 import { SharedThrottlerStorage } from './throttler.storage.js';
+import { UntrustedProxies } from './untrusted-proxies.js';
 
 /** For modules with `@RateLimited()` routes or limits of their own. Takes Config, Clock and Database from global modules. */
 @Module({
@@ -18,6 +19,7 @@ import { SharedThrottlerStorage } from './throttler.storage.js';
     ClientRateLimiter,
     LoginFailureStore,
     LoginFailures,
+    UntrustedProxies,
     {
       provide: getOptionsToken(),
       useFactory: (config: Config): ThrottlerModuleOptions => [
@@ -33,6 +35,7 @@ import { SharedThrottlerStorage } from './throttler.storage.js';
     ClientRateLimiter,
     LoginFailureStore,
     LoginFailures,
+    UntrustedProxies,
     getOptionsToken(),
     ThrottlerStorage,
   ],

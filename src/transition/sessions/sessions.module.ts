@@ -27,8 +27,10 @@ import { SessionUserIndex } from './session-user-index.js';
 import { Session } from './session.entity.js';
 import { SessionGuard } from './session.guard.js';
 import { SessionStore } from './session.store.js';
+import { SessionSampleStore } from './session-sample.store.js';
 import { SessionTableCheck } from './session-table.check.js';
 import { SessionTableStore } from './session-table.store.js';
+import { SessionUsersCheck } from './session-users.check.js';
 import { SessionsController } from './sessions.controller.js';
 import { describeSessions } from './sessions.openapi.js';
 import { Sessions } from './sessions.service.js';
@@ -74,8 +76,10 @@ export class SessionFatesModule {}
     SessionCaller,
     SessionGuard,
     SessionLogin,
+    SessionSampleStore,
     SessionTableCheck,
     SessionTableStore,
+    SessionUsersCheck,
     Sessions,
   ],
   exports: [SessionCaller, SessionGuard, Sessions],

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SMTPServer } from 'smtp-server';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { databaseChecks } from '../../../src/admin/cli/doctor/database.checks.js';
 import { examined } from '../../../src/admin/cli/doctor/doctor-check.js';
 import type { Finding } from '../../../src/admin/cli/doctor/doctor-check.js';
@@ -15,6 +15,7 @@ import { ServiceChecks } from '../../../src/admin/cli/doctor/service.checks.js';
 import { settingsChecks } from '../../../src/admin/cli/doctor/settings.checks.js';
 import type { Config } from '../../../src/config/config.js';
 import { loadConfig } from '../../../src/config/load-config.js';
+import { ServiceStateStore } from '../../../src/database/service-state.store.js';
 import { tamper } from '../../helpers/audit-trail.js';
 import { TEST_SECRET, createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
@@ -177,6 +178,26 @@ describe('the doctor', () => {
       other.close();
     }
     expect(linesOf(await proxyChecks('http://127.0.0.1:1', config()), 'proxy')).toEqual(['fail']);
+  });
+
+  it('warns of a proxy that nodes saw and TRUST_PROXY does not name', async () => {
+    const state = node.app.get(ServiceStateStore, { strict: false });
+    const check = () => proxyChecks(node.url, config(), () => state.untrustedProxy());
+    expect(linesOf(await check(), 'proxy')).toEqual(['ok']);
+    await fetch(`${node.url}/health/live`, { headers: { 'X-Forwarded-For': '198.51.100.7' } });
+    await vi.waitFor(async () => expect(await state.untrustedProxy()).toBeDefined(), 10_000);
+    expect(await check()).toEqual([
+      {
+        check: 'proxy',
+        level: 'warn',
+        message: expect.stringContaining('from 127.0.0.1 with the header x-forwarded-for'),
+        advice: expect.stringContaining('set TRUST_PROXY=127.0.0.1:'),
+      },
+    ]);
+    await node.db.database.query(
+      `UPDATE service_state SET untrusted_proxy = jsonb_set(untrusted_proxy, '{at}', to_jsonb((untrusted_proxy ->> 'at')::float8 - 90000))`,
+    );
+    expect(linesOf(await check(), 'proxy')).toEqual(['ok']);
   });
 
   it('uses no X-Forwarded-For twice, so that no run finds what another has used', async () => {

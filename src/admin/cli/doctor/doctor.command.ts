@@ -2,6 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
+import { ServiceStateStore } from '../../../database/service-state.store.js';
 import { ISSUER } from '../../../tokens/issuer.js';
 import { KeyAdministration } from '../../../tokens/key-administration.service.js';
 import { AdminCommand } from '../admin-command.js';
@@ -88,7 +89,8 @@ async function service(
   const issuer = await host.get<string>(ISSUER);
   const current = (await (await host.get(KeyAdministration)).list()).find(({ state }) => state === 'current');
   await report(jwksChecks(issuer, current?.kid ?? '', config));
-  await report(proxyChecks(target, config));
+  const state = await host.get(ServiceStateStore);
+  await report(proxyChecks(target, config, () => state.untrustedProxy()));
 }
 
 /** At HOST and PORT, if one answers there. */

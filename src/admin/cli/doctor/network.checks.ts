@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { Config } from '../../../config/config.js';
+import type { UntrustedProxy } from '../../../database/service-state.store.js';
 import { examined, fail, messageOf, ok, warn } from './doctor-check.js';
 import type { Finding } from './doctor-check.js';
 import { isLoopback } from '../../../config/value-checks.js';
@@ -26,9 +27,13 @@ export async function jwksChecks(issuer: string, kid: string, { production }: Co
 
 /**
  * Whether a client can choose the address that its limits count, by sending `X-Forwarded-For` itself. Takes three calls of the
- * allowance of this machine at `/auth/login`, with no name and no password in them.
+ * allowance of this machine at `/auth/login`, with no name and no password in them. `untrusted`: the proxy that nodes have noted.
  */
-export async function proxyChecks(url: string, { trustProxy }: Config): Promise<Finding[]> {
+export async function proxyChecks(
+  url: string,
+  { trustProxy }: Config,
+  untrusted: () => Promise<UntrustedProxy | undefined> = async () => undefined,
+): Promise<Finding[]> {
   return examined('proxy', 'give the public URL with --url', async () => {
     const [one, other] = unusedAddresses();
     const first = await remaining(url, one);
@@ -36,7 +41,15 @@ export async function proxyChecks(url: string, { trustProxy }: Config): Promise<
     const again = await remaining(url, one);
     if (first === undefined || second === undefined || again === undefined)
       return [warn('proxy', `${url} does not say what remains of the rate limit`, 'is that this service?')];
-    if (second < first) return [ok('proxy', `${url} does not believe an X-Forwarded-For of our own`)];
+    if (second < first) {
+      // After the requests: if they went through a proxy, the node has noted it by now.
+      const proxy = await untrusted();
+      return [
+        proxy === undefined
+          ? ok('proxy', `${url} does not believe an X-Forwarded-For of our own`)
+          : strangeProxy(proxy),
+      ];
+    }
     if (again >= first) return [warn('proxy', 'the rate limit is used up just now', 'try again in a minute')];
     const direct = isLoopback(new URL(url).hostname);
     const believed = `${url} believes the X-Forwarded-For of whoever sends it`;
@@ -56,6 +69,17 @@ export async function proxyChecks(url: string, { trustProxy }: Config): Promise<
       ),
     ];
   });
+}
+
+function strangeProxy({ peer, header }: UntrustedProxy): Finding {
+  const missing =
+    header === 'x-forwarded-for' ? '' : ', and let it send X-Forwarded-For, the only header that is read';
+  return warn(
+    'proxy',
+    `requests arrive from ${peer} with the header ${header}, and TRUST_PROXY does not name that address`,
+    `if it is your proxy, set TRUST_PROXY=${peer}${missing}: without it all clients behind the proxy share one rate limit. ` +
+      'If it is none, a client sent the header itself: there is nothing to do',
+  );
 }
 
 /**

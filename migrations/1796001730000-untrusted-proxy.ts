@@ -1,0 +1,14 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/** The last proxy that nodes saw and TRUST_PROXY does not name. */
+export class UntrustedProxy1796001730000 implements MigrationInterface {
+  name = 'UntrustedProxy1796001730000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(`ALTER TABLE service_state ADD COLUMN untrusted_proxy jsonb`);
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(`ALTER TABLE service_state DROP COLUMN untrusted_proxy`);
+  }
+}

@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { checksIn } from '../../../src/admin/cli/doctor/doctor-check.js';
+import type { Finding } from '../../../src/admin/cli/doctor/doctor-check.js';
+import { FEATURES } from '../../../src/app.module.js';
+import type { Config } from '../../../src/config/config.js';
+import { SessionSampleStore } from '../../../src/transition/sessions/session-sample.store.js';
+import { SessionTableStore } from '../../../src/transition/sessions/session-table.store.js';
+import { SessionUsersCheck } from '../../../src/transition/sessions/session-users.check.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
+
+describe('the doctor looks at the users of sessions', () => {
+  let db: TestDatabase;
+  beforeEach(async () => {
+    db = await createTestDatabase();
+    await db.database.query(
+      `INSERT INTO users (id, username, username_key, role, external_id)
+      SELECT gen_random_uuid(), 'user' || n, 'user' || n, 'user', n::text FROM generate_series(1, 9) AS n`,
+    );
+  });
+  afterEach(() => db.drop());
+
+  async function sessions(...rows: unknown[]): Promise<void> {
+    for (const sess of rows)
+      await db.database.query(`INSERT INTO session VALUES ($1, $2::json, now() + interval '1 hour')`, [
+        randomUUID(),
+        JSON.stringify({ cookie: { path: '/' }, ...(sess as object) }),
+      ]);
+  }
+
+  async function examine(sessionUserKey: string): Promise<Finding> {
+    const config = { sessionUserKey } as Config;
+    const sample = new SessionSampleStore(db.database, config);
+    const findings = await new SessionUsersCheck(
+      new SessionTableStore(db.database),
+      sample,
+      config,
+    ).examine();
+    expect(findings).toHaveLength(1);
+    return findings[0]!;
+  }
+
+  it('by a check of its own', () => {
+    expect(checksIn(FEATURES)).toContain(SessionUsersCheck);
+  });
+
+  it('and says how many name a user that exists', async () => {
+    expect(await examine('passport.user')).toMatchObject({ level: 'ok', message: 'no session is live' });
+    await sessions({ passport: { user: 1 } }, { passport: { user: '2' } }, { passport: { user: 77 } }, {});
+    await db.database.query(`INSERT INTO session VALUES ('old', '{}', now() - interval '1 hour')`);
+    expect(await examine('passport.user')).toMatchObject({
+      level: 'ok',
+      message: '2 of the 4 newest live sessions name a user that exists',
+    });
+  });
+
+  it('and finds the right SESSION_USER_KEY if that is wrong', async () => {
+    await sessions(
+      { passport: { user: 3 }, csrf: 'a-secret-value' },
+      { passport: { user: 4 }, csrf: 'a-secret-value' },
+    );
+    const finding = await examine('userId');
+    expect(finding).toMatchObject({ level: 'fail', advice: 'set SESSION_USER_KEY=passport.user' });
+    expect(finding.message).toContain('0 of the 2');
+    expect(JSON.stringify(finding)).not.toContain('a-secret-value');
+  });
+
+  it('and that users are not imported if sessions name unknown ones', async () => {
+    await sessions({ userId: 'someone-else' }, { userId: 'nobody' });
+    const finding = await examine('userId');
+    expect(finding).toMatchObject({ level: 'fail', advice: expect.stringContaining('external_id') });
+    expect(JSON.stringify(finding)).not.toMatch(/someone-else|nobody/);
+  });
+
+  it('and names the fields that sessions hold, never their values or those of one session alone', async () => {
+    const shared = { flash: 'a-secret-value', account: { ref: 'another-value', ids: ['1'] } };
+    await sessions({ ...shared, carts: { ada_example: 'x' } }, { ...shared, 'ada@example.com': 'y' }, shared);
+    const finding = await examine('userId');
+    expect(finding).toMatchObject({ level: 'warn', advice: expect.stringContaining('flash, account.ref') });
+    expect(JSON.stringify(finding)).not.toMatch(/value|ada|path|ids/);
+  });
+
+  it.each(['json', 'jsonb', 'text'])('in a column of type %s, whatever other rows hold', async (type) => {
+    await db.dataSource.query(`ALTER TABLE session ALTER COLUMN sess TYPE ${type} USING sess::text::${type}`);
+    await db.database.query(
+      `INSERT INTO session VALUES ('a', '{"user":5}', now() + interval '1 hour'), ('b', '[1, null]', now() + interval '1 hour'),
+        ('c', '"text"', now() + interval '1 hour'), ('d', $1::text::${type}, now() + interval '1 hour')`,
+      [JSON.stringify({ user: 6, filler: 'x'.repeat(100_000) })],
+    );
+    if (type === 'text')
+      await db.database.query(`INSERT INTO session VALUES ('e', '{"broken', now() + interval '1 hour')`);
+    expect(await examine('user')).toMatchObject({
+      level: 'ok',
+      message: expect.stringMatching(/^2 of the /),
+    });
+    expect(await examine('userId')).toMatchObject({ level: 'warn' });
+  });
+});

@@ -1,0 +1,93 @@
+import { fastify } from 'fastify';
+import { describe, expect, it } from 'vitest';
+import { Clock } from '../../../src/common/clock.js';
+import type { Config } from '../../../src/config/config.js';
+import type { ServiceStateStore } from '../../../src/database/service-state.store.js';
+import { fastifyTrustProxy } from '../../../src/limits/client-address.js';
+import { UntrustedProxies } from '../../../src/limits/untrusted-proxies.js';
+
+const PROXY = '10.0.0.5';
+const FORWARDED = { 'x-forwarded-for': '198.51.100.7' };
+
+class SetClock extends Clock {
+  elapsed = 0;
+  override monotonic(): number {
+    return this.elapsed;
+  }
+}
+
+/** A server, and what it noted. */
+function aServer(trustProxy?: Config['trustProxy']) {
+  const noted: string[] = [];
+  const clock = new SetClock();
+  const state = {
+    noteUntrustedProxy: (peer: string, header: string) => {
+      noted.push(`${peer} ${header}`);
+      return noted.length < 3 ? Promise.resolve() : Promise.reject(new Error('no database'));
+    },
+  };
+  const server = fastify({ trustProxy: fastifyTrustProxy(trustProxy) });
+  new UntrustedProxies(state as unknown as ServiceStateStore, clock, { trustProxy } as Config).observe(
+    server,
+  );
+  server.get('/', () => 'served');
+  const ask = async (headers: Readonly<Record<string, string>>, remoteAddress = PROXY) =>
+    expect((await server.inject({ url: '/', headers, remoteAddress })).statusCode).toBe(200);
+  return { noted, clock, ask };
+}
+
+describe('a proxy that TRUST_PROXY does not name', () => {
+  it.each([
+    ['x-forwarded-for', '198.51.100.7'],
+    ['x-forwarded-for', 'unknown'],
+    ['forwarded', 'for=198.51.100.7'],
+    ['via', '1.1 edge'],
+    ['x-real-ip', '198.51.100.7'],
+  ])('is noted by its %s', async (header, value) => {
+    const { noted, ask } = aServer();
+    await ask({ [header]: value }, `::ffff:${PROXY}`);
+    expect(noted).toEqual([`${PROXY} ${header}`]);
+  });
+
+  it.each([[undefined], [0], [[]], [['192.0.2.1']]] as const)(
+    'is noted if TRUST_PROXY is %j',
+    async (trust) => {
+      const { noted, ask } = aServer(trust);
+      await ask(FORWARDED);
+      expect(noted).toEqual([`${PROXY} x-forwarded-for`]);
+    },
+  );
+
+  it('is noted once a minute, and a note that fails refuses no request', async () => {
+    const { noted, clock, ask } = aServer();
+    for (let count = 0; count < 5; count += 1) await ask(FORWARDED);
+    expect(noted).toHaveLength(1);
+    for (const elapsed of [60_000, 120_000, 180_000]) {
+      clock.elapsed = elapsed;
+      await ask(FORWARDED);
+      await ask(FORWARDED);
+    }
+    expect(noted).toHaveLength(4);
+  });
+});
+
+describe('no proxy is noted', () => {
+  it.each([[['10.0.0.0/8']], [1]] as const)('if TRUST_PROXY names it: %j', async (trust) => {
+    const { noted, ask } = aServer(trust);
+    await ask(FORWARDED);
+    await ask({ ...FORWARDED, via: '1.1 edge' });
+    await ask({ via: '1.1 edge' });
+    await ask({ 'x-forwarded-for': PROXY });
+    expect(noted).toEqual([]);
+  });
+
+  it('if a request comes from a client, or from the doctor', async () => {
+    const { noted, ask } = aServer();
+    await ask({});
+    await ask({ 'x-forwarded-for': '' });
+    await ask({ 'x-forwarded-for': '2001:db8:1f:2::1' });
+    expect(noted).toEqual([]);
+    await ask({ 'x-forwarded-for': '2001:db8:1f:2::1, 198.51.100.7' });
+    expect(noted).toHaveLength(1);
+  });
+});
