@@ -26,6 +26,15 @@ export function isStatementError(error: unknown): boolean {
   return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !PASSING.test(code) && !NETWORK.test(code);
 }
 
+/**
+ * True if PostgreSQL answered that it did not do the statement, for whatever reason but a time-out or its own end. Triggers of another
+ * application may give any reason, also those that say "not now".
+ */
+export function isRefusal(error: unknown): boolean {
+  const code = codeOf(error instanceof DatabaseUnavailable ? error.cause : error);
+  return code !== undefined && /^(?!08|57)[0-9A-Z]{5}$/.test(code) && !NETWORK.test(code);
+}
+
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof DatabaseUnavailable || error instanceof UntrustedDatabase) return true;
   const code = codeOf(error);

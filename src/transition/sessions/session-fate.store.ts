@@ -43,10 +43,10 @@ const SEE = `UPDATE session_fates SET seen_at = clock_timestamp() WHERE sid = $1
 /** A session has a row, which another application may have deleted. */
 const HAS_ROW = `EXISTS (SELECT 1 FROM session WHERE session.sid = session_fates.sid) AS "hasRow"`;
 
-/** In the order of ids, so that no two of these wait in a circle. */
+/** In the order of ids, so that no two of these wait in a circle. A table without a key may have two rows of one id. */
 const END = `
   INSERT INTO session_fates (sid, user_id, ended_at)
-  SELECT sid, user_id, clock_timestamp() FROM unnest($1::text[], $2::uuid[]) AS gone (sid, user_id) ORDER BY sid
+  SELECT DISTINCT ON (sid) sid, user_id, clock_timestamp() FROM unnest($1::text[], $2::uuid[]) AS gone (sid, user_id) ORDER BY sid
   ON CONFLICT (sid) DO UPDATE SET ended_at = excluded.ended_at WHERE session_fates.ended_at IS NULL
   RETURNING sid, ${HAS_ROW}`;
 
@@ -71,6 +71,7 @@ const endFamilies = (path: string) => `
 
 const NAMES = `SELECT id, external_id FROM users WHERE id = ANY ($1::uuid[])`;
 
+/** Those with a row that names the users, and those of theirs that are known without one, which may be hidden or written again. */
 const ofUsers = (path: string) => `
   SELECT s.sid, named.name, f.ended_at IS NULL AND t.id IS NULL AND s.expire > now() AS alone
   FROM session s
@@ -79,7 +80,12 @@ const ofUsers = (path: string) => `
   LEFT JOIN refresh_tokens t ON t.id = f.family_id AND t.expires_at > now()
   WHERE ${userKeyAt(path)} = ANY (ARRAY (SELECT lower(wanted) FROM unnest($1::text[] || $4::text[]) AS wanted))
     AND (named.name = ANY ($1::text[]) OR lower(named.name) = ANY ($4::text[])) AND s.sid IS DISTINCT FROM $2
-    AND ($3::uuid IS NULL OR f.family_id IS DISTINCT FROM $3)`;
+    AND ($3::uuid IS NULL OR f.family_id IS DISTINCT FROM $3)
+  UNION ALL
+  SELECT f.sid, f.user_id::text, false FROM session_fates f
+  WHERE f.user_id = ANY ($4::text[]::uuid[]) AND f.ended_at IS NULL AND f.sid IS DISTINCT FROM $2
+    AND ($3::uuid IS NULL OR f.family_id IS DISTINCT FROM $3)
+    AND NOT EXISTS (SELECT 1 FROM session s WHERE s.sid = f.sid)`;
 
 /**
  * What is known of sessions beyond their rows. Everything here runs in the caller's transaction. Locks are taken in one order

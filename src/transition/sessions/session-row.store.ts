@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { isStatementError } from '../../database/database.errors.js';
+import { DatabaseUnavailable, isRefusal } from '../../database/database.errors.js';
 import { Database } from '../../database/database.js';
 
 const DELETE = `DELETE FROM session WHERE sid = ANY ($1::text[]) RETURNING sid`;
@@ -98,7 +98,7 @@ export class SessionRowStore {
       const gone = new Set(rows.map(({ sid }) => sid));
       return sids.filter((sid) => !gone.has(sid));
     } catch (error) {
-      if (!isStatementError(error)) throw error;
+      if (!isRefusal(error)) throw error;
       this.refused('the table session does not let sessions that ended be deleted: they are expired', error);
       return sids;
     }
@@ -114,7 +114,7 @@ export class SessionRowStore {
         await work(part);
       } catch (error) {
         this.refused('the table session refuses a change: see npm run admin -- doctor', error);
-        if (!isStatementError(error) || FOR_ALL_ROWS.test(codeOf(error))) return;
+        if (!isRefusal(error) || FOR_ALL_ROWS.test(codeOf(error))) return;
         const middle = Math.ceil(part.length / 2);
         if (part.length > 1) parts.push(part.slice(middle), part.slice(0, middle));
       }
@@ -131,5 +131,6 @@ export class SessionRowStore {
 }
 
 function codeOf(error: unknown): string {
-  return String((error as { code?: unknown } | null)?.code);
+  const { code } = Object(error instanceof DatabaseUnavailable ? error.cause : error) as { code?: unknown };
+  return String(code);
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { isStatementError } from '../../database/database.errors.js';
+import { isRefusal } from '../../database/database.errors.js';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 
@@ -52,10 +52,13 @@ const SID = 'tandem: tried and rolled back';
 const WRITES: readonly (readonly [RefusedWrite['write'], string])[] = [
   [
     'INSERT',
-    `INSERT INTO session (sid, sess, expire) VALUES ($1, '{"cookie":{}}'::json, clock_timestamp() + interval '1 minute')`,
+    `INSERT INTO session (sid, sess, expire) VALUES ($1, '{"cookie":{}}'::json, clock_timestamp() + interval '1 minute') RETURNING sid`,
   ],
-  ['UPDATE', `UPDATE session SET expire = clock_timestamp() + interval '2 minutes' WHERE sid = $1`],
-  ['DELETE', `DELETE FROM session WHERE sid = $1`],
+  [
+    'UPDATE',
+    `UPDATE session SET expire = clock_timestamp() + interval '2 minutes' WHERE sid = $1 RETURNING sid`,
+  ],
+  ['DELETE', `DELETE FROM session WHERE sid = $1 RETURNING sid`],
 ];
 
 /** Looks at the table that another application may own. Changes nothing there. */
@@ -90,11 +93,11 @@ export class SessionTableStore {
 async function refusalOf(sql: Sql, text: string): Promise<unknown> {
   await sql.query('SAVEPOINT tried');
   try {
-    await sql.query(text, [SID]);
+    const done = await sql.query(text, [SID]);
     await sql.query('SET CONSTRAINTS ALL IMMEDIATE');
-    return undefined;
+    return done.length > 0 ? undefined : new Error('a trigger or a rule leaves it out');
   } catch (error) {
-    if (!isStatementError(error)) throw error;
+    if (!isRefusal(error)) throw error;
     await sql.query('ROLLBACK TO SAVEPOINT tried');
     return error;
   }
