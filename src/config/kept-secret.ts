@@ -38,12 +38,13 @@ export function existingSecret(dataDir: string, name: string): string | undefine
   return text;
 }
 
-/** The text of a file; undefined if there is none. */
+/** The text of a file; undefined if there is none, also because its folder is none. */
 export function readSecretFile(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw error;
   }
 }

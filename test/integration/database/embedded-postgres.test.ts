@@ -202,7 +202,9 @@ describe('the embedded PostgreSQL', () => {
       users.push(parent);
       const [zombie] = (await once(parent.stdout, 'data')) as [Buffer];
       const pid = Number(zombie.toString());
-      await vi.waitFor(async () => expect(await readFile(`/proc/${pid}/stat`, 'utf8')).toMatch(/\) Z /));
+      await vi.waitFor(async () => expect(await readFile(`/proc/${pid}/stat`, 'utf8')).toMatch(/\) Z /), {
+        timeout: 20_000,
+      });
       await writeFile(join(folder, 'postgres', 'postmaster.pid'), left.replace(/^\d+/, String(pid)));
       expect(await findEmbeddedPostgres(folder)).toBeUndefined();
       expect(await ask((await ensure()).url, 'SELECT 1 AS answer')).toBe(1);

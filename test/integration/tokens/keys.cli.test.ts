@@ -40,11 +40,19 @@ describe('npm run keys', () => {
     for (const [name, value] of Object.entries({ ...given, RSA_MODULUS_BITS: '2048', ...env }))
       vi.stubEnv(name, value);
     process.argv = ['node', 'keys', ...args];
+    // A program listens once in its life; here it runs many times in one process.
+    const outputs = [process.stdout, process.stderr].map((output) => ({
+      output,
+      before: output.listeners('error'),
+    }));
     vi.resetModules();
     const code = await new Promise((resolve, reject) => {
       vi.spyOn(process, 'exit').mockImplementation(((exit: number) => resolve(exit)) as never);
       import('../../../src/tokens/keys.cli.js').catch(reject);
     });
+    for (const { output, before } of outputs)
+      for (const listener of output.listeners('error'))
+        if (!before.includes(listener)) output.off('error', listener as () => void);
     vi.restoreAllMocks();
     return { code, ...printed };
   }

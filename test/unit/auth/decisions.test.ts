@@ -253,7 +253,7 @@ describe('JwtAuthGuard', () => {
   ])('at %i ms %s a token that expired at 60 s, with a tolerance of 5 s', async (now, outcome) => {
     const feed = { isFresh: () => true, isRevoked: () => false, now: () => now };
     const read = () => ({ kid: 'k', claims: { sub: 'u', sid: 's', role: 'user', exp: 60 } });
-    const keys = { onChange: () => undefined, publicKey: () => ({}) };
+    const keys = { onChange: () => undefined, verificationKey: () => ({ distrusted: false }) };
     const guard = new JwtAuthGuard(
       part(feed),
       part({ note: () => undefined }),
