@@ -183,6 +183,8 @@ describe('the command line without a node', () => {
     env = {
       DATA_DIR: join(folder, 'data'),
       KEYS_DIR: join(folder, 'keys'),
+      // Commands make no secret.
+      JWT_SECRET: 'a secret of this test, 0123456789 abcdefgh',
       RSA_MODULUS_BITS: '2048',
       PORT: '0',
     };
