@@ -13,7 +13,6 @@ import { addSecurityHeaders } from './common/security-headers.js';
 import { validationPipe } from './common/validation.js';
 import type { Config } from './config/config.js';
 import { fastifyTrustProxy } from './limits/client-address.js';
-import { UntrustedProxies } from './limits/untrusted-proxies.js';
 import { Drain } from './operations/drain.js';
 import type { DrainTimes } from './operations/drain.js';
 import { RequestObserver } from './operations/request-observer.js';
@@ -109,7 +108,6 @@ export async function setUpApp(
   addSecurityHeaders(fastify, { hsts: config.production });
   refuseWithoutHost(fastify);
   app.get(RequestObserver).observe(fastify);
-  app.get(UntrustedProxies, { strict: false }).observe(fastify);
   app.get(Drain).follow(fastify, timeOuts);
   if (config.corsOrigins.length > 0) {
     app.enableCors({

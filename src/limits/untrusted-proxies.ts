@@ -1,6 +1,9 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Clock } from '../common/clock.js';
+import { httpServerOf } from '../common/http-server.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { ServiceStateStore } from '../database/service-state.store.js';
@@ -20,7 +23,7 @@ const NOTE_EVERY = 60_000;
  * write a minute on each node. Nothing waits for it.
  */
 @Injectable()
-export class UntrustedProxies {
+export class UntrustedProxies implements OnModuleInit {
   private readonly logger = new Logger(UntrustedProxies.name);
   private readonly trustsNobody: boolean;
   private notedAt = -Infinity;
@@ -29,11 +32,17 @@ export class UntrustedProxies {
     private readonly state: ServiceStateStore,
     private readonly clock: Clock,
     @Inject(CONFIG) { trustProxy = 0 }: Config,
+    private readonly host: HttpAdapterHost,
   ) {
     this.trustsNobody = typeof trustProxy === 'number' ? trustProxy === 0 : trustProxy.length === 0;
   }
 
-  observe(fastify: FastifyInstance): void {
+  onModuleInit(): void {
+    const server = httpServerOf(this.host);
+    if (server !== undefined) this.observe(server);
+  }
+
+  private observe(fastify: FastifyInstance): void {
     fastify.addHook('onRequest', (request, _reply, done) => {
       this.see(request);
       done();

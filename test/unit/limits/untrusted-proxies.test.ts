@@ -1,3 +1,4 @@
+import type { HttpAdapterHost } from '@nestjs/core';
 import { fastify } from 'fastify';
 import { describe, expect, it } from 'vitest';
 import { Clock } from '../../../src/common/clock.js';
@@ -27,9 +28,13 @@ function aServer(trustProxy?: Config['trustProxy']) {
     },
   };
   const server = fastify({ trustProxy: fastifyTrustProxy(trustProxy) });
-  new UntrustedProxies(state as unknown as ServiceStateStore, clock, { trustProxy } as Config).observe(
-    server,
-  );
+  const host = { httpAdapter: { getInstance: () => server } } as unknown as HttpAdapterHost;
+  new UntrustedProxies(
+    state as unknown as ServiceStateStore,
+    clock,
+    { trustProxy } as Config,
+    host,
+  ).onModuleInit();
   server.get('/', () => 'served');
   const ask = async (headers: Readonly<Record<string, string>>, remoteAddress = PROXY) =>
     expect((await server.inject({ url: '/', headers, remoteAddress })).statusCode).toBe(200);
