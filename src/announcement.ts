@@ -2,7 +2,7 @@ import type { LoggerService } from '@nestjs/common';
 
 /** What is said once the service can be used, the addresses last. `listening`: the URL as the server has it. */
 export function announcement(listening: string): string[] {
-  const url = listening.replace('127.0.0.1', 'localhost').replace('[::1]', 'localhost');
+  const url = listening.replace(/127\.0\.0\.1|0\.0\.0\.0|\[::1?\]/, 'localhost');
   return [
     'Walk-through: README.md, "See it work"',
     'Make an administrator: npm run admin -- users create NAME --role admin',
