@@ -124,7 +124,8 @@ async function withKeys<T>(
 
 endWithOutput((code) => process.exit(code));
 main(process.argv.slice(2)).then(
-  (code) => process.exit(code),
+  // A failed write is reported on the next turn of the event loop, and must count.
+  (code) => setImmediate(() => process.exit(code)),
   (error: unknown) => {
     // What a client must not be told, whoever runs the command should be.
     const told = error instanceof Problem ? (error.cause ?? error) : error;
