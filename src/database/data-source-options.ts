@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { dirname, join } from 'node:path';
-import type { DataSourceOptions } from 'typeorm';
+import type { DataSourceOptions, Logger } from 'typeorm';
 import { DatabaseOrigin } from './trust/database-origin.js';
 import { ProvenClient } from './trust/proven-client.js';
 
@@ -12,6 +12,16 @@ const POOL_SIZE = 20;
 /** What the workers of one supervisor may open together, as long as each gets the least that a node needs. */
 const SHARED_POOL = 64;
 const LEAST_POOL = 5;
+
+/** TypeORM would print the error of a migration as text. It is thrown too, and told by whoever catches it. */
+const SILENT: Logger = {
+  logQuery: () => undefined,
+  logQueryError: () => undefined,
+  logQuerySlow: () => undefined,
+  logSchemaBuild: () => undefined,
+  logMigration: () => undefined,
+  log: () => undefined,
+};
 
 /** Connections for each of so many workers. */
 export function poolSizeOf(workers: number): number {
@@ -43,6 +53,7 @@ export function dataSourceOptions(
     migrations: [join(root, 'migrations', '*.{ts,js}')],
     migrationsTableName: 'migrations',
     migrationsTransactionMode: 'each',
+    logger: SILENT,
     poolSize,
     connectTimeoutMS: 2_000,
     applicationName: 'tandem',
