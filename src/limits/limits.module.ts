@@ -11,7 +11,7 @@ import { LoginFailures } from './login-failures.service.js';
 import { SharedThrottlerStorage } from './throttler.storage.js';
 import { UntrustedProxies } from './untrusted-proxies.js';
 
-/** For modules with `@RateLimited()` routes or limits of their own. Takes Config, Clock and Database from global modules. */
+/** For modules with `@RateLimited()` routes or limits of their own. Takes Config, Clock and the database's stores from global modules. */
 @Module({
   providers: [
     RateLimitStore,

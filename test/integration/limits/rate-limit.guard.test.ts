@@ -9,6 +9,7 @@ import { Clock } from '../../../src/common/clock.js';
 import type { Problem } from '../../../src/common/problem.js';
 import { CONFIG } from '../../../src/config/config.js';
 import { Database } from '../../../src/database/database.js';
+import { ServiceStateStore } from '../../../src/database/service-state.store.js';
 import { fastifyTrustProxy } from '../../../src/limits/client-address.js';
 import { LimitsModule } from '../../../src/limits/limits.module.js';
 import { RateLimited } from '../../../src/limits/rate-limited.decorator.js';
@@ -68,8 +69,9 @@ describe('RateLimited', () => {
         { provide: CONFIG, useValue: config },
         { provide: Database, useValue: test.database },
         Clock,
+        ServiceStateStore,
       ],
-      exports: [CONFIG, Database, Clock],
+      exports: [CONFIG, Database, Clock, ServiceStateStore],
     })
     class Base {}
     const module = await Test.createTestingModule({
