@@ -3,7 +3,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { serveOpenApi } from './app.openapi.js';
-import { takeAllMethods, withoutForwardedPath } from './auth/forward-auth.js';
+import { takeAllMethods, withoutForwardedPath } from './auth/http/forward-auth.js';
 import { AllowedMethods } from './common/allowed-methods.js';
 import { answerClientError, refuseExpectation, refuseWithoutHost } from './common/client-error.js';
 import { takeJsonOnly } from './common/json-body.js';

@@ -4,7 +4,7 @@ import type { Config } from './config/config.js';
 import { ConfigurationError } from './config/configuration-error.js';
 import { loadDotenv } from './config/dotenv.js';
 import { loadConfig } from './config/load-config.js';
-import { ensureEmbeddedPostgres } from './database/embedded-postgres.js';
+import { ensureEmbeddedPostgres } from './database/embedded/embedded-postgres.js';
 
 /** The exit code of a start that was refused because of how the service is set up (sysexits.h, EX_CONFIG). */
 const EX_CONFIG = 78;

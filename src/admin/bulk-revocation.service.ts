@@ -3,12 +3,12 @@ import type { Origin } from '../audit/audit-context.js';
 import { AuditStore } from '../audit/audit.store.js';
 import { Clock } from '../common/clock.js';
 import { unavailable } from '../common/common.errors.js';
-import type { Endings } from '../tokens/endings.js';
-import { LoginEnder } from '../tokens/login-ender.service.js';
-import { LoginSweepStore } from '../tokens/login-sweep.store.js';
-import type { LoginFilter } from '../tokens/login-sweep.store.js';
-import { countLive } from '../tokens/refresh-token.store.js';
-import type { EndedLogin } from '../tokens/refresh-token.store.js';
+import type { Endings } from '../tokens/families/revocation-transaction.js';
+import { LoginEnder } from '../tokens/families/revocation.service.js';
+import { LoginSweepStore } from '../tokens/families/family-sweep.store.js';
+import type { LoginFilter } from '../tokens/families/family-sweep.store.js';
+import { countLive } from '../tokens/families/refresh-token.store.js';
+import type { EndedLogin } from '../tokens/families/refresh-token.store.js';
 import { AccountStore } from '../users/account.store.js';
 
 /** Logins whose rows one transaction holds: others wait for them some tens of milliseconds. */

@@ -1,5 +1,5 @@
 import { cursorsOf } from '../common/cursor.js';
-import type { KeyView } from '../tokens/key-administration.service.js';
+import type { KeyView } from '../tokens/keys/key-administration.service.js';
 
 /** `time kid`: where a page ended. */
 const CURSORS = cursorsOf('keys', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Za-z0-9_-]{43}$/);

@@ -3,13 +3,13 @@ import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } 
 import type { FastifyRequest } from 'fastify';
 import { ApiAuthenticated } from '../auth/api-authenticated.decorator.js';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
-import { originOf } from '../auth/origin.js';
+import { originOf } from '../auth/http/origin.js';
 import type { Principal } from '../auth/principal.js';
 import { Roles } from '../auth/roles.decorator.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse, unavailable } from '../common/common.errors.js';
 import { DEFAULT_LIMIT, PageQueryDto } from '../common/page-query.dto.js';
-import { KeyAdministration } from '../tokens/key-administration.service.js';
+import { KeyAdministration } from '../tokens/keys/key-administration.service.js';
 import { keyPage } from './key-page.js';
 import { RotatedDto, SigningKeysDto } from './keys.dto.js';
 

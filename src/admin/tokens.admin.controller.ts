@@ -15,15 +15,15 @@ import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiAuthenticated } from '../auth/api-authenticated.decorator.js';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
-import { originOf } from '../auth/origin.js';
+import { originOf } from '../auth/http/origin.js';
 import type { Principal } from '../auth/principal.js';
 import { Roles } from '../auth/roles.decorator.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
 import { mayTakeLong } from '../common/long-answer.js';
 import { DEFAULT_LIMIT } from '../common/page-query.dto.js';
-import { LoginEnder } from '../tokens/login-ender.service.js';
-import { LoginListStore } from '../tokens/login-list.store.js';
+import { LoginEnder } from '../tokens/families/revocation.service.js';
+import { LoginListStore } from '../tokens/families/family-list.store.js';
 import { RevokedDto } from './admin.dto.js';
 import { BulkRevocation } from './bulk-revocation.service.js';
 import { refuseNothing } from './refuse-nothing.js';

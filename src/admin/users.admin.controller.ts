@@ -14,13 +14,13 @@ import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } fr
 import type { FastifyRequest } from 'fastify';
 import { ApiAuthenticated } from '../auth/api-authenticated.decorator.js';
 import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
-import { originOf } from '../auth/origin.js';
+import { originOf } from '../auth/http/origin.js';
 import type { Principal } from '../auth/principal.js';
 import { Roles } from '../auth/roles.decorator.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
 import { DEFAULT_LIMIT } from '../common/page-query.dto.js';
-import { LoginEnder } from '../tokens/login-ender.service.js';
+import { LoginEnder } from '../tokens/families/revocation.service.js';
 import { AccountStore } from '../users/account.store.js';
 import { UserService } from '../users/user.service.js';
 import { USER_ERRORS } from '../users/users.errors.js';

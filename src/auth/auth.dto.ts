@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
-import type { TokenDelivery } from '../tokens/refresh-token.entity.js';
+import type { TokenDelivery } from '../tokens/families/refresh-token.entity.js';
 import { CHECKED_PASSWORD_MAX_LENGTH, IsPassword } from '../users/is-password.decorator.js';
 
 export class TokenDeliveryDto {

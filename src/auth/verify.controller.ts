@@ -5,8 +5,8 @@ import type { FastifyReply } from 'fastify';
 import { IGNORES_BODY } from '../common/json-body.js';
 import { ApiAuthenticated } from './api-authenticated.decorator.js';
 import type { AuthenticatedRequest } from './authenticated-request.js';
-import { ExternalIds } from './external-ids.service.js';
-import { ForwardAuth, ForwardedPathGuard } from './forward-auth.js';
+import { ExternalIds } from './http/external-ids.service.js';
+import { ForwardAuth, ForwardedPathGuard } from './http/forward-auth.js';
 
 @ApiTags('Authentication')
 @Controller('auth/verify')

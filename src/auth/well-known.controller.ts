@@ -1,7 +1,7 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { JWKS_MAX_AGE, KeyRing } from '../tokens/key-ring.service.js';
-import { RevocationFeed } from '../tokens/revocation-feed.js';
+import { JWKS_MAX_AGE, KeyRing } from '../tokens/keys/key-ring.service.js';
+import { RevocationFeed } from '../tokens/feed/revocation-feed.js';
 import { Public } from './public.decorator.js';
 
 @ApiTags('Discovery')

@@ -1,7 +1,7 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { commandLine, exists, identify } from './embedded-process.js';
-import type { ProcessIdentity } from './embedded-process.js';
+import { commandLine, exists, identify } from './embedded/embedded-process.js';
+import type { ProcessIdentity } from './embedded/embedded-process.js';
 
 /** Linux and others count processes to far below it, and PostgreSQL takes no larger number for one. */
 const NOBODY = 2 ** 31 - 2;

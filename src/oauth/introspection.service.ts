@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { AccessTokenProof } from '../auth/access-token-proof.js';
-import { Confirmations } from '../tokens/confirmations.js';
-import { ISSUER } from '../tokens/issuer.js';
-import { RefreshTokenService } from '../tokens/refresh-token.service.js';
-import { RevocationFeed } from '../tokens/revocation-feed.js';
+import { AccessTokenProof } from '../auth/guards/access-token-proof.js';
+import { Confirmations } from '../tokens/families/confirmations.service.js';
+import { ISSUER } from '../tokens/access/issuer.js';
+import { RefreshTokenService } from '../tokens/families/refresh-token.service.js';
+import { RevocationFeed } from '../tokens/feed/revocation-feed.js';
 import type { IntrospectionDto } from './oauth.dto.js';
 
 const INACTIVE: IntrospectionDto = Object.freeze({ active: false });

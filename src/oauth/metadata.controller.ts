@@ -5,8 +5,8 @@ import { Public } from '../auth/public.decorator.js';
 import { refuse } from '../common/common.errors.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
-import { ISSUER } from '../tokens/issuer.js';
-import { JWKS_MAX_AGE } from '../tokens/key-ring.service.js';
+import { ISSUER } from '../tokens/access/issuer.js';
+import { JWKS_MAX_AGE } from '../tokens/keys/key-ring.service.js';
 
 const WITH_SECRET = ['client_secret_basic', 'client_secret_post'] as const;
 

@@ -6,8 +6,8 @@ import { Public } from '../auth/public.decorator.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
 import { Database } from '../database/database.js';
-import { KeyRing } from '../tokens/key-ring.service.js';
-import { RevocationFeed } from '../tokens/revocation-feed.js';
+import { KeyRing } from '../tokens/keys/key-ring.service.js';
+import { RevocationFeed } from '../tokens/feed/revocation-feed.js';
 import { Drain } from './drain.js';
 
 const ALIVE = { status: 'ok' } as const;

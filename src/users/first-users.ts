@@ -7,7 +7,7 @@ import type { Config } from '../config/config.js';
 import { ConfigurationError } from '../config/configuration-error.js';
 import { isLoopback } from '../config/value-checks.js';
 import type { Sql } from '../database/database.js';
-import { PasswordHasher } from './password-hasher.js';
+import { PasswordHasher } from './hashing/password-hasher.js';
 import { PasswordPolicy, normalisePassword } from './password-policy.js';
 import type { Role } from './user.entity.js';
 import { UserStore } from './user.store.js';

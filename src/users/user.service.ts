@@ -4,13 +4,13 @@ import type { Origin } from '../audit/audit-context.js';
 import { refuse, unavailable } from '../common/common.errors.js';
 import { sameSecret } from '../common/constant-time.js';
 import type { Sql } from '../database/database.js';
-import { PasswordHasher } from './password-hasher.js';
+import { PasswordHasher } from './hashing/password-hasher.js';
 import { PasswordPolicy, normalisePassword } from './password-policy.js';
 import type { Role, User } from './user.entity.js';
 import { UserStore } from './user.store.js';
 import { normaliseUsername } from './username.js';
 import { refuseUser } from './users.errors.js';
-import type { Share } from './work-queue.js';
+import type { Share } from './hashing/work-queue.js';
 
 export type PasswordCheck =
   | { readonly outcome: 'ok'; readonly user: User }

@@ -5,7 +5,7 @@ import { AccountStore } from './account.store.js';
 import { FirstUsers } from './first-users.js';
 import { UserImport } from './import/import.service.js';
 import { ImportStore } from './import/import.store.js';
-import { PasswordHasher } from './password-hasher.js';
+import { PasswordHasher } from './hashing/password-hasher.js';
 import { PasswordPolicy } from './password-policy.js';
 import { User } from './user.entity.js';
 import { UserService } from './user.service.js';

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { RefreshTokenCodec } from '../../src/tokens/refresh-token.codec.js';
-import { PasswordHasher } from '../../src/users/password-hasher.js';
+import { RefreshTokenCodec } from '../../src/tokens/families/refresh-token.codec.js';
+import { PasswordHasher } from '../../src/users/hashing/password-hasher.js';
 import { UserService } from '../../src/users/user.service.js';
-import type { WorkQueue } from '../../src/users/work-queue.js';
+import type { WorkQueue } from '../../src/users/hashing/work-queue.js';
 import { createTestApp } from '../helpers/app.js';
 import type { TestApp } from '../helpers/app.js';
 import { bearer, codeOf, login, post, sidOf, sql, tryLogin } from '../helpers/client.js';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { unavailable } from '../../src/common/common.errors.js';
-import { RevocationFeed } from '../../src/tokens/revocation-feed.js';
+import { RevocationFeed } from '../../src/tokens/feed/revocation-feed.js';
 import { createTestApp } from '../helpers/app.js';
 import type { TestApp } from '../helpers/app.js';
 import {

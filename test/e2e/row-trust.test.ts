@@ -2,8 +2,8 @@ import { createHash, createPrivateKey, generateKeyPairSync, randomBytes, randomU
 import { SignJWT, decodeJwt } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ServiceChecks } from '../../src/admin/cli/doctor/service.checks.js';
-import { encryptKey } from '../../src/tokens/key-material.js';
-import { KeyRing } from '../../src/tokens/key-ring.service.js';
+import { encryptKey } from '../../src/tokens/keys/key-material.js';
+import { KeyRing } from '../../src/tokens/keys/key-ring.service.js';
 import { TEST_SECRET, createTestApp } from '../helpers/app.js';
 import type { TestApp, TestAppOptions } from '../helpers/app.js';
 import { bearer, get, login, post, sql, until, verify } from '../helpers/client.js';

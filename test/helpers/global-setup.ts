@@ -5,7 +5,7 @@ import { DataSource } from 'typeorm';
 import type { TestProject } from 'vitest/node';
 import { buildIfStale } from '../../scripts/build-if-stale.mjs';
 import { dataSourceOptions } from '../../src/database/data-source-options.js';
-import { ensureEmbeddedPostgres } from '../../src/database/embedded-postgres.js';
+import { ensureEmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {

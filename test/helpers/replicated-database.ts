@@ -9,10 +9,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { runAs, serverAccount, SERVER_ENVIRONMENT } from '../../src/database/embedded-account.js';
-import { embeddedBinaries } from '../../src/database/embedded-binaries.js';
-import { ensureEmbeddedPostgres } from '../../src/database/embedded-postgres.js';
-import type { EmbeddedServer } from '../../src/database/embedded-postgres.js';
+import { runAs, serverAccount, SERVER_ENVIRONMENT } from '../../src/database/embedded/embedded-account.js';
+import { embeddedBinaries } from '../../src/database/embedded/embedded-binaries.js';
+import { ensureEmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.js';
+import type { EmbeddedServer } from '../../src/database/embedded/embedded-postgres.js';
 
 const execute = promisify(execFile);
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { KeyAdministration } from '../../tokens/key-administration.service.js';
+import { KeyAdministration } from '../../tokens/keys/key-administration.service.js';
 import { AdminCommand } from './admin-command.js';
 import type { Run } from './admin-command.js';
 import { CommandFailed } from './command-failed.js';

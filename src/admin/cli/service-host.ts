@@ -10,7 +10,7 @@ import { NestFactory } from '@nestjs/core';
 import type { Config } from '../../config/config.js';
 import { loadDotenv } from '../../config/dotenv.js';
 import { loadCommandConfig } from '../../config/load-config.js';
-import { ensureEmbeddedPostgres } from '../../database/embedded-postgres.js';
+import { ensureEmbeddedPostgres } from '../../database/embedded/embedded-postgres.js';
 
 /** Warnings and errors go to stderr in one line each: stdout belongs to results. */
 const LOGGER: LoggerService = {

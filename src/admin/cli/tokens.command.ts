@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { agree, counted } from '../../common/counted.js';
 import { canonicalAddress } from '../../limits/client-address.js';
-import { LoginEnder } from '../../tokens/login-ender.service.js';
-import { LoginListStore } from '../../tokens/login-list.store.js';
+import { LoginEnder } from '../../tokens/families/revocation.service.js';
+import { LoginListStore } from '../../tokens/families/family-list.store.js';
 import type { Role } from '../../users/user.entity.js';
 import { BulkRevocation } from '../bulk-revocation.service.js';
 import { AdminCommand } from './admin-command.js';

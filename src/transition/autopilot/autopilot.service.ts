@@ -6,7 +6,7 @@ import { AuditStore } from '../../audit/audit.store.js';
 import { BackgroundLoops } from '../../common/background-loops.js';
 import type { BackgroundLoop } from '../../common/background-loops.js';
 import type { Sql } from '../../database/database.js';
-import { RevocationFeed } from '../../tokens/revocation-feed.js';
+import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
 import type { RolloutSettings, RolloutState } from '../rollout/rollout-state.js';
 import { Rollout } from '../rollout/rollout.service.js';
 import { RolloutStore } from '../rollout/rollout.store.js';

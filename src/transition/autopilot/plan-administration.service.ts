@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { refuse } from '../../common/common.errors.js';
 import type { FieldError } from '../../common/problem.js';
-import { RevocationFeed } from '../../tokens/revocation-feed.js';
+import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
 import type { Administrator } from '../rollout/rollout-administration.service.js';
 import { RolloutFlag } from '../rollout/rollout-flag.js';
 import { isAnnounced, phaseAt } from '../rollout/rollout-state.js';

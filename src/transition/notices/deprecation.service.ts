@@ -1,7 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
-import { ISSUER } from '../../tokens/issuer.js';
-import { RevocationFeed } from '../../tokens/revocation-feed.js';
+import { ISSUER } from '../../tokens/access/issuer.js';
+import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
 import { Rollout } from '../rollout/rollout.service.js';
 import { DeprecationStore } from './deprecation.store.js';
 import { guideUrlOf } from './guide-url.js';

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { AuthenticatedRequest } from '../../auth/authenticated-request.js';
-import { bearerIn } from '../../auth/bearer.js';
+import { bearerIn } from '../../auth/http/bearer.js';
 import { Problem } from '../../common/problem.js';
 import { Rollout } from '../rollout/rollout.service.js';
-import { SessionCaller } from '../sessions/session-caller.service.js';
-import { SessionCookie } from '../sessions/session-cookie.service.js';
+import { SessionCaller } from '../sessions/http/session-caller.service.js';
+import { SessionCookie } from '../sessions/http/session-cookie.service.js';
 import { Deprecations } from './deprecation.service.js';
 import type { MigrationDto } from './migration.dto.js';
 import { longDate } from './notice-mail.js';

@@ -6,7 +6,7 @@ import type { Job } from '../../operations/jobs/job.js';
 import { Jobs } from '../../operations/jobs/jobs.service.js';
 import { MailTransport } from '../../operations/mail/mail.js';
 import type { Delivery, MailConnection } from '../../operations/mail/mail.js';
-import { ISSUER } from '../../tokens/issuer.js';
+import { ISSUER } from '../../tokens/access/issuer.js';
 import { guideUrlOf } from './guide-url.js';
 import { mailOf } from './notice-mail.js';
 import type { NoticeLetter } from './notice-mail.js';

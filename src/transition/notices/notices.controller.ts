@@ -3,7 +3,7 @@ import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nest
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiAuthenticated } from '../../auth/api-authenticated.decorator.js';
 import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
-import { originOf } from '../../auth/origin.js';
+import { originOf } from '../../auth/http/origin.js';
 import type { Principal } from '../../auth/principal.js';
 import { Roles } from '../../auth/roles.decorator.js';
 import { ApiProblems } from '../../common/api-problems.decorator.js';

@@ -4,9 +4,9 @@ import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { DiscoveryService, MetadataScanner, Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import type { AuthenticatedRequest } from '../../auth/authenticated-request.js';
-import { bearerIn } from '../../auth/bearer.js';
+import { bearerIn } from '../../auth/http/bearer.js';
 import { IS_PUBLIC } from '../../auth/public.decorator.js';
-import { SessionCookie } from '../sessions/session-cookie.service.js';
+import { SessionCookie } from '../sessions/http/session-cookie.service.js';
 import type { Scheme } from './scheme.js';
 
 /** The calls by which a scheme is entered, gone on with and left: they are the scheme's whatever they carry. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { RevocationFeed } from '../../tokens/revocation-feed.js';
+import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
 import { quantile } from './latency-histogram.js';
 import { Recorder } from './recorder.service.js';
 import type { ReportDto, ReportQueryDto } from './report.dto.js';

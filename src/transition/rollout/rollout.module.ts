@@ -2,7 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { CommandLineModule } from '../../admin/cli/command-line.module.js';
 import { AuditModule } from '../../audit/audit.module.js';
-import { TOKEN_ELIGIBILITY } from '../../auth/token-eligibility.js';
+import { TOKEN_ELIGIBILITY } from '../../auth/refresh/token-eligibility.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
 import { RolloutAdministration } from './rollout-administration.service.js';
 import { RolloutFlag } from './rollout-flag.js';

@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
-import type { EligibilitySubject, TokenEligibility } from '../../auth/token-eligibility.js';
+import type { EligibilitySubject, TokenEligibility } from '../../auth/refresh/token-eligibility.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
-import { RevocationFeed } from '../../tokens/revocation-feed.js';
+import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
 import { RolloutFlag } from './rollout-flag.js';
 import { ADMIN, brownoutAt, firstSettings, phaseAt } from './rollout-state.js';
 import type { Brownout, Phase, RolloutState } from './rollout-state.js';

@@ -1,18 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Origin } from '../../audit/audit-context.js';
-import { CredentialCheck } from '../../auth/credential-check.service.js';
-import type { Credentials } from '../../auth/login.service.js';
+import { CredentialCheck } from '../../auth/login/credential-check.service.js';
+import type { Credentials } from '../../auth/login/login.service.js';
 import { unavailable } from '../../common/common.errors.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
-import { RevocationFeed } from '../../tokens/revocation-feed.js';
+import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
 import type { User } from '../../users/user.entity.js';
-import { SessionCookie } from './session-cookie.service.js';
-import { SessionStore } from './session.store.js';
-import type { NewSession } from './session.store.js';
+import { SessionCookie } from './http/session-cookie.service.js';
+import { SessionStore } from './stores/session.store.js';
+import type { NewSession } from './stores/session.store.js';
 import { Sessions } from './sessions.service.js';
-import type { StoredCookie } from './stored-cookie.js';
+import type { StoredCookie } from './stores/stored-cookie.js';
 
 /** A session that just began, and its cookie. */
 export interface OpenedSession {

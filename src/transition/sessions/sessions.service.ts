@@ -4,13 +4,13 @@ import type { Origin } from '../../audit/audit-context.js';
 import { AuditStore } from '../../audit/audit.store.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
-import { LoginEnder } from '../../tokens/login-ender.service.js';
-import type { Login } from '../../tokens/login.js';
-import { SessionCookie } from './session-cookie.service.js';
-import { SessionFateStore } from './session-fate.store.js';
-import { SessionRowStore } from './session-row.store.js';
-import { SessionStore } from './session.store.js';
-import type { LiveSession } from './session.store.js';
+import { LoginEnder } from '../../tokens/families/revocation.service.js';
+import type { Login } from '../../tokens/families/token-family.js';
+import { SessionCookie } from './http/session-cookie.service.js';
+import { SessionFateStore } from './link/linked-revocation.store.js';
+import { SessionRowStore } from './stores/session-row.store.js';
+import { SessionStore } from './stores/session.store.js';
+import type { LiveSession } from './stores/session.store.js';
 
 /** Between two extensions of a session at most, in milliseconds, and as a part of its life. */
 const TOUCH_EVERY = 60_000;

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { Origin } from '../../audit/audit-context.js';
 import { DatabaseUnavailable } from '../../database/database.errors.js';
-import { PasswordHasher } from '../password-hasher.js';
+import { PasswordHasher } from '../hashing/password-hasher.js';
 import { ImportRefused, RowRefused } from './import-error.js';
 import { importedUser } from './imported-user.js';
 import type { ImportedUser } from './imported-user.js';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isEmail, isUUID } from 'class-validator';
-import type { Appraisal } from '../password-hasher.js';
+import type { Appraisal } from '../hashing/password-hasher.js';
 import type { Role } from '../user.entity.js';
 import { normaliseUsername } from '../username.js';
 import { RowRefused } from './import-error.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { RefreshTokenCodec } from '../../../src/tokens/refresh-token.codec.js';
-import { RefreshTokenStore } from '../../../src/tokens/refresh-token.store.js';
+import { RefreshTokenCodec } from '../../../src/tokens/families/refresh-token.codec.js';
+import { RefreshTokenStore } from '../../../src/tokens/families/refresh-token.store.js';
 import type { TestApp } from '../../helpers/app.js';
 import {
   bearer,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { RevocationFeed } from '../../../src/tokens/revocation-feed.js';
+import { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
 import { Recorder } from '../../../src/transition/report/recorder.service.js';
 import { ReportWriter } from '../../../src/transition/report/report-writer.store.js';
 import { ReportStore } from '../../../src/transition/report/report.store.js';

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { unavailable } from '../../../src/common/common.errors.js';
-import { RefreshPresentation } from '../../../src/tokens/presentation.service.js';
-import { RevocationFeed } from '../../../src/tokens/revocation-feed.js';
+import { RefreshPresentation } from '../../../src/tokens/families/presentation.service.js';
+import { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
 import { Autopilot } from '../../../src/transition/autopilot/autopilot.service.js';
 import { RolloutFigures } from '../../../src/transition/autopilot/rollout-figures.js';
 import type { FiguresOf } from '../../../src/transition/autopilot/rollout-figures.js';
 import { Recorder } from '../../../src/transition/report/recorder.service.js';
-import { SessionStore } from '../../../src/transition/sessions/session.store.js';
+import { SessionStore } from '../../../src/transition/sessions/stores/session.store.js';
 import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
 import { aUser, bearer, get, login, post, sql, tryLogin, tryRefresh } from '../../helpers/client.js';

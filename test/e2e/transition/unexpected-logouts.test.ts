@@ -1,15 +1,15 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
-import { generateKey } from '../../../src/tokens/key-material.js';
-import { KeyAdministration } from '../../../src/tokens/key-administration.service.js';
-import { KeyRing } from '../../../src/tokens/key-ring.service.js';
-import { RefreshTokenStore } from '../../../src/tokens/refresh-token.store.js';
-import { RevocationFeed } from '../../../src/tokens/revocation-feed.js';
-import { SigningKeyStore } from '../../../src/tokens/signing-key.store.js';
+import { generateKey } from '../../../src/tokens/keys/key-material.js';
+import { KeyAdministration } from '../../../src/tokens/keys/key-administration.service.js';
+import { KeyRing } from '../../../src/tokens/keys/key-ring.service.js';
+import { RefreshTokenStore } from '../../../src/tokens/families/refresh-token.store.js';
+import { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
+import { SigningKeyStore } from '../../../src/tokens/keys/signing-key.store.js';
 import { Recorder } from '../../../src/transition/report/recorder.service.js';
 import { Rollout } from '../../../src/transition/rollout/rollout.service.js';
-import { SessionStore } from '../../../src/transition/sessions/session.store.js';
+import { SessionStore } from '../../../src/transition/sessions/stores/session.store.js';
 import { createTestApp, TEST_SECRET } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
 import {

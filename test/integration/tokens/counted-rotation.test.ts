@@ -5,7 +5,7 @@ import { Clock } from '../../../src/common/clock.js';
 import { termsOf } from '../../../src/limits/counted-call.js';
 import { RateLimiter } from '../../../src/limits/limits.service.js';
 import { RateLimitStore } from '../../../src/limits/limits.store.js';
-import type { Admission, Rotation } from '../../../src/tokens/presentation.service.js';
+import type { Admission, Rotation } from '../../../src/tokens/families/presentation.service.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 import { aLogin, aNode, aUser, untilWaiting } from './token-node.js';

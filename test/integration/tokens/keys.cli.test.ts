@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { KeyView } from '../../../src/tokens/key-administration.service.js';
+import type { KeyView } from '../../../src/tokens/keys/key-administration.service.js';
 import { TEST_SECRET } from '../../helpers/app.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
@@ -48,7 +48,7 @@ describe('npm run keys', () => {
     vi.resetModules();
     const code = await new Promise((resolve, reject) => {
       vi.spyOn(process, 'exit').mockImplementation(((exit: number) => resolve(exit)) as never);
-      import('../../../src/tokens/keys.cli.js').catch(reject);
+      import('../../../src/tokens/keys/keys.cli.js').catch(reject);
     });
     for (const { output, before } of outputs)
       for (const listener of output.listeners('error'))

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { Clock } from '../../../src/common/clock.js';
-import type { LoginEnding } from '../../../src/tokens/login-ending.js';
+import type { LoginEnding } from '../../../src/tokens/families/revocation-hook.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 import { ADMIT_ALL, aNode, aUser, tokenOf } from './token-node.js';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
-import type { Admission, Rotation } from '../../../src/tokens/presentation.service.js';
+import type { Admission, Rotation } from '../../../src/tokens/families/presentation.service.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 import { ADMIT_ALL, aNode, aUser } from './token-node.js';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
-import { DeviceStore } from '../../../src/tokens/device.store.js';
+import { DeviceStore } from '../../../src/tokens/families/device.store.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 import { aLogin, aNode, aUser, newLogin } from './token-node.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
-import type { Login } from '../../../src/tokens/login.js';
+import type { Login } from '../../../src/tokens/families/token-family.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 import { aLogin, aNode, aUser, newLogin, tokenOf, untilWaiting } from './token-node.js';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Sql } from '../../../src/database/database.js';
-import type { RevocationEntry } from '../../../src/tokens/revocation-set.js';
+import type { RevocationEntry } from '../../../src/tokens/feed/revocation-list.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 import { aNode } from './token-node.js';

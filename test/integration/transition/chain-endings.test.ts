@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
-import type { OpenedLogin } from '../../../src/tokens/refresh-token.service.js';
+import type { OpenedLogin } from '../../../src/tokens/families/refresh-token.service.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 import { tokenOf, untilWaiting } from '../tokens/token-node.js';

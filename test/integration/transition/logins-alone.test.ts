@@ -2,7 +2,7 @@ import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
-import type { OpenedLogin } from '../../../src/tokens/refresh-token.service.js';
+import type { OpenedLogin } from '../../../src/tokens/families/refresh-token.service.js';
 import { LoginsAlone1796000800000 } from '../../../migrations/1796000800000-logins-alone.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';

@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { checksIn } from '../../../src/admin/cli/doctor/doctor-check.js';
 import { FEATURES } from '../../../src/app.module.js';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
-import { SessionTableCheck } from '../../../src/transition/sessions/session-table.check.js';
-import { SessionTableStore } from '../../../src/transition/sessions/session-table.store.js';
+import { SessionTableCheck } from '../../../src/transition/sessions/stores/session-table.check.js';
+import { SessionTableStore } from '../../../src/transition/sessions/stores/session-table.store.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 

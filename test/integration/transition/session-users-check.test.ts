@@ -4,9 +4,9 @@ import { checksIn } from '../../../src/admin/cli/doctor/doctor-check.js';
 import type { Finding } from '../../../src/admin/cli/doctor/doctor-check.js';
 import { FEATURES } from '../../../src/app.module.js';
 import type { Config } from '../../../src/config/config.js';
-import { SessionSampleStore } from '../../../src/transition/sessions/session-sample.store.js';
-import { SessionTableStore } from '../../../src/transition/sessions/session-table.store.js';
-import { SessionUsersCheck } from '../../../src/transition/sessions/session-users.check.js';
+import { SessionSampleStore } from '../../../src/transition/sessions/stores/session-sample.store.js';
+import { SessionTableStore } from '../../../src/transition/sessions/stores/session-table.store.js';
+import { SessionUsersCheck } from '../../../src/transition/sessions/stores/session-users.check.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 

@@ -3,7 +3,7 @@ import { Clock } from '../../../src/common/clock.js';
 import type { Config } from '../../../src/config/config.js';
 import { ConfigurationError } from '../../../src/config/configuration-error.js';
 import { FirstUsers } from '../../../src/users/first-users.js';
-import { PasswordHasher } from '../../../src/users/password-hasher.js';
+import { PasswordHasher } from '../../../src/users/hashing/password-hasher.js';
 import { PasswordPolicy } from '../../../src/users/password-policy.js';
 import { UserService } from '../../../src/users/user.service.js';
 import { UserStore } from '../../../src/users/user.store.js';

@@ -8,7 +8,7 @@ import { ServiceStateStore } from '../../../src/database/service-state.store.js'
 import { ImportStore } from '../../../src/users/import/import.store.js';
 import { UserImport } from '../../../src/users/import/import.service.js';
 import type { RejectedRow } from '../../../src/users/import/import.service.js';
-import { PasswordHasher } from '../../../src/users/password-hasher.js';
+import { PasswordHasher } from '../../../src/users/hashing/password-hasher.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 

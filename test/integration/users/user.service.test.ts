@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { Clock } from '../../../src/common/clock.js';
 import { DatabaseUnavailable } from '../../../src/database/database.errors.js';
-import { PasswordHasher } from '../../../src/users/password-hasher.js';
+import { PasswordHasher } from '../../../src/users/hashing/password-hasher.js';
 import { PasswordPolicy } from '../../../src/users/password-policy.js';
 import type { User } from '../../../src/users/user.entity.js';
 import { UserService } from '../../../src/users/user.service.js';

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { isAmbiguous, withoutForwardedPath } from '../../../src/auth/forward-auth.js';
+import { isAmbiguous, withoutForwardedPath } from '../../../src/auth/http/forward-auth.js';
 
 describe('isAmbiguous', () => {
   it.each([

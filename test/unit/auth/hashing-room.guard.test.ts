@@ -3,13 +3,13 @@ import type { ExecutionContext } from '@nestjs/common';
 import { GUARDS_METADATA } from '@nestjs/common/constants.js';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { AuthController } from '../../../src/auth/auth.controller.js';
-import { HashingRoomGuard } from '../../../src/auth/hashing-room.guard.js';
-import type { KnownDevices } from '../../../src/auth/known-devices.service.js';
+import { HashingRoomGuard } from '../../../src/auth/login/load-shedding.guard.js';
+import type { KnownDevices } from '../../../src/auth/login/known-devices.service.js';
 import { refuse } from '../../../src/common/common.errors.js';
 import type { Clock } from '../../../src/common/clock.js';
 import { RateLimitGuard } from '../../../src/limits/rate-limit.guard.js';
-import type { PasswordHasher } from '../../../src/users/password-hasher.js';
-import type { Share } from '../../../src/users/work-queue.js';
+import type { PasswordHasher } from '../../../src/users/hashing/password-hasher.js';
+import type { Share } from '../../../src/users/hashing/work-queue.js';
 
 describe('HashingRoomGuard', () => {
   const full = new Set<Share>();

@@ -1,12 +1,12 @@
 import type { KeyObject } from 'node:crypto';
 import { expect } from 'vitest';
-import { JwtStrategy } from '../../../src/auth/jwt.strategy.js';
-import { knownToken } from '../../../src/auth/known-token.js';
-import type { KnownToken } from '../../../src/auth/known-token.js';
+import { JwtStrategy } from '../../../src/auth/guards/jwt.strategy.js';
+import { knownToken } from '../../../src/auth/guards/known-token.js';
+import type { KnownToken } from '../../../src/auth/guards/known-token.js';
 import type { Config } from '../../../src/config/config.js';
-import type { KeyRing } from '../../../src/tokens/key-ring.service.js';
-import type { TokenLifetime } from '../../../src/tokens/token-lifetime.service.js';
-import { MintedTokens } from '../../../src/tokens/minted-tokens.service.js';
+import type { KeyRing } from '../../../src/tokens/keys/key-ring.service.js';
+import type { TokenLifetime } from '../../../src/tokens/access/token-lifetime.service.js';
+import { MintedTokens } from '../../../src/tokens/access/minted-tokens.service.js';
 
 export const ISSUER = 'http://tandem.test';
 export const AUDIENCE = 'api';

@@ -1,10 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import { describe, expect, it, vi } from 'vitest';
-import { RefreshService } from '../../../src/auth/refresh.service.js';
+import { RefreshService } from '../../../src/auth/refresh/refresh.service.js';
 import type { Config } from '../../../src/config/config.js';
 import type { RateLimiter } from '../../../src/limits/limits.service.js';
-import type { LiveLogin, Login } from '../../../src/tokens/login.js';
-import type { Admission, RefreshPresentation, Rotation } from '../../../src/tokens/presentation.service.js';
+import type { LiveLogin, Login } from '../../../src/tokens/families/token-family.js';
+import type { Admission, RefreshPresentation, Rotation } from '../../../src/tokens/families/presentation.service.js';
 
 const request = { ip: '192.0.2.1', socket: {}, headers: {}, id: 'r' } as unknown as FastifyRequest;
 const login = { sid: 's', userId: 'u', role: 'user', generation: 1 } as LiveLogin;

@@ -2,7 +2,7 @@ import type { ExecutionContext } from '@nestjs/common';
 import { describe, expect, it } from 'vitest';
 import type { Principal } from '../../../src/auth/principal.js';
 import { Roles } from '../../../src/auth/roles.decorator.js';
-import { RolesGuard } from '../../../src/auth/roles.guard.js';
+import { RolesGuard } from '../../../src/auth/guards/roles.guard.js';
 
 class Open {
   anything(): void {}

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { Database } from '../../../src/database/database.js';
 import { Drain } from '../../../src/operations/drain.js';
 import { HealthController } from '../../../src/operations/health.controller.js';
-import { KeyRing } from '../../../src/tokens/key-ring.service.js';
-import { RevocationFeed } from '../../../src/tokens/revocation-feed.js';
+import { KeyRing } from '../../../src/tokens/keys/key-ring.service.js';
+import { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
 
 async function controllerWith({
   database = true,

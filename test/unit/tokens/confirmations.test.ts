@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
-import { Confirmations } from '../../../src/tokens/confirmations.js';
-import type { RefreshTokenStore } from '../../../src/tokens/refresh-token.store.js';
+import { Confirmations } from '../../../src/tokens/families/confirmations.service.js';
+import type { RefreshTokenStore } from '../../../src/tokens/families/refresh-token.store.js';
 
 describe('Confirmations', () => {
   let confirm: ReturnType<typeof vi.fn<(seen: ReadonlyMap<string, number>) => Promise<void>>>;

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { FamilySecrets } from '../../../src/tokens/family-secrets.js';
+import { FamilySecrets } from '../../../src/tokens/families/family-secrets.js';
 
 describe('FamilySecrets', () => {
   it('gives each secret back byte for byte, and none for an unknown login', () => {

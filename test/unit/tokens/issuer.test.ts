@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Config } from '../../../src/config/config.js';
 import type { ServiceStateStore } from '../../../src/database/service-state.store.js';
-import { issuerProvider } from '../../../src/tokens/issuer.js';
+import { issuerProvider } from '../../../src/tokens/access/issuer.js';
 
 /** What the provider gives for a configuration, on a database that knows `kept` already. */
 function issuerOf(config: Partial<Config>, kept?: string): Promise<string> {

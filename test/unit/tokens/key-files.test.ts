@@ -13,8 +13,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { calculateJwkThumbprint } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { KeyFiles } from '../../../src/tokens/key-files.js';
-import { decryptKey, encryptKey, fingerprint, generateKey } from '../../../src/tokens/key-material.js';
+import { KeyFiles } from '../../../src/tokens/keys/key-files.js';
+import { decryptKey, encryptKey, fingerprint, generateKey } from '../../../src/tokens/keys/key-material.js';
 
 let folder: string;
 beforeEach(() => {

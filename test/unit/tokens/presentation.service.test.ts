@@ -1,14 +1,14 @@
 import { describe, expect, it, vi } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import type { Config } from '../../../src/config/config.js';
-import type { LoginEnder } from '../../../src/tokens/login-ender.service.js';
-import type { Login } from '../../../src/tokens/login.js';
-import { RefreshPresentation } from '../../../src/tokens/presentation.service.js';
-import type { Admission } from '../../../src/tokens/presentation.service.js';
-import { RefreshTokenCodec } from '../../../src/tokens/refresh-token.codec.js';
-import { RefreshTokenService } from '../../../src/tokens/refresh-token.service.js';
-import type { RefreshTokenStore } from '../../../src/tokens/refresh-token.store.js';
-import type { RotationStore } from '../../../src/tokens/rotation.store.js';
+import type { LoginEnder } from '../../../src/tokens/families/revocation.service.js';
+import type { Login } from '../../../src/tokens/families/token-family.js';
+import { RefreshPresentation } from '../../../src/tokens/families/presentation.service.js';
+import type { Admission } from '../../../src/tokens/families/presentation.service.js';
+import { RefreshTokenCodec } from '../../../src/tokens/families/refresh-token.codec.js';
+import { RefreshTokenService } from '../../../src/tokens/families/refresh-token.service.js';
+import type { RefreshTokenStore } from '../../../src/tokens/families/refresh-token.store.js';
+import type { RotationStore } from '../../../src/tokens/families/rotation.store.js';
 
 const config = { jwtSecret: 'a secret', refreshReuseGrace: 10, refreshLostResponseWindow: 60 } as Config;
 const codec = new RefreshTokenCodec(config);

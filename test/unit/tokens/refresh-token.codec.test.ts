@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Config } from '../../../src/config/config.js';
-import { REFRESH_TOKEN_PREFIX, RefreshTokenCodec } from '../../../src/tokens/refresh-token.codec.js';
+import { REFRESH_TOKEN_PREFIX, RefreshTokenCodec } from '../../../src/tokens/families/refresh-token.codec.js';
 
 const codecOf = (jwtSecret: string, jwtSecretPrevious?: string) =>
   new RefreshTokenCodec({ jwtSecret, jwtSecretPrevious } as Config);

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import type { Database } from '../../../src/database/database.js';
-import type { VerifiedToken } from '../../../src/tokens/access-token.js';
-import { FeedConnection } from '../../../src/tokens/feed-connection.js';
-import { LEASE } from '../../../src/tokens/lease.js';
-import { RevocationFeed } from '../../../src/tokens/revocation-feed.js';
-import type { FeedPage, RevocationStore } from '../../../src/tokens/revocation.store.js';
+import type { VerifiedToken } from '../../../src/tokens/access/access-token.js';
+import { FeedConnection } from '../../../src/tokens/feed/feed-connection.js';
+import { LEASE } from '../../../src/tokens/feed/lease.js';
+import { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
+import type { FeedPage, RevocationStore } from '../../../src/tokens/feed/revocation.store.js';
 import { ManualClock } from './manual-clock.js';
 
 const DATABASE_NOW = 1_900_000_000_000;

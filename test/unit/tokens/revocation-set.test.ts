@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { VerifiedToken } from '../../../src/tokens/access-token.js';
-import { RevocationSet } from '../../../src/tokens/revocation-set.js';
+import type { VerifiedToken } from '../../../src/tokens/access/access-token.js';
+import { RevocationSet } from '../../../src/tokens/feed/revocation-list.js';
 
 const token = (sub: string, sid: string, epoch: number) => ({ claims: { sub, sid }, epoch }) as VerifiedToken;
 const sid = (subject: string, expires = 100) => ({ kind: 'sid', subject, epoch: null, expires }) as const;

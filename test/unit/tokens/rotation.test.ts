@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Login } from '../../../src/tokens/login.js';
-import { judge } from '../../../src/tokens/rotation.js';
-import type { Verdict } from '../../../src/tokens/rotation.js';
+import type { Login } from '../../../src/tokens/families/token-family.js';
+import { judge } from '../../../src/tokens/families/rotation.js';
+import type { Verdict } from '../../../src/tokens/families/rotation.js';
 
 const BOTH = { grace: 10, lostResponse: 86_400 };
 const NO_GRACE = { grace: 0, lostResponse: 86_400 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { VerifiedToken } from '../../../src/tokens/access-token.js';
-import { TokenCache } from '../../../src/tokens/token-cache.js';
+import type { VerifiedToken } from '../../../src/tokens/access/access-token.js';
+import { TokenCache } from '../../../src/tokens/access/token-cache.js';
 
 const entry = (kid = 'k', exp = 100) => ({ kid, claims: { exp } }) as VerifiedToken;
 

@@ -1,8 +1,8 @@
 import type { FastifyReply } from 'fastify';
 import { describe, expect, it, vi } from 'vitest';
 import type { Config } from '../../../src/config/config.js';
-import { SessionCookie } from '../../../src/transition/sessions/session-cookie.service.js';
-import { storedCookieIn } from '../../../src/transition/sessions/stored-cookie.js';
+import { SessionCookie } from '../../../src/transition/sessions/http/session-cookie.service.js';
+import { storedCookieIn } from '../../../src/transition/sessions/stores/stored-cookie.js';
 
 const NOTHING_KNOWN = { originalMaxAge: null, secure: false, httpOnly: true };
 

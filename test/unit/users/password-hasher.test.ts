@@ -2,8 +2,8 @@ import { availableParallelism } from 'node:os';
 import { hash as argon2 } from '@node-rs/argon2';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Clock } from '../../../src/common/clock.js';
-import { PasswordHasher } from '../../../src/users/password-hasher.js';
-import { WorkQueue } from '../../../src/users/work-queue.js';
+import { PasswordHasher } from '../../../src/users/hashing/password-hasher.js';
+import { WorkQueue } from '../../../src/users/hashing/work-queue.js';
 
 const PASSWORD = 'correct horse battery staple';
 const SALT = 'c2FsdHNhbHRzYWx0c2FsdA';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { WorkQueue } from '../../../src/users/work-queue.js';
+import { WorkQueue } from '../../../src/users/hashing/work-queue.js';
 
 /** Work that ends when told. */
 function held() {

@@ -1,4 +1,4 @@
-import type { VerifiedToken } from '../../../tokens/access-token.js';
+import type { VerifiedToken } from '../../../tokens/access/access-token.js';
 import type { Judgement, LogoutCause } from './causes.js';
 import type { LoginEvidence, VanishedLogin } from './login-evidence.store.js';
 

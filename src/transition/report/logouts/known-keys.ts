@@ -3,8 +3,8 @@ import type { JsonWebKey, KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
-import { KeyRing } from '../../../tokens/key-ring.service.js';
-import { RevocationFeed } from '../../../tokens/revocation-feed.js';
+import { KeyRing } from '../../../tokens/keys/key-ring.service.js';
+import { RevocationFeed } from '../../../tokens/feed/revocation-feed.js';
 
 const verifyAsync = promisify(verify);
 

@@ -1,4 +1,4 @@
-import type { RepeatWindows } from '../../../tokens/rotation.js';
+import type { RepeatWindows } from '../../../tokens/families/rotation.js';
 import type { Judgement, LogoutCause } from './causes.js';
 import type { LoginEvidence, VanishedLogin } from './login-evidence.store.js';
 
@@ -41,7 +41,7 @@ export function judgeRefreshToken(facts: RefreshTokenCase): Judgement {
   return of('unexplained');
 }
 
-/** Whether the token had to be answered when it was taken for stolen; see `judge` of tokens/rotation.ts. */
+/** Whether the token had to be answered when it was taken for stolen; see `judge` of tokens/families/rotation.ts. */
 function isInWindow({ generation, windows }: RefreshTokenCase, login: LoginEvidence): boolean {
   if (generation >= login.generation) return true;
   if (generation < login.generation - 1) return false;

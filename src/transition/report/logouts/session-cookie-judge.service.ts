@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { SessionCookie } from '../../sessions/session-cookie.service.js';
+import { SessionCookie } from '../../sessions/http/session-cookie.service.js';
 import type { Judgement } from './causes.js';
 import { SessionEvidenceStore } from './session-evidence.store.js';
 import { judgeSession } from './session-judge.js';

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import { Database } from '../../../database/database.js';
-import { userAt, userNamed } from '../../sessions/session-user.sql.js';
+import { userAt, userNamed } from '../../sessions/stores/session-user.sql.js';
 
 /** A session that has a row, has not expired and was not ended. */
 export interface SessionEvidence {

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
-import { bearerIn } from '../../../auth/bearer.js';
-import { refreshCookieOf } from '../../../auth/refresh-cookie.js';
+import { bearerIn } from '../../../auth/http/bearer.js';
+import { refreshCookieOf } from '../../../auth/http/refresh-cookie.js';
 import type { Scheme } from '../scheme.js';
 
 /** A credential that was refused, kept in memory until it has been looked at again. */

@@ -5,7 +5,7 @@ import { PlanAdministration } from '../../../../src/transition/autopilot/plan-ad
 import { PlanSight } from '../../../../src/transition/autopilot/plan-sight.service.js';
 import { PlanStore } from '../../../../src/transition/autopilot/plan.store.js';
 import type { RolloutFigures } from '../../../../src/transition/autopilot/rollout-figures.js';
-import type { RevocationFeed } from '../../../../src/tokens/revocation-feed.js';
+import type { RevocationFeed } from '../../../../src/tokens/feed/revocation-feed.js';
 import { RolloutFlag } from '../../../../src/transition/rollout/rollout-flag.js';
 import { aRolloutNode } from '../rollout/rollout-node.js';
 import type { RolloutNode } from '../rollout/rollout-node.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Config } from '../../../../src/config/config.js';
-import type { RevocationFeed } from '../../../../src/tokens/revocation-feed.js';
+import type { RevocationFeed } from '../../../../src/tokens/feed/revocation-feed.js';
 import type { RolloutFlag } from '../../../../src/transition/rollout/rollout-flag.js';
 import type { RolloutSettings } from '../../../../src/transition/rollout/rollout-state.js';
 import { Rollout } from '../../../../src/transition/rollout/rollout.service.js';

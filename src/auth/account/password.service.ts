@@ -1,0 +1,47 @@
+import { Injectable } from '@nestjs/common';
+import type { Origin } from '../../audit/audit-context.js';
+import { LoginEnder } from '../../tokens/families/revocation.service.js';
+import { refuseToken } from '../../tokens/tokens.errors.js';
+import { UserService } from '../../users/user.service.js';
+import { CredentialCheck } from '../login/credential-check.service.js';
+import type { KnownDevice } from '../login/known-devices.service.js';
+import type { Principal } from '../principal.js';
+
+@Injectable()
+export class PasswordService {
+  constructor(
+    private readonly users: UserService,
+    private readonly credentials: CredentialCheck,
+    private readonly ender: LoginEnder,
+  ) {}
+
+  /**
+   * Sets a new password. Every other login of the user ends with it, in one transaction. Throws 401
+   * `invalid_credentials`, 400 `password_too_weak`.
+   */
+  async change(principal: Principal, current: string, next: string, origin: Origin): Promise<void> {
+    const user = await this.users.find(principal.userId);
+    if (user === undefined) throw refuseToken('token_revoked');
+    await this.credentials.confirm(user, current, deviceOf(principal), origin);
+    const hash = await this.users.hashNew(next, user.username);
+    await this.ender.endUser(
+      user.id,
+      {
+        reason: 'password',
+        event: 'user',
+        exceptSid: principal.sid,
+        exceptSession: principal.sessionId,
+        // Fails, and with it everything, if the password has been replaced since it was confirmed.
+        alongside: (sql) => this.users.setHash(sql, user, hash),
+      },
+      origin,
+    );
+  }
+}
+
+/** Whoever calls is logged in: the device is known. */
+function deviceOf({ userId, sid, sessionId }: Principal): KnownDevice {
+  return sid === undefined
+    ? { userId, bucket: 'device_session', id: sessionId ?? '' }
+    : { userId, bucket: 'device_family', id: sid };
+}

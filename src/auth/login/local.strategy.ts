@@ -1,0 +1,19 @@
+import { Injectable } from '@nestjs/common';
+import { PassportStrategy } from '@nestjs/passport';
+import { Strategy } from 'passport-local';
+import type { User } from '../../users/user.entity.js';
+import { CredentialCheck } from './credential-check.service.js';
+import type { DeviceRequest } from './known-devices.service.js';
+import { originOf } from '../http/origin.js';
+
+/** Proves a user by name and password. */
+@Injectable()
+export class LocalStrategy extends PassportStrategy(Strategy, 'local') {
+  constructor(private readonly credentials: CredentialCheck) {
+    super({ passReqToCallback: true });
+  }
+
+  validate(request: DeviceRequest, username: string, password: string): Promise<User> {
+    return this.credentials.check({ username, password }, request.knownDevice, originOf(request));
+  }
+}

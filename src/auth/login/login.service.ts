@@ -1,0 +1,41 @@
+import { Inject, Injectable, Optional } from '@nestjs/common';
+import type { Origin } from '../../audit/audit-context.js';
+import { unavailable } from '../../common/common.errors.js';
+import type { TokenDelivery } from '../../tokens/families/refresh-token.entity.js';
+import { RefreshTokenService } from '../../tokens/families/refresh-token.service.js';
+import type { OpenedLogin } from '../../tokens/families/refresh-token.service.js';
+import type { User } from '../../users/user.entity.js';
+import { refuseAuth } from '../auth.errors.js';
+import { CredentialCheck } from './credential-check.service.js';
+import { TOKEN_ELIGIBILITY } from '../refresh/token-eligibility.js';
+import type { TokenEligibility } from '../refresh/token-eligibility.js';
+
+/** A user's name and password as they were sent, kept for a second look if the account changes meanwhile. */
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+@Injectable()
+export class LoginService {
+  constructor(
+    private readonly tokens: RefreshTokenService,
+    private readonly credentials: CredentialCheck,
+    @Optional() @Inject(TOKEN_ELIGIBILITY) private readonly eligibility?: TokenEligibility,
+  ) {}
+
+  /**
+   * Opens a login for a user whose credentials the local guard found right. If the account has changed since (revoked,
+   * disabled, another password), they are checked once more: a login begun before a revocation must not outlive it.
+   */
+  async open(user: User, given: Credentials, delivery: TokenDelivery, origin: Origin): Promise<OpenedLogin> {
+    if (this.eligibility !== undefined && !(await this.eligibility.mayBegin(user))) {
+      throw refuseAuth('jwt_not_enabled');
+    }
+    const opened = await this.tokens.open(user, delivery, origin);
+    if (opened !== undefined) return opened;
+    const again = await this.tokens.open(await this.credentials.again(given, origin), delivery, origin);
+    if (again === undefined) throw unavailable(new Error('the account keeps changing'));
+    return again;
+  }
+}

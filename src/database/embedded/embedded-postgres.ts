@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { serverAccount } from './embedded-account.js';
+import { embeddedBinaries } from './embedded-binaries.js';
+import {
+  assertReachable,
+  chooseHome,
+  createCluster,
+  findCluster,
+  NAME,
+  readPassword,
+} from './embedded-cluster.js';
+import { withLock } from './embedded-lock.js';
+import { identify, isAlive } from './embedded-process.js';
+import { findPostmaster } from '../embedded-pid-file.js';
+import type { Postmaster } from '../embedded-pid-file.js';
+import { ensurePostmaster, stopPostmaster } from './embedded-server.js';
+
+export interface EmbeddedServer {
+  readonly url: string;
+  /** Stops the server when this process is the last one using it. */
+  release(): Promise<void>;
+}
+
+/**
+ * A PostgreSQL of our own under `dataDir`: made when there is none, started when it is down, else attached to.
+ *
+ * Any number of processes may call this at the same moment. The server is a process of its own that outlives a killed
+ * user; after it was killed itself, calling again starts it with the same URL (unless its port has been taken). It
+ * listens on 127.0.0.1 only and writes to `postgres.log`. Throws with one line that says what to do.
+ */
+export async function ensureEmbeddedPostgres(
+  dataDir: string,
+  log: (line: string) => void,
+): Promise<EmbeddedServer> {
+  const asRoot = process.getuid?.() === 0;
+  await mkdir(dataDir, { recursive: true, mode: asRoot ? 0o711 : 0o700 });
+  const folder = await realpath(dataDir);
+  return withLock(lockOf(folder), async () => {
+    const marker = await markUser(folder);
+    try {
+      const server = await serve(folder, log);
+      return { url: await urlOf(folder, server), release: () => release(folder, marker) };
+    } catch (error) {
+      await rm(marker, { force: true });
+      throw error;
+    }
+  });
+}
+
+/** The URL of the server under `dataDir` if it is up and ready, for command lines: they do not keep it running. */
+export async function findEmbeddedPostgres(dataDir: string): Promise<string | undefined> {
+  const folder = await realpath(dataDir).catch(() => undefined);
+  const cluster = folder === undefined ? undefined : await findCluster(folder);
+  if (folder === undefined || cluster === undefined) return undefined;
+  const server = await findPostmaster(cluster);
+  return server?.ready === true ? urlOf(folder, server) : undefined;
+}
+
+async function serve(dataDir: string, log: (line: string) => void): Promise<Postmaster> {
+  const found = await findCluster(dataDir);
+  const account = await serverAccount(found);
+  if (found !== undefined) await assertReachable(found, account);
+  const home = found === undefined ? await chooseHome(dataDir, account, log) : dirname(found);
+  try {
+    const binaries = await embeddedBinaries(home, account);
+    if (found === undefined) log(`making a PostgreSQL data folder in ${home}`);
+    const cluster = found ?? (await createCluster(dataDir, home, account, binaries));
+    const files = { log: join(dataDir, 'postgres.log'), port: join(dataDir, 'postgres.port') };
+    const { server, started } = await ensurePostmaster(cluster, files, binaries.postgres, account);
+    log(`PostgreSQL ${started ? 'started' : 'found running'} on 127.0.0.1:${server.port}`);
+    return server;
+  } catch (error) {
+    // A folder that was made elsewhere just now, and that nothing leads to, would stay for ever.
+    if (found === undefined && home !== dataDir && (await findCluster(dataDir)) === undefined) {
+      await rm(home, { recursive: true });
+    }
+    throw error;
+  }
+}
+
+async function release(dataDir: string, marker: string): Promise<void> {
+  // Whoever deletes the folder under a running server ends it: PostgreSQL notices within a minute.
+  if ((await stat(dataDir).catch(() => undefined)) === undefined) return;
+  await withLock(lockOf(dataDir), async () => {
+    await rm(marker, { force: true });
+    if (await hasUsers(dataDir)) return;
+    const cluster = await findCluster(dataDir);
+    const server = cluster === undefined ? undefined : await findPostmaster(cluster);
+    if (server !== undefined) await stopPostmaster(server);
+  });
+}
+
+/** One file for each caller; it counts for as long as its process lives. */
+async function markUser(dataDir: string): Promise<string> {
+  await mkdir(usersOf(dataDir), { recursive: true, mode: 0o700 });
+  const marker = join(usersOf(dataDir), randomUUID());
+  await writeFile(marker, (await identify(process.pid)) ?? String(process.pid));
+  return marker;
+}
+
+async function hasUsers(dataDir: string): Promise<boolean> {
+  let alive = false;
+  for (const name of await readdir(usersOf(dataDir)).catch(() => [])) {
+    const marker = join(usersOf(dataDir), name);
+    if (await isAlive(await readFile(marker, 'utf8'))) alive = true;
+    else await rm(marker, { force: true });
+  }
+  return alive;
+}
+
+async function urlOf(dataDir: string, { port }: Postmaster): Promise<string> {
+  return `postgres://${NAME}:${await readPassword(dataDir)}@127.0.0.1:${port}/${NAME}`;
+}
+
+function lockOf(dataDir: string): string {
+  return join(dataDir, 'postgres.lock');
+}
+
+function usersOf(dataDir: string): string {
+  return join(dataDir, 'postgres.users');
+}

@@ -1,0 +1,78 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Inject, Injectable } from '@nestjs/common';
+import { RowAlarms } from '../../audit/row-alarms.js';
+import { RowMacs } from '../../common/row-macs.js';
+import { CONFIG } from '../../config/config.js';
+import type { Config } from '../../config/config.js';
+import { Database } from '../../database/database.js';
+import type { Sql } from '../../database/database.js';
+import { ServiceStateStore } from '../../database/service-state.store.js';
+import { KeyOpener } from '../keys/key-opener.service.js';
+import { RevocationFeed } from '../feed/revocation-feed.js';
+
+const TOPIC = 'token_expiry';
+
+/** Longer than any node acts on what it knew before, in milliseconds. */
+const UNTIL_ALL_KNOW = 1_000;
+
+/**
+ * The greatest TOKEN_EXPIRY that this installation ever had. No token of ours lives longer. It is kept in the database with a MAC, so
+ * that a row alone cannot raise it.
+ */
+@Injectable()
+export class TokenLifetime {
+  private readonly macs: RowMacs;
+  private greatest: number;
+  private raised = false;
+
+  constructor(
+    private readonly database: Database,
+    private readonly state: ServiceStateStore,
+    private readonly alarms: RowAlarms,
+    opener: KeyOpener,
+    feed: RevocationFeed,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {
+    this.macs = new RowMacs('service_state', config);
+    this.greatest = config.tokenExpiry;
+    opener.addVoucher((sql, firstStart) => this.raise(sql, firstStart));
+    feed.follow(TOPIC, () => this.reload());
+  }
+
+  /** Seconds. */
+  get longest(): number {
+    return this.greatest;
+  }
+
+  /** Resolves when every other node that serves accepts the tokens that this node will sign. */
+  async settled(): Promise<void> {
+    if (this.raised) await delay(UNTIL_ALL_KNOW);
+  }
+
+  private async raise(sql: Sql, firstStart: boolean): Promise<void> {
+    const kept = await this.state.tokenExpiry(sql);
+    // Releases before this one kept the sum of TOKEN_EXPIRY and CLOCK_TOLERANCE.
+    const known = firstStart && kept.expiry === null ? kept.longest : this.trusted(kept);
+    const greatest = Math.max(known, this.config.tokenExpiry);
+    this.raised = known > 0 && greatest > known;
+    this.greatest = greatest;
+    if (greatest === kept.expiry && known === greatest && this.macs.isComplete(kept.macs)) return;
+    await this.state.setTokenExpiry(sql, greatest, this.macs.make(['token_expiry', greatest]));
+    await this.state.bump(sql, TOPIC);
+    this.alarms.clear('service_state', 'token_expiry');
+  }
+
+  private async reload(): Promise<void> {
+    const known = this.trusted(await this.state.tokenExpiry(this.database));
+    this.greatest = Math.max(known, this.config.tokenExpiry);
+  }
+
+  /** 0 if nobody kept one, or somebody else than this service did. */
+  private trusted({ expiry, macs }: { readonly expiry: number | null; readonly macs: unknown }): number {
+    if (expiry === null) return 0;
+    if (this.macs.verify(['token_expiry', expiry], macs) === 'right') return expiry;
+    const message = 'the greatest TOKEN_EXPIRY in it is not used';
+    this.alarms.raise('service_state', { id: 'token_expiry', reason: 'not_ours', message });
+    return 0;
+  }
+}

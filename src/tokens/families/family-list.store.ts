@@ -1,0 +1,96 @@
+import { Injectable } from '@nestjs/common';
+import { cursorsOf } from '../../common/cursor.js';
+import { Database } from '../../database/database.js';
+import type { EndReason, TokenDelivery } from './refresh-token.entity.js';
+
+/** A login as administrators see it. */
+export interface ListedLogin {
+  readonly id: string;
+  readonly user_id: string;
+  readonly username: string;
+  readonly created_at: Date;
+  readonly last_used_at: Date;
+  readonly expires_at: Date;
+  /** Of its last use. */
+  readonly ip: string | null;
+  readonly user_agent: string | null;
+  readonly delivery: TokenDelivery;
+  readonly state: 'active' | 'expired' | 'revoked';
+  readonly revoked_at: Date | null;
+  readonly revoke_reason: EndReason | null;
+}
+
+type Row = ListedLogin & { readonly position: string };
+
+export interface LoginListFilter {
+  readonly userId?: string | undefined;
+  /** As `canonicalAddress` writes it. */
+  readonly ip?: string | undefined;
+  readonly active?: boolean | undefined;
+}
+
+export interface LoginPage {
+  readonly tokens: ListedLogin[];
+  readonly next_cursor: string | null;
+}
+
+const COLUMNS = `
+  t.id, t.user_id, u.username, t.created_at, t.last_used_at, t.expires_at, t.ip, t.user_agent, t.delivery,
+  CASE WHEN t.revoked_at IS NOT NULL THEN 'revoked' WHEN t.expires_at <= now() THEN 'expired' ELSE 'active' END AS state,
+  t.revoked_at, t.revoke_reason`;
+
+/** Microseconds, as PostgreSQL keeps times: milliseconds would leave out, or repeat, what happened in the same one. */
+const POSITION = `(extract(epoch FROM t.created_at) * 1000000)::bigint::text AS position`;
+
+const IS_ACTIVE = `(t.revoked_at IS NULL AND t.expires_at > now())`;
+
+const EXISTS = `SELECT 1 FROM refresh_tokens WHERE id = $1`;
+
+/** `microseconds.id`: where a page ended. */
+const CURSORS = cursorsOf('tokens', /^(\d{1,16})\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/);
+
+/** Reads the logins of everybody. */
+@Injectable()
+export class LoginListStore {
+  constructor(private readonly database: Database) {}
+
+  /** The newest first. Throws 400 for a cursor that is none. */
+  async page(filter: LoginListFilter, limit: number, cursor: string | undefined): Promise<LoginPage> {
+    const values: unknown[] = [limit + 1];
+    const next = (value: unknown) => `$${values.push(value)}`;
+    // A handful of texts at most: one for each set of filters.
+    const conditions: string[] = [];
+    if (filter.userId !== undefined) conditions.push(`t.user_id = ${next(filter.userId)}::uuid`);
+    if (filter.ip !== undefined) conditions.push(`t.ip = ${next(filter.ip)}`);
+    if (filter.active !== undefined) conditions.push(filter.active ? IS_ACTIVE : `NOT ${IS_ACTIVE}`);
+    if (cursor !== undefined) {
+      const [, microseconds, id] = CURSORS.read(cursor);
+      conditions.push(
+        `(t.created_at, t.id) < ('epoch'::timestamptz + ${next(microseconds)}::bigint * interval '1 microsecond', ${next(id)}::uuid)`,
+      );
+    }
+    const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
+    const rows = await this.database.query<Row & Record<string, unknown>>(
+      `SELECT ${COLUMNS}, ${POSITION} FROM refresh_tokens t JOIN users u ON u.id = t.user_id
+      ${where} ORDER BY t.created_at DESC, t.id DESC LIMIT $1`,
+      values,
+    );
+    const page = rows.slice(0, limit);
+    const last = rows.length > limit ? page.at(-1) : undefined;
+    return {
+      tokens: page.map(withoutPosition),
+      next_cursor: last === undefined ? null : CURSORS.write(`${last.position}.${last.id}`),
+    };
+  }
+
+  /** Whether there is, or was until lately, such a login. */
+  async exists(sid: string): Promise<boolean> {
+    return (await this.database.query(EXISTS, [sid])).length > 0;
+  }
+}
+
+function withoutPosition(row: Row): ListedLogin {
+  const login: ListedLogin & { position?: string } = { ...row };
+  delete login.position;
+  return login;
+}

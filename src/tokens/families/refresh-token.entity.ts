@@ -1,0 +1,83 @@
+import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
+import type { Relation } from 'typeorm';
+import { User } from '../../users/user.entity.js';
+
+export type TokenDelivery = 'body' | 'cookie';
+
+export type EndReason = 'logout' | 'revoke' | 'reuse' | 'password' | 'disable' | 'downgrade';
+
+/**
+ * A login on a device: one row for the whole family of its refresh tokens, updated in place by each refresh. No column
+ * that a refresh changes has an index, and the pages keep room, so that these updates stay heap-only.
+ */
+@Entity('refresh_tokens')
+@Index('refresh_tokens_created_at_idx', ['createdAt', 'id'])
+@Check('refresh_tokens_delivery_check', `delivery IN ('body', 'cookie')`)
+export class RefreshToken {
+  /** The family: `sid` in access tokens, `id` among the user's devices. */
+  @PrimaryColumn('uuid', { primaryKeyConstraintName: 'refresh_tokens_pkey' })
+  id!: string;
+
+  @Index('refresh_tokens_user_id_idx')
+  @Column('uuid', { name: 'user_id' })
+  userId!: string;
+
+  @ManyToOne(() => User, { onDelete: 'CASCADE', nullable: false })
+  @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'refresh_tokens_user_id_fkey' })
+  user!: Relation<User>;
+
+  /** 32 random bytes; one half of the MAC key of this family's tokens, the other is JWT_SECRET. */
+  @Column('bytea')
+  secret!: Buffer;
+
+  /** Which JWT_SECRET the current generation was made with: a short fingerprint. */
+  @Column('text', { name: 'mac_key' })
+  macKey!: string;
+
+  /** Of the one live refresh token. */
+  @Column('integer', { default: 0 })
+  generation!: number;
+
+  /** When the current generation came to be. */
+  @Column('timestamptz', { name: 'rotated_at', default: () => 'now()' })
+  rotatedAt!: Date;
+
+  /** The newest generation that its client is known to have received; -1: not even the first, where that matters. */
+  @Column('integer', { name: 'confirmed_generation', default: 0 })
+  confirmedGeneration!: number;
+
+  @Column('text')
+  delivery!: TokenDelivery;
+
+  /**
+   * Nothing else shares its fate, so that it goes on without asking. Of what was written by somebody who knows nothing of it, it is
+   * asked.
+   */
+  @Column('boolean', { default: false })
+  alone!: boolean;
+
+  @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
+  createdAt!: Date;
+
+  @Column('timestamptz', { name: 'last_used_at', default: () => 'now()' })
+  lastUsedAt!: Date;
+
+  @Column('timestamptz', { name: 'expires_at' })
+  expiresAt!: Date;
+
+  @Index('refresh_tokens_absolute_expires_at_idx')
+  @Column('timestamptz', { name: 'absolute_expires_at' })
+  absoluteExpiresAt!: Date;
+
+  @Column('timestamptz', { name: 'revoked_at', nullable: true })
+  revokedAt!: Date | null;
+
+  @Column('text', { name: 'revoke_reason', nullable: true })
+  revokeReason!: EndReason | null;
+
+  @Column('text', { nullable: true })
+  ip!: string | null;
+
+  @Column('text', { name: 'user_agent', nullable: true })
+  userAgent!: string | null;
+}

@@ -1,0 +1,153 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../../database/database.js';
+import type { Sql } from '../../database/database.js';
+import type { Origin } from '../../audit/audit-context.js';
+import type { Login, NewLogin } from './token-family.js';
+import type { EndReason } from './refresh-token.entity.js';
+
+const COLUMNS = `
+  t.id AS sid, t.user_id AS "userId", u.role, u.epoch, t.secret, t.mac_key AS "macKey", t.alone, t.generation,
+  t.confirmed_generation AS "confirmedGeneration", t.delivery, t.revoked_at IS NOT NULL AS revoked,
+  t.expires_at <= clock_timestamp() AS expired,
+  extract(epoch FROM clock_timestamp() - t.rotated_at)::float8 AS age,
+  extract(epoch FROM t.expires_at)::float8 * 1000 AS "expiresAt",
+  extract(epoch FROM t.absolute_expires_at)::float8 * 1000 AS "absoluteExpiresAt",
+  extract(epoch FROM clock_timestamp())::float8 * 1000 AS now`;
+
+/** FOR SHARE: a revocation of the user waits for this login and then sees it, or is waited for and then seen here. */
+const CREATE = `
+  WITH u AS (
+    SELECT id, role, epoch FROM users WHERE id = $2 AND epoch = $3 AND disabled_at IS NULL FOR SHARE
+  ), t AS (
+    INSERT INTO refresh_tokens
+      (id, user_id, secret, mac_key, delivery, created_at, expires_at, absolute_expires_at, ip, user_agent,
+        confirmed_generation, alone)
+    SELECT $1, u.id, $4, $5, $6, clock_timestamp(), now() + make_interval(secs => least($7::float8, $8::float8)),
+      now() + make_interval(secs => $8::float8), $9, $10, $14::integer, $15
+    FROM u
+    RETURNING *
+  ), audited AS (
+    INSERT INTO audit_events (event, cause, user_id, sid, ip, user_agent, request_id)
+    SELECT $13, $12, user_id, id, $9, $10, $11 FROM t
+  )
+  SELECT ${COLUMNS} FROM t JOIN u ON u.id = t.user_id`;
+
+const FIND = `SELECT ${COLUMNS} FROM refresh_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = $1`;
+
+const FIND_ALL = `SELECT ${COLUMNS} FROM refresh_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = ANY ($1::uuid[])`;
+
+const HOLD = `${FIND} FOR UPDATE OF t`;
+
+const DELIVER_BY_COOKIE = `UPDATE refresh_tokens SET delivery = 'cookie' WHERE id = $1 AND delivery <> 'cookie'`;
+
+const CONFIRM = `
+  UPDATE refresh_tokens t SET confirmed_generation = seen.generation
+  FROM unnest($1::uuid[], $2::integer[]) AS seen (sid, generation)
+  WHERE t.id = seen.sid AND t.generation = seen.generation AND t.confirmed_generation < seen.generation`;
+
+const END_SIDS = `
+  UPDATE refresh_tokens SET revoked_at = now(), revoke_reason = $2
+  WHERE id IN (SELECT id FROM refresh_tokens WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE) AND revoked_at IS NULL
+  RETURNING id AS sid, user_id AS "userId", expires_at > now() AS live`;
+
+const END_USERS = `
+  UPDATE refresh_tokens SET revoked_at = now(), revoke_reason = $2
+  WHERE id IN (
+      SELECT id FROM refresh_tokens
+      WHERE user_id = ANY ($1::uuid[]) AND id IS DISTINCT FROM $3 AND revoked_at IS NULL ORDER BY id FOR UPDATE)
+    AND revoked_at IS NULL
+  RETURNING id AS sid, user_id AS "userId", expires_at > now() AS live`;
+
+const REMOVE_EXPIRED = `
+  DELETE FROM refresh_tokens
+  WHERE id IN (SELECT id FROM refresh_tokens WHERE absolute_expires_at < now() - interval '7 days' LIMIT $1)
+  RETURNING id`;
+
+/** Which login ended, and whether it could still have been used. */
+export interface EndedLogin {
+  readonly sid: string;
+  readonly userId: string;
+  readonly live: boolean;
+}
+
+export function countLive(ended: readonly EndedLogin[]): number {
+  return ended.filter(({ live }) => live).length;
+}
+
+/** How logins begin, are found and end; how they go on is in `rotation.store.ts`, what lists them in `device.store.ts`. */
+@Injectable()
+export class RefreshTokenStore {
+  constructor(private readonly database: Database) {}
+
+  /** Undefined, and nothing written, if the user's epoch has changed since or the user is disabled. Audited. */
+  async create(
+    login: NewLogin,
+    cause: string,
+    origin: Origin,
+    sql: Sql = this.database,
+  ): Promise<Login | undefined> {
+    const { sid, userId, epoch, secret, macKey, delivery, expiry, familyExpiry } = login;
+    const { ip, userAgent, requestId } = origin;
+    const values = [
+      sid,
+      userId,
+      epoch,
+      secret,
+      macKey,
+      delivery,
+      expiry,
+      familyExpiry,
+      ip,
+      userAgent,
+      requestId,
+      cause,
+      login.event ?? 'login',
+      login.firstUnseen === true ? -1 : 0,
+      login.alone ?? false,
+    ];
+    return (await sql.query<Login>(CREATE, values))[0];
+  }
+
+  async find(sid: string, sql: Sql = this.database): Promise<Login | undefined> {
+    return (await sql.query<Login>(FIND, [sid]))[0];
+  }
+
+  async findAll(sids: readonly string[]): Promise<Login[]> {
+    return this.database.query<Login>(FIND_ALL, [sids]);
+  }
+
+  /** Nobody else refreshes or ends it until the transaction ends. The caller holds the user's row. */
+  async hold(sql: Sql, sid: string): Promise<Login | undefined> {
+    return (await sql.query<Login>(HOLD, [sid]))[0];
+  }
+
+  /** From the commit on, answers show a refresh token of this family to no script. */
+  async deliverByCookie(sql: Sql, sid: string): Promise<void> {
+    await sql.query(DELIVER_BY_COOKIE, [sid]);
+  }
+
+  /** Their clients have received these generations. Older news than what is known changes nothing. */
+  async confirm(seen: ReadonlyMap<string, number>): Promise<void> {
+    await this.database.query(CONFIRM, [[...seen.keys()], [...seen.values()]]);
+  }
+
+  /** Ends those of the logins that have not ended; says which. */
+  async endSids(sql: Sql, sids: readonly string[], reason: EndReason): Promise<EndedLogin[]> {
+    return sql.query<EndedLogin>(END_SIDS, [sids, reason]);
+  }
+
+  /** Ends all logins of the users, except perhaps one. The caller holds the users' rows. */
+  async endUsers(
+    sql: Sql,
+    userIds: readonly string[],
+    reason: EndReason,
+    exceptSid: string | undefined,
+  ): Promise<EndedLogin[]> {
+    return sql.query<EndedLogin>(END_USERS, [userIds, reason, exceptSid ?? null]);
+  }
+
+  /** Removes at most `batch` logins that ended for good a week ago or longer; says how many. */
+  async removeExpired(batch: number): Promise<number> {
+    return (await this.database.query(REMOVE_EXPIRED, [batch])).length;
+  }
+}

@@ -1,0 +1,115 @@
+import type { Sql } from '../../database/database.js';
+import type { Ended, LoginEnding, Spared } from './revocation-hook.js';
+import type { EndReason } from './refresh-token.entity.js';
+import type { EndedLogin, RefreshTokenStore } from './refresh-token.store.js';
+import type { RevocationEntry } from '../feed/revocation-list.js';
+import type { RevocationStore } from '../feed/revocation.store.js';
+
+/** The caller's transaction holds the rows until its end. In the order of ids, so that no two of these wait in a circle. */
+const NEW_EPOCHS = `
+  WITH held AS (SELECT id FROM users WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE)
+  UPDATE users SET epoch = epoch + 1 FROM held WHERE users.id = held.id RETURNING users.id, epoch`;
+
+type UserEpoch = { readonly id: string; readonly epoch: number };
+
+/**
+ * Ends logins inside one transaction, which LoginEnder opens: nothing of it is in force before the commit. The rows of
+ * users are locked before those of logins, and both in the order of their ids, as everywhere.
+ */
+export class Endings {
+  /** What this node has to refuse from the commit on. */
+  readonly entries: RevocationEntry[] = [];
+  /** Whether some of it may have ended before on another node, so that this one has not heard of it yet. */
+  repeated = false;
+  /** How much else ended that could still have been used, such as sessions that have no login by token. */
+  others = 0;
+  /** What {@link LoginEnding.clear} gets after the commit. */
+  readonly leftovers: string[] = [];
+
+  constructor(
+    readonly sql: Sql,
+    private readonly logins: RefreshTokenStore,
+    private readonly revocations: RevocationStore,
+    private readonly port: LoginEnding | undefined,
+  ) {}
+
+  /** Ends those of the logins, and of what came of them, that have not ended; says which. */
+  async sids(sids: readonly string[], reason: EndReason): Promise<EndedLogin[]> {
+    const all: EndedLogin[] = [];
+    let next = (await this.port?.following(this.sql, sids)) ?? sids;
+    while (next.length > 0) {
+      const ended = await this.logins.endSids(this.sql, next, reason);
+      await this.refuse(ended);
+      if (ended.length < next.length) this.repeated = true;
+      all.push(...ended);
+      next = await this.endOthers({ sids: next }, reason);
+    }
+    return all;
+  }
+
+  /**
+   * Ends everything the user has, except perhaps what calls, and refuses what is in the making: a login that is being
+   * written holds the user's row shared, so it is seen here or finds another epoch. Says which logins ended.
+   */
+  async user(userId: string, reason: EndReason, except: Spared = {}): Promise<EndedLogin[]> {
+    const [row] = await this.newEpochs([userId]);
+    const spared = await this.fateOf(except);
+    const ended = await this.everythingOf([userId], reason, spared);
+    if (spared.sid !== undefined) this.repeated = true;
+    else if (row !== undefined) await this.cutOff(row);
+    return ended;
+  }
+
+  /** Like {@link user} for each of them, in as many statements as for one. */
+  async users(userIds: readonly string[], reason: EndReason): Promise<EndedLogin[]> {
+    await this.newEpochs(userIds);
+    // No cut-off for each user: the tokens that live belong to the logins that end here, or ended before.
+    this.repeated = true;
+    return this.everythingOf(userIds, reason);
+  }
+
+  /** Refuses the user's access tokens of before; the logins live on. */
+  async accessTokens(userId: string): Promise<void> {
+    const [row] = await this.newEpochs([userId]);
+    if (row !== undefined) await this.cutOff(row);
+  }
+
+  private async everythingOf(
+    userIds: readonly string[],
+    reason: EndReason,
+    except: Spared = {},
+  ): Promise<EndedLogin[]> {
+    const ended = await this.logins.endUsers(this.sql, userIds, reason, except.sid);
+    await this.refuse(ended);
+    await this.endOthers({ userIds, except }, reason);
+    return ended;
+  }
+
+  /** Says which logins have to end, too. */
+  private async endOthers(ended: Ended, reason: EndReason): Promise<readonly string[]> {
+    const also = await this.port?.onEnded(this.sql, ended, reason);
+    this.others += also?.others ?? 0;
+    this.leftovers.push(...(also?.leftovers ?? []));
+    return also?.logins ?? [];
+  }
+
+  /** A session may have been given a login since its request began. */
+  private async fateOf(except: Spared): Promise<Spared> {
+    if (except.session === undefined) return except;
+    return { ...except, sid: await this.port?.loginOf(this.sql, except.session) };
+  }
+
+  private async refuse(ended: readonly EndedLogin[]): Promise<void> {
+    const sids = ended.map(({ sid }) => sid);
+    this.entries.push(...(await this.revocations.addSids(this.sql, sids)));
+  }
+
+  /** By the id as the database writes it: the caller may have it in capitals, tokens do not. */
+  private async cutOff({ id, epoch }: UserEpoch): Promise<void> {
+    this.entries.push(await this.revocations.addUser(this.sql, id, epoch));
+  }
+
+  private newEpochs(userIds: readonly string[]): Promise<UserEpoch[]> {
+    return this.sql.query<UserEpoch>(NEW_EPOCHS, [userIds]);
+  }
+}

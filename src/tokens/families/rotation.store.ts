@@ -1,0 +1,104 @@
+import { Injectable } from '@nestjs/common';
+import type { Origin } from '../../audit/audit-context.js';
+import { Database } from '../../database/database.js';
+import { admission } from '../../limits/admission.sql.js';
+import type { CountedCall, CountedResult } from '../../limits/counted-call.js';
+import type { LimitLog } from '../../limits/limit-outcome.js';
+import type { LiveLogin } from './token-family.js';
+
+/** Which token is spent. */
+export interface Spent {
+  readonly sid: string;
+  readonly generation: number;
+}
+
+/** What the next token is made with, and for how many seconds it lives. */
+export interface Next {
+  readonly macKey: string;
+  readonly expiry: number;
+}
+
+/** What is not known before the statement has run. */
+type Row = Omit<LiveLogin, 'sid' | 'generation'>;
+
+/** A row for the call: without room for it nothing of a login, and with none left for the next the limit's log. */
+type CountedRow = { readonly [Column in keyof Row]: Row[Column] | null } & {
+  readonly [Column in keyof LimitLog]: LimitLog[Column] | null;
+};
+
+const IS_CURRENT = `id = $1 AND generation = $2 AND revoked_at IS NULL AND expires_at > clock_timestamp()`;
+
+const UPDATE = `
+    UPDATE refresh_tokens
+    SET generation = generation + 1, rotated_at = clock_timestamp(), last_used_at = clock_timestamp(), mac_key = $3,
+      expires_at = least(now() + make_interval(secs => $4::float8), absolute_expires_at), ip = $5, user_agent = $6`;
+
+const AUDIT = `
+    INSERT INTO audit_events (event, user_id, sid, ip, user_agent, request_id)
+    SELECT 'refresh', user_id, id, $5, $6, $7 FROM t`;
+
+const COLUMNS = `
+  t.user_id AS "userId", u.role, u.epoch, t.delivery, extract(epoch FROM t.expires_at)::float8 * 1000 AS "expiresAt",
+  extract(epoch FROM clock_timestamp())::float8 * 1000 AS now`;
+
+const ROTATE = `
+  WITH t AS (${UPDATE} WHERE ${IS_CURRENT} RETURNING id, user_id, delivery, expires_at),
+  audited AS (${AUDIT})
+  SELECT ${COLUMNS} FROM t JOIN users u ON u.id = t.user_id`;
+
+const TERMS = { key: '$8', wanted: '1', limit: '$9', window: '$10', slot: '$11' };
+
+/** Whoever waited for the lock looks at the row again: one that was spent or has ended meanwhile counts nothing. */
+const ROTATE_COUNTED = `
+  WITH held AS (SELECT 1 FROM refresh_tokens WHERE ${IS_CURRENT} AND alone FOR NO KEY UPDATE),
+  counted AS (${admission(TERMS, 'held')} RETURNING admitted, ends, hits),
+  t AS (${UPDATE} FROM counted WHERE id = $1 AND counted.admitted > 0 RETURNING id, user_id, delivery, expires_at),
+  audited AS (${AUDIT}),
+  full_log AS (SELECT ends, hits FROM counted WHERE (SELECT sum(h) FROM unnest(hits) AS h) >= $9::bigint)
+  SELECT ${COLUMNS}, full_log.ends::float8[] AS ends, full_log.hits
+  FROM counted LEFT JOIN full_log ON true LEFT JOIN (t JOIN users u ON u.id = t.user_id) ON true`;
+
+/** How logins go on: each method is one statement, audited in itself. */
+@Injectable()
+export class RotationStore {
+  constructor(private readonly database: Database) {}
+
+  /**
+   * The login one generation further. Of any number of concurrent callers exactly one gets it: the others wait on its
+   * row lock and then get undefined, as they do when the login has ended.
+   */
+  async rotate(spent: Spent, next: Next, origin: Origin): Promise<LiveLogin | undefined> {
+    const [row] = await this.database.query<Row>(ROTATE, valuesOf(spent, next, origin));
+    return row && advanced(spent, row);
+  }
+
+  /**
+   * The same for a login that stands alone, if there is room for the call, which counts then. Undefined, and nothing counted, if
+   * that was not its current token, or it has ended or does not stand alone.
+   */
+  async rotateCounted(
+    spent: Spent,
+    next: Next,
+    call: CountedCall,
+    origin: Origin,
+  ): Promise<CountedResult<LiveLogin> | undefined> {
+    const { key, limit, window, slot } = call;
+    const values = [...valuesOf(spent, next, origin), key, limit, window, slot];
+    const [row] = await this.database.query<CountedRow>(ROTATE_COUNTED, values);
+    if (row === undefined) return undefined;
+    const { ends, hits, now } = row;
+    return {
+      done: row.userId === null ? undefined : advanced(spent, row as Row),
+      full: ends === null || hits === null ? undefined : { ends, hits, now: now! * 1000 },
+    };
+  }
+}
+
+function valuesOf({ sid, generation }: Spent, { macKey, expiry }: Next, origin: Origin): unknown[] {
+  return [sid, generation, macKey, expiry, origin.ip, origin.userAgent, origin.requestId];
+}
+
+function advanced({ sid, generation }: Spent, row: Row): LiveLogin {
+  const { userId, role, epoch, delivery, expiresAt, now } = row;
+  return { sid, generation: generation + 1, userId, role, epoch, delivery, expiresAt, now };
+}

@@ -1,0 +1,85 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Origin } from '../../audit/audit-context.js';
+import { unavailable } from '../../common/common.errors.js';
+import { CONFIG } from '../../config/config.js';
+import type { Config } from '../../config/config.js';
+import { fingerprint, generateKey } from './key-material.js';
+import { KeyRingError } from './key-ring.errors.js';
+import { ringAt } from './key-states.js';
+import { KeyRing } from './key-ring.service.js';
+import { RevocationFeed } from '../feed/revocation-feed.js';
+import { SigningKeyStore } from './signing-key.store.js';
+import type { Distrust } from './signing-key.store.js';
+
+/** A key as administrators see it. Times as ISO 8601. */
+export interface KeyView {
+  readonly kid: string;
+  readonly state: 'next' | 'current' | 'previous' | 'distrusted' | 'gone' | 'refused';
+  readonly created_at: string;
+  readonly promote_at: string;
+  readonly distrusted_at: string | null;
+}
+
+/** Changes of the key ring by administrators, and what they see of it: as the database has it, whatever this node has loaded. */
+@Injectable()
+export class KeyAdministration {
+  constructor(
+    private readonly store: SigningKeyStore,
+    private readonly ring: KeyRing,
+    private readonly feed: RevocationFeed,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** Publishes a next key, unless one is ripening. No request fails: it signs only once clients know it. */
+  async rotate(origin: Origin, actorId?: string): Promise<KeyView[]> {
+    const { jwtSecret } = this.config;
+    const key = await this.newKey();
+    await this.change(() => this.store.rotate(key, fingerprint(jwtSecret), origin, actorId));
+    return this.list();
+  }
+
+  /** From the moment this returns nothing signed by that key is accepted here, and within a second anywhere. */
+  async distrust(kid: string, origin: Origin, actorId?: string): Promise<Distrust> {
+    const { jwtSecret } = this.config;
+    const { keys, refused } = await this.store.load();
+    const row = [...keys, ...refused].find((candidate) => candidate.kid === kid);
+    if (row === undefined) return 'unknown';
+    // Making a key takes a second or more: not for nothing.
+    const spare = row.distrustedAt !== null ? undefined : await this.newKey();
+    return this.change(async () => {
+      if (spare === undefined) return 'distrusted';
+      return this.store.distrust(kid, spare, fingerprint(jwtSecret), origin, actorId);
+    });
+  }
+
+  /** Every key that the database keeps, with its state now. */
+  async list(): Promise<KeyView[]> {
+    const { keys, refused, now, longestExpiry } = await this.store.load();
+    const { current, next, previous } = ringAt(keys, now, longestExpiry);
+    const states = new Map<string, KeyView['state']>(previous.map(({ kid }) => [kid, 'previous']));
+    for (const { kid } of next) states.set(kid, 'next');
+    if (current !== undefined) states.set(current.kid, 'current');
+    for (const { kid } of refused) states.set(kid, 'refused');
+    const rows = [...keys, ...refused].toSorted((a, b) => a.promoteAt - b.promoteAt);
+    return rows.map((key) => ({
+      kid: key.kid,
+      state: key.distrusted ? 'distrusted' : (states.get(key.kid) ?? 'gone'),
+      created_at: key.createdAt.toISOString(),
+      promote_at: new Date(key.promoteAt).toISOString(),
+      distrusted_at: key.distrustedAt?.toISOString() ?? null,
+    }));
+  }
+
+  private newKey() {
+    return generateKey(this.config.rsaModulusBits, this.config.jwtSecret);
+  }
+
+  private async change<T>(change: () => Promise<T>): Promise<T> {
+    const outcome = await change().catch((error: unknown) => {
+      throw error instanceof KeyRingError ? unavailable(error) : error;
+    });
+    await this.ring.reload();
+    this.feed.announce();
+    return outcome;
+  }
+}

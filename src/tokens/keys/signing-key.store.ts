@@ -1,0 +1,205 @@
+import { Injectable } from '@nestjs/common';
+import type { Origin } from '../../audit/audit-context.js';
+import { AuditStore } from '../../audit/audit.store.js';
+import { sameSecret } from '../../common/constant-time.js';
+import { Database } from '../../database/database.js';
+import type { Sql } from '../../database/database.js';
+import { ServiceStateStore } from '../../database/service-state.store.js';
+import type { StoredKey } from './key-material.js';
+import { KeyRingError } from './key-ring.errors.js';
+import { DWELL, ringAt } from './key-states.js';
+import { KeyTrust } from './key-trust.service.js';
+import type { JudgedKeys, KeyRow } from './key-trust.service.js';
+
+/** The topic by which nodes follow the ring. */
+export const KEYS_TOPIC = 'keys';
+
+/** The ring with the clock that it is to be read by. */
+export interface KeyRows extends JudgedKeys {
+  /** Milliseconds, on the database's clock. */
+  readonly now: number;
+  /** Seconds that a token may live. */
+  readonly longestExpiry: number;
+}
+
+export type Distrust = 'distrusted' | 'unknown';
+
+const MICROSECONDS = (time: string) => `(extract(epoch FROM ${time}) * 1000000)::bigint::text`;
+
+const COLUMNS = `
+  kid, public_jwk AS "publicJwk", private_pem AS "privatePem", macs, created_at AS "createdAt",
+  extract(epoch FROM promote_at)::float8 * 1000 AS "promoteAt",
+  distrusted_at AS "distrustedAt", distrusted_at IS NOT NULL AS distrusted,
+  ARRAY[${['created_at', 'promote_at', 'distrusted_at'].map(MICROSECONDS).join(', ')}] AS times,
+  EXISTS (SELECT 1 FROM audit_events WHERE event = 'key' AND cause = 'distrusted' AND detail ->> 'kid' = kid)
+    AS "distrustAudited"`;
+
+const LOAD = `SELECT ${COLUMNS} FROM signing_keys ORDER BY promote_at, kid`;
+const ONE = `SELECT ${COLUMNS} FROM signing_keys WHERE kid = $1`;
+
+const DISTRUST_AUDITED = `
+  SELECT DISTINCT detail ->> 'kid' AS kid FROM audit_events
+  WHERE event = 'key' AND cause = 'distrusted' AND detail ->> 'kid' = ANY ($1::text[])`;
+
+const CLOCK = `
+  SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now, max_token_expiry AS "longestExpiry"
+  FROM service_state`;
+
+const INSERT = `
+  INSERT INTO signing_keys (kid, public_jwk, private_pem, promote_at)
+  VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4::float8)) ON CONFLICT (kid) DO NOTHING`;
+
+const PROMOTE = `UPDATE signing_keys SET promote_at = clock_timestamp() WHERE kid = $1`;
+const DISTRUST = `UPDATE signing_keys SET distrusted_at = clock_timestamp() WHERE kid = $1`;
+const SET_MACS = `UPDATE signing_keys SET macs = $2 WHERE kid = $1`;
+const RE_ENCRYPT = `UPDATE signing_keys SET private_pem = $2 WHERE kid = $1`;
+const REMOVE = `DELETE FROM signing_keys WHERE kid = ANY ($1::text[])`;
+
+/** Distrusted keys stay listed for so long, in milliseconds. */
+const KEEP_DISTRUSTED = 30 * 24 * 3_600_000;
+
+/** All SQL of the ring. Changes happen under the lock of the service's state. What it returns of the ring is judged by {@link KeyTrust}. */
+@Injectable()
+export class SigningKeyStore {
+  constructor(
+    private readonly database: Database,
+    private readonly state: ServiceStateStore,
+    private readonly audit: AuditStore,
+    private readonly trust: KeyTrust,
+  ) {}
+
+  /** `secret`: the one that the ring is encrypted with, if it is not JWT_SECRET. */
+  async load(sql: Sql = this.database, secret?: string): Promise<KeyRows> {
+    const rows = await sql.query<KeyRow & Record<string, unknown>>(LOAD);
+    const [clock] = await sql.query<{ now: number; longestExpiry: number }>(CLOCK);
+    return { ...this.trust.judge(rows, secret), ...clock! };
+  }
+
+  /** Those of the keys that were distrusted at any time, as the audit trail has it. */
+  async everDistrusted(kids: readonly string[]): Promise<Set<string>> {
+    const rows = await this.database.query<{ kid: string }>(DISTRUST_AUDITED, [kids]);
+    return new Set(rows.map(({ kid }) => kid));
+  }
+
+  /** From now on the row of the key has a MAC over what it says now, if it is ours. */
+  async vouch(sql: Sql, kid: string): Promise<void> {
+    const [row] = await sql.query<KeyRow & Record<string, unknown>>(ONE, [kid]);
+    const macs = row && this.trust.macsOf(row);
+    if (macs !== undefined) await sql.query(SET_MACS, [kid, JSON.stringify(macs)]);
+  }
+
+  /** Runs `work` while no other node changes the ring; passes the fingerprint of the secret that it is encrypted with. */
+  async alone<T>(work: (sql: Sql, fingerprint: string | null) => Promise<T>): Promise<T> {
+    return this.database.transaction(async (sql) => work(sql, await this.state.lock(sql)));
+  }
+
+  /** To be followed by all nodes within a second of the commit. `after`: seconds until the key signs. */
+  async add(
+    sql: Sql,
+    key: StoredKey,
+    after: number,
+    cause: string,
+    origin: Origin,
+    actorId?: string,
+  ): Promise<void> {
+    await this.insert(sql, key, after);
+    await this.changed(sql, cause, { kid: key.kid }, origin, actorId);
+  }
+
+  async reEncrypt(sql: Sql, key: StoredKey): Promise<void> {
+    await sql.query(RE_ENCRYPT, [key.kid, key.privatePem]);
+    await this.state.bump(sql, KEYS_TOPIC);
+  }
+
+  async setFingerprint(sql: Sql, fingerprint: string): Promise<void> {
+    await this.state.setFingerprint(sql, fingerprint);
+  }
+
+  /**
+   * Adds `key` as the next one, unless a next one is ripening: then nothing changes. Throws {@link KeyRingError} if `secret`,
+   * the fingerprint of what it is encrypted with, is not the ring's: no node that starts could open it.
+   */
+  async rotate(key: StoredKey, secret: string, origin: Origin, actorId?: string): Promise<void> {
+    await this.alone(async (sql, fingerprint) => {
+      const { keys, now, longestExpiry } = await this.load(sql);
+      if (ringAt(keys, now, longestExpiry).next.length > 0) return;
+      assertSame(secret, fingerprint);
+      await this.add(sql, key, DWELL, 'rotated', origin, actorId);
+    });
+  }
+
+  /**
+   * If it was the current key, the next one or else `spare` signs from now on. Repeating it changes nothing. Throws
+   * {@link KeyRingError} if the spare is needed and `secret`, as in {@link rotate}, is not the ring's; then nothing changes.
+   */
+  async distrust(
+    kid: string,
+    spare: StoredKey,
+    secret: string,
+    origin: Origin,
+    actorId?: string,
+  ): Promise<Distrust> {
+    return this.alone(async (sql, fingerprint) => {
+      const { keys, refused, now, longestExpiry } = await this.load(sql);
+      const row = [...keys, ...refused].find((candidate) => candidate.kid === kid);
+      if (row === undefined) return 'unknown';
+      if (row.distrustedAt !== null) return 'distrusted';
+      await sql.query(DISTRUST, [kid]);
+      await this.vouch(sql, kid);
+      const { current, next } = ringAt(keys, now, longestExpiry);
+      const successor = current?.kid === kid ? (next[0]?.kid ?? spare.kid) : undefined;
+      if (successor !== undefined && next[0] === undefined) {
+        assertSame(secret, fingerprint);
+        await this.insert(sql, spare, 0);
+      } else if (successor !== undefined) {
+        await sql.query(PROMOTE, [successor]);
+        await this.vouch(sql, successor);
+      }
+      await this.changed(sql, 'distrusted', { kid, successor }, origin, actorId);
+      return 'distrusted';
+    });
+  }
+
+  /** Removes the keys that nothing valid is signed with any more; says how many. */
+  async removeGone(): Promise<number> {
+    return this.alone(async (sql) => {
+      const { keys, now, longestExpiry } = await this.load(sql);
+      const { current, next, previous } = ringAt(keys, now, longestExpiry);
+      const kept = new Set([current, ...next, ...previous].map((key) => key?.kid));
+      const gone = keys
+        .filter(
+          ({ kid, distrusted, distrustedAt }) =>
+            !kept.has(kid) && (distrustedAt?.getTime() ?? (distrusted ? now : 0)) < now - KEEP_DISTRUSTED,
+        )
+        .map(({ kid }) => kid);
+      if (gone.length === 0) return 0;
+      await sql.query(REMOVE, [gone]);
+      await this.state.bump(sql, KEYS_TOPIC);
+      return gone.length;
+    });
+  }
+
+  private async insert(sql: Sql, { kid, publicJwk, privatePem }: StoredKey, after: number): Promise<void> {
+    await sql.query(INSERT, [kid, JSON.stringify(publicJwk), privatePem, after]);
+    await this.vouch(sql, kid);
+  }
+
+  /** One event for each change, whatever follows from it. */
+  private async changed(
+    sql: Sql,
+    cause: string,
+    detail: { readonly kid: string; readonly successor?: string | undefined },
+    origin: Origin,
+    actorId?: string,
+  ): Promise<void> {
+    await this.state.bump(sql, KEYS_TOPIC);
+    await this.audit.add({ event: 'key', cause, actorId, detail }, origin, sql);
+  }
+}
+
+function assertSame(secret: string, fingerprint: string | null): void {
+  if (sameSecret(secret, fingerprint)) return;
+  throw new KeyRingError(
+    'JWT_SECRET is not (any more) the one that the ring is encrypted with: restart with that one',
+  );
+}

@@ -1,0 +1,91 @@
+import { Body, Controller, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
+import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { RefreshDto, TokenDeliveryDto, TokensDto } from '../../../auth/auth.dto.js';
+import { AUTH_ERRORS } from '../../../auth/auth.errors.js';
+import { isFromWebPage } from '../../../auth/http/cross-site.js';
+import { presentedRefreshTokens } from '../../../auth/http/presented-refresh-token.js';
+import { Public } from '../../../auth/public.decorator.js';
+import { clearRefreshCookie } from '../../../auth/http/refresh-cookie.js';
+import { TokenReply } from '../../../auth/http/token-reply.js';
+import { ApiProblems } from '../../../common/api-problems.decorator.js';
+import { COMMON_ERRORS } from '../../../common/common.errors.js';
+import { CONFIG } from '../../../config/config.js';
+import type { Config } from '../../../config/config.js';
+import { TOKEN_ERRORS } from '../../../tokens/tokens.errors.js';
+import { ApiSession } from './api-session.decorator.js';
+import { Conversions } from '../link/conversions.service.js';
+import { SessionCookie } from './session-cookie.service.js';
+import { SessionUserDto } from './sessions.dto.js';
+import { SESSION_ERRORS, SESSION_LOGIN_ERRORS } from '../sessions.errors.js';
+
+@ApiTags('Transition')
+@Controller('auth')
+export class ExchangeController {
+  constructor(
+    private readonly conversions: Conversions,
+    private readonly tokens: TokenReply,
+    private readonly cookie: SessionCookie,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  @Post('exchange')
+  @Public()
+  @HttpCode(200)
+  @ApiSession()
+  @ApiOperation({
+    summary: 'Exchange a session for tokens',
+    description:
+      'Begins a login by tokens for the session, which goes on and lives as long as it; whatever ends one ends both. Until the ' +
+      'refresh token is used, or the access token is, it can be asked for again. The refresh token is in the cookie alone if the ' +
+      'request comes from a web page (it has `Origin` or `Sec-Fetch-Site`), or if the session came of a login that was delivered so.',
+  })
+  @ApiBody({ type: TokenDeliveryDto, required: false })
+  @ApiOkResponse({ type: TokensDto })
+  @ApiProblems(AUTH_ERRORS, 'jwt_not_enabled')
+  @ApiProblems(SESSION_ERRORS, 'already_exchanged')
+  @ApiProblems(COMMON_ERRORS, 'validation_failed', 'malformed_request', 'rate_limited')
+  async exchange(
+    @Req() request: FastifyRequest,
+    @Body() { token_delivery }: TokenDeliveryDto,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<TokensDto> {
+    const byPage = isFromWebPage(request);
+    const delivery = byPage ? 'cookie' : (token_delivery ?? 'body');
+    return this.tokens.write(reply, await this.conversions.exchange(request, reply, delivery), byPage);
+  }
+
+  @Post('downgrade')
+  @Public()
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Go back from tokens to a session',
+    description:
+      'Ends the login of the refresh token, from the body or else the cookie, and begins a session that ends when the login ' +
+      'would have at the latest. A lost response can be asked for again with the same token.',
+  })
+  @ApiBody({ type: RefreshDto, required: false })
+  @ApiOkResponse({ type: SessionUserDto })
+  @ApiProblems(
+    TOKEN_ERRORS,
+    'refresh_token_invalid',
+    'refresh_token_expired',
+    'refresh_token_reused',
+    'refresh_token_revoked',
+  )
+  @ApiProblems(SESSION_LOGIN_ERRORS, 'sessions_removed')
+  @ApiProblems(COMMON_ERRORS, 'validation_failed', 'malformed_request', 'cross_site_request')
+  @ApiProblems(COMMON_ERRORS, 'rate_limited', 'service_unavailable')
+  async downgrade(
+    @Req() request: FastifyRequest,
+    @Body() body: RefreshDto,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<SessionUserDto> {
+    const presented = presentedRefreshTokens(request, body, this.config.corsOrigins);
+    const { session, user } = await this.conversions.downgrade(request, presented);
+    this.cookie.set(reply, session.sid, session.cookie, session.maxAge);
+    clearRefreshCookie(reply, this.config);
+    reply.header('Cache-Control', 'no-store');
+    return { user: { id: user.id, username: user.username, role: user.role } };
+  }
+}

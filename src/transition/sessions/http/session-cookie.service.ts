@@ -1,0 +1,134 @@
+import '@fastify/cookie';
+import { Inject, Injectable } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CONFIG } from '../../../config/config.js';
+import type { Config } from '../../../config/config.js';
+import { cookieValues } from '../../../common/cookie-values.js';
+import { claimedSid, signSid, unsignSid } from './session-signature.js';
+import { isHostPrefixed } from '../../../config/value-checks.js';
+import { needsSecure } from '../stores/stored-cookie.js';
+import type { StoredCookie } from '../stores/stored-cookie.js';
+
+/** The session cookies that a request carries. */
+export interface PresentedCookies {
+  /** The ids of those that we signed, each once. More than one if somebody else set a cookie too. */
+  readonly sids: readonly string[];
+}
+
+/** Seconds; browsers keep no cookie longer (RFC 6265bis). */
+const LONGEST_LIFE = 400 * 86_400;
+
+/** Characters of a cookie's value; browsers keep no more. */
+const LONGEST = 4096;
+
+/** Reads and writes the cookie that holds a session's id. */
+@Injectable()
+export class SessionCookie {
+  constructor(@Inject(CONFIG) private readonly config: Config) {}
+
+  /** Whether the request carries one of that name, good or bad. */
+  isIn(request: FastifyRequest): boolean {
+    return this.valuesIn(request.headers.cookie).length > 0;
+  }
+
+  /** Undefined if the request has none of that name. Cookies that are not signed by us do not count. */
+  in(request: FastifyRequest): PresentedCookies | undefined {
+    const values = this.valuesIn(request.headers.cookie);
+    if (values.length === 0) return undefined;
+    return { sids: [...new Set(values.flatMap((value) => this.sidOf(value) ?? []))] };
+  }
+
+  /**
+   * The one id that a Cookie header names, and whether this node's secret signed it. For judging refusals afterwards: an id that
+   * is not signed lets nobody in. Undefined if it names several.
+   */
+  claimIn(header: string): { readonly sid: string; readonly signed: boolean } | undefined {
+    const claims = new Map<string, boolean>();
+    for (const value of this.valuesIn(header)) {
+      const sid = value.length > LONGEST ? undefined : claimedSid(decode(value));
+      if (sid === undefined || sid.includes('\0') || !sid.isWellFormed()) continue;
+      claims.set(sid, claims.get(sid) === true || this.sidOf(value) !== undefined);
+    }
+    const signed = [...claims].filter(([, isSigned]) => isSigned);
+    const [claim, ...others] = signed.length > 0 ? signed : claims;
+    return claim === undefined || others.length > 0 ? undefined : { sid: claim[0], signed: claim[1] };
+  }
+
+  /**
+   * What a session that begins here keeps of its cookie. `expires` in milliseconds. A cookie that takes the place of one that the browser
+   * has is `like` it: with another domain, path or partition the browser would have two. It is HttpOnly in any case.
+   */
+  stored(expires: number, like: StoredCookie = {}): StoredCookie {
+    const { sessionCookieName: name, sessionExpiry, sessionCookieSecure } = this.config;
+    const known = like.path !== undefined || like.domain !== undefined;
+    const { domain, path, partitioned, sameSite, priority } = known ? like : this.configured();
+    const attributes = {
+      path: path ?? '/',
+      sameSite: sameSite ?? this.config.sessionCookieSameSite,
+      ...(domain === undefined ? {} : { domain }),
+      ...(priority === undefined ? {} : { priority }),
+      ...(partitioned === true ? { partitioned } : {}),
+    };
+    const wanted = like.secure === undefined || like.secure === false ? sessionCookieSecure : like.secure;
+    return {
+      originalMaxAge: sessionExpiry * 1000,
+      expires: new Date(expires).toISOString(),
+      secure: needsSecure(attributes, name) || wanted,
+      httpOnly: true,
+      ...attributes,
+    };
+  }
+
+  /** `maxAge` in seconds; left out, the browser keeps the cookie until it closes. */
+  set(reply: FastifyReply, sid: string, stored: StoredCookie, maxAge: number | undefined): void {
+    const { sessionCookieName, sessionSecret } = this.config;
+    reply.setCookie(sessionCookieName, signSid(sid, sessionSecret), {
+      ...this.attributesOf(stored, reply),
+      ...(maxAge === undefined ? {} : { maxAge: Math.min(maxAge, LONGEST_LIFE) }),
+    });
+  }
+
+  clear(reply: FastifyReply, stored: StoredCookie): void {
+    reply.clearCookie(this.config.sessionCookieName, this.attributesOf(stored, reply));
+  }
+
+  private configured(): StoredCookie {
+    const { sessionCookieDomain: domain, sessionCookiePath: path, sessionCookiePartitioned } = this.config;
+    return { path, partitioned: sessionCookiePartitioned, ...(domain === undefined ? {} : { domain }) };
+  }
+
+  /** All that the row says, but what browsers would refuse. Without SameSite there, the cookie has none: it was made so. */
+  private attributesOf(stored: StoredCookie, { request }: FastifyReply) {
+    const { sessionCookieName: name, production } = this.config;
+    const { secure, httpOnly, domain, path = '/', sameSite, priority, partitioned } = stored;
+    const hostBound = isHostPrefixed(name);
+    const overTls = production || request.protocol === 'https';
+    return {
+      httpOnly: httpOnly !== false,
+      secure: needsSecure(stored, name) || (secure === 'auto' ? overTls : secure === true),
+      path: hostBound ? '/' : path,
+      sameSite: sameSite ?? false,
+      ...(domain === undefined || hostBound ? {} : { domain }),
+      ...(priority === undefined ? {} : { priority }),
+      ...(partitioned === true ? { partitioned } : {}),
+    };
+  }
+
+  private valuesIn(header: string | undefined): string[] {
+    return cookieValues(header, this.config.sessionCookieName);
+  }
+
+  /** Undefined for a value that we did not sign, and for one that PostgreSQL cannot hold. */
+  private sidOf(value: string): string | undefined {
+    const sid = value.length > LONGEST ? undefined : unsignSid(decode(value), this.config.sessionSecret);
+    return sid?.includes('\0') === true ? undefined : sid;
+  }
+}
+
+function decode(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
+}

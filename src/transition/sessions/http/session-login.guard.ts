@@ -1,0 +1,21 @@
+import { Injectable } from '@nestjs/common';
+import type { ExecutionContext } from '@nestjs/common';
+import { LocalAuthGuard } from '../../../auth/login/local-auth.guard.js';
+import { Rollout } from '../../rollout/rollout.service.js';
+import { SessionLoginDto } from './sessions.dto.js';
+import { refuseNewSession } from '../sessions.errors.js';
+
+/** Asks for the name and password of a user, unless there are no sessions any more: then 410 `sessions_removed`. */
+@Injectable()
+export class SessionLoginGuard extends LocalAuthGuard {
+  protected override readonly form = SessionLoginDto;
+
+  constructor(private readonly rollout: Rollout) {
+    super();
+  }
+
+  override async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (this.rollout.phase() === 'sessions_removed') throw refuseNewSession('sessions_removed');
+    return super.canActivate(context);
+  }
+}

@@ -1,0 +1,36 @@
+import { Injectable } from '@nestjs/common';
+import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import type { AuthenticatedRequest } from '../../../auth/authenticated-request.js';
+import { forwardAuthOf } from '../../../auth/http/forward-auth.js';
+import { isPublic } from '../../../auth/public.decorator.js';
+import { changesState, forwardedChangesState } from './judged-methods.js';
+import { SessionCaller } from './session-caller.service.js';
+import { Sessions } from '../sessions.service.js';
+
+/**
+ * Closes every route that is not @Public() to callers without a live session. A call that changes something must not come from
+ * another site's page. If a proxy asks about another request, that one is judged.
+ */
+@Injectable()
+export class SessionGuard implements CanActivate {
+  constructor(
+    private readonly callers: SessionCaller,
+    private readonly sessions: Sessions,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (isPublic(context)) return true;
+    const http = context.switchToHttp();
+    const request = http.getRequest<AuthenticatedRequest>();
+    const session = await this.callers.identify(request, { changesState: mayChangeState(context, request) });
+    await this.sessions.keep(session, http.getResponse<FastifyReply>());
+    return true;
+  }
+}
+
+function mayChangeState(context: ExecutionContext, request: AuthenticatedRequest): boolean {
+  const forwarded = forwardAuthOf(context);
+  if (forwarded === null) return changesState(request);
+  return forwardedChangesState(request, forwarded === 'own' ? request.method : undefined);
+}

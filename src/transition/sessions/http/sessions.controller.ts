@@ -1,0 +1,89 @@
+import { Body, Controller, HttpCode, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AUTH_ERRORS } from '../../../auth/auth.errors.js';
+import { WithHashingRoom } from '../../../auth/login/load-shedding.guard.js';
+import { originOf } from '../../../auth/http/origin.js';
+import { refuseOtherSites } from '../../../auth/http/cross-site.js';
+import { Public } from '../../../auth/public.decorator.js';
+import { ApiProblems } from '../../../common/api-problems.decorator.js';
+import { COMMON_ERRORS } from '../../../common/common.errors.js';
+import { CONFIG } from '../../../config/config.js';
+import type { Config } from '../../../config/config.js';
+import { RateLimited } from '../../../limits/rate-limited.decorator.js';
+import type { User } from '../../../users/user.entity.js';
+import { ApiSession } from './api-session.decorator.js';
+import { SessionCaller } from './session-caller.service.js';
+import { SessionCookie } from './session-cookie.service.js';
+import { SessionLoginGuard } from './session-login.guard.js';
+import { SessionLogin } from '../session-login.service.js';
+import { SessionStore } from '../stores/session.store.js';
+import { SessionLoginDto, SessionUserDto } from './sessions.dto.js';
+import { SESSION_LOGIN_ERRORS } from '../sessions.errors.js';
+import { Sessions } from '../sessions.service.js';
+
+@ApiTags('Transition')
+@Controller('api')
+export class SessionsController {
+  constructor(
+    private readonly callers: SessionCaller,
+    private readonly sessions: Sessions,
+    private readonly store: SessionStore,
+    private readonly logins: SessionLogin,
+    private readonly cookie: SessionCookie,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  @Post('login')
+  @Public()
+  @HttpCode(200)
+  @WithHashingRoom()
+  @RateLimited('session_login')
+  @UseGuards(SessionLoginGuard)
+  @ApiOperation({
+    summary: 'Log in with a session',
+    description: 'Begins a session under a new id, in a cookie; the session that the caller had ends.',
+    deprecated: true,
+  })
+  @ApiOkResponse({ type: SessionUserDto })
+  @ApiProblems(COMMON_ERRORS, 'validation_failed', 'malformed_request', 'cross_site_request')
+  @ApiProblems(COMMON_ERRORS, 'rate_limited', 'service_unavailable')
+  @ApiProblems(AUTH_ERRORS, 'invalid_credentials')
+  @ApiProblems(SESSION_LOGIN_ERRORS, 'sessions_removed')
+  async login(
+    @Req() request: FastifyRequest & { user: User },
+    @Body() body: SessionLoginDto,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<SessionUserDto> {
+    refuseOtherSites(request, this.config.corsOrigins);
+    const { user } = request;
+    const before = this.cookie.in(request)?.sids ?? [];
+    const { sid, cookie, maxAge } = await this.logins.open(user, body, before, originOf(request));
+    this.cookie.set(reply, sid, cookie, maxAge);
+    reply.header('Cache-Control', 'no-store');
+    return { user: { id: user.id, username: user.username, role: user.role } };
+  }
+
+  @Post('logout')
+  @Public()
+  @HttpCode(204)
+  @ApiSession()
+  @ApiOperation({
+    summary: 'Log out of a session',
+    description:
+      'Ends the session, and the login by tokens that it was exchanged for. If there are cookies of several sessions, all of them end.',
+    deprecated: true,
+  })
+  @ApiNoContentResponse()
+  async logout(
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    const sessions = await this.callers.identifyAll(request, { changesState: true, always: true });
+    for (const session of sessions) {
+      const stored = await this.store.cookieOf(session.sid);
+      await this.sessions.end(session, 'logout', originOf(request));
+      this.cookie.clear(reply, stored ?? {});
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import { Injectable } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { RefusalCounter } from '../../../audit/refusal-counter.js';
+import type { AuthenticatedRequest } from '../../../auth/authenticated-request.js';
+import { originOf } from '../../../auth/http/origin.js';
+import type { PresentedRefreshTokens } from '../../../auth/http/presented-refresh-token.js';
+import { Problem } from '../../../common/problem.js';
+import { clientAddress } from '../../../limits/client-address.js';
+import { ClientRateLimiter } from '../../../limits/client-limits.service.js';
+import { RateLimiter } from '../../../limits/limits.service.js';
+import type { AddressBucket } from '../../../limits/limits.service.js';
+import type { TokenDelivery } from '../../../tokens/families/refresh-token.entity.js';
+import { PresentedTokens } from '../../../tokens/families/presented-tokens.service.js';
+import { RefreshTokenService } from '../../../tokens/families/refresh-token.service.js';
+import type { OpenedLogin } from '../../../tokens/families/refresh-token.service.js';
+import { refuseToken } from '../../../tokens/tokens.errors.js';
+import { Rollout } from '../../rollout/rollout.service.js';
+import { Downgrade } from './downgrade.service.js';
+import type { Downgraded } from './downgrade.service.js';
+import { Exchange } from './exchange.service.js';
+import { SessionCaller } from '../http/session-caller.service.js';
+import { refuseNewSession } from '../sessions.errors.js';
+import { Sessions } from '../sessions.service.js';
+
+/** What counts as a refusal of who the caller is or what they may do; not that the service cannot answer. */
+const REFUSALS = new Set([401, 403, 409]);
+
+/**
+ * The calls that turn a session into tokens and back, with their limits: refused ones count by address, accepted ones by the session
+ * or login, so that an office behind one address is not locked out by its size.
+ */
+@Injectable()
+export class Conversions {
+  constructor(
+    private readonly callers: SessionCaller,
+    private readonly sessions: Sessions,
+    private readonly exchanges: Exchange,
+    private readonly downgrades: Downgrade,
+    private readonly tokens: RefreshTokenService,
+    private readonly presented: PresentedTokens,
+    private readonly rollout: Rollout,
+    private readonly limiter: RateLimiter,
+    private readonly clients: ClientRateLimiter,
+    private readonly refusals: RefusalCounter,
+  ) {}
+
+  /** The login of the session that calls. Throws like {@link SessionCaller} and {@link Exchange}, and 429. */
+  exchange(
+    request: AuthenticatedRequest,
+    reply: FastifyReply,
+    delivery: TokenDelivery,
+  ): Promise<OpenedLogin> {
+    return this.counted('exchange', request, async () => {
+      const session = await this.callers.identifyAlone(request, { changesState: true });
+      await this.limiter.enforce('exchange_session', session.sid);
+      const opened = await this.exchanges.exchange(session, delivery, originOf(request));
+      await this.sessions.keepWith(session, opened.login, reply);
+      return opened;
+    });
+  }
+
+  /** The session of a login that ends. Throws 410 `sessions_removed`, 401 of the refresh token, 429. */
+  async downgrade(
+    request: AuthenticatedRequest,
+    { tokens, byCookie }: PresentedRefreshTokens,
+  ): Promise<Extract<Downgraded, { outcome: 'given' }>> {
+    if (this.rollout.phase() === 'sessions_removed') throw refuseNewSession('sessions_removed');
+    return this.counted('downgrade', request, async () => {
+      const token = await this.presented.choose(tokens);
+      const proved = token === undefined ? undefined : await this.tokens.prove(token);
+      if (proved === undefined) throw refuseToken('refresh_token_invalid');
+      await this.limiter.enforce('downgrade_family', proved.login.sid);
+      const downgraded = await this.downgrades.downgrade(proved, originOf(request), byCookie);
+      if (downgraded.outcome === 'refused') throw refuseToken(downgraded.code);
+      return downgraded;
+    });
+  }
+
+  /** A refusal over the limit is told as such. */
+  private async counted<T>(
+    bucket: AddressBucket,
+    request: AuthenticatedRequest,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof Problem && REFUSALS.has(error.status)) {
+        // Theft is audited as such already.
+        if (error.code !== 'refresh_token_reused') this.refusals.count(error.code, clientAddress(request));
+        await this.clients.enforce(bucket, request);
+      }
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG } from '../../../config/config.js';
+import type { Config } from '../../../config/config.js';
+import { Database } from '../../../database/database.js';
+import { userAt, userNamed } from './session-user.sql.js';
+
+/** A live session, and what its row says of its user. */
+export interface SampledSession {
+  /** As JSON; null if it is larger than a sample may be. */
+  readonly sess: string | null;
+  /** There is a text or a number at SESSION_USER_KEY. */
+  readonly named: boolean;
+  /** A user is known by that. */
+  readonly found: boolean;
+}
+
+/** Bytes. */
+const LARGEST = 65_536;
+
+const newest = (path: string) => `
+  SELECT CASE WHEN octet_length(s.sess) <= ${LARGEST} THEN s.sess END AS sess, name IS NOT NULL AS named,
+    ${userNamed('name')} IS NOT NULL AS found
+  FROM (
+    SELECT sess::text AS sess, ${userAt(path)} AS name FROM session
+    WHERE expire > clock_timestamp() ORDER BY expire DESC LIMIT $1
+  ) s`;
+
+const EXISTING = `
+  SELECT count(DISTINCT ${userNamed('name')})::int AS users FROM unnest($1::text[]) AS held (name)
+  WHERE length(name) <= 256`;
+
+/** Looks at some sessions for the doctor. */
+@Injectable()
+export class SessionSampleStore {
+  private readonly newestSessions: string;
+
+  constructor(
+    private readonly database: Database,
+    @Inject(CONFIG) { sessionUserKey }: Config,
+  ) {
+    this.newestSessions = newest(sessionUserKey);
+  }
+
+  /** Those that expire last. */
+  newest(limit: number): Promise<SampledSession[]> {
+    return this.database.query<SampledSession & Record<string, unknown>>(this.newestSessions, [limit]);
+  }
+
+  /** How many users the names are of, as sessions would name them. */
+  async existing(names: readonly string[]): Promise<number> {
+    const valid = names.filter((name) => !name.includes('\0'));
+    return (await this.database.query<{ users: number }>(EXISTING, [valid]))[0]!.users;
+  }
+}

@@ -1,0 +1,158 @@
+import { Logger } from '@nestjs/common';
+import type { OnApplicationBootstrap } from '@nestjs/common';
+import { DoctorCheck, fail, messageOf, ok, warn } from '../../../admin/cli/doctor/doctor-check.js';
+import type { Examination, Finding } from '../../../admin/cli/doctor/doctor-check.js';
+import { BackgroundLoops } from '../../../common/background-loops.js';
+import { SessionTableStore } from './session-table.store.js';
+import type { RefusedWrite, SessionTable } from './session-table.store.js';
+
+const CHECK = 'session_table';
+
+const TYPES: Readonly<Record<string, RegExp>> = {
+  sid: /^(?:text|character(?: varying)?)$/,
+  sess: /^(?:json|jsonb|text|character varying)$/,
+  expire: /^timestamp with(?:out)? time zone$/,
+};
+
+const EXPIRED_INSTEAD =
+  'sessions that end here are expired there instead of deleted, and refused here in any case';
+
+/** What goes wrong if the table refuses a kind of write. */
+const WITHOUT: Readonly<Record<RefusedWrite['write'], string>> = {
+  INSERT: 'POST /api/login and /auth/downgrade answer 503',
+  UPDATE: '/auth/exchange answers 503, and sessions in use expire',
+  DELETE: EXPIRED_INSTEAD,
+};
+
+/**
+ * Whether the table `session`, which a product may have made, lets this service do what it needs to. Asked for by the doctor, and by
+ * each node at its start, which logs what is not as it should be and starts all the same.
+ */
+@DoctorCheck()
+export class SessionTableCheck implements Examination, OnApplicationBootstrap {
+  private readonly logger = new Logger(SessionTableCheck.name);
+
+  constructor(
+    private readonly store: SessionTableStore,
+    private readonly loops: BackgroundLoops,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    if (!this.loops.enabled) return;
+    try {
+      for (const { level, message, advice } of await this.examine()) {
+        if (level === 'fail') this.logger.error(`${message}: ${advice}`);
+        if (level === 'warn') this.logger.warn(`${message}: ${advice}`);
+      }
+    } catch (error) {
+      this.logger.warn({ err: error }, 'the table session could not be examined');
+    }
+  }
+
+  async examine(): Promise<Finding[]> {
+    const table = await this.store.describe();
+    if (table === undefined)
+      return [
+        fail(CHECK, 'there is no table session in the search path of this role', 'see docs/sessions.md'),
+      ];
+    const findings = [...columns(table), ...privileges(table), ...rowSecurity(table), ...obstacles(table)];
+    if (findings.every(({ level }) => level !== 'fail')) findings.push(...(await this.writes(table)));
+    return findings.length > 0 ? findings : [ok(CHECK, 'sessions can be read, made, extended and deleted')];
+  }
+
+  /** Beyond what is known already to be refused. */
+  private async writes({ lacking }: SessionTable): Promise<Finding[]> {
+    const refused = await this.store.tryWrites();
+    const inserts = refused.some(({ write }) => write === 'INSERT');
+    return refused
+      .filter(({ write }) => !lacking.includes(write))
+      .map(({ write, error }) =>
+        (write === 'DELETE' ? warn : fail)(
+          CHECK,
+          `the table session refuses ${write}: ${messageOf(error)}`,
+          `${WITHOUT[write]}; look at its triggers, constraints and policies`,
+        ),
+      )
+      .slice(0, inserts ? 1 : undefined);
+  }
+}
+
+function columns({ columns: types, required }: SessionTable): Finding[] {
+  const findings = Object.entries(TYPES).flatMap(([name, type]) => {
+    if (type.test(types[name] ?? '')) return [];
+    const is = types[name] === undefined ? 'has no column' : 'has another type in the column';
+    return [
+      fail(CHECK, `the table session ${is} ${name}`, 'sessions are not accepted; see docs/sessions.md'),
+    ];
+  });
+  if (required.length > 0)
+    findings.push(
+      fail(
+        CHECK,
+        `the table session wants a value for ${required.join(', ')}`,
+        `${WITHOUT.INSERT}; give those columns a default`,
+      ),
+    );
+  return findings;
+}
+
+function privileges({ lacking }: SessionTable): Finding[] {
+  return lacking.map((privilege) => {
+    const message = `the role of DATABASE_URL may not ${privilege} in the table session`;
+    const without =
+      privilege === 'SELECT' ? 'sessions answer 503' : WITHOUT[privilege as RefusedWrite['write']];
+    return (privilege === 'DELETE' ? warn : fail)(
+      CHECK,
+      message,
+      `${without}; GRANT ${privilege} ON session`,
+    );
+  });
+}
+
+function rowSecurity({ secured, readable }: SessionTable): Finding[] {
+  if (!secured) return [];
+  return readable
+    ? [
+        warn(
+          CHECK,
+          'row-level security of the table session applies to the role of DATABASE_URL',
+          'a session that its policies hide gets 401 and is revoked by nobody; let the role see and change all rows',
+        ),
+      ]
+    : [
+        fail(
+          CHECK,
+          'row-level security hides every row of the table session from the role of DATABASE_URL',
+          'every session cookie gets 401; make a policy for the role, or give it BYPASSRLS',
+        ),
+      ];
+}
+
+function obstacles({ kind, references, rules }: SessionTable): Finding[] {
+  const findings: Finding[] = [];
+  if (references.length > 0)
+    findings.push(
+      warn(
+        CHECK,
+        `rows of ${references.join(', ')} keep rows of the table session from being deleted`,
+        `${EXPIRED_INSTEAD}; make the foreign key ON DELETE CASCADE`,
+      ),
+    );
+  if (rules.length > 0)
+    findings.push(
+      warn(
+        CHECK,
+        `rules rewrite what is done to the table session: ${rules.join(', ')}`,
+        `${EXPIRED_INSTEAD}; use triggers`,
+      ),
+    );
+  if (kind !== 'r')
+    findings.push(
+      warn(
+        CHECK,
+        `session is ${kind === 'p' ? 'a partitioned table' : 'no ordinary table'}`,
+        'no index is made on the users of sessions: to end all sessions of a user reads every row',
+      ),
+    );
+  return findings;
+}

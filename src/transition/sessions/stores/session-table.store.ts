@@ -1,0 +1,104 @@
+import { Injectable } from '@nestjs/common';
+import { isRefusal } from '../../../database/database.errors.js';
+import { Database } from '../../../database/database.js';
+import type { Sql } from '../../../database/database.js';
+
+/** How the table `session` is made, and what the role of this service may do there. */
+export interface SessionTable {
+  /** `r`: a table, `p`: partitioned, `v`: a view, `f`: a foreign table. */
+  readonly kind: string;
+  /** Type of each column. */
+  readonly columns: Readonly<Record<string, string>>;
+  /** Columns of its own that need a value in each row. */
+  readonly required: readonly string[];
+  /** Privileges that are lacking. */
+  readonly lacking: readonly string[];
+  /** Row-level security applies to us. */
+  readonly secured: boolean;
+  /** A policy lets us see rows. */
+  readonly readable: boolean;
+  /** Tables whose rows keep a row here from being deleted. */
+  readonly references: readonly string[];
+  readonly rules: readonly string[];
+}
+
+/** A kind of write, and why the table refuses it. */
+export interface RefusedWrite {
+  readonly write: 'INSERT' | 'UPDATE' | 'DELETE';
+  readonly error: unknown;
+}
+
+const DESCRIBE = `
+  SELECT c.relkind::text AS kind,
+    (SELECT json_object_agg(attname, format_type(atttypid, NULL)) FROM pg_attribute
+      WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped) AS columns,
+    ARRAY (SELECT attname::text FROM pg_attribute
+      WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attnotnull AND NOT atthasdef AND attidentity = ''
+        AND attname NOT IN ('sid', 'sess', 'expire')) AS required,
+    ARRAY (SELECT wanted FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS wanted
+      WHERE NOT has_table_privilege(c.oid, wanted)) AS lacking,
+    row_security_active(c.oid) AS secured,
+    EXISTS (SELECT 1 FROM pg_policy
+      WHERE polrelid = c.oid AND polpermissive AND polcmd IN ('r', '*')
+        AND (polroles = '{0}' OR EXISTS (SELECT 1 FROM unnest(polroles) AS member WHERE pg_has_role(member, 'USAGE')))) AS readable,
+    ARRAY (SELECT DISTINCT conrelid::regclass::text FROM pg_constraint
+      WHERE confrelid = c.oid AND contype = 'f' AND confdeltype IN ('a', 'r')) AS references,
+    ARRAY (SELECT rulename::text FROM pg_rewrite WHERE ev_class = c.oid AND rulename <> '_RETURN') AS rules
+  FROM pg_class c WHERE c.oid = to_regclass('session')`;
+
+const SID = 'tandem: tried and rolled back';
+
+/** In this order: each needs the row that the first has made. */
+const WRITES: readonly (readonly [RefusedWrite['write'], string])[] = [
+  [
+    'INSERT',
+    `INSERT INTO session (sid, sess, expire) VALUES ($1, '{"cookie":{}}'::json, clock_timestamp() + interval '1 minute') RETURNING sid`,
+  ],
+  [
+    'UPDATE',
+    `UPDATE session SET expire = clock_timestamp() + interval '2 minutes' WHERE sid = $1 RETURNING sid`,
+  ],
+  ['DELETE', `DELETE FROM session WHERE sid = $1 RETURNING sid`],
+];
+
+/** Looks at the table that another application may own. Changes nothing there. */
+@Injectable()
+export class SessionTableStore {
+  constructor(private readonly database: Database) {}
+
+  /** Undefined if there is no table of that name. */
+  async describe(): Promise<SessionTable | undefined> {
+    return (await this.database.query<SessionTable & Record<string, unknown>>(DESCRIBE))[0];
+  }
+
+  /** Writes a row as this service does and rolls that back: it tells what triggers, constraints and policies refuse. */
+  async tryWrites(): Promise<RefusedWrite[]> {
+    const refused: RefusedWrite[] = [];
+    const undo = new Error('rolled back');
+    const tried = this.database.transaction(async (sql) => {
+      refused.length = 0;
+      for (const [write, text] of WRITES) {
+        const error = await refusalOf(sql, text);
+        if (error !== undefined) refused.push({ write, error });
+      }
+      throw undo;
+    });
+    await tried.catch((error: unknown) => {
+      if (error !== undo) throw error;
+    });
+    return refused;
+  }
+}
+
+async function refusalOf(sql: Sql, text: string): Promise<unknown> {
+  await sql.query('SAVEPOINT tried');
+  try {
+    const done = await sql.query(text, [SID]);
+    await sql.query('SET CONSTRAINTS ALL IMMEDIATE');
+    return done.length > 0 ? undefined : new Error('a trigger or a rule leaves it out');
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    await sql.query('ROLLBACK TO SAVEPOINT tried');
+    return error;
+  }
+}

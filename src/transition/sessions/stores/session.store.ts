@@ -1,0 +1,175 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Origin } from '../../../audit/audit-context.js';
+import { CONFIG } from '../../../config/config.js';
+import type { Config } from '../../../config/config.js';
+import { batched } from '../../../database/batched.js';
+import { Database } from '../../../database/database.js';
+import type { Sql } from '../../../database/database.js';
+import type { Role } from '../../../users/user.entity.js';
+import { onSessionTable, writeSessionTable } from './session-table.js';
+import { userAt, userNamed } from './session-user.sql.js';
+import { storedCookieIn } from './stored-cookie.js';
+import type { StoredCookie } from './stored-cookie.js';
+
+/** A live session as one statement saw it. Times in milliseconds, on the database's clock. */
+export interface LiveSession {
+  readonly sid: string;
+  readonly userId: string;
+  readonly role: Role;
+  readonly externalId: string | null;
+  /** The login that shares its fate. */
+  readonly familyId: string | null;
+  readonly expiresAt: number;
+  /** It ends then at the latest. */
+  readonly endsAt: number | null;
+  /** It replaces a login, and nothing shows yet that its client received it. */
+  readonly unseen: boolean;
+  readonly now: number;
+}
+
+export interface NewSession {
+  readonly sid: string;
+  readonly userId: string;
+  /** As express-session keeps it. */
+  readonly sess: object;
+  /** Milliseconds. */
+  readonly expiresAt: number;
+}
+
+/** That a session is to expire at `expiresAt` if it would before `unless`. In milliseconds. */
+interface Extension {
+  readonly sid: string;
+  readonly expiresAt: number;
+  readonly unless: number;
+}
+
+/** `expire` has no time zone: PostgreSQL takes it to be in the connection's, as it does for connect-pg-simple. */
+const milliseconds = (time: string) => `(extract(epoch FROM ${time}) * 1000)::float8`;
+
+const findBy = (path: string) => `
+  SELECT s.sid, u.id AS "userId", u.role, u.external_id AS "externalId", CASE WHEN f.user_id = u.id THEN f.family_id END AS "familyId",
+    ${milliseconds('s.expire::timestamptz')} AS "expiresAt", ${milliseconds('f.ends_at')} AS "endsAt",
+    f.downgraded_id IS NOT NULL AND f.seen_at IS NULL AS unseen, ${milliseconds('clock_timestamp()')} AS now
+  FROM session s
+  CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
+  JOIN users u ON u.id = ${userNamed('named.name')} AND u.disabled_at IS NULL
+  LEFT JOIN session_fates f ON f.sid = s.sid
+  WHERE s.sid = ANY ($1::text[]) AND s.expire > clock_timestamp() AND f.ended_at IS NULL
+    AND (f.ends_at IS NULL OR f.ends_at > clock_timestamp())`;
+
+/** One that somebody holds is left to its next request: neither do the others wait for it, nor does a circle of waits arise. */
+const TOUCH = `
+  WITH due AS (
+    SELECT s.sid, wanted.expires
+    FROM unnest($1::text[], $2::float8[], $3::float8[]) AS wanted (sid, expires, unless) JOIN session s USING (sid)
+    WHERE s.expire < to_timestamp(wanted.unless / 1000) FOR UPDATE OF s SKIP LOCKED
+  )
+  UPDATE session s SET expire = to_timestamp(due.expires / 1000) FROM due WHERE s.sid = due.sid
+  RETURNING s.sid, s.sess::text AS sess`;
+
+const READ = `SELECT sess::text AS sess FROM session WHERE sid = $1`;
+
+const READ_LINKED = `SELECT s.sess::text AS sess FROM session_fates f JOIN session s ON s.sid = f.sid WHERE f.family_id = $1`;
+
+/** FOR SHARE: a revocation of the user waits for this session and then sees it, or is waited for and then seen here. */
+const CREATE = `
+  WITH u AS (
+    SELECT id FROM users WHERE id = $4 AND epoch = $5 AND disabled_at IS NULL FOR SHARE
+  ), made AS (
+    INSERT INTO session (sid, sess, expire) SELECT $1, $2::json, to_timestamp($3::float8 / 1000) FROM u RETURNING sid
+  ), audited AS (
+    INSERT INTO audit_events (event, cause, user_id, ip, user_agent, request_id)
+    SELECT 'login', 'session', $4, $6, $7, $8 FROM made
+  )
+  SELECT sid FROM made`;
+
+const INSERT = `INSERT INTO session (sid, sess, expire) VALUES ($1, $2::json, to_timestamp($3::float8 / 1000))`;
+
+/** All SQL of the table that connect-pg-simple uses too, endings aside. */
+@Injectable()
+export class SessionStore {
+  private readonly find: string;
+  private readonly liveOf = batched((sids: readonly string[]) => this.read(this.database, sids), {
+    request: (sid) => sid,
+    row: ({ sid }) => sid,
+  });
+  private readonly touched = batched((extensions: readonly Extension[]) => this.touchAll(extensions), {
+    request: ({ sid }) => sid,
+    row: ({ sid }) => sid,
+  });
+  /** What is being extended now. */
+  private readonly touching = new Set<string>();
+
+  constructor(
+    private readonly database: Database,
+    @Inject(CONFIG) config: Config,
+  ) {
+    this.find = findBy(config.sessionUserKey);
+  }
+
+  /** Undefined if there is none of that id, or it has expired or ended, or its user is unknown or disabled. */
+  live(sid: string): Promise<LiveSession | undefined> {
+    return this.liveOf(sid);
+  }
+
+  /** The same within a transaction. */
+  async liveIn(sql: Sql, sid: string): Promise<LiveSession | undefined> {
+    return (await this.read(sql, [sid]))[0];
+  }
+
+  /**
+   * Lets it expire at `expiresAt` if it would before `unless`, else changes nothing; nor does it while somebody holds the session, or
+   * another request extends it. Its cookie, if it was changed.
+   */
+  async touch(sid: string, expiresAt: number, unless: number): Promise<StoredCookie | undefined> {
+    if (this.touching.has(sid)) return undefined;
+    this.touching.add(sid);
+    try {
+      const row = await this.touched({ sid, expiresAt, unless });
+      return row && storedCookieIn(row.sess);
+    } finally {
+      this.touching.delete(sid);
+    }
+  }
+
+  /** The same of the session that shares that login's fate. */
+  async cookieOfFamily(sql: Sql, familyId: string): Promise<StoredCookie | undefined> {
+    const [row] = await onSessionTable(() => sql.query<{ sess: string }>(READ_LINKED, [familyId]));
+    return row && storedCookieIn(row.sess);
+  }
+
+  /** What express-session knows of its cookie, whatever the state of the session. */
+  async cookieOf(sid: string, sql: Sql = this.database): Promise<StoredCookie | undefined> {
+    const [row] = await onSessionTable(() => sql.query<{ sess: string }>(READ, [sid]));
+    return row && storedCookieIn(row.sess);
+  }
+
+  /** False, and nothing written, if the user's epoch has changed since or the user is disabled. Audited. */
+  async create(
+    { sid, userId, sess, expiresAt }: NewSession,
+    epoch: number,
+    origin: Origin,
+  ): Promise<boolean> {
+    const { ip, userAgent, requestId } = origin;
+    const values = [sid, JSON.stringify(sess), expiresAt, userId, epoch, ip, userAgent, requestId];
+    return (await onSessionTable(() => this.database.query(CREATE, values))).length > 0;
+  }
+
+  /** Adds a session in a transaction that holds the user's row. */
+  async insert(sql: Sql, { sid, sess, expiresAt }: Omit<NewSession, 'userId'>): Promise<void> {
+    await writeSessionTable(sql, () => sql.query(INSERT, [sid, JSON.stringify(sess), expiresAt]));
+  }
+
+  private touchAll(extensions: readonly Extension[]): Promise<{ sid: string; sess: string }[]> {
+    const columns = [
+      extensions.map(({ sid }) => sid),
+      extensions.map(({ expiresAt }) => expiresAt),
+      extensions.map(({ unless }) => unless),
+    ];
+    return this.database.query(TOUCH, columns);
+  }
+
+  private read(sql: Sql, sids: readonly string[]): Promise<LiveSession[]> {
+    return onSessionTable(() => sql.query<LiveSession & Record<string, unknown>>(this.find, [sids]));
+  }
+}

@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { Inject, Injectable, Optional } from '@nestjs/common';
+import { Clock } from '../../common/clock.js';
+import { CONFIG } from '../../config/config.js';
+import type { Config } from '../../config/config.js';
+import { Argon2Scheme } from './argon2.scheme.js';
+import { bcryptScheme } from './bcrypt.scheme.js';
+import { deviseScheme } from './devise.scheme.js';
+import { firebaseScryptScheme } from './firebase-scrypt.scheme.js';
+import { pbkdf2Scheme } from './pbkdf2.scheme.js';
+import { scryptScheme } from './scrypt.scheme.js';
+import type { PasswordScheme } from './password-scheme.js';
+import { WorkQueue } from './work-queue.js';
+import type { Share } from './work-queue.js';
+
+/** A storm of logins must not slow the authenticated API: a core stays for it, where there is more than one. */
+function lanesOf(workers: number): number {
+  return Math.max(1, Math.floor((availableParallelism() - 1) / workers));
+}
+
+/** At some 20 ms each the last one waits for a few seconds at most; a more expensive check counts as several. */
+const ROOM = { known: 64, unknown: 128 };
+const UNIT = 20;
+
+/** No failed login is answered sooner, in milliseconds: above the cost of the passwords that are set here. */
+const FAILURE_FLOOR = 250;
+
+/** How far the floor is above the dearest hash that is stored, so that time tells nothing also where two spellings are tried. */
+const HEADROOM = 2.5;
+
+/** The dearest hash that is checked, in milliseconds (see PasswordScheme): bcrypt 13, scrypt of 128 MiB, PBKDF2 of 3 million. */
+const MAX_COST = 600;
+
+/** No scheme writes more. */
+const MAX_LENGTH = 1_024;
+
+/** What is known of a stored text without a password: how it is checked, or why it cannot be. */
+export type Appraisal =
+  { readonly outcome: 'known'; readonly floor: number } | { readonly outcome: 'unknown' | 'too_costly' };
+
+/**
+ * Hashes and checks passwords in one bounded pool. Throws 503 with `Retry-After` at once when it is full. Takes
+ * normalised passwords. Known devices have their own share of the pool, and so has whoever sets a password.
+ */
+@Injectable()
+export class PasswordHasher {
+  private readonly current = new Argon2Scheme();
+  private readonly schemes: readonly PasswordScheme[] = [
+    this.current,
+    bcryptScheme,
+    pbkdf2Scheme,
+    scryptScheme,
+    firebaseScryptScheme,
+    deviseScheme,
+  ];
+  private floor = FAILURE_FLOOR;
+  private readonly pool: WorkQueue;
+  private readonly nothing = this.current.hashOfNothing(randomBytes(16), randomBytes(32));
+
+  constructor(
+    private readonly clock: Clock,
+    @Optional() @Inject(CONFIG) config?: Config,
+  ) {
+    this.pool = new WorkQueue(lanesOf(config?.workers ?? 1), ROOM);
+  }
+
+  /** Throws the 503 if no check of that share could begin or wait now. */
+  refuseIfFull(share: Share): void {
+    this.pool.refuseIfFull(share);
+  }
+
+  /** For users who have proved who they are, and for administrators: no stranger makes a hash. */
+  hash(password: string): Promise<string> {
+    return this.pool.run(() => this.current.hash(password), 'known');
+  }
+
+  /** False for a stored text that is malformed, of an unknown scheme or too costly, after as much work as for nobody. */
+  async verify(stored: string, password: string, share: Share = 'unknown'): Promise<boolean> {
+    const found = this.schemeOf(stored);
+    // Encoded as UTF-8 all lone surrogates are the same; none can be set, so none can be right.
+    if (found === undefined || found.cost > MAX_COST || /\p{Cs}/u.test(password)) {
+      return this.verifyNothing(password, share);
+    }
+    // For whatever came into the database by another way than the import.
+    this.raiseFloor(floorOf(found.cost));
+    const { scheme, cost } = found;
+    return this.pool.run(() => scheme.verify(stored, password).catch(() => false), share, cost / UNIT);
+  }
+
+  /** As much work as for a user that exists. Always false. */
+  async verifyNothing(password: string, share: Share = 'unknown'): Promise<false> {
+    await this.pool.run(() => this.current.verify(this.nothing, password), share);
+    return false;
+  }
+
+  /** Whether the hash should be replaced by {@link hash}, now that `password` was found to be its own. */
+  needsRehash(stored: string, password = ''): boolean {
+    return this.schemeOf(stored)?.scheme.isOutdated(stored, password) ?? true;
+  }
+
+  /** Whether {@link verify} can check the text, and the floor for failures that goes with it. */
+  appraise(stored: string): Appraisal {
+    const found = this.schemeOf(stored);
+    if (found === undefined) return { outcome: 'unknown' };
+    return found.cost > MAX_COST
+      ? { outcome: 'too_costly' }
+      : { outcome: 'known', floor: floorOf(found.cost) };
+  }
+
+  /** From now on no failed login is answered sooner than after so many milliseconds. Lowers nothing. */
+  raiseFloor(floor: number): void {
+    this.floor = Math.max(this.floor, Math.min(floor, floorOf(MAX_COST)));
+  }
+
+  /** Resolves when a failed login that began at `started` (monotonic) may be answered. Holds no thread and no lane. */
+  async padFailure(started: number): Promise<void> {
+    const left = this.floor - (this.clock.monotonic() - started);
+    if (left > 0) await new Promise((resolve) => setTimeout(resolve, left));
+  }
+
+  private schemeOf(stored: string): { readonly scheme: PasswordScheme; readonly cost: number } | undefined {
+    if (stored.length > MAX_LENGTH) return undefined;
+    for (const scheme of this.schemes) {
+      const cost = scheme.costOf(stored);
+      if (cost !== undefined) return { scheme, cost };
+    }
+    return undefined;
+  }
+}
+
+/** In steps, so that the floor tells little of what is stored. */
+function floorOf(cost: number): number {
+  return Math.max(FAILURE_FLOOR, Math.ceil((cost * HEADROOM) / 250) * 250);
+}
