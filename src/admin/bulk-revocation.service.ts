@@ -3,12 +3,12 @@ import type { Origin } from '../audit/audit-context.js';
 import { AuditStore } from '../audit/audit.store.js';
 import { Clock } from '../common/clock.js';
 import { unavailable } from '../common/common.errors.js';
-import type { Endings } from '../tokens/families/revocation-transaction.js';
-import { LoginEnder } from '../tokens/families/revocation.service.js';
-import { LoginSweepStore } from '../tokens/families/family-sweep.store.js';
+import type { RevocationTransaction } from '../tokens/families/revocation-transaction.js';
+import { RevocationService } from '../tokens/families/revocation.service.js';
+import { FamilySweepStore } from '../tokens/families/family-sweep.store.js';
 import type { LoginFilter } from '../tokens/families/family-sweep.store.js';
 import { countLive } from '../tokens/families/refresh-token.store.js';
-import type { EndedLogin } from '../tokens/families/refresh-token.store.js';
+import type { RevokedFamily } from '../tokens/families/refresh-token.store.js';
 import { AccountStore } from '../users/account.store.js';
 
 /** Logins whose rows one transaction holds: others wait for them some tens of milliseconds. */
@@ -34,8 +34,8 @@ interface Actor {
 export class BulkRevocation {
   constructor(
     private readonly accounts: AccountStore,
-    private readonly logins: LoginSweepStore,
-    private readonly ender: LoginEnder,
+    private readonly logins: FamilySweepStore,
+    private readonly ender: RevocationService,
     private readonly audit: AuditStore,
     private readonly clock: Clock,
   ) {}
@@ -61,12 +61,12 @@ export class BulkRevocation {
     return revoked;
   }
 
-  /** A login that is being written meanwhile finds another epoch of its user, see {@link Endings.user}. */
+  /** A login that is being written meanwhile finds another epoch of its user, see {@link RevocationTransaction.revokeUser}. */
   private async *everythingOfUsers(filter: LoginFilter, actor: Actor): AsyncGenerator<number> {
     let after: string | undefined = NIL;
     while (after !== undefined) {
       const userIds: string[] = await this.accounts.batch(filter, after, USERS);
-      yield await this.end((endings) => endings.users(userIds, 'revoke'), actor);
+      yield await this.end((endings) => endings.revokeUsers(userIds, 'revoke'), actor);
       after = userIds.length < USERS ? undefined : userIds.at(-1);
     }
   }
@@ -86,19 +86,22 @@ export class BulkRevocation {
       const { sids, next } = await this.logins.find(filter, cutOff, after);
       for (let start = 0; start < sids.length; start += LOGINS) {
         const batch = sids.slice(start, start + LOGINS);
-        yield await this.end((endings) => endings.sids(batch, 'revoke'), actor);
+        yield await this.end((endings) => endings.revokeFamilies(batch, 'revoke'), actor);
       }
       after = next;
     }
   }
 
-  private end(work: (endings: Endings) => Promise<EndedLogin[]>, actor: Actor): Promise<number> {
+  private end(
+    work: (endings: RevocationTransaction) => Promise<RevokedFamily[]>,
+    actor: Actor,
+  ): Promise<number> {
     return this.ender.transaction(async (endings) => {
       const ended = await work(endings);
       const event = { event: 'revoke', cause: 'revoke', actorId: actor.actorId };
       const entries = ended.map(({ sid, userId }) => ({ ...event, sid, userId }));
       await this.audit.addAll(entries, actor.origin, endings.sql);
-      return countLive(ended) + endings.others;
+      return countLive(ended) + endings.revokedSessions;
     });
   }
 

@@ -9,7 +9,7 @@ import { Roles } from '../auth/roles.decorator.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse, unavailable } from '../common/common.errors.js';
 import { DEFAULT_LIMIT, PageQueryDto } from '../common/page-query.dto.js';
-import { KeyAdministration } from '../tokens/keys/key-administration.service.js';
+import { KeyAdministrationService } from '../tokens/keys/key-administration.service.js';
 import { keyPage } from './key-page.js';
 import { RotatedDto, SigningKeysDto } from './keys.dto.js';
 
@@ -19,7 +19,7 @@ import { RotatedDto, SigningKeysDto } from './keys.dto.js';
 @ApiProblems(COMMON_ERRORS, 'forbidden')
 @Controller('admin/keys')
 export class AdminKeysController {
-  constructor(private readonly keys: KeyAdministration) {}
+  constructor(private readonly keys: KeyAdministrationService) {}
 
   @Get()
   @ApiOperation({

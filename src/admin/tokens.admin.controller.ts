@@ -22,8 +22,8 @@ import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
 import { mayTakeLong } from '../common/long-answer.js';
 import { DEFAULT_LIMIT } from '../common/page-query.dto.js';
-import { LoginEnder } from '../tokens/families/revocation.service.js';
-import { LoginListStore } from '../tokens/families/family-list.store.js';
+import { RevocationService } from '../tokens/families/revocation.service.js';
+import { FamilyListStore } from '../tokens/families/family-list.store.js';
 import { RevokedDto } from './admin.dto.js';
 import { BulkRevocation } from './bulk-revocation.service.js';
 import { refuseNothing } from './refuse-nothing.js';
@@ -36,8 +36,8 @@ import { BulkRevokeDto, TokenFamiliesDto, TokensQueryDto } from './tokens.dto.js
 @Controller('admin/tokens')
 export class AdminTokensController {
   constructor(
-    private readonly logins: LoginListStore,
-    private readonly ender: LoginEnder,
+    private readonly logins: FamilyListStore,
+    private readonly ender: RevocationService,
     private readonly bulk: BulkRevocation,
   ) {}
 
@@ -70,7 +70,7 @@ export class AdminTokensController {
     @Param('family_id', ParseUUIDPipe) id: string,
   ): Promise<void> {
     if (!(await this.logins.exists(id))) throw refuse('not_found');
-    await this.ender.endSids([id], 'revoke', 'revoke', originOf(request), actorId);
+    await this.ender.revokeFamilies([id], 'revoke', 'revoke', originOf(request), actorId);
   }
 
   @Post('revoke')

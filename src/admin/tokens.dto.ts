@@ -5,7 +5,7 @@ import { ArrayMaxSize, ArrayMinSize, IsArray, IsIP, IsIn, IsOptional, Matches } 
 import { IsTimestamp } from '../common/instant.js';
 import { PageQueryDto } from '../common/page-query.dto.js';
 import { canonicalAddress } from '../limits/client-address.js';
-import type { EndReason, TokenDelivery } from '../tokens/families/refresh-token.entity.js';
+import type { RevocationReason, TokenDelivery } from '../tokens/families/refresh-token.entity.js';
 import type { Role } from '../users/user.entity.js';
 import { IfGiven } from './if-given.decorator.js';
 import { AN_ID, UUID } from './value-forms.js';
@@ -127,7 +127,7 @@ export class TokenFamilyDto {
     example: null,
     enum: ['logout', 'revoke', 'reuse', 'password', 'disable', 'downgrade'],
   })
-  revoke_reason!: EndReason | null;
+  revoke_reason!: RevocationReason | null;
 }
 
 export class TokenFamiliesDto {

@@ -4,8 +4,8 @@ import { AuditStore } from '../audit/audit.store.js';
 import type { AuditEntry } from '../audit/audit.store.js';
 import { refuse } from '../common/common.errors.js';
 import { sameSecret } from '../common/constant-time.js';
-import type { Endings } from '../tokens/families/revocation-transaction.js';
-import { LoginEnder } from '../tokens/families/revocation.service.js';
+import type { RevocationTransaction } from '../tokens/families/revocation-transaction.js';
+import { RevocationService } from '../tokens/families/revocation.service.js';
 import { countLive } from '../tokens/families/refresh-token.store.js';
 import { AccountStore } from '../users/account.store.js';
 import type { Account } from '../users/account.store.js';
@@ -28,7 +28,7 @@ export class UserChanges {
   constructor(
     private readonly users: UserService,
     private readonly accounts: AccountStore,
-    private readonly ender: LoginEnder,
+    private readonly ender: RevocationService,
     private readonly audit: AuditStore,
   ) {}
 
@@ -74,18 +74,20 @@ export class UserChanges {
     });
   }
 
-  private async keepAnAdmin({ sql }: Endings, before: User, wanted: Account): Promise<void> {
+  private async keepAnAdmin({ sql }: RevocationTransaction, before: User, wanted: Account): Promise<void> {
     const was = before.role === 'admin' && before.disabledAt === null;
     const stays = wanted.role === 'admin' && !wanted.disabled;
     if (was && !stays && !(await this.accounts.anotherAdmin(sql, before.id))) throw refuseUser('last_admin');
   }
 
   /** Says how many logins ended. */
-  private async end(endings: Endings, id: string, events: readonly Event[]): Promise<number> {
+  private async end(endings: RevocationTransaction, id: string, events: readonly Event[]): Promise<number> {
     const causes = new Set(events.map(({ cause }) => cause));
-    if (causes.has('disabled')) return countLive(await endings.user(id, 'disable')) + endings.others;
-    if (causes.has('password')) return countLive(await endings.user(id, 'password')) + endings.others;
-    if (causes.has('role')) await endings.accessTokens(id);
+    if (causes.has('disabled'))
+      return countLive(await endings.revokeUser(id, 'disable')) + endings.revokedSessions;
+    if (causes.has('password'))
+      return countLive(await endings.revokeUser(id, 'password')) + endings.revokedSessions;
+    if (causes.has('role')) await endings.invalidateAccessTokens(id);
     return 0;
   }
 }

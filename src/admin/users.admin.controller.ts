@@ -20,7 +20,7 @@ import { Roles } from '../auth/roles.decorator.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
 import { DEFAULT_LIMIT } from '../common/page-query.dto.js';
-import { LoginEnder } from '../tokens/families/revocation.service.js';
+import { RevocationService } from '../tokens/families/revocation.service.js';
 import { AccountStore } from '../users/account.store.js';
 import { UserService } from '../users/user.service.js';
 import { USER_ERRORS } from '../users/users.errors.js';
@@ -46,7 +46,7 @@ export class AdminUsersController {
     private readonly users: UserService,
     private readonly accounts: AccountStore,
     private readonly changes: UserChanges,
-    private readonly ender: LoginEnder,
+    private readonly ender: RevocationService,
   ) {}
 
   @Get()
@@ -106,7 +106,7 @@ export class AdminUsersController {
   ): Promise<RevokedDto> {
     if ((await this.users.find(id)) === undefined) throw refuse('not_found');
     return {
-      revoked: await this.ender.endUser(
+      revoked: await this.ender.revokeUser(
         id,
         { reason: 'revoke', event: 'revoke', actorId },
         originOf(request),

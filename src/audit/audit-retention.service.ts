@@ -32,7 +32,7 @@ export class AuditRetention {
   async removeExpired(batch: number): Promise<number> {
     const days = this.config.auditRetentionDays;
     if (days === 0) return 0;
-    const done = await this.store.alone(async (sql) => {
+    const done = await this.store.withLock(async (sql) => {
       const old = await this.store.olderThan(sql, days, SEALS);
       const chosen = this.choose(old, batch);
       const last = chosen.at(-1);
@@ -50,7 +50,7 @@ export class AuditRetention {
 
   /** Removes about `batch` refusals that are older than seven days. Returns `batch` if there may be more. */
   async removeRefusals(batch: number): Promise<number> {
-    const done = await this.store.alone(async (sql) => {
+    const done = await this.store.withLock(async (sql) => {
       const old = await this.store.withOldRefusals(sql, this.refusalsThrough, REFUSAL_DAYS, SEALS);
       const chosen = this.choose(old, batch);
       const last = chosen.at(-1);

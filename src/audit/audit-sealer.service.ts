@@ -49,7 +49,7 @@ export class AuditSealer {
    */
   async seal(): Promise<Sealing> {
     const kept = await this.noted.isAsNoted();
-    const sealing = await this.store.alone((sql) => this.sealAll(sql));
+    const sealing = await this.store.withLock((sql) => this.sealAll(sql));
     if (sealing === undefined) return { outcome: 'busy' };
     if (sealing.outcome === 'refused') return sealing;
     if (!kept) return { ...sealing, alarm: 'the end of its chain is gone that was there before' };

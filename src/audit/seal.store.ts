@@ -82,7 +82,7 @@ export class SealStore {
   constructor(private readonly database: Database) {}
 
   /** Runs `work` in a transaction unless somebody else is at it, on any node. Undefined: somebody is. */
-  async alone<T>(work: (sql: Sql) => Promise<T>): Promise<T | undefined> {
+  async withLock<T>(work: (sql: Sql) => Promise<T>): Promise<T | undefined> {
     return this.database.transaction(async (sql) => {
       const [row] = await sql.query<{ mine: boolean }>(LOCK);
       return row?.mine === true ? work(sql) : undefined;

@@ -14,8 +14,8 @@ import { COMMON_ERRORS } from '../common/common.errors.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { RateLimited } from '../limits/rate-limited.decorator.js';
-import { LoginEnder } from '../tokens/families/revocation.service.js';
-import { PresentedTokens } from '../tokens/families/presented-tokens.service.js';
+import { RevocationService } from '../tokens/families/revocation.service.js';
+import { PresentedTokensService } from '../tokens/families/presented-tokens.service.js';
 import { TOKEN_ERRORS } from '../tokens/tokens.errors.js';
 import type { User } from '../users/user.entity.js';
 import { USER_ERRORS } from '../users/users.errors.js';
@@ -23,7 +23,7 @@ import { LoginDto, PasswordDto, RefreshDto, TokensDto } from './auth.dto.js';
 import { AUTH_ERRORS } from './auth.errors.js';
 import { bearerIn } from './http/bearer.js';
 import { CurrentPrincipal } from './current-principal.decorator.js';
-import { WithHashingRoom } from './login/load-shedding.guard.js';
+import { ShedLoad } from './login/load-shedding.guard.js';
 import { LocalAuthGuard } from './login/local-auth.guard.js';
 import { LoginService } from './login/login.service.js';
 import { LogoutService } from './account/logout.service.js';
@@ -45,16 +45,16 @@ export class AuthController {
     private readonly refreshes: RefreshService,
     private readonly logouts: LogoutService,
     private readonly passwords: PasswordService,
-    private readonly ender: LoginEnder,
+    private readonly ender: RevocationService,
     private readonly tokens: TokenReply,
-    private readonly presented: PresentedTokens,
+    private readonly presented: PresentedTokensService,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   @Post('login')
   @Public()
   @HttpCode(200)
-  @WithHashingRoom()
+  @ShedLoad()
   @RateLimited('login')
   @UseGuards(LocalAuthGuard)
   @ApiOperation({
@@ -145,7 +145,7 @@ export class AuthController {
     @CurrentPrincipal() principal: Principal,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    await this.ender.endUser(principal.userId, { reason: 'logout', event: 'logout' }, originOf(request));
+    await this.ender.revokeUser(principal.userId, { reason: 'logout', event: 'logout' }, originOf(request));
     clearRefreshCookie(reply, this.config);
   }
 

@@ -10,11 +10,11 @@ import { TokensModule } from '../tokens/tokens.module.js';
 import { UsersModule } from '../users/users.module.js';
 import { AccessTokenProof } from './guards/access-token-proof.js';
 import { AuthController } from './auth.controller.js';
-import { CredentialCheck } from './login/credential-check.service.js';
+import { CredentialCheckService } from './login/credential-check.service.js';
 import { DevicesController } from './account/devices.controller.js';
 import { ExternalIds } from './http/external-ids.service.js';
 import { FailureFloor } from './login/failure-floor.js';
-import { KnownDevices } from './login/known-devices.service.js';
+import { KnownDevicesService } from './login/known-devices.service.js';
 import { JwtAuthGuard } from './guards/jwt-auth.guard.js';
 import { JwtStrategy } from './guards/jwt.strategy.js';
 import { LocalStrategy } from './login/local.strategy.js';
@@ -51,12 +51,12 @@ import { WellKnownController } from './well-known.controller.js';
   controllers: [AuthController, DevicesController, VerifyController, WellKnownController],
   providers: [
     AccessTokenProof,
-    CredentialCheck,
+    CredentialCheckService,
     ExternalIds,
     FailureFloor,
     JwtAuthGuard,
     JwtStrategy,
-    KnownDevices,
+    KnownDevicesService,
     LocalStrategy,
     LoginService,
     LogoutService,
@@ -64,6 +64,13 @@ import { WellKnownController } from './well-known.controller.js';
     RefreshService,
     TokenReply,
   ],
-  exports: [AccessTokenProof, CredentialCheck, JwtAuthGuard, KnownDevices, RefreshService, TokenReply],
+  exports: [
+    AccessTokenProof,
+    CredentialCheckService,
+    JwtAuthGuard,
+    KnownDevicesService,
+    RefreshService,
+    TokenReply,
+  ],
 })
 export class AuthModule {}

@@ -1,6 +1,6 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { JWKS_MAX_AGE, KeyRing } from '../tokens/keys/key-ring.service.js';
+import { JWKS_MAX_AGE, KeyRingService } from '../tokens/keys/key-ring.service.js';
 import { RevocationFeed } from '../tokens/feed/revocation-feed.js';
 import { Public } from './public.decorator.js';
 
@@ -9,7 +9,7 @@ import { Public } from './public.decorator.js';
 @Controller('.well-known')
 export class WellKnownController {
   constructor(
-    private readonly keys: KeyRing,
+    private readonly keys: KeyRingService,
     private readonly feed: RevocationFeed,
   ) {}
 

@@ -4,7 +4,7 @@ import type { Config } from '../config/config.js';
 import { countedClient, networksOf } from './client-address.js';
 import type { AddressedRequest } from './client-address.js';
 import type { LimitOutcome, Quota } from './limit-outcome.js';
-import { RateLimiter, tooMany } from './limits.service.js';
+import { RateLimitService, tooMany } from './limits.service.js';
 import type { AddressBucket } from './limits.service.js';
 
 /**
@@ -16,7 +16,7 @@ export class ClientRateLimiter {
   private readonly quota: Quota;
 
   constructor(
-    private readonly limiter: RateLimiter,
+    private readonly limiter: RateLimitService,
     @Inject(CONFIG) config: Config,
   ) {
     this.quota = { limit: config.authRateLimit, windowSeconds: config.authRateWindow };

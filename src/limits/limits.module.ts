@@ -4,7 +4,7 @@ import type { ThrottlerModuleOptions } from '@nestjs/throttler';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { ClientRateLimiter } from './client-limits.service.js';
-import { RateLimiter } from './limits.service.js';
+import { RateLimitService } from './limits.service.js';
 import { RateLimitStore } from './limits.store.js';
 import { LoginFailureStore } from './login-failure.store.js';
 import { LoginFailures } from './login-failures.service.js';
@@ -15,7 +15,7 @@ import { UntrustedProxies } from './untrusted-proxies.js';
 @Module({
   providers: [
     RateLimitStore,
-    RateLimiter,
+    RateLimitService,
     ClientRateLimiter,
     LoginFailureStore,
     LoginFailures,
@@ -31,7 +31,7 @@ import { UntrustedProxies } from './untrusted-proxies.js';
   ],
   exports: [
     RateLimitStore,
-    RateLimiter,
+    RateLimitService,
     ClientRateLimiter,
     LoginFailureStore,
     LoginFailures,

@@ -69,7 +69,7 @@ export function tooMany(bucket: Bucket, outcome: LimitOutcome) {
  * A flood from one subject occupies one connection of this node at most. Throws DatabaseUnavailable when nothing is known.
  */
 @Injectable()
-export class RateLimiter implements OnApplicationShutdown {
+export class RateLimitService implements OnApplicationShutdown {
   private readonly quota: Quota;
   private readonly terms: QuotaTerms;
   private readonly memory: BlockedKeys;

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { AccessTokenProof } from '../auth/guards/access-token-proof.js';
-import { Confirmations } from '../tokens/families/confirmations.service.js';
+import { ConfirmationService } from '../tokens/families/confirmations.service.js';
 import { ISSUER } from '../tokens/access/issuer.js';
 import { RefreshTokenService } from '../tokens/families/refresh-token.service.js';
 import { RevocationFeed } from '../tokens/feed/revocation-feed.js';
@@ -15,7 +15,7 @@ export class Introspection {
     private readonly proof: AccessTokenProof,
     private readonly refreshTokens: RefreshTokenService,
     private readonly feed: RevocationFeed,
-    private readonly confirmations: Confirmations,
+    private readonly confirmations: ConfirmationService,
     @Inject(ISSUER) private readonly issuer: string,
   ) {}
 
@@ -39,7 +39,7 @@ export class Introspection {
   }
 
   private async refreshToken(token: string): Promise<IntrospectionDto | undefined> {
-    const login = await this.refreshTokens.recogniseLive(token);
+    const login = await this.refreshTokens.findLiveFamily(token);
     if (login === undefined) return undefined;
     const { userId: sub, sid, expiresAt } = login;
     return {

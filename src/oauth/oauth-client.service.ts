@@ -2,7 +2,7 @@ import { hash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { cursorsOf } from '../common/cursor.js';
 import type { Sql } from '../database/database.js';
-import { KeyOpener } from '../tokens/keys/key-opener.service.js';
+import { KeyOpenerService } from '../tokens/keys/key-opener.service.js';
 import { OAuthClientTrust } from './oauth-client.trust.js';
 import type { OAuthClient } from './oauth-client.entity.js';
 import { OAuthClientStore } from './oauth-client.store.js';
@@ -35,7 +35,7 @@ export class OAuthClients {
   constructor(
     private readonly store: OAuthClientStore,
     private readonly trust: OAuthClientTrust,
-    opener: KeyOpener,
+    opener: KeyOpenerService,
   ) {
     opener.addVoucher((sql, firstStart) => this.vouch(sql, firstStart));
   }

@@ -9,7 +9,7 @@ import { RefreshService } from '../auth/refresh/refresh.service.js';
 import { TokenReply } from '../auth/http/token-reply.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
-import { LoginEnder } from '../tokens/families/revocation.service.js';
+import { RevocationService } from '../tokens/families/revocation.service.js';
 import { RefreshTokenService } from '../tokens/families/refresh-token.service.js';
 import { ClientAuthentication } from './client-authentication.js';
 import { Introspection } from './introspection.service.js';
@@ -35,7 +35,7 @@ export class OAuthController {
     private readonly proof: AccessTokenProof,
     private readonly refreshTokens: RefreshTokenService,
     private readonly refreshes: RefreshService,
-    private readonly ender: LoginEnder,
+    private readonly ender: RevocationService,
     private readonly tokens: TokenReply,
   ) {}
 
@@ -71,7 +71,8 @@ export class OAuthController {
     const form = formOf(request);
     const client = await this.clients.require(request, form);
     const sid = await this.loginOf(required(form, 'token'));
-    if (sid !== undefined) await this.ender.endSids([sid], 'revoke', 'revoke', originOf(request), client);
+    if (sid !== undefined)
+      await this.ender.revokeFamilies([sid], 'revoke', 'revoke', originOf(request), client);
   }
 
   @Post('token')
@@ -101,6 +102,6 @@ export class OAuthController {
   /** The login of a token of ours, whatever became of it. */
   private async loginOf(token: string): Promise<string | undefined> {
     const proved = await this.proof.of(token);
-    return proved?.claims.sid ?? (await this.refreshTokens.recognise(token))?.sid;
+    return proved?.claims.sid ?? (await this.refreshTokens.findFamily(token))?.sid;
   }
 }

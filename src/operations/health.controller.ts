@@ -6,7 +6,7 @@ import { Public } from '../auth/public.decorator.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
 import { Database } from '../database/database.js';
-import { KeyRing } from '../tokens/keys/key-ring.service.js';
+import { KeyRingService } from '../tokens/keys/key-ring.service.js';
 import { RevocationFeed } from '../tokens/feed/revocation-feed.js';
 import { Drain } from './drain.js';
 
@@ -24,7 +24,7 @@ export class HealthController {
     private readonly indicators: HealthIndicatorService,
     private readonly database: TypeOrmHealthIndicator,
     private readonly feed: RevocationFeed,
-    private readonly keys: KeyRing,
+    private readonly keys: KeyRingService,
     private readonly drain: Drain,
     private readonly pool: Database,
   ) {}

@@ -4,19 +4,19 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
-import { AccessTokens } from './access/access-token.service.js';
-import { Confirmations } from './families/confirmations.service.js';
+import { AccessTokenService } from './access/access-token.service.js';
+import { ConfirmationService } from './families/confirmations.service.js';
 import { DeviceStore } from './families/device.store.js';
 import { ISSUER, KeptIssuer, issuerProvider } from './access/issuer.js';
-import { KeyAdministration } from './keys/key-administration.service.js';
-import { KeyOpener } from './keys/key-opener.service.js';
-import { KeyRing } from './keys/key-ring.service.js';
-import { KeyTrust } from './keys/key-trust.service.js';
+import { KeyAdministrationService } from './keys/key-administration.service.js';
+import { KeyOpenerService } from './keys/key-opener.service.js';
+import { KeyRingService } from './keys/key-ring.service.js';
+import { KeyTrustService } from './keys/key-trust.service.js';
 import { MintedTokens } from './access/minted-tokens.service.js';
-import { LoginEnder } from './families/revocation.service.js';
-import { LoginListStore } from './families/family-list.store.js';
-import { LoginSweepStore } from './families/family-sweep.store.js';
-import { PresentedTokens } from './families/presented-tokens.service.js';
+import { RevocationService } from './families/revocation.service.js';
+import { FamilyListStore } from './families/family-list.store.js';
+import { FamilySweepStore } from './families/family-sweep.store.js';
+import { PresentedTokensService } from './families/presented-tokens.service.js';
 import { RefreshPresentation } from './families/presentation.service.js';
 import { RefreshTokenCodec } from './families/refresh-token.codec.js';
 import { RefreshToken } from './families/refresh-token.entity.js';
@@ -28,25 +28,25 @@ import { RevocationStore } from './feed/revocation.store.js';
 import { RotationStore } from './families/rotation.store.js';
 import { SigningKey } from './keys/signing-key.entity.js';
 import { SigningKeyStore } from './keys/signing-key.store.js';
-import { TokenLifetime } from './access/token-lifetime.service.js';
+import { TokenLifetimeService } from './access/token-lifetime.service.js';
 
 @Module({
   imports: [AuditModule, TypeOrmModule.forFeature([RefreshToken, Revocation, SigningKey])],
   providers: [
-    AccessTokens,
-    Confirmations,
+    AccessTokenService,
+    ConfirmationService,
     DeviceStore,
     issuerProvider,
     KeptIssuer,
-    KeyAdministration,
-    KeyOpener,
-    KeyRing,
-    KeyTrust,
+    KeyAdministrationService,
+    KeyOpenerService,
+    KeyRingService,
+    KeyTrustService,
     MintedTokens,
-    LoginEnder,
-    LoginListStore,
-    LoginSweepStore,
-    PresentedTokens,
+    RevocationService,
+    FamilyListStore,
+    FamilySweepStore,
+    PresentedTokensService,
     RefreshPresentation,
     RefreshTokenCodec,
     RefreshTokenService,
@@ -55,21 +55,21 @@ import { TokenLifetime } from './access/token-lifetime.service.js';
     RevocationStore,
     RotationStore,
     SigningKeyStore,
-    TokenLifetime,
+    TokenLifetimeService,
   ],
   exports: [
-    AccessTokens,
-    Confirmations,
+    AccessTokenService,
+    ConfirmationService,
     DeviceStore,
     ISSUER,
-    KeyAdministration,
-    KeyOpener,
-    KeyRing,
+    KeyAdministrationService,
+    KeyOpenerService,
+    KeyRingService,
     MintedTokens,
-    LoginEnder,
-    LoginListStore,
-    LoginSweepStore,
-    PresentedTokens,
+    RevocationService,
+    FamilyListStore,
+    FamilySweepStore,
+    PresentedTokensService,
     RefreshPresentation,
     RefreshTokenCodec,
     RefreshTokenService,
@@ -77,16 +77,16 @@ import { TokenLifetime } from './access/token-lifetime.service.js';
     RevocationFeed,
     RevocationStore,
     SigningKeyStore,
-    TokenLifetime,
+    TokenLifetimeService,
   ],
 })
 export class TokensModule implements OnModuleInit {
   constructor(
     private readonly revocations: RevocationStore,
     private readonly feed: RevocationFeed,
-    private readonly opener: KeyOpener,
-    private readonly keys: KeyRing,
-    private readonly lifetime: TokenLifetime,
+    private readonly opener: KeyOpenerService,
+    private readonly keys: KeyRingService,
+    private readonly lifetime: TokenLifetimeService,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 

@@ -41,7 +41,7 @@ export class FirstUsers implements OnModuleInit {
     const admin = adminUsername !== undefined && !(await this.store.adminExists());
     if (!demonstration && !admin) return;
     if (admin) this.check(adminUsername, adminPassword ?? '');
-    await this.store.alone(async (sql) => {
+    await this.store.withLock(async (sql) => {
       if (demonstration && !(await this.store.anyExists(sql))) {
         await this.make(sql, DEMONSTRATION.username, DEMONSTRATION.password, 'user');
       }

@@ -120,7 +120,7 @@ export class UserStore {
   }
 
   /** Runs `make` while no other node does, so that what it finds missing is made once. */
-  async alone(make: (sql: Sql) => Promise<void>): Promise<void> {
+  async withLock(make: (sql: Sql) => Promise<void>): Promise<void> {
     await this.database.transaction(async (sql) => {
       await sql.query(LOCK_ADMINS);
       await make(sql);

@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader, SignJWT, UnsecuredJWT } from 'jose';
 import type { JWTPayload } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { KeyRing } from '../../src/tokens/keys/key-ring.service.js';
+import { KeyRingService } from '../../src/tokens/keys/key-ring.service.js';
 import { createTestApp } from '../helpers/app.js';
 import type { TestApp } from '../helpers/app.js';
 import { codeOf, get, login, verify } from '../helpers/client.js';
@@ -24,7 +24,7 @@ describe('an access token', () => {
 
   /** Signed with the service's own key: only the claims are not what it mints. */
   function signed(payload: object): Promise<string> {
-    return node.app.get(KeyRing).sign(payload, Date.now());
+    return node.app.get(KeyRingService).sign(payload, Date.now());
   }
 
   it('opens the API and tells a proxy who is calling', async () => {

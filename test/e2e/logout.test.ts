@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { KeyRing } from '../../src/tokens/keys/key-ring.service.js';
+import { KeyRingService } from '../../src/tokens/keys/key-ring.service.js';
 import { createTestApp } from '../helpers/app.js';
 import type { TestApp } from '../helpers/app.js';
 import {
@@ -84,7 +84,7 @@ describe('logging out', () => {
     const tokens = await login(node, user);
     const claims = decodeJwt(tokens.access_token);
     const iat = claims.iat! - 5000;
-    const expired = await node.app.get(KeyRing).sign({ ...claims, iat, exp: iat + 900 }, Date.now());
+    const expired = await node.app.get(KeyRingService).sign({ ...claims, iat, exp: iat + 900 }, Date.now());
     expect(await verify(node, expired)).toBe('401 token_expired');
     expect((await post(node, '/auth/logout', undefined, bearer(expired))).statusCode).toBe(204);
     expect(await verify(node, tokens.access_token)).toBe('401 token_revoked');
@@ -123,7 +123,7 @@ describe('logging out', () => {
   ])('refuses a token %s, even if our key signed it', async (_, wrong) => {
     const { access_token } = await login(node, user);
     const claims = { ...decodeJwt(access_token), ...wrong };
-    const signed = await node.app.get(KeyRing).sign(claims, Date.now());
+    const signed = await node.app.get(KeyRingService).sign(claims, Date.now());
     const reply = await post(node, '/auth/logout', undefined, bearer(signed));
     expect([reply.statusCode, codeOf(reply)]).toEqual([401, 'token_invalid']);
     expect(await verify(node, access_token)).toBe('204');

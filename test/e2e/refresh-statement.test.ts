@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Database } from '../../src/database/database.js';
-import { RateLimiter } from '../../src/limits/limits.service.js';
+import { RateLimitService } from '../../src/limits/limits.service.js';
 import { createTestApp } from '../helpers/app.js';
 import type { TestApp } from '../helpers/app.js';
 import { aUser, codeOf, login, post, refresh, sidOf, sql, tryRefresh, verify } from '../helpers/client.js';
@@ -70,7 +70,7 @@ describe('a refresh, as the database sees it', () => {
     const hits = () => sql<{ n: number }>(node, 'SELECT sum(h)::int AS n FROM rate_limits, unnest(hits) h');
     expect((await post(other, '/auth/logout', { refresh_token: tokens.refresh_token })).statusCode).toBe(204);
     // What logins give back is written a moment later.
-    for (const { app } of [node, other]) await app.get(RateLimiter).onApplicationShutdown();
+    for (const { app } of [node, other]) await app.get(RateLimitService).onApplicationShutdown();
     const before = await hits();
     const reply = await tryRefresh(node, tokens.refresh_token);
     expect([reply.statusCode, codeOf(reply)]).toEqual([401, 'refresh_token_revoked']);

@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LoginEnder } from '../../src/tokens/families/revocation.service.js';
+import { RevocationService } from '../../src/tokens/families/revocation.service.js';
 import { createTestApp } from '../helpers/app.js';
 import type { TestApp } from '../helpers/app.js';
 import {
@@ -139,7 +139,7 @@ describe('a revocation answered by one node', () => {
   it('by a change of role refuses the access tokens and lets the logins live on', async () => {
     user = await aUser(node);
     const tokens = await aKnownLogin();
-    await node.app.get(LoginEnder).refuseAccessTokens(user.id, async (sql) => {
+    await node.app.get(RevocationService).invalidateAccessTokens(user.id, async (sql) => {
       await sql.query(`UPDATE users SET role = 'admin' WHERE id = $1`, [user.id]);
     });
     expect(await verify(node, tokens.access_token)).toBe('401 token_revoked');

@@ -3,7 +3,7 @@ import { SignJWT, decodeJwt } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ServiceChecks } from '../../src/admin/cli/doctor/service.checks.js';
 import { encryptKey } from '../../src/tokens/keys/key-material.js';
-import { KeyRing } from '../../src/tokens/keys/key-ring.service.js';
+import { KeyRingService } from '../../src/tokens/keys/key-ring.service.js';
 import { TEST_SECRET, createTestApp } from '../helpers/app.js';
 import type { TestApp, TestAppOptions } from '../helpers/app.js';
 import { bearer, get, login, post, sql, until, verify } from '../helpers/client.js';
@@ -156,7 +156,7 @@ describe('a service client that somebody wrote into the database', () => {
 describe('the state of the service', () => {
   const signed = (node: TestApp, claims: object, life: number) => {
     const iat = Math.floor(Date.now() / 1000) - 1;
-    return node.app.get(KeyRing).sign({ ...claims, iat, exp: iat + life }, Date.now());
+    return node.app.get(KeyRingService).sign({ ...claims, iat, exp: iat + life }, Date.now());
   };
 
   it('knows the greatest TOKEN_EXPIRY that there was, and no row alone raises it', async () => {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { KeyAdministration } from '../../tokens/keys/key-administration.service.js';
+import { KeyAdministrationService } from '../../tokens/keys/key-administration.service.js';
 import { AdminCommand } from './admin-command.js';
 import type { Run } from './admin-command.js';
 import { CommandFailed } from './command-failed.js';
@@ -7,7 +7,7 @@ import type { Terminal } from './terminal.js';
 
 @AdminCommand()
 export class KeysCommand {
-  constructor(private readonly keys: KeyAdministration) {}
+  constructor(private readonly keys: KeyAdministrationService) {}
 
   static describe(program: Command, run: Run<KeysCommand>): void {
     const keys = program.command('keys').description('the keys that sign access tokens');

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { agree, counted } from '../../common/counted.js';
 import { canonicalAddress } from '../../limits/client-address.js';
-import { LoginEnder } from '../../tokens/families/revocation.service.js';
-import { LoginListStore } from '../../tokens/families/family-list.store.js';
+import { RevocationService } from '../../tokens/families/revocation.service.js';
+import { FamilyListStore } from '../../tokens/families/family-list.store.js';
 import type { Role } from '../../users/user.entity.js';
 import { BulkRevocation } from '../bulk-revocation.service.js';
 import { AdminCommand } from './admin-command.js';
@@ -38,8 +38,8 @@ Either ids, or at least one filter; of several filters all must be true:
 @AdminCommand()
 export class TokensCommand {
   constructor(
-    private readonly logins: LoginListStore,
-    private readonly ender: LoginEnder,
+    private readonly logins: FamilyListStore,
+    private readonly ender: RevocationService,
     private readonly bulk: BulkRevocation,
     private readonly find: FindUser,
   ) {}
@@ -110,7 +110,7 @@ export class TokensCommand {
       if (!(await this.logins.exists(id)))
         throw new CommandFailed(`There is no login ${id}: nothing was revoked`);
     }
-    return this.ender.endSids(ids, 'revoke', 'revoke', terminal.origin);
+    return this.ender.revokeFamilies(ids, 'revoke', 'revoke', terminal.origin);
   }
 
   private async byFilter(

@@ -5,7 +5,7 @@ import { ApiAuthenticated } from '../api-authenticated.decorator.js';
 import { ApiProblems } from '../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
 import { DeviceStore } from '../../tokens/families/device.store.js';
-import { LoginEnder } from '../../tokens/families/revocation.service.js';
+import { RevocationService } from '../../tokens/families/revocation.service.js';
 import { DevicesDto } from '../auth.dto.js';
 import { AUTH_ERRORS, refuseAuth } from '../auth.errors.js';
 import { CurrentPrincipal } from '../current-principal.decorator.js';
@@ -18,7 +18,7 @@ import type { Principal } from '../principal.js';
 export class DevicesController {
   constructor(
     private readonly devices: DeviceStore,
-    private readonly ender: LoginEnder,
+    private readonly ender: RevocationService,
   ) {}
 
   @Get()
@@ -43,6 +43,6 @@ export class DevicesController {
     @Param('id', ParseUUIDPipe) id: string,
   ): Promise<void> {
     if (!(await this.devices.isOwned(id, userId))) throw refuseAuth('device_not_found');
-    await this.ender.endSids([id], 'logout', 'logout', originOf(request));
+    await this.ender.revokeFamilies([id], 'logout', 'logout', originOf(request));
   }
 }

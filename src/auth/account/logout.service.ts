@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Origin } from '../../audit/audit-context.js';
-import { LoginEnder } from '../../tokens/families/revocation.service.js';
-import { PresentedTokens } from '../../tokens/families/presented-tokens.service.js';
+import { RevocationService } from '../../tokens/families/revocation.service.js';
+import { PresentedTokensService } from '../../tokens/families/presented-tokens.service.js';
 import { refuseToken } from '../../tokens/tokens.errors.js';
 import { AccessTokenProof } from '../guards/access-token-proof.js';
 
@@ -16,8 +16,8 @@ export interface LogoutProofs {
 export class LogoutService {
   constructor(
     private readonly proof: AccessTokenProof,
-    private readonly presented: PresentedTokens,
-    private readonly ender: LoginEnder,
+    private readonly presented: PresentedTokensService,
+    private readonly ender: RevocationService,
   ) {}
 
   /**
@@ -32,6 +32,6 @@ export class LogoutService {
     for (const { family } of await this.presented.verifyAll(refreshTokens)) sids.add(family.sid);
     if (sids.size === 0)
       throw refuseToken(accessToken === undefined ? 'refresh_token_invalid' : 'token_invalid');
-    await this.ender.endSids([...sids], 'logout', 'logout', origin);
+    await this.ender.revokeFamilies([...sids], 'logout', 'logout', origin);
   }
 }

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { Origin } from '../../audit/audit-context.js';
-import { LoginEnder } from '../../tokens/families/revocation.service.js';
+import { RevocationService } from '../../tokens/families/revocation.service.js';
 import { refuseToken } from '../../tokens/tokens.errors.js';
 import { UserService } from '../../users/user.service.js';
-import { CredentialCheck } from '../login/credential-check.service.js';
+import { CredentialCheckService } from '../login/credential-check.service.js';
 import type { KnownDevice } from '../login/known-devices.service.js';
 import type { Principal } from '../principal.js';
 
@@ -11,8 +11,8 @@ import type { Principal } from '../principal.js';
 export class PasswordService {
   constructor(
     private readonly users: UserService,
-    private readonly credentials: CredentialCheck,
-    private readonly ender: LoginEnder,
+    private readonly credentials: CredentialCheckService,
+    private readonly ender: RevocationService,
   ) {}
 
   /**
@@ -24,7 +24,7 @@ export class PasswordService {
     if (user === undefined) throw refuseToken('token_revoked');
     await this.credentials.confirm(user, current, deviceOf(principal), origin);
     const hash = await this.users.hashNew(next, user.username);
-    await this.ender.endUser(
+    await this.ender.revokeUser(
       user.id,
       {
         reason: 'password',

@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import { inspectToken, readClaims } from '../../tokens/access/access-token.js';
 import type { VerifiedToken } from '../../tokens/access/access-token.js';
-import { KeyRing } from '../../tokens/keys/key-ring.service.js';
-import { TokenLifetime } from '../../tokens/access/token-lifetime.service.js';
+import { KeyRingService } from '../../tokens/keys/key-ring.service.js';
+import { TokenLifetimeService } from '../../tokens/access/token-lifetime.service.js';
 import { MintedTokens } from '../../tokens/access/minted-tokens.service.js';
 
 export interface ProvedToken extends VerifiedToken {
@@ -16,9 +16,9 @@ export interface ProvedToken extends VerifiedToken {
 export class AccessTokenProof {
   constructor(
     private readonly jwt: JwtService,
-    private readonly keys: KeyRing,
+    private readonly keys: KeyRingService,
     private readonly minted: MintedTokens,
-    private readonly lifetime: TokenLifetime,
+    private readonly lifetime: TokenLifetimeService,
   ) {}
 
   /** The token if this service signed it, also if it has expired, or it or its key has been revoked. */

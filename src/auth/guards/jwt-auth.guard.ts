@@ -6,8 +6,8 @@ import { BackgroundLoops } from '../../common/background-loops.js';
 import { Problem } from '../../common/problem.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
-import { Confirmations } from '../../tokens/families/confirmations.service.js';
-import { KeyRing } from '../../tokens/keys/key-ring.service.js';
+import { ConfirmationService } from '../../tokens/families/confirmations.service.js';
+import { KeyRingService } from '../../tokens/keys/key-ring.service.js';
 import { MintedTokens } from '../../tokens/access/minted-tokens.service.js';
 import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
 import { TokenCache } from '../../tokens/access/token-cache.js';
@@ -38,8 +38,8 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
 
   constructor(
     private readonly feed: RevocationFeed,
-    private readonly confirmations: Confirmations,
-    private readonly keys: KeyRing,
+    private readonly confirmations: ConfirmationService,
+    private readonly keys: KeyRingService,
     private readonly minted: MintedTokens,
     @Inject(CONFIG) config: Config,
     loops: BackgroundLoops,

@@ -7,8 +7,8 @@ import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { inspectToken, readClaims } from '../../tokens/access/access-token.js';
 import { ISSUER } from '../../tokens/access/issuer.js';
-import { KeyRing } from '../../tokens/keys/key-ring.service.js';
-import { TokenLifetime } from '../../tokens/access/token-lifetime.service.js';
+import { KeyRingService } from '../../tokens/keys/key-ring.service.js';
+import { TokenLifetimeService } from '../../tokens/access/token-lifetime.service.js';
 import { refuseToken } from '../../tokens/tokens.errors.js';
 import { bearerIn } from '../http/bearer.js';
 import { knownToken } from './known-token.js';
@@ -30,8 +30,8 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
   private readonly named: WeakMap<object, NamedKey>;
 
   constructor(
-    keys: KeyRing,
-    private readonly lifetime: TokenLifetime,
+    keys: KeyRingService,
+    private readonly lifetime: TokenLifetimeService,
     @Inject(ISSUER) issuer: string,
     @Inject(CONFIG) config: Config,
   ) {
@@ -59,7 +59,7 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
 }
 
 /** passport-jwt passes the key on to jsonwebtoken, which takes a KeyObject although the type says text. */
-function keyOf(keys: KeyRing, named: WeakMap<object, NamedKey>) {
+function keyOf(keys: KeyRingService, named: WeakMap<object, NamedKey>) {
   return (request: object, raw: string, done: (fault: unknown, key?: unknown) => void): void => {
     const header = inspectToken(raw);
     if ('fault' in header) return done(refuseToken(header.fault));

@@ -2,8 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
-import { AccessTokens } from '../../tokens/access/access-token.service.js';
-import type { TokenOfLogin } from '../../tokens/families/token-family.js';
+import { AccessTokenService } from '../../tokens/access/access-token.service.js';
+import type { FamilyToken } from '../../tokens/families/token-family.js';
 import type { TokensDto } from '../auth.dto.js';
 import { setRefreshCookie } from './refresh-cookie.js';
 
@@ -11,12 +11,12 @@ import { setRefreshCookie } from './refresh-cookie.js';
 @Injectable()
 export class TokenReply {
   constructor(
-    private readonly accessTokens: AccessTokens,
+    private readonly accessTokens: AccessTokenService,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   /** `byCookie`: the refresh token came in the cookie, so it goes back by it alone and no script sees it. */
-  async write(reply: FastifyReply, { login, token }: TokenOfLogin, byCookie = false): Promise<TokensDto> {
+  async write(reply: FastifyReply, { login, token }: FamilyToken, byCookie = false): Promise<TokensDto> {
     const body = await this.writeBody(reply, { login, token });
     setRefreshCookie(reply, token, Math.max(0, Math.ceil((login.expiresAt - login.now) / 1000)), this.config);
     if (!byCookie && login.delivery !== 'cookie') return body;
@@ -30,7 +30,7 @@ export class TokenReply {
    */
   async writeBody(
     reply: FastifyReply,
-    { login, token }: TokenOfLogin,
+    { login, token }: FamilyToken,
   ): Promise<TokensDto & { refresh_token: string }> {
     const access_token = await this.accessTokens.mint(login);
     reply.header('Cache-Control', 'no-store');

@@ -4,7 +4,7 @@ import { RefusalCounter } from '../../audit/refusal-counter.js';
 import { Clock } from '../../common/clock.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
-import { RateLimiter } from '../../limits/limits.service.js';
+import { RateLimitService } from '../../limits/limits.service.js';
 import type { SubjectBucket } from '../../limits/limits.service.js';
 import { LoginFailures } from '../../limits/login-failures.service.js';
 import { PasswordHasher } from '../../users/hashing/password-hasher.js';
@@ -24,11 +24,11 @@ const DEVICES = 4;
  * nobody guesses one account's password from many addresses.
  */
 @Injectable()
-export class CredentialCheck {
+export class CredentialCheckService {
   constructor(
     private readonly users: UserService,
     private readonly hasher: PasswordHasher,
-    private readonly limiter: RateLimiter,
+    private readonly limiter: RateLimitService,
     private readonly failures: LoginFailures,
     private readonly refusals: RefusalCounter,
     private readonly clock: Clock,

@@ -14,7 +14,7 @@ export interface KnownDevice {
   readonly id: string;
 }
 
-/** A login request after {@link KnownDevices} has looked at it. */
+/** A login request after {@link KnownDevicesService} has looked at it. */
 export type DeviceRequest = FastifyRequest & { knownDevice?: KnownDevice | undefined };
 
 /** Sessions as proof of a known device. */
@@ -39,7 +39,7 @@ export const DEVICE_SESSIONS = Symbol('DEVICE_SESSIONS');
  * by a live session. A token that only expired is proof enough: its owner has to log in again.
  */
 @Injectable()
-export class KnownDevices {
+export class KnownDevicesService {
   constructor(
     private readonly tokens: RefreshTokenService,
     private readonly codec: RefreshTokenCodec,
@@ -58,7 +58,7 @@ export class KnownDevices {
     const account = accountIn(request);
     if (account === undefined) return undefined;
     for (const token of tokensIn(request)) {
-      const family = await this.tokens.recognise(token);
+      const family = await this.tokens.findFamily(token);
       if (family !== undefined && !family.revoked && (await this.isOf(family.userId, account)))
         return { userId: family.userId, bucket: 'device_family', id: family.sid };
     }

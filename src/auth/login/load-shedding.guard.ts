@@ -4,7 +4,7 @@ import { guardedFirst } from '../../common/guarded-first.js';
 import { Clock } from '../../common/clock.js';
 import { PasswordHasher } from '../../users/hashing/password-hasher.js';
 import type { Share } from '../../users/hashing/work-queue.js';
-import { KnownDevices } from './known-devices.service.js';
+import { KnownDevicesService } from './known-devices.service.js';
 import type { DeviceRequest } from './known-devices.service.js';
 
 /** Between two lines about it, in milliseconds: in a storm there is one refusal after the other. */
@@ -15,14 +15,14 @@ const TELL_EVERY = 1_000;
  * is full of strangers, a request that shows no device costs the database nothing.
  */
 @Injectable()
-export class HashingRoomGuard implements CanActivate {
-  private readonly logger = new Logger(HashingRoomGuard.name);
+export class LoadSheddingGuard implements CanActivate {
+  private readonly logger = new Logger(LoadSheddingGuard.name);
   private refused = 0;
   private told = -Infinity;
 
   constructor(
     private readonly hasher: PasswordHasher,
-    private readonly devices: KnownDevices,
+    private readonly devices: KnownDevicesService,
     private readonly clock: Clock,
   ) {}
 
@@ -53,4 +53,4 @@ export class HashingRoomGuard implements CanActivate {
 }
 
 /** Comes before all other guards, limits too: it asks whether a password could be checked now. */
-export const WithHashingRoom = (): MethodDecorator => guardedFirst(HashingRoomGuard);
+export const ShedLoad = (): MethodDecorator => guardedFirst(LoadSheddingGuard);

@@ -2,14 +2,14 @@ import { Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
 import { Strategy } from 'passport-local';
 import type { User } from '../../users/user.entity.js';
-import { CredentialCheck } from './credential-check.service.js';
+import { CredentialCheckService } from './credential-check.service.js';
 import type { DeviceRequest } from './known-devices.service.js';
 import { originOf } from '../http/origin.js';
 
 /** Proves a user by name and password. */
 @Injectable()
 export class LocalStrategy extends PassportStrategy(Strategy, 'local') {
-  constructor(private readonly credentials: CredentialCheck) {
+  constructor(private readonly credentials: CredentialCheckService) {
     super({ passReqToCallback: true });
   }
 

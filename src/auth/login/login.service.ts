@@ -3,10 +3,10 @@ import type { Origin } from '../../audit/audit-context.js';
 import { unavailable } from '../../common/common.errors.js';
 import type { TokenDelivery } from '../../tokens/families/refresh-token.entity.js';
 import { RefreshTokenService } from '../../tokens/families/refresh-token.service.js';
-import type { OpenedLogin } from '../../tokens/families/refresh-token.service.js';
+import type { OpenedFamily } from '../../tokens/families/refresh-token.service.js';
 import type { User } from '../../users/user.entity.js';
 import { refuseAuth } from '../auth.errors.js';
-import { CredentialCheck } from './credential-check.service.js';
+import { CredentialCheckService } from './credential-check.service.js';
 import { TOKEN_ELIGIBILITY } from '../refresh/token-eligibility.js';
 import type { TokenEligibility } from '../refresh/token-eligibility.js';
 
@@ -20,7 +20,7 @@ export interface Credentials {
 export class LoginService {
   constructor(
     private readonly tokens: RefreshTokenService,
-    private readonly credentials: CredentialCheck,
+    private readonly credentials: CredentialCheckService,
     @Optional() @Inject(TOKEN_ELIGIBILITY) private readonly eligibility?: TokenEligibility,
   ) {}
 
@@ -28,8 +28,8 @@ export class LoginService {
    * Opens a login for a user whose credentials the local guard found right. If the account has changed since (revoked,
    * disabled, another password), they are checked once more: a login begun before a revocation must not outlive it.
    */
-  async open(user: User, given: Credentials, delivery: TokenDelivery, origin: Origin): Promise<OpenedLogin> {
-    if (this.eligibility !== undefined && !(await this.eligibility.mayBegin(user))) {
+  async open(user: User, given: Credentials, delivery: TokenDelivery, origin: Origin): Promise<OpenedFamily> {
+    if (this.eligibility !== undefined && !(await this.eligibility.isEligible(user))) {
       throw refuseAuth('jwt_not_enabled');
     }
     const opened = await this.tokens.open(user, delivery, origin);

@@ -5,8 +5,8 @@ import { RefusalCounter } from '../../audit/refusal-counter.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { ClientRateLimiter } from '../../limits/client-limits.service.js';
-import { RateLimiter } from '../../limits/limits.service.js';
-import type { LiveLogin, Login, TokenOfLogin } from '../../tokens/families/token-family.js';
+import { RateLimitService } from '../../limits/limits.service.js';
+import type { LiveFamily, TokenFamily, FamilyToken } from '../../tokens/families/token-family.js';
 import { RefreshPresentation } from '../../tokens/families/presentation.service.js';
 import type { Admission, Rotation } from '../../tokens/families/presentation.service.js';
 import { refuseToken } from '../../tokens/tokens.errors.js';
@@ -24,7 +24,7 @@ interface Presentations {
   running: number;
   counted?: Promise<unknown>;
   /** The statement that counts one of them and goes on with the login, while it runs. */
-  statement?: Promise<LiveLogin | undefined> | undefined;
+  statement?: Promise<LiveFamily | undefined> | undefined;
 }
 
 @Injectable()
@@ -33,7 +33,7 @@ export class RefreshService {
 
   constructor(
     private readonly tokens: RefreshPresentation,
-    private readonly limiter: RateLimiter,
+    private readonly limiter: RateLimitService,
     private readonly clients: ClientRateLimiter,
     private readonly refusals: RefusalCounter,
     @Inject(CONFIG) private readonly config: Config,
@@ -44,7 +44,7 @@ export class RefreshService {
    * The next tokens of a login. Refused calls count by address, accepted ones by login, so that an office behind one
    * address is not locked out by its size.
    */
-  async refresh(token: string | undefined, request: FastifyRequest): Promise<TokenOfLogin> {
+  async refresh(token: string | undefined, request: FastifyRequest): Promise<FamilyToken> {
     const origin = originOf(request);
     const rotation: Rotation =
       token === undefined
@@ -79,7 +79,7 @@ export class RefreshService {
     let counted = false;
     return {
       admit: (login, verdict) => this.admit(login, verdict, together, counted),
-      countWithin: this.eligibility?.asksToContinue()
+      countWithin: this.eligibility?.restrictsExistingFamilies()
         ? undefined
         : async (sid, statement) => {
             // Whoever comes while it runs would wait for the row, and find the token spent.
@@ -98,7 +98,7 @@ export class RefreshService {
   }
 
   private async admit(
-    login: Login,
+    login: TokenFamily,
     verdict: 'rotate' | 'repeat',
     together: Presentations,
     counted: boolean,

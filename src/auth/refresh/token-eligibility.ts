@@ -9,9 +9,9 @@ export interface EligibilitySubject {
 /** Whom tokens are given to. Without one everybody gets them. */
 export interface TokenEligibility {
   /** Whether the user may begin a login by tokens now. */
-  mayBegin(user: EligibilitySubject): Promise<boolean> | boolean;
+  isEligible(user: EligibilitySubject): Promise<boolean> | boolean;
   /** False while every login by tokens that has begun may go on: then it need not be asked of each. */
-  asksToContinue(): boolean;
+  restrictsExistingFamilies(): boolean;
   /** Whether a login by tokens that has begun may go on. */
   mayContinue(user: EligibilitySubject): Promise<boolean> | boolean;
 }

@@ -4,25 +4,25 @@ import type { Config } from '../../config/config.js';
 import type { AccessClaims } from './access-token.js';
 import { ISSUER } from './issuer.js';
 import { makeJti } from './jti.js';
-import { KeyRing } from '../keys/key-ring.service.js';
+import { KeyRingService } from '../keys/key-ring.service.js';
 import { RevocationFeed } from '../feed/revocation-feed.js';
-import type { LiveLogin } from '../families/token-family.js';
+import type { LiveFamily } from '../families/token-family.js';
 
 /**
  * Mints access tokens (RFC 9068). `iat` is the database's clock at the statement that read the login: a node that slept
  * between reading and signing makes a token that is as old as what it knew.
  */
 @Injectable()
-export class AccessTokens {
+export class AccessTokenService {
   constructor(
-    private readonly keys: KeyRing,
+    private readonly keys: KeyRingService,
     private readonly feed: RevocationFeed,
     @Inject(ISSUER) private readonly issuer: string,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   /** Signed off the event loop with the current key. */
-  mint(login: LiveLogin): Promise<string> {
+  mint(login: LiveFamily): Promise<string> {
     const iat = Math.floor(login.now / 1000);
     const claims: AccessClaims = {
       iss: this.issuer,

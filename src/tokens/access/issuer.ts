@@ -5,7 +5,7 @@ import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import type { Sql } from '../../database/database.js';
 import { ServiceStateStore } from '../../database/service-state.store.js';
-import { KeyOpener } from '../keys/key-opener.service.js';
+import { KeyOpenerService } from '../keys/key-opener.service.js';
 import { KeyRingError } from '../keys/key-ring.errors.js';
 
 /** Injection token of `iss`: the same on every node and after a restart, never taken from a request. */
@@ -31,7 +31,7 @@ export class KeptIssuer {
 
   constructor(
     private readonly state: ServiceStateStore,
-    opener: KeyOpener,
+    opener: KeyOpenerService,
     @Inject(CONFIG) private readonly config: Config,
   ) {
     this.macs = macsOf(config);

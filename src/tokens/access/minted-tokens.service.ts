@@ -5,8 +5,8 @@ import type { Config } from '../../config/config.js';
 import { MAX_LENGTH, readClaims } from './access-token.js';
 import type { VerifiedToken } from './access-token.js';
 import { ISSUER } from './issuer.js';
-import { KeyRing } from '../keys/key-ring.service.js';
-import { TokenLifetime } from './token-lifetime.service.js';
+import { KeyRingService } from '../keys/key-ring.service.js';
+import { TokenLifetimeService } from './token-lifetime.service.js';
 
 /**
  * Proves an access token that is, letter by letter, what this service writes: with little more than the check of its signature. Takes
@@ -15,8 +15,8 @@ import { TokenLifetime } from './token-lifetime.service.js';
 @Injectable()
 export class MintedTokens {
   constructor(
-    private readonly keys: KeyRing,
-    private readonly lifetime: TokenLifetime,
+    private readonly keys: KeyRingService,
+    private readonly lifetime: TokenLifetimeService,
     @Inject(ISSUER) private readonly issuer: string,
     @Inject(CONFIG) private readonly config: Config,
   ) {}

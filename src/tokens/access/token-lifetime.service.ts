@@ -7,7 +7,7 @@ import type { Config } from '../../config/config.js';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import { ServiceStateStore } from '../../database/service-state.store.js';
-import { KeyOpener } from '../keys/key-opener.service.js';
+import { KeyOpenerService } from '../keys/key-opener.service.js';
 import { RevocationFeed } from '../feed/revocation-feed.js';
 
 const TOPIC = 'token_expiry';
@@ -20,7 +20,7 @@ const UNTIL_ALL_KNOW = 1_000;
  * that a row alone cannot raise it.
  */
 @Injectable()
-export class TokenLifetime {
+export class TokenLifetimeService {
   private readonly macs: RowMacs;
   private greatest: number;
   private raised = false;
@@ -29,7 +29,7 @@ export class TokenLifetime {
     private readonly database: Database,
     private readonly state: ServiceStateStore,
     private readonly alarms: RowAlarms,
-    opener: KeyOpener,
+    opener: KeyOpenerService,
     feed: RevocationFeed,
     @Inject(CONFIG) private readonly config: Config,
   ) {

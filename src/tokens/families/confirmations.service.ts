@@ -15,8 +15,8 @@ const MAX_PENDING = 100_000;
  * API. Written in batches, off the request; what could not be written is kept for the next batch.
  */
 @Injectable()
-export class Confirmations implements OnModuleInit, OnApplicationShutdown {
-  private readonly logger = new Logger(Confirmations.name);
+export class ConfirmationService implements OnModuleInit, OnApplicationShutdown {
+  private readonly logger = new Logger(ConfirmationService.name);
   private pending = new Map<string, number>();
   private readonly loop: BackgroundLoop;
   private writing: Promise<void> | undefined;

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { cursorsOf } from '../../common/cursor.js';
 import { Database } from '../../database/database.js';
-import type { EndReason, TokenDelivery } from './refresh-token.entity.js';
+import type { RevocationReason, TokenDelivery } from './refresh-token.entity.js';
 
 /** A login as administrators see it. */
 export interface ListedLogin {
@@ -17,7 +17,7 @@ export interface ListedLogin {
   readonly delivery: TokenDelivery;
   readonly state: 'active' | 'expired' | 'revoked';
   readonly revoked_at: Date | null;
-  readonly revoke_reason: EndReason | null;
+  readonly revoke_reason: RevocationReason | null;
 }
 
 type Row = ListedLogin & { readonly position: string };
@@ -51,7 +51,7 @@ const CURSORS = cursorsOf('tokens', /^(\d{1,16})\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3
 
 /** Reads the logins of everybody. */
 @Injectable()
-export class LoginListStore {
+export class FamilyListStore {
   constructor(private readonly database: Database) {}
 
   /** The newest first. Throws 400 for a cursor that is none. */

@@ -51,7 +51,7 @@ const WRITERS = `
 
 /** Finds logins among all of them, in steps that block nobody. */
 @Injectable()
-export class LoginSweepStore {
+export class FamilySweepStore {
   constructor(private readonly database: Database) {}
 
   /** The earlier one of `before` and now on the database's clock, in microseconds as text: what {@link find} takes. */

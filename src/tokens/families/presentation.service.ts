@@ -4,8 +4,8 @@ import { unavailable } from '../../common/common.errors.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import type { CountedCall, CountedResult } from '../../limits/counted-call.js';
-import type { LiveLogin, Login, TokenOfLogin } from './token-family.js';
-import { LoginEnder } from './revocation.service.js';
+import type { LiveFamily, TokenFamily, FamilyToken } from './token-family.js';
+import { RevocationService } from './revocation.service.js';
 import { RefreshTokenCodec } from './refresh-token.codec.js';
 import type { PresentedToken } from './refresh-token.codec.js';
 import { RefreshTokenService } from './refresh-token.service.js';
@@ -16,14 +16,14 @@ export type RefreshRefusal = 'refresh_token_invalid' | 'refresh_token_expired' |
 
 /** What came of presenting a refresh token. Refusals are values: the revocation that goes with one must commit. */
 export type Rotation =
-  | ({ readonly outcome: 'rotated' | 'repeated' } & TokenOfLogin)
+  | ({ readonly outcome: 'rotated' | 'repeated' } & FamilyToken)
   | { readonly outcome: 'rejected'; readonly reason: RefreshRefusal }
   | { readonly outcome: 'reused'; readonly sid: string };
 
 /** What a genuine token of a live login has to pass before anything changes. */
 export interface Admission {
   /** Throws to refuse. Asked once. */
-  admit(login: Login, verdict: 'rotate' | 'repeat'): Promise<void> | void;
+  admit(login: TokenFamily, verdict: 'rotate' | 'repeat'): Promise<void> | void;
   /**
    * Counts the call in the statement that goes on with a login, in place of asking `admit`. Undefined if that had nothing to do;
    * throws to refuse. Absent where every login has to be asked for.
@@ -31,8 +31,8 @@ export interface Admission {
   readonly countWithin?:
     | ((
         sid: string,
-        statement: (call: CountedCall) => Promise<CountedResult<LiveLogin> | undefined>,
-      ) => Promise<LiveLogin | undefined>)
+        statement: (call: CountedCall) => Promise<CountedResult<LiveFamily> | undefined>,
+      ) => Promise<LiveFamily | undefined>)
     | undefined;
 }
 
@@ -56,7 +56,7 @@ export class RefreshPresentation {
     private readonly tokens: RefreshTokenService,
     private readonly codec: RefreshTokenCodec,
     private readonly rotations: RotationStore,
-    private readonly ender: LoginEnder,
+    private readonly ender: RevocationService,
     @Inject(CONFIG) config: Config,
   ) {
     this.next = { macKey: codec.currentKey, expiry: config.refreshTokenExpiry };
@@ -72,10 +72,10 @@ export class RefreshPresentation {
     this.running.set(sid, running + 1);
     try {
       const secret = this.tokens.secrets.get(sid);
-      if (secret === undefined) return await this.settle(presented, admission, origin);
+      if (secret === undefined) return await this.presentByLookup(presented, admission, origin);
       if (!this.codec.isGenuine(presented, secret)) return INVALID;
-      const rotated = await this.goOn(presented, secret, admission, origin);
-      return rotated ?? (await this.settle(presented, admission, origin));
+      const rotated = await this.rotateCounted(presented, secret, admission, origin);
+      return rotated ?? (await this.presentByLookup(presented, admission, origin));
     } finally {
       const left = this.running.get(sid)! - 1;
       if (left === 0) this.running.delete(sid);
@@ -84,26 +84,30 @@ export class RefreshPresentation {
   }
 
   /** By looking at the login first: whatever becomes of it, and however often others get ahead. */
-  private async settle(presented: PresentedToken, admission: Admission, origin: Origin): Promise<Rotation> {
+  private async presentByLookup(
+    presented: PresentedToken,
+    admission: Admission,
+    origin: Origin,
+  ): Promise<Rotation> {
     let admitted = false;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const login = await this.tokens.find(presented);
       if (login === undefined) return INVALID;
       if (login.revoked) {
-        const stolen = await this.ender.endIfStolen(login, presented.generation, origin);
+        const stolen = await this.ender.revokeIfReused(login, presented.generation, origin);
         return stolen ? { outcome: 'reused', sid: login.sid } : REVOKED;
       }
       if (login.expired) return EXPIRED;
       const verdict = this.tokens.judge(login, presented.generation);
       if (verdict === 'unknown') return INVALID;
-      if (verdict === 'stolen') return this.endStolen(login, origin);
-      if (verdict === 'rotate' && login.alone && admission.countWithin !== undefined) {
-        const rotated = await this.goOn(presented, login.secret, admission, origin);
+      if (verdict === 'stolen') return this.revokeReused(login, origin);
+      if (verdict === 'rotate' && login.unlinked && admission.countWithin !== undefined) {
+        const rotated = await this.rotateCounted(presented, login.secret, admission, origin);
         if (rotated !== undefined) return rotated;
         continue;
       }
       if (!admitted) {
-        if (!login.alone && !(await this.ender.mayGoOn(login, origin))) return REVOKED;
+        if (!login.unlinked && !(await this.ender.mayContinue(login, origin))) return REVOKED;
         await admission.admit(login, verdict);
       }
       admitted = true;
@@ -115,7 +119,7 @@ export class RefreshPresentation {
   }
 
   /** Without looking first. Undefined, and nothing has changed, if there is more to it. */
-  private async goOn(
+  private async rotateCounted(
     presented: PresentedToken,
     secret: Buffer,
     { countWithin }: Admission,
@@ -127,13 +131,13 @@ export class RefreshPresentation {
     return login && this.rotated(login, secret);
   }
 
-  private rotated(login: LiveLogin, secret: Buffer): Rotation {
+  private rotated(login: LiveFamily, secret: Buffer): Rotation {
     const token = this.codec.mint({ sid: login.sid, secret }, login.generation, this.codec.currentKey)!;
     return { outcome: 'rotated', login, token };
   }
 
-  private async endStolen(login: Login, origin: Origin): Promise<Rotation> {
-    const ended = await this.ender.endSids([login.sid], 'reuse', 'refresh_reused', origin);
+  private async revokeReused(login: TokenFamily, origin: Origin): Promise<Rotation> {
+    const ended = await this.ender.revokeFamilies([login.sid], 'reuse', 'refresh_reused', origin);
     return ended > 0 ? { outcome: 'reused', sid: login.sid } : REVOKED;
   }
 }

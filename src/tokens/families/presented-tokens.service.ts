@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Login } from './token-family.js';
+import type { TokenFamily } from './token-family.js';
 import { RefreshTokenCodec } from './refresh-token.codec.js';
 import { RefreshTokenStore } from './refresh-token.store.js';
 
@@ -7,12 +7,12 @@ import { RefreshTokenStore } from './refresh-token.store.js';
 export interface VerifiedRefreshToken {
   readonly token: string;
   readonly generation: number;
-  readonly family: Login;
+  readonly family: TokenFamily;
 }
 
 /** Says which refresh token counts if a request carries several: a browser may hold one that somebody else put there. */
 @Injectable()
-export class PresentedTokens {
+export class PresentedTokensService {
   constructor(
     private readonly codec: RefreshTokenCodec,
     private readonly store: RefreshTokenStore,

@@ -4,7 +4,7 @@ import { User } from '../../users/user.entity.js';
 
 export type TokenDelivery = 'body' | 'cookie';
 
-export type EndReason = 'logout' | 'revoke' | 'reuse' | 'password' | 'disable' | 'downgrade';
+export type RevocationReason = 'logout' | 'revoke' | 'reuse' | 'password' | 'disable' | 'downgrade';
 
 /**
  * A login on a device: one row for the whole family of its refresh tokens, updated in place by each refresh. No column
@@ -73,7 +73,7 @@ export class RefreshToken {
   revokedAt!: Date | null;
 
   @Column('text', { name: 'revoke_reason', nullable: true })
-  revokeReason!: EndReason | null;
+  revokeReason!: RevocationReason | null;
 
   @Column('text', { nullable: true })
   ip!: string | null;

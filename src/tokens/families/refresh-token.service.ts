@@ -5,7 +5,7 @@ import { unavailable } from '../../common/common.errors.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { FamilySecrets } from './family-secrets.js';
-import type { Login, NewLogin, TokenOfLogin } from './token-family.js';
+import type { TokenFamily, NewFamily, FamilyToken } from './token-family.js';
 import { RefreshTokenCodec } from './refresh-token.codec.js';
 import type { PresentedToken } from './refresh-token.codec.js';
 import type { Sql } from '../../database/database.js';
@@ -15,8 +15,8 @@ import { judge } from './rotation.js';
 import type { Verdict } from './rotation.js';
 
 /** A refresh token that this service made, and its login as it is now. */
-export interface ProvedToken {
-  readonly login: Login;
+export interface GenuineToken {
+  readonly login: TokenFamily;
   readonly generation: number;
 }
 
@@ -30,8 +30,8 @@ export interface Opening {
 }
 
 /** A login that just began, with its first refresh token. */
-export interface OpenedLogin extends TokenOfLogin {
-  readonly login: Login;
+export interface OpenedFamily extends FamilyToken {
+  readonly login: TokenFamily;
 }
 
 /** Begins logins, and tells whose a refresh token is and what it is worth; `presentation.service.ts` spends them. */
@@ -54,7 +54,7 @@ export class RefreshTokenService {
     user: { readonly id: string; readonly epoch: number },
     delivery: TokenDelivery,
     origin: Origin,
-  ): Promise<OpenedLogin | undefined> {
+  ): Promise<OpenedFamily | undefined> {
     const login = { ...this.newLogin(user, delivery), alone: true };
     return this.opened(await this.store.create(login, 'password', origin));
   }
@@ -69,7 +69,7 @@ export class RefreshTokenService {
     delivery: TokenDelivery,
     { event, firstUnseen, life = Infinity }: Opening,
     origin: Origin,
-  ): Promise<OpenedLogin | undefined> {
+  ): Promise<OpenedFamily | undefined> {
     const usual = this.newLogin(user, delivery);
     const familyExpiry = Math.min(usual.familyExpiry, life);
     const login = { ...usual, familyExpiry, event, firstUnseen };
@@ -77,19 +77,19 @@ export class RefreshTokenService {
   }
 
   /** The login of a genuine token, whatever its state and generation; undefined for any other string. */
-  async recognise(token: string): Promise<Login | undefined> {
-    return (await this.prove(token))?.login;
+  async findFamily(token: string): Promise<TokenFamily | undefined> {
+    return (await this.lookUp(token))?.login;
   }
 
   /** The same with the token's generation. */
-  async prove(token: string): Promise<ProvedToken | undefined> {
+  async lookUp(token: string): Promise<GenuineToken | undefined> {
     const presented = this.codec.parse(token);
     const login = presented && (await this.find(presented));
     return login && { login, generation: presented!.generation };
   }
 
   /** What a genuine token of that generation is worth now. */
-  judge(login: Login, generation: number): Verdict {
+  judge(login: TokenFamily, generation: number): Verdict {
     return judge(login, generation, {
       grace: this.config.refreshReuseGrace,
       lostResponse: this.config.refreshLostResponseWindow,
@@ -97,7 +97,7 @@ export class RefreshTokenService {
   }
 
   /** The current refresh token of a login. */
-  tokenOf(login: Login): string {
+  tokenOf(login: TokenFamily): string {
     const token = this.codec.mint(login, login.generation, login.macKey);
     // Another node has a newer JWT_SECRET than this one: the client will find it, or the operator will.
     if (token === undefined)
@@ -105,8 +105,8 @@ export class RefreshTokenService {
     return token;
   }
 
-  /** Like {@link recognise}, for a token that a refresh would take as the newest of a live login. */
-  async recogniseLive(token: string): Promise<Login | undefined> {
+  /** Like {@link findFamily}, for a token that a refresh would take as the newest of a live login. */
+  async findLiveFamily(token: string): Promise<TokenFamily | undefined> {
     const presented = this.codec.parse(token);
     const login = presented && (await this.find(presented));
     if (login === undefined || login.revoked || login.expired) return undefined;
@@ -114,24 +114,27 @@ export class RefreshTokenService {
   }
 
   /** The login of a genuine token as it is now, whatever its state and generation. */
-  async find(presented: PresentedToken): Promise<Login | undefined> {
+  async find(presented: PresentedToken): Promise<TokenFamily | undefined> {
     const login = await this.store.find(presented.sid);
     if (login === undefined || !this.codec.isGenuine(presented, login.secret)) return undefined;
     this.remember(login);
     return login;
   }
 
-  private opened(login: Login | undefined): OpenedLogin | undefined {
+  private opened(login: TokenFamily | undefined): OpenedFamily | undefined {
     if (login === undefined) return undefined;
     this.remember(login);
     return { login, token: this.tokenOf(login) };
   }
 
-  private remember({ sid, secret, alone }: Login): void {
+  private remember({ sid, secret, unlinked: alone }: TokenFamily): void {
     if (alone) this.secrets.set(sid, secret);
   }
 
-  private newLogin(user: { readonly id: string; readonly epoch: number }, delivery: TokenDelivery): NewLogin {
+  private newLogin(
+    user: { readonly id: string; readonly epoch: number },
+    delivery: TokenDelivery,
+  ): NewFamily {
     return {
       sid: randomUUID(),
       userId: user.id,

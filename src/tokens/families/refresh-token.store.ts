@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import type { Origin } from '../../audit/audit-context.js';
-import type { Login, NewLogin } from './token-family.js';
-import type { EndReason } from './refresh-token.entity.js';
+import type { TokenFamily, NewFamily } from './token-family.js';
+import type { RevocationReason } from './refresh-token.entity.js';
 
 const COLUMNS = `
   t.id AS sid, t.user_id AS "userId", u.role, u.epoch, t.secret, t.mac_key AS "macKey", t.alone, t.generation,
@@ -64,13 +64,13 @@ const REMOVE_EXPIRED = `
   RETURNING id`;
 
 /** Which login ended, and whether it could still have been used. */
-export interface EndedLogin {
+export interface RevokedFamily {
   readonly sid: string;
   readonly userId: string;
   readonly live: boolean;
 }
 
-export function countLive(ended: readonly EndedLogin[]): number {
+export function countLive(ended: readonly RevokedFamily[]): number {
   return ended.filter(({ live }) => live).length;
 }
 
@@ -81,11 +81,11 @@ export class RefreshTokenStore {
 
   /** Undefined, and nothing written, if the user's epoch has changed since or the user is disabled. Audited. */
   async create(
-    login: NewLogin,
+    login: NewFamily,
     cause: string,
     origin: Origin,
     sql: Sql = this.database,
-  ): Promise<Login | undefined> {
+  ): Promise<TokenFamily | undefined> {
     const { sid, userId, epoch, secret, macKey, delivery, expiry, familyExpiry } = login;
     const { ip, userAgent, requestId } = origin;
     const values = [
@@ -105,20 +105,20 @@ export class RefreshTokenStore {
       login.firstUnseen === true ? -1 : 0,
       login.alone ?? false,
     ];
-    return (await sql.query<Login>(CREATE, values))[0];
+    return (await sql.query<TokenFamily>(CREATE, values))[0];
   }
 
-  async find(sid: string, sql: Sql = this.database): Promise<Login | undefined> {
-    return (await sql.query<Login>(FIND, [sid]))[0];
+  async find(sid: string, sql: Sql = this.database): Promise<TokenFamily | undefined> {
+    return (await sql.query<TokenFamily>(FIND, [sid]))[0];
   }
 
-  async findAll(sids: readonly string[]): Promise<Login[]> {
-    return this.database.query<Login>(FIND_ALL, [sids]);
+  async findAll(sids: readonly string[]): Promise<TokenFamily[]> {
+    return this.database.query<TokenFamily>(FIND_ALL, [sids]);
   }
 
   /** Nobody else refreshes or ends it until the transaction ends. The caller holds the user's row. */
-  async hold(sql: Sql, sid: string): Promise<Login | undefined> {
-    return (await sql.query<Login>(HOLD, [sid]))[0];
+  async hold(sql: Sql, sid: string): Promise<TokenFamily | undefined> {
+    return (await sql.query<TokenFamily>(HOLD, [sid]))[0];
   }
 
   /** From the commit on, answers show a refresh token of this family to no script. */
@@ -132,18 +132,18 @@ export class RefreshTokenStore {
   }
 
   /** Ends those of the logins that have not ended; says which. */
-  async endSids(sql: Sql, sids: readonly string[], reason: EndReason): Promise<EndedLogin[]> {
-    return sql.query<EndedLogin>(END_SIDS, [sids, reason]);
+  async endSids(sql: Sql, sids: readonly string[], reason: RevocationReason): Promise<RevokedFamily[]> {
+    return sql.query<RevokedFamily>(END_SIDS, [sids, reason]);
   }
 
   /** Ends all logins of the users, except perhaps one. The caller holds the users' rows. */
   async endUsers(
     sql: Sql,
     userIds: readonly string[],
-    reason: EndReason,
+    reason: RevocationReason,
     exceptSid: string | undefined,
-  ): Promise<EndedLogin[]> {
-    return sql.query<EndedLogin>(END_USERS, [userIds, reason, exceptSid ?? null]);
+  ): Promise<RevokedFamily[]> {
+    return sql.query<RevokedFamily>(END_USERS, [userIds, reason, exceptSid ?? null]);
   }
 
   /** Removes at most `batch` logins that ended for good a week ago or longer; says how many. */

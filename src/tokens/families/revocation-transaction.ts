@@ -1,7 +1,7 @@
 import type { Sql } from '../../database/database.js';
-import type { Ended, LoginEnding, Spared } from './revocation-hook.js';
-import type { EndReason } from './refresh-token.entity.js';
-import type { EndedLogin, RefreshTokenStore } from './refresh-token.store.js';
+import type { RevokedSet, RevocationHook, Except } from './revocation-hook.js';
+import type { RevocationReason } from './refresh-token.entity.js';
+import type { RevokedFamily, RefreshTokenStore } from './refresh-token.store.js';
 import type { RevocationEntry } from '../feed/revocation-list.js';
 import type { RevocationStore } from '../feed/revocation.store.js';
 
@@ -16,27 +16,27 @@ type UserEpoch = { readonly id: string; readonly epoch: number };
  * Ends logins inside one transaction, which LoginEnder opens: nothing of it is in force before the commit. The rows of
  * users are locked before those of logins, and both in the order of their ids, as everywhere.
  */
-export class Endings {
+export class RevocationTransaction {
   /** What this node has to refuse from the commit on. */
   readonly entries: RevocationEntry[] = [];
   /** Whether some of it may have ended before on another node, so that this one has not heard of it yet. */
   repeated = false;
   /** How much else ended that could still have been used, such as sessions that have no login by token. */
-  others = 0;
-  /** What {@link LoginEnding.clear} gets after the commit. */
+  revokedSessions = 0;
+  /** What {@link RevocationHook.clear} gets after the commit. */
   readonly leftovers: string[] = [];
 
   constructor(
     readonly sql: Sql,
     private readonly logins: RefreshTokenStore,
     private readonly revocations: RevocationStore,
-    private readonly port: LoginEnding | undefined,
+    private readonly port: RevocationHook | undefined,
   ) {}
 
   /** Ends those of the logins, and of what came of them, that have not ended; says which. */
-  async sids(sids: readonly string[], reason: EndReason): Promise<EndedLogin[]> {
-    const all: EndedLogin[] = [];
-    let next = (await this.port?.following(this.sql, sids)) ?? sids;
+  async revokeFamilies(sids: readonly string[], reason: RevocationReason): Promise<RevokedFamily[]> {
+    const all: RevokedFamily[] = [];
+    let next = (await this.port?.successorsOf(this.sql, sids)) ?? sids;
     while (next.length > 0) {
       const ended = await this.logins.endSids(this.sql, next, reason);
       await this.refuse(ended);
@@ -51,7 +51,7 @@ export class Endings {
    * Ends everything the user has, except perhaps what calls, and refuses what is in the making: a login that is being
    * written holds the user's row shared, so it is seen here or finds another epoch. Says which logins ended.
    */
-  async user(userId: string, reason: EndReason, except: Spared = {}): Promise<EndedLogin[]> {
+  async revokeUser(userId: string, reason: RevocationReason, except: Except = {}): Promise<RevokedFamily[]> {
     const [row] = await this.newEpochs([userId]);
     const spared = await this.fateOf(except);
     const ended = await this.everythingOf([userId], reason, spared);
@@ -60,8 +60,8 @@ export class Endings {
     return ended;
   }
 
-  /** Like {@link user} for each of them, in as many statements as for one. */
-  async users(userIds: readonly string[], reason: EndReason): Promise<EndedLogin[]> {
+  /** Like {@link revokeUser} for each of them, in as many statements as for one. */
+  async revokeUsers(userIds: readonly string[], reason: RevocationReason): Promise<RevokedFamily[]> {
     await this.newEpochs(userIds);
     // No cut-off for each user: the tokens that live belong to the logins that end here, or ended before.
     this.repeated = true;
@@ -69,16 +69,16 @@ export class Endings {
   }
 
   /** Refuses the user's access tokens of before; the logins live on. */
-  async accessTokens(userId: string): Promise<void> {
+  async invalidateAccessTokens(userId: string): Promise<void> {
     const [row] = await this.newEpochs([userId]);
     if (row !== undefined) await this.cutOff(row);
   }
 
   private async everythingOf(
     userIds: readonly string[],
-    reason: EndReason,
-    except: Spared = {},
-  ): Promise<EndedLogin[]> {
+    reason: RevocationReason,
+    except: Except = {},
+  ): Promise<RevokedFamily[]> {
     const ended = await this.logins.endUsers(this.sql, userIds, reason, except.sid);
     await this.refuse(ended);
     await this.endOthers({ userIds, except }, reason);
@@ -86,20 +86,20 @@ export class Endings {
   }
 
   /** Says which logins have to end, too. */
-  private async endOthers(ended: Ended, reason: EndReason): Promise<readonly string[]> {
-    const also = await this.port?.onEnded(this.sql, ended, reason);
-    this.others += also?.others ?? 0;
+  private async endOthers(ended: RevokedSet, reason: RevocationReason): Promise<readonly string[]> {
+    const also = await this.port?.onRevoked(this.sql, ended, reason);
+    this.revokedSessions += also?.others ?? 0;
     this.leftovers.push(...(also?.leftovers ?? []));
     return also?.logins ?? [];
   }
 
   /** A session may have been given a login since its request began. */
-  private async fateOf(except: Spared): Promise<Spared> {
+  private async fateOf(except: Except): Promise<Except> {
     if (except.session === undefined) return except;
-    return { ...except, sid: await this.port?.loginOf(this.sql, except.session) };
+    return { ...except, sid: await this.port?.linkedFamilyOf(this.sql, except.session) };
   }
 
-  private async refuse(ended: readonly EndedLogin[]): Promise<void> {
+  private async refuse(ended: readonly RevokedFamily[]): Promise<void> {
     const sids = ended.map(({ sid }) => sid);
     this.entries.push(...(await this.revocations.addSids(this.sql, sids)));
   }

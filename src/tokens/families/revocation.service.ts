@@ -3,18 +3,18 @@ import type { Origin } from '../../audit/audit-context.js';
 import { AuditStore } from '../../audit/audit.store.js';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
-import { Endings } from './revocation-transaction.js';
-import { LOGIN_ENDING } from './revocation-hook.js';
-import type { LoginEnding } from './revocation-hook.js';
-import type { EndReason } from './refresh-token.entity.js';
+import { RevocationTransaction } from './revocation-transaction.js';
+import { REVOCATION_HOOK } from './revocation-hook.js';
+import type { RevocationHook } from './revocation-hook.js';
+import type { RevocationReason } from './refresh-token.entity.js';
 import { RefreshTokenStore, countLive } from './refresh-token.store.js';
-import type { Login } from './token-family.js';
+import type { TokenFamily } from './token-family.js';
 import { RevocationFeed } from '../feed/revocation-feed.js';
 import { RevocationStore } from '../feed/revocation.store.js';
 
 /** How all logins of a user end. */
-export interface UserEnding {
-  readonly reason: EndReason;
+export interface UserRevocation {
+  readonly reason: RevocationReason;
   /** The audit event, and who caused it if not the user. */
   readonly event: string;
   readonly actorId?: string | undefined;
@@ -31,29 +31,29 @@ export interface UserEnding {
  * concerned, and every other node does within a second. Repeating one is safe.
  */
 @Injectable()
-export class LoginEnder {
+export class RevocationService {
   constructor(
     private readonly database: Database,
     private readonly logins: RefreshTokenStore,
     private readonly revocations: RevocationStore,
     private readonly feed: RevocationFeed,
     private readonly audit: AuditStore,
-    @Optional() @Inject(LOGIN_ENDING) private readonly others?: LoginEnding,
+    @Optional() @Inject(REVOCATION_HOOK) private readonly others?: RevocationHook,
   ) {}
 
   /** Ends those of the logins that are live; says how many those were. One audit event for each that had not ended. */
-  async endSids(
+  async revokeFamilies(
     sids: readonly string[],
-    reason: EndReason,
+    reason: RevocationReason,
     event: string,
     origin: Origin,
     actorId?: string,
   ): Promise<number> {
     return this.transaction(async (endings) => {
-      const ended = await endings.sids(sids, reason);
+      const ended = await endings.revokeFamilies(sids, reason);
       const entries = ended.map((login) => ({ event, cause: reason, ...owner(login), actorId }));
       // What the login was given up for is the login, as the audit trail has it.
-      if (entries.length === 0 && endings.others > 0) {
+      if (entries.length === 0 && endings.revokedSessions > 0) {
         const login = await this.logins.find(sids[0]!, endings.sql);
         if (login !== undefined) entries.push({ event, cause: reason, ...owner(login), actorId });
       }
@@ -66,11 +66,11 @@ export class LoginEnder {
    * Ends every login of the user that began before; one in the making is refused too, a later one works at once.
    * Says how many were live, whatever else lets the user in included.
    */
-  async endUser(userId: string, ending: UserEnding, origin: Origin): Promise<number> {
+  async revokeUser(userId: string, ending: UserRevocation, origin: Origin): Promise<number> {
     const { reason, event, actorId, exceptSid, exceptSession } = ending;
     return this.transaction(async (endings) => {
       const except = { sid: exceptSid, session: exceptSession };
-      const ended = countLive(await endings.user(userId, reason, except)) + endings.others;
+      const ended = countLive(await endings.revokeUser(userId, reason, except)) + endings.revokedSessions;
       await ending.alongside?.(endings.sql);
       const entry = { event, cause: reason, userId, actorId, sid: exceptSid, detail: { ended } };
       await this.audit.add(entry, origin, endings.sql);
@@ -79,23 +79,23 @@ export class LoginEnder {
   }
 
   /** Whether that token of a login that has ended was stolen: then everything that came of the login ends. */
-  async endIfStolen(login: Login, generation: number, origin: Origin): Promise<boolean> {
-    if (this.others === undefined || !(await this.others.isStolen(login, generation))) return false;
-    await this.endSids([login.sid], 'reuse', 'refresh_reused', origin);
+  async revokeIfReused(login: TokenFamily, generation: number, origin: Origin): Promise<boolean> {
+    if (this.others === undefined || !(await this.others.isReused(login, generation))) return false;
+    await this.revokeFamilies([login.sid], 'reuse', 'refresh_reused', origin);
     return true;
   }
 
   /** Whether a login that goes on may do so: whatever else shares its fate has not ended. If it has, the login ends. */
-  async mayGoOn(login: Login, origin: Origin): Promise<boolean> {
-    if (this.others === undefined || (await this.others.mayGoOn(login))) return true;
-    await this.endSids([login.sid], 'logout', 'logout', origin);
+  async mayContinue(login: TokenFamily, origin: Origin): Promise<boolean> {
+    if (this.others === undefined || (await this.others.mayContinue(login))) return true;
+    await this.revokeFamilies([login.sid], 'logout', 'logout', origin);
     return false;
   }
 
   /** Refuses the user's access tokens of before; the logins live on. `change` is committed with it. */
-  async refuseAccessTokens(userId: string, change: (sql: Sql) => Promise<void>): Promise<void> {
+  async invalidateAccessTokens(userId: string, change: (sql: Sql) => Promise<void>): Promise<void> {
     await this.transaction(async (endings) => {
-      await endings.accessTokens(userId);
+      await endings.invalidateAccessTokens(userId);
       await change(endings.sql);
     });
   }
@@ -104,9 +104,9 @@ export class LoginEnder {
    * Commits what `work` does together with the logins that it ends; rolls back if it throws. Whoever ends something that
    * may have ended on another node already gets its answer when this node knows of it, too.
    */
-  async transaction<T>(work: (endings: Endings) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (endings: RevocationTransaction) => Promise<T>): Promise<T> {
     const { endings, result } = await this.database.transaction(async (sql) => {
-      const begun = new Endings(sql, this.logins, this.revocations, this.others);
+      const begun = new RevocationTransaction(sql, this.logins, this.revocations, this.others);
       return { result: await work(begun), endings: begun };
     });
     if (endings.entries.length > 0) this.feed.publish(endings.entries);

@@ -4,7 +4,7 @@ import { Database } from '../../database/database.js';
 import { admission } from '../../limits/admission.sql.js';
 import type { CountedCall, CountedResult } from '../../limits/counted-call.js';
 import type { LimitLog } from '../../limits/limit-outcome.js';
-import type { LiveLogin } from './token-family.js';
+import type { LiveFamily } from './token-family.js';
 
 /** Which token is spent. */
 export interface Spent {
@@ -19,7 +19,7 @@ export interface Next {
 }
 
 /** What is not known before the statement has run. */
-type Row = Omit<LiveLogin, 'sid' | 'generation'>;
+type Row = Omit<LiveFamily, 'sid' | 'generation'>;
 
 /** A row for the call: without room for it nothing of a login, and with none left for the next the limit's log. */
 type CountedRow = { readonly [Column in keyof Row]: Row[Column] | null } & {
@@ -67,7 +67,7 @@ export class RotationStore {
    * The login one generation further. Of any number of concurrent callers exactly one gets it: the others wait on its
    * row lock and then get undefined, as they do when the login has ended.
    */
-  async rotate(spent: Spent, next: Next, origin: Origin): Promise<LiveLogin | undefined> {
+  async rotate(spent: Spent, next: Next, origin: Origin): Promise<LiveFamily | undefined> {
     const [row] = await this.database.query<Row>(ROTATE, valuesOf(spent, next, origin));
     return row && advanced(spent, row);
   }
@@ -81,7 +81,7 @@ export class RotationStore {
     next: Next,
     call: CountedCall,
     origin: Origin,
-  ): Promise<CountedResult<LiveLogin> | undefined> {
+  ): Promise<CountedResult<LiveFamily> | undefined> {
     const { key, limit, window, slot } = call;
     const values = [...valuesOf(spent, next, origin), key, limit, window, slot];
     const [row] = await this.database.query<CountedRow>(ROTATE_COUNTED, values);
@@ -98,7 +98,7 @@ function valuesOf({ sid, generation }: Spent, { macKey, expiry }: Next, origin: 
   return [sid, generation, macKey, expiry, origin.ip, origin.userAgent, origin.requestId];
 }
 
-function advanced({ sid, generation }: Spent, row: Row): LiveLogin {
+function advanced({ sid, generation }: Spent, row: Row): LiveFamily {
   const { userId, role, epoch, delivery, expiresAt, now } = row;
   return { sid, generation: generation + 1, userId, role, epoch, delivery, expiresAt, now };
 }

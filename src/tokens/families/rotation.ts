@@ -1,4 +1,4 @@
-import type { Login } from './token-family.js';
+import type { TokenFamily } from './token-family.js';
 
 /** The windows in which a spent token is answered with its successor again, in seconds. */
 export interface RepeatWindows {
@@ -11,7 +11,11 @@ export interface RepeatWindows {
 export type Verdict = 'rotate' | 'repeat' | 'stolen' | 'unknown';
 
 /** What to do with a genuine token of `generation`. Order is by generation alone; clocks only limit the two windows. */
-export function judge(login: Login, generation: number, { grace, lostResponse }: RepeatWindows): Verdict {
+export function judge(
+  login: TokenFamily,
+  generation: number,
+  { grace, lostResponse }: RepeatWindows,
+): Verdict {
   if (generation > login.generation) return 'unknown';
   if (generation === login.generation) return 'rotate';
   if (generation < login.generation - 1) return 'stolen';

@@ -2,7 +2,7 @@ import type { Role } from '../../users/user.entity.js';
 import type { TokenDelivery } from './refresh-token.entity.js';
 
 /** A login that goes on, with what is minted into its tokens. Times in milliseconds, on the database's clock. */
-export interface LiveLogin {
+export interface LiveFamily {
   readonly sid: string;
   readonly userId: string;
   readonly role: Role;
@@ -14,17 +14,17 @@ export interface LiveLogin {
 }
 
 /** A login with its current refresh token. */
-export interface TokenOfLogin {
-  readonly login: LiveLogin;
+export interface FamilyToken {
+  readonly login: LiveFamily;
   readonly token: string;
 }
 
 /** A login as one statement saw it, whatever has become of it. */
-export interface Login extends LiveLogin {
+export interface TokenFamily extends LiveFamily {
   readonly secret: Buffer;
   readonly macKey: string;
   /** Nothing else shares its fate, and never will. */
-  readonly alone: boolean;
+  readonly unlinked: boolean;
   readonly confirmedGeneration: number;
   readonly revoked: boolean;
   readonly expired: boolean;
@@ -33,7 +33,7 @@ export interface Login extends LiveLogin {
   readonly absoluteExpiresAt: number;
 }
 
-export interface NewLogin {
+export interface NewFamily {
   readonly sid: string;
   readonly userId: string;
   /** Of the user when the credentials were checked. */

@@ -9,7 +9,7 @@ import type { VerifiedToken } from '../access/access-token.js';
 import { FeedConnection } from './feed-connection.js';
 import { FeedFollowers } from './feed-followers.js';
 import { Lease } from './lease.js';
-import { RevocationSet } from './revocation-list.js';
+import { RevocationList } from './revocation-list.js';
 import type { RevocationEntry } from './revocation-list.js';
 import { RevocationStore } from './revocation.store.js';
 import type { FeedPage } from './revocation.store.js';
@@ -35,7 +35,7 @@ const LOST =
 @Injectable()
 export class RevocationFeed implements OnApplicationShutdown {
   private readonly logger = new Logger(RevocationFeed.name);
-  private readonly revoked = new RevocationSet();
+  private readonly revoked = new RevocationList();
   private readonly followers = new FeedFollowers();
   private readonly connection: FeedConnection;
   private horizon = '0';
@@ -101,7 +101,7 @@ export class RevocationFeed implements OnApplicationShutdown {
 
   /** Meaningful only while {@link isFresh}. */
   isRevoked(token: VerifiedToken): boolean {
-    return this.revoked.has(token);
+    return this.revoked.isRevoked(token);
   }
 
   isFresh(): boolean {

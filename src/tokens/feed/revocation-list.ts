@@ -19,7 +19,7 @@ interface CutOff {
  * What a node holds of the feed. Adding is idempotent and never opens anything again: of several cut-offs the highest
  * counts. Bounded by what can still be valid: {@link prune} forgets an entry when the last token it concerns is expired.
  */
-export class RevocationSet {
+export class RevocationList {
   private readonly sids = new Map<string, number>();
   private readonly users = new Map<string, CutOff>();
 
@@ -39,7 +39,7 @@ export class RevocationSet {
     });
   }
 
-  has(token: VerifiedToken): boolean {
+  isRevoked(token: VerifiedToken): boolean {
     if (this.sids.size > 0 && this.sids.has(token.claims.sid)) return true;
     if (this.users.size === 0) return false;
     const cutOff = this.users.get(token.claims.sub);

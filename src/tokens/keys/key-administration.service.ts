@@ -6,7 +6,7 @@ import type { Config } from '../../config/config.js';
 import { fingerprint, generateKey } from './key-material.js';
 import { KeyRingError } from './key-ring.errors.js';
 import { ringAt } from './key-states.js';
-import { KeyRing } from './key-ring.service.js';
+import { KeyRingService } from './key-ring.service.js';
 import { RevocationFeed } from '../feed/revocation-feed.js';
 import { SigningKeyStore } from './signing-key.store.js';
 import type { Distrust } from './signing-key.store.js';
@@ -22,10 +22,10 @@ export interface KeyView {
 
 /** Changes of the key ring by administrators, and what they see of it: as the database has it, whatever this node has loaded. */
 @Injectable()
-export class KeyAdministration {
+export class KeyAdministrationService {
   constructor(
     private readonly store: SigningKeyStore,
-    private readonly ring: KeyRing,
+    private readonly ring: KeyRingService,
     private readonly feed: RevocationFeed,
     @Inject(CONFIG) private readonly config: Config,
   ) {}

@@ -23,8 +23,8 @@ export type Voucher = (sql: Sql, firstStart: boolean) => Promise<void>;
 
 /** Makes sure at start that there is a ring and that this node can open it. Refuses to start rather than replace a key. */
 @Injectable()
-export class KeyOpener {
-  private readonly logger = new Logger(KeyOpener.name);
+export class KeyOpenerService {
+  private readonly logger = new Logger(KeyOpenerService.name);
   private readonly vouchers: Voucher[] = [];
 
   constructor(

@@ -7,7 +7,7 @@ import { unavailable } from '../../common/common.errors.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { KeyFiles } from './key-files.js';
-import { KeyOpener } from './key-opener.service.js';
+import { KeyOpenerService } from './key-opener.service.js';
 import { ringAt } from './key-states.js';
 import type { Ring } from './key-states.js';
 import { RevocationFeed } from '../feed/revocation-feed.js';
@@ -26,8 +26,8 @@ interface LoadedKey extends TrustedKey {
 
 /** The keys that this node signs and verifies access tokens with. The database is the truth; nodes follow it within a second. */
 @Injectable()
-export class KeyRing {
-  private readonly logger = new Logger(KeyRing.name);
+export class KeyRingService {
+  private readonly logger = new Logger(KeyRingService.name);
   private readonly files: KeyFiles;
   private readonly listeners: ((keeps: (kid: string) => boolean) => void)[] = [];
   private keys: ReadonlyMap<string, LoadedKey> = new Map();
@@ -42,7 +42,7 @@ export class KeyRing {
 
   constructor(
     private readonly store: SigningKeyStore,
-    private readonly opener: KeyOpener,
+    private readonly opener: KeyOpenerService,
     feed: RevocationFeed,
     private readonly alarms: RowAlarms,
     @Inject(CONFIG) config: Config,

@@ -62,7 +62,7 @@ const MESSAGES = {
  * JWT_SECRET is being changed, a node cannot open every key: then a MAC over the row by one of the two secrets decides.
  */
 @Injectable()
-export class KeyTrust {
+export class KeyTrustService {
   private readonly macs: RowMacs;
   /** Opening a key is slow by design: the keys that JWT_SECRET has opened, by their text. */
   private readonly opened = new Map<string, KeyObject>();

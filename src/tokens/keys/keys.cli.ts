@@ -12,11 +12,11 @@ import { loadDotenv } from '../../config/dotenv.js';
 import { loadCommandConfig } from '../../config/load-config.js';
 import { DatabaseModule } from '../../database/database.module.js';
 import { ensureEmbeddedPostgres } from '../../database/embedded/embedded-postgres.js';
-import { KeyAdministration } from './key-administration.service.js';
+import { KeyAdministrationService } from './key-administration.service.js';
 import type { KeyView } from './key-administration.service.js';
-import { KeyOpener } from './key-opener.service.js';
-import { KeyRing } from './key-ring.service.js';
-import { KeyTrust } from './key-trust.service.js';
+import { KeyOpenerService } from './key-opener.service.js';
+import { KeyRingService } from './key-ring.service.js';
+import { KeyTrustService } from './key-trust.service.js';
 import { RevocationFeed } from '../feed/revocation-feed.js';
 import { RevocationStore } from '../feed/revocation.store.js';
 import { SigningKeyStore } from './signing-key.store.js';
@@ -43,10 +43,10 @@ class KeysModule {
         AuditModule,
       ],
       providers: [
-        KeyAdministration,
-        KeyOpener,
-        KeyRing,
-        KeyTrust,
+        KeyAdministrationService,
+        KeyOpenerService,
+        KeyRingService,
+        KeyTrustService,
         RevocationFeed,
         RevocationStore,
         SigningKeyStore,
@@ -64,7 +64,7 @@ function print(keys: readonly KeyView[], json: boolean): void {
 
 /** The exit code: 0 done, 1 not done, 2 not understood. */
 async function run(
-  administration: KeyAdministration,
+  administration: KeyAdministrationService,
   [command, kid, ...rest]: readonly string[],
   json: boolean,
 ): Promise<number> {
@@ -107,7 +107,7 @@ async function main(args: readonly string[]): Promise<number> {
 async function withKeys<T>(
   config: Config,
   url: string,
-  work: (administration: KeyAdministration) => Promise<T>,
+  work: (administration: KeyAdministrationService) => Promise<T>,
 ): Promise<T> {
   Logger.overrideLogger(['error']);
   const app = await NestFactory.createApplicationContext(KeysModule.forRoot(config, url), {
@@ -115,8 +115,8 @@ async function withKeys<T>(
     abortOnError: false,
   });
   try {
-    await app.get(KeyRing).start({ upgrade: false });
-    return await work(app.get(KeyAdministration));
+    await app.get(KeyRingService).start({ upgrade: false });
+    return await work(app.get(KeyAdministrationService));
   } finally {
     await app.close();
   }

@@ -8,7 +8,7 @@ import { ServiceStateStore } from '../../database/service-state.store.js';
 import type { StoredKey } from './key-material.js';
 import { KeyRingError } from './key-ring.errors.js';
 import { DWELL, ringAt } from './key-states.js';
-import { KeyTrust } from './key-trust.service.js';
+import { KeyTrustService } from './key-trust.service.js';
 import type { JudgedKeys, KeyRow } from './key-trust.service.js';
 
 /** The topic by which nodes follow the ring. */
@@ -58,14 +58,14 @@ const REMOVE = `DELETE FROM signing_keys WHERE kid = ANY ($1::text[])`;
 /** Distrusted keys stay listed for so long, in milliseconds. */
 const KEEP_DISTRUSTED = 30 * 24 * 3_600_000;
 
-/** All SQL of the ring. Changes happen under the lock of the service's state. What it returns of the ring is judged by {@link KeyTrust}. */
+/** All SQL of the ring. Changes happen under the lock of the service's state. What it returns of the ring is judged by {@link KeyTrustService}. */
 @Injectable()
 export class SigningKeyStore {
   constructor(
     private readonly database: Database,
     private readonly state: ServiceStateStore,
     private readonly audit: AuditStore,
-    private readonly trust: KeyTrust,
+    private readonly trust: KeyTrustService,
   ) {}
 
   /** `secret`: the one that the ring is encrypted with, if it is not JWT_SECRET. */

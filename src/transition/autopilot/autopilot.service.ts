@@ -8,7 +8,7 @@ import type { BackgroundLoop } from '../../common/background-loops.js';
 import type { Sql } from '../../database/database.js';
 import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
 import type { RolloutSettings, RolloutState } from '../rollout/rollout-state.js';
-import { Rollout } from '../rollout/rollout.service.js';
+import { RolloutService } from '../rollout/rollout.service.js';
 import { RolloutStore } from '../rollout/rollout.store.js';
 import type { Current } from '../rollout/rollout.store.js';
 import type { Plan, PlanState } from './plan.js';
@@ -36,7 +36,7 @@ export class Autopilot implements OnApplicationBootstrap, OnApplicationShutdown 
   constructor(
     private readonly plans: PlanStore,
     private readonly states: RolloutStore,
-    private readonly rollout: Rollout,
+    private readonly rollout: RolloutService,
     private readonly sight: PlanSight,
     private readonly audit: AuditStore,
     private readonly feed: RevocationFeed,
@@ -65,7 +65,9 @@ export class Autopilot implements OnApplicationBootstrap, OnApplicationShutdown 
     const decision = decide(looked, (await this.states.current())!, await this.sight.of(plan, now), now);
     if (decision.action === 'none' || decision.action === 'wait' || decision.action === 'hold')
       return decision;
-    const moved = await this.states.alone((sql, current) => this.carryOut(sql, current, plan, decision, now));
+    const moved = await this.states.withLock((sql, current) =>
+      this.carryOut(sql, current, plan, decision, now),
+    );
     if (moved !== undefined) this.rollout.adopt(moved);
     return moved === undefined ? undefined : decision;
   }

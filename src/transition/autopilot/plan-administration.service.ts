@@ -39,7 +39,7 @@ export class PlanAdministration {
 
   /** Begins anew with these settings. Throws 400 for a plan that cannot be carried out; then nothing changes. */
   async put(settings: PlanSettings, by: Administrator): Promise<PlanStanding> {
-    const outcome = await this.states.alone(async (sql, rollout) => {
+    const outcome = await this.states.withLock(async (sql, rollout) => {
       const errors = this.faultsOf(settings, rollout);
       if (errors.length > 0) return { errors };
       const { phase, percentage, version } = rollout;

@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
 import { ISSUER } from '../../tokens/access/issuer.js';
 import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
-import { Rollout } from '../rollout/rollout.service.js';
+import { RolloutService } from '../rollout/rollout.service.js';
 import { DeprecationStore } from './deprecation.store.js';
 import { guideUrlOf } from './guide-url.js';
 
@@ -25,7 +25,7 @@ export class Deprecations implements OnModuleInit {
 
   constructor(
     private readonly store: DeprecationStore,
-    private readonly rollout: Rollout,
+    private readonly rollout: RolloutService,
     private readonly feed: RevocationFeed,
     @Inject(ISSUER) private readonly issuer: string,
   ) {}

@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { AuthenticatedRequest } from '../../auth/authenticated-request.js';
 import { bearerIn } from '../../auth/http/bearer.js';
 import { Problem } from '../../common/problem.js';
-import { Rollout } from '../rollout/rollout.service.js';
-import { SessionCaller } from '../sessions/http/session-caller.service.js';
-import { SessionCookie } from '../sessions/http/session-cookie.service.js';
+import { RolloutService } from '../rollout/rollout.service.js';
+import { SessionAuthenticationService } from '../sessions/http/session-caller.service.js';
+import { SessionCookieService } from '../sessions/http/session-cookie.service.js';
 import { Deprecations } from './deprecation.service.js';
 import type { MigrationDto } from './migration.dto.js';
 import { longDate } from './notice-mail.js';
@@ -13,10 +13,10 @@ import { longDate } from './notice-mail.js';
 @Injectable()
 export class Migration {
   constructor(
-    private readonly rollout: Rollout,
+    private readonly rollout: RolloutService,
     private readonly deprecations: Deprecations,
-    private readonly callers: SessionCaller,
-    private readonly cookie: SessionCookie,
+    private readonly callers: SessionAuthenticationService,
+    private readonly cookie: SessionCookieService,
   ) {}
 
   async describe(request: AuthenticatedRequest): Promise<MigrationDto> {
@@ -40,7 +40,10 @@ export class Migration {
   private async sessionUser(request: AuthenticatedRequest) {
     if (!this.carriesSession(request)) return undefined;
     try {
-      const { userId, role } = await this.callers.identify(request, { changesState: false, always: true });
+      const { userId, role } = await this.callers.authenticate(request, {
+        changesState: false,
+        always: true,
+      });
       return { id: userId, role };
     } catch (error) {
       if (error instanceof Problem && error.status === 401) return undefined;

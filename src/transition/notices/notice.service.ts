@@ -9,7 +9,7 @@ import { Database } from '../../database/database.js';
 import { Jobs } from '../../operations/jobs/jobs.service.js';
 import { SessionUseStore } from '../report/session-use.store.js';
 import type { SessionUse } from '../report/session-use.store.js';
-import { Rollout } from '../rollout/rollout.service.js';
+import { RolloutService } from '../rollout/rollout.service.js';
 import { NoticeRecipientStore } from './notice-recipient.store.js';
 import { SENDING } from './notice-sender.job.js';
 import { DEFAULT_SUBJECT, DEFAULT_TEXT, templateErrors, withoutDate } from './notice-template.js';
@@ -35,7 +35,7 @@ export class NoticeService {
     private readonly notices: NoticeStore,
     private readonly recipients: NoticeRecipientStore,
     private readonly audit: AuditStore,
-    private readonly rollout: Rollout,
+    private readonly rollout: RolloutService,
     private readonly jobs: Jobs,
   ) {}
 

@@ -6,7 +6,7 @@ import type { FastifyRequest } from 'fastify';
 import type { AuthenticatedRequest } from '../../auth/authenticated-request.js';
 import { bearerIn } from '../../auth/http/bearer.js';
 import { IS_PUBLIC } from '../../auth/public.decorator.js';
-import { SessionCookie } from '../sessions/http/session-cookie.service.js';
+import { SessionCookieService } from '../sessions/http/session-cookie.service.js';
 import type { Scheme } from './scheme.js';
 
 /** The calls by which a scheme is entered, gone on with and left: they are the scheme's whatever they carry. */
@@ -32,7 +32,7 @@ type Counting = Scheme | 'by credential' | 'not at all';
  * routes, unknown paths, requests that carry neither, and the report itself count for none.
  */
 @Injectable()
-export class CountedRoutes implements OnApplicationBootstrap {
+export class CountedRoutesService implements OnApplicationBootstrap {
   private readonly closed = new Set<string>();
   /** By the configuration of Fastify's route: one object for each, as long as the process lives. */
   private readonly known = new WeakMap<object, Counting>();
@@ -41,7 +41,7 @@ export class CountedRoutes implements OnApplicationBootstrap {
     private readonly discovery: DiscoveryService,
     private readonly scanner: MetadataScanner,
     private readonly reflector: Reflector,
-    private readonly cookie: SessionCookie,
+    private readonly cookie: SessionCookieService,
   ) {}
 
   onApplicationBootstrap(): void {

@@ -9,7 +9,7 @@ import { BackgroundLoops } from '../../common/background-loops.js';
 import type { BackgroundLoop } from '../../common/background-loops.js';
 import { httpServerOf } from '../../common/http-server.js';
 import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
-import { CountedRoutes } from './counted-routes.service.js';
+import { CountedRoutesService } from './counted-routes.service.js';
 import { UnexpectedLogouts } from './logouts/unexpected-logouts.service.js';
 import { ReportWriter } from './report-writer.store.js';
 import type { Batch } from './report-writer.store.js';
@@ -37,8 +37,8 @@ type Caller = { readonly userId?: string; readonly id?: string };
  * killed loses what it has counted since its last batch. All times are on the database's clock.
  */
 @Injectable()
-export class Recorder implements OnModuleInit, OnApplicationShutdown {
-  private readonly logger = new Logger(Recorder.name);
+export class RecorderService implements OnModuleInit, OnApplicationShutdown {
+  private readonly logger = new Logger(RecorderService.name);
   private readonly node = randomUUID();
   private readonly requests = new RequestTally();
   private readonly uses = new UseTally();
@@ -50,7 +50,7 @@ export class Recorder implements OnModuleInit, OnApplicationShutdown {
 
   constructor(
     private readonly host: HttpAdapterHost,
-    private readonly routes: CountedRoutes,
+    private readonly routes: CountedRoutesService,
     private readonly feed: RevocationFeed,
     private readonly store: ReportWriter,
     private readonly metrics: SchemeMetrics,

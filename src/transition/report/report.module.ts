@@ -4,8 +4,8 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { CleanUp } from '../../operations/clean-up.job.js';
 import { OperationsModule } from '../../operations/operations.module.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
-import { CountedRoutes } from './counted-routes.service.js';
-import { Recorder } from './recorder.service.js';
+import { CountedRoutesService } from './counted-routes.service.js';
+import { RecorderService } from './recorder.service.js';
 import { ReportAdminController } from './report.admin.controller.js';
 import { ReportAgeing } from './report-ageing.store.js';
 import { ReportBucket } from './report-bucket.entity.js';
@@ -39,10 +39,10 @@ import { UnexpectedLogout } from './logouts/unexpected-logout.entity.js';
   ],
   controllers: [ReportAdminController],
   providers: [
-    CountedRoutes,
+    CountedRoutesService,
     KnownKeys,
     LoginEvidenceStore,
-    Recorder,
+    RecorderService,
     ReportAgeing,
     ReportService,
     ReportStore,
@@ -56,7 +56,7 @@ import { UnexpectedLogout } from './logouts/unexpected-logout.entity.js';
     UnexpectedLogoutStore,
     UnprovedFaults,
   ],
-  exports: [Recorder, ReportStore, SessionUseStore],
+  exports: [RecorderService, ReportStore, SessionUseStore],
 })
 export class ReportModule {
   constructor(cleanUp: CleanUp, ageing: ReportAgeing) {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
 import { quantile } from './latency-histogram.js';
-import { Recorder } from './recorder.service.js';
+import { RecorderService } from './recorder.service.js';
 import type { ReportDto, ReportQueryDto } from './report.dto.js';
 import { figuresOf, ReportStore, totalOf } from './report.store.js';
 import type { Figures, FiguresByScheme } from './report.store.js';
@@ -14,7 +14,7 @@ import type { ReportWindow } from './report-window.js';
 export class ReportService {
   constructor(
     private readonly store: ReportStore,
-    private readonly recorder: Recorder,
+    private readonly recorder: RecorderService,
     private readonly feed: RevocationFeed,
   ) {}
 

@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { bearerIn } from '../../auth/http/bearer.js';
 import { JwtAuthGuard } from '../../auth/guards/jwt-auth.guard.js';
 import { isTokenOnly } from '../../auth/token-only.decorator.js';
-import { SessionCookie } from '../sessions/http/session-cookie.service.js';
+import { SessionCookieService } from '../sessions/http/session-cookie.service.js';
 import { SessionGuard } from '../sessions/http/session.guard.js';
 
 /**
@@ -16,7 +16,7 @@ export class CredentialGuard implements CanActivate {
   constructor(
     private readonly tokens: JwtAuthGuard,
     private readonly sessions: SessionGuard,
-    private readonly cookie: SessionCookie,
+    private readonly cookie: SessionCookieService,
   ) {}
 
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {

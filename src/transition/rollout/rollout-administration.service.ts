@@ -8,7 +8,7 @@ import { inForce, phaseAt, widensEligibility } from './rollout-state.js';
 import type { RolloutSettings, RolloutState } from './rollout-state.js';
 import { isSame } from './rollout-view.js';
 import { refuseRollout } from './rollout.errors.js';
-import { Rollout } from './rollout.service.js';
+import { RolloutService } from './rollout.service.js';
 import { RolloutStore } from './rollout.store.js';
 import type { Current } from './rollout.store.js';
 
@@ -32,7 +32,7 @@ type Outcome =
 export class RolloutAdministration {
   constructor(
     private readonly store: RolloutStore,
-    private readonly rollout: Rollout,
+    private readonly rollout: RolloutService,
   ) {}
 
   /** As the database has it, whichever node changed it last. Its phase is the one that counts: a passed sunset shows. */
@@ -46,7 +46,7 @@ export class RolloutAdministration {
    * phase that makes users eligible without naming a percentage; then nothing changes.
    */
   async change(patch: RolloutPatch, version: number | undefined, by: Administrator): Promise<RolloutState> {
-    const outcome = await this.store.alone<Outcome>(async (sql, current) => {
+    const outcome = await this.store.withLock<Outcome>(async (sql, current) => {
       if (isStale(current, version)) return { stale: current.version };
       const result = patched(current, patch, current.now);
       if ('errors' in result) return result;
@@ -72,7 +72,7 @@ export class RolloutAdministration {
     version: number | undefined,
     by: Administrator,
   ): Promise<RolloutState> {
-    const outcome = await this.store.alone<Outcome>(async (sql, current) => {
+    const outcome = await this.store.withLock<Outcome>(async (sql, current) => {
       if (isStale(current, version)) return { stale: current.version };
       if (current.parent === null) return 'nothing_to_roll_back';
       const before = (await this.store.find(sql, current.parent))!;

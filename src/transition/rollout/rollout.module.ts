@@ -10,7 +10,7 @@ import { RolloutHistoryStore } from './rollout-history.store.js';
 import { RolloutVersion } from './rollout-version.entity.js';
 import { RolloutCommand } from './rollout.command.js';
 import { RolloutController } from './rollout.controller.js';
-import { Rollout } from './rollout.service.js';
+import { RolloutService } from './rollout.service.js';
 import { RolloutStore } from './rollout.store.js';
 
 /** Global, so that `auth` finds who may have tokens without knowing of the rollout. */
@@ -19,14 +19,14 @@ import { RolloutStore } from './rollout.store.js';
   imports: [AuditModule, CommandLineModule, TokensModule, TypeOrmModule.forFeature([RolloutVersion])],
   controllers: [RolloutController],
   providers: [
-    Rollout,
+    RolloutService,
     RolloutAdministration,
     RolloutCommand,
     RolloutFlag,
     RolloutHistoryStore,
     RolloutStore,
-    { provide: TOKEN_ELIGIBILITY, useExisting: Rollout },
+    { provide: TOKEN_ELIGIBILITY, useExisting: RolloutService },
   ],
-  exports: [Rollout, RolloutFlag, RolloutStore, TOKEN_ELIGIBILITY],
+  exports: [RolloutService, RolloutFlag, RolloutStore, TOKEN_ELIGIBILITY],
 })
 export class RolloutModule {}

@@ -14,7 +14,7 @@ import { ROLLOUT_TOPIC, RolloutStore } from './rollout.store.js';
  * within a second; while the database is away what was known last goes on to rule. Times are on the database's clock.
  */
 @Injectable()
-export class Rollout implements TokenEligibility, OnModuleInit {
+export class RolloutService implements TokenEligibility, OnModuleInit {
   private state: RolloutState | undefined;
   private reading: Promise<void> = Promise.resolve();
 
@@ -54,11 +54,11 @@ export class Rollout implements TokenEligibility, OnModuleInit {
     return (await this.eligible(user)) ?? false;
   }
 
-  mayBegin(user: EligibilitySubject): Promise<boolean> {
+  isEligible(user: EligibilitySubject): Promise<boolean> {
     return this.mayHaveTokens(user);
   }
 
-  asksToContinue(): boolean {
+  restrictsExistingFamilies(): boolean {
     return this.current().drain;
   }
 

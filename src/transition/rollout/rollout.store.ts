@@ -80,7 +80,7 @@ export class RolloutStore {
   }
 
   /** Runs `work` with the state that counts while nobody else changes it. */
-  async alone<T>(work: (sql: Sql, current: Current) => Promise<T>): Promise<T> {
+  async withLock<T>(work: (sql: Sql, current: Current) => Promise<T>): Promise<T> {
     return this.database.transaction(async (sql) => {
       await this.state.lock(sql);
       return work(sql, (await this.current(sql))!);
@@ -88,7 +88,7 @@ export class RolloutStore {
   }
 
   /**
-   * Makes `next` the state that counts, audited. To be called within {@link alone}. A rollback from it leads to `parent`.
+   * Makes `next` the state that counts, audited. To be called within {@link withLock}. A rollback from it leads to `parent`.
    */
   async add(
     sql: Sql,

@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Origin } from '../../audit/audit-context.js';
-import { CredentialCheck } from '../../auth/login/credential-check.service.js';
+import { CredentialCheckService } from '../../auth/login/credential-check.service.js';
 import type { Credentials } from '../../auth/login/login.service.js';
 import { unavailable } from '../../common/common.errors.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
 import type { User } from '../../users/user.entity.js';
-import { SessionCookie } from './http/session-cookie.service.js';
+import { SessionCookieService } from './http/session-cookie.service.js';
 import { SessionStore } from './stores/session.store.js';
 import type { NewSession } from './stores/session.store.js';
-import { Sessions } from './sessions.service.js';
+import { SessionService } from './sessions.service.js';
 import type { StoredCookie } from './stores/stored-cookie.js';
 
 /** A session that just began, and its cookie. */
@@ -26,14 +26,14 @@ export interface OpenedSession {
 export type SessionUser = Pick<User, 'id' | 'externalId'>;
 
 @Injectable()
-export class SessionLogin {
+export class SessionLoginService {
   private readonly path: readonly string[];
 
   constructor(
     private readonly store: SessionStore,
-    private readonly sessions: Sessions,
-    private readonly cookie: SessionCookie,
-    private readonly credentials: CredentialCheck,
+    private readonly sessions: SessionService,
+    private readonly cookie: SessionCookieService,
+    private readonly credentials: CredentialCheckService,
     private readonly feed: RevocationFeed,
     @Inject(CONFIG) private readonly config: Config,
   ) {

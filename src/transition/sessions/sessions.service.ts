@@ -4,10 +4,10 @@ import type { Origin } from '../../audit/audit-context.js';
 import { AuditStore } from '../../audit/audit.store.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
-import { LoginEnder } from '../../tokens/families/revocation.service.js';
-import type { Login } from '../../tokens/families/token-family.js';
-import { SessionCookie } from './http/session-cookie.service.js';
-import { SessionFateStore } from './link/linked-revocation.store.js';
+import { RevocationService } from '../../tokens/families/revocation.service.js';
+import type { TokenFamily } from '../../tokens/families/token-family.js';
+import { SessionCookieService } from './http/session-cookie.service.js';
+import { LinkedRevocationStore } from './link/linked-revocation.store.js';
 import { SessionRowStore } from './stores/session-row.store.js';
 import { SessionStore } from './stores/session.store.js';
 import type { LiveSession } from './stores/session.store.js';
@@ -18,16 +18,16 @@ const TOUCH_PART = 0.1;
 
 /** How sessions go on, and how they end. */
 @Injectable()
-export class Sessions {
-  private readonly logger = new Logger(Sessions.name);
+export class SessionService {
+  private readonly logger = new Logger(SessionService.name);
   private readonly life: number;
 
   constructor(
     private readonly store: SessionStore,
-    private readonly fates: SessionFateStore,
+    private readonly fates: LinkedRevocationStore,
     private readonly rows: SessionRowStore,
-    private readonly cookie: SessionCookie,
-    private readonly ender: LoginEnder,
+    private readonly cookie: SessionCookieService,
+    private readonly ender: RevocationService,
     private readonly audit: AuditStore,
     @Inject(CONFIG) config: Config,
   ) {
@@ -52,7 +52,7 @@ export class Sessions {
   }
 
   /** A session that was just exchanged has the browser keep its cookie for as long as the login may last. Never fails. */
-  async keepWith({ sid, unseen }: LiveSession, login: Login, reply: FastifyReply): Promise<void> {
+  async keepWith({ sid, unseen }: LiveSession, login: TokenFamily, reply: FastifyReply): Promise<void> {
     try {
       if (unseen) await this.fates.see(sid);
       const stored = await this.store.cookieOf(sid);
@@ -76,7 +76,7 @@ export class Sessions {
       const { sql } = endings;
       await this.fates.lockUser(sql, userId);
       const family = await this.fates.familyOf(sql, sid, userId);
-      const [login] = family === undefined ? [] : await endings.sids([family], 'logout');
+      const [login] = family === undefined ? [] : await endings.revokeFamilies([family], 'logout');
       const existed = await this.fates.end(sql, sid, userId);
       endings.leftovers.push(sid);
       if (login === undefined && !existed) return;

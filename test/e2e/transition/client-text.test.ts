@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RefusalCounter } from '../../../src/audit/refusal-counter.js';
-import { Recorder } from '../../../src/transition/report/recorder.service.js';
+import { RecorderService } from '../../../src/transition/report/recorder.service.js';
 import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
 import { aUser, everyRow, login } from '../../helpers/client.js';
@@ -18,7 +18,7 @@ describe('what clients with sessions write reaches no table', () => {
 
   const rowsWith = async (text: string) => {
     await node.app.get(RefusalCounter).flush();
-    await node.app.get(Recorder).flush();
+    await node.app.get(RecorderService).flush();
     return (await everyRow(node)).filter((row) => row.includes(text));
   };
 

@@ -2,7 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import type { EvaluationContext, Provider, ResolutionDetails } from '@openfeature/server-sdk';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Rollout } from '../../../src/transition/rollout/rollout.service.js';
+import { RolloutService } from '../../../src/transition/rollout/rollout.service.js';
 import { FLAG_PROVIDER } from '../../../src/transition/rollout/rollout-flag.js';
 import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
@@ -134,7 +134,7 @@ describe('a team’s own flag provider', () => {
     expect([await outcome(first), await outcome(second)]).toEqual(['200', '403 jwt_not_enabled']);
     await nodes.pop()!.close();
     expect([yes.closed, no.closed]).toEqual([false, true]);
-    expect(await first.app.get(Rollout).mayHaveTokens({ id: SOME_ID, role: 'user' })).toBe(true);
+    expect(await first.app.get(RolloutService).mayHaveTokens({ id: SOME_ID, role: 'user' })).toBe(true);
   });
 
   it('that cannot be initialised does not stop the start, and counts once it answers', async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
-import { Recorder } from '../../../src/transition/report/recorder.service.js';
+import { RecorderService } from '../../../src/transition/report/recorder.service.js';
 import { ReportWriter } from '../../../src/transition/report/report-writer.store.js';
 import { ReportStore } from '../../../src/transition/report/report.store.js';
 import type { FiguresByScheme } from '../../../src/transition/report/report.store.js';
@@ -19,7 +19,7 @@ describe('what is recorded', () => {
   afterAll(() => node.close());
 
   async function figures(): Promise<FiguresByScheme> {
-    await node.app.get(Recorder).flush();
+    await node.app.get(RecorderService).flush();
     const until = node.app.get(RevocationFeed).now() + 1_000;
     return node.app.get(ReportStore).figures({ since: until - 3_600_000, until });
   }
@@ -137,13 +137,13 @@ describe('what is recorded', () => {
       await added(async () => {
         await get(node, '/api/users/me', access_token);
         write.mockRejectedValueOnce(new Error('not sent'));
-        await node.app.get(Recorder).flush();
+        await node.app.get(RecorderService).flush();
         await get(node, '/api/users/me', access_token);
         write.mockImplementationOnce(async (...args) => {
           await ReportWriter.prototype.write.apply(writer, args);
           throw new Error('the answer was lost');
         });
-        for (let time = 0; time < 3; time++) await node.app.get(Recorder).flush();
+        for (let time = 0; time < 3; time++) await node.app.get(RecorderService).flush();
       }),
     ).toEqual({ requests: 2, users: 0, errors: {} });
     write.mockRestore();

@@ -6,7 +6,7 @@ import { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
 import { Autopilot } from '../../../src/transition/autopilot/autopilot.service.js';
 import { RolloutFigures } from '../../../src/transition/autopilot/rollout-figures.js';
 import type { FiguresOf } from '../../../src/transition/autopilot/rollout-figures.js';
-import { Recorder } from '../../../src/transition/report/recorder.service.js';
+import { RecorderService } from '../../../src/transition/report/recorder.service.js';
 import { SessionStore } from '../../../src/transition/sessions/stores/session.store.js';
 import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
@@ -39,7 +39,7 @@ describe('the evidence for the autopilot', () => {
   afterEach(() => vi.restoreAllMocks());
 
   async function figures(): Promise<FiguresOf> {
-    await node.app.get(Recorder).flush();
+    await node.app.get(RecorderService).flush();
     const until = node.app.get(RevocationFeed).now() + 1_000;
     return node.app.get(RolloutFigures, { strict: false }).between({ since: until - 3_600_000, until });
   }
@@ -66,7 +66,7 @@ describe('the evidence for the autopilot', () => {
 
     /** What the autopilot does when the step has been in force for long enough. */
     async function looked(): Promise<{ percentage: number; drain: boolean }> {
-      await node.app.get(Recorder).flush();
+      await node.app.get(RecorderService).flush();
       await node.app.get(Autopilot, { strict: false }).tick();
       return (await get(node, '/admin/rollout', admin)).json();
     }

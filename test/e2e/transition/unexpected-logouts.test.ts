@@ -2,13 +2,13 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { generateKey } from '../../../src/tokens/keys/key-material.js';
-import { KeyAdministration } from '../../../src/tokens/keys/key-administration.service.js';
-import { KeyRing } from '../../../src/tokens/keys/key-ring.service.js';
+import { KeyAdministrationService } from '../../../src/tokens/keys/key-administration.service.js';
+import { KeyRingService } from '../../../src/tokens/keys/key-ring.service.js';
 import { RefreshTokenStore } from '../../../src/tokens/families/refresh-token.store.js';
 import { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
 import { SigningKeyStore } from '../../../src/tokens/keys/signing-key.store.js';
-import { Recorder } from '../../../src/transition/report/recorder.service.js';
-import { Rollout } from '../../../src/transition/rollout/rollout.service.js';
+import { RecorderService } from '../../../src/transition/report/recorder.service.js';
+import { RolloutService } from '../../../src/transition/rollout/rollout.service.js';
 import { SessionStore } from '../../../src/transition/sessions/stores/session.store.js';
 import { createTestApp, TEST_SECRET } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
@@ -42,7 +42,7 @@ const ENV = { SESSION_SECRET: SECRET };
 
 /** By scheme and cause, once what the nodes have noted is looked at. */
 async function cutOffs(...nodes: TestApp[]): Promise<Record<string, number>> {
-  for (const node of nodes) await node.app.get(Recorder).flush();
+  for (const node of nodes) await node.app.get(RecorderService).flush();
   const rows = await sql<{ what: string; n: number }>(
     nodes[0]!,
     `SELECT scheme || ' ' || cause AS what, count(*)::int AS n FROM unexpected_logouts GROUP BY 1`,
@@ -75,7 +75,7 @@ describe('an unexpected logout', () => {
 
   it('by a key that is gone before its tokens is key_removed', async () => {
     const { access_token } = await login(node, user);
-    const [ring, store] = [node.app.get(KeyRing), node.app.get(SigningKeyStore)];
+    const [ring, store] = [node.app.get(KeyRingService), node.app.get(SigningKeyStore)];
     const [{ kid }] = (await sql<{ kid: string }>(node, 'SELECT kid FROM signing_keys')) as [{ kid: string }];
     const next = await generateKey(2048, TEST_SECRET);
     await store.alone((inside) => store.add(inside, next, 0, 'rotated', NO_ORIGIN));
@@ -140,8 +140,8 @@ describe('an unexpected logout', () => {
 
   it('by the flag without a drain is not_enabled', async () => {
     const { refresh_token } = await login(node, user);
-    const rollout = node.app.get(Rollout);
-    vi.spyOn(rollout, 'asksToContinue').mockReturnValueOnce(true);
+    const rollout = node.app.get(RolloutService);
+    vi.spyOn(rollout, 'restrictsExistingFamilies').mockReturnValueOnce(true);
     vi.spyOn(rollout, 'mayContinue').mockResolvedValueOnce(false);
     expect(codeOf(await tryRefresh(node, refresh_token))).toBe('jwt_not_enabled');
     expect(await cutOffs(node)).toEqual({ 'bearer not_enabled': 1 });
@@ -185,7 +185,7 @@ describe('an unexpected logout', () => {
 
   it('for no reason at all is unexplained', async () => {
     const { access_token } = await login(node, user);
-    vi.spyOn(node.app.get(KeyRing), 'verificationKey').mockReturnValueOnce(undefined);
+    vi.spyOn(node.app.get(KeyRingService), 'verificationKey').mockReturnValueOnce(undefined);
     expect(await verify(node, access_token)).toBe('401 token_invalid');
     const cookie = await sessionLogin(node, user);
     vi.spyOn(node.app.get(SessionStore), 'live').mockResolvedValueOnce(undefined);
@@ -222,7 +222,7 @@ describe('an unexpected logout', () => {
     await sql(node, 'UPDATE refresh_tokens SET revoked_at = now() WHERE id = $1', [sidOf(tokens)]);
     await tryRefresh(node, tokens.refresh_token);
     await sql(node, 'ALTER TABLE unexpected_logouts RENAME TO away');
-    await node.app.get(Recorder).flush();
+    await node.app.get(RecorderService).flush();
     await sql(node, 'ALTER TABLE away RENAME TO unexpected_logouts');
     expect(await cutOffs(node)).toEqual({ 'bearer ended_without_reason': 1 });
   });
@@ -340,7 +340,10 @@ describe('no unexpected logout', () => {
   it('is a brownout', async () => {
     const cookie = await sessionLogin(node, user);
     const now = Date.now();
-    vi.spyOn(node.app.get(Rollout), 'brownout').mockReturnValue({ from: now - 1_000, to: now + 60_000 });
+    vi.spyOn(node.app.get(RolloutService), 'brownout').mockReturnValue({
+      from: now - 1_000,
+      to: now + 60_000,
+    });
     expect(await verifySession(node, cookie)).toBe('401 sessions_brownout');
   });
 
@@ -350,7 +353,7 @@ describe('no unexpected logout', () => {
       node.app.inject({ method: 'PATCH', url: '/admin/rollout', payload: body, ...bearer(admin) });
     expect((await change({ percentage: 0, drain: true })).statusCode).toBe(200);
     expect(codeOf(await tryRefresh(node, refresh_token))).toBe('jwt_not_enabled');
-    await node.app.get(Recorder).flush();
+    await node.app.get(RecorderService).flush();
     expect((await change({ percentage: 100, drain: false })).statusCode).toBe(200);
     expect((await tryRefresh(node, refresh_token)).statusCode).toBe(200);
   });
@@ -369,11 +372,11 @@ describe('no unexpected logout', () => {
   it('is a key that was distrusted', async () => {
     const { access_token } = await login(node, user);
     const [{ kid }] = (await sql<{ kid: string }>(node, 'SELECT kid FROM signing_keys')) as [{ kid: string }];
-    await node.app.get(KeyAdministration).distrust(kid, NO_ORIGIN);
+    await node.app.get(KeyAdministrationService).distrust(kid, NO_ORIGIN);
     await until(async () => (await verify(node, access_token)) === '401 token_revoked', 2_000);
     expect(await cutOffs(node)).toEqual({});
     // Clients log out instead of refreshing if they are told that the token is invalid.
-    vi.spyOn(KeyRing.prototype, 'verificationKey').mockReturnValueOnce(undefined);
+    vi.spyOn(KeyRingService.prototype, 'verificationKey').mockReturnValueOnce(undefined);
     expect(await verify(node, access_token)).toBe('401 token_invalid');
     expect(await cutOffs(node)).toEqual({ 'bearer key_distrusted': 1 });
     await sql(node, 'TRUNCATE unexpected_logouts');

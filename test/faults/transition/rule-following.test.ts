@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Recorder } from '../../../src/transition/report/recorder.service.js';
+import { RecorderService } from '../../../src/transition/report/recorder.service.js';
 import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
 import {
@@ -219,7 +219,7 @@ describe('ten thousand requests that follow the rules', () => {
     let adminToken = (await login(node)).access_token;
     let renewed = Date.now();
     const admin = () => adminToken;
-    await node.app.get(Recorder).flush();
+    await node.app.get(RecorderService).flush();
     await sql(node, 'TRUNCATE report_buckets');
     const sleepers: Tokens[] = [];
     while (sleepers.length < SLEEPERS)

@@ -3,8 +3,8 @@ import { BulkRevocation } from '../../../src/admin/bulk-revocation.service.js';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { AuditStore } from '../../../src/audit/audit.store.js';
 import { Clock } from '../../../src/common/clock.js';
-import { LoginListStore } from '../../../src/tokens/families/family-list.store.js';
-import { LoginSweepStore } from '../../../src/tokens/families/family-sweep.store.js';
+import { FamilyListStore } from '../../../src/tokens/families/family-list.store.js';
+import { FamilySweepStore } from '../../../src/tokens/families/family-sweep.store.js';
 import { AccountStore } from '../../../src/users/account.store.js';
 import { tamper } from '../../helpers/audit-trail.js';
 import { createTestDatabase } from '../../helpers/database.js';
@@ -33,7 +33,7 @@ describe('a bulk revocation', () => {
     const { database, ender } = node;
     bulk = new BulkRevocation(
       new AccountStore(database),
-      new LoginSweepStore(database),
+      new FamilySweepStore(database),
       ender,
       new AuditStore(database),
       new Clock(),
@@ -159,7 +159,7 @@ describe('a bulk revocation', () => {
   });
 
   it('leaves a table that is listed page by page in time', async () => {
-    const list = new LoginListStore(db.database);
+    const list = new FamilyListStore(db.database);
     const seen = new Set<string>();
     let cursor: string | undefined;
     let pages = 0;

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { Clock } from '../../../src/common/clock.js';
 import { termsOf } from '../../../src/limits/counted-call.js';
-import { RateLimiter } from '../../../src/limits/limits.service.js';
+import { RateLimitService } from '../../../src/limits/limits.service.js';
 import { RateLimitStore } from '../../../src/limits/limits.store.js';
 import type { Admission, Rotation } from '../../../src/tokens/families/presentation.service.js';
 import { createTestDatabase } from '../../helpers/database.js';
@@ -20,11 +20,11 @@ describe('a refresh that counts itself', () => {
   let one: TokenNode;
   let two: TokenNode;
   let user: string;
-  const limiters = new Map<TokenNode, RateLimiter>();
+  const limiters = new Map<TokenNode, RateLimitService>();
 
   async function aCountingNode(change = {}): Promise<TokenNode> {
     const node = await aNode(db.url, { ...QUOTA, ...change });
-    limiters.set(node, new RateLimiter(new RateLimitStore(node.database), new Clock(), node.config));
+    limiters.set(node, new RateLimitService(new RateLimitStore(node.database), new Clock(), node.config));
     return node;
   }
 
@@ -105,7 +105,7 @@ describe('a refresh that counts itself', () => {
 
   it('counts once for presentations of one token at once on two nodes, and not for a replay', async () => {
     const { login, token } = await open();
-    await two.tokens.recognise(token);
+    await two.tokens.findFamily(token);
     const before = await counted();
     const all = await Promise.all(
       Array.from({ length: 30 }, (_, index) => present(token, index % 2 ? one : two)),
@@ -152,9 +152,9 @@ describe('a refresh that counts itself', () => {
 
   it('is refused where the login has ended, expired or gone since its secret was seen, and counts nothing', async () => {
     const [ended, expired, gone] = [await open(), await open(), await open()];
-    for (const { token } of [ended, expired, gone]) await two.tokens.recognise(token);
+    for (const { token } of [ended, expired, gone]) await two.tokens.findFamily(token);
     const before = await counted();
-    await one.ender.endSids([ended.login.sid], 'logout', 'logout', NO_ORIGIN);
+    await one.ender.revokeFamilies([ended.login.sid], 'logout', 'logout', NO_ORIGIN);
     await db.database.query('UPDATE refresh_tokens SET expires_at = now() WHERE id = $1', [
       expired.login.sid,
     ]);

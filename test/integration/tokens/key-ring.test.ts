@@ -12,11 +12,11 @@ import { RowAlarms } from '../../../src/audit/row-alarms.js';
 import { Clock } from '../../../src/common/clock.js';
 import type { Config } from '../../../src/config/config.js';
 import { ServiceStateStore } from '../../../src/database/service-state.store.js';
-import { KeyAdministration } from '../../../src/tokens/keys/key-administration.service.js';
+import { KeyAdministrationService } from '../../../src/tokens/keys/key-administration.service.js';
 import { encryptKey } from '../../../src/tokens/keys/key-material.js';
-import { KeyOpener } from '../../../src/tokens/keys/key-opener.service.js';
-import { KeyRing } from '../../../src/tokens/keys/key-ring.service.js';
-import { KeyTrust } from '../../../src/tokens/keys/key-trust.service.js';
+import { KeyOpenerService } from '../../../src/tokens/keys/key-opener.service.js';
+import { KeyRingService } from '../../../src/tokens/keys/key-ring.service.js';
+import { KeyTrustService } from '../../../src/tokens/keys/key-trust.service.js';
 import { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
 import { RevocationStore } from '../../../src/tokens/feed/revocation.store.js';
 import { SigningKeyStore } from '../../../src/tokens/keys/signing-key.store.js';
@@ -32,10 +32,10 @@ let folder: string;
 let feeds: RevocationFeed[] = [];
 
 interface Node {
-  readonly opener: KeyOpener;
+  readonly opener: KeyOpenerService;
   readonly alarms: RowAlarms;
-  readonly ring: KeyRing;
-  readonly keys: KeyAdministration;
+  readonly ring: KeyRingService;
+  readonly keys: KeyAdministrationService;
   readonly feed: RevocationFeed;
   readonly store: SigningKeyStore;
 }
@@ -53,13 +53,13 @@ function aNode(settings: Partial<Config> = {}): Node {
   const { database } = db;
   const [state, audit] = [new ServiceStateStore(database), new AuditStore(database)];
   const alarms = new RowAlarms(database, state, audit);
-  const store = new SigningKeyStore(database, state, audit, new KeyTrust(config));
+  const store = new SigningKeyStore(database, state, audit, new KeyTrustService(config));
   const loops = new BackgroundLoops(true);
   const feed = new RevocationFeed(new RevocationStore(database), database, new Clock(), loops);
   feeds.push(feed);
-  const opener = new KeyOpener(store, config);
-  const ring = new KeyRing(store, opener, feed, alarms, config);
-  return { ring, opener, alarms, keys: new KeyAdministration(store, ring, feed, config), feed, store };
+  const opener = new KeyOpenerService(store, config);
+  const ring = new KeyRingService(store, opener, feed, alarms, config);
+  return { ring, opener, alarms, keys: new KeyAdministrationService(store, ring, feed, config), feed, store };
 }
 
 async function started(settings: Partial<Config> = {}): Promise<Node> {

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { Clock } from '../../../src/common/clock.js';
-import type { LoginEnding } from '../../../src/tokens/families/revocation-hook.js';
+import type { RevocationHook } from '../../../src/tokens/families/revocation-hook.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 import { ADMIT_ALL, aNode, aUser, tokenOf } from './token-node.js';
@@ -11,12 +11,12 @@ describe('whatever shares the fate of a login', () => {
   let db: TestDatabase;
   let node: TokenNode;
   const port = {
-    following: vi.fn<LoginEnding['following']>(async (_, sids) => sids),
-    onEnded: vi.fn<LoginEnding['onEnded']>(async () => ({ others: 0, logins: [], leftovers: [] })),
-    isStolen: vi.fn<LoginEnding['isStolen']>(async () => false),
-    mayGoOn: vi.fn<LoginEnding['mayGoOn']>(async () => true),
-    loginOf: vi.fn<LoginEnding['loginOf']>(async () => undefined),
-    clear: vi.fn<LoginEnding['clear']>(async () => undefined),
+    successorsOf: vi.fn<RevocationHook['successorsOf']>(async (_, sids) => sids),
+    onRevoked: vi.fn<RevocationHook['onRevoked']>(async () => ({ others: 0, logins: [], leftovers: [] })),
+    isReused: vi.fn<RevocationHook['isReused']>(async () => false),
+    mayContinue: vi.fn<RevocationHook['mayContinue']>(async () => true),
+    linkedFamilyOf: vi.fn<RevocationHook['linkedFamilyOf']>(async () => undefined),
+    clear: vi.fn<RevocationHook['clear']>(async () => undefined),
   };
   beforeAll(async () => {
     db = await createTestDatabase();
@@ -50,9 +50,9 @@ describe('whatever shares the fate of a login', () => {
 
   it('is asked before a login goes on, and takes it along if it has ended', async () => {
     const { login, token } = await openOther(await aUser(db.database));
-    port.mayGoOn.mockResolvedValueOnce(false);
+    port.mayContinue.mockResolvedValueOnce(false);
     expect(await present(token)).toEqual({ outcome: 'rejected', reason: 'refresh_token_revoked' });
-    expect(port.mayGoOn).toHaveBeenCalledWith(expect.objectContaining({ sid: login.sid, generation: 0 }));
+    expect(port.mayContinue).toHaveBeenCalledWith(expect.objectContaining({ sid: login.sid, generation: 0 }));
     expect(node.feed.isRevoked(tokenOf(login))).toBe(true);
     expect(await eventsOf(login.sid)).toEqual(['exchange', 'logout']);
   });
@@ -62,7 +62,7 @@ describe('whatever shares the fate of a login', () => {
     const rotation = await present(token);
     expect(rotation.outcome).toBe('rotated');
     expect((await present(token)).outcome).toBe('repeated');
-    expect(port.mayGoOn).not.toHaveBeenCalled();
+    expect(port.mayContinue).not.toHaveBeenCalled();
   });
 
   it('ends with it, and so do the logins that came of it, those too that turn out only then', async () => {
@@ -73,10 +73,10 @@ describe('whatever shares the fate of a login', () => {
       await open(user),
       await open(user),
     ];
-    port.following.mockResolvedValueOnce([first.login.sid, known.login.sid]);
-    port.onEnded.mockResolvedValueOnce({ others: 1, logins: [late.login.sid], leftovers: [] });
-    expect(await node.ender.endSids([first.login.sid], 'revoke', 'revoke', NO_ORIGIN)).toBe(3);
-    expect(port.onEnded.mock.calls.map(([, ended]) => ended)).toEqual([
+    port.successorsOf.mockResolvedValueOnce([first.login.sid, known.login.sid]);
+    port.onRevoked.mockResolvedValueOnce({ others: 1, logins: [late.login.sid], leftovers: [] });
+    expect(await node.ender.revokeFamilies([first.login.sid], 'revoke', 'revoke', NO_ORIGIN)).toBe(3);
+    expect(port.onRevoked.mock.calls.map(([, ended]) => ended)).toEqual([
       { sids: [first.login.sid, known.login.sid] },
       { sids: [late.login.sid] },
     ]);
@@ -94,47 +94,47 @@ describe('whatever shares the fate of a login', () => {
       );
       revoked.push(row!.revoked);
     });
-    port.onEnded.mockResolvedValueOnce({ others: 0, logins: [], leftovers: ['a', 'b'] });
+    port.onRevoked.mockResolvedValueOnce({ others: 0, logins: [], leftovers: ['a', 'b'] });
     const failing = node.ender.transaction(async (endings) => {
-      await endings.sids([login.sid], 'revoke');
+      await endings.revokeFamilies([login.sid], 'revoke');
       throw new Error('rolled back');
     });
     await expect(failing).rejects.toThrow('rolled back');
     expect(port.clear).not.toHaveBeenCalled();
-    port.onEnded.mockResolvedValueOnce({ others: 0, logins: [], leftovers: ['a', 'b'] });
-    await node.ender.endSids([login.sid], 'revoke', 'revoke', NO_ORIGIN);
+    port.onRevoked.mockResolvedValueOnce({ others: 0, logins: [], leftovers: ['a', 'b'] });
+    await node.ender.revokeFamilies([login.sid], 'revoke', 'revoke', NO_ORIGIN);
     expect(port.clear.mock.calls).toEqual([[['a', 'b']]]);
     expect(revoked).toEqual([true]);
   });
 
   it('is audited under the login where that had ended before', async () => {
     const { login } = await open(await aUser(db.database));
-    await node.ender.endSids([login.sid], 'downgrade', 'downgrade', NO_ORIGIN);
-    port.onEnded.mockResolvedValueOnce({ others: 1, logins: [], leftovers: [] });
-    await node.ender.endSids([login.sid], 'revoke', 'revoke', NO_ORIGIN);
-    await node.ender.endSids([login.sid], 'revoke', 'revoke', NO_ORIGIN);
+    await node.ender.revokeFamilies([login.sid], 'downgrade', 'downgrade', NO_ORIGIN);
+    port.onRevoked.mockResolvedValueOnce({ others: 1, logins: [], leftovers: [] });
+    await node.ender.revokeFamilies([login.sid], 'revoke', 'revoke', NO_ORIGIN);
+    await node.ender.revokeFamilies([login.sid], 'revoke', 'revoke', NO_ORIGIN);
     expect(await eventsOf(login.sid)).toEqual(['login', 'downgrade', 'revoke']);
   });
 
   it('says whether a token of a login that has ended is stolen', async () => {
     const { login, token } = await open(await aUser(db.database));
-    await node.ender.endSids([login.sid], 'downgrade', 'downgrade', NO_ORIGIN);
+    await node.ender.revokeFamilies([login.sid], 'downgrade', 'downgrade', NO_ORIGIN);
     expect(await present(token)).toEqual({ outcome: 'rejected', reason: 'refresh_token_revoked' });
-    port.isStolen.mockResolvedValueOnce(true);
-    port.onEnded.mockResolvedValueOnce({ others: 1, logins: [], leftovers: [] });
+    port.isReused.mockResolvedValueOnce(true);
+    port.onRevoked.mockResolvedValueOnce({ others: 1, logins: [], leftovers: [] });
     expect(await present(token)).toEqual({ outcome: 'reused', sid: login.sid });
-    expect(port.isStolen).toHaveBeenLastCalledWith(expect.objectContaining({ sid: login.sid }), 0);
+    expect(port.isReused).toHaveBeenLastCalledWith(expect.objectContaining({ sid: login.sid }), 0);
     expect(await eventsOf(login.sid)).toEqual(['login', 'downgrade', 'refresh_reused']);
   });
 
   it('goes on where everything else of a user ends, with the login that it has by then', async () => {
     const user = await aUser(db.database);
     const [mine, another] = [await open(user), await open(user)];
-    port.loginOf.mockResolvedValueOnce(mine.login.sid);
-    port.onEnded.mockResolvedValueOnce({ others: 2, logins: [], leftovers: [] });
+    port.linkedFamilyOf.mockResolvedValueOnce(mine.login.sid);
+    port.onRevoked.mockResolvedValueOnce({ others: 2, logins: [], leftovers: [] });
     const ending = { reason: 'password', event: 'user', exceptSession: 'a session' } as const;
-    expect(await node.ender.endUser(user, ending, NO_ORIGIN)).toBe(3);
-    expect(port.onEnded).toHaveBeenCalledWith(
+    expect(await node.ender.revokeUser(user, ending, NO_ORIGIN)).toBe(3);
+    expect(port.onRevoked).toHaveBeenCalledWith(
       expect.anything(),
       { userIds: [user], except: { sid: mine.login.sid, session: 'a session' } },
       'password',

@@ -46,7 +46,7 @@ describe('a login that races with its ending', () => {
       const { sid } = await aLogin(one, user);
       const [next, ended] = await Promise.all([
         nudged(round % 3 === 0, () => two.rotations.rotate({ sid, generation: 0 }, NEXT, NO_ORIGIN)),
-        nudged(round % 3 === 1, () => one.ender.endSids([sid], 'logout', 'logout', NO_ORIGIN)),
+        nudged(round % 3 === 1, () => one.ender.revokeFamilies([sid], 'logout', 'logout', NO_ORIGIN)),
       ]);
       expect(ended).toBe(1);
       if (next !== undefined) rotated += 1;
@@ -66,7 +66,7 @@ describe('a login that races with its ending', () => {
       const user = await aUser(db.database);
       const [login] = await Promise.all([
         nudged(round % 3 === 0, () => two.logins.create(newLogin(user), 'password', NO_ORIGIN)),
-        nudged(round % 3 === 1, () => one.ender.endUser(user, REVOKE, NO_ORIGIN)),
+        nudged(round % 3 === 1, () => one.ender.revokeUser(user, REVOKE, NO_ORIGIN)),
       ]);
       if (login !== undefined) {
         made += 1;
@@ -83,7 +83,7 @@ describe('a login that races with its ending', () => {
     let ending: Promise<number> = Promise.resolve(-1);
     await two.database.transaction(async (sql) => {
       await two.logins.create(newLogin(user), 'password', NO_ORIGIN, sql);
-      ending = one.ender.endUser(user, REVOKE, NO_ORIGIN);
+      ending = one.ender.revokeUser(user, REVOKE, NO_ORIGIN);
       await untilWaiting(db.database);
     });
     expect(await ending).toBe(1);
@@ -97,7 +97,7 @@ describe('a login that races with its ending', () => {
       login = two.logins.create(newLogin(user), 'password', NO_ORIGIN);
       await untilWaiting(db.database);
     };
-    await one.ender.endUser(user, { ...REVOKE, alongside }, NO_ORIGIN);
+    await one.ender.revokeUser(user, { ...REVOKE, alongside }, NO_ORIGIN);
     expect(await login).toBeUndefined();
     expect(await live(user)).toBe(0);
   });
@@ -108,10 +108,10 @@ describe('a login that races with its ending', () => {
       ({ sid }) => sid,
     );
     const ended = await Promise.all([
-      one.ender.endSids(sids, 'revoke', 'revoke', NO_ORIGIN),
-      two.ender.endSids(sids.toReversed(), 'revoke', 'revoke', NO_ORIGIN),
-      one.ender.endUser(user, REVOKE, NO_ORIGIN),
-      two.ender.endSids(sids.toSorted(), 'revoke', 'revoke', NO_ORIGIN),
+      one.ender.revokeFamilies(sids, 'revoke', 'revoke', NO_ORIGIN),
+      two.ender.revokeFamilies(sids.toReversed(), 'revoke', 'revoke', NO_ORIGIN),
+      one.ender.revokeUser(user, REVOKE, NO_ORIGIN),
+      two.ender.revokeFamilies(sids.toSorted(), 'revoke', 'revoke', NO_ORIGIN),
     ]);
     expect(ended.reduce((sum, count) => sum + count, 0)).toBe(20);
   });

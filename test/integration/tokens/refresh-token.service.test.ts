@@ -41,7 +41,7 @@ describe('RefreshTokenService', () => {
     const second = await next(token);
     const third = await next(second, other);
     expect(new Set([token, second, third]).size).toBe(3);
-    expect(await node.tokens.recognise(third)).toMatchObject({ sid: login.sid, generation: 2 });
+    expect(await node.tokens.findFamily(third)).toMatchObject({ sid: login.sid, generation: 2 });
   });
 
   it('opens nothing for credentials that are good no more', async () => {
@@ -100,7 +100,7 @@ describe('RefreshTokenService', () => {
     const unknown = node.tokens['codec'].mint({ ...login, sid: randomUUID() }, 0, login.macKey)!;
     for (const bad of [forged, future, unknown, 'text', '', `${token}=`]) {
       expect(await present(bad)).toEqual(rejected('refresh_token_invalid'));
-      if (bad !== future) expect(await node.tokens.recognise(bad)).toBeUndefined();
+      if (bad !== future) expect(await node.tokens.findFamily(bad)).toBeUndefined();
     }
     expect(await present(token, stranger)).toEqual(rejected('refresh_token_invalid'));
     await stranger.stop();
@@ -110,10 +110,10 @@ describe('RefreshTokenService', () => {
   it('says of an expired login that it is expired, and of one that ended that it is revoked', async () => {
     const [expired, ended] = [await open(), await open()];
     await set(expired.login.sid, `expires_at = now()`);
-    await node.ender.endSids([ended.login.sid], 'logout', 'logout', NO_ORIGIN);
+    await node.ender.revokeFamilies([ended.login.sid], 'logout', 'logout', NO_ORIGIN);
     expect(await present(expired.token)).toEqual(rejected('refresh_token_expired'));
     expect(await present(ended.token)).toEqual(rejected('refresh_token_revoked'));
-    expect(await node.tokens.recognise(ended.token)).toMatchObject({ revoked: true });
+    expect(await node.tokens.findFamily(ended.token)).toMatchObject({ revoked: true });
   });
 
   it('asks for admission once, before anything changes, and not for a token that is refused anyway', async () => {

@@ -96,7 +96,7 @@ describe('RefreshTokenStore', () => {
     expect((await node.logins.find(sid))?.expired).toBe(true);
     expect(await rotate(sid, 1)).toBeUndefined();
     const ended = await aLogin(node, user);
-    await node.ender.endSids([ended.sid], 'logout', 'logout', NO_ORIGIN);
+    await node.ender.revokeFamilies([ended.sid], 'logout', 'logout', NO_ORIGIN);
     expect(await rotate(ended.sid, 0)).toBeUndefined();
     expect(await rotate(randomUUID(), 0)).toBeUndefined();
   });
@@ -145,7 +145,7 @@ describe('RefreshTokenStore', () => {
     const [first, second, ended, expired] = await Promise.all([1, 2, 3, 4].map(() => aLogin(node, owner)));
     await rotate(first!.sid, 0);
     await set(second!.sid, `last_used_at = now() - interval '1 hour'`);
-    await node.ender.endSids([ended!.sid], 'logout', 'logout', NO_ORIGIN);
+    await node.ender.revokeFamilies([ended!.sid], 'logout', 'logout', NO_ORIGIN);
     await set(expired!.sid, `expires_at = now()`);
     expect((await devices.list(owner)).map(({ id }) => id)).toEqual([first!.sid, second!.sid]);
     expect(await devices.isOwned(first!.sid, owner)).toBe(true);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
-import type { Login } from '../../../src/tokens/families/token-family.js';
+import type { TokenFamily } from '../../../src/tokens/families/token-family.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 import { aLogin, aNode, aUser, newLogin, tokenOf, untilWaiting } from './token-node.js';
@@ -33,9 +33,9 @@ describe('the revocation feed between nodes', () => {
     await db.drop();
   });
 
-  const refuses = (node: TokenNode, login: Login) =>
+  const refuses = (node: TokenNode, login: TokenFamily) =>
     node.feed.isFresh() && node.feed.isRevoked(tokenOf(login));
-  const logout = ({ sid }: Login) => one.ender.endSids([sid], 'logout', 'logout', NO_ORIGIN);
+  const logout = ({ sid }: TokenFamily) => one.ender.revokeFamilies([sid], 'logout', 'logout', NO_ORIGIN);
 
   it('refuses an ended login at once where it was ended, within a second elsewhere, and no other login', async () => {
     const user = await aUser(db.database);
@@ -59,19 +59,19 @@ describe('the revocation feed between nodes', () => {
     const ended = await aLogin(one, user);
     await logout(ended);
     expect(deaf.feed.isRevoked(tokenOf(ended))).toBe(false);
-    expect(await deaf.ender.endSids([ended.sid], 'logout', 'logout', NO_ORIGIN)).toBe(0);
+    expect(await deaf.ender.revokeFamilies([ended.sid], 'logout', 'logout', NO_ORIGIN)).toBe(0);
     expect(refuses(deaf, ended)).toBe(true);
     const [other, mine] = [await aLogin(one, user), await aLogin(one, user)];
     await logout(other);
     const password = { reason: 'password', event: 'user', exceptSid: mine.sid } as const;
-    expect(await deaf.ender.endUser(user, password, NO_ORIGIN)).toBe(0);
+    expect(await deaf.ender.revokeUser(user, password, NO_ORIGIN)).toBe(0);
     expect([refuses(deaf, other), refuses(deaf, mine)]).toEqual([true, false]);
   });
 
   it('counts a login that had run out as none that ended, and refuses what is left of it', async () => {
     const user = await aUser(db.database);
     const [stale, live] = [await aLogin(one, user, { expiry: 0 }), await aLogin(one, user)];
-    expect(await one.ender.endUser(user, REVOKE, NO_ORIGIN)).toBe(1);
+    expect(await one.ender.revokeUser(user, REVOKE, NO_ORIGIN)).toBe(1);
     expect([refuses(one, stale), refuses(one, live)]).toEqual([true, true]);
   });
 
@@ -81,7 +81,7 @@ describe('the revocation feed between nodes', () => {
     const [spared, late] = [await aLogin(one, await aUser(db.database)), users[3]!];
     const [ended, unwritten] = await one.ender
       .transaction(async (endings) => {
-        const gone = await endings.users(users, 'revoke');
+        const gone = await endings.revokeUsers(users, 'revoke');
         const written = two.logins.create(newLogin(late), 'password', NO_ORIGIN);
         await untilWaiting(db.database);
         return [gone, written] as const;
@@ -99,22 +99,22 @@ describe('the revocation feed between nodes', () => {
   it('refuses what a user had before a revoke, not what comes after in the same second, nor another user', async () => {
     const [user, bystander] = [await aUser(db.database), await aUser(db.database)];
     const [before, others] = [await aLogin(one, user), await aLogin(one, bystander)];
-    expect(await one.ender.endUser(user, REVOKE, NO_ORIGIN)).toBe(1);
+    expect(await one.ender.revokeUser(user, REVOKE, NO_ORIGIN)).toBe(1);
     const after = await aLogin(one, user, { epoch: 1 });
     for (const node of [one, two]) {
       await expect.poll(() => refuses(node, before), WITHIN).toBe(true);
       expect(refuses(node, after)).toBe(false);
       expect(refuses(node, others)).toBe(false);
     }
-    expect(await one.ender.endUser(user, REVOKE, NO_ORIGIN)).toBe(1);
-    expect(await one.ender.endUser(user, REVOKE, NO_ORIGIN)).toBe(0);
+    expect(await one.ender.revokeUser(user, REVOKE, NO_ORIGIN)).toBe(1);
+    expect(await one.ender.revokeUser(user, REVOKE, NO_ORIGIN)).toBe(0);
     expect(refuses(one, after)).toBe(true);
   });
 
   it('spares the one login that goes on when a password is changed', async () => {
     const user = await aUser(db.database);
     const [mine, other] = [await aLogin(one, user), await aLogin(one, user)];
-    await one.ender.endUser(user, { reason: 'password', event: 'logout', exceptSid: mine.sid }, NO_ORIGIN);
+    await one.ender.revokeUser(user, { reason: 'password', event: 'logout', exceptSid: mine.sid }, NO_ORIGIN);
     await expect.poll(() => refuses(two, other), WITHIN).toBe(true);
     for (const node of [one, two]) expect(refuses(node, mine)).toBe(false);
     expect((await one.logins.find(mine.sid))?.revoked).toBe(false);
@@ -123,7 +123,7 @@ describe('the revocation feed between nodes', () => {
   it('refuses access tokens after a change of role, and leaves the login alive', async () => {
     const user = await aUser(db.database);
     const login = await aLogin(one, user);
-    await one.ender.refuseAccessTokens(user, async (sql) => {
+    await one.ender.invalidateAccessTokens(user, async (sql) => {
       await sql.query(`UPDATE users SET role = 'admin' WHERE id = $1`, [user]);
     });
     await expect.poll(() => refuses(two, login), WITHIN).toBe(true);
@@ -136,13 +136,13 @@ describe('the revocation feed between nodes', () => {
     const user = await aUser(db.database);
     const login = await aLogin(one, user);
     const alongside = () => Promise.reject(new Error('no'));
-    await expect(one.ender.endUser(user, { ...REVOKE, alongside }, NO_ORIGIN)).rejects.toThrow('no');
+    await expect(one.ender.revokeUser(user, { ...REVOKE, alongside }, NO_ORIGIN)).rejects.toThrow('no');
     expect(refuses(one, login)).toBe(false);
     expect(await one.logins.find(login.sid)).toMatchObject({ revoked: false, epoch: 0 });
   });
 
   it('finds nothing to end of a user that does not exist', async () => {
-    expect(await one.ender.endUser('6f1c1c9e-52ad-4b9f-8a3c-0d6a0a6d5a01', REVOKE, NO_ORIGIN)).toBe(0);
+    expect(await one.ender.revokeUser('6f1c1c9e-52ad-4b9f-8a3c-0d6a0a6d5a01', REVOKE, NO_ORIGIN)).toBe(0);
   });
 
   it('is complete on a node that starts while very much is revoked, in one transaction or in many', async () => {
@@ -169,7 +169,7 @@ describe('the revocation feed between nodes', () => {
     const user = await aUser(db.database);
     const [ended, revoked] = [await aLogin(one, user), await aLogin(one, user)];
     await logout(ended);
-    await one.ender.endUser(user, REVOKE, NO_ORIGIN);
+    await one.ender.revokeUser(user, REVOKE, NO_ORIGIN);
     const three = await another();
     expect(refuses(three, ended)).toBe(true);
     expect(refuses(three, revoked)).toBe(true);
@@ -184,7 +184,7 @@ describe('the revocation feed between nodes', () => {
       await expect.poll(() => refuses(two, later), WITHIN).toBe(true);
     };
     const slow = await aLogin(one, stranger);
-    await one.ender.endUser(stranger, { ...REVOKE, alongside }, NO_ORIGIN);
+    await one.ender.revokeUser(stranger, { ...REVOKE, alongside }, NO_ORIGIN);
     await expect.poll(() => refuses(two, slow), WITHIN).toBe(true);
     expect(refuses(two, early)).toBe(false);
   });

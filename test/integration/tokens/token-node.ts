@@ -14,18 +14,18 @@ import { dataSourceOptions } from '../../../src/database/data-source-options.js'
 import { Database } from '../../../src/database/database.js';
 import { ServiceStateStore } from '../../../src/database/service-state.store.js';
 import type { VerifiedToken } from '../../../src/tokens/access/access-token.js';
-import { KeyAdministration } from '../../../src/tokens/keys/key-administration.service.js';
-import { KeyOpener } from '../../../src/tokens/keys/key-opener.service.js';
-import { KeyRing } from '../../../src/tokens/keys/key-ring.service.js';
-import { KeyTrust } from '../../../src/tokens/keys/key-trust.service.js';
-import { LoginEnder } from '../../../src/tokens/families/revocation.service.js';
+import { KeyAdministrationService } from '../../../src/tokens/keys/key-administration.service.js';
+import { KeyOpenerService } from '../../../src/tokens/keys/key-opener.service.js';
+import { KeyRingService } from '../../../src/tokens/keys/key-ring.service.js';
+import { KeyTrustService } from '../../../src/tokens/keys/key-trust.service.js';
+import { RevocationService } from '../../../src/tokens/families/revocation.service.js';
 import { RefreshPresentation } from '../../../src/tokens/families/presentation.service.js';
 import type { Admission } from '../../../src/tokens/families/presentation.service.js';
 import { RefreshTokenCodec } from '../../../src/tokens/families/refresh-token.codec.js';
 import { RefreshTokenService } from '../../../src/tokens/families/refresh-token.service.js';
 import { RefreshTokenStore } from '../../../src/tokens/families/refresh-token.store.js';
-import type { LoginEnding } from '../../../src/tokens/families/revocation-hook.js';
-import type { LiveLogin, Login, NewLogin } from '../../../src/tokens/families/token-family.js';
+import type { RevocationHook } from '../../../src/tokens/families/revocation-hook.js';
+import type { LiveFamily, TokenFamily, NewFamily } from '../../../src/tokens/families/token-family.js';
 import { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
 import { RevocationStore } from '../../../src/tokens/feed/revocation.store.js';
 import { RotationStore } from '../../../src/tokens/families/rotation.store.js';
@@ -41,13 +41,13 @@ export interface TokenNode {
   readonly rotations: RotationStore;
   readonly revocations: RevocationStore;
   readonly feed: RevocationFeed;
-  readonly ender: LoginEnder;
+  readonly ender: RevocationService;
   readonly tokens: RefreshTokenService;
   readonly presentation: RefreshPresentation;
   readonly keyStore: SigningKeyStore;
-  readonly keys: KeyRing;
-  readonly opener: KeyOpener;
-  readonly keyAdministration: KeyAdministration;
+  readonly keys: KeyRingService;
+  readonly opener: KeyOpenerService;
+  readonly keyAdministration: KeyAdministrationService;
   readonly alarms: RowAlarms;
   stop(): Promise<void>;
 }
@@ -56,7 +56,7 @@ export async function aNode(
   url: string,
   change: Partial<Config> = {},
   clock = new Clock(),
-  portOf: (database: Database, config: Config) => LoginEnding | undefined = () => undefined,
+  portOf: (database: Database, config: Config) => RevocationHook | undefined = () => undefined,
 ): Promise<TokenNode> {
   const folder = await mkdtemp(join(tmpdir(), 'tandem-ring-'));
   const config = {
@@ -79,14 +79,14 @@ export async function aNode(
   const logins = new RefreshTokenStore(database);
   const revocations = new RevocationStore(database);
   const feed = new RevocationFeed(revocations, database, clock, new BackgroundLoops(true));
-  const ender = new LoginEnder(database, logins, revocations, feed, audit, portOf(database, config));
+  const ender = new RevocationService(database, logins, revocations, feed, audit, portOf(database, config));
   const rotations = new RotationStore(database);
   const codec = new RefreshTokenCodec(config);
   const tokens = new RefreshTokenService(logins, codec, config);
   const presentation = new RefreshPresentation(tokens, codec, rotations, ender, config);
-  const keyStore = new SigningKeyStore(database, state, audit, new KeyTrust(config));
-  const opener = new KeyOpener(keyStore, config);
-  const keys = new KeyRing(keyStore, opener, feed, alarms, config);
+  const keyStore = new SigningKeyStore(database, state, audit, new KeyTrustService(config));
+  const opener = new KeyOpenerService(keyStore, config);
+  const keys = new KeyRingService(keyStore, opener, feed, alarms, config);
   return {
     config,
     database,
@@ -100,7 +100,7 @@ export async function aNode(
     keyStore,
     keys,
     opener,
-    keyAdministration: new KeyAdministration(keyStore, keys, feed, config),
+    keyAdministration: new KeyAdministrationService(keyStore, keys, feed, config),
     alarms,
     async stop() {
       feed.onApplicationShutdown();
@@ -119,7 +119,7 @@ export async function aUser(database: Database): Promise<string> {
   return id;
 }
 
-export function newLogin(userId: string, change: Partial<NewLogin> = {}): NewLogin {
+export function newLogin(userId: string, change: Partial<NewFamily> = {}): NewFamily {
   return {
     sid: randomUUID(),
     userId,
@@ -136,13 +136,13 @@ export function newLogin(userId: string, change: Partial<NewLogin> = {}): NewLog
 export async function aLogin(
   node: TokenNode,
   userId: string,
-  change: Partial<NewLogin> = {},
-): Promise<Login> {
+  change: Partial<NewFamily> = {},
+): Promise<TokenFamily> {
   return (await node.logins.create(newLogin(userId, change), 'password', NO_ORIGIN))!;
 }
 
 /** An access token as it would be minted for the login. */
-export function tokenOf({ userId, sid, epoch, generation }: LiveLogin): VerifiedToken {
+export function tokenOf({ userId, sid, epoch, generation }: LiveFamily): VerifiedToken {
   return { claims: { sub: userId, sid }, epoch, generation } as VerifiedToken;
 }
 

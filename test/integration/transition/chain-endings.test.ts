@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
-import type { OpenedLogin } from '../../../src/tokens/families/refresh-token.service.js';
+import type { OpenedFamily } from '../../../src/tokens/families/refresh-token.service.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 import { tokenOf, untilWaiting } from '../tokens/token-node.js';
@@ -40,7 +40,7 @@ describe('a chain of a login, the session it was given up for, and the login of 
   it('ends whole when both its ends are ended at once, the one waiting for the other', async () => {
     const [one, two, three] = nodes as [SessionNode, SessionNode, SessionNode];
     const [user] = await usersWithSessions(db.database, 1);
-    const first = (await exchange(one, user!)) as OpenedLogin;
+    const first = (await exchange(one, user!)) as OpenedFamily;
     const given = await downgrade(one, first.token);
     if (given.outcome !== 'given') throw new Error(given.code);
     const { sid } = given.session;
@@ -50,14 +50,14 @@ describe('a chain of a login, the session it was given up for, and the login of 
     const exchanging = exchange(three, { id: user!.id, sid });
     await linked.reached;
     const found = holdBack(one.logins, 'endSids', 2);
-    const endingFirst = one.ender.endSids([first.login.sid], 'revoke', 'revoke', NO_ORIGIN);
+    const endingFirst = one.ender.revokeFamilies([first.login.sid], 'revoke', 'revoke', NO_ORIGIN);
     await untilWaiting(db.database);
     linked.letGo();
-    const second = (await exchanging) as OpenedLogin;
+    const second = (await exchanging) as OpenedFamily;
 
     // It holds the session now and comes to the second login, whose end holds that and comes to the session.
     await found.reached;
-    const endingSecond = two.ender.endSids([second.login.sid], 'logout', 'logout', NO_ORIGIN);
+    const endingSecond = two.ender.revokeFamilies([second.login.sid], 'logout', 'logout', NO_ORIGIN);
     await untilWaiting(db.database);
     found.letGo();
     await Promise.all([endingFirst, endingSecond]);

@@ -30,7 +30,7 @@ describe('a session whose row is hidden when its user is revoked', () => {
   });
 
   const revoke = (id: string, spared: { exceptSid?: string; exceptSession?: string } = {}) =>
-    node.ender.endUser(id, { reason: 'revoke', event: 'revoke', ...spared }, NO_ORIGIN);
+    node.ender.revokeUser(id, { reason: 'revoke', event: 'revoke', ...spared }, NO_ORIGIN);
 
   it.each(Object.entries(WAYS))('stays ended if it is known here: %s', async (_, [hide, show]) => {
     const [user, other] = await usersWithSessions(node.database, 2);

@@ -2,7 +2,7 @@ import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
-import type { OpenedLogin } from '../../../src/tokens/families/refresh-token.service.js';
+import type { OpenedFamily } from '../../../src/tokens/families/refresh-token.service.js';
 import { LoginsAlone1796000800000 } from '../../../migrations/1796000800000-logins-alone.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
@@ -30,7 +30,7 @@ describe('whether a login stands alone', () => {
 
   it('is said of every login: of those by password, not of those of a session, also of those of before', async () => {
     const [first, second] = await usersWithSessions(db.database, 2);
-    const exchanged = ((await exchange(node, first!)) as OpenedLogin).login.sid;
+    const exchanged = ((await exchange(node, first!)) as OpenedFamily).login.sid;
     const opened = (await node.tokens.open({ id: second!.id, epoch: 0 }, 'body', NO_ORIGIN))!.login.sid;
     const expected = new Map([
       [exchanged, false],

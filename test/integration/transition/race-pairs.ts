@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
-import type { OpenedLogin } from '../../../src/tokens/families/refresh-token.service.js';
+import type { OpenedFamily } from '../../../src/tokens/families/refresh-token.service.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 import { ADMIT_ALL, tokenOf } from '../tokens/token-node.js';
@@ -10,7 +10,7 @@ import type { SessionNode, SessionUser } from './session-node.js';
 /** What is prepared for each round. */
 interface Round extends SessionUser {
   /** The login that its session was exchanged for, if it was. */
-  readonly login: OpenedLogin | undefined;
+  readonly login: OpenedFamily | undefined;
   /** Its refresh tokens, oldest first. */
   readonly spent: readonly string[];
 }
@@ -35,11 +35,11 @@ const LANES = 12;
 const exchanging: Racer = exchange;
 const loggingOut: Racer = (node, { id, sid }) => node.sessions.end({ sid, userId: id }, 'logout', NO_ORIGIN);
 const loggingOutByToken: Racer = (node, { login }) =>
-  node.ender.endSids([login!.login.sid], 'logout', 'logout', NO_ORIGIN);
+  node.ender.revokeFamilies([login!.login.sid], 'logout', 'logout', NO_ORIGIN);
 const revoking: Racer = (node, { id }) =>
-  node.ender.endUser(id, { reason: 'revoke', event: 'revoke' }, NO_ORIGIN);
+  node.ender.revokeUser(id, { reason: 'revoke', event: 'revoke' }, NO_ORIGIN);
 const disabling: Racer = (node, { id }) =>
-  node.ender.endUser(
+  node.ender.revokeUser(
     id,
     {
       reason: 'disable',
@@ -49,11 +49,11 @@ const disabling: Racer = (node, { id }) =>
     },
     NO_ORIGIN,
   );
-const changingPasswordElsewhere: Racer = (node, { id }) => node.ender.endUser(id, PASSWORD, NO_ORIGIN);
+const changingPasswordElsewhere: Racer = (node, { id }) => node.ender.revokeUser(id, PASSWORD, NO_ORIGIN);
 const changingPasswordByIt: Racer = (node, { id, sid }) =>
-  node.ender.endUser(id, { ...PASSWORD, exceptSession: sid }, NO_ORIGIN);
+  node.ender.revokeUser(id, { ...PASSWORD, exceptSession: sid }, NO_ORIGIN);
 const changingPasswordByItsToken: Racer = (node, { id, login }) =>
-  node.ender.endUser(id, { ...PASSWORD, exceptSid: login!.login.sid }, NO_ORIGIN);
+  node.ender.revokeUser(id, { ...PASSWORD, exceptSid: login!.login.sid }, NO_ORIGIN);
 const refreshing: Racer = (node, { login, spent }) =>
   node.presentation.present(spent.at(-1) ?? login!.token, ADMIT_ALL, NO_ORIGIN);
 const reusing: Racer = (node, { spent }) => node.presentation.present(spent[0]!, ADMIT_ALL, NO_ORIGIN);
@@ -225,7 +225,7 @@ export function racePairs(rounds: number): void {
 
     async function prepared(user: SessionUser, pair: Pair): Promise<Round> {
       if (pair.exchanged !== true) return { ...user, login: undefined, spent: [] };
-      const login = (await exchange(nodes[0], user)) as OpenedLogin;
+      const login = (await exchange(nodes[0], user)) as OpenedFamily;
       // Twice, so that there is a token which was spent long ago.
       const spent = [login.token];
       for (let step = 0; step < 2; step++) {
@@ -247,7 +247,7 @@ export function racePairs(rounds: number): void {
 
     it.each(PAIRS)('$name: no survivor', { timeout: 300_000 }, async (pair) => {
       const users = await usersWithSessions(db.database, rounds);
-      const logins: OpenedLogin[] = [];
+      const logins: OpenedFamily[] = [];
       let turn = 0;
       const lane = async () => {
         while (turn < rounds) {
@@ -280,6 +280,6 @@ export function racePairs(rounds: number): void {
   });
 }
 
-function isLogin(value: unknown): value is OpenedLogin {
+function isLogin(value: unknown): value is OpenedFamily {
   return typeof value === 'object' && value !== null && 'login' in value && 'token' in value;
 }

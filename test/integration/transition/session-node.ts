@@ -4,20 +4,20 @@ import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { AuditStore } from '../../../src/audit/audit.store.js';
 import { Clock } from '../../../src/common/clock.js';
 import { Database } from '../../../src/database/database.js';
-import type { OpenedLogin } from '../../../src/tokens/families/refresh-token.service.js';
-import type { Rollout } from '../../../src/transition/rollout/rollout.service.js';
-import { Downgrade } from '../../../src/transition/sessions/link/downgrade.service.js';
+import type { OpenedFamily } from '../../../src/tokens/families/refresh-token.service.js';
+import type { RolloutService } from '../../../src/transition/rollout/rollout.service.js';
+import { DowngradeService } from '../../../src/transition/sessions/link/downgrade.service.js';
 import type { Downgraded } from '../../../src/transition/sessions/link/downgrade.service.js';
-import { Exchange } from '../../../src/transition/sessions/link/exchange.service.js';
-import { SessionCookie } from '../../../src/transition/sessions/http/session-cookie.service.js';
-import { SessionEnding } from '../../../src/transition/sessions/link/session-revocation.hook.js';
-import { SessionFateStore } from '../../../src/transition/sessions/link/linked-revocation.store.js';
-import { SessionKeeper } from '../../../src/transition/sessions/link/session-watcher.service.js';
+import { ExchangeService } from '../../../src/transition/sessions/link/exchange.service.js';
+import { SessionCookieService } from '../../../src/transition/sessions/http/session-cookie.service.js';
+import { SessionRevocationHook } from '../../../src/transition/sessions/link/session-revocation.hook.js';
+import { LinkedRevocationStore } from '../../../src/transition/sessions/link/linked-revocation.store.js';
+import { SessionWatcherService } from '../../../src/transition/sessions/link/session-watcher.service.js';
 import { SessionLinkStore } from '../../../src/transition/sessions/link/session-link.store.js';
-import { SessionLogin } from '../../../src/transition/sessions/session-login.service.js';
+import { SessionLoginService } from '../../../src/transition/sessions/session-login.service.js';
 import { SessionRowStore } from '../../../src/transition/sessions/stores/session-row.store.js';
 import { SessionStore } from '../../../src/transition/sessions/stores/session.store.js';
-import { Sessions } from '../../../src/transition/sessions/sessions.service.js';
+import { SessionService } from '../../../src/transition/sessions/sessions.service.js';
 import { aNode } from '../tokens/token-node.js';
 import type { TokenNode } from '../tokens/token-node.js';
 
@@ -30,14 +30,14 @@ export interface SessionUser {
 /** Sessions and tokens of one node, wired by hand. */
 export interface SessionNode extends TokenNode {
   readonly store: SessionStore;
-  readonly fates: SessionFateStore;
+  readonly fates: LinkedRevocationStore;
   readonly links: SessionLinkStore;
   readonly rows: SessionRowStore;
-  readonly sessions: Sessions;
-  readonly opening: SessionLogin;
-  readonly exchanges: Exchange;
-  readonly downgrades: Downgrade;
-  readonly keeper: SessionKeeper;
+  readonly sessions: SessionService;
+  readonly opening: SessionLoginService;
+  readonly exchanges: ExchangeService;
+  readonly downgrades: DowngradeService;
+  readonly keeper: SessionWatcherService;
 }
 
 const SETTINGS = {
@@ -53,8 +53,8 @@ const SETTINGS = {
 
 export async function aSessionNode(url: string): Promise<SessionNode> {
   const node = await aNode(url, SETTINGS, new Clock(), (database, config) => {
-    return new SessionEnding(
-      new SessionFateStore(database, config),
+    return new SessionRevocationHook(
+      new LinkedRevocationStore(database, config),
       new SessionLinkStore(database, config),
       new SessionRowStore(database),
       config,
@@ -63,13 +63,13 @@ export async function aSessionNode(url: string): Promise<SessionNode> {
   const { database, config, ender, tokens, logins, feed } = node;
   const audit = new AuditStore(database);
   const store = new SessionStore(database, config);
-  const fates = new SessionFateStore(database, config);
+  const fates = new LinkedRevocationStore(database, config);
   const links = new SessionLinkStore(database, config);
   const rows = new SessionRowStore(database);
-  const cookie = new SessionCookie(config);
-  const sessions = new Sessions(store, fates, rows, cookie, ender, audit, config);
-  const opening = new SessionLogin(store, sessions, cookie, undefined as never, feed, config);
-  const everybody = { mayHaveTokens: () => Promise.resolve(true) } as unknown as Rollout;
+  const cookie = new SessionCookieService(config);
+  const sessions = new SessionService(store, fates, rows, cookie, ender, audit, config);
+  const opening = new SessionLoginService(store, sessions, cookie, undefined as never, feed, config);
+  const everybody = { mayHaveTokens: () => Promise.resolve(true) } as unknown as RolloutService;
   return {
     ...node,
     store,
@@ -78,9 +78,9 @@ export async function aSessionNode(url: string): Promise<SessionNode> {
     rows,
     sessions,
     opening,
-    exchanges: new Exchange(database, store, fates, links, logins, tokens, everybody),
-    downgrades: new Downgrade(store, fates, links, opening, logins, tokens, ender, audit, config),
-    keeper: new SessionKeeper(links, rows, ender, new BackgroundLoops(true)),
+    exchanges: new ExchangeService(database, store, fates, links, logins, tokens, everybody),
+    downgrades: new DowngradeService(store, fates, links, opening, logins, tokens, ender, audit, config),
+    keeper: new SessionWatcherService(links, rows, ender, new BackgroundLoops(true)),
   };
 }
 
@@ -102,14 +102,14 @@ export async function usersWithSessions(database: Database, count: number): Prom
 }
 
 /** What comes of it: the login, or the code of the refusal. */
-export async function exchange(node: SessionNode, { sid }: SessionUser): Promise<OpenedLogin | string> {
+export async function exchange(node: SessionNode, { sid }: SessionUser): Promise<OpenedFamily | string> {
   const session = await node.store.live(sid);
   if (session === undefined) return 'session_invalid';
   return node.exchanges.exchange(session, 'body', NO_ORIGIN).catch((error: unknown) => codeOrThrow(error));
 }
 
 export async function downgrade(node: SessionNode, token: string): Promise<Downgraded> {
-  return node.downgrades.downgrade((await node.tokens.prove(token))!, NO_ORIGIN);
+  return node.downgrades.downgrade((await node.tokens.lookUp(token))!, NO_ORIGIN);
 }
 
 function codeOrThrow(error: unknown): string {

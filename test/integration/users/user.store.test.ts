@@ -165,7 +165,7 @@ describe('the user store', () => {
     let inside = 0;
     let most = 0;
     const once = () =>
-      store.alone(async (sql) => {
+      store.withLock(async (sql) => {
         most = Math.max(most, ++inside);
         await sql.query('SELECT pg_sleep(0.01)');
         inside -= 1;

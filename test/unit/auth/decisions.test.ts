@@ -5,7 +5,7 @@ import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { unavailable } from '../../../src/common/common.errors.js';
 import type { Config } from '../../../src/config/config.js';
-import { CredentialCheck } from '../../../src/auth/login/credential-check.service.js';
+import { CredentialCheckService } from '../../../src/auth/login/credential-check.service.js';
 import { JwtAuthGuard } from '../../../src/auth/guards/jwt-auth.guard.js';
 import type { KnownToken } from '../../../src/auth/guards/known-token.js';
 import { LocalAuthGuard } from '../../../src/auth/login/local-auth.guard.js';
@@ -30,9 +30,9 @@ describe('LoginService', () => {
 
   it('refuses a user who may not begin a login by tokens', async () => {
     const logins = new LoginService(part({}), part({}), {
-      mayBegin: () => false,
+      isEligible: () => false,
       mayContinue: () => true,
-      asksToContinue: () => false,
+      restrictsExistingFamilies: () => false,
     });
     await expect(logins.open(user, given, 'body', NO_ORIGIN)).rejects.toMatchObject({
       code: 'jwt_not_enabled',
@@ -66,7 +66,11 @@ describe('RefreshService', () => {
         },
       };
       const config = part<Config>({ authRateWindow: 60 });
-      const eligibility = { mayBegin: () => true, mayContinue: () => false, asksToContinue: () => true };
+      const eligibility = {
+        isEligible: () => true,
+        mayContinue: () => false,
+        restrictsExistingFamilies: () => true,
+      };
       const refreshes = new RefreshService(part(tokens), part({}), part({}), part({}), config, eligibility);
       const request = part<FastifyRequest>({ ip: '192.0.2.1', socket: {}, headers: {}, id: 'r' });
       await expect(refreshes.refresh('t', request)).rejects.toMatchObject({ code: 'jwt_not_enabled' });
@@ -82,7 +86,7 @@ describe('CredentialCheck', () => {
     const refusals = { count: vi.fn() };
     const hasher = { padFailure: vi.fn() };
     const clock = { monotonic: () => 0 };
-    const credentials = new CredentialCheck(
+    const credentials = new CredentialCheckService(
       part({ lookUp: () => Promise.resolve(undefined), ...users }),
       part(hasher),
       part(limiter),

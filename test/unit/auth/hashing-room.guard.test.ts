@@ -3,8 +3,8 @@ import type { ExecutionContext } from '@nestjs/common';
 import { GUARDS_METADATA } from '@nestjs/common/constants.js';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { AuthController } from '../../../src/auth/auth.controller.js';
-import { HashingRoomGuard } from '../../../src/auth/login/load-shedding.guard.js';
-import type { KnownDevices } from '../../../src/auth/login/known-devices.service.js';
+import { LoadSheddingGuard } from '../../../src/auth/login/load-shedding.guard.js';
+import type { KnownDevicesService } from '../../../src/auth/login/known-devices.service.js';
 import { refuse } from '../../../src/common/common.errors.js';
 import type { Clock } from '../../../src/common/clock.js';
 import { RateLimitGuard } from '../../../src/limits/rate-limit.guard.js';
@@ -21,14 +21,14 @@ describe('HashingRoomGuard', () => {
     },
   };
   const devices = { mayKnow: vi.fn(() => false), find: vi.fn(() => Promise.resolve(device)) };
-  let guard: HashingRoomGuard;
+  let guard: LoadSheddingGuard;
   const ask = (request: object = {}) =>
     guard.canActivate({ switchToHttp: () => ({ getRequest: () => request }) } as ExecutionContext);
 
   beforeEach(() => {
-    guard = new HashingRoomGuard(
+    guard = new LoadSheddingGuard(
       hasher as unknown as PasswordHasher,
-      devices as unknown as KnownDevices,
+      devices as unknown as KnownDevicesService,
       { monotonic: () => now } as Clock,
     );
     full.clear();
@@ -73,6 +73,6 @@ describe('HashingRoomGuard', () => {
   it('comes before the limit, which would ask the database', () => {
     const login = Object.getOwnPropertyDescriptor(AuthController.prototype, 'login')?.value as object;
     const guards = Reflect.getMetadata(GUARDS_METADATA, login) as unknown[];
-    expect(guards.slice(0, 2)).toEqual([HashingRoomGuard, RateLimitGuard]);
+    expect(guards.slice(0, 2)).toEqual([LoadSheddingGuard, RateLimitGuard]);
   });
 });

@@ -4,8 +4,8 @@ import { JwtStrategy } from '../../../src/auth/guards/jwt.strategy.js';
 import { knownToken } from '../../../src/auth/guards/known-token.js';
 import type { KnownToken } from '../../../src/auth/guards/known-token.js';
 import type { Config } from '../../../src/config/config.js';
-import type { KeyRing } from '../../../src/tokens/keys/key-ring.service.js';
-import type { TokenLifetime } from '../../../src/tokens/access/token-lifetime.service.js';
+import type { KeyRingService } from '../../../src/tokens/keys/key-ring.service.js';
+import type { TokenLifetimeService } from '../../../src/tokens/access/token-lifetime.service.js';
 import { MintedTokens } from '../../../src/tokens/access/minted-tokens.service.js';
 
 export const ISSUER = 'http://tandem.test';
@@ -32,8 +32,8 @@ export function prover(keys: Readonly<Record<string, KeyObject>>) {
         : undefined,
     namedBy: (token: string) =>
       written.find(({ kid, header }) => !kid.startsWith(DISTRUSTED) && token.startsWith(`${header}.`)),
-  } as KeyRing;
-  const lifetime = { longest: LONGEST } as TokenLifetime;
+  } as KeyRingService;
+  const lifetime = { longest: LONGEST } as TokenLifetimeService;
   const config = { jwtAudience: AUDIENCE } as Config;
   const strategy = new JwtStrategy(ring, lifetime, ISSUER, config);
   const minted = new MintedTokens(ring, lifetime, ISSUER, config);

@@ -2,27 +2,31 @@ import type { FastifyRequest } from 'fastify';
 import { describe, expect, it, vi } from 'vitest';
 import { RefreshService } from '../../../src/auth/refresh/refresh.service.js';
 import type { Config } from '../../../src/config/config.js';
-import type { RateLimiter } from '../../../src/limits/limits.service.js';
-import type { LiveLogin, Login } from '../../../src/tokens/families/token-family.js';
-import type { Admission, RefreshPresentation, Rotation } from '../../../src/tokens/families/presentation.service.js';
+import type { RateLimitService } from '../../../src/limits/limits.service.js';
+import type { LiveFamily, TokenFamily } from '../../../src/tokens/families/token-family.js';
+import type {
+  Admission,
+  RefreshPresentation,
+  Rotation,
+} from '../../../src/tokens/families/presentation.service.js';
 
 const request = { ip: '192.0.2.1', socket: {}, headers: {}, id: 'r' } as unknown as FastifyRequest;
-const login = { sid: 's', userId: 'u', role: 'user', generation: 1 } as LiveLogin;
+const login = { sid: 's', userId: 'u', role: 'user', generation: 1 } as LiveFamily;
 
 /** A service whose one statement answers when it is told to, and what was asked of its limiter. */
 function serviceOf() {
-  const statement = Promise.withResolvers<LiveLogin | undefined>();
+  const statement = Promise.withResolvers<LiveFamily | undefined>();
   const enforce = vi.fn().mockResolvedValue(undefined);
   const enforceWithin = vi.fn(() => statement.promise);
   const present = async (_token: string, { countWithin, ...admission }: Admission): Promise<Rotation> => {
     const rotated = await countWithin!('s', () => Promise.reject(new Error('not here')));
     if (rotated !== undefined) return { outcome: 'rotated', login: rotated, token: 'next' };
-    await admission.admit(login as Login, 'repeat');
+    await admission.admit(login as TokenFamily, 'repeat');
     return { outcome: 'repeated', login, token: 'next' };
   };
   const service = new RefreshService(
     { present } as unknown as RefreshPresentation,
-    { enforce, enforceWithin } as unknown as RateLimiter,
+    { enforce, enforceWithin } as unknown as RateLimitService,
     undefined as never,
     undefined as never,
     { authRateWindow: 60 } as Config,

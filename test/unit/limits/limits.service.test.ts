@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { Clock } from '../../../src/common/clock.js';
 import { Problem } from '../../../src/common/problem.js';
 import type { Config } from '../../../src/config/config.js';
-import { RateLimiter } from '../../../src/limits/limits.service.js';
+import { RateLimitService } from '../../../src/limits/limits.service.js';
 import type { Consumption, RateLimitStore } from '../../../src/limits/limits.store.js';
 
 /** A store that answers when told. */
@@ -16,7 +16,11 @@ function aLimiter({ limit = 10 } = {}) {
     refund: vi.fn((_calls: ReadonlyMap<string, number>) => Promise.resolve()),
   };
   const config = { authRateLimit: limit, authRateWindow: 60 } as Config;
-  return { asked, store, limiter: new RateLimiter(store as unknown as RateLimitStore, new Clock(), config) };
+  return {
+    asked,
+    store,
+    limiter: new RateLimitService(store as unknown as RateLimitStore, new Clock(), config),
+  };
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));

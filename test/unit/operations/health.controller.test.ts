@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { Database } from '../../../src/database/database.js';
 import { Drain } from '../../../src/operations/drain.js';
 import { HealthController } from '../../../src/operations/health.controller.js';
-import { KeyRing } from '../../../src/tokens/keys/key-ring.service.js';
+import { KeyRingService } from '../../../src/tokens/keys/key-ring.service.js';
 import { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
 
 async function controllerWith({
@@ -22,7 +22,7 @@ async function controllerWith({
       { provide: RevocationFeed, useValue: { isFresh: () => fresh, now: () => 0 } },
       { provide: Database, useValue: { distrust } },
       { provide: Drain, useValue: { begun } },
-      { provide: KeyRing, useValue: { canSign: () => canSign } },
+      { provide: KeyRingService, useValue: { canSign: () => canSign } },
     ],
   })
     .overrideProvider(TypeOrmHealthIndicator)

@@ -1,17 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
-import { Confirmations } from '../../../src/tokens/families/confirmations.service.js';
+import { ConfirmationService } from '../../../src/tokens/families/confirmations.service.js';
 import type { RefreshTokenStore } from '../../../src/tokens/families/refresh-token.store.js';
 
 describe('Confirmations', () => {
   let confirm: ReturnType<typeof vi.fn<(seen: ReadonlyMap<string, number>) => Promise<void>>>;
-  let confirmations: Confirmations;
+  let confirmations: ConfirmationService;
   const written = () => confirm.mock.calls.map(([seen]) => Object.fromEntries(seen));
 
   beforeEach(() => {
     vi.useFakeTimers();
     confirm = vi.fn<(seen: ReadonlyMap<string, number>) => Promise<void>>().mockResolvedValue();
-    confirmations = new Confirmations({ confirm } as unknown as RefreshTokenStore, new BackgroundLoops(true));
+    confirmations = new ConfirmationService(
+      { confirm } as unknown as RefreshTokenStore,
+      new BackgroundLoops(true),
+    );
   });
   afterEach(() => vi.useRealTimers());
 

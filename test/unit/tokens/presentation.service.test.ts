@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import type { Config } from '../../../src/config/config.js';
-import type { LoginEnder } from '../../../src/tokens/families/revocation.service.js';
-import type { Login } from '../../../src/tokens/families/token-family.js';
+import type { RevocationService } from '../../../src/tokens/families/revocation.service.js';
+import type { TokenFamily } from '../../../src/tokens/families/token-family.js';
 import { RefreshPresentation } from '../../../src/tokens/families/presentation.service.js';
 import type { Admission } from '../../../src/tokens/families/presentation.service.js';
 import { RefreshTokenCodec } from '../../../src/tokens/families/refresh-token.codec.js';
@@ -18,16 +18,16 @@ const token = codec.mint(family, 0, codec.currentKey)!;
 function presentationOf(alone: boolean) {
   const login = {
     ...family,
-    alone,
+    unlinked: alone,
     generation: 0,
     confirmedGeneration: 0,
     macKey: codec.currentKey,
-  } as Login;
+  } as TokenFamily;
   const lost = vi.fn().mockResolvedValue(undefined);
   const find = vi.fn().mockResolvedValue(login);
   const tokens = new RefreshTokenService({ find } as unknown as RefreshTokenStore, codec, config);
   const rotations = { rotate: lost, rotateCounted: lost } as unknown as RotationStore;
-  const ender = { mayGoOn: () => Promise.resolve(true) } as unknown as LoginEnder;
+  const ender = { mayGoOn: () => Promise.resolve(true) } as unknown as RevocationService;
   return {
     presentation: new RefreshPresentation(tokens, codec, rotations, ender, config),
     tokens,
@@ -73,9 +73,9 @@ describe('RefreshPresentation', () => {
     await strangers.presentation.present(forged, admission, NO_ORIGIN);
     expect(strangers.tokens.secrets.size).toBe(0);
     const bound = presentationOf(false);
-    await bound.tokens.prove(token);
+    await bound.tokens.lookUp(token);
     expect(bound.tokens.secrets.size).toBe(0);
-    await strangers.tokens.prove(token);
+    await strangers.tokens.lookUp(token);
     expect(strangers.tokens.secrets.size).toBe(1);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Login } from '../../../src/tokens/families/token-family.js';
+import type { TokenFamily } from '../../../src/tokens/families/token-family.js';
 import { judge } from '../../../src/tokens/families/rotation.js';
 import type { Verdict } from '../../../src/tokens/families/rotation.js';
 
@@ -10,10 +10,10 @@ const NEITHER = { grace: 0, lostResponse: 0 };
 
 /** A login at generation 5. */
 const at = (confirmedGeneration: number, age: number) =>
-  ({ generation: 5, confirmedGeneration, age }) as Login;
+  ({ generation: 5, confirmedGeneration, age }) as TokenFamily;
 
 describe('judge', () => {
-  it.each<[string, number, Login, typeof BOTH, Verdict]>([
+  it.each<[string, number, TokenFamily, typeof BOTH, Verdict]>([
     ['the current one', 5, at(4, 0), BOTH, 'rotate'],
     ['the current one, long unused', 5, at(5, 1e9), NEITHER, 'rotate'],
     ['the current one, by a clock set back', 5, at(5, -1e9), NEITHER, 'rotate'],

@@ -7,11 +7,11 @@ import { decodeProtectedHeader } from 'jose';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import type { Config } from '../../../src/config/config.js';
-import { KeyAdministration } from '../../../src/tokens/keys/key-administration.service.js';
+import { KeyAdministrationService } from '../../../src/tokens/keys/key-administration.service.js';
 import type { RowAlarms } from '../../../src/audit/row-alarms.js';
 import { decryptKey, encryptKey } from '../../../src/tokens/keys/key-material.js';
-import { KeyRing } from '../../../src/tokens/keys/key-ring.service.js';
-import type { KeyOpener } from '../../../src/tokens/keys/key-opener.service.js';
+import { KeyRingService } from '../../../src/tokens/keys/key-ring.service.js';
+import type { KeyOpenerService } from '../../../src/tokens/keys/key-opener.service.js';
 import type { TrustedKey } from '../../../src/tokens/keys/key-trust.service.js';
 import type { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
 import type { SigningKeyStore } from '../../../src/tokens/keys/signing-key.store.js';
@@ -55,8 +55,19 @@ describe('what a node can sign with', () => {
     const store = { load, ...changes } as unknown as SigningKeyStore;
     const alarms = { replace: vi.fn() } as unknown as RowAlarms;
     const feed = { follow: vi.fn(), announce: vi.fn() };
-    const ring = new KeyRing(store, {} as KeyOpener, feed as unknown as RevocationFeed, alarms, config);
-    const administration = new KeyAdministration(store, ring, feed as unknown as RevocationFeed, config);
+    const ring = new KeyRingService(
+      store,
+      {} as KeyOpenerService,
+      feed as unknown as RevocationFeed,
+      alarms,
+      config,
+    );
+    const administration = new KeyAdministrationService(
+      store,
+      ring,
+      feed as unknown as RevocationFeed,
+      config,
+    );
     return { ring, administration, feed };
   }
 

@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { describe, expect, it, vi } from 'vitest';
 import type { Config } from '../../../src/config/config.js';
-import { SessionCookie } from '../../../src/transition/sessions/http/session-cookie.service.js';
+import { SessionCookieService } from '../../../src/transition/sessions/http/session-cookie.service.js';
 import { storedCookieIn } from '../../../src/transition/sessions/stores/stored-cookie.js';
 
 const NOTHING_KNOWN = { originalMaxAge: null, secure: false, httpOnly: true };
@@ -148,7 +148,7 @@ describe('a session cookie that is set', () => {
   const set = (maxAge: number | undefined) => {
     const setCookie = vi.fn();
     const reply = { setCookie, request: { protocol: 'http' } } as unknown as FastifyReply;
-    new SessionCookie(config).set(reply, 'sid', stored({}), maxAge);
+    new SessionCookieService(config).set(reply, 'sid', stored({}), maxAge);
     return setCookie.mock.calls[0]![2] as { readonly maxAge?: number };
   };
 

@@ -4,7 +4,7 @@ import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import { ServiceStateStore } from '../../../database/service-state.store.js';
 import { ISSUER } from '../../../tokens/access/issuer.js';
-import { KeyAdministration } from '../../../tokens/keys/key-administration.service.js';
+import { KeyAdministrationService } from '../../../tokens/keys/key-administration.service.js';
 import { AdminCommand } from '../admin-command.js';
 import type { Run, Surroundings } from '../admin-command.js';
 import type { ServiceHost } from '../service-host.js';
@@ -87,7 +87,9 @@ async function service(
     );
   }
   const issuer = await host.get<string>(ISSUER);
-  const current = (await (await host.get(KeyAdministration)).list()).find(({ state }) => state === 'current');
+  const current = (await (await host.get(KeyAdministrationService)).list()).find(
+    ({ state }) => state === 'current',
+  );
   await report(jwksChecks(issuer, current?.kid ?? '', config));
   const state = await host.get(ServiceStateStore);
   await report(proxyChecks(target, config, () => state.untrustedProxy()));

@@ -6,8 +6,8 @@ import { RowAlarms } from '../../../audit/row-alarms.js';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import { ISSUER } from '../../../tokens/access/issuer.js';
-import { KeyAdministration } from '../../../tokens/keys/key-administration.service.js';
-import { KeyRing } from '../../../tokens/keys/key-ring.service.js';
+import { KeyAdministrationService } from '../../../tokens/keys/key-administration.service.js';
+import { KeyRingService } from '../../../tokens/keys/key-ring.service.js';
 import { RevocationFeed } from '../../../tokens/feed/revocation-feed.js';
 import { UserStore } from '../../../users/user.store.js';
 import { DoctorCheck, fail, ok, warn } from './doctor-check.js';
@@ -31,8 +31,8 @@ const REMEDIES = {
 @DoctorCheck()
 export class ServiceChecks implements Examination {
   constructor(
-    private readonly ring: KeyRing,
-    private readonly administration: KeyAdministration,
+    private readonly ring: KeyRingService,
+    private readonly administration: KeyAdministrationService,
     private readonly feed: RevocationFeed,
     private readonly users: UserStore,
     private readonly audit: AuditVerifier,

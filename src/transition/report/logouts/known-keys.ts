@@ -3,7 +3,7 @@ import type { JsonWebKey, KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
-import { KeyRing } from '../../../tokens/keys/key-ring.service.js';
+import { KeyRingService } from '../../../tokens/keys/key-ring.service.js';
 import { RevocationFeed } from '../../../tokens/feed/revocation-feed.js';
 
 const verifyAsync = promisify(verify);
@@ -20,7 +20,7 @@ export class KnownKeys implements OnModuleInit {
   private readonly keys = new Map<string, KeyObject>();
 
   constructor(
-    private readonly ring: KeyRing,
+    private readonly ring: KeyRingService,
     private readonly feed: RevocationFeed,
   ) {
     ring.onChange(() => this.learn());

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { SessionCookie } from '../../sessions/http/session-cookie.service.js';
+import { SessionCookieService } from '../../sessions/http/session-cookie.service.js';
 import type { Judgement } from './causes.js';
 import { SessionEvidenceStore } from './session-evidence.store.js';
 import { judgeSession } from './session-judge.js';
@@ -10,7 +10,7 @@ import type { Suspect } from './suspect.js';
 export class SessionCookieJudge {
   constructor(
     private readonly evidence: SessionEvidenceStore,
-    private readonly cookie: SessionCookie,
+    private readonly cookie: SessionCookieService,
   ) {}
 
   /** Whether each of them proves a principal: a signed cookie of a session that lives. In one statement for all of them. */

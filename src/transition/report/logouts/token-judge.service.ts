@@ -4,9 +4,9 @@ import type { Config } from '../../../config/config.js';
 import { inspectToken, readClaims } from '../../../tokens/access/access-token.js';
 import type { VerifiedToken } from '../../../tokens/access/access-token.js';
 import { ISSUER } from '../../../tokens/access/issuer.js';
-import { KeyRing } from '../../../tokens/keys/key-ring.service.js';
+import { KeyRingService } from '../../../tokens/keys/key-ring.service.js';
 import { RefreshTokenCodec } from '../../../tokens/families/refresh-token.codec.js';
-import { TokenLifetime } from '../../../tokens/access/token-lifetime.service.js';
+import { TokenLifetimeService } from '../../../tokens/access/token-lifetime.service.js';
 import type { PresentedToken } from '../../../tokens/families/refresh-token.codec.js';
 import { judgeAccessToken } from './access-token-judge.js';
 import type { Judgement } from './causes.js';
@@ -25,8 +25,8 @@ export class TokenJudge {
   constructor(
     private readonly evidence: LoginEvidenceStore,
     private readonly known: KnownKeys,
-    private readonly ring: KeyRing,
-    private readonly lifetime: TokenLifetime,
+    private readonly ring: KeyRingService,
+    private readonly lifetime: TokenLifetimeService,
     private readonly codec: RefreshTokenCodec,
     @Inject(ISSUER) private readonly issuer: string,
     @Inject(CONFIG) private readonly config: Config,

@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { clientSubject } from '../../../limits/client-address.js';
-import { Rollout } from '../../rollout/rollout.service.js';
+import { RolloutService } from '../../rollout/rollout.service.js';
 import type { Scheme } from '../scheme.js';
 import { SchemeMetrics } from '../scheme-metrics.js';
 import { SessionCookieJudge } from './session-cookie-judge.service.js';
@@ -26,7 +26,7 @@ export class UnexpectedLogouts {
     private readonly tokens: TokenJudge,
     private readonly sessions: SessionCookieJudge,
     private readonly store: UnexpectedLogoutStore,
-    private readonly rollout: Rollout,
+    private readonly rollout: RolloutService,
     private readonly metrics: SchemeMetrics,
   ) {}
 

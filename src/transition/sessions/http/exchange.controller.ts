@@ -14,8 +14,8 @@ import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import { TOKEN_ERRORS } from '../../../tokens/tokens.errors.js';
 import { ApiSession } from './api-session.decorator.js';
-import { Conversions } from '../link/conversions.service.js';
-import { SessionCookie } from './session-cookie.service.js';
+import { ConversionService } from '../link/conversions.service.js';
+import { SessionCookieService } from './session-cookie.service.js';
 import { SessionUserDto } from './sessions.dto.js';
 import { SESSION_ERRORS, SESSION_LOGIN_ERRORS } from '../sessions.errors.js';
 
@@ -23,9 +23,9 @@ import { SESSION_ERRORS, SESSION_LOGIN_ERRORS } from '../sessions.errors.js';
 @Controller('auth')
 export class ExchangeController {
   constructor(
-    private readonly conversions: Conversions,
+    private readonly conversions: ConversionService,
     private readonly tokens: TokenReply,
-    private readonly cookie: SessionCookie,
+    private readonly cookie: SessionCookieService,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 

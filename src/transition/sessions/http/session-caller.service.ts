@@ -6,8 +6,8 @@ import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import { RevocationFeed } from '../../../tokens/feed/revocation-feed.js';
 import { refuseToken } from '../../../tokens/tokens.errors.js';
-import { Rollout } from '../../rollout/rollout.service.js';
-import { SessionCookie } from './session-cookie.service.js';
+import { RolloutService } from '../../rollout/rollout.service.js';
+import { SessionCookieService } from './session-cookie.service.js';
 import { SessionStore } from '../stores/session.store.js';
 import type { LiveSession } from '../stores/session.store.js';
 import { refuseSession } from '../sessions.errors.js';
@@ -22,11 +22,11 @@ export interface SessionCall {
 
 /** Says who calls by a session cookie. */
 @Injectable()
-export class SessionCaller {
+export class SessionAuthenticationService {
   constructor(
     private readonly store: SessionStore,
-    private readonly cookie: SessionCookie,
-    private readonly rollout: Rollout,
+    private readonly cookie: SessionCookieService,
+    private readonly rollout: RolloutService,
     private readonly feed: RevocationFeed,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
@@ -35,16 +35,16 @@ export class SessionCaller {
    * The session of a request, read from the database each time: one that ended anywhere counts nowhere from then on. It becomes the
    * request's principal. A request with the cookies of several live sessions has none: one may be somebody else's. Throws 401 `sessions_removed`, `sessions_brownout` or `session_invalid`, 403 `cross_site_request`, 503.
    */
-  async identify(request: AuthenticatedRequest, call: SessionCall): Promise<LiveSession> {
+  async authenticate(request: AuthenticatedRequest, call: SessionCall): Promise<LiveSession> {
     const [session, ...others] = await this.liveIn(request, call);
     if (session === undefined || others.length > 0) throw refuseSession('session_invalid');
     return admit(request, session);
   }
 
   /** The same for a route that takes a session alone. A request with a Bearer token is judged by that, so it is none here. */
-  identifyAlone(request: AuthenticatedRequest, call: SessionCall): Promise<LiveSession> {
+  requireSession(request: AuthenticatedRequest, call: SessionCall): Promise<LiveSession> {
     this.refuseWithoutCookie(request);
-    return this.identify(request, call);
+    return this.authenticate(request, call);
   }
 
   /** All live sessions of a request, at least one. For a route that ends them: whichever of them is the caller's has to end. */

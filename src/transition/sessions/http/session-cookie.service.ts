@@ -23,7 +23,7 @@ const LONGEST = 4096;
 
 /** Reads and writes the cookie that holds a session's id. */
 @Injectable()
-export class SessionCookie {
+export class SessionCookieService {
   constructor(@Inject(CONFIG) private readonly config: Config) {}
 
   /** Whether the request carries one of that name, good or bad. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { ExecutionContext } from '@nestjs/common';
 import { LocalAuthGuard } from '../../../auth/login/local-auth.guard.js';
-import { Rollout } from '../../rollout/rollout.service.js';
+import { RolloutService } from '../../rollout/rollout.service.js';
 import { SessionLoginDto } from './sessions.dto.js';
 import { refuseNewSession } from '../sessions.errors.js';
 
@@ -10,7 +10,7 @@ import { refuseNewSession } from '../sessions.errors.js';
 export class SessionLoginGuard extends LocalAuthGuard {
   protected override readonly form = SessionLoginDto;
 
-  constructor(private readonly rollout: Rollout) {
+  constructor(private readonly rollout: RolloutService) {
     super();
   }
 

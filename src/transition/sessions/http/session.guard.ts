@@ -5,8 +5,8 @@ import type { AuthenticatedRequest } from '../../../auth/authenticated-request.j
 import { forwardAuthOf } from '../../../auth/http/forward-auth.js';
 import { isPublic } from '../../../auth/public.decorator.js';
 import { changesState, forwardedChangesState } from './judged-methods.js';
-import { SessionCaller } from './session-caller.service.js';
-import { Sessions } from '../sessions.service.js';
+import { SessionAuthenticationService } from './session-caller.service.js';
+import { SessionService } from '../sessions.service.js';
 
 /**
  * Closes every route that is not @Public() to callers without a live session. A call that changes something must not come from
@@ -15,15 +15,17 @@ import { Sessions } from '../sessions.service.js';
 @Injectable()
 export class SessionGuard implements CanActivate {
   constructor(
-    private readonly callers: SessionCaller,
-    private readonly sessions: Sessions,
+    private readonly callers: SessionAuthenticationService,
+    private readonly sessions: SessionService,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     if (isPublic(context)) return true;
     const http = context.switchToHttp();
     const request = http.getRequest<AuthenticatedRequest>();
-    const session = await this.callers.identify(request, { changesState: mayChangeState(context, request) });
+    const session = await this.callers.authenticate(request, {
+      changesState: mayChangeState(context, request),
+    });
     await this.sessions.keep(session, http.getResponse<FastifyReply>());
     return true;
   }

@@ -2,7 +2,7 @@ import { Body, Controller, HttpCode, Inject, Post, Req, Res, UseGuards } from '@
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AUTH_ERRORS } from '../../../auth/auth.errors.js';
-import { WithHashingRoom } from '../../../auth/login/load-shedding.guard.js';
+import { ShedLoad } from '../../../auth/login/load-shedding.guard.js';
 import { originOf } from '../../../auth/http/origin.js';
 import { refuseOtherSites } from '../../../auth/http/cross-site.js';
 import { Public } from '../../../auth/public.decorator.js';
@@ -13,31 +13,31 @@ import type { Config } from '../../../config/config.js';
 import { RateLimited } from '../../../limits/rate-limited.decorator.js';
 import type { User } from '../../../users/user.entity.js';
 import { ApiSession } from './api-session.decorator.js';
-import { SessionCaller } from './session-caller.service.js';
-import { SessionCookie } from './session-cookie.service.js';
+import { SessionAuthenticationService } from './session-caller.service.js';
+import { SessionCookieService } from './session-cookie.service.js';
 import { SessionLoginGuard } from './session-login.guard.js';
-import { SessionLogin } from '../session-login.service.js';
+import { SessionLoginService } from '../session-login.service.js';
 import { SessionStore } from '../stores/session.store.js';
 import { SessionLoginDto, SessionUserDto } from './sessions.dto.js';
 import { SESSION_LOGIN_ERRORS } from '../sessions.errors.js';
-import { Sessions } from '../sessions.service.js';
+import { SessionService } from '../sessions.service.js';
 
 @ApiTags('Transition')
 @Controller('api')
 export class SessionsController {
   constructor(
-    private readonly callers: SessionCaller,
-    private readonly sessions: Sessions,
+    private readonly callers: SessionAuthenticationService,
+    private readonly sessions: SessionService,
     private readonly store: SessionStore,
-    private readonly logins: SessionLogin,
-    private readonly cookie: SessionCookie,
+    private readonly logins: SessionLoginService,
+    private readonly cookie: SessionCookieService,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   @Post('login')
   @Public()
   @HttpCode(200)
-  @WithHashingRoom()
+  @ShedLoad()
   @RateLimited('session_login')
   @UseGuards(SessionLoginGuard)
   @ApiOperation({

@@ -7,20 +7,20 @@ import type { PresentedRefreshTokens } from '../../../auth/http/presented-refres
 import { Problem } from '../../../common/problem.js';
 import { clientAddress } from '../../../limits/client-address.js';
 import { ClientRateLimiter } from '../../../limits/client-limits.service.js';
-import { RateLimiter } from '../../../limits/limits.service.js';
+import { RateLimitService } from '../../../limits/limits.service.js';
 import type { AddressBucket } from '../../../limits/limits.service.js';
 import type { TokenDelivery } from '../../../tokens/families/refresh-token.entity.js';
-import { PresentedTokens } from '../../../tokens/families/presented-tokens.service.js';
+import { PresentedTokensService } from '../../../tokens/families/presented-tokens.service.js';
 import { RefreshTokenService } from '../../../tokens/families/refresh-token.service.js';
-import type { OpenedLogin } from '../../../tokens/families/refresh-token.service.js';
+import type { OpenedFamily } from '../../../tokens/families/refresh-token.service.js';
 import { refuseToken } from '../../../tokens/tokens.errors.js';
-import { Rollout } from '../../rollout/rollout.service.js';
-import { Downgrade } from './downgrade.service.js';
+import { RolloutService } from '../../rollout/rollout.service.js';
+import { DowngradeService } from './downgrade.service.js';
 import type { Downgraded } from './downgrade.service.js';
-import { Exchange } from './exchange.service.js';
-import { SessionCaller } from '../http/session-caller.service.js';
+import { ExchangeService } from './exchange.service.js';
+import { SessionAuthenticationService } from '../http/session-caller.service.js';
 import { refuseNewSession } from '../sessions.errors.js';
-import { Sessions } from '../sessions.service.js';
+import { SessionService } from '../sessions.service.js';
 
 /** What counts as a refusal of who the caller is or what they may do; not that the service cannot answer. */
 const REFUSALS = new Set([401, 403, 409]);
@@ -30,28 +30,28 @@ const REFUSALS = new Set([401, 403, 409]);
  * or login, so that an office behind one address is not locked out by its size.
  */
 @Injectable()
-export class Conversions {
+export class ConversionService {
   constructor(
-    private readonly callers: SessionCaller,
-    private readonly sessions: Sessions,
-    private readonly exchanges: Exchange,
-    private readonly downgrades: Downgrade,
+    private readonly callers: SessionAuthenticationService,
+    private readonly sessions: SessionService,
+    private readonly exchanges: ExchangeService,
+    private readonly downgrades: DowngradeService,
     private readonly tokens: RefreshTokenService,
-    private readonly presented: PresentedTokens,
-    private readonly rollout: Rollout,
-    private readonly limiter: RateLimiter,
+    private readonly presented: PresentedTokensService,
+    private readonly rollout: RolloutService,
+    private readonly limiter: RateLimitService,
     private readonly clients: ClientRateLimiter,
     private readonly refusals: RefusalCounter,
   ) {}
 
-  /** The login of the session that calls. Throws like {@link SessionCaller} and {@link Exchange}, and 429. */
+  /** The login of the session that calls. Throws like {@link SessionAuthenticationService} and {@link ExchangeService}, and 429. */
   exchange(
     request: AuthenticatedRequest,
     reply: FastifyReply,
     delivery: TokenDelivery,
-  ): Promise<OpenedLogin> {
+  ): Promise<OpenedFamily> {
     return this.counted('exchange', request, async () => {
-      const session = await this.callers.identifyAlone(request, { changesState: true });
+      const session = await this.callers.requireSession(request, { changesState: true });
       await this.limiter.enforce('exchange_session', session.sid);
       const opened = await this.exchanges.exchange(session, delivery, originOf(request));
       await this.sessions.keepWith(session, opened.login, reply);
@@ -67,7 +67,7 @@ export class Conversions {
     if (this.rollout.phase() === 'sessions_removed') throw refuseNewSession('sessions_removed');
     return this.counted('downgrade', request, async () => {
       const token = await this.presented.choose(tokens);
-      const proved = token === undefined ? undefined : await this.tokens.prove(token);
+      const proved = token === undefined ? undefined : await this.tokens.lookUp(token);
       if (proved === undefined) throw refuseToken('refresh_token_invalid');
       await this.limiter.enforce('downgrade_family', proved.login.sid);
       const downgraded = await this.downgrades.downgrade(proved, originOf(request), byCookie);

@@ -3,18 +3,18 @@ import type { Origin } from '../../../audit/audit-context.js';
 import { AuditStore } from '../../../audit/audit.store.js';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
-import type { Endings } from '../../../tokens/families/revocation-transaction.js';
-import { LoginEnder } from '../../../tokens/families/revocation.service.js';
+import type { RevocationTransaction } from '../../../tokens/families/revocation-transaction.js';
+import { RevocationService } from '../../../tokens/families/revocation.service.js';
 import { RefreshTokenService } from '../../../tokens/families/refresh-token.service.js';
-import type { ProvedToken } from '../../../tokens/families/refresh-token.service.js';
+import type { GenuineToken } from '../../../tokens/families/refresh-token.service.js';
 import { RefreshTokenStore } from '../../../tokens/families/refresh-token.store.js';
-import type { Login } from '../../../tokens/families/token-family.js';
+import type { TokenFamily } from '../../../tokens/families/token-family.js';
 import type { TokenErrorCode } from '../../../tokens/tokens.errors.js';
-import { isStolen } from './downgraded-session.js';
-import { SessionFateStore } from './linked-revocation.store.js';
+import { isReused } from './downgraded-session.js';
+import { LinkedRevocationStore } from './linked-revocation.store.js';
 import type { SessionOwner } from './linked-revocation.store.js';
 import { SessionLinkStore } from './session-link.store.js';
-import { SessionLogin } from '../session-login.service.js';
+import { SessionLoginService } from '../session-login.service.js';
 import type { OpenedSession } from '../session-login.service.js';
 import { SessionStore } from '../stores/session.store.js';
 
@@ -27,15 +27,15 @@ const refused = (code: TokenErrorCode): Downgraded => ({ outcome: 'refused', cod
 
 /** Gives a session for a login by tokens. */
 @Injectable()
-export class Downgrade {
+export class DowngradeService {
   constructor(
     private readonly sessions: SessionStore,
-    private readonly fates: SessionFateStore,
+    private readonly fates: LinkedRevocationStore,
     private readonly links: SessionLinkStore,
-    private readonly opening: SessionLogin,
+    private readonly opening: SessionLoginService,
     private readonly logins: RefreshTokenStore,
     private readonly tokens: RefreshTokenService,
-    private readonly ender: LoginEnder,
+    private readonly ender: RevocationService,
     private readonly audit: AuditStore,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
@@ -46,10 +46,15 @@ export class Downgrade {
    * was spent outside them is theft. The session ends when the login would have at the latest. If the token came in the cookie, the
    * family counts as delivered by cookie from then on, so that an exchange of the session shows no refresh token to a script.
    */
-  async downgrade({ login, generation }: ProvedToken, origin: Origin, byCookie = false): Promise<Downgraded> {
+  async downgrade(
+    { login, generation }: GenuineToken,
+    origin: Origin,
+    byCookie = false,
+  ): Promise<Downgraded> {
     const { sid } = login;
     // Its session may have ended in another application.
-    if (!login.revoked && !(await this.ender.mayGoOn(login, origin))) return refused('refresh_token_revoked');
+    if (!login.revoked && !(await this.ender.mayContinue(login, origin)))
+      return refused('refresh_token_revoked');
     return this.ender.transaction(async (endings) => {
       const downgraded = await this.within(endings, { login, generation }, origin);
       if (byCookie && downgraded.outcome === 'given') await this.logins.deliverByCookie(endings.sql, sid);
@@ -58,8 +63,8 @@ export class Downgrade {
   }
 
   private async within(
-    endings: Endings,
-    { login: { sid, userId }, generation }: ProvedToken,
+    endings: RevocationTransaction,
+    { login: { sid, userId }, generation }: GenuineToken,
     origin: Origin,
   ): Promise<Downgraded> {
     const user = await this.fates.lockUser(endings.sql, userId);
@@ -74,8 +79,8 @@ export class Downgrade {
   }
 
   private async give(
-    endings: Endings,
-    login: Login,
+    endings: RevocationTransaction,
+    login: TokenFamily,
     user: SessionOwner,
     generation: number,
     origin: Origin,
@@ -84,7 +89,7 @@ export class Downgrade {
     const { sid: familyId, userId, absoluteExpiresAt: endsAt, now } = login;
     // The browser still has the cookie of the session that the login was exchanged from.
     const like = await this.sessions.cookieOfFamily(sql, familyId);
-    await endings.sids([familyId], 'downgrade');
+    await endings.revokeFamilies([familyId], 'downgrade');
     const life = Math.min(this.config.sessionExpiry, Math.ceil((endsAt - now) / 1000));
     const session = this.opening.prepare(user, life, like);
     await this.sessions.insert(sql, session);
@@ -101,8 +106,8 @@ export class Downgrade {
 
   /** The login has ended: perhaps by this very call, whose answer was lost. */
   private async again(
-    endings: Endings,
-    login: Login,
+    endings: RevocationTransaction,
+    login: TokenFamily,
     user: SessionOwner,
     generation: number,
     origin: Origin,
@@ -111,7 +116,7 @@ export class Downgrade {
     const replacement = await this.links.replacementOf(login.sid, sql);
     if (replacement === undefined || replacement.ended) return refused('refresh_token_revoked');
     if (generation > login.generation) return refused('refresh_token_invalid');
-    if (isStolen(replacement, generation, this.config)) return this.stolen(endings, login, origin);
+    if (isReused(replacement, generation, this.config)) return this.stolen(endings, login, origin);
     const { sid } = replacement;
     const live = await this.sessions.liveIn(sql, sid);
     if (live === undefined) return refused('refresh_token_revoked');
@@ -121,8 +126,12 @@ export class Downgrade {
   }
 
   /** Whatever came of the login ends. */
-  private async stolen(endings: Endings, { sid, userId }: Login, origin: Origin): Promise<Downgraded> {
-    await endings.sids([sid], 'reuse');
+  private async stolen(
+    endings: RevocationTransaction,
+    { sid, userId }: TokenFamily,
+    origin: Origin,
+  ): Promise<Downgraded> {
+    await endings.revokeFamilies([sid], 'reuse');
     await this.audit.add({ event: 'refresh_reused', cause: 'reuse', userId, sid }, origin, endings.sql);
     return refused('refresh_token_reused');
   }

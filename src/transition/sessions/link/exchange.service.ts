@@ -5,10 +5,10 @@ import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
 import type { TokenDelivery } from '../../../tokens/families/refresh-token.entity.js';
 import { RefreshTokenService } from '../../../tokens/families/refresh-token.service.js';
-import type { OpenedLogin } from '../../../tokens/families/refresh-token.service.js';
+import type { OpenedFamily } from '../../../tokens/families/refresh-token.service.js';
 import { RefreshTokenStore } from '../../../tokens/families/refresh-token.store.js';
-import { Rollout } from '../../rollout/rollout.service.js';
-import { SessionFateStore } from './linked-revocation.store.js';
+import { RolloutService } from '../../rollout/rollout.service.js';
+import { LinkedRevocationStore } from './linked-revocation.store.js';
 import { SessionLinkStore } from './session-link.store.js';
 import { SessionStore } from '../stores/session.store.js';
 import type { LiveSession } from '../stores/session.store.js';
@@ -16,15 +16,15 @@ import { refuseSession } from '../sessions.errors.js';
 
 /** Gives tokens for a session. */
 @Injectable()
-export class Exchange {
+export class ExchangeService {
   constructor(
     private readonly database: Database,
     private readonly sessions: SessionStore,
-    private readonly fates: SessionFateStore,
+    private readonly fates: LinkedRevocationStore,
     private readonly links: SessionLinkStore,
     private readonly logins: RefreshTokenStore,
     private readonly tokens: RefreshTokenService,
-    private readonly rollout: Rollout,
+    private readonly rollout: RolloutService,
   ) {}
 
   /**
@@ -32,7 +32,7 @@ export class Exchange {
    * token is used or seen every call gets that one. A session that replaced a family delivered by cookie begins another such family,
    * whatever `delivery` asks for. Throws 401 `session_invalid`, 403 `jwt_not_enabled`, 409 `already_exchanged`.
    */
-  async exchange(session: LiveSession, delivery: TokenDelivery, origin: Origin): Promise<OpenedLogin> {
+  async exchange(session: LiveSession, delivery: TokenDelivery, origin: Origin): Promise<OpenedFamily> {
     const { sid, userId, role } = session;
     if (!(await this.rollout.mayHaveTokens({ id: userId, role }))) throw refuseAuth('jwt_not_enabled');
     return this.database.transaction(async (sql) => {
@@ -54,7 +54,7 @@ export class Exchange {
     });
   }
 
-  private async again(sql: Sql, familyId: string): Promise<OpenedLogin> {
+  private async again(sql: Sql, familyId: string): Promise<OpenedFamily> {
     const login = await this.logins.find(familyId, sql);
     const untouched =
       login !== undefined &&

@@ -3,7 +3,7 @@ import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
-import type { AlsoEnded } from '../../../tokens/families/revocation-hook.js';
+import type { AlsoRevoked } from '../../../tokens/families/revocation-hook.js';
 import type { User } from '../../../users/user.entity.js';
 import { onSessionTable } from '../stores/session-table.js';
 import { userAt, userKeyAt, userNamed } from '../stores/session-user.sql.js';
@@ -92,7 +92,7 @@ const ofUsers = (path: string) => `
  * everywhere: the user's row, those of logins, those of this table. Rows of `session` are read here and never written: see SessionRowStore.
  */
 @Injectable()
-export class SessionFateStore {
+export class LinkedRevocationStore {
   private readonly endFamilies: string;
   private readonly ofUsers: string;
 
@@ -136,7 +136,7 @@ export class SessionFateStore {
   }
 
   /** Ends the sessions that share the fate of those logins, or that the logins were given up for. */
-  async endOfFamilies(sql: Sql, families: readonly string[]): Promise<AlsoEnded> {
+  async endOfFamilies(sql: Sql, families: readonly string[]): Promise<AlsoRevoked> {
     const ended = await onSessionTable(() => sql.query<EndedSession>(this.endFamilies, [families]));
     const withRow = ended.filter(({ hasRow }) => hasRow);
     const logins = ended.flatMap(({ familyId }) => familyId ?? []);
@@ -156,7 +156,7 @@ export class SessionFateStore {
     sql: Sql,
     userIds: readonly string[],
     except: { readonly session?: string | undefined; readonly sid?: string | undefined },
-  ): Promise<AlsoEnded> {
+  ): Promise<AlsoRevoked> {
     const owners = new Map<string, string>();
     const ids = new Set<string>();
     for (const { id, external_id } of await sql.query<UserName & Record<string, unknown>>(NAMES, [userIds])) {

@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type { DeviceSessions } from '../../../auth/login/known-devices.service.js';
-import { SessionCookie } from '../http/session-cookie.service.js';
+import { SessionCookieService } from '../http/session-cookie.service.js';
 import { SessionStore } from '../stores/session.store.js';
 
 /** A live session proves that its user is logged in on the device. */
 @Injectable()
 export class SessionDevices implements DeviceSessions {
   constructor(
-    private readonly cookie: SessionCookie,
+    private readonly cookie: SessionCookieService,
     private readonly store: SessionStore,
   ) {}
 

@@ -10,7 +10,7 @@ import { User } from '../../../users/user.entity.js';
 @Index('session_fates_lost_idx', ['sid'], { where: 'row_expired = false AND ended_at IS NULL' })
 @Unique('session_fates_family_id_unique', ['familyId'])
 @Unique('session_fates_downgraded_id_unique', ['downgradedId'])
-export class SessionFate {
+export class SessionLink {
   @PrimaryColumn('varchar', { primaryKeyConstraintName: 'session_fates_pkey' })
   sid!: string;
 

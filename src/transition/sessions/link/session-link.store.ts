@@ -3,7 +3,7 @@ import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
-import type { Replacement } from './downgraded-session.js';
+import type { DowngradedSession } from './downgraded-session.js';
 import type { SessionExtension } from '../stores/session-row.store.js';
 import { onSessionTable, writeSessionTable } from '../stores/session-table.js';
 import { userAt, userNamed } from '../stores/session-user.sql.js';
@@ -17,7 +17,7 @@ export interface LinkState {
   readonly live: boolean;
 }
 
-export interface NewReplacement {
+export interface NewDowngradedSession {
   readonly sid: string;
   readonly userId: string;
   readonly familyId: string;
@@ -144,13 +144,16 @@ export class SessionLinkStore {
   }
 
   /** The session stands for a login that is given up. */
-  async replace(sql: Sql, { sid, userId, familyId, spentGeneration, endsAt }: NewReplacement): Promise<void> {
+  async replace(
+    sql: Sql,
+    { sid, userId, familyId, spentGeneration, endsAt }: NewDowngradedSession,
+  ): Promise<void> {
     await sql.query(REPLACE, [sid, userId, familyId, spentGeneration, endsAt]);
   }
 
   /** The session that the login was given up for. */
-  async replacementOf(familyId: string, sql: Sql = this.database): Promise<Replacement | undefined> {
-    return (await sql.query<Replacement & Record<string, unknown>>(REPLACEMENT, [familyId]))[0];
+  async replacementOf(familyId: string, sql: Sql = this.database): Promise<DowngradedSession | undefined> {
+    return (await sql.query<DowngradedSession & Record<string, unknown>>(REPLACEMENT, [familyId]))[0];
   }
 
   /** Whether the session replaced a family whose refresh token no script could read. Known for as long as the session lives. */

@@ -2,28 +2,28 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import type { Sql } from '../../../database/database.js';
-import type { AlsoEnded, Ended, LoginEnding } from '../../../tokens/families/revocation-hook.js';
-import type { Login } from '../../../tokens/families/token-family.js';
-import { SessionFateStore } from './linked-revocation.store.js';
-import { isStolen } from './downgraded-session.js';
+import type { AlsoRevoked, RevokedSet, RevocationHook } from '../../../tokens/families/revocation-hook.js';
+import type { TokenFamily } from '../../../tokens/families/token-family.js';
+import { LinkedRevocationStore } from './linked-revocation.store.js';
+import { isReused } from './downgraded-session.js';
 import { SessionLinkStore } from './session-link.store.js';
 import { SessionRowStore } from '../stores/session-row.store.js';
 
 /** Sessions share the fate of the logins that they were exchanged for, and end with everything else of their user. */
 @Injectable()
-export class SessionEnding implements LoginEnding {
+export class SessionRevocationHook implements RevocationHook {
   constructor(
-    private readonly fates: SessionFateStore,
+    private readonly fates: LinkedRevocationStore,
     private readonly links: SessionLinkStore,
     private readonly rows: SessionRowStore,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  following(sql: Sql, sids: readonly string[]): Promise<readonly string[]> {
+  successorsOf(sql: Sql, sids: readonly string[]): Promise<readonly string[]> {
     return this.fates.following(sql, sids);
   }
 
-  onEnded(sql: Sql, ended: Ended): Promise<AlsoEnded> {
+  onRevoked(sql: Sql, ended: RevokedSet): Promise<AlsoRevoked> {
     if ('sids' in ended) return this.fates.endOfFamilies(sql, ended.sids);
     return this.fates.endOfUsers(sql, ended.userIds, ended.except ?? {});
   }
@@ -32,13 +32,13 @@ export class SessionEnding implements LoginEnding {
     return this.rows.end(sids);
   }
 
-  async isStolen({ sid }: Login, generation: number): Promise<boolean> {
+  async isReused({ sid }: TokenFamily, generation: number): Promise<boolean> {
     const replacement = await this.links.replacementOf(sid);
-    return replacement !== undefined && isStolen(replacement, generation, this.config);
+    return replacement !== undefined && isReused(replacement, generation, this.config);
   }
 
   /** The session lives as long as the login, so it is extended with it; once it has expired for itself it is left alone. */
-  async mayGoOn({ sid, now, absoluteExpiresAt }: Login): Promise<boolean> {
+  async mayContinue({ sid, now, absoluteExpiresAt }: TokenFamily): Promise<boolean> {
     const state = await this.links.stateOf(sid);
     if (state === undefined) return true;
     if (state.lost) return false;
@@ -47,7 +47,7 @@ export class SessionEnding implements LoginEnding {
     return true;
   }
 
-  loginOf(sql: Sql, session: string): Promise<string | undefined> {
+  linkedFamilyOf(sql: Sql, session: string): Promise<string | undefined> {
     return this.fates.loginOf(sql, session);
   }
 }

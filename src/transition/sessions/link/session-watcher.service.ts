@@ -3,7 +3,7 @@ import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/comm
 import { NO_ORIGIN } from '../../../audit/audit-context.js';
 import { BackgroundLoops } from '../../../common/background-loops.js';
 import type { BackgroundLoop } from '../../../common/background-loops.js';
-import { LoginEnder } from '../../../tokens/families/revocation.service.js';
+import { RevocationService } from '../../../tokens/families/revocation.service.js';
 import { SessionLinkStore } from './session-link.store.js';
 import { SessionRowStore } from '../stores/session-row.store.js';
 
@@ -29,7 +29,7 @@ const DAY = 86_400;
  * at once: each step is harmless when done twice.
  */
 @Injectable()
-export class SessionKeeper implements OnApplicationBootstrap, OnApplicationShutdown {
+export class SessionWatcherService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly loop: BackgroundLoop;
   private after = FIRST;
   private looks = 0;
@@ -37,7 +37,7 @@ export class SessionKeeper implements OnApplicationBootstrap, OnApplicationShutd
   constructor(
     private readonly links: SessionLinkStore,
     private readonly rows: SessionRowStore,
-    private readonly ender: LoginEnder,
+    private readonly ender: RevocationService,
     loops: BackgroundLoops,
   ) {
     const failure = 'shared sessions could not be looked at';
@@ -72,6 +72,6 @@ export class SessionKeeper implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   private async end(logins: readonly string[]): Promise<void> {
-    if (logins.length > 0) await this.ender.endSids(logins, 'logout', 'logout', NO_ORIGIN);
+    if (logins.length > 0) await this.ender.revokeFamilies(logins, 'logout', 'logout', NO_ORIGIN);
   }
 }

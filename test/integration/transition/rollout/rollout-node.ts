@@ -4,7 +4,7 @@ import type { Config } from '../../../../src/config/config.js';
 import { ServiceStateStore } from '../../../../src/database/service-state.store.js';
 import { RolloutAdministration } from '../../../../src/transition/rollout/rollout-administration.service.js';
 import { RolloutFlag } from '../../../../src/transition/rollout/rollout-flag.js';
-import { Rollout } from '../../../../src/transition/rollout/rollout.service.js';
+import { RolloutService } from '../../../../src/transition/rollout/rollout.service.js';
 import { RolloutStore } from '../../../../src/transition/rollout/rollout.store.js';
 import { aNode } from '../../tokens/token-node.js';
 import type { TokenNode } from '../../tokens/token-node.js';
@@ -12,7 +12,7 @@ import type { TokenNode } from '../../tokens/token-node.js';
 /** The rollout on one node, wired by hand, with a pool of its own. */
 export interface RolloutNode extends TokenNode {
   readonly store: RolloutStore;
-  readonly rollout: Rollout;
+  readonly rollout: RolloutService;
   readonly administration: RolloutAdministration;
 }
 
@@ -23,7 +23,7 @@ export async function aRolloutNode(url: string, change: Partial<Config> = {}): P
   const { database, feed, config } = node;
   const store = new RolloutStore(database, new ServiceStateStore(database), new AuditStore(database));
   const flag = new RolloutFlag();
-  const rollout = new Rollout(store, flag, feed, config);
+  const rollout = new RolloutService(store, flag, feed, config);
   await flag.onModuleInit();
   await rollout.onModuleInit();
   await feed.start();

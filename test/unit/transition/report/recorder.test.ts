@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { BackgroundLoops } from '../../../../src/common/background-loops.js';
-import { Recorder } from '../../../../src/transition/report/recorder.service.js';
+import { RecorderService } from '../../../../src/transition/report/recorder.service.js';
 import type { Batch } from '../../../../src/transition/report/report-writer.store.js';
 
 type Hook = (request: object, reply: object, done: () => void) => void;
@@ -10,7 +10,7 @@ function aRecorder() {
   let hook: Hook | undefined;
   const fastify = { addHook: (_name: string, added: Hook) => (hook = added) };
   const write = vi.fn<(batch: Batch) => Promise<void>>().mockResolvedValue(undefined);
-  const recorder = new Recorder(
+  const recorder = new RecorderService(
     { httpAdapter: { getInstance: () => fastify } } as never,
     { schemeOf: () => 'bearer' } as never,
     { now: () => 1_796_000_000_000 } as never,

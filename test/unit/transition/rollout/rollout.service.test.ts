@@ -3,7 +3,7 @@ import type { Config } from '../../../../src/config/config.js';
 import type { RevocationFeed } from '../../../../src/tokens/feed/revocation-feed.js';
 import type { RolloutFlag } from '../../../../src/transition/rollout/rollout-flag.js';
 import type { RolloutSettings } from '../../../../src/transition/rollout/rollout-state.js';
-import { Rollout } from '../../../../src/transition/rollout/rollout.service.js';
+import { RolloutService } from '../../../../src/transition/rollout/rollout.service.js';
 import type { RolloutStore } from '../../../../src/transition/rollout/rollout.store.js';
 import { DAY, HOUR, NOW, aSettings } from './settings.js';
 
@@ -14,7 +14,7 @@ async function aRollout(settings: Partial<RolloutSettings>, isOn?: boolean) {
   const feed = { follow: vi.fn(), now: vi.fn(() => NOW), announce: vi.fn() };
   const state = { ...aSettings(settings), version: 7 };
   const store = { begin: () => Promise.resolve(state), current: vi.fn() };
-  const rollout = new Rollout(
+  const rollout = new RolloutService(
     store as unknown as RolloutStore,
     flag as unknown as RolloutFlag,
     feed as unknown as RevocationFeed,
@@ -37,7 +37,7 @@ describe('who may have tokens', () => {
   ] as const)('in %s with the flag at %s: %s', async (phase, isOn, may) => {
     const { rollout, flag } = await aRollout({ phase }, isOn);
     expect(await rollout.mayHaveTokens(user)).toBe(may);
-    expect(await rollout.mayBegin(user)).toBe(may);
+    expect(await rollout.isEligible(user)).toBe(may);
     const asked = phase === 'internal_beta' || phase === 'gradual_rollout';
     expect(flag.isOn).toHaveBeenCalledTimes(asked ? 2 : 0);
     if (asked) expect(flag.isOn).toHaveBeenCalledWith(user, phase);
@@ -75,7 +75,7 @@ describe('refreshes', () => {
 describe('a provider without an answer', () => {
   it('gives tokens to nobody new, and takes them from nobody', async () => {
     const { rollout } = await aRollout({ drain: true }, undefined);
-    expect(await rollout.mayBegin(user)).toBe(false);
+    expect(await rollout.isEligible(user)).toBe(false);
     expect(await rollout.mayContinue(user)).toBe(true);
   });
 });
