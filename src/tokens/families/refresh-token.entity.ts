@@ -49,12 +49,9 @@ export class RefreshToken {
   @Column('text')
   delivery!: TokenDelivery;
 
-  /**
-   * Nothing else shares its fate, so that it goes on without asking. Of what was written by somebody who knows nothing of it, it is
-   * asked.
-   */
-  @Column('boolean', { default: false })
-  alone!: boolean;
+  /** No session is linked to it, so it rotates without a look at the links. The default is the safe answer: look. */
+  @Column('boolean', { name: 'alone', default: false })
+  unlinked!: boolean;
 
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
   createdAt!: Date;

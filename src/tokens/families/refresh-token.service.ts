@@ -55,7 +55,7 @@ export class RefreshTokenService {
     delivery: TokenDelivery,
     origin: Origin,
   ): Promise<OpenedFamily | undefined> {
-    const login = { ...this.newLogin(user, delivery), alone: true };
+    const login = { ...this.newLogin(user, delivery), unlinked: true };
     return this.opened(await this.store.create(login, 'password', origin));
   }
 

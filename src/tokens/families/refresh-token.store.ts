@@ -6,7 +6,7 @@ import type { TokenFamily, NewFamily } from './token-family.js';
 import type { RevocationReason } from './refresh-token.entity.js';
 
 const COLUMNS = `
-  t.id AS sid, t.user_id AS "userId", u.role, u.epoch, t.secret, t.mac_key AS "macKey", t.alone, t.generation,
+  t.id AS sid, t.user_id AS "userId", u.role, u.epoch, t.secret, t.mac_key AS "macKey", t.alone AS unlinked, t.generation,
   t.confirmed_generation AS "confirmedGeneration", t.delivery, t.revoked_at IS NOT NULL AS revoked,
   t.expires_at <= clock_timestamp() AS expired,
   extract(epoch FROM clock_timestamp() - t.rotated_at)::float8 AS age,
@@ -103,7 +103,7 @@ export class RefreshTokenStore {
       cause,
       login.event ?? 'login',
       login.firstUnseen === true ? -1 : 0,
-      login.alone ?? false,
+      login.unlinked ?? false,
     ];
     return (await sql.query<TokenFamily>(CREATE, values))[0];
   }
@@ -132,12 +132,16 @@ export class RefreshTokenStore {
   }
 
   /** Ends those of the logins that have not ended; says which. */
-  async endSids(sql: Sql, sids: readonly string[], reason: RevocationReason): Promise<RevokedFamily[]> {
+  async revokeFamilies(
+    sql: Sql,
+    sids: readonly string[],
+    reason: RevocationReason,
+  ): Promise<RevokedFamily[]> {
     return sql.query<RevokedFamily>(END_SIDS, [sids, reason]);
   }
 
   /** Ends all logins of the users, except perhaps one. The caller holds the users' rows. */
-  async endUsers(
+  async revokeFamiliesOfUsers(
     sql: Sql,
     userIds: readonly string[],
     reason: RevocationReason,

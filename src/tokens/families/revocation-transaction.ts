@@ -38,7 +38,7 @@ export class RevocationTransaction {
     const all: RevokedFamily[] = [];
     let next = (await this.port?.successorsOf(this.sql, sids)) ?? sids;
     while (next.length > 0) {
-      const ended = await this.logins.endSids(this.sql, next, reason);
+      const ended = await this.logins.revokeFamilies(this.sql, next, reason);
       await this.refuse(ended);
       if (ended.length < next.length) this.repeated = true;
       all.push(...ended);
@@ -79,7 +79,7 @@ export class RevocationTransaction {
     reason: RevocationReason,
     except: Except = {},
   ): Promise<RevokedFamily[]> {
-    const ended = await this.logins.endUsers(this.sql, userIds, reason, except.sid);
+    const ended = await this.logins.revokeFamiliesOfUsers(this.sql, userIds, reason, except.sid);
     await this.refuse(ended);
     await this.endOthers({ userIds, except }, reason);
     return ended;

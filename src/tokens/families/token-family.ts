@@ -45,7 +45,7 @@ export interface NewFamily {
   readonly expiry: number;
   readonly familyExpiry: number;
   /** Nothing else shares its fate, and never will: it goes on without that being asked. */
-  readonly alone?: boolean | undefined;
+  readonly unlinked?: boolean | undefined;
   /** What is audited, a login unless it is said. */
   readonly event?: string | undefined;
   /** Whether it matters when the client has received the first refresh token, too. */

@@ -52,7 +52,7 @@ export class KeyOpenerService {
     const { keys, refused } = await this.store.load();
     // Making a key takes seconds at worst: not while other nodes wait for the lock.
     const first = keys.length + refused.length === 0 ? await this.firstKeys() : [];
-    await this.store.alone(async (sql, known) => {
+    await this.store.withLock(async (sql, known) => {
       const changed = known !== null && !sameSecret(known, fingerprint(jwtSecret));
       const before = await this.store.load(sql, changed ? this.previousSecret(known) : jwtSecret);
       const firstStart = before.keys.some(({ fromBeforeMacs }) => fromBeforeMacs);

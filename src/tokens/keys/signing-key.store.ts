@@ -89,7 +89,7 @@ export class SigningKeyStore {
   }
 
   /** Runs `work` while no other node changes the ring; passes the fingerprint of the secret that it is encrypted with. */
-  async alone<T>(work: (sql: Sql, fingerprint: string | null) => Promise<T>): Promise<T> {
+  async withLock<T>(work: (sql: Sql, fingerprint: string | null) => Promise<T>): Promise<T> {
     return this.database.transaction(async (sql) => work(sql, await this.state.lock(sql)));
   }
 
@@ -120,7 +120,7 @@ export class SigningKeyStore {
    * the fingerprint of what it is encrypted with, is not the ring's: no node that starts could open it.
    */
   async rotate(key: StoredKey, secret: string, origin: Origin, actorId?: string): Promise<void> {
-    await this.alone(async (sql, fingerprint) => {
+    await this.withLock(async (sql, fingerprint) => {
       const { keys, now, longestExpiry } = await this.load(sql);
       if (ringAt(keys, now, longestExpiry).next.length > 0) return;
       assertSame(secret, fingerprint);
@@ -139,7 +139,7 @@ export class SigningKeyStore {
     origin: Origin,
     actorId?: string,
   ): Promise<Distrust> {
-    return this.alone(async (sql, fingerprint) => {
+    return this.withLock(async (sql, fingerprint) => {
       const { keys, refused, now, longestExpiry } = await this.load(sql);
       const row = [...keys, ...refused].find((candidate) => candidate.kid === kid);
       if (row === undefined) return 'unknown';
@@ -162,7 +162,7 @@ export class SigningKeyStore {
 
   /** Removes the keys that nothing valid is signed with any more; says how many. */
   async removeGone(): Promise<number> {
-    return this.alone(async (sql) => {
+    return this.withLock(async (sql) => {
       const { keys, now, longestExpiry } = await this.load(sql);
       const { current, next, previous } = ringAt(keys, now, longestExpiry);
       const kept = new Set([current, ...next, ...previous].map((key) => key?.kid));

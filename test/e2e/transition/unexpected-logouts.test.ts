@@ -78,7 +78,7 @@ describe('an unexpected logout', () => {
     const [ring, store] = [node.app.get(KeyRingService), node.app.get(SigningKeyStore)];
     const [{ kid }] = (await sql<{ kid: string }>(node, 'SELECT kid FROM signing_keys')) as [{ kid: string }];
     const next = await generateKey(2048, TEST_SECRET);
-    await store.alone((inside) => store.add(inside, next, 0, 'rotated', NO_ORIGIN));
+    await store.withLock((inside) => store.add(inside, next, 0, 'rotated', NO_ORIGIN));
     await ring.reload();
     await sql(node, 'DELETE FROM signing_keys WHERE kid = $1', [kid]);
     await ring.reload();

@@ -8,7 +8,10 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ensureEmbeddedPostgres, findEmbeddedPostgres } from '../../../src/database/embedded/embedded-postgres.js';
+import {
+  ensureEmbeddedPostgres,
+  findEmbeddedPostgres,
+} from '../../../src/database/embedded/embedded-postgres.js';
 import type { EmbeddedServer } from '../../../src/database/embedded/embedded-postgres.js';
 
 const MODULE = fileURLToPath(new URL('../../../src/database/embedded-postgres.ts', import.meta.url));

@@ -84,7 +84,7 @@ describe('a refresh that counts itself', () => {
   });
 
   it('is admitted exactly as often as the limit says by calls at once on two nodes, and else changes nothing', async () => {
-    const logins = await Promise.all(Array.from({ length: 80 }, () => aLogin(one, user, { alone: true })));
+    const logins = await Promise.all(Array.from({ length: 80 }, () => aLogin(one, user, { unlinked: true })));
     const call = { ...termsOf({ limit: 10, windowSeconds: 600 }), key: randomBytes(16) };
     const results = await Promise.all(
       logins.map(({ sid }, index) =>

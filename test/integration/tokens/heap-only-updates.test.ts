@@ -44,7 +44,7 @@ describe('what every refresh updates', () => {
     for (const sid of sids) {
       const lifetimes = { expiry: 600, familyExpiry: 600 };
       const login = { sid, userId, epoch: 0, secret: randomBytes(32), macKey: 'k', ...lifetimes };
-      await store.create({ ...login, delivery: 'body', alone: true }, 'password', NO_ORIGIN);
+      await store.create({ ...login, delivery: 'body', unlinked: true }, 'password', NO_ORIGIN);
     }
     const moved = await atBest(async (generation) => {
       for (const sid of sids) {

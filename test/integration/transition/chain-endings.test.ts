@@ -49,7 +49,7 @@ describe('a chain of a login, the session it was given up for, and the login of 
     const linked = holdBack(three.links, 'hold');
     const exchanging = exchange(three, { id: user!.id, sid });
     await linked.reached;
-    const found = holdBack(one.logins, 'endSids', 2);
+    const found = holdBack(one.logins, 'revokeFamilies', 2);
     const endingFirst = one.ender.revokeFamilies([first.login.sid], 'revoke', 'revoke', NO_ORIGIN);
     await untilWaiting(db.database);
     linked.letGo();

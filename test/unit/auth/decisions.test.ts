@@ -193,8 +193,8 @@ describe('PasswordService', () => {
   it('counts the guesses of a session apart from the account, and lets it go on', async () => {
     const users = { find: () => Promise.resolve(user), hashNew: () => Promise.resolve('hash') };
     const confirm = vi.fn();
-    const endUser = vi.fn();
-    await new PasswordService(part(users), part({ confirm }), part({ endUser })).change(
+    const revokeUser = vi.fn();
+    await new PasswordService(part(users), part({ confirm }), part({ revokeUser })).change(
       principal,
       'a',
       'b',
@@ -206,7 +206,7 @@ describe('PasswordService', () => {
       { userId: user.id, bucket: 'device_session', id: 'mine' },
       NO_ORIGIN,
     );
-    expect(endUser).toHaveBeenCalledWith(
+    expect(revokeUser).toHaveBeenCalledWith(
       user.id,
       expect.objectContaining({ exceptSid: undefined, exceptSession: 'mine' }),
       NO_ORIGIN,

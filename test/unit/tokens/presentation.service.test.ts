@@ -27,7 +27,7 @@ function presentationOf(alone: boolean) {
   const find = vi.fn().mockResolvedValue(login);
   const tokens = new RefreshTokenService({ find } as unknown as RefreshTokenStore, codec, config);
   const rotations = { rotate: lost, rotateCounted: lost } as unknown as RotationStore;
-  const ender = { mayGoOn: () => Promise.resolve(true) } as unknown as RevocationService;
+  const ender = { mayContinue: () => Promise.resolve(true) } as unknown as RevocationService;
   return {
     presentation: new RefreshPresentation(tokens, codec, rotations, ender, config),
     tokens,

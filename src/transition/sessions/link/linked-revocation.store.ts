@@ -115,7 +115,7 @@ export class LinkedRevocationStore {
   }
 
   /** The login that shares the session's fate. */
-  async loginOf(sql: Sql, sid: string): Promise<string | undefined> {
+  async linkedFamilyOf(sql: Sql, sid: string): Promise<string | undefined> {
     return (await sql.query<{ family_id: string }>(LOGIN_OF, [sid]))[0]?.family_id;
   }
 
@@ -131,7 +131,7 @@ export class LinkedRevocationStore {
   }
 
   /** Those logins, and those that came of the sessions that they were given up for. */
-  async following(sql: Sql, families: readonly string[]): Promise<string[]> {
+  async successorsOf(sql: Sql, families: readonly string[]): Promise<string[]> {
     return (await sql.query<{ sid: string }>(FOLLOWING, [families])).map(({ sid }) => sid);
   }
 

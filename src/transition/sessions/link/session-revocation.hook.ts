@@ -20,7 +20,7 @@ export class SessionRevocationHook implements RevocationHook {
   ) {}
 
   successorsOf(sql: Sql, sids: readonly string[]): Promise<readonly string[]> {
-    return this.fates.following(sql, sids);
+    return this.fates.successorsOf(sql, sids);
   }
 
   onRevoked(sql: Sql, ended: RevokedSet): Promise<AlsoRevoked> {
@@ -48,6 +48,6 @@ export class SessionRevocationHook implements RevocationHook {
   }
 
   linkedFamilyOf(sql: Sql, session: string): Promise<string | undefined> {
-    return this.fates.loginOf(sql, session);
+    return this.fates.linkedFamilyOf(sql, session);
   }
 }
