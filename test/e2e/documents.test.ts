@@ -8,28 +8,31 @@ import { DOCUMENT_TIMEOUT, runOnOwnNode } from '../helpers/document-node.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
-/** Their blocks are run as they stand; those of the README's walk-through are in walk-through.test.ts. */
-const EXECUTED = [
-  'docs/admin/command-line.md',
-  'docs/admin/import.md',
-  'docs/admin/token-management.md',
-  'docs/api/authentication.md',
-  'docs/api/oauth.md',
-  'docs/operations.md',
-  'docs/security/jwt-best-practices.md',
-];
+const PAGES = filesBelow('docs').filter((name) => name.endsWith('.md'));
+const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md', 'keys/README.md', ...PAGES];
 
-const DOCUMENTS = [
-  'README.md',
-  'CONTRIBUTING.md',
-  'CHANGELOG.md',
-  'keys/README.md',
-  ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`),
-];
+/** Pages that go with the transition: `transition/documents.test.ts` runs them. `walk-through.test.ts` runs the README. */
+const OF_TRANSITION = /^docs\/(transition\/|auth-migration-guide\.md)/;
+const EXECUTED = PAGES.filter((path) => !OF_TRANSITION.test(path) && hasCode(path));
 
-/** GitHub's names of headings. */
+/** Where comments and messages name pages. */
+const SOURCES = ['src', 'scripts', 'deploy', 'migrations'].flatMap(filesBelow).concat('.env.example');
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)));
+}
+
+function read(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8');
+}
+
+function hasCode(path: string): boolean {
+  return blocksOf(read(path)).some(({ language }) => /^(bash|sh|typescript|ts|python)$/.test(language));
+}
+
+/** The anchors that GitHub gives the headings. */
 function anchorsOf(markdown: string): string[] {
   return [...markdown.replace(/^```.*?^```$/gms, '').matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
     title!
@@ -40,10 +43,12 @@ function anchorsOf(markdown: string): string[] {
   );
 }
 
-describe('a document', () => {
-  it.each(EXECUTED)('%s does what it shows', { timeout: DOCUMENT_TIMEOUT }, (path) => runOnOwnNode(path));
+describe('the documents', () => {
+  it.each(EXECUTED)('every code block in %s runs as written', { timeout: DOCUMENT_TIMEOUT }, (path) =>
+    runOnOwnNode(path),
+  );
 
-  it('is run where a block may build dist anew, and where blocks can import packages', async () => {
+  it('run in a folder where a block can rebuild dist and import packages', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'tandem-document-'));
     try {
       const text = [
@@ -62,17 +67,28 @@ describe('a document', () => {
     }
   });
 
-  it.each(DOCUMENTS)('%s has no link that leads nowhere, and says the language of its blocks', (path) => {
-    const text = readFileSync(join(ROOT, path), 'utf8');
-    blocksOf(text);
-    const prose = text.replace(/^```.*?^```$/gms, '').replace(/`[^`\n]*`/g, '');
-    for (const [, target] of prose.matchAll(/\]\(([^)\s]+)\)/g)) {
-      if (/^[a-z]+:/i.test(target!)) continue;
-      const [file = '', anchor] = target!.split('#');
-      const place = file === '' ? join(ROOT, path) : join(ROOT, dirname(path), file);
-      expect(existsSync(place), `${path} → ${target}`).toBe(true);
-      if (anchor !== undefined && place.endsWith('.md'))
-        expect(anchorsOf(readFileSync(place, 'utf8')), `${path} → ${target}`).toContain(anchor);
-    }
+  it.each(DOCUMENTS)(
+    '%s links only to files and headings that exist, and names a language for each block',
+    (path) => {
+      const text = read(path);
+      blocksOf(text);
+      const prose = text.replace(/^```.*?^```$/gms, '').replace(/`[^`\n]*`/g, '');
+      for (const [, target] of prose.matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^[a-z]+:/i.test(target!)) continue;
+        const [file = '', anchor] = target!.split('#');
+        const place = file === '' ? path : join(dirname(path), file);
+        expect(existsSync(join(ROOT, place)), `${path} → ${target}`).toBe(true);
+        if (anchor !== undefined && place.endsWith('.md'))
+          expect(anchorsOf(read(place)), `${path} → ${target}`).toContain(anchor);
+      }
+    },
+  );
+
+  it('exist under every path that the sources name', () => {
+    const named = SOURCES.flatMap((path) =>
+      [...read(path).matchAll(/docs\/[\w/-]+\.md/g)].map(([page]) => ({ path, page })),
+    );
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.filter(({ page }) => !existsSync(join(ROOT, page)))).toEqual([]);
   });
 });

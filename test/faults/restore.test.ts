@@ -16,7 +16,7 @@ const SEALED_WITHIN = 60_000;
 let node: NodeProcess | undefined;
 afterAll(() => node?.remove());
 
-/** What docs/operations.md says, with a copy of the files of the embedded server as the backup. */
+/** What docs/operations/backup-and-restore.md says, with a copy of the files of the embedded server as the backup. */
 it('a restore forgets what happened since the backup, as the documents say', async () => {
   node = await NodeProcess.start({});
   const { folder, environment } = node;

@@ -1,5 +1,5 @@
 // `npm run bench`: what the service costs, as ratios to a yardstick measured in the same run, A B A B. Loopback only.
-// `BENCH_ONLY=logins npm run bench` takes one measure; `BENCH_OUT=docs` writes the report. More in `lib/settings.mjs`.
+// `BENCH_ONLY=logins npm run bench` takes one measure; `BENCH_OUT=docs/operations` writes the report. More in `lib/settings.mjs`.
 import { createPublicKey } from 'node:crypto';
 import { endAll, pinTree, startOnServerCore, until } from './lib/processes.mjs';
 import { goal, writeReport } from './lib/report.mjs';

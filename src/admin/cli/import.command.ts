@@ -23,7 +23,7 @@ const TOLD_AS_JSON = 10_000;
 
 const MORE = `
 The columns of the CSV, or the fields of each JSON line, are username and password_hash, and if you like email, role (user or
-admin) and id. An id that is a UUID becomes the user's id, any other its external_id. Kinds of hashes: docs/admin/import.md.
+admin) and id. An id that is a UUID becomes the user's id, any other its external_id. Kinds of hashes: docs/adopt/import.md.
 
 Nobody who exists is changed. A run that was interrupted is run again: what is there already counts as unchanged.`;
 

@@ -26,7 +26,7 @@ const PATIENCE = 2_000;
 const PRUNE_EVERY = 30_000;
 
 const LOST =
-  'the database has lost commits: a standby was promoted that lacked them, or it was restored (docs/operations.md, Back up and restore)';
+  'the database has lost commits: a standby was promoted that lacked them, or it was restored (docs/operations/backup-and-restore.md)';
 
 /**
  * A node's knowledge of what has been revoked anywhere. Complete before the node is ready, at most {@link LEASE} old

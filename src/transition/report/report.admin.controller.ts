@@ -21,7 +21,7 @@ export class ReportAdminController {
     summary: 'How sessions and tokens compare, and who still uses sessions',
     description:
       'Over all nodes, at most five seconds behind: requests, users, errors by code, latency and unexpected logouts of each ' +
-      'scheme, in all and by stretches of time. What counts for which is in docs/admin/rollout-report.md.',
+      'scheme, in all and by stretches of time. What counts for which is in docs/transition/rollout-report.md.',
   })
   @ApiOkResponse({ type: ReportDto })
   read(@Query() query: ReportQueryDto): Promise<ReportDto> {

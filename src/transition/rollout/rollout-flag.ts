@@ -10,7 +10,7 @@ import type { Phase, RolloutSettings } from './rollout-state.js';
 
 /**
  * Injection token of a team's own OpenFeature provider, which then says who may have tokens in the phases `internal_beta` and
- * `gradual_rollout`; optional. See docs/rollout.md.
+ * `gradual_rollout`; optional. See docs/transition/rollout.md.
  */
 export const FLAG_PROVIDER = Symbol('FLAG_PROVIDER');
 

@@ -8,14 +8,14 @@ import { blocksOf } from '../../helpers/doc-blocks.js';
 import { DOCUMENT_TIMEOUT, runOnOwnNode } from '../../helpers/document-node.js';
 
 /** What they show goes with the transition. */
-const EXECUTED = ['docs/auth-migration-guide.md', 'docs/admin/rollout-report.md'];
+const EXECUTED = ['docs/auth-migration-guide.md', 'docs/transition/rollout-report.md'];
 
 describe('a document of the transition', () => {
   it.each(EXECUTED)('%s does what it shows', { timeout: DOCUMENT_TIMEOUT }, (path) => runOnOwnNode(path));
 
-  it('docs/rollout.md shows a module that puts a provider in charge', async () => {
+  it('docs/transition/rollout.md shows a module that puts a provider in charge', async () => {
     const project = join(import.meta.dirname, '..', '..', '..');
-    const [block] = blocksOf(await readFile(join(project, 'docs', 'rollout.md'), 'utf8'));
+    const [block] = blocksOf(await readFile(join(project, 'docs', 'transition', 'rollout.md'), 'utf8'));
     // Among the sources, so that it is compiled like them.
     const folder = await mkdtemp(join(import.meta.dirname, 'documents-'));
     try {

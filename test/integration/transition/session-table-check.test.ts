@@ -91,7 +91,7 @@ const TABLES: Readonly<Record<string, readonly [string, ...Line[]]>> = {
   ],
   'a column of another type': [
     `ALTER TABLE session DROP expire; ALTER TABLE session ADD expire bigint`,
-    ['fail', /has another type in the column expire: .*docs\/sessions\.md$/],
+    ['fail', /has another type in the column expire: .*docs\/adopt\/sessions\.md$/],
   ],
   partitions: [
     `DROP TABLE session; CREATE TABLE session (sid varchar PRIMARY KEY, sess json, expire timestamptz) PARTITION BY HASH (sid);

@@ -53,7 +53,11 @@ export class SessionTableCheck implements Examination, OnApplicationBootstrap {
     const table = await this.store.describe();
     if (table === undefined)
       return [
-        fail(CHECK, 'there is no table session in the search path of this role', 'see docs/sessions.md'),
+        fail(
+          CHECK,
+          'there is no table session in the search path of this role',
+          'see docs/adopt/sessions.md',
+        ),
       ];
     const findings = [...columns(table), ...privileges(table), ...rowSecurity(table), ...obstacles(table)];
     if (findings.every(({ level }) => level !== 'fail')) findings.push(...(await this.writes(table)));
@@ -82,7 +86,7 @@ function columns({ columns: types, required }: SessionTable): Finding[] {
     if (type.test(types[name] ?? '')) return [];
     const is = types[name] === undefined ? 'has no column' : 'has another type in the column';
     return [
-      fail(CHECK, `the table session ${is} ${name}`, 'sessions are not accepted; see docs/sessions.md'),
+      fail(CHECK, `the table session ${is} ${name}`, 'sessions are not accepted; see docs/adopt/sessions.md'),
     ];
   });
   if (required.length > 0)

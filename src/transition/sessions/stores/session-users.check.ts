@@ -53,7 +53,7 @@ export class SessionUsersCheck implements Examination {
       return fail(
         CHECK,
         `${message}, and ${named} name one that does not exist at SESSION_USER_KEY (${sessionUserKey})`,
-        'import the users with their ids as external_id; see docs/admin/import.md',
+        'import the users with their ids as external_id; see docs/adopt/import.md',
       );
     const keys = paths.size === 0 ? 'no value' : [...paths.keys()].join(', ');
     return warn(
