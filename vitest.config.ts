@@ -1,5 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
+// Files of one worker share their modules: loading Nest and TypeORM anew for each file took half of the run's time.
+const shared = { isolate: false };
 const database = { globalSetup: ['test/helpers/global-setup.ts'], testTimeout: 30_000, hookTimeout: 60_000 };
 
 /**
@@ -28,12 +30,15 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000 } },
       {
         extends: true,
-        test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...database },
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000, ...shared },
       },
-      { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...database } },
+      {
+        extends: true,
+        test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...database, ...shared },
+      },
+      { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...database, ...shared } },
       {
         extends: true,
         test: {
