@@ -6,7 +6,7 @@ import { unavailable } from '../common/common.errors.js';
 import type { RevocationTransaction } from '../tokens/families/revocation-transaction.js';
 import { RevocationService } from '../tokens/families/revocation.service.js';
 import { FamilySweepStore } from '../tokens/families/family-sweep.store.js';
-import type { LoginFilter } from '../tokens/families/family-sweep.store.js';
+import type { FamilyFilter } from '../tokens/families/family-sweep.store.js';
 import { countLive } from '../tokens/families/refresh-token.store.js';
 import type { RevokedFamily } from '../tokens/families/refresh-token.store.js';
 import { AccountStore } from '../users/account.store.js';
@@ -35,7 +35,7 @@ export class BulkRevocation {
   constructor(
     private readonly accounts: AccountStore,
     private readonly logins: FamilySweepStore,
-    private readonly ender: RevocationService,
+    private readonly revocations: RevocationService,
     private readonly audit: AuditStore,
     private readonly clock: Clock,
   ) {}
@@ -46,7 +46,7 @@ export class BulkRevocation {
    * ends leaves an event, the call another with the filter and the sum. Throws 503 when the database fails it on the way:
    * what has ended has ended, and repeating it ends the rest.
    */
-  async revoke(filter: LoginFilter, origin: Origin, actorId?: string): Promise<number> {
+  async revoke(filter: FamilyFilter, origin: Origin, actorId?: string): Promise<number> {
     const actor = { actorId, origin };
     const userWide = filter.issuedBefore === undefined && filter.ip === undefined;
     const ending = userWide ? this.everythingOfUsers(filter, actor) : this.matchingLogins(filter, actor);
@@ -62,7 +62,7 @@ export class BulkRevocation {
   }
 
   /** A login that is being written meanwhile finds another epoch of its user, see {@link RevocationTransaction.revokeUser}. */
-  private async *everythingOfUsers(filter: LoginFilter, actor: Actor): AsyncGenerator<number> {
+  private async *everythingOfUsers(filter: FamilyFilter, actor: Actor): AsyncGenerator<number> {
     let after: string | undefined = NIL;
     while (after !== undefined) {
       const userIds: string[] = await this.accounts.batch(filter, after, USERS);
@@ -71,7 +71,7 @@ export class BulkRevocation {
     }
   }
 
-  private async *matchingLogins(filter: LoginFilter, actor: Actor): AsyncGenerator<number> {
+  private async *matchingLogins(filter: FamilyFilter, actor: Actor): AsyncGenerator<number> {
     const cutOff = await this.logins.cutOff(filter.issuedBefore);
     const settled = await this.settled();
     yield* this.sweep(filter, cutOff, actor);
@@ -80,7 +80,7 @@ export class BulkRevocation {
     yield* this.sweep(filter, cutOff, actor);
   }
 
-  private async *sweep(filter: LoginFilter, cutOff: string, actor: Actor): AsyncGenerator<number> {
+  private async *sweep(filter: FamilyFilter, cutOff: string, actor: Actor): AsyncGenerator<number> {
     let after: string | undefined = NIL;
     while (after !== undefined) {
       const { sids, next } = await this.logins.find(filter, cutOff, after);
@@ -96,7 +96,7 @@ export class BulkRevocation {
     work: (endings: RevocationTransaction) => Promise<RevokedFamily[]>,
     actor: Actor,
   ): Promise<number> {
-    return this.ender.transaction(async (endings) => {
+    return this.revocations.transaction(async (endings) => {
       const ended = await work(endings);
       const event = { event: 'revoke', cause: 'revoke', actorId: actor.actorId };
       const entries = ended.map(({ sid, userId }) => ({ ...event, sid, userId }));
@@ -119,7 +119,7 @@ export class BulkRevocation {
   }
 
   private async sumUp(
-    { issuedBefore, role, ip, userIds }: LoginFilter,
+    { issuedBefore, role, ip, userIds }: FamilyFilter,
     outcome: { readonly revoked: number; readonly complete: boolean },
     { actorId, origin }: Actor,
   ): Promise<void> {

@@ -37,7 +37,7 @@ import { BulkRevokeDto, TokenFamiliesDto, TokensQueryDto } from './tokens.dto.js
 export class AdminTokensController {
   constructor(
     private readonly logins: FamilyListStore,
-    private readonly ender: RevocationService,
+    private readonly revocations: RevocationService,
     private readonly bulk: BulkRevocation,
   ) {}
 
@@ -70,7 +70,7 @@ export class AdminTokensController {
     @Param('family_id', ParseUUIDPipe) id: string,
   ): Promise<void> {
     if (!(await this.logins.exists(id))) throw refuse('not_found');
-    await this.ender.revokeFamilies([id], 'revoke', 'revoke', originOf(request), actorId);
+    await this.revocations.revokeFamilies([id], 'revoke', 'revoke', originOf(request), actorId);
   }
 
   @Post('revoke')

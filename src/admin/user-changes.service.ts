@@ -28,7 +28,7 @@ export class UserChanges {
   constructor(
     private readonly users: UserService,
     private readonly accounts: AccountStore,
-    private readonly ender: RevocationService,
+    private readonly revocations: RevocationService,
     private readonly audit: AuditStore,
   ) {}
 
@@ -44,7 +44,7 @@ export class UserChanges {
       change.password === undefined
         ? undefined
         : await this.users.hashNew(change.password, user.username, 'password');
-    return this.ender.transaction(async (endings) => {
+    return this.revocations.transaction(async (endings) => {
       const { sql } = endings;
       if (change.role === 'user' || change.disabled === true) await this.accounts.lockAdmins(sql);
       const before = await this.accounts.hold(sql, id);

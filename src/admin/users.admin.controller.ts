@@ -46,7 +46,7 @@ export class AdminUsersController {
     private readonly users: UserService,
     private readonly accounts: AccountStore,
     private readonly changes: UserChanges,
-    private readonly ender: RevocationService,
+    private readonly revocations: RevocationService,
   ) {}
 
   @Get()
@@ -106,7 +106,7 @@ export class AdminUsersController {
   ): Promise<RevokedDto> {
     if ((await this.users.find(id)) === undefined) throw refuse('not_found');
     return {
-      revoked: await this.ender.revokeUser(
+      revoked: await this.revocations.revokeUser(
         id,
         { reason: 'revoke', event: 'revoke', actorId },
         originOf(request),

@@ -45,7 +45,7 @@ export class AuthController {
     private readonly refreshes: RefreshService,
     private readonly logouts: LogoutService,
     private readonly passwords: PasswordService,
-    private readonly ender: RevocationService,
+    private readonly revocations: RevocationService,
     private readonly tokens: TokenReply,
     private readonly presented: PresentedTokensService,
     @Inject(CONFIG) private readonly config: Config,
@@ -145,7 +145,11 @@ export class AuthController {
     @CurrentPrincipal() principal: Principal,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    await this.ender.revokeUser(principal.userId, { reason: 'logout', event: 'logout' }, originOf(request));
+    await this.revocations.revokeUser(
+      principal.userId,
+      { reason: 'logout', event: 'logout' },
+      originOf(request),
+    );
     clearRefreshCookie(reply, this.config);
   }
 

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { AccessTokenProof } from '../auth/guards/access-token-proof.js';
-import { ConfirmationService } from '../tokens/families/confirmations.service.js';
+import { ConfirmationService } from '../tokens/families/confirmation.service.js';
 import { ISSUER } from '../tokens/access/issuer.js';
 import { RefreshTokenService } from '../tokens/families/refresh-token.service.js';
 import { RevocationFeed } from '../tokens/feed/revocation-feed.js';

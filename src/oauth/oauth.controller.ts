@@ -35,7 +35,7 @@ export class OAuthController {
     private readonly proof: AccessTokenProof,
     private readonly refreshTokens: RefreshTokenService,
     private readonly refreshes: RefreshService,
-    private readonly ender: RevocationService,
+    private readonly revocations: RevocationService,
     private readonly tokens: TokenReply,
   ) {}
 
@@ -72,7 +72,7 @@ export class OAuthController {
     const client = await this.clients.require(request, form);
     const sid = await this.loginOf(required(form, 'token'));
     if (sid !== undefined)
-      await this.ender.revokeFamilies([sid], 'revoke', 'revoke', originOf(request), client);
+      await this.revocations.revokeFamilies([sid], 'revoke', 'revoke', originOf(request), client);
   }
 
   @Post('token')

@@ -5,7 +5,7 @@ import { AuditModule } from '../audit/audit.module.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { AccessTokenService } from './access/access-token.service.js';
-import { ConfirmationService } from './families/confirmations.service.js';
+import { ConfirmationService } from './families/confirmation.service.js';
 import { DeviceStore } from './families/device.store.js';
 import { ISSUER, KeptIssuer, issuerProvider } from './access/issuer.js';
 import { KeyAdministrationService } from './keys/key-administration.service.js';

@@ -39,7 +39,7 @@ Either ids, or at least one filter; of several filters all must be true:
 export class TokensCommand {
   constructor(
     private readonly logins: FamilyListStore,
-    private readonly ender: RevocationService,
+    private readonly revocations: RevocationService,
     private readonly bulk: BulkRevocation,
     private readonly find: FindUser,
   ) {}
@@ -110,7 +110,7 @@ export class TokensCommand {
       if (!(await this.logins.exists(id)))
         throw new CommandFailed(`There is no login ${id}: nothing was revoked`);
     }
-    return this.ender.revokeFamilies(ids, 'revoke', 'revoke', terminal.origin);
+    return this.revocations.revokeFamilies(ids, 'revoke', 'revoke', terminal.origin);
   }
 
   private async byFilter(

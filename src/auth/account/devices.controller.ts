@@ -18,7 +18,7 @@ import type { Principal } from '../principal.js';
 export class DevicesController {
   constructor(
     private readonly devices: DeviceStore,
-    private readonly ender: RevocationService,
+    private readonly revocations: RevocationService,
   ) {}
 
   @Get()
@@ -43,6 +43,6 @@ export class DevicesController {
     @Param('id', ParseUUIDPipe) id: string,
   ): Promise<void> {
     if (!(await this.devices.isOwned(id, userId))) throw refuseAuth('device_not_found');
-    await this.ender.revokeFamilies([id], 'logout', 'logout', originOf(request));
+    await this.revocations.revokeFamilies([id], 'logout', 'logout', originOf(request));
   }
 }

@@ -17,7 +17,7 @@ export class LogoutService {
   constructor(
     private readonly proof: AccessTokenProof,
     private readonly presented: PresentedTokensService,
-    private readonly ender: RevocationService,
+    private readonly revocations: RevocationService,
   ) {}
 
   /**
@@ -32,6 +32,6 @@ export class LogoutService {
     for (const { family } of await this.presented.verifyAll(refreshTokens)) sids.add(family.sid);
     if (sids.size === 0)
       throw refuseToken(accessToken === undefined ? 'refresh_token_invalid' : 'token_invalid');
-    await this.ender.revokeFamilies([...sids], 'logout', 'logout', origin);
+    await this.revocations.revokeFamilies([...sids], 'logout', 'logout', origin);
   }
 }

@@ -12,7 +12,7 @@ export class PasswordService {
   constructor(
     private readonly users: UserService,
     private readonly credentials: CredentialCheckService,
-    private readonly ender: RevocationService,
+    private readonly revocations: RevocationService,
   ) {}
 
   /**
@@ -24,7 +24,7 @@ export class PasswordService {
     if (user === undefined) throw refuseToken('token_revoked');
     await this.credentials.confirm(user, current, deviceOf(principal), origin);
     const hash = await this.users.hashNew(next, user.username);
-    await this.ender.revokeUser(
+    await this.revocations.revokeUser(
       user.id,
       {
         reason: 'password',

@@ -6,7 +6,7 @@ import { BackgroundLoops } from '../../common/background-loops.js';
 import { Problem } from '../../common/problem.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
-import { ConfirmationService } from '../../tokens/families/confirmations.service.js';
+import { ConfirmationService } from '../../tokens/families/confirmation.service.js';
 import { KeyRingService } from '../../tokens/keys/key-ring.service.js';
 import { MintedTokens } from '../../tokens/access/minted-tokens.service.js';
 import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';

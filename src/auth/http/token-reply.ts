@@ -16,10 +16,15 @@ export class TokenReply {
   ) {}
 
   /** `byCookie`: the refresh token came in the cookie, so it goes back by it alone and no script sees it. */
-  async write(reply: FastifyReply, { login, token }: FamilyToken, byCookie = false): Promise<TokensDto> {
-    const body = await this.writeBody(reply, { login, token });
-    setRefreshCookie(reply, token, Math.max(0, Math.ceil((login.expiresAt - login.now) / 1000)), this.config);
-    if (!byCookie && login.delivery !== 'cookie') return body;
+  async write(reply: FastifyReply, { family, token }: FamilyToken, byCookie = false): Promise<TokensDto> {
+    const body = await this.writeBody(reply, { family, token });
+    setRefreshCookie(
+      reply,
+      token,
+      Math.max(0, Math.ceil((family.expiresAt - family.now) / 1000)),
+      this.config,
+    );
+    if (!byCookie && family.delivery !== 'cookie') return body;
     const { refresh_token: _hidden, ...rest } = body;
     return rest;
   }
@@ -30,9 +35,9 @@ export class TokenReply {
    */
   async writeBody(
     reply: FastifyReply,
-    { login, token }: FamilyToken,
+    { family, token }: FamilyToken,
   ): Promise<TokensDto & { refresh_token: string }> {
-    const access_token = await this.accessTokens.mint(login);
+    const access_token = await this.accessTokens.mint(family);
     reply.header('Cache-Control', 'no-store');
     return {
       access_token,

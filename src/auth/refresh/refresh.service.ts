@@ -51,7 +51,7 @@ export class RefreshService {
         ? { outcome: 'rejected', reason: 'refresh_token_invalid' }
         : await this.present(token, origin);
     if (rotation.outcome === 'rotated' || rotation.outcome === 'repeated') {
-      const { userId, role, sid } = rotation.login;
+      const { userId, role, sid } = rotation.family;
       // For whoever counts; nothing else is decided by it on this route.
       (request as AuthenticatedRequest).user = { userId, role, sid, via: 'bearer' };
       return rotation;

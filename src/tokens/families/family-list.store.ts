@@ -4,7 +4,7 @@ import { Database } from '../../database/database.js';
 import type { RevocationReason, TokenDelivery } from './refresh-token.entity.js';
 
 /** A login as administrators see it. */
-export interface ListedLogin {
+export interface ListedFamily {
   readonly id: string;
   readonly user_id: string;
   readonly username: string;
@@ -20,17 +20,17 @@ export interface ListedLogin {
   readonly revoke_reason: RevocationReason | null;
 }
 
-type Row = ListedLogin & { readonly position: string };
+type Row = ListedFamily & { readonly position: string };
 
-export interface LoginListFilter {
+export interface FamilyListFilter {
   readonly userId?: string | undefined;
   /** As `canonicalAddress` writes it. */
   readonly ip?: string | undefined;
   readonly active?: boolean | undefined;
 }
 
-export interface LoginPage {
-  readonly tokens: ListedLogin[];
+export interface FamilyPage {
+  readonly tokens: ListedFamily[];
   readonly next_cursor: string | null;
 }
 
@@ -55,7 +55,7 @@ export class FamilyListStore {
   constructor(private readonly database: Database) {}
 
   /** The newest first. Throws 400 for a cursor that is none. */
-  async page(filter: LoginListFilter, limit: number, cursor: string | undefined): Promise<LoginPage> {
+  async page(filter: FamilyListFilter, limit: number, cursor: string | undefined): Promise<FamilyPage> {
     const values: unknown[] = [limit + 1];
     const next = (value: unknown) => `$${values.push(value)}`;
     // A handful of texts at most: one for each set of filters.
@@ -89,8 +89,8 @@ export class FamilyListStore {
   }
 }
 
-function withoutPosition(row: Row): ListedLogin {
-  const login: ListedLogin & { position?: string } = { ...row };
+function withoutPosition(row: Row): ListedFamily {
+  const login: ListedFamily & { position?: string } = { ...row };
   delete login.position;
   return login;
 }

@@ -3,7 +3,7 @@ import { Database } from '../../database/database.js';
 import type { Role } from '../../users/user.entity.js';
 
 /** Which logins are meant: those for which all of it is true. */
-export interface LoginFilter {
+export interface FamilyFilter {
   /** Begun before it: a login counts by its beginning, whatever has been refreshed since. */
   readonly issuedBefore?: Date | undefined;
   readonly role?: Role | undefined;
@@ -13,7 +13,7 @@ export interface LoginFilter {
 }
 
 /** Logins found, and where to go on looking; undefined at the end. */
-export interface Sweep {
+export interface FamilySweep {
   readonly sids: string[];
   readonly next: string | undefined;
 }
@@ -62,10 +62,10 @@ export class FamilySweepStore {
 
   /** The next matching logins beyond the id `after` that began before `cutOff`. */
   async find(
-    { role, ip, userIds }: Omit<LoginFilter, 'issuedBefore'>,
+    { role, ip, userIds }: Omit<FamilyFilter, 'issuedBefore'>,
     cutOff: string,
     after: string,
-  ): Promise<Sweep> {
+  ): Promise<FamilySweep> {
     const values = [after, cutOff, role ?? null, ip ?? null];
     const [row] = await this.database.query<{ next: string | null; sids: string[] }>(
       userIds === undefined ? AMONG_ALL : AMONG_THEIRS,

@@ -10,7 +10,7 @@ import { RefreshTokenCodec } from './refresh-token.codec.js';
 import type { PresentedToken } from './refresh-token.codec.js';
 import { RefreshTokenService } from './refresh-token.service.js';
 import { RotationStore } from './rotation.store.js';
-import type { Next } from './rotation.store.js';
+import type { Successor } from './rotation.store.js';
 
 export type RefreshRefusal = 'refresh_token_invalid' | 'refresh_token_expired' | 'refresh_token_revoked';
 
@@ -50,7 +50,7 @@ const REVOKED: Rotation = { outcome: 'rejected', reason: 'refresh_token_revoked'
 @Injectable()
 export class RefreshPresentation {
   private readonly running = new Map<string, number>();
-  private readonly next: Next;
+  private readonly next: Successor;
 
   constructor(
     private readonly tokens: RefreshTokenService,
@@ -100,7 +100,7 @@ export class RefreshPresentation {
       if (login.expired) return EXPIRED;
       const verdict = this.tokens.judge(login, presented.generation);
       if (verdict === 'unknown') return INVALID;
-      if (verdict === 'stolen') return this.revokeReused(login, origin);
+      if (verdict === 'reused') return this.revokeReused(login, origin);
       if (verdict === 'rotate' && login.unlinked && admission.countWithin !== undefined) {
         const rotated = await this.rotateCounted(presented, login.secret, admission, origin);
         if (rotated !== undefined) return rotated;
@@ -111,7 +111,8 @@ export class RefreshPresentation {
         await admission.admit(login, verdict);
       }
       admitted = true;
-      if (verdict === 'repeat') return { outcome: 'repeated', login, token: this.tokens.tokenOf(login) };
+      if (verdict === 'repeat')
+        return { outcome: 'repeated', family: login, token: this.tokens.tokenOf(login) };
       const rotated = await this.rotations.rotate(presented, this.next, origin);
       if (rotated !== undefined) return this.rotated(rotated, login.secret);
     }
@@ -133,7 +134,7 @@ export class RefreshPresentation {
 
   private rotated(login: LiveFamily, secret: Buffer): Rotation {
     const token = this.codec.mint({ sid: login.sid, secret }, login.generation, this.codec.currentKey)!;
-    return { outcome: 'rotated', login, token };
+    return { outcome: 'rotated', family: login, token };
   }
 
   private async revokeReused(login: TokenFamily, origin: Origin): Promise<Rotation> {

@@ -1,14 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { TokenFamily } from './token-family.js';
 import { RefreshTokenCodec } from './refresh-token.codec.js';
+import type { VerifiedRefreshToken } from './refresh-token.service.js';
 import { RefreshTokenStore } from './refresh-token.store.js';
 
-/** A refresh token that this service made, and its family as it is now. */
-export interface VerifiedRefreshToken {
-  readonly token: string;
-  readonly generation: number;
-  readonly family: TokenFamily;
-}
+type VerifiedToken = VerifiedRefreshToken & { readonly token: string };
 
 /** Says which refresh token counts if a request carries several: a browser may hold one that somebody else put there. */
 @Injectable()
@@ -19,7 +14,7 @@ export class PresentedTokensService {
   ) {}
 
   /** The genuine ones, whatever the state of their families. One statement, however many there are. */
-  async verifyAll(tokens: readonly string[]): Promise<VerifiedRefreshToken[]> {
+  async verifyAll(tokens: readonly string[]): Promise<VerifiedToken[]> {
     const parsed = tokens.flatMap((token) => {
       const presented = this.codec.parse(token);
       return presented === undefined ? [] : [{ token, presented }];
@@ -53,7 +48,7 @@ export class PresentedTokensService {
   }
 }
 
-function newestOfOne(verified: readonly VerifiedRefreshToken[]): string | undefined {
+function newestOfOne(verified: readonly VerifiedToken[]): string | undefined {
   if (new Set(verified.map(({ family }) => family.sid)).size !== 1) return undefined;
   return verified.reduce((newest, other) => (other.generation > newest.generation ? other : newest)).token;
 }

@@ -14,14 +14,14 @@ import { RefreshTokenStore } from './refresh-token.store.js';
 import { judge } from './rotation.js';
 import type { Verdict } from './rotation.js';
 
-/** A refresh token that this service made, and its login as it is now. */
-export interface GenuineToken {
-  readonly login: TokenFamily;
+/** A refresh token that this service made, and its family as it is now. */
+export interface VerifiedRefreshToken {
+  readonly family: TokenFamily;
   readonly generation: number;
 }
 
 /** How a login begins other than by a password. */
-export interface Opening {
+export interface FamilyOptions {
   readonly event: string;
   /** Whether it matters when the client has received the first refresh token, too. */
   readonly firstUnseen?: boolean;
@@ -31,7 +31,7 @@ export interface Opening {
 
 /** A login that just began, with its first refresh token. */
 export interface OpenedFamily extends FamilyToken {
-  readonly login: TokenFamily;
+  readonly family: TokenFamily;
 }
 
 /** Begins logins, and tells whose a refresh token is and what it is worth; `presentation.service.ts` spends them. */
@@ -55,7 +55,7 @@ export class RefreshTokenService {
     delivery: TokenDelivery,
     origin: Origin,
   ): Promise<OpenedFamily | undefined> {
-    const login = { ...this.newLogin(user, delivery), unlinked: true };
+    const login = { ...this.newFamily(user, delivery), unlinked: true };
     return this.opened(await this.store.create(login, 'password', origin));
   }
 
@@ -67,10 +67,10 @@ export class RefreshTokenService {
     sql: Sql,
     user: { readonly id: string; readonly epoch: number },
     delivery: TokenDelivery,
-    { event, firstUnseen, life = Infinity }: Opening,
+    { event, firstUnseen, life = Infinity }: FamilyOptions,
     origin: Origin,
   ): Promise<OpenedFamily | undefined> {
-    const usual = this.newLogin(user, delivery);
+    const usual = this.newFamily(user, delivery);
     const familyExpiry = Math.min(usual.familyExpiry, life);
     const login = { ...usual, familyExpiry, event, firstUnseen };
     return this.opened(await this.store.create(login, event, origin, sql));
@@ -78,14 +78,14 @@ export class RefreshTokenService {
 
   /** The login of a genuine token, whatever its state and generation; undefined for any other string. */
   async findFamily(token: string): Promise<TokenFamily | undefined> {
-    return (await this.lookUp(token))?.login;
+    return (await this.lookUp(token))?.family;
   }
 
   /** The same with the token's generation. */
-  async lookUp(token: string): Promise<GenuineToken | undefined> {
+  async lookUp(token: string): Promise<VerifiedRefreshToken | undefined> {
     const presented = this.codec.parse(token);
     const login = presented && (await this.find(presented));
-    return login && { login, generation: presented!.generation };
+    return login && { family: login, generation: presented!.generation };
   }
 
   /** What a genuine token of that generation is worth now. */
@@ -124,14 +124,14 @@ export class RefreshTokenService {
   private opened(login: TokenFamily | undefined): OpenedFamily | undefined {
     if (login === undefined) return undefined;
     this.remember(login);
-    return { login, token: this.tokenOf(login) };
+    return { family: login, token: this.tokenOf(login) };
   }
 
   private remember({ sid, secret, unlinked: alone }: TokenFamily): void {
     if (alone) this.secrets.set(sid, secret);
   }
 
-  private newLogin(
+  private newFamily(
     user: { readonly id: string; readonly epoch: number },
     delivery: TokenDelivery,
   ): NewFamily {

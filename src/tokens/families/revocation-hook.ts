@@ -3,21 +3,21 @@ import type { RevocationReason } from './refresh-token.entity.js';
 import type { TokenFamily } from './token-family.js';
 
 /** What goes on when everything else of a user ends: a login, or something else that a port knows under that name. */
-export interface Except {
+export interface Exempt {
   readonly sid?: string | undefined;
   readonly session?: string | undefined;
 }
 
 /** What ended: some logins, or everything these users had before now except perhaps what calls. */
 export type RevokedSet =
-  { readonly sids: readonly string[] } | { readonly userIds: readonly string[]; readonly except?: Except };
+  { readonly sids: readonly string[] } | { readonly userIds: readonly string[]; readonly except?: Exempt };
 
 /** What an ending has ended besides logins. */
 export interface AlsoRevoked {
   /** How many things that could still have been used, and belong to no login. */
-  readonly others: number;
+  readonly sessions: number;
   /** Logins that have turned out to have to end, too. */
-  readonly logins: readonly string[];
+  readonly families: readonly string[];
   /** Ids of what is to be cleared away after the commit, for {@link RevocationHook.clear}. */
   readonly leftovers: readonly string[];
 }
@@ -49,4 +49,4 @@ export interface RevocationHook {
 }
 
 /** Injection token of the one {@link RevocationHook}; optional, without it nothing else ends. */
-export const REVOCATION_HOOK = Symbol('LOGIN_ENDING');
+export const REVOCATION_HOOK = Symbol('REVOCATION_HOOK');

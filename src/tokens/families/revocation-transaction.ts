@@ -1,5 +1,5 @@
 import type { Sql } from '../../database/database.js';
-import type { RevokedSet, RevocationHook, Except } from './revocation-hook.js';
+import type { RevokedSet, RevocationHook, Exempt } from './revocation-hook.js';
 import type { RevocationReason } from './refresh-token.entity.js';
 import type { RevokedFamily, RefreshTokenStore } from './refresh-token.store.js';
 import type { RevocationEntry } from '../feed/revocation-list.js';
@@ -28,21 +28,21 @@ export class RevocationTransaction {
 
   constructor(
     readonly sql: Sql,
-    private readonly logins: RefreshTokenStore,
+    private readonly families: RefreshTokenStore,
     private readonly revocations: RevocationStore,
-    private readonly port: RevocationHook | undefined,
+    private readonly hook: RevocationHook | undefined,
   ) {}
 
   /** Ends those of the logins, and of what came of them, that have not ended; says which. */
   async revokeFamilies(sids: readonly string[], reason: RevocationReason): Promise<RevokedFamily[]> {
     const all: RevokedFamily[] = [];
-    let next = (await this.port?.successorsOf(this.sql, sids)) ?? sids;
+    let next = (await this.hook?.successorsOf(this.sql, sids)) ?? sids;
     while (next.length > 0) {
-      const ended = await this.logins.revokeFamilies(this.sql, next, reason);
-      await this.refuse(ended);
+      const ended = await this.families.revokeFamilies(this.sql, next, reason);
+      await this.publish(ended);
       if (ended.length < next.length) this.repeated = true;
       all.push(...ended);
-      next = await this.endOthers({ sids: next }, reason);
+      next = await this.callHook({ sids: next }, reason);
     }
     return all;
   }
@@ -51,12 +51,12 @@ export class RevocationTransaction {
    * Ends everything the user has, except perhaps what calls, and refuses what is in the making: a login that is being
    * written holds the user's row shared, so it is seen here or finds another epoch. Says which logins ended.
    */
-  async revokeUser(userId: string, reason: RevocationReason, except: Except = {}): Promise<RevokedFamily[]> {
+  async revokeUser(userId: string, reason: RevocationReason, except: Exempt = {}): Promise<RevokedFamily[]> {
     const [row] = await this.newEpochs([userId]);
-    const spared = await this.fateOf(except);
-    const ended = await this.everythingOf([userId], reason, spared);
+    const spared = await this.withLinkedFamily(except);
+    const ended = await this.revokeAllOf([userId], reason, spared);
     if (spared.sid !== undefined) this.repeated = true;
-    else if (row !== undefined) await this.cutOff(row);
+    else if (row !== undefined) await this.invalidateBefore(row);
     return ended;
   }
 
@@ -65,47 +65,47 @@ export class RevocationTransaction {
     await this.newEpochs(userIds);
     // No cut-off for each user: the tokens that live belong to the logins that end here, or ended before.
     this.repeated = true;
-    return this.everythingOf(userIds, reason);
+    return this.revokeAllOf(userIds, reason);
   }
 
   /** Refuses the user's access tokens of before; the logins live on. */
   async invalidateAccessTokens(userId: string): Promise<void> {
     const [row] = await this.newEpochs([userId]);
-    if (row !== undefined) await this.cutOff(row);
+    if (row !== undefined) await this.invalidateBefore(row);
   }
 
-  private async everythingOf(
+  private async revokeAllOf(
     userIds: readonly string[],
     reason: RevocationReason,
-    except: Except = {},
+    except: Exempt = {},
   ): Promise<RevokedFamily[]> {
-    const ended = await this.logins.revokeFamiliesOfUsers(this.sql, userIds, reason, except.sid);
-    await this.refuse(ended);
-    await this.endOthers({ userIds, except }, reason);
+    const ended = await this.families.revokeFamiliesOfUsers(this.sql, userIds, reason, except.sid);
+    await this.publish(ended);
+    await this.callHook({ userIds, except }, reason);
     return ended;
   }
 
   /** Says which logins have to end, too. */
-  private async endOthers(ended: RevokedSet, reason: RevocationReason): Promise<readonly string[]> {
-    const also = await this.port?.onRevoked(this.sql, ended, reason);
-    this.revokedSessions += also?.others ?? 0;
+  private async callHook(ended: RevokedSet, reason: RevocationReason): Promise<readonly string[]> {
+    const also = await this.hook?.onRevoked(this.sql, ended, reason);
+    this.revokedSessions += also?.sessions ?? 0;
     this.leftovers.push(...(also?.leftovers ?? []));
-    return also?.logins ?? [];
+    return also?.families ?? [];
   }
 
   /** A session may have been given a login since its request began. */
-  private async fateOf(except: Except): Promise<Except> {
+  private async withLinkedFamily(except: Exempt): Promise<Exempt> {
     if (except.session === undefined) return except;
-    return { ...except, sid: await this.port?.linkedFamilyOf(this.sql, except.session) };
+    return { ...except, sid: await this.hook?.linkedFamilyOf(this.sql, except.session) };
   }
 
-  private async refuse(ended: readonly RevokedFamily[]): Promise<void> {
+  private async publish(ended: readonly RevokedFamily[]): Promise<void> {
     const sids = ended.map(({ sid }) => sid);
     this.entries.push(...(await this.revocations.addSids(this.sql, sids)));
   }
 
   /** By the id as the database writes it: the caller may have it in capitals, tokens do not. */
-  private async cutOff({ id, epoch }: UserEpoch): Promise<void> {
+  private async invalidateBefore({ id, epoch }: UserEpoch): Promise<void> {
     this.entries.push(await this.revocations.addUser(this.sql, id, epoch));
   }
 

@@ -34,11 +34,11 @@ export interface UserRevocation {
 export class RevocationService {
   constructor(
     private readonly database: Database,
-    private readonly logins: RefreshTokenStore,
+    private readonly families: RefreshTokenStore,
     private readonly revocations: RevocationStore,
     private readonly feed: RevocationFeed,
     private readonly audit: AuditStore,
-    @Optional() @Inject(REVOCATION_HOOK) private readonly others?: RevocationHook,
+    @Optional() @Inject(REVOCATION_HOOK) private readonly hook?: RevocationHook,
   ) {}
 
   /** Ends those of the logins that are live; says how many those were. One audit event for each that had not ended. */
@@ -54,7 +54,7 @@ export class RevocationService {
       const entries = ended.map((login) => ({ event, cause: reason, ...owner(login), actorId }));
       // What the login was given up for is the login, as the audit trail has it.
       if (entries.length === 0 && endings.revokedSessions > 0) {
-        const login = await this.logins.find(sids[0]!, endings.sql);
+        const login = await this.families.find(sids[0]!, endings.sql);
         if (login !== undefined) entries.push({ event, cause: reason, ...owner(login), actorId });
       }
       await this.audit.addAll(entries, origin, endings.sql);
@@ -80,14 +80,14 @@ export class RevocationService {
 
   /** Whether that token of a login that has ended was stolen: then everything that came of the login ends. */
   async revokeIfReused(login: TokenFamily, generation: number, origin: Origin): Promise<boolean> {
-    if (this.others === undefined || !(await this.others.isReused(login, generation))) return false;
+    if (this.hook === undefined || !(await this.hook.isReused(login, generation))) return false;
     await this.revokeFamilies([login.sid], 'reuse', 'refresh_reused', origin);
     return true;
   }
 
   /** Whether a login that goes on may do so: whatever else shares its fate has not ended. If it has, the login ends. */
   async mayContinue(login: TokenFamily, origin: Origin): Promise<boolean> {
-    if (this.others === undefined || (await this.others.mayContinue(login))) return true;
+    if (this.hook === undefined || (await this.hook.mayContinue(login))) return true;
     await this.revokeFamilies([login.sid], 'logout', 'logout', origin);
     return false;
   }
@@ -106,11 +106,11 @@ export class RevocationService {
    */
   async transaction<T>(work: (endings: RevocationTransaction) => Promise<T>): Promise<T> {
     const { endings, result } = await this.database.transaction(async (sql) => {
-      const begun = new RevocationTransaction(sql, this.logins, this.revocations, this.others);
+      const begun = new RevocationTransaction(sql, this.families, this.revocations, this.hook);
       return { result: await work(begun), endings: begun };
     });
     if (endings.entries.length > 0) this.feed.publish(endings.entries);
-    if (endings.leftovers.length > 0) await this.others?.clear(endings.leftovers);
+    if (endings.leftovers.length > 0) await this.hook?.clear(endings.leftovers);
     if (endings.repeated || endings.entries.length === 0) await this.feed.catchUp();
     return result;
   }

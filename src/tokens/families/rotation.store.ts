@@ -7,13 +7,13 @@ import type { LimitLog } from '../../limits/limit-outcome.js';
 import type { LiveFamily } from './token-family.js';
 
 /** Which token is spent. */
-export interface Spent {
+export interface SpentToken {
   readonly sid: string;
   readonly generation: number;
 }
 
 /** What the next token is made with, and for how many seconds it lives. */
-export interface Next {
+export interface Successor {
   readonly macKey: string;
   readonly expiry: number;
 }
@@ -67,9 +67,9 @@ export class RotationStore {
    * The login one generation further. Of any number of concurrent callers exactly one gets it: the others wait on its
    * row lock and then get undefined, as they do when the login has ended.
    */
-  async rotate(spent: Spent, next: Next, origin: Origin): Promise<LiveFamily | undefined> {
+  async rotate(spent: SpentToken, next: Successor, origin: Origin): Promise<LiveFamily | undefined> {
     const [row] = await this.database.query<Row>(ROTATE, valuesOf(spent, next, origin));
-    return row && advanced(spent, row);
+    return row && rotated(spent, row);
   }
 
   /**
@@ -77,8 +77,8 @@ export class RotationStore {
    * that was not its current token, or it has ended or does not stand alone.
    */
   async rotateCounted(
-    spent: Spent,
-    next: Next,
+    spent: SpentToken,
+    next: Successor,
     call: CountedCall,
     origin: Origin,
   ): Promise<CountedResult<LiveFamily> | undefined> {
@@ -88,17 +88,17 @@ export class RotationStore {
     if (row === undefined) return undefined;
     const { ends, hits, now } = row;
     return {
-      done: row.userId === null ? undefined : advanced(spent, row as Row),
+      done: row.userId === null ? undefined : rotated(spent, row as Row),
       full: ends === null || hits === null ? undefined : { ends, hits, now: now! * 1000 },
     };
   }
 }
 
-function valuesOf({ sid, generation }: Spent, { macKey, expiry }: Next, origin: Origin): unknown[] {
+function valuesOf({ sid, generation }: SpentToken, { macKey, expiry }: Successor, origin: Origin): unknown[] {
   return [sid, generation, macKey, expiry, origin.ip, origin.userAgent, origin.requestId];
 }
 
-function advanced({ sid, generation }: Spent, row: Row): LiveFamily {
+function rotated({ sid, generation }: SpentToken, row: Row): LiveFamily {
   const { userId, role, epoch, delivery, expiresAt, now } = row;
   return { sid, generation: generation + 1, userId, role, epoch, delivery, expiresAt, now };
 }

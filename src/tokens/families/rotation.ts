@@ -8,7 +8,7 @@ export interface RepeatWindows {
   readonly lostResponse: number;
 }
 
-export type Verdict = 'rotate' | 'repeat' | 'stolen' | 'unknown';
+export type Verdict = 'rotate' | 'repeat' | 'reused' | 'unknown';
 
 /** What to do with a genuine token of `generation`. Order is by generation alone; clocks only limit the two windows. */
 export function judge(
@@ -18,8 +18,8 @@ export function judge(
 ): Verdict {
   if (generation > login.generation) return 'unknown';
   if (generation === login.generation) return 'rotate';
-  if (generation < login.generation - 1) return 'stolen';
+  if (generation < login.generation - 1) return 'reused';
   const successorSeen = login.confirmedGeneration >= login.generation;
   const window = successorSeen ? grace : Math.max(grace, lostResponse);
-  return login.age < window ? 'repeat' : 'stolen';
+  return login.age < window ? 'repeat' : 'reused';
 }

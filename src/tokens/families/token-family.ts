@@ -15,7 +15,7 @@ export interface LiveFamily {
 
 /** A login with its current refresh token. */
 export interface FamilyToken {
-  readonly login: LiveFamily;
+  readonly family: LiveFamily;
   readonly token: string;
 }
 

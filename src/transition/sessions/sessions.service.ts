@@ -27,7 +27,7 @@ export class SessionService {
     private readonly fates: LinkedRevocationStore,
     private readonly rows: SessionRowStore,
     private readonly cookie: SessionCookieService,
-    private readonly ender: RevocationService,
+    private readonly revocations: RevocationService,
     private readonly audit: AuditStore,
     @Inject(CONFIG) config: Config,
   ) {
@@ -72,7 +72,7 @@ export class SessionService {
     cause: string,
     origin: Origin,
   ): Promise<void> {
-    await this.ender.transaction(async (endings) => {
+    await this.revocations.transaction(async (endings) => {
       const { sql } = endings;
       await this.fates.lockUser(sql, userId);
       const family = await this.fates.familyOf(sql, sid, userId);

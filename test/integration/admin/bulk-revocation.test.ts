@@ -9,7 +9,7 @@ import { AccountStore } from '../../../src/users/account.store.js';
 import { tamper } from '../../helpers/audit-trail.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
-import { aLogin, aNode, aUser, newLogin, tokenOf, untilWaiting } from '../tokens/token-node.js';
+import { aFamily, aNode, aUser, aNewFamily, tokenOf, untilWaiting } from '../tokens/token-node.js';
 import type { TokenNode } from '../tokens/token-node.js';
 
 const FUTURE = new Date('2999-01-01T00:00:00Z');
@@ -27,14 +27,14 @@ describe('a bulk revocation', () => {
     db = await createTestDatabase();
     node = await aNode(db.url);
     other = await aNode(db.url);
-    await node.revocations.noteTokenExpiry(905);
+    await node.revocationStore.noteTokenExpiry(905);
     await node.feed.start();
     await other.feed.start();
-    const { database, ender } = node;
+    const { database, revocations } = node;
     bulk = new BulkRevocation(
       new AccountStore(database),
       new FamilySweepStore(database),
-      ender,
+      revocations,
       new AuditStore(database),
       new Clock(),
     );
@@ -75,7 +75,7 @@ describe('a bulk revocation', () => {
       const others = (async () => {
         while (running) {
           const began = performance.now();
-          const { sid } = await aLogin(other, bystander);
+          const { sid } = await aFamily(other, bystander);
           await other.rotations.rotate({ sid, generation: 0 }, { macKey: 'k', expiry: 100 }, NO_ORIGIN);
           waits.push(performance.now() - began);
         }
@@ -103,27 +103,27 @@ describe('a bulk revocation', () => {
 
   it('waits for the login that is being written when it is called, and ends it', async () => {
     const user = await aUser(db.database);
-    const login = newLogin(user);
+    const login = aNewFamily(user);
     let ending: Promise<number> = Promise.resolve(-1);
     await other.database.transaction(async (sql) => {
-      await other.logins.create(login, 'password', NO_ORIGIN, sql);
+      await other.families.create(login, 'password', NO_ORIGIN, sql);
       ending = bulk.revoke({ issuedBefore: FUTURE, userIds: [user] }, NO_ORIGIN);
       await expect.poll(() => count(`pg_stat_activity WHERE query LIKE '%pg_locks%'`)).toBeGreaterThan(0);
     });
     expect(await ending).toBe(1);
-    const written = await node.logins.find(login.sid);
+    const written = await node.families.find(login.sid);
     expect(written?.revoked).toBe(true);
     expect(node.feed.isRevoked(tokenOf(written!))).toBe(true);
   });
 
   it('answers 503 when such a login takes too long, and has ended what it could', async () => {
     const user = await aUser(db.database);
-    const [ended, late] = [await aLogin(node, user), newLogin(user)];
+    const [ended, late] = [await aFamily(node, user), aNewFamily(user)];
     await other.database.transaction(async (sql) => {
-      await other.logins.create(late, 'password', NO_ORIGIN, sql);
+      await other.families.create(late, 'password', NO_ORIGIN, sql);
       const filter = { issuedBefore: FUTURE, userIds: [user] };
       await expect(bulk.revoke(filter, NO_ORIGIN)).rejects.toMatchObject({ status: 503 });
-      expect((await node.logins.find(ended.sid))?.revoked).toBe(true);
+      expect((await node.families.find(ended.sid))?.revoked).toBe(true);
     });
     const [{ detail } = { detail: null }] = await db.database.query<{ detail: unknown }>(
       `SELECT detail FROM audit_events WHERE cause = 'bulk' ORDER BY id DESC LIMIT 1`,
@@ -134,28 +134,28 @@ describe('a bulk revocation', () => {
 
   it('lets no login through that was in the making when its user was named', async () => {
     const user = await aUser(db.database);
-    const login = newLogin(user);
+    const login = aNewFamily(user);
     let ending: Promise<number> = Promise.resolve(-1);
     await other.database.transaction(async (sql) => {
-      await other.logins.create(login, 'password', NO_ORIGIN, sql);
+      await other.families.create(login, 'password', NO_ORIGIN, sql);
       ending = bulk.revoke({ userIds: [user] }, NO_ORIGIN);
       await untilWaiting(db.database);
     });
     expect(await ending).toBe(1);
-    expect(await other.logins.create(newLogin(user), 'password', NO_ORIGIN)).toBeUndefined();
+    expect(await other.families.create(aNewFamily(user), 'password', NO_ORIGIN)).toBeUndefined();
   });
 
   it('leaves alone what ran out long ago, and ends what ran out while access tokens may live', async () => {
     const user = await aUser(db.database);
-    const [old, lately] = [await aLogin(node, user), await aLogin(node, user)];
+    const [old, lately] = [await aFamily(node, user), await aFamily(node, user)];
     await db.database.query(
       `UPDATE refresh_tokens SET expires_at = now() - CASE WHEN id = $1 THEN interval '1 day' ELSE interval '1 minute' END
         WHERE id IN ($1, $2)`,
       [old.sid, lately.sid],
     );
     expect(await bulk.revoke({ issuedBefore: FUTURE, userIds: [user] }, NO_ORIGIN)).toBe(0);
-    expect((await node.logins.find(old.sid))?.revoked).toBe(false);
-    expect((await node.logins.find(lately.sid))?.revoked).toBe(true);
+    expect((await node.families.find(old.sid))?.revoked).toBe(false);
+    expect((await node.families.find(lately.sid))?.revoked).toBe(true);
   });
 
   it('leaves a table that is listed page by page in time', async () => {

@@ -5,7 +5,7 @@ import pg from 'pg';
 import { DatabaseUnavailable } from '../../../src/database/database.errors.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
-import { aNode, aUser, tokenOf, aLogin } from '../tokens/token-node.js';
+import { aNode, aUser, tokenOf, aFamily } from '../tokens/token-node.js';
 import type { TokenNode } from '../tokens/token-node.js';
 
 const SOON = { timeout: 5_000, interval: 10 };
@@ -87,7 +87,7 @@ describe('a node on a database that is not what it was', () => {
   });
 
   it('refuses connections that are read-only, and recovers when they are not', async () => {
-    const login = await aLogin(node, await aUser(node.database));
+    const login = await aFamily(node, await aUser(node.database));
     await admin.query(`ALTER DATABASE ${name} SET default_transaction_read_only = on`);
     await disconnect();
     await refuses('read_only');

@@ -8,7 +8,7 @@ import { RateLimitStore } from '../../../src/limits/limits.store.js';
 import type { Admission, Rotation } from '../../../src/tokens/families/presentation.service.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
-import { aLogin, aNode, aUser, untilWaiting } from './token-node.js';
+import { aFamily, aNode, aUser, untilWaiting } from './token-node.js';
 import type { TokenNode } from './token-node.js';
 
 const LIMIT = 5;
@@ -84,7 +84,9 @@ describe('a refresh that counts itself', () => {
   });
 
   it('is admitted exactly as often as the limit says by calls at once on two nodes, and else changes nothing', async () => {
-    const logins = await Promise.all(Array.from({ length: 80 }, () => aLogin(one, user, { unlinked: true })));
+    const logins = await Promise.all(
+      Array.from({ length: 80 }, () => aFamily(one, user, { unlinked: true })),
+    );
     const call = { ...termsOf({ limit: 10, windowSeconds: 600 }), key: randomBytes(16) };
     const results = await Promise.all(
       logins.map(({ sid }, index) =>
@@ -94,7 +96,7 @@ describe('a refresh that counts itself', () => {
     expect(results.filter((result) => result?.done !== undefined)).toHaveLength(10);
     for (const [index, result] of results.entries()) {
       const { sid } = logins[index]!;
-      expect((await one.logins.find(sid))?.generation).toBe(result?.done === undefined ? 0 : 1);
+      expect((await one.families.find(sid))?.generation).toBe(result?.done === undefined ? 0 : 1);
       expect(await refreshes(sid)).toBe(result?.done === undefined ? 0 : 1);
     }
     // All but nine were told that the limit is reached, and until when.
@@ -104,7 +106,7 @@ describe('a refresh that counts itself', () => {
   });
 
   it('counts once for presentations of one token at once on two nodes, and not for a replay', async () => {
-    const { login, token } = await open();
+    const { family, token } = await open();
     await two.tokens.findFamily(token);
     const before = await counted();
     const all = await Promise.all(
@@ -114,7 +116,7 @@ describe('a refresh that counts itself', () => {
     expect(all.filter(({ outcome }) => outcome === 'repeated')).toHaveLength(29);
     expect((await present(token)).outcome).toBe('repeated');
     expect(await counted()).toBe(before + 1);
-    expect(await refreshes(login.sid)).toBe(1);
+    expect(await refreshes(family.sid)).toBe(1);
   });
 
   it('refuses over the limit with the token unspent, from memory once it is known, and on every node', async () => {
@@ -135,14 +137,14 @@ describe('a refresh that counts itself', () => {
     const before = await counted();
     let first: Promise<Rotation> | undefined;
     await db.database.transaction(async (sql) => {
-      await sql.query('UPDATE refresh_tokens SET confirmed_generation = 0 WHERE id = $1', [noted.login.sid]);
+      await sql.query('UPDATE refresh_tokens SET confirmed_generation = 0 WHERE id = $1', [noted.family.sid]);
       first = present(noted.token);
       await untilWaiting(db.database);
     });
     expect((await first)?.outcome).toBe('rotated');
     expect(await counted()).toBe(before + 1);
     await db.database.transaction(async (sql) => {
-      await sql.query('UPDATE refresh_tokens SET revoked_at = now() WHERE id = $1', [ended.login.sid]);
+      await sql.query('UPDATE refresh_tokens SET revoked_at = now() WHERE id = $1', [ended.family.sid]);
       first = present(ended.token);
       await untilWaiting(db.database);
     });
@@ -154,11 +156,11 @@ describe('a refresh that counts itself', () => {
     const [ended, expired, gone] = [await open(), await open(), await open()];
     for (const { token } of [ended, expired, gone]) await two.tokens.findFamily(token);
     const before = await counted();
-    await one.ender.revokeFamilies([ended.login.sid], 'logout', 'logout', NO_ORIGIN);
+    await one.revocations.revokeFamilies([ended.family.sid], 'logout', 'logout', NO_ORIGIN);
     await db.database.query('UPDATE refresh_tokens SET expires_at = now() WHERE id = $1', [
-      expired.login.sid,
+      expired.family.sid,
     ]);
-    await db.database.query('DELETE FROM refresh_tokens WHERE id = $1', [gone.login.sid]);
+    await db.database.query('DELETE FROM refresh_tokens WHERE id = $1', [gone.family.sid]);
     for (const node of [one, two]) {
       const reason = async ({ token }: { token: string }) => {
         const rotation = await present(token, node);
@@ -172,9 +174,9 @@ describe('a refresh that counts itself', () => {
   });
 
   it('finds theft though the secret is known, and ends the login', async () => {
-    const { login, token } = await open();
+    const { family, token } = await open();
     const current = tokenIn(await present(tokenIn(await present(token))));
-    expect(await present(token)).toEqual({ outcome: 'reused', sid: login.sid });
+    expect(await present(token)).toEqual({ outcome: 'reused', sid: family.sid });
     expect(await present(current)).toEqual({ outcome: 'rejected', reason: 'refresh_token_revoked' });
   });
 
@@ -205,7 +207,7 @@ describe('a refresh that counts itself', () => {
       opening,
       NO_ORIGIN,
     );
-    const { sid } = opened!.login;
+    const { sid } = opened!.family;
     const call = { ...termsOf({ limit: 10, windowSeconds: 600 }), key: randomBytes(16) };
     const before = await counted();
     expect(await one.rotations.rotateCounted({ sid, generation: 0 }, NEXT, call, NO_ORIGIN)).toBeUndefined();

@@ -37,11 +37,11 @@ describe('RefreshTokenService', () => {
   const rejected = (reason: string) => ({ outcome: 'rejected', reason }) as Rotation;
 
   it('gives each refresh the next token, on any node', async () => {
-    const { login, token } = await open();
+    const { family, token } = await open();
     const second = await next(token);
     const third = await next(second, other);
     expect(new Set([token, second, third]).size).toBe(3);
-    expect(await node.tokens.findFamily(third)).toMatchObject({ sid: login.sid, generation: 2 });
+    expect(await node.tokens.findFamily(third)).toMatchObject({ sid: family.sid, generation: 2 });
   });
 
   it('opens nothing for credentials that are good no more', async () => {
@@ -50,31 +50,31 @@ describe('RefreshTokenService', () => {
 
   it('answers 50 presentations of one token at once with one and the same successor', async () => {
     for (let round = 0; round < 10; round++) {
-      const { login, token } = await open();
+      const { family, token } = await open();
       const all = await Promise.all(
         Array.from({ length: 50 }, (_, i) => present(token, i % 2 ? node : other)),
       );
       expect(all.filter(({ outcome }) => outcome === 'rotated')).toHaveLength(1);
       expect(all.filter(({ outcome }) => outcome === 'repeated')).toHaveLength(49);
       expect(new Set(all.map((rotation) => 'token' in rotation && rotation.token)).size).toBe(1);
-      expect(await node.logins.find(login.sid)).toMatchObject({ generation: 1, revoked: false });
+      expect(await node.families.find(family.sid)).toMatchObject({ generation: 1, revoked: false });
     }
   });
 
   it('repeats a lost answer until the successor is seen, then only for the grace', async () => {
-    const { login, token } = await open();
+    const { family, token } = await open();
     const successor = await next(token);
-    await set(login.sid, `rotated_at = now() - interval '23 hours'`);
+    await set(family.sid, `rotated_at = now() - interval '23 hours'`);
     expect(await present(token)).toMatchObject({ outcome: 'repeated', token: successor });
-    await node.logins.confirm(new Map([[login.sid, 1]]));
-    expect(await present(token)).toEqual({ outcome: 'reused', sid: login.sid });
+    await node.families.confirm(new Map([[family.sid, 1]]));
+    expect(await present(token)).toEqual({ outcome: 'reused', sid: family.sid });
     expect(await present(successor)).toEqual(rejected('refresh_token_revoked'));
   });
 
   it('repeats within the grace for a second tab, though the successor is seen', async () => {
-    const { login, token } = await open();
+    const { family, token } = await open();
     const successor = await next(token);
-    await node.logins.confirm(new Map([[login.sid, 1]]));
+    await node.families.confirm(new Map([[family.sid, 1]]));
     expect(await present(token)).toMatchObject({ outcome: 'repeated', token: successor });
   });
 
@@ -87,17 +87,17 @@ describe('RefreshTokenService', () => {
     expect((await present(others.token)).outcome).toBe('rotated');
     const events = await db.database.query(
       `SELECT event, cause, user_id AS "userId" FROM audit_events WHERE sid = $1 AND event = 'refresh_reused'`,
-      [thiefs.login.sid],
+      [thiefs.family.sid],
     );
     expect(events).toEqual([{ event: 'refresh_reused', cause: 'reuse', userId: user }]);
   });
 
   it('refuses a stranger’s token and ends nobody’s login by it', async () => {
-    const { login, token } = await open();
+    const { family, token } = await open();
     const forged = `${token.slice(0, -1)}${token.endsWith('A') ? 'B' : 'A'}`;
     const stranger = await aNode(db.url, { jwtSecret: 'the secret of somebody else' });
-    const future = node.tokens['codec'].mint(login, 5, login.macKey)!;
-    const unknown = node.tokens['codec'].mint({ ...login, sid: randomUUID() }, 0, login.macKey)!;
+    const future = node.tokens['codec'].mint(family, 5, family.macKey)!;
+    const unknown = node.tokens['codec'].mint({ ...family, sid: randomUUID() }, 0, family.macKey)!;
     for (const bad of [forged, future, unknown, 'text', '', `${token}=`]) {
       expect(await present(bad)).toEqual(rejected('refresh_token_invalid'));
       if (bad !== future) expect(await node.tokens.findFamily(bad)).toBeUndefined();
@@ -109,15 +109,15 @@ describe('RefreshTokenService', () => {
 
   it('says of an expired login that it is expired, and of one that ended that it is revoked', async () => {
     const [expired, ended] = [await open(), await open()];
-    await set(expired.login.sid, `expires_at = now()`);
-    await node.ender.revokeFamilies([ended.login.sid], 'logout', 'logout', NO_ORIGIN);
+    await set(expired.family.sid, `expires_at = now()`);
+    await node.revocations.revokeFamilies([ended.family.sid], 'logout', 'logout', NO_ORIGIN);
     expect(await present(expired.token)).toEqual(rejected('refresh_token_expired'));
     expect(await present(ended.token)).toEqual(rejected('refresh_token_revoked'));
     expect(await node.tokens.findFamily(ended.token)).toMatchObject({ revoked: true });
   });
 
   it('asks for admission once, before anything changes, and not for a token that is refused anyway', async () => {
-    const { login, token } = await open();
+    const { family, token } = await open();
     const verdicts: string[] = [];
     const refuse: Admission = {
       admit(_, verdict) {
@@ -126,7 +126,7 @@ describe('RefreshTokenService', () => {
       },
     };
     await expect(node.presentation.present(token, refuse, NO_ORIGIN)).rejects.toThrow('not now');
-    expect((await node.logins.find(login.sid))?.generation).toBe(0);
+    expect((await node.families.find(family.sid))?.generation).toBe(0);
     await next(await next(token));
     expect((await node.presentation.present(token, refuse, NO_ORIGIN)).outcome).toBe('reused');
     expect(verdicts).toEqual(['rotate']);

@@ -4,7 +4,7 @@ import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { DeviceStore } from '../../../src/tokens/families/device.store.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
-import { aLogin, aNode, aUser, newLogin } from './token-node.js';
+import { aFamily, aNode, aUser, aNewFamily } from './token-node.js';
 import type { TokenNode } from './token-node.js';
 
 const ORIGIN = { ip: '192.0.2.1', userAgent: 'agent', requestId: 'request' };
@@ -41,8 +41,8 @@ describe('RefreshTokenStore', () => {
   });
 
   it('begins a login at generation 0, audited once', async () => {
-    const login = newLogin(user, { expiry: 100, familyExpiry: 50 });
-    const made = (await node.logins.create(login, 'password', ORIGIN))!;
+    const login = aNewFamily(user, { expiry: 100, familyExpiry: 50 });
+    const made = (await node.families.create(login, 'password', ORIGIN))!;
     expect(made).toMatchObject({
       sid: login.sid,
       userId: user,
@@ -53,7 +53,7 @@ describe('RefreshTokenStore', () => {
     });
     expect(made.secret.equals(login.secret)).toBe(true);
     expect((made.expiresAt - made.now) / 1000).toBeCloseTo(50, 0);
-    expect(await node.logins.find(login.sid)).toMatchObject({
+    expect(await node.families.find(login.sid)).toMatchObject({
       macKey: 'mac key',
       delivery: 'body',
       expired: false,
@@ -64,9 +64,9 @@ describe('RefreshTokenStore', () => {
   it('begins none from credentials of before, for a disabled user or for nobody', async () => {
     const disabled = await aUser(db.database);
     await db.database.query('UPDATE users SET disabled_at = now() WHERE id = $1', [disabled]);
-    for (const login of [newLogin(user, { epoch: 1 }), newLogin(disabled), newLogin(randomUUID())]) {
-      expect(await node.logins.create(login, 'password', ORIGIN)).toBeUndefined();
-      expect(await node.logins.find(login.sid)).toBeUndefined();
+    for (const login of [aNewFamily(user, { epoch: 1 }), aNewFamily(disabled), aNewFamily(randomUUID())]) {
+      expect(await node.families.create(login, 'password', ORIGIN)).toBeUndefined();
+      expect(await node.families.find(login.sid)).toBeUndefined();
       expect(await eventsOf(login.sid)).toEqual([]);
     }
   });
@@ -74,78 +74,78 @@ describe('RefreshTokenStore', () => {
   it('lets exactly one of 50 at once take a generation further, with one audit event', async () => {
     const other = await aNode(db.url);
     for (let round = 0; round < 20; round++) {
-      const { sid } = await aLogin(node, user);
+      const { sid } = await aFamily(node, user);
       const attempts = Array.from({ length: 50 }, (_, i) =>
         (i % 2 ? node : other).rotations.rotate({ sid, generation: 0 }, NEXT, ORIGIN),
       );
       const won = (await Promise.all(attempts)).filter((login) => login !== undefined);
       expect(won).toHaveLength(1);
       expect(won[0]).toMatchObject({ generation: 1, userId: user, delivery: 'body' });
-      expect(await node.logins.find(sid)).toMatchObject({ generation: 1, macKey: 'next key' });
+      expect(await node.families.find(sid)).toMatchObject({ generation: 1, macKey: 'next key' });
       expect(await eventsOf(sid)).toEqual(['login', 'refresh']);
     }
     await other.stop();
   });
 
   it('rotates no generation but the current one, nothing that ended, nothing expired', async () => {
-    const { sid } = await aLogin(node, user);
+    const { sid } = await aFamily(node, user);
     expect(await rotate(sid, 1)).toBeUndefined();
     expect((await rotate(sid, 0))?.generation).toBe(1);
     expect(await rotate(sid, 0)).toBeUndefined();
     await set(sid, `expires_at = now() - interval '1 second'`);
-    expect((await node.logins.find(sid))?.expired).toBe(true);
+    expect((await node.families.find(sid))?.expired).toBe(true);
     expect(await rotate(sid, 1)).toBeUndefined();
-    const ended = await aLogin(node, user);
-    await node.ender.revokeFamilies([ended.sid], 'logout', 'logout', NO_ORIGIN);
+    const ended = await aFamily(node, user);
+    await node.revocations.revokeFamilies([ended.sid], 'logout', 'logout', NO_ORIGIN);
     expect(await rotate(ended.sid, 0)).toBeUndefined();
     expect(await rotate(randomUUID(), 0)).toBeUndefined();
   });
 
   it('extends a login by each refresh, and never beyond its absolute end', async () => {
-    const { sid } = await aLogin(node, user, { expiry: 10, familyExpiry: 500 });
+    const { sid } = await aFamily(node, user, { expiry: 10, familyExpiry: 500 });
     const rotated = (await rotate(sid, 0))!;
     expect((rotated.expiresAt - rotated.now) / 1000).toBeCloseTo(500, 0);
-    expect((await node.logins.find(sid))?.age).toBeLessThan(1);
+    expect((await node.families.find(sid))?.age).toBeLessThan(1);
   });
 
   it('confirms the current generation alone, and forgets no confirmation', async () => {
-    const { sid } = await aLogin(node, user);
+    const { sid } = await aFamily(node, user);
     await rotate(sid, 0);
     await rotate(sid, 1);
-    const confirmed = async () => (await node.logins.find(sid))?.confirmedGeneration;
-    await node.logins.confirm(
+    const confirmed = async () => (await node.families.find(sid))?.confirmedGeneration;
+    await node.families.confirm(
       new Map([
         [sid, 1],
         [randomUUID(), 1],
       ]),
     );
     expect(await confirmed()).toBe(0);
-    await node.logins.confirm(new Map([[sid, 3]]));
+    await node.families.confirm(new Map([[sid, 3]]));
     expect(await confirmed()).toBe(0);
-    await node.logins.confirm(new Map([[sid, 2]]));
-    await node.logins.confirm(new Map([[sid, 1]]));
+    await node.families.confirm(new Map([[sid, 2]]));
+    await node.families.confirm(new Map([[sid, 1]]));
     expect(await confirmed()).toBe(2);
   });
 
   it('removes only what ended for good a week ago, in batches', async () => {
-    const old = await Promise.all([1, 2, 3].map(() => aLogin(node, user)));
-    const kept = await aLogin(node, user);
+    const old = await Promise.all([1, 2, 3].map(() => aFamily(node, user)));
+    const kept = await aFamily(node, user);
     for (const { sid } of old) await set(sid, `absolute_expires_at = now() - interval '7 days 1 minute'`);
     await set(kept.sid, `absolute_expires_at = now() - interval '6 days 23 hours'`);
-    expect(await node.logins.removeExpired(2)).toBe(2);
-    expect(await node.logins.removeExpired(2)).toBe(1);
-    expect(await node.logins.removeExpired(2)).toBe(0);
-    expect(await node.logins.find(kept.sid)).toBeDefined();
-    expect(await node.logins.find(old[0]!.sid)).toBeUndefined();
+    expect(await node.families.removeExpired(2)).toBe(2);
+    expect(await node.families.removeExpired(2)).toBe(1);
+    expect(await node.families.removeExpired(2)).toBe(0);
+    expect(await node.families.find(kept.sid)).toBeDefined();
+    expect(await node.families.find(old[0]!.sid)).toBeUndefined();
   });
 
   it('lists the live logins of one user, last used first', async () => {
     const devices = new DeviceStore(db.database);
     const owner = await aUser(db.database);
-    const [first, second, ended, expired] = await Promise.all([1, 2, 3, 4].map(() => aLogin(node, owner)));
+    const [first, second, ended, expired] = await Promise.all([1, 2, 3, 4].map(() => aFamily(node, owner)));
     await rotate(first!.sid, 0);
     await set(second!.sid, `last_used_at = now() - interval '1 hour'`);
-    await node.ender.revokeFamilies([ended!.sid], 'logout', 'logout', NO_ORIGIN);
+    await node.revocations.revokeFamilies([ended!.sid], 'logout', 'logout', NO_ORIGIN);
     await set(expired!.sid, `expires_at = now()`);
     expect((await devices.list(owner)).map(({ id }) => id)).toEqual([first!.sid, second!.sid]);
     expect(await devices.isOwned(first!.sid, owner)).toBe(true);

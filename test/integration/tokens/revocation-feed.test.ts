@@ -3,7 +3,7 @@ import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import type { TokenFamily } from '../../../src/tokens/families/token-family.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
-import { aLogin, aNode, aUser, newLogin, tokenOf, untilWaiting } from './token-node.js';
+import { aFamily, aNode, aUser, aNewFamily, tokenOf, untilWaiting } from './token-node.js';
 import type { TokenNode } from './token-node.js';
 
 const REVOKE = { reason: 'revoke', event: 'revoke' } as const;
@@ -25,7 +25,7 @@ describe('the revocation feed between nodes', () => {
   beforeEach(async () => {
     db = await createTestDatabase();
     one = await another();
-    await one.revocations.noteTokenExpiry(905);
+    await one.revocationStore.noteTokenExpiry(905);
     two = await another();
   });
   afterEach(async () => {
@@ -35,11 +35,12 @@ describe('the revocation feed between nodes', () => {
 
   const refuses = (node: TokenNode, login: TokenFamily) =>
     node.feed.isFresh() && node.feed.isRevoked(tokenOf(login));
-  const logout = ({ sid }: TokenFamily) => one.ender.revokeFamilies([sid], 'logout', 'logout', NO_ORIGIN);
+  const logout = ({ sid }: TokenFamily) =>
+    one.revocations.revokeFamilies([sid], 'logout', 'logout', NO_ORIGIN);
 
   it('refuses an ended login at once where it was ended, within a second elsewhere, and no other login', async () => {
     const user = await aUser(db.database);
-    const [ended, other] = [await aLogin(one, user), await aLogin(one, user)];
+    const [ended, other] = [await aFamily(one, user), await aFamily(one, user)];
     expect(await logout(ended)).toBe(1);
     expect(refuses(one, ended)).toBe(true);
     await expect.poll(() => refuses(two, ended), WITHIN).toBe(true);
@@ -56,33 +57,33 @@ describe('the revocation feed between nodes', () => {
     const deaf = await aNode(db.url);
     started.push(deaf);
     const user = await aUser(db.database);
-    const ended = await aLogin(one, user);
+    const ended = await aFamily(one, user);
     await logout(ended);
     expect(deaf.feed.isRevoked(tokenOf(ended))).toBe(false);
-    expect(await deaf.ender.revokeFamilies([ended.sid], 'logout', 'logout', NO_ORIGIN)).toBe(0);
+    expect(await deaf.revocations.revokeFamilies([ended.sid], 'logout', 'logout', NO_ORIGIN)).toBe(0);
     expect(refuses(deaf, ended)).toBe(true);
-    const [other, mine] = [await aLogin(one, user), await aLogin(one, user)];
+    const [other, mine] = [await aFamily(one, user), await aFamily(one, user)];
     await logout(other);
     const password = { reason: 'password', event: 'user', exceptSid: mine.sid } as const;
-    expect(await deaf.ender.revokeUser(user, password, NO_ORIGIN)).toBe(0);
+    expect(await deaf.revocations.revokeUser(user, password, NO_ORIGIN)).toBe(0);
     expect([refuses(deaf, other), refuses(deaf, mine)]).toEqual([true, false]);
   });
 
   it('counts a login that had run out as none that ended, and refuses what is left of it', async () => {
     const user = await aUser(db.database);
-    const [stale, live] = [await aLogin(one, user, { expiry: 0 }), await aLogin(one, user)];
-    expect(await one.ender.revokeUser(user, REVOKE, NO_ORIGIN)).toBe(1);
+    const [stale, live] = [await aFamily(one, user, { expiry: 0 }), await aFamily(one, user)];
+    expect(await one.revocations.revokeUser(user, REVOKE, NO_ORIGIN)).toBe(1);
     expect([refuses(one, stale), refuses(one, live)]).toEqual([true, true]);
   });
 
   it('ends everything of many users at once, with what is being written', async () => {
     const users = await Promise.all(Array.from({ length: 20 }, () => aUser(db.database)));
-    const before = await Promise.all(users.map((user) => aLogin(one, user)));
-    const [spared, late] = [await aLogin(one, await aUser(db.database)), users[3]!];
-    const [ended, unwritten] = await one.ender
+    const before = await Promise.all(users.map((user) => aFamily(one, user)));
+    const [spared, late] = [await aFamily(one, await aUser(db.database)), users[3]!];
+    const [ended, unwritten] = await one.revocations
       .transaction(async (endings) => {
         const gone = await endings.revokeUsers(users, 'revoke');
-        const written = two.logins.create(newLogin(late), 'password', NO_ORIGIN);
+        const written = two.families.create(aNewFamily(late), 'password', NO_ORIGIN);
         await untilWaiting(db.database);
         return [gone, written] as const;
       })
@@ -92,84 +93,90 @@ describe('the revocation feed between nodes', () => {
     expect(before.every((login) => refuses(one, login))).toBe(true);
     expect(refuses(one, spared)).toBe(false);
     for (const login of before) await expect.poll(() => refuses(two, login), WITHIN).toBe(true);
-    const again = await aLogin(two, late, { epoch: 1 });
+    const again = await aFamily(two, late, { epoch: 1 });
     expect([refuses(one, again), refuses(two, again)]).toEqual([false, false]);
   });
 
   it('refuses what a user had before a revoke, not what comes after in the same second, nor another user', async () => {
     const [user, bystander] = [await aUser(db.database), await aUser(db.database)];
-    const [before, others] = [await aLogin(one, user), await aLogin(one, bystander)];
-    expect(await one.ender.revokeUser(user, REVOKE, NO_ORIGIN)).toBe(1);
-    const after = await aLogin(one, user, { epoch: 1 });
+    const [before, others] = [await aFamily(one, user), await aFamily(one, bystander)];
+    expect(await one.revocations.revokeUser(user, REVOKE, NO_ORIGIN)).toBe(1);
+    const after = await aFamily(one, user, { epoch: 1 });
     for (const node of [one, two]) {
       await expect.poll(() => refuses(node, before), WITHIN).toBe(true);
       expect(refuses(node, after)).toBe(false);
       expect(refuses(node, others)).toBe(false);
     }
-    expect(await one.ender.revokeUser(user, REVOKE, NO_ORIGIN)).toBe(1);
-    expect(await one.ender.revokeUser(user, REVOKE, NO_ORIGIN)).toBe(0);
+    expect(await one.revocations.revokeUser(user, REVOKE, NO_ORIGIN)).toBe(1);
+    expect(await one.revocations.revokeUser(user, REVOKE, NO_ORIGIN)).toBe(0);
     expect(refuses(one, after)).toBe(true);
   });
 
   it('spares the one login that goes on when a password is changed', async () => {
     const user = await aUser(db.database);
-    const [mine, other] = [await aLogin(one, user), await aLogin(one, user)];
-    await one.ender.revokeUser(user, { reason: 'password', event: 'logout', exceptSid: mine.sid }, NO_ORIGIN);
+    const [mine, other] = [await aFamily(one, user), await aFamily(one, user)];
+    await one.revocations.revokeUser(
+      user,
+      { reason: 'password', event: 'logout', exceptSid: mine.sid },
+      NO_ORIGIN,
+    );
     await expect.poll(() => refuses(two, other), WITHIN).toBe(true);
     for (const node of [one, two]) expect(refuses(node, mine)).toBe(false);
-    expect((await one.logins.find(mine.sid))?.revoked).toBe(false);
+    expect((await one.families.find(mine.sid))?.revoked).toBe(false);
   });
 
   it('refuses access tokens after a change of role, and leaves the login alive', async () => {
     const user = await aUser(db.database);
-    const login = await aLogin(one, user);
-    await one.ender.invalidateAccessTokens(user, async (sql) => {
+    const login = await aFamily(one, user);
+    await one.revocations.invalidateAccessTokens(user, async (sql) => {
       await sql.query(`UPDATE users SET role = 'admin' WHERE id = $1`, [user]);
     });
     await expect.poll(() => refuses(two, login), WITHIN).toBe(true);
-    const found = (await two.logins.find(login.sid))!;
+    const found = (await two.families.find(login.sid))!;
     expect(found).toMatchObject({ revoked: false, role: 'admin', epoch: 1 });
     expect(refuses(two, found)).toBe(false);
   });
 
   it('revokes nothing if what belongs to the ending cannot be done', async () => {
     const user = await aUser(db.database);
-    const login = await aLogin(one, user);
+    const login = await aFamily(one, user);
     const alongside = () => Promise.reject(new Error('no'));
-    await expect(one.ender.revokeUser(user, { ...REVOKE, alongside }, NO_ORIGIN)).rejects.toThrow('no');
+    await expect(one.revocations.revokeUser(user, { ...REVOKE, alongside }, NO_ORIGIN)).rejects.toThrow('no');
     expect(refuses(one, login)).toBe(false);
-    expect(await one.logins.find(login.sid)).toMatchObject({ revoked: false, epoch: 0 });
+    expect(await one.families.find(login.sid)).toMatchObject({ revoked: false, epoch: 0 });
   });
 
   it('finds nothing to end of a user that does not exist', async () => {
-    expect(await one.ender.revokeUser('6f1c1c9e-52ad-4b9f-8a3c-0d6a0a6d5a01', REVOKE, NO_ORIGIN)).toBe(0);
+    expect(await one.revocations.revokeUser('6f1c1c9e-52ad-4b9f-8a3c-0d6a0a6d5a01', REVOKE, NO_ORIGIN)).toBe(
+      0,
+    );
   });
 
   it('is complete on a node that starts while very much is revoked, in one transaction or in many', async () => {
     const user = await aUser(db.database);
-    const first = await aLogin(one, user);
+    const first = await aFamily(one, user);
     await logout(first);
     await db.database.query(
       `INSERT INTO revocations (xid, kind, subject, expires_at)
         SELECT pg_current_xact_id()::text::bigint, 'sid', gen_random_uuid(), now() + interval '900 s'
         FROM generate_series(1, 60000)`,
     );
-    const last = await aLogin(one, user);
+    const last = await aFamily(one, user);
     await logout(last);
     const late = await another();
     expect(late.feed.size).toBe(60_002);
     await expect.poll(() => refuses(late, first) && refuses(late, last), WITHIN).toBe(true);
     // And it follows from there.
-    const next = await aLogin(one, user);
+    const next = await aFamily(one, user);
     await logout(next);
     await expect.poll(() => refuses(late, next), WITHIN).toBe(true);
   });
 
   it('is complete on a node that starts later', async () => {
     const user = await aUser(db.database);
-    const [ended, revoked] = [await aLogin(one, user), await aLogin(one, user)];
+    const [ended, revoked] = [await aFamily(one, user), await aFamily(one, user)];
     await logout(ended);
-    await one.ender.revokeUser(user, REVOKE, NO_ORIGIN);
+    await one.revocations.revokeUser(user, REVOKE, NO_ORIGIN);
     const three = await another();
     expect(refuses(three, ended)).toBe(true);
     expect(refuses(three, revoked)).toBe(true);
@@ -177,20 +184,20 @@ describe('the revocation feed between nodes', () => {
 
   it('misses no revocation whose transaction was long, while others passed it', async () => {
     const user = await aUser(db.database);
-    const [early, later] = [await aLogin(one, user), await aLogin(one, user)];
+    const [early, later] = [await aFamily(one, user), await aFamily(one, user)];
     const stranger = await aUser(db.database);
     const alongside = async () => {
       await logout(later);
       await expect.poll(() => refuses(two, later), WITHIN).toBe(true);
     };
-    const slow = await aLogin(one, stranger);
-    await one.ender.revokeUser(stranger, { ...REVOKE, alongside }, NO_ORIGIN);
+    const slow = await aFamily(one, stranger);
+    await one.revocations.revokeUser(stranger, { ...REVOKE, alongside }, NO_ORIGIN);
     await expect.poll(() => refuses(two, slow), WITHIN).toBe(true);
     expect(refuses(two, early)).toBe(false);
   });
 
   it('goes on over another connection when its own is cut', async () => {
-    const login = await aLogin(one, await aUser(db.database));
+    const login = await aFamily(one, await aUser(db.database));
     await db.database.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
        WHERE application_name = 'tandem-feed' AND datname = current_database()`,
@@ -209,7 +216,7 @@ describe('the revocation feed between nodes', () => {
     const user = await aUser(db.database);
     const times: number[] = [];
     for (let round = 0; round < 9; round++) {
-      const login = await aLogin(one, user);
+      const login = await aFamily(one, user);
       await logout(login);
       const start = performance.now();
       await expect.poll(() => refuses(two, login), { timeout: 1_000, interval: 2 }).toBe(true);

@@ -47,8 +47,8 @@ describe('RevocationStore', () => {
     await db.drop();
   });
 
-  const look = (horizon: string) => node.revocations.read(client, horizon);
-  const revoke = (sid: string, sql: Sql = node.database) => node.revocations.addSids(sql, [sid]);
+  const look = (horizon: string) => node.revocationStore.read(client, horizon);
+  const revoke = (sid: string, sql: Sql = node.database) => node.revocationStore.addSids(sql, [sid]);
   const subjects = (entries: readonly RevocationEntry[]) => entries.map(({ subject }) => subject);
 
   it('tells everything from the beginning, then what is new, with the clock of the database', async () => {
@@ -57,7 +57,7 @@ describe('RevocationStore', () => {
     const first = await look('0');
     expect(subjects(first.entries)).toContain(a);
     expect(Math.abs(first.now - Date.now())).toBeLessThan(5_000);
-    await node.revocations.addUser(node.database, b, 3);
+    await node.revocationStore.addUser(node.database, b, 3);
     const second = await look(first.horizon);
     expect(second.entries.at(-1)).toMatchObject({ kind: 'user', subject: b, epoch: 3 });
     expect(BigInt(second.horizon)).toBeGreaterThanOrEqual(BigInt(first.horizon));
@@ -118,8 +118,8 @@ describe('RevocationStore', () => {
   });
 
   it('remembers for as long as the longest token of any node may live, and a minute', async () => {
-    await node.revocations.noteTokenExpiry(905);
-    await node.revocations.noteTokenExpiry(60);
+    await node.revocationStore.noteTokenExpiry(905);
+    await node.revocationStore.noteTokenExpiry(60);
     const [entry] = await revoke(randomUUID());
     const page = await look('0');
     expect((entry!.expires - page.now) / 1000).toBeCloseTo(965, -1);
@@ -131,20 +131,20 @@ describe('RevocationStore', () => {
 
   it('removes what has expired and nothing else, in batches', async () => {
     const [gone, kept] = [Array.from({ length: 3 }, () => randomUUID()), randomUUID()];
-    await node.revocations.addSids(node.database, [...gone, kept]);
+    await node.revocationStore.addSids(node.database, [...gone, kept]);
     await db.database.query('UPDATE revocations SET expires_at = now() WHERE subject = ANY ($1::uuid[])', [
       gone,
     ]);
     const before = subjects((await look('0')).entries);
     expect(before).toContain(kept);
     expect(before).not.toContain(gone[0]);
-    expect(await node.revocations.removeExpired(2)).toBe(2);
-    expect(await node.revocations.removeExpired(2)).toBe(1);
-    expect(await node.revocations.removeExpired(2)).toBe(0);
+    expect(await node.revocationStore.removeExpired(2)).toBe(2);
+    expect(await node.revocationStore.removeExpired(2)).toBe(1);
+    expect(await node.revocationStore.removeExpired(2)).toBe(0);
     expect(subjects((await look('0')).entries).toSorted()).toEqual(before.toSorted());
   });
 
   it('writes nothing for no login', async () => {
-    expect(await node.revocations.addSids(node.database, [])).toEqual([]);
+    expect(await node.revocationStore.addSids(node.database, [])).toEqual([]);
   });
 });

@@ -37,11 +37,11 @@ Logger.overrideLogger(false);
 export interface TokenNode {
   readonly config: Config;
   readonly database: Database;
-  readonly logins: RefreshTokenStore;
+  readonly families: RefreshTokenStore;
   readonly rotations: RotationStore;
-  readonly revocations: RevocationStore;
+  readonly revocationStore: RevocationStore;
   readonly feed: RevocationFeed;
-  readonly ender: RevocationService;
+  readonly revocations: RevocationService;
   readonly tokens: RefreshTokenService;
   readonly presentation: RefreshPresentation;
   readonly keyStore: SigningKeyStore;
@@ -76,25 +76,32 @@ export async function aNode(
   const audit = new AuditStore(database);
   const state = new ServiceStateStore(database);
   const alarms = new RowAlarms(database, state, audit);
-  const logins = new RefreshTokenStore(database);
-  const revocations = new RevocationStore(database);
-  const feed = new RevocationFeed(revocations, database, clock, new BackgroundLoops(true));
-  const ender = new RevocationService(database, logins, revocations, feed, audit, portOf(database, config));
+  const families = new RefreshTokenStore(database);
+  const revocationStore = new RevocationStore(database);
+  const feed = new RevocationFeed(revocationStore, database, clock, new BackgroundLoops(true));
+  const revocations = new RevocationService(
+    database,
+    families,
+    revocationStore,
+    feed,
+    audit,
+    portOf(database, config),
+  );
   const rotations = new RotationStore(database);
   const codec = new RefreshTokenCodec(config);
-  const tokens = new RefreshTokenService(logins, codec, config);
-  const presentation = new RefreshPresentation(tokens, codec, rotations, ender, config);
+  const tokens = new RefreshTokenService(families, codec, config);
+  const presentation = new RefreshPresentation(tokens, codec, rotations, revocations, config);
   const keyStore = new SigningKeyStore(database, state, audit, new KeyTrustService(config));
   const opener = new KeyOpenerService(keyStore, config);
   const keys = new KeyRingService(keyStore, opener, feed, alarms, config);
   return {
     config,
     database,
-    logins,
+    families,
     rotations,
-    revocations,
+    revocationStore,
     feed,
-    ender,
+    revocations,
     tokens,
     presentation,
     keyStore,
@@ -119,7 +126,7 @@ export async function aUser(database: Database): Promise<string> {
   return id;
 }
 
-export function newLogin(userId: string, change: Partial<NewFamily> = {}): NewFamily {
+export function aNewFamily(userId: string, change: Partial<NewFamily> = {}): NewFamily {
   return {
     sid: randomUUID(),
     userId,
@@ -133,12 +140,12 @@ export function newLogin(userId: string, change: Partial<NewFamily> = {}): NewFa
   };
 }
 
-export async function aLogin(
+export async function aFamily(
   node: TokenNode,
   userId: string,
   change: Partial<NewFamily> = {},
 ): Promise<TokenFamily> {
-  return (await node.logins.create(newLogin(userId, change), 'password', NO_ORIGIN))!;
+  return (await node.families.create(aNewFamily(userId, change), 'password', NO_ORIGIN))!;
 }
 
 /** An access token as it would be minted for the login. */

@@ -49,24 +49,24 @@ describe('a chain of a login, the session it was given up for, and the login of 
     const linked = holdBack(three.links, 'hold');
     const exchanging = exchange(three, { id: user!.id, sid });
     await linked.reached;
-    const found = holdBack(one.logins, 'revokeFamilies', 2);
-    const endingFirst = one.ender.revokeFamilies([first.login.sid], 'revoke', 'revoke', NO_ORIGIN);
+    const found = holdBack(one.families, 'revokeFamilies', 2);
+    const endingFirst = one.revocations.revokeFamilies([first.family.sid], 'revoke', 'revoke', NO_ORIGIN);
     await untilWaiting(db.database);
     linked.letGo();
     const second = (await exchanging) as OpenedFamily;
 
     // It holds the session now and comes to the second login, whose end holds that and comes to the session.
     await found.reached;
-    const endingSecond = two.ender.revokeFamilies([second.login.sid], 'logout', 'logout', NO_ORIGIN);
+    const endingSecond = two.revocations.revokeFamilies([second.family.sid], 'logout', 'logout', NO_ORIGIN);
     await untilWaiting(db.database);
     found.letGo();
     await Promise.all([endingFirst, endingSecond]);
 
     expect(await one.store.live(sid)).toBeUndefined();
-    for (const { feed } of [one, two]) expect(feed.isRevoked(tokenOf(second.login))).toBe(true);
+    for (const { feed } of [one, two]) expect(feed.isRevoked(tokenOf(second.family))).toBe(true);
     const events = await db.database.query<{ event: string }>(
       `SELECT event FROM audit_events WHERE sid = $1 ORDER BY id`,
-      [second.login.sid],
+      [second.family.sid],
     );
     expect(events).toHaveLength(2);
     expect(events[0]).toEqual({ event: 'exchange' });

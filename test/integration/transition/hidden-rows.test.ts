@@ -30,7 +30,7 @@ describe('a session whose row is hidden when its user is revoked', () => {
   });
 
   const revoke = (id: string, spared: { exceptSid?: string; exceptSession?: string } = {}) =>
-    node.ender.revokeUser(id, { reason: 'revoke', event: 'revoke', ...spared }, NO_ORIGIN);
+    node.revocations.revokeUser(id, { reason: 'revoke', event: 'revoke', ...spared }, NO_ORIGIN);
 
   it.each(Object.entries(WAYS))('stays ended if it is known here: %s', async (_, [hide, show]) => {
     const [user, other] = await usersWithSessions(node.database, 2);
@@ -48,7 +48,7 @@ describe('a session whose row is hidden when its user is revoked', () => {
     if (typeof opened === 'string') throw new Error(opened);
     await exchange(node, second!);
     await db.dataSource.query(SECURED);
-    await revoke(first!.id, { exceptSid: opened.login.sid });
+    await revoke(first!.id, { exceptSid: opened.family.sid });
     await revoke(second!.id, { exceptSession: second!.sid });
     await db.dataSource.query(OPEN);
     for (const { sid } of [first!, second!]) expect(await node.store.live(sid)).toBeDefined();

@@ -30,8 +30,8 @@ describe('whether a login stands alone', () => {
 
   it('is said of every login: of those by password, not of those of a session, also of those of before', async () => {
     const [first, second] = await usersWithSessions(db.database, 2);
-    const exchanged = ((await exchange(node, first!)) as OpenedFamily).login.sid;
-    const opened = (await node.tokens.open({ id: second!.id, epoch: 0 }, 'body', NO_ORIGIN))!.login.sid;
+    const exchanged = ((await exchange(node, first!)) as OpenedFamily).family.sid;
+    const opened = (await node.tokens.open({ id: second!.id, epoch: 0 }, 'body', NO_ORIGIN))!.family.sid;
     const expected = new Map([
       [exchanged, false],
       [opened, true],

@@ -35,11 +35,11 @@ const LANES = 12;
 const exchanging: Racer = exchange;
 const loggingOut: Racer = (node, { id, sid }) => node.sessions.end({ sid, userId: id }, 'logout', NO_ORIGIN);
 const loggingOutByToken: Racer = (node, { login }) =>
-  node.ender.revokeFamilies([login!.login.sid], 'logout', 'logout', NO_ORIGIN);
+  node.revocations.revokeFamilies([login!.family.sid], 'logout', 'logout', NO_ORIGIN);
 const revoking: Racer = (node, { id }) =>
-  node.ender.revokeUser(id, { reason: 'revoke', event: 'revoke' }, NO_ORIGIN);
+  node.revocations.revokeUser(id, { reason: 'revoke', event: 'revoke' }, NO_ORIGIN);
 const disabling: Racer = (node, { id }) =>
-  node.ender.revokeUser(
+  node.revocations.revokeUser(
     id,
     {
       reason: 'disable',
@@ -49,11 +49,12 @@ const disabling: Racer = (node, { id }) =>
     },
     NO_ORIGIN,
   );
-const changingPasswordElsewhere: Racer = (node, { id }) => node.ender.revokeUser(id, PASSWORD, NO_ORIGIN);
+const changingPasswordElsewhere: Racer = (node, { id }) =>
+  node.revocations.revokeUser(id, PASSWORD, NO_ORIGIN);
 const changingPasswordByIt: Racer = (node, { id, sid }) =>
-  node.ender.revokeUser(id, { ...PASSWORD, exceptSession: sid }, NO_ORIGIN);
+  node.revocations.revokeUser(id, { ...PASSWORD, exceptSession: sid }, NO_ORIGIN);
 const changingPasswordByItsToken: Racer = (node, { id, login }) =>
-  node.ender.revokeUser(id, { ...PASSWORD, exceptSid: login!.login.sid }, NO_ORIGIN);
+  node.revocations.revokeUser(id, { ...PASSWORD, exceptSid: login!.family.sid }, NO_ORIGIN);
 const refreshing: Racer = (node, { login, spent }) =>
   node.presentation.present(spent.at(-1) ?? login!.token, ADMIT_ALL, NO_ORIGIN);
 const reusing: Racer = (node, { spent }) => node.presentation.present(spent[0]!, ADMIT_ALL, NO_ORIGIN);
@@ -272,8 +273,9 @@ export function racePairs(rounds: number): void {
       // No access token outlives its login, on either node.
       await Promise.all(nodes.map(({ feed }) => feed.catchUp()));
       const living = new Set(alive.filter((user) => user.logins > 0).map(({ id }) => id));
-      for (const { login } of logins) {
-        for (const { feed } of nodes) expect(feed.isRevoked(tokenOf(login))).toBe(!living.has(login.userId));
+      for (const { family } of logins) {
+        for (const { feed } of nodes)
+          expect(feed.isRevoked(tokenOf(family))).toBe(!living.has(family.userId));
       }
       expect(logins.length).toBeGreaterThan(0);
     });
@@ -281,5 +283,5 @@ export function racePairs(rounds: number): void {
 }
 
 function isLogin(value: unknown): value is OpenedFamily {
-  return typeof value === 'object' && value !== null && 'login' in value && 'token' in value;
+  return typeof value === 'object' && value !== null && 'family' in value && 'token' in value;
 }

@@ -60,14 +60,14 @@ export async function aSessionNode(url: string): Promise<SessionNode> {
       config,
     );
   });
-  const { database, config, ender, tokens, logins, feed } = node;
+  const { database, config, revocations, tokens, families, feed } = node;
   const audit = new AuditStore(database);
   const store = new SessionStore(database, config);
   const fates = new LinkedRevocationStore(database, config);
   const links = new SessionLinkStore(database, config);
   const rows = new SessionRowStore(database);
   const cookie = new SessionCookieService(config);
-  const sessions = new SessionService(store, fates, rows, cookie, ender, audit, config);
+  const sessions = new SessionService(store, fates, rows, cookie, revocations, audit, config);
   const opening = new SessionLoginService(store, sessions, cookie, undefined as never, feed, config);
   const everybody = { mayHaveTokens: () => Promise.resolve(true) } as unknown as RolloutService;
   return {
@@ -78,9 +78,19 @@ export async function aSessionNode(url: string): Promise<SessionNode> {
     rows,
     sessions,
     opening,
-    exchanges: new ExchangeService(database, store, fates, links, logins, tokens, everybody),
-    downgrades: new DowngradeService(store, fates, links, opening, logins, tokens, ender, audit, config),
-    keeper: new SessionWatcherService(links, rows, ender, new BackgroundLoops(true)),
+    exchanges: new ExchangeService(database, store, fates, links, families, tokens, everybody),
+    downgrades: new DowngradeService(
+      store,
+      fates,
+      links,
+      opening,
+      families,
+      tokens,
+      revocations,
+      audit,
+      config,
+    ),
+    keeper: new SessionWatcherService(links, rows, revocations, new BackgroundLoops(true)),
   };
 }
 

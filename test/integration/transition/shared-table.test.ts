@@ -96,7 +96,7 @@ describe('the table of a product that keeps its sessions there', () => {
       if (typeof opened === 'string') throw new Error(opened);
       await db.database.query(`DELETE FROM session WHERE sid = $1`, [user!.sid]);
       await node.keeper.look();
-      expect((await node.logins.find(opened.login.sid))?.revoked).toBe(true);
+      expect((await node.families.find(opened.family.sid))?.revoked).toBe(true);
     } finally {
       await node.stop();
     }
@@ -118,7 +118,7 @@ describe('the table of a product that keeps its sessions there', () => {
       await db.database.query(`DELETE FROM session WHERE sid = $1`, [user!.sid]);
       expect(await node.links.lostRows(10)).toEqual([]);
       await node.keeper.look();
-      expect((await node.logins.find(opened.login.sid))?.revoked).toBe(true);
+      expect((await node.families.find(opened.family.sid))?.revoked).toBe(true);
     } finally {
       await node.stop();
     }
@@ -137,7 +137,7 @@ describe('the table of a product that keeps its sessions there', () => {
       for (const user of users) {
         const opened = await exchange(node, user);
         if (typeof opened === 'string') throw new Error(opened);
-        logins.push(opened.login.sid);
+        logins.push(opened.family.sid);
       }
       const [early, expired, unlinked] = users;
       await expect(product.query(`SELECT 1 FROM session_fates`)).rejects.toThrow(/permission denied/);
@@ -150,7 +150,7 @@ describe('the table of a product that keeps its sessions there', () => {
       await product.query(`DELETE FROM session WHERE sid = $1`, [expired!.sid]);
       expect(await node.links.lostRows(10)).toEqual([logins[0]]);
       await node.keeper.look();
-      const revoked = await Promise.all(logins.map(async (sid) => (await node.logins.find(sid))?.revoked));
+      const revoked = await Promise.all(logins.map(async (sid) => (await node.families.find(sid))?.revoked));
       expect(revoked).toEqual([true, false, false]);
       expect(await node.store.live(unlinked!.sid)).toBeDefined();
     } finally {

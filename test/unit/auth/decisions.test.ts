@@ -26,7 +26,7 @@ function part<T>(members: object): T {
 }
 
 describe('LoginService', () => {
-  const opened = { login: {}, token: 'tandem_rt_x' };
+  const opened = { family: {}, token: 'tandem_rt_x' };
 
   it('refuses a user who may not begin a login by tokens', async () => {
     const logins = new LoginService(part({}), part({}), {

@@ -20,9 +20,9 @@ function serviceOf() {
   const enforceWithin = vi.fn(() => statement.promise);
   const present = async (_token: string, { countWithin, ...admission }: Admission): Promise<Rotation> => {
     const rotated = await countWithin!('s', () => Promise.reject(new Error('not here')));
-    if (rotated !== undefined) return { outcome: 'rotated', login: rotated, token: 'next' };
+    if (rotated !== undefined) return { outcome: 'rotated', family: rotated, token: 'next' };
     await admission.admit(login as TokenFamily, 'repeat');
-    return { outcome: 'repeated', login, token: 'next' };
+    return { outcome: 'repeated', family: login, token: 'next' };
   };
   const service = new RefreshService(
     { present } as unknown as RefreshPresentation,

@@ -54,7 +54,7 @@ export class ConversionService {
       const session = await this.callers.requireSession(request, { changesState: true });
       await this.limiter.enforce('exchange_session', session.sid);
       const opened = await this.exchanges.exchange(session, delivery, originOf(request));
-      await this.sessions.keepWith(session, opened.login, reply);
+      await this.sessions.keepWith(session, opened.family, reply);
       return opened;
     });
   }
@@ -69,7 +69,7 @@ export class ConversionService {
       const token = await this.presented.choose(tokens);
       const proved = token === undefined ? undefined : await this.tokens.lookUp(token);
       if (proved === undefined) throw refuseToken('refresh_token_invalid');
-      await this.limiter.enforce('downgrade_family', proved.login.sid);
+      await this.limiter.enforce('downgrade_family', proved.family.sid);
       const downgraded = await this.downgrades.downgrade(proved, originOf(request), byCookie);
       if (downgraded.outcome === 'refused') throw refuseToken(downgraded.code);
       return downgraded;

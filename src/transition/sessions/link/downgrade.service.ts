@@ -6,7 +6,7 @@ import type { Config } from '../../../config/config.js';
 import type { RevocationTransaction } from '../../../tokens/families/revocation-transaction.js';
 import { RevocationService } from '../../../tokens/families/revocation.service.js';
 import { RefreshTokenService } from '../../../tokens/families/refresh-token.service.js';
-import type { GenuineToken } from '../../../tokens/families/refresh-token.service.js';
+import type { VerifiedRefreshToken } from '../../../tokens/families/refresh-token.service.js';
 import { RefreshTokenStore } from '../../../tokens/families/refresh-token.store.js';
 import type { TokenFamily } from '../../../tokens/families/token-family.js';
 import type { TokenErrorCode } from '../../../tokens/tokens.errors.js';
@@ -33,9 +33,9 @@ export class DowngradeService {
     private readonly fates: LinkedRevocationStore,
     private readonly links: SessionLinkStore,
     private readonly opening: SessionLoginService,
-    private readonly logins: RefreshTokenStore,
+    private readonly families: RefreshTokenStore,
     private readonly tokens: RefreshTokenService,
-    private readonly ender: RevocationService,
+    private readonly revocations: RevocationService,
     private readonly audit: AuditStore,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
@@ -47,34 +47,34 @@ export class DowngradeService {
    * family counts as delivered by cookie from then on, so that an exchange of the session shows no refresh token to a script.
    */
   async downgrade(
-    { login, generation }: GenuineToken,
+    { family, generation }: VerifiedRefreshToken,
     origin: Origin,
     byCookie = false,
   ): Promise<Downgraded> {
-    const { sid } = login;
+    const { sid } = family;
     // Its session may have ended in another application.
-    if (!login.revoked && !(await this.ender.mayContinue(login, origin)))
+    if (!family.revoked && !(await this.revocations.mayContinue(family, origin)))
       return refused('refresh_token_revoked');
-    return this.ender.transaction(async (endings) => {
-      const downgraded = await this.within(endings, { login, generation }, origin);
-      if (byCookie && downgraded.outcome === 'given') await this.logins.deliverByCookie(endings.sql, sid);
+    return this.revocations.transaction(async (endings) => {
+      const downgraded = await this.within(endings, { family, generation }, origin);
+      if (byCookie && downgraded.outcome === 'given') await this.families.deliverByCookie(endings.sql, sid);
       return downgraded;
     });
   }
 
   private async within(
     endings: RevocationTransaction,
-    { login: { sid, userId }, generation }: GenuineToken,
+    { family: { sid, userId }, generation }: VerifiedRefreshToken,
     origin: Origin,
   ): Promise<Downgraded> {
     const user = await this.fates.lockUser(endings.sql, userId);
-    const held = await this.logins.hold(endings.sql, sid);
+    const held = await this.families.hold(endings.sql, sid);
     if (user === undefined || held === undefined) return refused('refresh_token_invalid');
     if (held.revoked) return this.again(endings, held, user, generation, origin);
     if (held.expired) return refused('refresh_token_expired');
     const verdict = this.tokens.judge(held, generation);
     if (verdict === 'unknown') return refused('refresh_token_invalid');
-    if (verdict === 'stolen') return this.stolen(endings, held, origin);
+    if (verdict === 'reused') return this.stolen(endings, held, origin);
     return this.give(endings, held, user, generation, origin);
   }
 

@@ -22,7 +22,7 @@ export class ExchangeService {
     private readonly sessions: SessionStore,
     private readonly fates: LinkedRevocationStore,
     private readonly links: SessionLinkStore,
-    private readonly logins: RefreshTokenStore,
+    private readonly families: RefreshTokenStore,
     private readonly tokens: RefreshTokenService,
     private readonly rollout: RolloutService,
   ) {}
@@ -46,16 +46,17 @@ export class ExchangeService {
       const kept = (await this.links.isDeliveredByCookie(sql, sid)) ? 'cookie' : delivery;
       const opened = await this.tokens.openWithin(sql, user, kept, how, origin);
       if (opened === undefined) throw refuseSession('session_invalid');
-      const { login } = opened;
-      if (!(await this.links.link(sql, sid, userId, login.sid))) throw refuseSession('already_exchanged');
+      const { family } = opened;
+      if (!(await this.links.link(sql, sid, userId, family.sid))) throw refuseSession('already_exchanged');
       // Not before the row is held does it count: another application may be deleting it.
-      if (!(await this.links.hold(sql, sid, userId, login.expiresAt))) throw refuseSession('session_invalid');
+      if (!(await this.links.hold(sql, sid, userId, family.expiresAt)))
+        throw refuseSession('session_invalid');
       return opened;
     });
   }
 
   private async again(sql: Sql, familyId: string): Promise<OpenedFamily> {
-    const login = await this.logins.find(familyId, sql);
+    const login = await this.families.find(familyId, sql);
     const untouched =
       login !== undefined &&
       !login.revoked &&
@@ -63,6 +64,6 @@ export class ExchangeService {
       login.generation === 0 &&
       login.confirmedGeneration < 0;
     if (!untouched) throw refuseSession('already_exchanged');
-    return { login, token: this.tokens.tokenOf(login) };
+    return { family: login, token: this.tokens.tokenOf(login) };
   }
 }

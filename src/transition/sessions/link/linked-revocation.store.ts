@@ -141,10 +141,10 @@ export class LinkedRevocationStore {
     const withRow = ended.filter(({ hasRow }) => hasRow);
     const logins = ended.flatMap(({ familyId }) => familyId ?? []);
     return {
-      others: withRow.filter(({ familyId }) => familyId === null).length,
+      sessions: withRow.filter(({ familyId }) => familyId === null).length,
       leftovers: withRow.map(({ sid }) => sid),
       // One that was exchanged while this waited for it.
-      logins: logins.filter((login) => !families.includes(login)),
+      families: logins.filter((login) => !families.includes(login)),
     };
   }
 
@@ -170,6 +170,6 @@ export class LinkedRevocationStore {
     const sids = found.map(({ sid }) => sid);
     const ownerOf = (name: string) => (ids.has(name.toLowerCase()) ? name.toLowerCase() : owners.get(name)!);
     if (sids.length > 0) await sql.query(END, [sids, found.map(({ name }) => ownerOf(name))]);
-    return { others: found.filter(({ alone }) => alone).length, logins: [], leftovers: sids };
+    return { sessions: found.filter(({ alone }) => alone).length, families: [], leftovers: sids };
   }
 }

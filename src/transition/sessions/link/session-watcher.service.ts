@@ -37,7 +37,7 @@ export class SessionWatcherService implements OnApplicationBootstrap, OnApplicat
   constructor(
     private readonly links: SessionLinkStore,
     private readonly rows: SessionRowStore,
-    private readonly ender: RevocationService,
+    private readonly revocations: RevocationService,
     loops: BackgroundLoops,
   ) {
     const failure = 'shared sessions could not be looked at';
@@ -72,6 +72,6 @@ export class SessionWatcherService implements OnApplicationBootstrap, OnApplicat
   }
 
   private async end(logins: readonly string[]): Promise<void> {
-    if (logins.length > 0) await this.ender.revokeFamilies(logins, 'logout', 'logout', NO_ORIGIN);
+    if (logins.length > 0) await this.revocations.revokeFamilies(logins, 'logout', 'logout', NO_ORIGIN);
   }
 }

@@ -12,7 +12,7 @@ describe('whatever shares the fate of a login', () => {
   let node: TokenNode;
   const port = {
     successorsOf: vi.fn<RevocationHook['successorsOf']>(async (_, sids) => sids),
-    onRevoked: vi.fn<RevocationHook['onRevoked']>(async () => ({ others: 0, logins: [], leftovers: [] })),
+    onRevoked: vi.fn<RevocationHook['onRevoked']>(async () => ({ sessions: 0, families: [], leftovers: [] })),
     isReused: vi.fn<RevocationHook['isReused']>(async () => false),
     mayContinue: vi.fn<RevocationHook['mayContinue']>(async () => true),
     linkedFamilyOf: vi.fn<RevocationHook['linkedFamilyOf']>(async () => undefined),
@@ -49,12 +49,14 @@ describe('whatever shares the fate of a login', () => {
     ).map(({ event }) => event);
 
   it('is asked before a login goes on, and takes it along if it has ended', async () => {
-    const { login, token } = await openOther(await aUser(db.database));
+    const { family, token } = await openOther(await aUser(db.database));
     port.mayContinue.mockResolvedValueOnce(false);
     expect(await present(token)).toEqual({ outcome: 'rejected', reason: 'refresh_token_revoked' });
-    expect(port.mayContinue).toHaveBeenCalledWith(expect.objectContaining({ sid: login.sid, generation: 0 }));
-    expect(node.feed.isRevoked(tokenOf(login))).toBe(true);
-    expect(await eventsOf(login.sid)).toEqual(['exchange', 'logout']);
+    expect(port.mayContinue).toHaveBeenCalledWith(
+      expect.objectContaining({ sid: family.sid, generation: 0 }),
+    );
+    expect(node.feed.isRevoked(tokenOf(family))).toBe(true);
+    expect(await eventsOf(family.sid)).toEqual(['exchange', 'logout']);
   });
 
   it('is not asked where a login stands alone', async () => {
@@ -73,73 +75,73 @@ describe('whatever shares the fate of a login', () => {
       await open(user),
       await open(user),
     ];
-    port.successorsOf.mockResolvedValueOnce([first.login.sid, known.login.sid]);
-    port.onRevoked.mockResolvedValueOnce({ others: 1, logins: [late.login.sid], leftovers: [] });
-    expect(await node.ender.revokeFamilies([first.login.sid], 'revoke', 'revoke', NO_ORIGIN)).toBe(3);
+    port.successorsOf.mockResolvedValueOnce([first.family.sid, known.family.sid]);
+    port.onRevoked.mockResolvedValueOnce({ sessions: 1, families: [late.family.sid], leftovers: [] });
+    expect(await node.revocations.revokeFamilies([first.family.sid], 'revoke', 'revoke', NO_ORIGIN)).toBe(3);
     expect(port.onRevoked.mock.calls.map(([, ended]) => ended)).toEqual([
-      { sids: [first.login.sid, known.login.sid] },
-      { sids: [late.login.sid] },
+      { sids: [first.family.sid, known.family.sid] },
+      { sids: [late.family.sid] },
     ]);
-    for (const { login } of [first, known, late]) expect(node.feed.isRevoked(tokenOf(login))).toBe(true);
-    expect(node.feed.isRevoked(tokenOf(other.login))).toBe(false);
+    for (const { family } of [first, known, late]) expect(node.feed.isRevoked(tokenOf(family))).toBe(true);
+    expect(node.feed.isRevoked(tokenOf(other.family))).toBe(false);
   });
 
   it('clears away what is left once the ending is committed, and not if it is rolled back', async () => {
-    const { login } = await open(await aUser(db.database));
+    const { family } = await open(await aUser(db.database));
     const revoked: boolean[] = [];
     port.clear.mockImplementationOnce(async () => {
       const [row] = await db.database.query<{ revoked: boolean }>(
         `SELECT revoked_at IS NOT NULL AS revoked FROM refresh_tokens WHERE id = $1`,
-        [login.sid],
+        [family.sid],
       );
       revoked.push(row!.revoked);
     });
-    port.onRevoked.mockResolvedValueOnce({ others: 0, logins: [], leftovers: ['a', 'b'] });
-    const failing = node.ender.transaction(async (endings) => {
-      await endings.revokeFamilies([login.sid], 'revoke');
+    port.onRevoked.mockResolvedValueOnce({ sessions: 0, families: [], leftovers: ['a', 'b'] });
+    const failing = node.revocations.transaction(async (endings) => {
+      await endings.revokeFamilies([family.sid], 'revoke');
       throw new Error('rolled back');
     });
     await expect(failing).rejects.toThrow('rolled back');
     expect(port.clear).not.toHaveBeenCalled();
-    port.onRevoked.mockResolvedValueOnce({ others: 0, logins: [], leftovers: ['a', 'b'] });
-    await node.ender.revokeFamilies([login.sid], 'revoke', 'revoke', NO_ORIGIN);
+    port.onRevoked.mockResolvedValueOnce({ sessions: 0, families: [], leftovers: ['a', 'b'] });
+    await node.revocations.revokeFamilies([family.sid], 'revoke', 'revoke', NO_ORIGIN);
     expect(port.clear.mock.calls).toEqual([[['a', 'b']]]);
     expect(revoked).toEqual([true]);
   });
 
   it('is audited under the login where that had ended before', async () => {
-    const { login } = await open(await aUser(db.database));
-    await node.ender.revokeFamilies([login.sid], 'downgrade', 'downgrade', NO_ORIGIN);
-    port.onRevoked.mockResolvedValueOnce({ others: 1, logins: [], leftovers: [] });
-    await node.ender.revokeFamilies([login.sid], 'revoke', 'revoke', NO_ORIGIN);
-    await node.ender.revokeFamilies([login.sid], 'revoke', 'revoke', NO_ORIGIN);
-    expect(await eventsOf(login.sid)).toEqual(['login', 'downgrade', 'revoke']);
+    const { family } = await open(await aUser(db.database));
+    await node.revocations.revokeFamilies([family.sid], 'downgrade', 'downgrade', NO_ORIGIN);
+    port.onRevoked.mockResolvedValueOnce({ sessions: 1, families: [], leftovers: [] });
+    await node.revocations.revokeFamilies([family.sid], 'revoke', 'revoke', NO_ORIGIN);
+    await node.revocations.revokeFamilies([family.sid], 'revoke', 'revoke', NO_ORIGIN);
+    expect(await eventsOf(family.sid)).toEqual(['login', 'downgrade', 'revoke']);
   });
 
   it('says whether a token of a login that has ended is stolen', async () => {
-    const { login, token } = await open(await aUser(db.database));
-    await node.ender.revokeFamilies([login.sid], 'downgrade', 'downgrade', NO_ORIGIN);
+    const { family, token } = await open(await aUser(db.database));
+    await node.revocations.revokeFamilies([family.sid], 'downgrade', 'downgrade', NO_ORIGIN);
     expect(await present(token)).toEqual({ outcome: 'rejected', reason: 'refresh_token_revoked' });
     port.isReused.mockResolvedValueOnce(true);
-    port.onRevoked.mockResolvedValueOnce({ others: 1, logins: [], leftovers: [] });
-    expect(await present(token)).toEqual({ outcome: 'reused', sid: login.sid });
-    expect(port.isReused).toHaveBeenLastCalledWith(expect.objectContaining({ sid: login.sid }), 0);
-    expect(await eventsOf(login.sid)).toEqual(['login', 'downgrade', 'refresh_reused']);
+    port.onRevoked.mockResolvedValueOnce({ sessions: 1, families: [], leftovers: [] });
+    expect(await present(token)).toEqual({ outcome: 'reused', sid: family.sid });
+    expect(port.isReused).toHaveBeenLastCalledWith(expect.objectContaining({ sid: family.sid }), 0);
+    expect(await eventsOf(family.sid)).toEqual(['login', 'downgrade', 'refresh_reused']);
   });
 
   it('goes on where everything else of a user ends, with the login that it has by then', async () => {
     const user = await aUser(db.database);
     const [mine, another] = [await open(user), await open(user)];
-    port.linkedFamilyOf.mockResolvedValueOnce(mine.login.sid);
-    port.onRevoked.mockResolvedValueOnce({ others: 2, logins: [], leftovers: [] });
+    port.linkedFamilyOf.mockResolvedValueOnce(mine.family.sid);
+    port.onRevoked.mockResolvedValueOnce({ sessions: 2, families: [], leftovers: [] });
     const ending = { reason: 'password', event: 'user', exceptSession: 'a session' } as const;
-    expect(await node.ender.revokeUser(user, ending, NO_ORIGIN)).toBe(3);
+    expect(await node.revocations.revokeUser(user, ending, NO_ORIGIN)).toBe(3);
     expect(port.onRevoked).toHaveBeenCalledWith(
       expect.anything(),
-      { userIds: [user], except: { sid: mine.login.sid, session: 'a session' } },
+      { userIds: [user], except: { sid: mine.family.sid, session: 'a session' } },
       'password',
     );
-    expect(node.feed.isRevoked(tokenOf(mine.login))).toBe(false);
-    expect(node.feed.isRevoked(tokenOf(another.login))).toBe(true);
+    expect(node.feed.isRevoked(tokenOf(mine.family))).toBe(false);
+    expect(node.feed.isRevoked(tokenOf(another.family))).toBe(true);
   });
 });

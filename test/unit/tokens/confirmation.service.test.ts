@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
-import { ConfirmationService } from '../../../src/tokens/families/confirmations.service.js';
+import { ConfirmationService } from '../../../src/tokens/families/confirmation.service.js';
 import type { RefreshTokenStore } from '../../../src/tokens/families/refresh-token.store.js';
 
 describe('Confirmations', () => {

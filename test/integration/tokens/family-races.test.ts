@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
-import { aLogin, aNode, aUser, newLogin, tokenOf, untilWaiting } from './token-node.js';
+import { aFamily, aNode, aUser, aNewFamily, tokenOf, untilWaiting } from './token-node.js';
 import type { TokenNode } from './token-node.js';
 
 const ROUNDS = 200;
@@ -43,14 +43,14 @@ describe('a login that races with its ending', () => {
     const user = await aUser(db.database);
     let rotated = 0;
     for (let round = 0; round < ROUNDS; round++) {
-      const { sid } = await aLogin(one, user);
+      const { sid } = await aFamily(one, user);
       const [next, ended] = await Promise.all([
         nudged(round % 3 === 0, () => two.rotations.rotate({ sid, generation: 0 }, NEXT, NO_ORIGIN)),
-        nudged(round % 3 === 1, () => one.ender.revokeFamilies([sid], 'logout', 'logout', NO_ORIGIN)),
+        nudged(round % 3 === 1, () => one.revocations.revokeFamilies([sid], 'logout', 'logout', NO_ORIGIN)),
       ]);
       expect(ended).toBe(1);
       if (next !== undefined) rotated += 1;
-      expect((await one.logins.find(sid))?.revoked).toBe(true);
+      expect((await one.families.find(sid))?.revoked).toBe(true);
       const current = { sid, generation: next?.generation ?? 0 };
       expect(await two.rotations.rotate(current, NEXT, NO_ORIGIN)).toBeUndefined();
       if (next !== undefined) expect(one.feed.isRevoked(tokenOf(next))).toBe(true);
@@ -65,8 +65,8 @@ describe('a login that races with its ending', () => {
     for (let round = 0; round < ROUNDS; round++) {
       const user = await aUser(db.database);
       const [login] = await Promise.all([
-        nudged(round % 3 === 0, () => two.logins.create(newLogin(user), 'password', NO_ORIGIN)),
-        nudged(round % 3 === 1, () => one.ender.revokeUser(user, REVOKE, NO_ORIGIN)),
+        nudged(round % 3 === 0, () => two.families.create(aNewFamily(user), 'password', NO_ORIGIN)),
+        nudged(round % 3 === 1, () => one.revocations.revokeUser(user, REVOKE, NO_ORIGIN)),
       ]);
       if (login !== undefined) {
         made += 1;
@@ -82,8 +82,8 @@ describe('a login that races with its ending', () => {
     const user = await aUser(db.database);
     let ending: Promise<number> = Promise.resolve(-1);
     await two.database.transaction(async (sql) => {
-      await two.logins.create(newLogin(user), 'password', NO_ORIGIN, sql);
-      ending = one.ender.revokeUser(user, REVOKE, NO_ORIGIN);
+      await two.families.create(aNewFamily(user), 'password', NO_ORIGIN, sql);
+      ending = one.revocations.revokeUser(user, REVOKE, NO_ORIGIN);
       await untilWaiting(db.database);
     });
     expect(await ending).toBe(1);
@@ -94,24 +94,24 @@ describe('a login that races with its ending', () => {
     const user = await aUser(db.database);
     let login: Promise<unknown> = Promise.resolve('not asked');
     const alongside = async () => {
-      login = two.logins.create(newLogin(user), 'password', NO_ORIGIN);
+      login = two.families.create(aNewFamily(user), 'password', NO_ORIGIN);
       await untilWaiting(db.database);
     };
-    await one.ender.revokeUser(user, { ...REVOKE, alongside }, NO_ORIGIN);
+    await one.revocations.revokeUser(user, { ...REVOKE, alongside }, NO_ORIGIN);
     expect(await login).toBeUndefined();
     expect(await live(user)).toBe(0);
   });
 
   it('does not deadlock: logins of many users end in any order at once', async () => {
     const user = await aUser(db.database);
-    const sids = (await Promise.all(Array.from({ length: 20 }, () => aLogin(one, user)))).map(
+    const sids = (await Promise.all(Array.from({ length: 20 }, () => aFamily(one, user)))).map(
       ({ sid }) => sid,
     );
     const ended = await Promise.all([
-      one.ender.revokeFamilies(sids, 'revoke', 'revoke', NO_ORIGIN),
-      two.ender.revokeFamilies(sids.toReversed(), 'revoke', 'revoke', NO_ORIGIN),
-      one.ender.revokeUser(user, REVOKE, NO_ORIGIN),
-      two.ender.revokeFamilies(sids.toSorted(), 'revoke', 'revoke', NO_ORIGIN),
+      one.revocations.revokeFamilies(sids, 'revoke', 'revoke', NO_ORIGIN),
+      two.revocations.revokeFamilies(sids.toReversed(), 'revoke', 'revoke', NO_ORIGIN),
+      one.revocations.revokeUser(user, REVOKE, NO_ORIGIN),
+      two.revocations.revokeFamilies(sids.toSorted(), 'revoke', 'revoke', NO_ORIGIN),
     ]);
     expect(ended.reduce((sum, count) => sum + count, 0)).toBe(20);
   });
