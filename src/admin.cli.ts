@@ -6,7 +6,7 @@ import { ServiceHost } from './admin/cli/service-host.js';
 import type { Composition } from './admin/cli/service-host.js';
 import { AppModule, FEATURES } from './app.module.js';
 import { fastifyAdapter, setUpApp } from './app.setup.js';
-import { endWithOutput } from './common/closed-output.js';
+import { exitOnClosedOutput } from './common/process-output.js';
 
 /** How long ending may take, in milliseconds: a link to nowhere must not keep the command. */
 const END_WITHIN = 15_000;
@@ -39,6 +39,6 @@ async function end(code: number): Promise<never> {
 // 128 and the signal's number, as a shell says it.
 process.on('SIGINT', () => void end(130));
 process.on('SIGTERM', () => void end(143));
-endWithOutput(end);
+exitOnClosedOutput(end);
 
 await end(await runProgram(process.argv.slice(2), commandsIn(FEATURES), { host, features: FEATURES }));

@@ -8,7 +8,7 @@ import { AllowedMethods } from './common/allowed-methods.js';
 import { answerClientError, refuseExpectation, refuseWithoutHost } from './common/client-error.js';
 import { takeJsonOnly } from './common/json-body.js';
 import { ProblemFilter, problemOf, sendProblem } from './common/problem.filter.js';
-import { requestIdOf } from './common/request-id.js';
+import { requestIdOf } from './common/http.js';
 import { addSecurityHeaders } from './common/security-headers.js';
 import { validationPipe } from './common/validation.js';
 import type { Config } from './config/config.js';

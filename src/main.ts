@@ -1,5 +1,5 @@
 import cluster from 'node:cluster';
-import { startFaults, writeStartFaults, writeUncaught } from './common/start-faults.js';
+import { startFaults, writeStartFaults, writeUncaught } from './common/process-output.js';
 import type { Config } from './config/config.js';
 import { ConfigurationError } from './config/configuration-error.js';
 import { loadDotenv } from './config/dotenv.js';

@@ -6,7 +6,7 @@ import { announcement, withoutFramework } from './announcement.js';
 import { AppModule } from './app.module.js';
 import { fastifyAdapter, setUpApp } from './app.setup.js';
 import { putEventLoopFirst } from './common/thread-priorities.js';
-import { withoutStartFaults } from './common/start-faults.js';
+import { withoutStartFaults } from './common/process-output.js';
 import type { Config } from './config/config.js';
 import { configWarnings } from './config/config-warnings.js';
 import { keepSettings } from './config/kept-settings.js';

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsEmail, IsIn, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
 import { UserDto } from '../api/api.dto.js';
-import { PageQueryDto } from '../common/page-query.dto.js';
+import { PageQueryDto } from '../common/pagination.js';
 import type { Role } from '../users/user.entity.js';
 import { IsPassword } from '../users/is-password.decorator.js';
 import { IfGiven } from './if-given.decorator.js';

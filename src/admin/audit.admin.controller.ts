@@ -1,11 +1,10 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { AuditLog } from '../audit/audit-log.store.js';
-import { ApiAuthenticated } from '../auth/api-authenticated.decorator.js';
-import { Roles } from '../auth/roles.decorator.js';
+import { ApiAuthenticated, Roles } from '../auth/auth.decorators.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
-import { DEFAULT_LIMIT } from '../common/page-query.dto.js';
+import { DEFAULT_LIMIT } from '../common/pagination.js';
 import { AuditEventsDto, AuditQueryDto } from './audit.dto.js';
 
 @ApiTags('Administration')

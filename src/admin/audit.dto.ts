@@ -3,7 +3,7 @@ import { IsIn, IsOptional, Matches } from 'class-validator';
 import { AUDIT_EVENTS } from '../audit/audit-log.store.js';
 import type { AuditEventName } from '../audit/audit-log.store.js';
 import { IsInstant } from '../common/instant.js';
-import { PageQueryDto } from '../common/page-query.dto.js';
+import { PageQueryDto } from '../common/pagination.js';
 import { IfGiven } from './if-given.decorator.js';
 import { AN_ID, UUID } from './value-forms.js';
 

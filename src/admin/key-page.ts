@@ -1,4 +1,4 @@
-import { cursorsOf } from '../common/cursor.js';
+import { cursorsOf } from '../common/pagination.js';
 import type { KeyView } from '../tokens/keys/key-administration.service.js';
 
 /** `time kid`: where a page ended. */

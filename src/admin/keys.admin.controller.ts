@@ -1,14 +1,12 @@
 import { Controller, Delete, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { ApiAuthenticated } from '../auth/api-authenticated.decorator.js';
-import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
-import { originOf } from '../auth/http/origin.js';
+import { ApiAuthenticated, CurrentPrincipal, Roles } from '../auth/auth.decorators.js';
+import { originOf } from '../auth/http/request-origin.js';
 import type { Principal } from '../auth/principal.js';
-import { Roles } from '../auth/roles.decorator.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse, unavailable } from '../common/common.errors.js';
-import { DEFAULT_LIMIT, PageQueryDto } from '../common/page-query.dto.js';
+import { DEFAULT_LIMIT, PageQueryDto } from '../common/pagination.js';
 import { KeyAdministrationService } from '../tokens/keys/key-administration.service.js';
 import { keyPage } from './key-page.js';
 import { RotatedDto, SigningKeysDto } from './keys.dto.js';

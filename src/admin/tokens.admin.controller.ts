@@ -13,15 +13,13 @@ import {
 } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ApiAuthenticated } from '../auth/api-authenticated.decorator.js';
-import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
-import { originOf } from '../auth/http/origin.js';
+import { ApiAuthenticated, CurrentPrincipal, Roles } from '../auth/auth.decorators.js';
+import { originOf } from '../auth/http/request-origin.js';
 import type { Principal } from '../auth/principal.js';
-import { Roles } from '../auth/roles.decorator.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
-import { mayTakeLong } from '../common/long-answer.js';
-import { DEFAULT_LIMIT } from '../common/page-query.dto.js';
+import { disableInactivityTimeout } from '../common/http.js';
+import { DEFAULT_LIMIT } from '../common/pagination.js';
 import { RevocationService } from '../tokens/families/revocation.service.js';
 import { FamilyListStore } from '../tokens/families/family-list.store.js';
 import { RevokedDto } from './admin.dto.js';
@@ -91,7 +89,7 @@ export class AdminTokensController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RevokedDto> {
     refuseNothing(body, 'issued_before', 'role', 'ip', 'user_ids');
-    mayTakeLong(reply);
+    disableInactivityTimeout(reply);
     const { issued_before, role, ip, user_ids } = body;
     const issuedBefore = issued_before === undefined ? undefined : new Date(issued_before);
     const filter = { issuedBefore, role, ip, userIds: user_ids };

@@ -3,7 +3,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsIP, IsIn, IsOptional, Matches } from 'class-validator';
 import { IsTimestamp } from '../common/instant.js';
-import { PageQueryDto } from '../common/page-query.dto.js';
+import { PageQueryDto } from '../common/pagination.js';
 import { canonicalAddress } from '../limits/client-address.js';
 import type { RevocationReason, TokenDelivery } from '../tokens/families/refresh-token.entity.js';
 import type { Role } from '../users/user.entity.js';

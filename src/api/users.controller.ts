@@ -1,11 +1,10 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { ApiAuthenticated } from '../auth/api-authenticated.decorator.js';
-import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import { ApiAuthenticated, CurrentPrincipal } from '../auth/auth.decorators.js';
 import type { Principal } from '../auth/principal.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
-import { DEFAULT_LIMIT, PageQueryDto } from '../common/page-query.dto.js';
+import { DEFAULT_LIMIT, PageQueryDto } from '../common/pagination.js';
 import { refuseToken } from '../tokens/tokens.errors.js';
 import { UserService } from '../users/user.service.js';
 import { UserStore } from '../users/user.store.js';

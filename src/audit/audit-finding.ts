@@ -1,4 +1,4 @@
-import { agree, counted } from '../common/counted.js';
+import { agree, counted } from '../common/text.js';
 import type { Head } from './noted-head.js';
 import type { Seal } from './seal.js';
 

@@ -8,7 +8,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ApiAuthenticated } from './api-authenticated.decorator.js';
+import { ApiAuthenticated, CurrentPrincipal, Public, TokenOnly } from './auth.decorators.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
 import { CONFIG } from '../config/config.js';
@@ -21,20 +21,15 @@ import type { User } from '../users/user.entity.js';
 import { USER_ERRORS } from '../users/users.errors.js';
 import { LoginDto, PasswordDto, RefreshDto, TokensDto } from './auth.dto.js';
 import { AUTH_ERRORS } from './auth.errors.js';
-import { bearerIn } from './http/bearer.js';
-import { CurrentPrincipal } from './current-principal.decorator.js';
+import { bearerIn, presentedRefreshTokens, clearRefreshCookie } from './http/presented-credentials.js';
 import { ShedLoad } from './login/load-shedding.guard.js';
 import { LocalAuthGuard } from './login/local-auth.guard.js';
 import { LoginService } from './login/login.service.js';
 import { LogoutService } from './account/logout.service.js';
-import { originOf } from './http/origin.js';
+import { originOf } from './http/request-origin.js';
 import { PasswordService } from './account/password.service.js';
 import type { Principal } from './principal.js';
-import { presentedRefreshTokens } from './http/presented-refresh-token.js';
-import { Public } from './public.decorator.js';
-import { clearRefreshCookie } from './http/refresh-cookie.js';
 import { RefreshService } from './refresh/refresh.service.js';
-import { TokenOnly } from './token-only.decorator.js';
 import { TokenReply } from './http/token-reply.js';
 
 @ApiTags('Authentication')

@@ -1,8 +1,18 @@
 import { Module } from '@nestjs/common';
+import type { CanActivate, Provider, Type } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
 import { AuthModule } from './auth.module.js';
-import { globalGuards } from './guards/global-guards.js';
 import { JwtAuthGuard } from './guards/jwt-auth.guard.js';
+import { RolesGuard } from './guards/roles.guard.js';
 
-/** What opens closed routes: access tokens alone. The transition has a module of the same name that takes sessions too. */
+/** The guards of every route: the first one authenticates the caller, the second one checks the caller's role. */
+export function globalGuards(authentication: Type<CanActivate>): Provider[] {
+  return [
+    { provide: APP_GUARD, useExisting: authentication },
+    { provide: APP_GUARD, useClass: RolesGuard },
+  ];
+}
+
+/** Opens closed routes to access tokens only. The transition has a module with the same name that also accepts sessions. */
 @Module({ imports: [AuthModule], providers: globalGuards(JwtAuthGuard) })
 export class CredentialsModule {}

@@ -1,15 +1,19 @@
+import type { FastifyRequest } from 'fastify';
 import type { Role } from '../users/user.entity.js';
 
-/** Who is calling: all that handlers see of how someone came in. */
+/** The caller of a request. Handlers see nothing else of its credential. */
 export interface Principal {
   readonly userId: string;
   readonly role: Role;
-  /** The login by token that calls, or that shares its fate with the session that does. */
+  /** The token family that calls, or that is linked to the session that calls. */
   readonly sid: string | undefined;
-  /** The session, if it is one that calls. */
+  /** The session, if the caller used a session cookie. */
   readonly sessionId?: string | undefined;
-  /** The id by which the product knows the user, null if it has none; undefined if the credential does not say. */
+  /** The product's id of the user, or null if the user has none. Undefined if nobody has looked it up yet. */
   readonly externalId?: string | null | undefined;
   /** For audit and metrics, never for policy. */
   readonly via: 'bearer' | 'session';
 }
+
+/** A request after the global guard: `user` is set on every route that is not public. */
+export type AuthenticatedRequest = FastifyRequest & { user?: Principal };

@@ -3,8 +3,8 @@ import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiExcludeEndpoint, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { IGNORES_BODY } from '../common/json-body.js';
-import { ApiAuthenticated } from './api-authenticated.decorator.js';
-import type { AuthenticatedRequest } from './authenticated-request.js';
+import { ApiAuthenticated } from './auth.decorators.js';
+import type { AuthenticatedRequest } from './principal.js';
 import { ExternalIds } from './http/external-ids.service.js';
 import { ForwardAuth, ForwardedPathGuard } from './http/forward-auth.js';
 

@@ -2,7 +2,7 @@ import { Controller, Get, Header } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { JWKS_MAX_AGE, KeyRingService } from '../tokens/keys/key-ring.service.js';
 import { RevocationFeed } from '../tokens/feed/revocation-feed.js';
-import { Public } from './public.decorator.js';
+import { Public } from './auth.decorators.js';
 
 @ApiTags('Discovery')
 @Public()

@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import { refuse } from './common.errors.js';
 import { problemBody } from './problem.filter.js';
 import type { Problem } from './problem.js';
-import { requestIdOf } from './request-id.js';
+import { requestIdOf } from './http.js';
 
 /** How long a client that goes on sending may take to read why it was refused, in milliseconds. */
 const LINGER = 1_000;

@@ -1,6 +1,6 @@
 import { hash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { cursorsOf } from '../common/cursor.js';
+import { cursorsOf } from '../common/pagination.js';
 import type { Sql } from '../database/database.js';
 import { KeyOpenerService } from '../tokens/keys/key-opener.service.js';
 import { OAuthClientTrust } from './oauth-client.trust.js';

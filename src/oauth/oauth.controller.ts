@@ -3,8 +3,8 @@ import { ApiBasicAuth, ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTag
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AccessTokenProof } from '../auth/guards/access-token-proof.js';
 import { TokensDto } from '../auth/auth.dto.js';
-import { originOf } from '../auth/http/origin.js';
-import { Public } from '../auth/public.decorator.js';
+import { originOf } from '../auth/http/request-origin.js';
+import { Public } from '../auth/auth.decorators.js';
 import { RefreshService } from '../auth/refresh/refresh.service.js';
 import { TokenReply } from '../auth/http/token-reply.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';

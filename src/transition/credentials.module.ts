@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module.js';
-import { globalGuards } from '../auth/guards/global-guards.js';
+import { globalGuards } from '../auth/credentials.module.js';
 import { AutopilotModule } from './autopilot/autopilot.module.js';
 import { NoticesModule } from './notices/notices.module.js';
 import { ReportModule } from './report/report.module.js';

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { counted } from '../common/counted.js';
+import { counted } from '../common/text.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { isCommonPassword } from './common-passwords.js';

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
-import { counted } from '../../common/counted.js';
+import { counted } from '../../common/text.js';
 import { AUDIT_EVENTS, AuditLog } from '../../audit/audit-log.store.js';
 import type { AuditEventName, AuditFilter } from '../../audit/audit-log.store.js';
 import { AuditVerifier } from '../../audit/audit-verifier.service.js';

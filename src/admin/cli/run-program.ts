@@ -1,6 +1,6 @@
 import type { Type } from '@nestjs/common';
 import { Command, CommanderError } from 'commander';
-import { isClosedOutput } from '../../common/closed-output.js';
+import { isClosedOutput } from '../../common/process-output.js';
 import { Problem } from '../../common/problem.js';
 import { ConfigurationError } from '../../config/configuration-error.js';
 import { KeyRingError } from '../../tokens/keys/key-ring.errors.js';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { agree, counted } from '../../common/counted.js';
+import { agree, counted } from '../../common/text.js';
 import { canonicalAddress } from '../../limits/client-address.js';
 import { RevocationService } from '../../tokens/families/revocation.service.js';
 import { FamilyListStore } from '../../tokens/families/family-list.store.js';

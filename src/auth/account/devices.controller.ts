@@ -1,15 +1,14 @@
 import { Controller, Delete, Get, Header, HttpCode, Param, ParseUUIDPipe, Req } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { ApiAuthenticated } from '../api-authenticated.decorator.js';
+import { ApiAuthenticated, CurrentPrincipal } from '../auth.decorators.js';
 import { ApiProblems } from '../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
 import { DeviceStore } from '../../tokens/families/device.store.js';
 import { RevocationService } from '../../tokens/families/revocation.service.js';
 import { DevicesDto } from '../auth.dto.js';
 import { AUTH_ERRORS, refuseAuth } from '../auth.errors.js';
-import { CurrentPrincipal } from '../current-principal.decorator.js';
-import { originOf } from '../http/origin.js';
+import { originOf } from '../http/request-origin.js';
 import type { Principal } from '../principal.js';
 
 @ApiTags('Authentication')

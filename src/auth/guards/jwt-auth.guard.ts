@@ -12,11 +12,11 @@ import { MintedTokens } from '../../tokens/access/minted-tokens.service.js';
 import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
 import { TokenCache } from '../../tokens/access/token-cache.js';
 import { refuseToken } from '../../tokens/tokens.errors.js';
-import type { AuthenticatedRequest } from '../authenticated-request.js';
-import { bearerIn } from '../http/bearer.js';
+import type { AuthenticatedRequest } from '../principal.js';
+import { bearerIn } from '../http/presented-credentials.js';
 import { knownToken } from './known-token.js';
 import type { KnownToken } from './known-token.js';
-import { isPublic } from '../public.decorator.js';
+import { isPublic } from '../auth.decorators.js';
 
 /** Tokens remembered; at about 1.3 kB each. A node with more in use verifies signatures again and again. */
 const CACHE_CAPACITY = 50_000;

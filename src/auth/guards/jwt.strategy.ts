@@ -10,7 +10,7 @@ import { ISSUER } from '../../tokens/access/issuer.js';
 import { KeyRingService } from '../../tokens/keys/key-ring.service.js';
 import { TokenLifetimeService } from '../../tokens/access/token-lifetime.service.js';
 import { refuseToken } from '../../tokens/tokens.errors.js';
-import { bearerIn } from '../http/bearer.js';
+import { bearerIn } from '../http/presented-credentials.js';
 import { knownToken } from './known-token.js';
 import type { KnownToken } from './known-token.js';
 

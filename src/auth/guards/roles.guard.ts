@@ -4,8 +4,8 @@ import { Reflector } from '@nestjs/core';
 import { refuse } from '../../common/common.errors.js';
 import { perRoute } from '../../common/per-route.js';
 import type { Role } from '../../users/user.entity.js';
-import type { AuthenticatedRequest } from '../authenticated-request.js';
-import { ROLES } from '../roles.decorator.js';
+import type { AuthenticatedRequest } from '../principal.js';
+import { ROLES } from '../auth.decorators.js';
 
 const reflector = new Reflector();
 

@@ -5,7 +5,7 @@ import type { Config } from '../../config/config.js';
 import { AccessTokenService } from '../../tokens/access/access-token.service.js';
 import type { FamilyToken } from '../../tokens/families/token-family.js';
 import type { TokensDto } from '../auth.dto.js';
-import { setRefreshCookie } from './refresh-cookie.js';
+import { setRefreshCookie } from './presented-credentials.js';
 
 /** How tokens are handed out, whatever they were got for (RFC 6749, section 5.1). */
 @Injectable()

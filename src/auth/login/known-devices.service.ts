@@ -4,7 +4,7 @@ import { RefreshTokenCodec } from '../../tokens/families/refresh-token.codec.js'
 import { RefreshTokenService } from '../../tokens/families/refresh-token.service.js';
 import { UserService } from '../../users/user.service.js';
 import { normaliseUsername } from '../../users/username.js';
-import { refreshCookiesOf } from '../http/refresh-cookie.js';
+import { refreshCookiesOf } from '../http/presented-credentials.js';
 
 /** A device that is logged in as the user whose name a login gives. */
 export interface KnownDevice {

@@ -4,7 +4,7 @@ import { Strategy } from 'passport-local';
 import type { User } from '../../users/user.entity.js';
 import { CredentialCheckService } from './credential-check.service.js';
 import type { DeviceRequest } from './known-devices.service.js';
-import { originOf } from '../http/origin.js';
+import { originOf } from '../http/request-origin.js';
 
 /** Proves a user by name and password. */
 @Injectable()

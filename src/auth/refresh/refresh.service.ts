@@ -11,8 +11,8 @@ import { RefreshPresentation } from '../../tokens/families/presentation.service.
 import type { Admission, Rotation } from '../../tokens/families/presentation.service.js';
 import { refuseToken } from '../../tokens/tokens.errors.js';
 import { refuseAuth } from '../auth.errors.js';
-import type { AuthenticatedRequest } from '../authenticated-request.js';
-import { originOf } from '../http/origin.js';
+import type { AuthenticatedRequest } from '../principal.js';
+import { originOf } from '../http/request-origin.js';
 import { TOKEN_ELIGIBILITY } from './token-eligibility.js';
 import type { TokenEligibility } from './token-eligibility.js';
 

@@ -3,7 +3,7 @@ import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import type { AccessClaims } from './access-token.js';
 import { ISSUER } from './issuer.js';
-import { makeJti } from './jti.js';
+import { makeJti } from './access-token.js';
 import { KeyRingService } from '../keys/key-ring.service.js';
 import { RevocationFeed } from '../feed/revocation-feed.js';
 import type { LiveFamily } from '../families/token-family.js';

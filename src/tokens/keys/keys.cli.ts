@@ -3,7 +3,7 @@ import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { NO_ORIGIN } from '../../audit/audit-context.js';
 import { AuditModule } from '../../audit/audit.module.js';
-import { endWithOutput } from '../../common/closed-output.js';
+import { exitOnClosedOutput } from '../../common/process-output.js';
 import { CommonModule } from '../../common/common.module.js';
 import { Problem } from '../../common/problem.js';
 import type { Config } from '../../config/config.js';
@@ -122,7 +122,7 @@ async function withKeys<T>(
   }
 }
 
-endWithOutput((code) => process.exit(code));
+exitOnClosedOutput((code) => process.exit(code));
 main(process.argv.slice(2)).then(
   // A failed write is reported on the next turn of the event loop, and must count.
   (code) => setImmediate(() => process.exit(code)),

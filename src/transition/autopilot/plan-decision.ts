@@ -1,4 +1,4 @@
-import { counted } from '../../common/counted.js';
+import { counted } from '../../common/text.js';
 import { isAnnounced, phaseAt } from '../rollout/rollout-state.js';
 import type { RolloutState } from '../rollout/rollout-state.js';
 import { levelAt, rate, worseWithTokens } from './comparison.js';

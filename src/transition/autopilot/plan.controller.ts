@@ -1,11 +1,9 @@
 import { Body, Controller, Get, Put, Query, Req } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { ApiAuthenticated } from '../../auth/api-authenticated.decorator.js';
-import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
-import { originOf } from '../../auth/http/origin.js';
+import { ApiAuthenticated, CurrentPrincipal, Roles } from '../../auth/auth.decorators.js';
+import { originOf } from '../../auth/http/request-origin.js';
 import type { Principal } from '../../auth/principal.js';
-import { Roles } from '../../auth/roles.decorator.js';
 import { ApiProblems } from '../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
 import { iso } from '../rollout/rollout-view.js';

@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { AuthenticatedRequest } from '../../auth/authenticated-request.js';
+import type { AuthenticatedRequest } from '../../auth/principal.js';
 import { answeredProblem } from '../../common/answered-problem.js';
-import { httpServerOf } from '../../common/http-server.js';
+import { httpServerOf } from '../../common/http.js';
 import { Deprecations } from './deprecation.service.js';
 
 const SESSION_LOGIN = '/api/login';

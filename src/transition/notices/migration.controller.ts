@@ -1,7 +1,7 @@
 import { Controller, Get, Header, Req } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { AuthenticatedRequest } from '../../auth/authenticated-request.js';
-import { Public } from '../../auth/public.decorator.js';
+import type { AuthenticatedRequest } from '../../auth/principal.js';
+import { Public } from '../../auth/auth.decorators.js';
 import { ApiProblems } from '../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
 import { MigrationDto } from './migration.dto.js';

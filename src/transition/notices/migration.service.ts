@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { AuthenticatedRequest } from '../../auth/authenticated-request.js';
-import { bearerIn } from '../../auth/http/bearer.js';
+import type { AuthenticatedRequest } from '../../auth/principal.js';
+import { bearerIn } from '../../auth/http/presented-credentials.js';
 import { Problem } from '../../common/problem.js';
 import { RolloutService } from '../rollout/rollout.service.js';
 import { SessionAuthenticationService } from '../sessions/http/session-caller.service.js';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { counted } from '../../common/counted.js';
+import { counted } from '../../common/text.js';
 import type { Origin } from '../../audit/audit-context.js';
 import { AuditStore } from '../../audit/audit.store.js';
 import { refuse } from '../../common/common.errors.js';

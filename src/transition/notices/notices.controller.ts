@@ -1,15 +1,13 @@
 import { Body, Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ApiAuthenticated } from '../../auth/api-authenticated.decorator.js';
-import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
-import { originOf } from '../../auth/http/origin.js';
+import { ApiAuthenticated, CurrentPrincipal, Roles } from '../../auth/auth.decorators.js';
+import { originOf } from '../../auth/http/request-origin.js';
 import type { Principal } from '../../auth/principal.js';
-import { Roles } from '../../auth/roles.decorator.js';
 import { ApiProblems } from '../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
-import { mayTakeLong } from '../../common/long-answer.js';
-import { DEFAULT_LIMIT, PageQueryDto } from '../../common/page-query.dto.js';
+import { disableInactivityTimeout } from '../../common/http.js';
+import { DEFAULT_LIMIT, PageQueryDto } from '../../common/pagination.js';
 import { NewNoticeDto, NoticesDto, QueuedNoticeDto } from './notice.dto.js';
 import { NoticeService } from './notice.service.js';
 import { NoticeStore } from './notice.store.js';
@@ -40,7 +38,7 @@ export class NoticesController {
     @Body() body: NewNoticeDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<QueuedNoticeDto> {
-    mayTakeLong(reply);
+    disableInactivityTimeout(reply);
     return this.notices.queue(body, userId, originOf(request));
   }
 

@@ -3,9 +3,9 @@ import type { OnApplicationBootstrap } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { DiscoveryService, MetadataScanner, Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
-import type { AuthenticatedRequest } from '../../auth/authenticated-request.js';
-import { bearerIn } from '../../auth/http/bearer.js';
-import { IS_PUBLIC } from '../../auth/public.decorator.js';
+import type { AuthenticatedRequest } from '../../auth/principal.js';
+import { bearerIn } from '../../auth/http/presented-credentials.js';
+import { IS_PUBLIC } from '../../auth/auth.decorators.js';
 import { SessionCookieService } from '../sessions/http/session-cookie.service.js';
 import type { Scheme } from './scheme.js';
 

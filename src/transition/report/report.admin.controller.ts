@@ -1,7 +1,6 @@
 import { Controller, Get, Header, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { ApiAuthenticated } from '../../auth/api-authenticated.decorator.js';
-import { Roles } from '../../auth/roles.decorator.js';
+import { ApiAuthenticated, Roles } from '../../auth/auth.decorators.js';
 import { ApiProblems } from '../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
 import { ReportDto, ReportQueryDto } from './report.dto.js';

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { bearerIn } from '../../auth/http/bearer.js';
+import { bearerIn } from '../../auth/http/presented-credentials.js';
 import { JwtAuthGuard } from '../../auth/guards/jwt-auth.guard.js';
-import { isTokenOnly } from '../../auth/token-only.decorator.js';
+import { isTokenOnly } from '../../auth/auth.decorators.js';
 import { SessionCookieService } from '../sessions/http/session-cookie.service.js';
 import { SessionGuard } from '../sessions/http/session.guard.js';
 

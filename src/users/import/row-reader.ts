@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { parse } from 'csv-parse/sync';
-import { agree, counted } from '../../common/counted.js';
+import { agree, counted } from '../../common/text.js';
 import { ImportRefused, RowRefused } from './import-error.js';
 
 /** The columns of a CSV file and the fields of a JSON line. */

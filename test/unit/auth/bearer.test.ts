@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bearerIn } from '../../../src/auth/http/bearer.js';
+import { bearerIn } from '../../../src/auth/http/presented-credentials.js';
 
 describe('bearerIn', () => {
   it.each<[string | undefined, string | undefined]>([

@@ -10,7 +10,7 @@ import { JwtAuthGuard } from '../../../src/auth/guards/jwt-auth.guard.js';
 import type { KnownToken } from '../../../src/auth/guards/known-token.js';
 import { LocalAuthGuard } from '../../../src/auth/login/local-auth.guard.js';
 import { LoginService } from '../../../src/auth/login/login.service.js';
-import { originOf } from '../../../src/auth/http/origin.js';
+import { originOf } from '../../../src/auth/http/request-origin.js';
 import { PasswordService } from '../../../src/auth/account/password.service.js';
 import { RefreshService } from '../../../src/auth/refresh/refresh.service.js';
 import type { Admission } from '../../../src/tokens/families/presentation.service.js';

@@ -1,7 +1,7 @@
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { makeJti } from '../../../src/tokens/access/jti.js';
+import { makeJti } from '../../../src/tokens/access/access-token.js';
 import { AUDIENCE, DISTRUSTED, ISSUER, LONGEST, prover } from './prove.js';
 
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });

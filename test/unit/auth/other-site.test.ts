@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { describe, expect, it } from 'vitest';
-import { refuseOtherSites } from '../../../src/auth/http/cross-site.js';
+import { refuseOtherSites } from '../../../src/auth/http/request-origin.js';
 
 const LISTED = ['https://app.example'];
 function passes(headers: Record<string, string | string[]>, host = 'api.example'): boolean {

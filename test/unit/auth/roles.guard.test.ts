@@ -1,7 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { describe, expect, it } from 'vitest';
 import type { Principal } from '../../../src/auth/principal.js';
-import { Roles } from '../../../src/auth/roles.decorator.js';
+import { Roles } from '../../../src/auth/auth.decorators.js';
 import { RolesGuard } from '../../../src/auth/guards/roles.guard.js';
 
 class Open {

@@ -9,7 +9,7 @@ import {
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { makeJti } from '../../../src/tokens/access/jti.js';
+import { makeJti } from '../../../src/tokens/access/access-token.js';
 import { AUDIENCE, ISSUER, prover } from './prove.js';
 
 interface Vector {

@@ -1,4 +1,4 @@
-import { counted } from '../../../common/counted.js';
+import { counted } from '../../../common/text.js';
 import type { Config } from '../../../config/config.js';
 import { DatabaseOrigin } from '../../../database/trust/database-origin.js';
 import { ProvenClient } from '../../../database/trust/proven-client.js';

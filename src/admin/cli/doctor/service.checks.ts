@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Inject } from '@nestjs/common';
-import { counted } from '../../../common/counted.js';
+import { counted } from '../../../common/text.js';
 import { AuditVerifier } from '../../../audit/audit-verifier.service.js';
 import { RowAlarms } from '../../../audit/row-alarms.js';
 import { CONFIG } from '../../../config/config.js';

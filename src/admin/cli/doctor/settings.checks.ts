@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { counted } from '../../../common/counted.js';
+import { counted } from '../../../common/text.js';
 import { sameSecret } from '../../../common/constant-time.js';
 import type { Config } from '../../../config/config.js';
 import { WEAKNESS, configWarnings } from '../../../config/config-warnings.js';

@@ -1,6 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { bearerIn } from '../../../auth/http/bearer.js';
-import { refreshCookieOf } from '../../../auth/http/refresh-cookie.js';
+import { bearerIn, refreshCookieOf } from '../../../auth/http/presented-credentials.js';
 import type { Scheme } from '../scheme.js';
 
 /** A credential that was refused, kept in memory until it has been looked at again. */

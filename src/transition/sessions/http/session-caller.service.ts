@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { bearerIn } from '../../../auth/http/bearer.js';
-import type { AuthenticatedRequest } from '../../../auth/authenticated-request.js';
-import { refuseOtherSites } from '../../../auth/http/cross-site.js';
+import { bearerIn } from '../../../auth/http/presented-credentials.js';
+import type { AuthenticatedRequest } from '../../../auth/principal.js';
+import { refuseOtherSites } from '../../../auth/http/request-origin.js';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import { RevocationFeed } from '../../../tokens/feed/revocation-feed.js';

@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
-import { cookieValues } from '../../../common/cookie-values.js';
+import { cookieValues } from '../../../common/http.js';
 import { claimedSid, signSid, unsignSid } from './session-signature.js';
 import { isHostPrefixed } from '../../../config/value-checks.js';
 import { needsSecure } from '../stores/stored-cookie.js';

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import type { AuthenticatedRequest } from '../../../auth/authenticated-request.js';
+import type { AuthenticatedRequest } from '../../../auth/principal.js';
 import { forwardAuthOf } from '../../../auth/http/forward-auth.js';
-import { isPublic } from '../../../auth/public.decorator.js';
+import { isPublic } from '../../../auth/auth.decorators.js';
 import { changesState, forwardedChangesState } from './judged-methods.js';
 import { SessionAuthenticationService } from './session-caller.service.js';
 import { SessionService } from '../sessions.service.js';

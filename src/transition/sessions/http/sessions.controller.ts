@@ -3,9 +3,8 @@ import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nes
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AUTH_ERRORS } from '../../../auth/auth.errors.js';
 import { ShedLoad } from '../../../auth/login/load-shedding.guard.js';
-import { originOf } from '../../../auth/http/origin.js';
-import { refuseOtherSites } from '../../../auth/http/cross-site.js';
-import { Public } from '../../../auth/public.decorator.js';
+import { originOf, refuseOtherSites } from '../../../auth/http/request-origin.js';
+import { Public } from '../../../auth/auth.decorators.js';
 import { ApiProblems } from '../../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../../common/common.errors.js';
 import { CONFIG } from '../../../config/config.js';

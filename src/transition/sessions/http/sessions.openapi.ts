@@ -1,5 +1,5 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
-import { TOKEN_ONLY_EXTENSION } from '../../../auth/token-only.decorator.js';
+import { TOKEN_ONLY_EXTENSION } from '../../../auth/auth.decorators.js';
 import { problemExample } from '../../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../../common/common.errors.js';
 import { SESSION_SCHEME } from './api-session.decorator.js';

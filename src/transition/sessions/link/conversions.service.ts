@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { RefusalCounter } from '../../../audit/refusal-counter.js';
-import type { AuthenticatedRequest } from '../../../auth/authenticated-request.js';
-import { originOf } from '../../../auth/http/origin.js';
-import type { PresentedRefreshTokens } from '../../../auth/http/presented-refresh-token.js';
+import type { AuthenticatedRequest } from '../../../auth/principal.js';
+import { originOf } from '../../../auth/http/request-origin.js';
+import type { PresentedRefreshTokens } from '../../../auth/http/presented-credentials.js';
 import { Problem } from '../../../common/problem.js';
 import { clientAddress } from '../../../limits/client-address.js';
 import { ClientRateLimiter } from '../../../limits/client-limits.service.js';

@@ -1,7 +1,7 @@
 import { Inject } from '@nestjs/common';
 import { DoctorCheck, fail, ok, warn } from '../../../admin/cli/doctor/doctor-check.js';
 import type { Examination, Finding } from '../../../admin/cli/doctor/doctor-check.js';
-import { counted } from '../../../common/counted.js';
+import { counted } from '../../../common/text.js';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import { pathsIn } from '../http/session-paths.js';

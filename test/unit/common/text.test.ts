@@ -1,5 +1,27 @@
 import { describe, expect, it } from 'vitest';
-import { holdsSecret, keptText } from '../../../src/common/client-text.js';
+import { before, content, unsealed } from '../../../src/audit/audit-finding.js';
+import { agree, counted, containsSecret, maskSecrets } from '../../../src/common/text.js';
+import { PasswordPolicy } from '../../../src/users/password-policy.js';
+
+describe('a count in a message', () => {
+  it.each([
+    [0, '0 logins have'],
+    [1, '1 login has'],
+    [2, '2 logins have'],
+  ])('of %i agrees with its words', (n, text) => {
+    expect(`${counted(n, 'login')} ${agree(n, 'has', 'have')}`).toBe(text);
+    expect(counted(n, 'entry', 'entries')).toBe(n === 1 ? '1 entry' : `${n} entries`);
+  });
+
+  it('of one event, character or column is singular', () => {
+    const seal = { id: '1', firstId: '1', lastId: '9', count: 1, sealedAt: '0' } as never;
+    const messages = [content(seal, 0), content(seal, 1), before('1', '1', 1), unsealed(1, undefined)].map(
+      ({ message }) => message,
+    );
+    messages.push(new PasswordPolicy({ passwordMinLength: 1 }).weakness('')!);
+    for (const message of messages) expect(message).not.toMatch(/\b1 (?!was|is|has)(?:\w+s\b|are|were|have)/);
+  });
+});
 
 const REFRESH = `tandem_rt_${'aB3-_'.repeat(14)}xy`;
 const CLIENT = `tandem_cs_${'aB3-_'.repeat(8)}xyz`;
@@ -17,19 +39,19 @@ describe('text of a client that is kept', () => {
     `basic ${'Zm9v'.repeat(5)}`,
   ])('holds no secret, wherever it stands: %s', (secret) => {
     for (const text of [secret, `app/1.0 (${secret})`, `a=${secret};b`, `${'x '.repeat(120)}${secret} end`]) {
-      const kept = keptText(text, 256);
+      const kept = maskSecrets(text, 256);
       expect(kept).not.toContain(secret.slice(-16));
       expect(kept).not.toContain(secret.slice(10, 26));
       expect(kept).toContain('[secret]');
       expect(kept.length).toBeLessThanOrEqual(256);
     }
-    expect(holdsSecret(secret)).toBe(true);
+    expect(containsSecret(secret)).toBe(true);
   });
 
   it('holds no beginning of a secret that was cut off', () => {
     for (const secret of [REFRESH, CLIENT]) {
       for (let before = 230; before < 260; before++)
-        expect(keptText(`${' '.repeat(before)}${secret}`, 256)).not.toContain(secret.slice(0, 20));
+        expect(maskSecrets(`${' '.repeat(before)}${secret}`, 256)).not.toContain(secret.slice(0, 20));
     }
   });
 
@@ -40,11 +62,11 @@ describe('text of a client that is kept', () => {
     '7c1f9a52-0b1d-4a57-8a8f-1d6a0b8c9d10',
     '',
   ])('is otherwise as it was: %s', (text) => {
-    expect(keptText(text, 256)).toBe(text);
-    expect(holdsSecret(text)).toBe(false);
+    expect(maskSecrets(text, 256)).toBe(text);
+    expect(containsSecret(text)).toBe(false);
   });
 
   it('is at most so long', () => {
-    expect(keptText('x'.repeat(10_000), 256)).toHaveLength(256);
+    expect(maskSecrets('x'.repeat(10_000), 256)).toHaveLength(256);
   });
 });

@@ -4,14 +4,14 @@ import { ConfigurationError } from '../config/configuration-error.js';
 import { loggedError, loggedErrorText } from './logged-error.js';
 import { Problem } from './problem.js';
 
-/** Why a process does not start, as far as a log may hold it. */
+/** Why a process cannot start, without anything that a log must not contain. */
 export interface StartFaults {
-  /** One for each fault. */
+  /** One line for each fault. */
   readonly lines: readonly string[];
   readonly stack: string;
 }
 
-/** The parts of Nest that log an error of the start and throw it too: while modules are made, and when the port is opened. */
+/** The log contexts in which Nest logs a start error that it also throws: when it creates modules and when it opens the port. */
 const START_CONTEXTS: readonly unknown[] = ['ExceptionHandler', 'NestApplication'];
 
 const LEVELS_WITH_STACK = ['debug', 'trace'];
@@ -25,8 +25,8 @@ export function startFaults(error: unknown): StartFaults {
 }
 
 /**
- * Writes one line for each fault: JSON on standard output in production, where the logs are, else text on the standard error
- * stream. The stack is added at LOG_LEVEL debug only. It needs no valid settings, and writes at any LOG_LEVEL.
+ * Writes one line for each fault: JSON to standard output in production, where the logs go, otherwise text to standard error. Adds the
+ * stack at LOG_LEVEL debug or trace. Needs no valid settings and writes at every LOG_LEVEL.
  */
 export function writeStartFaults({ lines, stack }: StartFaults, env: NodeJS.ProcessEnv = process.env): void {
   const more = LEVELS_WITH_STACK.includes(env['LOG_LEVEL'] ?? '') ? { stack } : {};
@@ -38,13 +38,13 @@ export function writeStartFaults({ lines, stack }: StartFaults, env: NodeJS.Proc
   for (const line of [...lines, ...Object.values(more)]) process.stderr.write(`${line}\n`);
 }
 
-/** An error that nobody caught, with its stack, in the form of {@link writeStartFaults}. */
+/** Writes an uncaught error with its stack, in the same form as {@link writeStartFaults}. */
 export function writeUncaught(what: string, error: unknown, env: NodeJS.ProcessEnv = process.env): void {
   if (env['NODE_ENV'] === 'production') pino(process.stdout).fatal({ err: loggedError(error) }, what);
   else process.stderr.write(`${what}: ${loggedErrorText(error)}\n`);
 }
 
-/** Nest logs an error of the start with its stack, and then throws it to whoever writes the line about it. */
+/** A logger without Nest's own lines about start errors. The caller gets those errors thrown and writes one line itself. */
 export function withoutStartFaults(logger: LoggerService): LoggerService {
   const error: LoggerService['error'] = (message: unknown, ...more: unknown[]) => {
     if (!START_CONTEXTS.includes(more.at(-1))) logger.error(message, ...more);
@@ -58,13 +58,31 @@ export function withoutStartFaults(logger: LoggerService): LoggerService {
   });
 }
 
-/** What an operator needs to know of an error, in one line. What a client must not be told is in the cause of a problem. */
+/** What an operator needs to know about an error, in one line. A problem hides the reason from clients in its cause. */
 export function faultOf(error: unknown): string {
   if (error instanceof Problem && error.cause !== undefined) return faultOf(error.cause);
-  // Node's error for several addresses of one name has no message of its own.
+  // Node throws it if one name has several addresses. It has no message of its own.
   if (error instanceof AggregateError) return [...new Set(error.errors.map(faultOf))].join('; ');
   const { message, code } = loggedError(error) ?? { message: 'no error' };
-  // These quote the names in a certificate and the host of the database.
+  // These messages quote the names in a certificate and the host of the database: no secrets, and needed.
   if (code?.startsWith('ERR_TLS_') === true) return (error as Error).message;
   return code === undefined || message.includes(code) ? message : `${message} (${code})`;
+}
+
+/** True if the reader closed the output, as `head` does after its last line. */
+export function isClosedOutput(error: unknown): boolean {
+  return error instanceof Error && (error as NodeJS.ErrnoException).code === 'EPIPE';
+}
+
+/**
+ * Calls `end` when a program cannot write to stdout any more: with 0 if the reader closed it, otherwise with 1 after writing the
+ * reason to stderr. Ignores a closed stderr, because nobody reads it.
+ */
+export function exitOnClosedOutput(end: (code: number) => unknown): void {
+  process.stderr.on('error', () => undefined);
+  process.stdout.on('error', (error: Error) => {
+    if (isClosedOutput(error)) return void end(0);
+    process.stderr.write(`The output cannot be written: ${error.message}\n`);
+    return void end(1);
+  });
 }

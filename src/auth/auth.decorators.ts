@@ -1,0 +1,63 @@
+import { SetMetadata, applyDecorators, createParamDecorator } from '@nestjs/common';
+import type { ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { ApiBearerAuth, ApiExtension } from '@nestjs/swagger';
+import { ApiProblems } from '../common/api-problems.decorator.js';
+import { COMMON_ERRORS } from '../common/common.errors.js';
+import { perRoute } from '../common/per-route.js';
+import { TOKEN_ERRORS } from '../tokens/tokens.errors.js';
+import type { Role } from '../users/user.entity.js';
+import type { AuthenticatedRequest, Principal } from './principal.js';
+
+export const IS_PUBLIC = 'auth:public';
+export const ROLES = 'auth:roles';
+const IS_TOKEN_ONLY = 'auth:token-only';
+
+/** The member of an OpenAPI operation that {@link TokenOnly} sets. */
+export const TOKEN_ONLY_EXTENSION = 'x-token-only';
+
+const reflector = new Reflector();
+
+/** Opens a route, or a controller, to everybody. Every other route is closed. */
+export const Public = () => SetMetadata(IS_PUBLIC, true);
+
+/** Restricts a route, or a controller, to callers with one of the roles. The others get 403 `forbidden`. */
+export const Roles = (...roles: readonly Role[]) => SetMetadata(ROLES, roles);
+
+/** Restricts a route to access tokens. A session cookie does not open it. */
+export const TokenOnly = () =>
+  applyDecorators(SetMetadata(IS_TOKEN_ONLY, true), ApiExtension(TOKEN_ONLY_EXTENSION, true));
+
+/** The caller of a route that is not public. */
+export const CurrentPrincipal = createParamDecorator((_: unknown, context: ExecutionContext): Principal => {
+  return context.switchToHttp().getRequest<AuthenticatedRequest>().user!;
+});
+
+/** Documents that a route, or a controller, needs a valid access token, and how it refuses callers without one. */
+export const ApiAuthenticated = () =>
+  applyDecorators(
+    ApiBearerAuth(),
+    ApiProblems(
+      TOKEN_ERRORS,
+      'token_missing',
+      'token_malformed',
+      'token_invalid',
+      'token_expired',
+      'token_revoked',
+    ),
+    ApiProblems(COMMON_ERRORS, 'service_unavailable'),
+  );
+
+/** Whether the route or its controller is {@link Public}. */
+export const isPublic = perRoute(
+  (context) =>
+    reflector.getAllAndOverride<boolean | undefined>(IS_PUBLIC, [
+      context.getHandler(),
+      context.getClass(),
+    ]) === true,
+);
+
+/** Whether the route is {@link TokenOnly}. */
+export const isTokenOnly = perRoute(
+  (context) => reflector.get<boolean | undefined>(IS_TOKEN_ONLY, context.getHandler()) === true,
+);
