@@ -1,3 +1,3 @@
 import { racePairs } from './race-pairs.js';
 
-racePairs(100);
+racePairs(20);

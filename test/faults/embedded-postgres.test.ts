@@ -11,10 +11,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   ensureEmbeddedPostgres,
   findEmbeddedPostgres,
-} from '../../../src/database/embedded/embedded-postgres.js';
-import type { EmbeddedServer } from '../../../src/database/embedded/embedded-postgres.js';
+} from '../../src/database/embedded/embedded-postgres.js';
+import type { EmbeddedServer } from '../../src/database/embedded/embedded-postgres.js';
 
-const MODULE = fileURLToPath(new URL('../../../src/database/embedded-postgres.ts', import.meta.url));
+const MODULE = fileURLToPath(new URL('../../src/database/embedded/embedded-postgres.ts', import.meta.url));
 
 /** Another process with a server: tells its URL and log, releases when told. Node strips the types by itself. */
 const USER = `

@@ -1,0 +1,60 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { blocksOf } from '../helpers/doc-blocks.js';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+const PAGES = filesBelow('docs').filter((name) => name.endsWith('.md'));
+const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md', 'keys/README.md', ...PAGES];
+
+/** Where comments and messages name pages. */
+const SOURCES = ['src', 'scripts', 'deploy', 'migrations'].flatMap(filesBelow).concat('.env.example');
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)));
+}
+
+function read(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8');
+}
+
+/** The anchors that GitHub gives the headings. */
+function anchorsOf(markdown: string): string[] {
+  return [...markdown.replace(/^```.*?^```$/gms, '').matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
+    title!
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .trim()
+      .replaceAll(' ', '-'),
+  );
+}
+
+describe('the documents', () => {
+  it.each(DOCUMENTS)(
+    '%s links only to files and headings that exist, and names a language for each block',
+    (path) => {
+      const text = read(path);
+      blocksOf(text);
+      const prose = text.replace(/^```.*?^```$/gms, '').replace(/`[^`\n]*`/g, '');
+      for (const [, target] of prose.matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^[a-z]+:/i.test(target!)) continue;
+        const [file = '', anchor] = target!.split('#');
+        const place = file === '' ? path : join(dirname(path), file);
+        expect(existsSync(join(ROOT, place)), `${path} → ${target}`).toBe(true);
+        if (anchor !== undefined && place.endsWith('.md'))
+          expect(anchorsOf(read(place)), `${path} → ${target}`).toContain(anchor);
+      }
+    },
+  );
+
+  it('exist under every path that the sources name', () => {
+    const named = SOURCES.flatMap((path) =>
+      [...read(path).matchAll(/docs\/[\w/-]+\.md/g)].map(([page]) => ({ path, page })),
+    );
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.filter(({ page }) => !existsSync(join(ROOT, page)))).toEqual([]);
+  });
+});
