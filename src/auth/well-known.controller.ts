@@ -1,7 +1,7 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { JWKS_MAX_AGE, KeyRingService } from '../tokens/keys/key-ring.service.js';
-import { RevocationFeed } from '../tokens/feed/revocation-feed.js';
+import { DatabaseClock } from '../tokens/feed/database-clock.js';
 import { Public } from './auth.decorators.js';
 
 @ApiTags('Discovery')
@@ -10,7 +10,7 @@ import { Public } from './auth.decorators.js';
 export class WellKnownController {
   constructor(
     private readonly keys: KeyRingService,
-    private readonly feed: RevocationFeed,
+    private readonly clock: DatabaseClock,
   ) {}
 
   @Get('jwks.json')
@@ -28,6 +28,6 @@ export class WellKnownController {
     },
   })
   jwks(): string {
-    return this.keys.jwks(this.feed.now()).body;
+    return this.keys.jwks(this.clock.now()).body;
   }
 }

@@ -3,7 +3,9 @@ import { AccessTokenProof } from '../auth/guards/access-token-proof.js';
 import { ConfirmationService } from '../tokens/families/confirmation.service.js';
 import { ISSUER } from '../tokens/access/issuer.js';
 import { RefreshTokenService } from '../tokens/families/refresh-token.service.js';
-import { RevocationFeed } from '../tokens/feed/revocation-feed.js';
+import { ChangeFeed } from '../tokens/feed/change-feed.js';
+import { DatabaseClock } from '../tokens/feed/database-clock.js';
+import { RevocationList } from '../tokens/feed/revocation-list.js';
 import type { IntrospectionDto } from './oauth.dto.js';
 
 const INACTIVE: IntrospectionDto = Object.freeze({ active: false });
@@ -14,7 +16,9 @@ export class Introspection {
   constructor(
     private readonly proof: AccessTokenProof,
     private readonly refreshTokens: RefreshTokenService,
-    private readonly feed: RevocationFeed,
+    private readonly feed: ChangeFeed,
+    private readonly revocations: RevocationList,
+    private readonly clock: DatabaseClock,
     private readonly confirmations: ConfirmationService,
     @Inject(ISSUER) private readonly issuer: string,
   ) {}
@@ -31,8 +35,8 @@ export class Introspection {
     const proved = await this.proof.of(token);
     if (proved === undefined) return undefined;
     if (proved.keyDistrusted) return INACTIVE;
-    if (!this.feed.isFresh()) await this.feed.fresh();
-    if (this.feed.isRevoked(proved) || proved.claims.exp <= this.feed.now() / 1000) return INACTIVE;
+    if (!this.feed.isFresh()) await this.feed.untilFresh();
+    if (this.revocations.isRevoked(proved) || proved.claims.exp <= this.clock.now() / 1000) return INACTIVE;
     // It has reached an API: its client has the refresh token that came with it.
     this.confirmations.note(proved.claims.sid, proved.generation);
     return { active: true, token_type: 'Bearer', token_use: 'access_token', ...proved.claims };

@@ -7,7 +7,8 @@ import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
 import { Database } from '../database/database.js';
 import { KeyRingService } from '../tokens/keys/key-ring.service.js';
-import { RevocationFeed } from '../tokens/feed/revocation-feed.js';
+import { ChangeFeed } from '../tokens/feed/change-feed.js';
+import { DatabaseClock } from '../tokens/feed/database-clock.js';
 import { Drain } from './drain.js';
 
 const ALIVE = { status: 'ok' } as const;
@@ -23,7 +24,8 @@ export class HealthController {
     private readonly health: HealthCheckService,
     private readonly indicators: HealthIndicatorService,
     private readonly database: TypeOrmHealthIndicator,
-    private readonly feed: RevocationFeed,
+    private readonly feed: ChangeFeed,
+    private readonly clock: DatabaseClock,
     private readonly keys: KeyRingService,
     private readonly drain: Drain,
     private readonly pool: Database,
@@ -49,7 +51,7 @@ export class HealthController {
       () => this.database.pingCheck('database', { timeout: PATIENCE }),
       () => this.check('revocation_feed', this.feed.isFresh()),
       () => this.check('stopping', !this.drain.begun),
-      () => this.check('signing_key', this.keys.canSign(this.feed.now())),
+      () => this.check('signing_key', this.keys.canSign(this.clock.now())),
     ];
     const failing: string[] = [];
     for (const check of checks) {

@@ -8,7 +8,7 @@ import { LimitsModule } from '../limits/limits.module.js';
 import { RateLimitStore } from '../limits/limits.store.js';
 import { LoginFailureStore } from '../limits/login-failure.store.js';
 import { RefreshTokenStore } from '../tokens/families/refresh-token.store.js';
-import { RevocationFeed } from '../tokens/feed/revocation-feed.js';
+import { RevocationList } from '../tokens/feed/revocation-list.js';
 import { RevocationStore } from '../tokens/feed/revocation.store.js';
 import { SigningKeyStore } from '../tokens/keys/signing-key.store.js';
 import { TokensModule } from '../tokens/tokens.module.js';
@@ -60,8 +60,8 @@ import { RequestObserver } from './request-observer.js';
   exports: [CleanUp, Metrics, RequestObserver],
 })
 export class OperationsModule {
-  constructor(metrics: Metrics, feed: RevocationFeed, alarms: RowAlarms, sealing: SealingJob) {
-    metrics.gauge('tandem_revocations', 'Revocations that this node holds', () => feed.size);
+  constructor(metrics: Metrics, revocations: RevocationList, alarms: RowAlarms, sealing: SealingJob) {
+    metrics.gauge('tandem_revocations', 'Revocations that this node holds', () => revocations.size);
     metrics.gauges(
       'tandem_row_alarms',
       'Rows that somebody else than this service has written, by table',

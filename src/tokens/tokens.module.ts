@@ -22,7 +22,9 @@ import { RefreshTokenCodec } from './families/refresh-token.codec.js';
 import { RefreshToken } from './families/refresh-token.entity.js';
 import { RefreshTokenService } from './families/refresh-token.service.js';
 import { RefreshTokenStore } from './families/refresh-token.store.js';
-import { RevocationFeed } from './feed/revocation-feed.js';
+import { ChangeFeed } from './feed/change-feed.js';
+import { DatabaseClock } from './feed/database-clock.js';
+import { RevocationList } from './feed/revocation-list.js';
 import { Revocation } from './feed/revocation.entity.js';
 import { RevocationStore } from './feed/revocation.store.js';
 import { RotationStore } from './families/rotation.store.js';
@@ -34,7 +36,9 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
   imports: [AuditModule, TypeOrmModule.forFeature([RefreshToken, Revocation, SigningKey])],
   providers: [
     AccessTokenService,
+    ChangeFeed,
     ConfirmationService,
+    DatabaseClock,
     DeviceStore,
     issuerProvider,
     KeptIssuer,
@@ -51,7 +55,7 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
     RefreshTokenCodec,
     RefreshTokenService,
     RefreshTokenStore,
-    RevocationFeed,
+    RevocationList,
     RevocationStore,
     RotationStore,
     SigningKeyStore,
@@ -59,7 +63,9 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
   ],
   exports: [
     AccessTokenService,
+    ChangeFeed,
     ConfirmationService,
+    DatabaseClock,
     DeviceStore,
     ISSUER,
     KeyAdministrationService,
@@ -74,7 +80,7 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
     RefreshTokenCodec,
     RefreshTokenService,
     RefreshTokenStore,
-    RevocationFeed,
+    RevocationList,
     RevocationStore,
     SigningKeyStore,
     TokenLifetimeService,
@@ -83,14 +89,14 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
 export class TokensModule implements OnModuleInit {
   constructor(
     private readonly revocations: RevocationStore,
-    private readonly feed: RevocationFeed,
+    private readonly feed: ChangeFeed,
     private readonly opener: KeyOpenerService,
     private readonly keys: KeyRingService,
     private readonly lifetime: TokenLifetimeService,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** The order matters: a node serves only with the whole feed, and follows the ring before it reads it. */
+  /** The order matters. The node follows the key ring before it reads it, and it serves only once it has read the whole feed. */
   async onModuleInit(): Promise<void> {
     await this.opener.open();
     await this.revocations.noteTokenExpiry(this.config.tokenExpiry + this.config.clockTolerance);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { unavailable } from '../../src/common/common.errors.js';
-import { RevocationFeed } from '../../src/tokens/feed/revocation-feed.js';
+import { ChangeFeed } from '../../src/tokens/feed/change-feed.js';
 import { createTestApp } from '../helpers/app.js';
 import type { TestApp } from '../helpers/app.js';
 import {
@@ -148,9 +148,9 @@ describe('the endpoints for other services', () => {
 
     it('answers 503 rather than on old knowledge', async () => {
       const { access_token } = await login(node, await aUser(node));
-      const feed = node.app.get(RevocationFeed);
+      const feed = node.app.get(ChangeFeed);
       const stale = vi.spyOn(feed, 'isFresh').mockReturnValue(false);
-      const refused = vi.spyOn(feed, 'fresh').mockRejectedValue(unavailable(new Error('gone')));
+      const refused = vi.spyOn(feed, 'untilFresh').mockRejectedValue(unavailable(new Error('gone')));
       const reply = await form('introspect', { token: access_token }, basic(client));
       stale.mockRestore();
       refused.mockRestore();

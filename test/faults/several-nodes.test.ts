@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LEASE } from '../../src/tokens/feed/lease.js';
+import { LEASE_MS } from '../../src/tokens/feed/change-feed.js';
 import { until } from '../helpers/client.js';
 import { createTestDatabase } from '../helpers/database.js';
 import type { TestDatabase } from '../helpers/database.js';
@@ -80,7 +80,7 @@ describe('two nodes', () => {
         // They wait in the frozen node's socket: the first that it does on waking is to answer them.
         waking = [1, 2, 3].map(() => verify(b, access_token));
         // The pause itself, not a wait for something: a little longer than a lease, after which old knowledge is void.
-        await delay(LEASE + 50 + 100 * round);
+        await delay(LEASE_MS + 50 + 100 * round);
       } finally {
         b.signal('SIGCONT');
       }

@@ -9,7 +9,9 @@ import type { Config } from '../../config/config.js';
 import { ConfirmationService } from '../../tokens/families/confirmation.service.js';
 import { KeyRingService } from '../../tokens/keys/key-ring.service.js';
 import { MintedTokens } from '../../tokens/access/minted-tokens.service.js';
-import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
+import { ChangeFeed } from '../../tokens/feed/change-feed.js';
+import { DatabaseClock } from '../../tokens/feed/database-clock.js';
+import { RevocationList } from '../../tokens/feed/revocation-list.js';
 import { TokenCache } from '../../tokens/access/token-cache.js';
 import { refuseToken } from '../../tokens/tokens.errors.js';
 import type { AuthenticatedRequest } from '../principal.js';
@@ -37,7 +39,9 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
   private readonly toleranceSeconds: number;
 
   constructor(
-    private readonly feed: RevocationFeed,
+    private readonly feed: ChangeFeed,
+    private readonly revocations: RevocationList,
+    private readonly clock: DatabaseClock,
     private readonly confirmations: ConfirmationService,
     private readonly keys: KeyRingService,
     private readonly minted: MintedTokens,
@@ -47,7 +51,7 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
     super();
     this.toleranceSeconds = config.clockTolerance;
     keys.onChange((keeps) => this.known.retainKeys(keeps));
-    const run = () => this.known.prune(this.feed.now() / 1000 - this.toleranceSeconds);
+    const run = () => this.known.prune(this.clock.now() / 1000 - this.toleranceSeconds);
     const failure = 'expired tokens stay in the cache for now';
     loops.create({ name: 'token-cache', everyMs: PRUNE_EVERY, failure, run }).start();
   }
@@ -59,7 +63,7 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
     if (token === undefined) throw refuseToken('token_missing');
     const known = this.known.get(token);
     if (known === undefined) return this.prove(context, token);
-    if (!this.feed.isFresh()) return this.feed.fresh().then(() => this.admit(request, known));
+    if (!this.feed.isFresh()) return this.feed.untilFresh().then(() => this.admit(request, known));
     return this.admit(request, known);
   }
 
@@ -74,7 +78,7 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
     if (token === '') throw refuseToken('token_malformed');
     const minted = this.minted.read(token);
     const proved = minted === undefined ? await this.byPassport(context) : knownToken(minted);
-    if (!this.feed.isFresh()) await this.feed.fresh();
+    if (!this.feed.isFresh()) await this.feed.untilFresh();
     this.admit(context.switchToHttp().getRequest<AuthenticatedRequest>(), proved);
     // The key may have been distrusted since: what is remembered now would outlive the emptying of the cache.
     const key = this.keys.verificationKey(proved.kid);
@@ -90,8 +94,8 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
   }
 
   private admit(request: AuthenticatedRequest, token: KnownToken): true {
-    if (this.feed.isRevoked(token)) throw refuseToken('token_revoked');
-    if (token.claims.exp + this.toleranceSeconds <= this.feed.now() / 1000)
+    if (this.revocations.isRevoked(token)) throw refuseToken('token_revoked');
+    if (token.claims.exp + this.toleranceSeconds <= this.clock.now() / 1000)
       throw refuseToken('token_expired');
     request.user = token.principal;
     return true;

@@ -5,7 +5,7 @@ import type { AccessClaims } from './access-token.js';
 import { ISSUER } from './issuer.js';
 import { makeJti } from './access-token.js';
 import { KeyRingService } from '../keys/key-ring.service.js';
-import { RevocationFeed } from '../feed/revocation-feed.js';
+import { DatabaseClock } from '../feed/database-clock.js';
 import type { LiveFamily } from '../families/token-family.js';
 
 /**
@@ -16,7 +16,7 @@ import type { LiveFamily } from '../families/token-family.js';
 export class AccessTokenService {
   constructor(
     private readonly keys: KeyRingService,
-    private readonly feed: RevocationFeed,
+    private readonly clock: DatabaseClock,
     @Inject(ISSUER) private readonly issuer: string,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
@@ -34,6 +34,6 @@ export class AccessTokenService {
       iat,
       exp: iat + this.config.tokenExpiry,
     };
-    return this.keys.sign(claims, this.feed.now());
+    return this.keys.sign(claims, this.clock.now());
   }
 }

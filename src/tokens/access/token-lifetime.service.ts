@@ -8,7 +8,7 @@ import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import { ServiceStateStore } from '../../database/service-state.store.js';
 import { KeyOpenerService } from '../keys/key-opener.service.js';
-import { RevocationFeed } from '../feed/revocation-feed.js';
+import { ChangeFeed } from '../feed/change-feed.js';
 
 const TOPIC = 'token_expiry';
 
@@ -30,13 +30,13 @@ export class TokenLifetimeService {
     private readonly state: ServiceStateStore,
     private readonly alarms: RowAlarms,
     opener: KeyOpenerService,
-    feed: RevocationFeed,
+    feed: ChangeFeed,
     @Inject(CONFIG) private readonly config: Config,
   ) {
     this.macs = new RowMacs('service_state', config);
     this.greatest = config.tokenExpiry;
     opener.addVoucher((sql, firstStart) => this.raise(sql, firstStart));
-    feed.follow(TOPIC, () => this.reload());
+    feed.subscribe(TOPIC, () => this.reload());
   }
 
   /** Seconds. */

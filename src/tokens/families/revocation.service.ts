@@ -9,7 +9,7 @@ import type { RevocationHook } from './revocation-hook.js';
 import type { RevocationReason } from './refresh-token.entity.js';
 import { RefreshTokenStore, countLive } from './refresh-token.store.js';
 import type { TokenFamily } from './token-family.js';
-import { RevocationFeed } from '../feed/revocation-feed.js';
+import { ChangeFeed } from '../feed/change-feed.js';
 import { RevocationStore } from '../feed/revocation.store.js';
 
 /** How all logins of a user end. */
@@ -36,7 +36,7 @@ export class RevocationService {
     private readonly database: Database,
     private readonly families: RefreshTokenStore,
     private readonly revocations: RevocationStore,
-    private readonly feed: RevocationFeed,
+    private readonly feed: ChangeFeed,
     private readonly audit: AuditStore,
     @Optional() @Inject(REVOCATION_HOOK) private readonly hook?: RevocationHook,
   ) {}

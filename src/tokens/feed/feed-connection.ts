@@ -3,22 +3,23 @@ import type { ProvenClient } from '../../database/trust/proven-client.js';
 import { serverOf } from '../../database/trust/trusted-database.js';
 import type { RevocationStore, FeedPage } from './revocation.store.js';
 
-/** The longest that a look at the feed may take, in milliseconds: shorter than the lease, so that it can be repeated. */
-const TIMEOUT = 600;
+/** Shorter than the lease, so that a poll can be repeated in time. */
+const QUERY_TIMEOUT_MS = 600;
 
 /**
- * The one connection over which a node follows the feed: looks, and listens for hints to look now. Any failure closes
- * it, the next look opens another; a link that is dead without saying so ends in a time-out.
+ * The connection over which a node reads the feed and listens for hints. It is outside the pool, which may be exhausted. Any failure
+ * closes it, and the next poll opens another. A timeout closes a connection whose network link is dead.
  */
 export class FeedConnection {
   private client: ProvenClient | undefined;
 
   constructor(
     private readonly database: Database,
+    private readonly store: RevocationStore,
     private readonly onHint: () => void,
   ) {}
 
-  /** Opens it unless it is open and trusted. Returns the server that it leads to: on another one a look begins at the beginning. */
+  /** Opens a connection unless a trusted one is open. Returns the server: on another server, the feed must be read from its start. */
   async open(): Promise<string> {
     if (this.client?.isTrusted !== true) {
       this.close();
@@ -27,12 +28,12 @@ export class FeedConnection {
     return serverOf(this.client.proof);
   }
 
-  /** Throws if it is not open, and {@link UntrustedDatabase} if there is news of the database that makes it unfit. */
-  async read(store: RevocationStore, from: string): Promise<FeedPage> {
+  /** Throws if the connection is not open, and {@link UntrustedDatabase} if the database has become unfit. */
+  async read(from: string): Promise<FeedPage> {
     const { client } = this;
     if (client?.isTrusted !== true) throw new Error('the connection of the feed is closed');
     try {
-      const page = await store.read(client, from);
+      const page = await this.store.read(client, from);
       client.confirm(page);
       return page;
     } catch (error) {
@@ -44,16 +45,16 @@ export class FeedConnection {
   close(): void {
     const client = this.client;
     this.client = undefined;
-    // The socket may lead nowhere: nobody waits for the goodbye.
+    // Not awaited: the link may be dead.
     client?.end().catch(() => undefined);
   }
 
   private async connect(): Promise<ProvenClient> {
     const client = this.database.ownClient({
       application_name: 'tandem-feed',
-      connectionTimeoutMillis: TIMEOUT,
-      query_timeout: TIMEOUT,
-      statement_timeout: TIMEOUT,
+      connectionTimeoutMillis: QUERY_TIMEOUT_MS,
+      query_timeout: QUERY_TIMEOUT_MS,
+      statement_timeout: QUERY_TIMEOUT_MS,
       keepAlive: true,
     });
     client.on('error', () => {

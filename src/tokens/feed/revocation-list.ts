@@ -1,6 +1,9 @@
+import { Injectable } from '@nestjs/common';
+import { BackgroundLoops } from '../../common/background-loops.js';
 import type { VerifiedToken } from '../access/access-token.js';
+import { DatabaseClock } from './database-clock.js';
 
-/** A line of the feed as nodes read it. */
+/** A row of the feed as nodes read it. */
 export interface RevocationEntry {
   readonly kind: 'sid' | 'user';
   readonly subject: string;
@@ -10,19 +13,34 @@ export interface RevocationEntry {
   readonly expires: number;
 }
 
-interface CutOff {
+interface UserCutOff {
   readonly epoch: number;
   readonly expires: number;
 }
 
+const PRUNE_INTERVAL_MS = 30_000;
+
 /**
- * What a node holds of the feed. Adding is idempotent and never opens anything again: of several cut-offs the highest
- * counts. Bounded by what can still be valid: {@link prune} forgets an entry when the last token it concerns is expired.
+ * The revoked families and users that this node knows. The change feed fills it, and says whether it is complete.
+ *
+ * Adding an entry is idempotent and never makes a token valid again: of several entries for a user the highest epoch counts. An entry is
+ * forgotten when the last token that it revokes has expired.
  */
+@Injectable()
 export class RevocationList {
   private readonly sids = new Map<string, number>();
-  private readonly users = new Map<string, CutOff>();
+  private readonly users = new Map<string, UserCutOff>();
 
+  constructor(
+    private readonly clock: DatabaseClock,
+    loops: BackgroundLoops,
+  ) {
+    const failure = 'expired revocations could not be removed from memory';
+    const run = () => this.prune();
+    loops.create({ name: 'revocation-pruning', everyMs: PRUNE_INTERVAL_MS, failure, run }).start();
+  }
+
+  /** The number of entries held. */
   get size(): number {
     return this.sids.size + this.users.size;
   }
@@ -39,6 +57,7 @@ export class RevocationList {
     });
   }
 
+  /** Meaningful only while the change feed is fresh. */
   isRevoked(token: VerifiedToken): boolean {
     if (this.sids.size > 0 && this.sids.has(token.claims.sid)) return true;
     if (this.users.size === 0) return false;
@@ -46,8 +65,9 @@ export class RevocationList {
     return cutOff !== undefined && token.epoch < cutOff.epoch;
   }
 
-  /** `now`: milliseconds on the database's clock. */
-  prune(now: number): void {
+  /** Forgets the entries that no longer concern a valid token. */
+  prune(): void {
+    const now = this.clock.now();
     for (const [sid, expires] of this.sids) if (expires <= now) this.sids.delete(sid);
     for (const [user, cutOff] of this.users) if (cutOff.expires <= now) this.users.delete(user);
   }

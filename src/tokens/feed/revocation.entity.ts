@@ -1,8 +1,8 @@
 import { Check, Column, Entity, Index, PrimaryGeneratedColumn } from 'typeorm';
 
 /**
- * One line of the feed that nodes follow. `xid` is the writing transaction: a reader takes everything from the oldest
- * transaction that was still running when it last looked, so that rows which commit out of order are not missed.
+ * One revocation, as nodes read it from the feed. `xid` is the transaction that wrote it. A reader takes every row from the oldest
+ * transaction that was running at its last poll, so it misses no row if transactions commit out of order.
  */
 @Entity('revocations')
 @Index('revocations_xid_idx', ['xid', 'seq'])
@@ -18,7 +18,7 @@ export class Revocation {
   @Column('bigint')
   xid!: string;
 
-  /** `sid`: every token of that login. `user`: the user's tokens whose `jti` carries an epoch below {@link epoch}. */
+  /** `sid`: every token of the family. `user`: the user's tokens whose `jti` carries an epoch below {@link epoch}. */
   @Column('text')
   kind!: 'sid' | 'user';
 
@@ -28,7 +28,7 @@ export class Revocation {
   @Column('integer', { nullable: true })
   epoch!: number | null;
 
-  /** Past it every access token that the revocation concerns has expired. */
+  /** By then every access token that the revocation concerns has expired. */
   @Index('revocations_expires_at_idx')
   @Column('timestamptz', { name: 'expires_at' })
   expiresAt!: Date;

@@ -6,39 +6,40 @@ import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import type { RevocationEntry } from './revocation-list.js';
 
-/** What one statement brings of the feed, and of the database that it came from. */
+/** One page of the feed, with what the statement says about the database. */
 export interface FeedPage extends Pick<ConnectionProof, 'readOnly' | 'state'> {
   readonly entries: readonly RevocationEntry[];
-  /** Where the rest of the look begins, if the page is full. */
+  /** Where the next page of this poll begins; undefined if this page is the last. */
   readonly next?: string | undefined;
-  /** Where the next look begins: everything committed before this page is in it, its rest, or an earlier look. */
+  /** Where the next poll begins. Everything that was committed earlier is in this page, the pages after it or an earlier poll. */
   readonly horizon: string;
   /** The database's clock in milliseconds. */
   readonly now: number;
+  /** The version of each topic. */
   readonly versions: Readonly<Record<string, number>>;
 }
 
-/** Entries that one statement brings: few enough to be there long before the time-out of the feed, on any machine. */
-const PAGE = 5_000;
+/** Entries in a page: few enough to arrive long before the timeout of the feed on any machine. */
+const PAGE_SIZE = 5_000;
 
 /**
- * From $1 on, the oldest transaction that ran at the last look: a row whose transaction commits late is still seen, at the
- * price of reading some rows twice. A look of several pages begins the next one at the horizon of its first: what commits
- * meanwhile behind its back is from there on, what had committed before is in the order of the pages.
+ * A poll begins at the horizon of the one before: the oldest transaction that was running then. So it sees a row even if its transaction
+ * committed late, and reads some rows twice. After a poll of several pages, the next poll begins at the horizon of the first page, because
+ * transactions may commit behind a page that was already read.
  */
-const READ = `
+const READ_PAGE = `
   WITH page AS MATERIALIZED (
     SELECT xid, seq, kind, subject, epoch, expires_at FROM revocations
-    WHERE (xid, seq) > ($1::bigint, $2::bigint) AND expires_at > now() ORDER BY xid, seq LIMIT ${PAGE})
+    WHERE (xid, seq) > ($1::bigint, $2::bigint) AND expires_at > now() ORDER BY xid, seq LIMIT ${PAGE_SIZE})
   SELECT s.versions, ${STATE_COLUMNS},
     extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
     pg_snapshot_xmin(pg_current_snapshot())::text AS horizon,
-    (SELECT xid || '.' || seq FROM page ORDER BY xid, seq OFFSET ${PAGE - 1}) AS next,
+    (SELECT xid || '.' || seq FROM page ORDER BY xid, seq OFFSET ${PAGE_SIZE - 1}) AS next,
     (SELECT json_agg(json_build_array(kind, subject, epoch, extract(epoch FROM expires_at)::float8 * 1000))
      FROM page) AS entries
   FROM service_state s`;
 
-/** A minute beyond the longest-lived token, for clocks that differ and for what was being signed meanwhile. */
+/** One minute more than the longest token lifetime: clocks differ, and a token may be signed during the revocation. */
 const EXPIRES = `now() + make_interval(secs => (SELECT max_token_expiry FROM service_state) + 60)`;
 
 const ADD_SIDS = `
@@ -51,7 +52,7 @@ const ADD_USER = `
   VALUES (pg_current_xact_id()::text::bigint, 'user', $1, $2, ${EXPIRES})
   RETURNING extract(epoch FROM expires_at)::float8 * 1000 AS expires`;
 
-const REMOVE = `
+const REMOVE_EXPIRED = `
   DELETE FROM revocations WHERE seq IN (SELECT seq FROM revocations WHERE expires_at <= now() LIMIT $1)
   RETURNING seq`;
 
@@ -62,18 +63,15 @@ type EntryRow = readonly ['sid' | 'user', string, number | null, number];
 
 type FeedRow = Omit<FeedPage, 'entries' | 'next'> & { next: string | null; entries: EntryRow[] | null };
 
-/** The table of revocations. Adding belongs into the transaction that ends the thing. */
+/** The table of revocations. Rows are added in the transaction that revokes. */
 @Injectable()
 export class RevocationStore {
   constructor(private readonly database: Database) {}
 
-  /**
-   * From a horizon, or from where a page ended. `client`: the feed's own connection, which a crowded pool cannot keep
-   * waiting.
-   */
+  /** Reads a page from a horizon, or from where the page before ended. `client`: the feed's own connection. */
   async read(client: ClientBase, from: string): Promise<FeedPage> {
     const [xid, seq = '0'] = from.split('.');
-    const { rows } = await client.query<FeedRow>({ name: 'feed', text: READ, values: [xid, seq] });
+    const { rows } = await client.query<FeedRow>({ name: 'feed', text: READ_PAGE, values: [xid, seq] });
     const { entries, next, ...page } = rows[0]!;
     return {
       ...page,
@@ -94,13 +92,13 @@ export class RevocationStore {
     return { kind: 'user', subject: userId, epoch, expires: row!.expires };
   }
 
-  /** From now on revocations are remembered for at least this long (seconds), on every node. */
+  /** From now on every node remembers new revocations for at least this long (seconds). */
   async noteTokenExpiry(seconds: number): Promise<void> {
     await this.database.query(NOTE_EXPIRY, [seconds]);
   }
 
-  /** Removes at most `batch` entries that concern no valid token any more; says how many. */
+  /** Removes at most `batch` entries that no longer concern a valid token. Returns how many. */
   async removeExpired(batch: number): Promise<number> {
-    return (await this.database.query(REMOVE, [batch])).length;
+    return (await this.database.query(REMOVE_EXPIRED, [batch])).length;
   }
 }

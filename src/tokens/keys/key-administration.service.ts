@@ -7,7 +7,7 @@ import { fingerprint, generateKey } from './key-material.js';
 import { KeyRingError } from './key-ring.errors.js';
 import { ringAt } from './key-states.js';
 import { KeyRingService } from './key-ring.service.js';
-import { RevocationFeed } from '../feed/revocation-feed.js';
+import { ChangeFeed } from '../feed/change-feed.js';
 import { SigningKeyStore } from './signing-key.store.js';
 import type { Distrust } from './signing-key.store.js';
 
@@ -26,7 +26,7 @@ export class KeyAdministrationService {
   constructor(
     private readonly store: SigningKeyStore,
     private readonly ring: KeyRingService,
-    private readonly feed: RevocationFeed,
+    private readonly feed: ChangeFeed,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -79,7 +79,7 @@ export class KeyAdministrationService {
       throw error instanceof KeyRingError ? unavailable(error) : error;
     });
     await this.ring.reload();
-    this.feed.announce();
+    this.feed.hint();
     return outcome;
   }
 }

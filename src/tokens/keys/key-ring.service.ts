@@ -10,7 +10,7 @@ import { KeyFiles } from './key-files.js';
 import { KeyOpenerService } from './key-opener.service.js';
 import { ringAt } from './key-states.js';
 import type { Ring } from './key-states.js';
-import { RevocationFeed } from '../feed/revocation-feed.js';
+import { ChangeFeed } from '../feed/change-feed.js';
 import { KEYS_TOPIC, SigningKeyStore } from './signing-key.store.js';
 import type { TrustedKey } from './key-trust.service.js';
 
@@ -43,12 +43,12 @@ export class KeyRingService {
   constructor(
     private readonly store: SigningKeyStore,
     private readonly opener: KeyOpenerService,
-    feed: RevocationFeed,
+    feed: ChangeFeed,
     private readonly alarms: RowAlarms,
     @Inject(CONFIG) config: Config,
   ) {
     this.files = new KeyFiles(config.keysDir);
-    feed.follow(KEYS_TOPIC, () => this.reload());
+    feed.subscribe(KEYS_TOPIC, () => this.reload());
   }
 
   /** Makes the first key if there is none. Throws KeyRingError if this node may not use the ring. */

@@ -17,7 +17,9 @@ import type { KeyView } from './key-administration.service.js';
 import { KeyOpenerService } from './key-opener.service.js';
 import { KeyRingService } from './key-ring.service.js';
 import { KeyTrustService } from './key-trust.service.js';
-import { RevocationFeed } from '../feed/revocation-feed.js';
+import { ChangeFeed } from '../feed/change-feed.js';
+import { DatabaseClock } from '../feed/database-clock.js';
+import { RevocationList } from '../feed/revocation-list.js';
 import { RevocationStore } from '../feed/revocation.store.js';
 import { SigningKeyStore } from './signing-key.store.js';
 
@@ -47,7 +49,9 @@ class KeysModule {
         KeyOpenerService,
         KeyRingService,
         KeyTrustService,
-        RevocationFeed,
+        ChangeFeed,
+        DatabaseClock,
+        RevocationList,
         RevocationStore,
         SigningKeyStore,
       ],

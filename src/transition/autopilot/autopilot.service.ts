@@ -6,7 +6,7 @@ import { AuditStore } from '../../audit/audit.store.js';
 import { BackgroundLoops } from '../../common/background-loops.js';
 import type { BackgroundLoop } from '../../common/background-loops.js';
 import type { Sql } from '../../database/database.js';
-import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
+import { DatabaseClock } from '../../tokens/feed/database-clock.js';
 import type { RolloutSettings, RolloutState } from '../rollout/rollout-state.js';
 import { RolloutService } from '../rollout/rollout.service.js';
 import { RolloutStore } from '../rollout/rollout.store.js';
@@ -39,7 +39,7 @@ export class Autopilot implements OnApplicationBootstrap, OnApplicationShutdown 
     private readonly rollout: RolloutService,
     private readonly sight: PlanSight,
     private readonly audit: AuditStore,
-    private readonly feed: RevocationFeed,
+    private readonly clock: DatabaseClock,
     private readonly loops: BackgroundLoops,
   ) {
     const failure = 'the plan of the rollout has to wait';
@@ -59,7 +59,7 @@ export class Autopilot implements OnApplicationBootstrap, OnApplicationShutdown 
   async tick(): Promise<Decision | undefined> {
     const plan = await this.plans.take(this.node);
     if (plan === undefined) return undefined;
-    const now = this.feed.now();
+    const now = this.clock.now();
     // This look has been counted when it was taken.
     const looked = { ...plan, looks: plan.looks - 1 };
     const decision = decide(looked, (await this.states.current())!, await this.sight.of(plan, now), now);

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { refuse } from '../../common/common.errors.js';
 import type { FieldError } from '../../common/problem.js';
-import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
+import { DatabaseClock } from '../../tokens/feed/database-clock.js';
 import type { Administrator } from '../rollout/rollout-administration.service.js';
 import { RolloutFlag } from '../rollout/rollout-flag.js';
 import { isAnnounced, phaseAt } from '../rollout/rollout-state.js';
@@ -30,7 +30,7 @@ export class PlanAdministration {
     private readonly states: RolloutStore,
     private readonly sight: PlanSight,
     private readonly flag: RolloutFlag,
-    private readonly feed: RevocationFeed,
+    private readonly clock: DatabaseClock,
   ) {}
 
   async read(): Promise<PlanStanding> {
@@ -70,7 +70,7 @@ export class PlanAdministration {
   }
 
   private async standing(plan: Plan, rollout: RolloutState): Promise<PlanStanding> {
-    const now = this.feed.now();
+    const now = this.clock.now();
     const sight = await this.sight.of(plan, now);
     return { plan, sight, decision: decide(plan, rollout, sight, now) };
   }

@@ -1,7 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
 import { ISSUER } from '../../tokens/access/issuer.js';
-import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
+import { DatabaseClock } from '../../tokens/feed/database-clock.js';
 import { RolloutService } from '../rollout/rollout.service.js';
 import { DeprecationStore } from './deprecation.store.js';
 import { guideUrlOf } from './guide-url.js';
@@ -26,7 +26,7 @@ export class Deprecations implements OnModuleInit {
   constructor(
     private readonly store: DeprecationStore,
     private readonly rollout: RolloutService,
-    private readonly feed: RevocationFeed,
+    private readonly clock: DatabaseClock,
     @Inject(ISSUER) private readonly issuer: string,
   ) {}
 
@@ -49,7 +49,7 @@ export class Deprecations implements OnModuleInit {
 
   /** A change that is being read, or a sunset that came without a notice. */
   private unrecorded(sunsetAt: number | null): number {
-    return Math.min(this.feed.now(), sunsetAt ?? Infinity);
+    return Math.min(this.clock.now(), sunsetAt ?? Infinity);
   }
 
   private async load(): Promise<void> {

@@ -8,7 +8,7 @@ import { answeredProblem } from '../../common/answered-problem.js';
 import { BackgroundLoops } from '../../common/background-loops.js';
 import type { BackgroundLoop } from '../../common/background-loops.js';
 import { httpServerOf } from '../../common/http.js';
-import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
+import { DatabaseClock } from '../../tokens/feed/database-clock.js';
 import { CountedRoutesService } from './counted-routes.service.js';
 import { UnexpectedLogouts } from './logouts/unexpected-logouts.service.js';
 import { ReportWriter } from './report-writer.store.js';
@@ -51,7 +51,7 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
   constructor(
     private readonly host: HttpAdapterHost,
     private readonly routes: CountedRoutesService,
-    private readonly feed: RevocationFeed,
+    private readonly clock: DatabaseClock,
     private readonly store: ReportWriter,
     private readonly metrics: SchemeMetrics,
     private readonly logouts: UnexpectedLogouts,
@@ -90,7 +90,7 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
   private record(request: FastifyRequest, reply: FastifyReply): void {
     const scheme = this.routes.schemeOf(request);
     if (scheme === undefined) return;
-    const at = this.feed.now();
+    const at = this.clock.now();
     const refused = reply.statusCode >= 400;
     const code = refused ? (answeredProblem(request)?.code ?? OTHER) : undefined;
     const duration = reply.elapsedTime;

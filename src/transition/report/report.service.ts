@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
+import { DatabaseClock } from '../../tokens/feed/database-clock.js';
 import { quantile } from './latency-histogram.js';
 import { RecorderService } from './recorder.service.js';
 import type { ReportDto, ReportQueryDto } from './report.dto.js';
@@ -15,12 +15,12 @@ export class ReportService {
   constructor(
     private readonly store: ReportStore,
     private readonly recorder: RecorderService,
-    private readonly feed: RevocationFeed,
+    private readonly clock: DatabaseClock,
   ) {}
 
   /** Of this node everything that it has answered before is in it, of the others what is five seconds old. */
   async report({ since, until }: ReportQueryDto): Promise<ReportDto> {
-    const window = reportWindow(since, until, this.feed.now());
+    const window = reportWindow(since, until, this.clock.now());
     await this.recorder.flush();
     const buckets = await this.store.buckets(window.counted, window.bucket);
     const total = totalOf([...buckets.values()], await this.store.users(window.counted));

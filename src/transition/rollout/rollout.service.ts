@@ -3,7 +3,8 @@ import type { OnModuleInit } from '@nestjs/common';
 import type { EligibilitySubject, TokenEligibility } from '../../auth/refresh/token-eligibility.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
-import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
+import { ChangeFeed } from '../../tokens/feed/change-feed.js';
+import { DatabaseClock } from '../../tokens/feed/database-clock.js';
 import { RolloutFlag } from './rollout-flag.js';
 import { ADMIN, brownoutAt, firstSettings, phaseAt } from './rollout-state.js';
 import type { Brownout, Phase, RolloutState } from './rollout-state.js';
@@ -21,10 +22,11 @@ export class RolloutService implements TokenEligibility, OnModuleInit {
   constructor(
     private readonly store: RolloutStore,
     private readonly flag: RolloutFlag,
-    private readonly feed: RevocationFeed,
+    private readonly feed: ChangeFeed,
+    private readonly clock: DatabaseClock,
     @Inject(CONFIG) private readonly config: Config,
   ) {
-    feed.follow(ROLLOUT_TOPIC, () => this.reload());
+    feed.subscribe(ROLLOUT_TOPIC, () => this.reload());
   }
 
   async onModuleInit(): Promise<void> {
@@ -38,12 +40,12 @@ export class RolloutService implements TokenEligibility, OnModuleInit {
 
   /** The phase that counts now: `sessions_removed` once the sunset has passed. */
   phase(): Phase {
-    return phaseAt(this.current(), this.feed.now());
+    return phaseAt(this.current(), this.clock.now());
   }
 
   /** The brownout that is on now. */
   brownout(): Brownout | undefined {
-    return brownoutAt(this.current(), this.feed.now());
+    return brownoutAt(this.current(), this.clock.now());
   }
 
   /**
@@ -71,7 +73,7 @@ export class RolloutService implements TokenEligibility, OnModuleInit {
   /** Makes this node follow a change of its own at once, and hints the others to look. */
   adopt(state: RolloutState): void {
     this.apply(state);
-    this.feed.announce();
+    this.feed.hint();
   }
 
   /** Undefined if the flag's provider has no answer. */

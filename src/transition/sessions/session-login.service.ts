@@ -6,7 +6,7 @@ import type { Credentials } from '../../auth/login/login.service.js';
 import { unavailable } from '../../common/common.errors.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
-import { RevocationFeed } from '../../tokens/feed/revocation-feed.js';
+import { DatabaseClock } from '../../tokens/feed/database-clock.js';
 import type { User } from '../../users/user.entity.js';
 import { SessionCookieService } from './http/session-cookie.service.js';
 import { SessionStore } from './stores/session.store.js';
@@ -34,7 +34,7 @@ export class SessionLoginService {
     private readonly sessions: SessionService,
     private readonly cookie: SessionCookieService,
     private readonly credentials: CredentialCheckService,
-    private readonly feed: RevocationFeed,
+    private readonly clock: DatabaseClock,
     @Inject(CONFIG) private readonly config: Config,
   ) {
     this.path = config.sessionUserKey.split('.');
@@ -60,7 +60,7 @@ export class SessionLoginService {
 
   /** What a session of that user would be; `life` in seconds. The new cookie takes the place of the one it is `like`. */
   prepare(user: SessionUser, life: number, like?: StoredCookie): NewSession & OpenedSession {
-    const expiresAt = Math.ceil((this.feed.now() + life * 1000) / 1000) * 1000;
+    const expiresAt = Math.ceil((this.clock.now() + life * 1000) / 1000) * 1000;
     const cookie = this.cookie.stored(expiresAt, like);
     // As the other application would find its user.
     const name = user.externalId ?? user.id;

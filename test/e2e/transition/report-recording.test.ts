@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
+import { DatabaseClock } from '../../../src/tokens/feed/database-clock.js';
 import { RecorderService } from '../../../src/transition/report/recorder.service.js';
 import { ReportWriter } from '../../../src/transition/report/report-writer.store.js';
 import { ReportStore } from '../../../src/transition/report/report.store.js';
@@ -20,7 +20,7 @@ describe('what is recorded', () => {
 
   async function figures(): Promise<FiguresByScheme> {
     await node.app.get(RecorderService).flush();
-    const until = node.app.get(RevocationFeed).now() + 1_000;
+    const until = node.app.get(DatabaseClock).now() + 1_000;
     return node.app.get(ReportStore).figures({ since: until - 3_600_000, until });
   }
 

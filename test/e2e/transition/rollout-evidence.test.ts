@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { unavailable } from '../../../src/common/common.errors.js';
 import { RefreshPresentation } from '../../../src/tokens/families/presentation.service.js';
-import { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
+import { ChangeFeed } from '../../../src/tokens/feed/change-feed.js';
+import { DatabaseClock } from '../../../src/tokens/feed/database-clock.js';
 import { Autopilot } from '../../../src/transition/autopilot/autopilot.service.js';
 import { RolloutFigures } from '../../../src/transition/autopilot/rollout-figures.js';
 import type { FiguresOf } from '../../../src/transition/autopilot/rollout-figures.js';
@@ -40,7 +41,7 @@ describe('the evidence for the autopilot', () => {
 
   async function figures(): Promise<FiguresOf> {
     await node.app.get(RecorderService).flush();
-    const until = node.app.get(RevocationFeed).now() + 1_000;
+    const until = node.app.get(DatabaseClock).now() + 1_000;
     return node.app.get(RolloutFigures, { strict: false }).between({ since: until - 3_600_000, until });
   }
 
@@ -179,9 +180,9 @@ describe('the evidence for the autopilot', () => {
   });
 
   it('counts a fault of the service at an access token if its signature is ours', async () => {
-    const feed = node.app.get(RevocationFeed);
+    const feed = node.app.get(ChangeFeed);
     vi.spyOn(feed, 'isFresh').mockReturnValue(false);
-    vi.spyOn(feed, 'fresh').mockRejectedValue(unavailable(new Error('stale')));
+    vi.spyOn(feed, 'untilFresh').mockRejectedValue(unavailable(new Error('stale')));
     expect((await byToken()).statusCode).toBe(503);
     await get(node, '/api/users/me', forged(admin));
     vi.restoreAllMocks();

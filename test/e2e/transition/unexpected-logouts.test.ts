@@ -5,7 +5,8 @@ import { generateKey } from '../../../src/tokens/keys/key-material.js';
 import { KeyAdministrationService } from '../../../src/tokens/keys/key-administration.service.js';
 import { KeyRingService } from '../../../src/tokens/keys/key-ring.service.js';
 import { RefreshTokenStore } from '../../../src/tokens/families/refresh-token.store.js';
-import { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
+import { ChangeFeed } from '../../../src/tokens/feed/change-feed.js';
+import { DatabaseClock } from '../../../src/tokens/feed/database-clock.js';
 import { SigningKeyStore } from '../../../src/tokens/keys/signing-key.store.js';
 import { RecorderService } from '../../../src/transition/report/recorder.service.js';
 import { RolloutService } from '../../../src/transition/rollout/rollout.service.js';
@@ -89,16 +90,16 @@ describe('an unexpected logout', () => {
   it('by a clock that runs ahead is expired_early', async () => {
     const { access_token } = await login(node, user);
     expect(await verify(node, access_token)).toBe('204');
-    const feed = node.app.get(RevocationFeed);
-    vi.spyOn(feed, 'now').mockReturnValueOnce(feed.now() + 3_600_000);
+    const clock = node.app.get(DatabaseClock);
+    vi.spyOn(clock, 'now').mockReturnValueOnce(clock.now() + 3_600_000);
     expect(await verify(node, access_token)).toBe('401 token_expired');
     expect(await cutOffs(node)).toEqual({ 'bearer expired_early': 1 });
   });
 
   it('by a revocation that no ending explains is revoked_without_ending', async () => {
     const tokens = await login(node, user);
-    const feed = node.app.get(RevocationFeed);
-    feed.publish([{ kind: 'sid', subject: sidOf(tokens), epoch: null, expires: feed.now() + 60_000 }]);
+    const expires = node.app.get(DatabaseClock).now() + 60_000;
+    node.app.get(ChangeFeed).publish([{ kind: 'sid', subject: sidOf(tokens), epoch: null, expires }]);
     expect(await verify(node, tokens.access_token)).toBe('401 token_revoked');
     expect(await cutOffs(node)).toEqual({ 'bearer revoked_without_ending': 1 });
   });
@@ -270,9 +271,9 @@ describe('no unexpected logout', () => {
     const tokens = await login(node, user);
     await sql(node, `UPDATE refresh_tokens SET expires_at = now() WHERE id = $1`, [sidOf(tokens)]);
     expect(codeOf(await tryRefresh(node, tokens.refresh_token))).toBe('refresh_token_expired');
-    const feed = node.app.get(RevocationFeed);
-    const late = feed.now() + 3_600_000;
-    vi.spyOn(feed, 'now').mockReturnValue(late);
+    const clock = node.app.get(DatabaseClock);
+    const late = clock.now() + 3_600_000;
+    vi.spyOn(clock, 'now').mockReturnValue(late);
     expect(await verify(node, tokens.access_token)).toBe('401 token_expired');
   });
 

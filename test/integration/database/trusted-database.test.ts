@@ -42,7 +42,7 @@ describe('a node on a database that is not what it was', () => {
     await expect.poll(() => node.database.distrust, SOON).toBe(distrust);
     await expect.poll(() => node.feed.isFresh(), SOON).toBe(false);
     await expect(ask()).rejects.toBeInstanceOf(DatabaseUnavailable);
-    await expect(node.feed.fresh()).rejects.toMatchObject({ status: 503 });
+    await expect(node.feed.untilFresh()).rejects.toMatchObject({ status: 503 });
   };
 
   it('refuses another database under the same name', async () => {
@@ -94,7 +94,7 @@ describe('a node on a database that is not what it was', () => {
     await admin.query(`ALTER DATABASE ${name} RESET default_transaction_read_only`);
     await expect.poll(() => node.feed.isFresh(), SOON).toBe(true);
     expect(await ask()).toEqual([{ one: 1 }]);
-    expect(node.feed.isRevoked(tokenOf(login))).toBe(false);
+    expect(node.revoked.isRevoked(tokenOf(login))).toBe(false);
   });
 
   it('asks each connection once', async () => {

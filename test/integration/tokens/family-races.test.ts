@@ -53,7 +53,7 @@ describe('a login that races with its ending', () => {
       expect((await one.families.find(sid))?.revoked).toBe(true);
       const current = { sid, generation: next?.generation ?? 0 };
       expect(await two.rotations.rotate(current, NEXT, NO_ORIGIN)).toBeUndefined();
-      if (next !== undefined) expect(one.feed.isRevoked(tokenOf(next))).toBe(true);
+      if (next !== undefined) expect(one.revoked.isRevoked(tokenOf(next))).toBe(true);
     }
     expect(await live(user)).toBe(0);
     expect(rotated).toBeGreaterThan(0);
@@ -70,7 +70,7 @@ describe('a login that races with its ending', () => {
       ]);
       if (login !== undefined) {
         made += 1;
-        expect(one.feed.isRevoked(tokenOf(login))).toBe(true);
+        expect(one.revoked.isRevoked(tokenOf(login))).toBe(true);
       }
       expect(await live(user)).toBe(0);
     }

@@ -17,7 +17,9 @@ import { encryptKey } from '../../../src/tokens/keys/key-material.js';
 import { KeyOpenerService } from '../../../src/tokens/keys/key-opener.service.js';
 import { KeyRingService } from '../../../src/tokens/keys/key-ring.service.js';
 import { KeyTrustService } from '../../../src/tokens/keys/key-trust.service.js';
-import { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
+import { ChangeFeed } from '../../../src/tokens/feed/change-feed.js';
+import { DatabaseClock } from '../../../src/tokens/feed/database-clock.js';
+import { RevocationList } from '../../../src/tokens/feed/revocation-list.js';
 import { RevocationStore } from '../../../src/tokens/feed/revocation.store.js';
 import { SigningKeyStore } from '../../../src/tokens/keys/signing-key.store.js';
 import { tamper } from '../../helpers/audit-trail.js';
@@ -29,14 +31,15 @@ const OTHER = 'quite another secret, which is as long as that';
 
 let db: TestDatabase;
 let folder: string;
-let feeds: RevocationFeed[] = [];
+let feeds: ChangeFeed[] = [];
 
 interface Node {
   readonly opener: KeyOpenerService;
   readonly alarms: RowAlarms;
   readonly ring: KeyRingService;
   readonly keys: KeyAdministrationService;
-  readonly feed: RevocationFeed;
+  readonly feed: ChangeFeed;
+  readonly clock: DatabaseClock;
   readonly store: SigningKeyStore;
 }
 
@@ -55,11 +58,15 @@ function aNode(settings: Partial<Config> = {}): Node {
   const alarms = new RowAlarms(database, state, audit);
   const store = new SigningKeyStore(database, state, audit, new KeyTrustService(config));
   const loops = new BackgroundLoops(true);
-  const feed = new RevocationFeed(new RevocationStore(database), database, new Clock(), loops);
+  const own = new Clock();
+  const clock = new DatabaseClock(own);
+  const revoked = new RevocationList(clock, loops);
+  const feed = new ChangeFeed(new RevocationStore(database), database, revoked, clock, own, loops);
   feeds.push(feed);
   const opener = new KeyOpenerService(store, config);
   const ring = new KeyRingService(store, opener, feed, alarms, config);
-  return { ring, opener, alarms, keys: new KeyAdministrationService(store, ring, feed, config), feed, store };
+  const keys = new KeyAdministrationService(store, ring, feed, config);
+  return { ring, opener, alarms, keys, feed, clock, store };
 }
 
 async function started(settings: Partial<Config> = {}): Promise<Node> {
@@ -69,8 +76,8 @@ async function started(settings: Partial<Config> = {}): Promise<Node> {
   return node;
 }
 
-async function signer({ ring, feed }: Node): Promise<string> {
-  return decodeProtectedHeader(await ring.sign({ a: 1 }, feed.now())).kid!;
+async function signer({ ring, clock }: Node): Promise<string> {
+  return decodeProtectedHeader(await ring.sign({ a: 1 }, clock.now())).kid!;
 }
 
 async function rows() {
@@ -206,7 +213,7 @@ describe('a change of the key ring', () => {
     expect(first.map(({ state }) => state).toSorted()).toEqual(['current', 'next']);
     expect(await signer(node)).toBe(kid);
     expect(await causes()).toEqual(['created', 'rotated']);
-    const { keys } = JSON.parse(node.ring.jwks(node.feed.now()).body) as { keys: object[] };
+    const { keys } = JSON.parse(node.ring.jwks(node.clock.now()).body) as { keys: object[] };
     expect(keys.map((key) => Object.keys(key).toSorted())).toEqual(
       Array.from({ length: 2 }, () => ['alg', 'e', 'kid', 'kty', 'n', 'use']),
     );
@@ -230,7 +237,7 @@ describe('a change of the key ring', () => {
     expect(node.ring.publicKey(kid)).toBeUndefined();
     expect(kept).toContain(false);
     expect(await signer(node)).not.toBe(kid);
-    expect(node.ring.jwks(node.feed.now()).body).not.toContain(kid);
+    expect(node.ring.jwks(node.clock.now()).body).not.toContain(kid);
     await vi.waitFor(async () => expect(await readdir(join(folder, 'keys'))).not.toContain(`${kid}.pem`));
   });
 
@@ -253,7 +260,7 @@ describe('a change of the key ring', () => {
     const next = (await node.keys.rotate(NO_ORIGIN)).find(({ state }) => state === 'next')!;
     expect(await node.keys.distrust(next.kid, NO_ORIGIN)).toBe('distrusted');
     expect(await signer(node)).toBe(kid);
-    expect(node.ring.jwks(node.feed.now()).body).not.toContain(next.kid);
+    expect(node.ring.jwks(node.clock.now()).body).not.toContain(next.kid);
     expect(await rows()).toHaveLength(2);
   });
 

@@ -31,9 +31,9 @@ async function started(change: Partial<Config> = {}): Promise<TokenNode> {
 const sql = (statement: string, values: unknown[] = []) =>
   db.dataSource.query<Record<string, unknown>[]>(statement, values);
 const rows = () => sql('SELECT kid, public_jwk, private_pem, macs FROM signing_keys ORDER BY promote_at');
-const signer = async ({ keys, feed }: TokenNode) =>
-  decodeProtectedHeader(await keys.sign({}, feed.now())).kid!;
-const jwks = ({ keys, feed }: TokenNode) => keys.jwks(feed.now()).body;
+const signer = async ({ keys, clock }: TokenNode) =>
+  decodeProtectedHeader(await keys.sign({}, clock.now())).kid!;
+const jwks = ({ keys, clock }: TokenNode) => keys.jwks(clock.now()).body;
 const alarmsOf = ({ alarms }: TokenNode) => alarms.all().map(({ id, reason }) => `${id} ${reason}`);
 const audited = async () =>
   (

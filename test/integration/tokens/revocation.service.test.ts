@@ -55,7 +55,7 @@ describe('whatever shares the fate of a login', () => {
     expect(port.mayContinue).toHaveBeenCalledWith(
       expect.objectContaining({ sid: family.sid, generation: 0 }),
     );
-    expect(node.feed.isRevoked(tokenOf(family))).toBe(true);
+    expect(node.revoked.isRevoked(tokenOf(family))).toBe(true);
     expect(await eventsOf(family.sid)).toEqual(['exchange', 'logout']);
   });
 
@@ -82,8 +82,8 @@ describe('whatever shares the fate of a login', () => {
       { sids: [first.family.sid, known.family.sid] },
       { sids: [late.family.sid] },
     ]);
-    for (const { family } of [first, known, late]) expect(node.feed.isRevoked(tokenOf(family))).toBe(true);
-    expect(node.feed.isRevoked(tokenOf(other.family))).toBe(false);
+    for (const { family } of [first, known, late]) expect(node.revoked.isRevoked(tokenOf(family))).toBe(true);
+    expect(node.revoked.isRevoked(tokenOf(other.family))).toBe(false);
   });
 
   it('clears away what is left once the ending is committed, and not if it is rolled back', async () => {
@@ -141,7 +141,7 @@ describe('whatever shares the fate of a login', () => {
       { userIds: [user], except: { sid: mine.family.sid, session: 'a session' } },
       'password',
     );
-    expect(node.feed.isRevoked(tokenOf(mine.family))).toBe(false);
-    expect(node.feed.isRevoked(tokenOf(another.family))).toBe(true);
+    expect(node.revoked.isRevoked(tokenOf(mine.family))).toBe(false);
+    expect(node.revoked.isRevoked(tokenOf(another.family))).toBe(true);
   });
 });

@@ -8,7 +8,7 @@ import type { TestDatabase } from '../../helpers/database.js';
 import { aNode } from './token-node.js';
 import type { TokenNode } from './token-node.js';
 
-/** A transaction that stays open until it is told to end. */
+/** A transaction that stays open until the test commits it or rolls it back. */
 function heldTransaction(node: TokenNode, work: (sql: Sql) => Promise<unknown>) {
   const ready = Promise.withResolvers<void>();
   const end = Promise.withResolvers<void>();
@@ -47,28 +47,28 @@ describe('RevocationStore', () => {
     await db.drop();
   });
 
-  const look = (horizon: string) => node.revocationStore.read(client, horizon);
+  const readFrom = (horizon: string) => node.revocationStore.read(client, horizon);
   const revoke = (sid: string, sql: Sql = node.database) => node.revocationStore.addSids(sql, [sid]);
   const subjects = (entries: readonly RevocationEntry[]) => entries.map(({ subject }) => subject);
 
-  it('tells everything from the beginning, then what is new, with the clock of the database', async () => {
+  it('reads everything from the beginning, then what is new, with the time of the database', async () => {
     const [a, b] = [randomUUID(), randomUUID()];
     await revoke(a);
-    const first = await look('0');
+    const first = await readFrom('0');
     expect(subjects(first.entries)).toContain(a);
     expect(Math.abs(first.now - Date.now())).toBeLessThan(5_000);
     await node.revocationStore.addUser(node.database, b, 3);
-    const second = await look(first.horizon);
+    const second = await readFrom(first.horizon);
     expect(second.entries.at(-1)).toMatchObject({ kind: 'user', subject: b, epoch: 3 });
     expect(BigInt(second.horizon)).toBeGreaterThanOrEqual(BigInt(first.horizon));
   });
 
-  // How far a look has to go back depends on whatever else runs on the server: rows may come twice.
-  it('misses no row that commits after rows which were written later', async () => {
-    let { horizon } = await look('0');
+  // How far a poll goes back depends on what else runs on the server, so rows may come twice.
+  it('misses no row that commits after rows that were written later', async () => {
+    let { horizon } = await readFrom('0');
     const seen = new Set<string>();
     const follow = async () => {
-      const page = await look(horizon);
+      const page = await readFrom(horizon);
       horizon = page.horizon;
       for (const subject of subjects(page.entries)) seen.add(subject);
     };
@@ -85,8 +85,8 @@ describe('RevocationStore', () => {
     expect(seen.has(early)).toBe(true);
   });
 
-  it('misses nothing of many transactions that commit in any order', async () => {
-    let { horizon } = await look('0');
+  it('misses no row of many transactions that commit in any order', async () => {
+    let { horizon } = await readFrom('0');
     const seen = new Set<string>();
     const written = Array.from({ length: 40 }, () => randomUUID());
     const writing = written.map((sid, index) =>
@@ -98,30 +98,30 @@ describe('RevocationStore', () => {
     let done = false;
     const all = Promise.all(writing).finally(() => (done = true));
     do {
-      const page = await look(horizon);
+      const page = await readFrom(horizon);
       horizon = page.horizon;
       for (const subject of subjects(page.entries)) seen.add(subject);
       if (done) break;
     } while (written.some((sid) => !seen.has(sid)));
     await all;
-    for (const subject of subjects((await look(horizon)).entries)) seen.add(subject);
+    for (const subject of subjects((await readFrom(horizon)).entries)) seen.add(subject);
     expect(written.filter((sid) => !seen.has(sid))).toEqual([]);
   });
 
-  it('tells nothing of what was rolled back', async () => {
-    const { horizon } = await look('0');
+  it('reads no row that was rolled back', async () => {
+    const { horizon } = await readFrom('0');
     const sid = randomUUID();
     const held = heldTransaction(node, (sql) => revoke(sid, sql));
     await held.ready;
     await held.rollBack();
-    expect(subjects((await look(horizon)).entries)).not.toContain(sid);
+    expect(subjects((await readFrom(horizon)).entries)).not.toContain(sid);
   });
 
-  it('remembers for as long as the longest token of any node may live, and a minute', async () => {
+  it('keeps a revocation for the longest token lifetime of any node plus one minute', async () => {
     await node.revocationStore.noteTokenExpiry(905);
     await node.revocationStore.noteTokenExpiry(60);
     const [entry] = await revoke(randomUUID());
-    const page = await look('0');
+    const page = await readFrom('0');
     expect((entry!.expires - page.now) / 1000).toBeCloseTo(965, -1);
     expect(page.entries.find(({ subject }) => subject === entry!.subject)?.expires).toBeCloseTo(
       entry!.expires,
@@ -129,22 +129,22 @@ describe('RevocationStore', () => {
     );
   });
 
-  it('removes what has expired and nothing else, in batches', async () => {
+  it('removes expired rows and no others, in batches', async () => {
     const [gone, kept] = [Array.from({ length: 3 }, () => randomUUID()), randomUUID()];
     await node.revocationStore.addSids(node.database, [...gone, kept]);
     await db.database.query('UPDATE revocations SET expires_at = now() WHERE subject = ANY ($1::uuid[])', [
       gone,
     ]);
-    const before = subjects((await look('0')).entries);
+    const before = subjects((await readFrom('0')).entries);
     expect(before).toContain(kept);
     expect(before).not.toContain(gone[0]);
     expect(await node.revocationStore.removeExpired(2)).toBe(2);
     expect(await node.revocationStore.removeExpired(2)).toBe(1);
     expect(await node.revocationStore.removeExpired(2)).toBe(0);
-    expect(subjects((await look('0')).entries).toSorted()).toEqual(before.toSorted());
+    expect(subjects((await readFrom('0')).entries).toSorted()).toEqual(before.toSorted());
   });
 
-  it('writes nothing for no login', async () => {
+  it('writes nothing for an empty list of families', async () => {
     expect(await node.revocationStore.addSids(node.database, [])).toEqual([]);
   });
 });

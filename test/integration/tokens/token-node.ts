@@ -26,7 +26,9 @@ import { RefreshTokenService } from '../../../src/tokens/families/refresh-token.
 import { RefreshTokenStore } from '../../../src/tokens/families/refresh-token.store.js';
 import type { RevocationHook } from '../../../src/tokens/families/revocation-hook.js';
 import type { LiveFamily, TokenFamily, NewFamily } from '../../../src/tokens/families/token-family.js';
-import { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
+import { ChangeFeed } from '../../../src/tokens/feed/change-feed.js';
+import { DatabaseClock } from '../../../src/tokens/feed/database-clock.js';
+import { RevocationList } from '../../../src/tokens/feed/revocation-list.js';
 import { RevocationStore } from '../../../src/tokens/feed/revocation.store.js';
 import { RotationStore } from '../../../src/tokens/families/rotation.store.js';
 import { SigningKeyStore } from '../../../src/tokens/keys/signing-key.store.js';
@@ -40,7 +42,9 @@ export interface TokenNode {
   readonly families: RefreshTokenStore;
   readonly rotations: RotationStore;
   readonly revocationStore: RevocationStore;
-  readonly feed: RevocationFeed;
+  readonly feed: ChangeFeed;
+  readonly revoked: RevocationList;
+  readonly clock: DatabaseClock;
   readonly revocations: RevocationService;
   readonly tokens: RefreshTokenService;
   readonly presentation: RefreshPresentation;
@@ -78,7 +82,10 @@ export async function aNode(
   const alarms = new RowAlarms(database, state, audit);
   const families = new RefreshTokenStore(database);
   const revocationStore = new RevocationStore(database);
-  const feed = new RevocationFeed(revocationStore, database, clock, new BackgroundLoops(true));
+  const loops = new BackgroundLoops(true);
+  const databaseClock = new DatabaseClock(clock);
+  const revoked = new RevocationList(databaseClock, loops);
+  const feed = new ChangeFeed(revocationStore, database, revoked, databaseClock, clock, loops);
   const revocations = new RevocationService(
     database,
     families,
@@ -101,6 +108,8 @@ export async function aNode(
     rotations,
     revocationStore,
     feed,
+    revoked,
+    clock: databaseClock,
     revocations,
     tokens,
     presentation,
@@ -111,6 +120,7 @@ export async function aNode(
     alarms,
     async stop() {
       feed.onApplicationShutdown();
+      await loops.onApplicationShutdown();
       await dataSource.destroy();
       await rm(folder, { recursive: true, force: true });
     },

@@ -63,7 +63,7 @@ describe('a chain of a login, the session it was given up for, and the login of 
     await Promise.all([endingFirst, endingSecond]);
 
     expect(await one.store.live(sid)).toBeUndefined();
-    for (const { feed } of [one, two]) expect(feed.isRevoked(tokenOf(second.family))).toBe(true);
+    for (const { revoked } of [one, two]) expect(revoked.isRevoked(tokenOf(second.family))).toBe(true);
     const events = await db.database.query<{ event: string }>(
       `SELECT event FROM audit_events WHERE sid = $1 ORDER BY id`,
       [second.family.sid],

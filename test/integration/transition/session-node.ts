@@ -60,7 +60,7 @@ export async function aSessionNode(url: string): Promise<SessionNode> {
       config,
     );
   });
-  const { database, config, revocations, tokens, families, feed } = node;
+  const { database, config, revocations, tokens, families, clock } = node;
   const audit = new AuditStore(database);
   const store = new SessionStore(database, config);
   const fates = new LinkedRevocationStore(database, config);
@@ -68,7 +68,7 @@ export async function aSessionNode(url: string): Promise<SessionNode> {
   const rows = new SessionRowStore(database);
   const cookie = new SessionCookieService(config);
   const sessions = new SessionService(store, fates, rows, cookie, revocations, audit, config);
-  const opening = new SessionLoginService(store, sessions, cookie, undefined as never, feed, config);
+  const opening = new SessionLoginService(store, sessions, cookie, undefined as never, clock, config);
   const everybody = { mayHaveTokens: () => Promise.resolve(true) } as unknown as RolloutService;
   return {
     ...node,

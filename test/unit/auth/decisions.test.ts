@@ -221,16 +221,18 @@ describe('JwtAuthGuard', () => {
     let revoked = false;
     const feed = {
       isFresh: () => fresh,
-      fresh: vi.fn(() => {
+      untilFresh: vi.fn(() => {
         fresh = true;
         revoked = true;
         return Promise.resolve();
       }),
-      isRevoked: () => revoked,
-      now: () => now * 1000,
     };
+    const revocations = { isRevoked: () => revoked };
+    const clock = { now: () => now * 1000 };
     const guard = new JwtAuthGuard(
       part(feed),
+      part(revocations),
+      part(clock),
       part({}),
       part({ onChange: () => undefined }),
       part({}),
@@ -246,7 +248,7 @@ describe('JwtAuthGuard', () => {
       switchToHttp: () => ({ getRequest: () => request }),
     });
     await expect(guard.canActivate(context)).rejects.toMatchObject({ code: 'token_revoked' });
-    expect(feed.fresh).toHaveBeenCalledTimes(1);
+    expect(feed.untilFresh).toHaveBeenCalledTimes(1);
     revoked = false;
     expect(guard.canActivate(context)).toBe(true);
   });
@@ -255,11 +257,15 @@ describe('JwtAuthGuard', () => {
     [64_999, 'admits'],
     [65_000, 'token_expired'],
   ])('at %i ms %s a token that expired at 60 s, with a tolerance of 5 s', async (now, outcome) => {
-    const feed = { isFresh: () => true, isRevoked: () => false, now: () => now };
+    const feed = { isFresh: () => true };
+    const revocations = { isRevoked: () => false };
+    const clock = { now: () => now };
     const read = () => ({ kid: 'k', claims: { sub: 'u', sid: 's', role: 'user', exp: 60 } });
     const keys = { onChange: () => undefined, verificationKey: () => ({ distrusted: false }) };
     const guard = new JwtAuthGuard(
       part(feed),
+      part(revocations),
+      part(clock),
       part({ note: () => undefined }),
       part(keys),
       part({ read }),
@@ -290,6 +296,8 @@ describe('JwtAuthGuard', () => {
     const guard = new JwtAuthGuard(
       part({}),
       part({}),
+      part({}),
+      part({}),
       part(keys),
       part({}),
       part({ clockTolerance: 5 }),
@@ -302,13 +310,13 @@ describe('JwtAuthGuard', () => {
     const trusted = new Set(['k']);
     const feed = {
       isFresh: () => false,
-      fresh: () => {
+      untilFresh: () => {
         trusted.clear();
         return Promise.resolve();
       },
-      isRevoked: () => false,
-      now: () => 0,
     };
+    const revocations = { isRevoked: () => false };
+    const clock = { now: () => 0 };
     const keys = {
       onChange: () => undefined,
       verificationKey: (kid: string) => ({ publicKey: {}, distrusted: !trusted.has(kid) }),
@@ -318,6 +326,8 @@ describe('JwtAuthGuard', () => {
     const config = part<Config>({ clockTolerance: 5 });
     const guard = new JwtAuthGuard(
       part(feed),
+      part(revocations),
+      part(clock),
       part({ note }),
       part(keys),
       part({ read }),

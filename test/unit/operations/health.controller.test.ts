@@ -5,7 +5,8 @@ import { Database } from '../../../src/database/database.js';
 import { Drain } from '../../../src/operations/drain.js';
 import { HealthController } from '../../../src/operations/health.controller.js';
 import { KeyRingService } from '../../../src/tokens/keys/key-ring.service.js';
-import { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
+import { ChangeFeed } from '../../../src/tokens/feed/change-feed.js';
+import { DatabaseClock } from '../../../src/tokens/feed/database-clock.js';
 
 async function controllerWith({
   database = true,
@@ -19,7 +20,8 @@ async function controllerWith({
     imports: [TerminusModule.forRoot({ logger: false })],
     controllers: [HealthController],
     providers: [
-      { provide: RevocationFeed, useValue: { isFresh: () => fresh, now: () => 0 } },
+      { provide: ChangeFeed, useValue: { isFresh: () => fresh } },
+      { provide: DatabaseClock, useValue: { now: () => 0 } },
       { provide: Database, useValue: { distrust } },
       { provide: Drain, useValue: { begun } },
       { provide: KeyRingService, useValue: { canSign: () => canSign } },

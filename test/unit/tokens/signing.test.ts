@@ -13,7 +13,7 @@ import { decryptKey, encryptKey } from '../../../src/tokens/keys/key-material.js
 import { KeyRingService } from '../../../src/tokens/keys/key-ring.service.js';
 import type { KeyOpenerService } from '../../../src/tokens/keys/key-opener.service.js';
 import type { TrustedKey } from '../../../src/tokens/keys/key-trust.service.js';
-import type { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
+import type { ChangeFeed } from '../../../src/tokens/feed/change-feed.js';
 import type { SigningKeyStore } from '../../../src/tokens/keys/signing-key.store.js';
 
 const SECRET = 'the secret of this installation, long enough';
@@ -54,20 +54,15 @@ describe('what a node can sign with', () => {
     const load = () => Promise.resolve({ keys, refused: [], alarms: [], now: NOW, longestExpiry: LIFE });
     const store = { load, ...changes } as unknown as SigningKeyStore;
     const alarms = { replace: vi.fn() } as unknown as RowAlarms;
-    const feed = { follow: vi.fn(), announce: vi.fn() };
+    const feed = { subscribe: vi.fn(), hint: vi.fn() };
     const ring = new KeyRingService(
       store,
       {} as KeyOpenerService,
-      feed as unknown as RevocationFeed,
+      feed as unknown as ChangeFeed,
       alarms,
       config,
     );
-    const administration = new KeyAdministrationService(
-      store,
-      ring,
-      feed as unknown as RevocationFeed,
-      config,
-    );
+    const administration = new KeyAdministrationService(store, ring, feed as unknown as ChangeFeed, config);
     return { ring, administration, feed };
   }
 
@@ -139,6 +134,6 @@ describe('what a node can sign with', () => {
   it('changes for nobody if the database fails the change', async () => {
     const { administration, feed } = aRing([made[0]], { rotate: () => Promise.reject(new Error('lost')) });
     await expect(administration.rotate(NO_ORIGIN)).rejects.toThrow('lost');
-    expect(feed.announce).not.toHaveBeenCalled();
+    expect(feed.hint).not.toHaveBeenCalled();
   });
 });

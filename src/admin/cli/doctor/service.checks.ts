@@ -8,7 +8,7 @@ import type { Config } from '../../../config/config.js';
 import { ISSUER } from '../../../tokens/access/issuer.js';
 import { KeyAdministrationService } from '../../../tokens/keys/key-administration.service.js';
 import { KeyRingService } from '../../../tokens/keys/key-ring.service.js';
-import { RevocationFeed } from '../../../tokens/feed/revocation-feed.js';
+import { DatabaseClock } from '../../../tokens/feed/database-clock.js';
 import { UserStore } from '../../../users/user.store.js';
 import { DoctorCheck, fail, ok, warn } from './doctor-check.js';
 import type { Examination, Finding } from './doctor-check.js';
@@ -33,7 +33,7 @@ export class ServiceChecks implements Examination {
   constructor(
     private readonly ring: KeyRingService,
     private readonly administration: KeyAdministrationService,
-    private readonly feed: RevocationFeed,
+    private readonly clock: DatabaseClock,
     private readonly users: UserStore,
     private readonly audit: AuditVerifier,
     private readonly alarms: RowAlarms,
@@ -54,13 +54,13 @@ export class ServiceChecks implements Examination {
   private async keys(): Promise<Finding> {
     const keys = await this.administration.list();
     const current = keys.find(({ state }) => state === 'current');
-    if (current === undefined || !this.ring.canSign(this.feed.now()))
+    if (current === undefined || !this.ring.canSign(this.clock.now()))
       return fail(
         'keys',
         'there is no key that this node can sign with',
         'npm run admin -- keys list; check JWT_SECRET',
       );
-    const days = Math.floor((this.feed.now() - Date.parse(current.promote_at)) / 86_400_000);
+    const days = Math.floor((this.clock.now() - Date.parse(current.promote_at)) / 86_400_000);
     return days > OLD_KEY
       ? warn('keys', `the current key has signed for ${counted(days, 'day')}`, 'npm run admin -- keys rotate')
       : ok('keys', `${current.kid} signs, ${keys.filter(({ state }) => state === 'next').length} ripening`);
@@ -76,7 +76,7 @@ export class ServiceChecks implements Examination {
   }
 
   private async tokenSize(): Promise<Finding> {
-    const now = this.feed.now();
+    const now = this.clock.now();
     const ids = { sub: randomUUID(), sid: randomUUID(), jti: randomUUID() };
     const seconds = Math.floor(now / 1000);
     // Long expired: whoever sees it has nothing.

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
 import { KeyRingService } from '../../../tokens/keys/key-ring.service.js';
-import { RevocationFeed } from '../../../tokens/feed/revocation-feed.js';
+import { DatabaseClock } from '../../../tokens/feed/database-clock.js';
 
 const verifyAsync = promisify(verify);
 
@@ -21,7 +21,7 @@ export class KnownKeys implements OnModuleInit {
 
   constructor(
     private readonly ring: KeyRingService,
-    private readonly feed: RevocationFeed,
+    private readonly clock: DatabaseClock,
   ) {
     ring.onChange(() => this.learn());
   }
@@ -48,7 +48,7 @@ export class KnownKeys implements OnModuleInit {
   }
 
   private learn(): void {
-    const { keys } = JSON.parse(this.ring.jwks(this.feed.now()).body) as {
+    const { keys } = JSON.parse(this.ring.jwks(this.clock.now()).body) as {
       keys: (JsonWebKey & { kid: string })[];
     };
     for (const jwk of keys) {

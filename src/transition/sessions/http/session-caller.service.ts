@@ -4,7 +4,7 @@ import type { AuthenticatedRequest } from '../../../auth/principal.js';
 import { refuseOtherSites } from '../../../auth/http/request-origin.js';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
-import { RevocationFeed } from '../../../tokens/feed/revocation-feed.js';
+import { DatabaseClock } from '../../../tokens/feed/database-clock.js';
 import { refuseToken } from '../../../tokens/tokens.errors.js';
 import { RolloutService } from '../../rollout/rollout.service.js';
 import { SessionCookieService } from './session-cookie.service.js';
@@ -27,7 +27,7 @@ export class SessionAuthenticationService {
     private readonly store: SessionStore,
     private readonly cookie: SessionCookieService,
     private readonly rollout: RolloutService,
-    private readonly feed: RevocationFeed,
+    private readonly clock: DatabaseClock,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -78,7 +78,7 @@ export class SessionAuthenticationService {
     if (this.rollout.phase() === 'sessions_removed') throw refuseSession('sessions_removed');
     const brownout = this.rollout.brownout();
     if (brownout === undefined || always) return;
-    const seconds = Math.max(1, Math.ceil((brownout.to - this.feed.now()) / 1000));
+    const seconds = Math.max(1, Math.ceil((brownout.to - this.clock.now()) / 1000));
     throw refuseSession('sessions_brownout', {
       detail: `Sessions are switched off until ${new Date(brownout.to).toISOString()}`,
       headers: { 'Retry-After': String(seconds) },

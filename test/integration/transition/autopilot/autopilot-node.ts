@@ -5,7 +5,7 @@ import { PlanAdministration } from '../../../../src/transition/autopilot/plan-ad
 import { PlanSight } from '../../../../src/transition/autopilot/plan-sight.service.js';
 import { PlanStore } from '../../../../src/transition/autopilot/plan.store.js';
 import type { RolloutFigures } from '../../../../src/transition/autopilot/rollout-figures.js';
-import type { RevocationFeed } from '../../../../src/tokens/feed/revocation-feed.js';
+import type { DatabaseClock } from '../../../../src/tokens/feed/database-clock.js';
 import { RolloutFlag } from '../../../../src/transition/rollout/rollout-flag.js';
 import { aRolloutNode } from '../rollout/rollout-node.js';
 import type { RolloutNode } from '../rollout/rollout-node.js';
@@ -27,16 +27,16 @@ export async function anAutopilotNode(url: string, script: Script): Promise<Auto
   const audit = new AuditStore(node.database);
   const store = new PlanStore(node.database, audit);
   const sight = new PlanSight(script.figures as RolloutFigures);
-  const feed = { now: script.now } as RevocationFeed;
+  const clock = { now: script.now } as DatabaseClock;
   const autopilot = new Autopilot(
     store,
     node.store,
     node.rollout,
     sight,
     audit,
-    feed,
+    clock,
     new BackgroundLoops(true),
   );
-  const plans = new PlanAdministration(store, node.store, sight, new RolloutFlag(), feed);
+  const plans = new PlanAdministration(store, node.store, sight, new RolloutFlag(), clock);
   return { ...node, autopilot, plans };
 }

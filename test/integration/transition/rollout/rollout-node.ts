@@ -20,10 +20,10 @@ export const BY = { actorId: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10', origin: NO_
 
 export async function aRolloutNode(url: string, change: Partial<Config> = {}): Promise<RolloutNode> {
   const node = await aNode(url, { rolloutPhase: 'gradual_rollout', rolloutPercentage: 100, ...change });
-  const { database, feed, config } = node;
+  const { database, feed, clock, config } = node;
   const store = new RolloutStore(database, new ServiceStateStore(database), new AuditStore(database));
   const flag = new RolloutFlag();
-  const rollout = new RolloutService(store, flag, feed, config);
+  const rollout = new RolloutService(store, flag, feed, clock, config);
   await flag.onModuleInit();
   await rollout.onModuleInit();
   await feed.start();

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Config } from '../../../../src/config/config.js';
-import type { RevocationFeed } from '../../../../src/tokens/feed/revocation-feed.js';
+import type { ChangeFeed } from '../../../../src/tokens/feed/change-feed.js';
+import type { DatabaseClock } from '../../../../src/tokens/feed/database-clock.js';
 import type { RolloutFlag } from '../../../../src/transition/rollout/rollout-flag.js';
 import type { RolloutSettings } from '../../../../src/transition/rollout/rollout-state.js';
 import { RolloutService } from '../../../../src/transition/rollout/rollout.service.js';
@@ -11,18 +12,20 @@ const user = { id: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10', role: 'user' } as con
 
 async function aRollout(settings: Partial<RolloutSettings>, isOn?: boolean) {
   const flag = { use: vi.fn(), isOn: vi.fn(() => Promise.resolve(isOn)) };
-  const feed = { follow: vi.fn(), now: vi.fn(() => NOW), announce: vi.fn() };
+  const feed = { subscribe: vi.fn(), hint: vi.fn() };
+  const clock = { now: vi.fn(() => NOW) };
   const state = { ...aSettings(settings), version: 7 };
   const store = { begin: () => Promise.resolve(state), current: vi.fn() };
   const rollout = new RolloutService(
     store as unknown as RolloutStore,
     flag as unknown as RolloutFlag,
-    feed as unknown as RevocationFeed,
+    feed as unknown as ChangeFeed,
+    clock as unknown as DatabaseClock,
     {} as Config,
   );
   await rollout.onModuleInit();
-  const reload = feed.follow.mock.calls[0]![1] as () => Promise<void>;
-  return { rollout, flag, feed, store, state, reload };
+  const reload = feed.subscribe.mock.calls[0]![1] as () => Promise<void>;
+  return { rollout, flag, feed, clock, store, state, reload };
 }
 
 describe('who may have tokens', () => {
@@ -44,9 +47,9 @@ describe('who may have tokens', () => {
   });
 
   it('is everybody once the sunset has passed, also in the phase off', async () => {
-    const { rollout, feed } = await aRollout({ phase: 'off', sunsetAt: NOW + HOUR }, false);
+    const { rollout, clock } = await aRollout({ phase: 'off', sunsetAt: NOW + HOUR }, false);
     expect(await rollout.mayHaveTokens(user)).toBe(false);
-    feed.now.mockReturnValue(NOW + HOUR);
+    clock.now.mockReturnValue(NOW + HOUR);
     expect(rollout.phase()).toBe('sessions_removed');
     expect(await rollout.mayHaveTokens(user)).toBe(true);
   });
@@ -83,13 +86,13 @@ describe('a provider without an answer', () => {
 describe('the state on a node', () => {
   it('has a brownout only while it lasts', async () => {
     const brownouts = [{ from: NOW + HOUR, to: NOW + 2 * HOUR }];
-    const { rollout, feed } = await aRollout({
+    const { rollout, clock } = await aRollout({
       phase: 'deprecation_notice',
       sunsetAt: NOW + DAY,
       brownouts,
     });
     expect(rollout.brownout()).toBeUndefined();
-    feed.now.mockReturnValue(NOW + HOUR);
+    clock.now.mockReturnValue(NOW + HOUR);
     expect(rollout.brownout()).toEqual(brownouts[0]);
   });
 
@@ -100,7 +103,7 @@ describe('the state on a node', () => {
     const reading = reload();
     await vi.waitFor(() => expect(store.current).toHaveBeenCalled());
     rollout.adopt({ ...state, percentage: 50, version: 8 });
-    expect(feed.announce).toHaveBeenCalled();
+    expect(feed.hint).toHaveBeenCalled();
     answer(state);
     await reading;
     expect(rollout.current()).toMatchObject({ percentage: 50, version: 8 });

@@ -2,9 +2,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import type { Database } from '../../../src/database/database.js';
 import type { VerifiedToken } from '../../../src/tokens/access/access-token.js';
+import { ChangeFeed, LEASE_MS } from '../../../src/tokens/feed/change-feed.js';
+import { DatabaseClock } from '../../../src/tokens/feed/database-clock.js';
 import { FeedConnection } from '../../../src/tokens/feed/feed-connection.js';
-import { LEASE } from '../../../src/tokens/feed/lease.js';
-import { RevocationFeed } from '../../../src/tokens/feed/revocation-feed.js';
+import { RevocationList } from '../../../src/tokens/feed/revocation-list.js';
 import type { FeedPage, RevocationStore } from '../../../src/tokens/feed/revocation.store.js';
 import { ManualClock } from './manual-clock.js';
 
@@ -17,9 +18,11 @@ function page(change: Partial<FeedPage> = {}): FeedPage {
   return { ...none, horizon: '10', now: DATABASE_NOW, versions: {}, ...change };
 }
 
-describe('RevocationFeed', () => {
+describe('ChangeFeed', () => {
   let clock: ManualClock;
-  let feed: RevocationFeed;
+  let databaseClock: DatabaseClock;
+  let revocations: RevocationList;
+  let feed: ChangeFeed;
   let query: ReturnType<typeof vi.fn>;
   let dropIdle: ReturnType<typeof vi.fn>;
   const read = vi.spyOn(FeedConnection.prototype, 'read');
@@ -35,7 +38,10 @@ describe('RevocationFeed', () => {
     query = vi.fn().mockResolvedValue([]);
     dropIdle = vi.fn();
     const database = { query, dropIdle } as unknown as Database;
-    feed = new RevocationFeed({} as RevocationStore, database, clock, new BackgroundLoops(true));
+    const loops = new BackgroundLoops(true);
+    databaseClock = new DatabaseClock(clock);
+    revocations = new RevocationList(databaseClock, loops);
+    feed = new ChangeFeed({} as RevocationStore, database, revocations, databaseClock, clock, loops);
   });
 
   afterEach(() => {
@@ -43,35 +49,35 @@ describe('RevocationFeed', () => {
     vi.useRealTimers();
   });
 
-  it('is not fresh before it has looked, and knows everything once it has started', async () => {
+  it('is stale before its first poll, and complete once it has started', async () => {
     expect(feed.isFresh()).toBe(false);
     read.mockResolvedValueOnce(page({ entries: [SID] }));
     await feed.start();
     expect(feed.isFresh()).toBe(true);
-    expect(feed.isRevoked(token)).toBe(true);
-    expect(feed.size).toBe(1);
-    expect(read.mock.calls[0]?.[1]).toBe('0');
+    expect(revocations.isRevoked(token)).toBe(true);
+    expect(revocations.size).toBe(1);
+    expect(read.mock.calls[0]?.[0]).toBe('0');
   });
 
-  it('is stale a second after its last look: no node takes a revoked token for longer', async () => {
+  it('is stale a second after its last poll, so that no node accepts a revoked token for longer', async () => {
     await feed.start();
     clock.pass(1_000);
     expect(feed.isFresh()).toBe(false);
   });
 
-  it('starts once the database answers, if that takes less than 15 s', async () => {
-    let looks = 0;
+  it('starts when the database answers within 15 s', async () => {
+    let polls = 0;
     read.mockImplementation(async () => {
       clock.pass(600);
-      looks += 1;
-      if (looks < 20) throw new Error('timeout');
+      polls += 1;
+      if (polls < 20) throw new Error('timeout');
       return page({ entries: [SID] });
     });
     const started = feed.start();
     await vi.advanceTimersByTimeAsync(15_000);
     await started;
     expect(feed.isFresh()).toBe(true);
-    expect(feed.isRevoked(token)).toBe(true);
+    expect(revocations.isRevoked(token)).toBe(true);
   });
 
   it('does not start if the database does not answer within 15 s', async () => {
@@ -99,97 +105,100 @@ describe('RevocationFeed', () => {
     await refused;
   });
 
-  it('counts the lease from the moment the look was sent, not from its answer', async () => {
+  it('counts the lease from the moment the poll was sent, not from its answer', async () => {
     read.mockImplementationOnce(async () => {
       clock.pass(500);
       return page();
     });
-    await feed.fresh();
-    clock.pass(LEASE - 500 - 1);
+    await feed.untilFresh();
+    clock.pass(LEASE_MS - 500 - 1);
     expect(feed.isFresh()).toBe(true);
     clock.pass(1);
     expect(feed.isFresh()).toBe(false);
   });
 
-  it('is stale after a sleep in which the monotonic clock stood still', async () => {
-    await feed.fresh();
-    clock.wall += LEASE;
+  it('is stale after the machine slept and the monotonic clock stood still', async () => {
+    await feed.untilFresh();
+    clock.wall += LEASE_MS;
     expect(feed.isFresh()).toBe(false);
   });
 
-  it('is stale after a pause that the wall clock was set back over', async () => {
-    await feed.fresh();
-    clock.ticks += LEASE;
+  it('is stale after a pause during which the wall clock was set back', async () => {
+    await feed.untilFresh();
+    clock.ticks += LEASE_MS;
     expect(feed.isFresh()).toBe(false);
   });
 
   it('is stale when the wall clock was set back', async () => {
-    await feed.fresh();
-    clock.wall -= LEASE;
+    await feed.untilFresh();
+    clock.wall -= LEASE_MS;
     expect(feed.isFresh()).toBe(false);
   });
 
-  it('judges the first request after waking on what the database says then', async () => {
-    await feed.fresh();
+  it('polls again before it accepts the first request after the machine has slept', async () => {
+    await feed.untilFresh();
     clock.pass(60_000);
     read.mockResolvedValueOnce(page({ entries: [SID] }));
-    await feed.fresh();
+    await feed.untilFresh();
     expect(feed.isFresh()).toBe(true);
-    expect(feed.isRevoked(token)).toBe(true);
+    expect(revocations.isRevoked(token)).toBe(true);
   });
 
-  it('tells the time of the database, whatever happens to the wall clock', async () => {
-    await feed.fresh();
-    expect(feed.now()).toBe(DATABASE_NOW);
+  it('keeps the database clock right when the wall clock jumps', async () => {
+    await feed.untilFresh();
+    expect(databaseClock.now()).toBe(DATABASE_NOW);
     clock.pass(100);
     clock.wall -= 3_600_000;
-    expect(feed.now()).toBe(DATABASE_NOW + 100);
+    expect(databaseClock.now()).toBe(DATABASE_NOW + 100);
   });
 
-  it('fails closed with 503 within its patience while the database does not answer', async () => {
+  it('answers 503 within the timeout while the database does not answer', async () => {
     read.mockImplementation(async () => {
       clock.pass(600);
       throw new Error('timeout');
     });
-    const refused = expect(feed.fresh()).rejects.toMatchObject({ code: 'service_unavailable', status: 503 });
+    const refused = expect(feed.untilFresh()).rejects.toMatchObject({
+      code: 'service_unavailable',
+      status: 503,
+    });
     await vi.advanceTimersByTimeAsync(5_000);
     await refused;
     expect(read.mock.calls.length).toBeLessThanOrEqual(5);
   });
 
-  it('fails closed with 503 if answers come too late to be of use', async () => {
+  it('answers 503 if each answer takes longer than the lease', async () => {
     read.mockImplementation(async () => {
-      clock.pass(LEASE);
+      clock.pass(LEASE_MS);
       return page();
     });
-    await expect(feed.fresh()).rejects.toMatchObject({ status: 503 });
+    await expect(feed.untilFresh()).rejects.toMatchObject({ status: 503 });
   });
 
-  it('recovers by itself', async () => {
+  it('is fresh again when the database answers after a failure', async () => {
     read.mockRejectedValueOnce(new Error('gone'));
-    const fresh = feed.fresh();
+    const fresh = feed.untilFresh();
     await vi.advanceTimersByTimeAsync(100);
     await fresh;
     expect(feed.isFresh()).toBe(true);
   });
 
-  it('catches up by a look that was sent after it was asked to, however fresh the last one is', async () => {
-    await feed.fresh();
+  it('catches up with a poll that was sent after the call, even if the node is fresh', async () => {
+    await feed.untilFresh();
     clock.pass(1);
     read.mockResolvedValueOnce(page({ entries: [SID] }));
     await feed.catchUp();
-    expect(feed.isRevoked(token)).toBe(true);
+    expect(revocations.isRevoked(token)).toBe(true);
     clock.pass(1);
-    // One that is under way may have missed what was committed meanwhile.
-    clock.pass(LEASE);
-    const running = feed.fresh();
+    // A poll that is already running may miss what was committed during it.
+    clock.pass(LEASE_MS);
+    const running = feed.untilFresh();
     clock.pass(1);
     await feed.catchUp();
     await running;
     expect(read).toHaveBeenCalledTimes(4);
   });
 
-  it('reads a look that has several pages to its end, and goes on from where the first one was', async () => {
+  it('reads all pages of a poll, and begins the next poll at the horizon of the first page', async () => {
     read
       .mockResolvedValueOnce(page({ horizon: '20', next: '5.7' }))
       .mockImplementationOnce(async () => {
@@ -198,13 +207,13 @@ describe('RevocationFeed', () => {
       })
       .mockResolvedValueOnce(page({ horizon: '40' }));
     await feed.start();
-    expect(feed.isRevoked(token)).toBe(true);
+    expect(revocations.isRevoked(token)).toBe(true);
     clock.pass(1);
     await feed.catchUp();
-    expect(read.mock.calls.slice(0, 4).map(([, from]) => from)).toEqual(['0', '5.7', '6.1', '20']);
+    expect(read.mock.calls.slice(0, 4).map(([from]) => from)).toEqual(['0', '5.7', '6.1', '20']);
   });
 
-  it('is not fresh by a look of which a page is missing', async () => {
+  it('stays stale if a page of the poll is missing', async () => {
     read.mockResolvedValueOnce(page({ next: '5.7' })).mockRejectedValueOnce(new Error('lost'));
     const started = feed.start();
     await vi.advanceTimersByTimeAsync(0);
@@ -215,64 +224,64 @@ describe('RevocationFeed', () => {
     expect(feed.isFresh()).toBe(true);
   });
 
-  it('shares one look among all who wait for it', async () => {
-    await Promise.all(Array.from({ length: 100 }, () => feed.fresh()));
+  it('shares one poll among all waiting requests', async () => {
+    await Promise.all(Array.from({ length: 100 }, () => feed.untilFresh()));
     expect(read).toHaveBeenCalledTimes(1);
   });
 
-  it('follows by itself, also after a look that failed, from the horizon of the last that did not', async () => {
+  it('keeps polling after a failed poll, from the horizon of the last successful one', async () => {
     await feed.start();
     read
       .mockRejectedValueOnce(new Error('lost'))
       .mockResolvedValueOnce(page({ entries: [SID], horizon: '20' }));
     await vi.advanceTimersByTimeAsync(700);
-    expect(read.mock.calls.slice(0, 4).map(([, horizon]) => horizon)).toEqual(['0', '10', '10', '20']);
-    expect(feed.isRevoked(token)).toBe(true);
+    expect(read.mock.calls.slice(0, 4).map(([from]) => from)).toEqual(['0', '10', '10', '20']);
+    expect(revocations.isRevoked(token)).toBe(true);
   });
 
-  it('forgets what concerns no valid token any more', async () => {
+  it('forgets a revocation when its last token has expired', async () => {
     read.mockImplementation(async () => page({ now: DATABASE_NOW + clock.ticks - 5_000 }));
     read.mockResolvedValueOnce(page({ entries: [SID] }));
     await feed.start();
     clock.pass(59_000);
     await vi.advanceTimersByTimeAsync(30_000);
-    expect(feed.size).toBe(1);
+    expect(revocations.size).toBe(1);
     clock.pass(1_000);
     await vi.advanceTimersByTimeAsync(30_000);
-    expect(feed.size).toBe(0);
+    expect(revocations.size).toBe(0);
   });
 
-  it('refuses at once what is published here, and hints the others once for many', async () => {
-    await feed.fresh();
+  it('refuses a published revocation at once, and sends one hint for several publications', async () => {
+    await feed.untilFresh();
     feed.publish([SID]);
     feed.publish([{ ...SID, subject: 't' }]);
-    expect(feed.isRevoked(token)).toBe(true);
+    expect(revocations.isRevoked(token)).toBe(true);
     await vi.advanceTimersByTimeAsync(10);
     expect(query).toHaveBeenCalledTimes(1);
     query.mockRejectedValueOnce(new Error('gone'));
-    feed.announce();
+    feed.hint();
     await vi.advanceTimersByTimeAsync(10);
     expect(query).toHaveBeenCalledTimes(2);
   });
 
-  it('reloads what has changed before it counts as fresh, and only that', async () => {
+  it('reloads only the topics that have changed, and before it is fresh', async () => {
     const reload = vi.fn<() => Promise<void>>().mockImplementation(async () => {
       expect(feed.isFresh()).toBe(false);
     });
-    feed.follow('keys', reload);
-    await feed.fresh();
+    feed.subscribe('keys', reload);
+    await feed.untilFresh();
     expect(reload).not.toHaveBeenCalled();
-    clock.pass(LEASE);
+    clock.pass(LEASE_MS);
     read.mockResolvedValue(page({ versions: { keys: 1, other: 1 } }));
-    await feed.fresh();
-    clock.pass(LEASE);
-    await feed.fresh();
+    await feed.untilFresh();
+    clock.pass(LEASE_MS);
+    await feed.untilFresh();
     expect(reload).toHaveBeenCalledTimes(1);
   });
 
-  it('is not fresh while a reload fails, and tries it again', async () => {
+  it('stays stale while a reload fails, and retries it', async () => {
     const reload = vi.fn<() => Promise<void>>().mockRejectedValueOnce(new Error('gone')).mockResolvedValue();
-    feed.follow('keys', reload);
+    feed.subscribe('keys', reload);
     read.mockResolvedValue(page({ versions: { keys: 1 } }));
     const started = feed.start();
     await vi.advanceTimersByTimeAsync(0);
@@ -284,37 +293,37 @@ describe('RevocationFeed', () => {
     expect(reload).toHaveBeenCalledTimes(2);
   });
 
-  it('reads everything again, and has all reloaded, on another server than before', async () => {
+  it('reads everything again and reloads every topic when it reaches another server', async () => {
     const reload = vi.fn<() => Promise<void>>().mockResolvedValue();
-    feed.follow('keys', reload);
+    feed.subscribe('keys', reload);
     await feed.start();
-    clock.pass(LEASE);
-    await feed.fresh();
+    clock.pass(LEASE_MS);
+    await feed.untilFresh();
     expect(reload).not.toHaveBeenCalled();
     open.mockResolvedValue('promoted');
     read.mockResolvedValueOnce(page({ horizon: '4', next: '3.1' })).mockRejectedValueOnce(new Error('lost'));
-    clock.pass(LEASE);
-    const fresh = feed.fresh();
+    clock.pass(LEASE_MS);
+    const fresh = feed.untilFresh();
     await vi.advanceTimersByTimeAsync(50);
     await fresh;
     expect(reload).toHaveBeenCalledTimes(1);
-    clock.pass(LEASE);
+    clock.pass(LEASE_MS);
     read.mockResolvedValue(page({ horizon: '5' }));
-    await feed.fresh();
-    expect(read.mock.calls.map(([, from]) => from)).toEqual(['0', '10', '0', '3.1', '0', '10']);
+    await feed.untilFresh();
+    expect(read.mock.calls.map(([from]) => from)).toEqual(['0', '10', '0', '3.1', '0', '10']);
   });
 
-  it('does not start on a node that is stopping already', async () => {
+  it('refuses to start on a node that is stopping', async () => {
     feed.onApplicationShutdown();
     await expect(feed.start()).rejects.toMatchObject({ cause: { message: 'the node is stopping' } });
     expect(read).not.toHaveBeenCalled();
   });
 
-  it('accepts nothing on old knowledge once it is stopped', async () => {
+  it('stays stale and answers 503 once it is stopped', async () => {
     await feed.start();
     feed.onApplicationShutdown();
-    clock.pass(LEASE);
-    await expect(feed.fresh()).rejects.toMatchObject({ status: 503 });
+    clock.pass(LEASE_MS);
+    await expect(feed.untilFresh()).rejects.toMatchObject({ status: 503 });
     await vi.advanceTimersByTimeAsync(5_000);
     expect(read).toHaveBeenCalledTimes(1);
     expect(close).toHaveBeenCalled();
