@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Logger } from 'nestjs-pino';
-import { announcement, withoutFramework } from './announcement.js';
+import { startupBanner, withoutFrameworkLines } from './common/startup-banner.js';
 import { AppModule } from './app.module.js';
 import { fastifyAdapter, setUpApp } from './app.setup.js';
 import { putEventLoopFirst } from './common/thread-priorities.js';
@@ -35,7 +35,7 @@ export async function startNode(
     },
   );
   begun.push(() => app.close());
-  app.useLogger(withoutStartFaults(withoutFramework(app.get(Logger))));
+  app.useLogger(withoutStartFaults(withoutFrameworkLines(app.get(Logger))));
   app.flushLogs();
   await setUpApp(app, config);
   if (!config.production) keepForCommands(config, app.get(Logger));
@@ -58,7 +58,7 @@ function keepForCommands({ dataDir }: Config, logger: Logger): void {
 
 function announce(listening: string, logger: Logger, config: Config): void {
   for (const warning of configWarnings(config)) logger.warn(warning);
-  for (const line of announcement(listening)) logger.log(line);
+  for (const line of startupBanner(listening)) logger.log(line);
 }
 
 /** The service is ready all the same: users may come by import, or from another node. */

@@ -192,4 +192,4 @@ const constantTime = {
   },
 };
 
-export default { meta: { name: 'tandem' }, rules: { 'constant-time': constantTime } };
+export default constantTime;

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import type { Logger } from 'pino';
 import { agree, counted } from '../common/text.js';
-import { announcement } from '../announcement.js';
+import { startupBanner } from '../common/startup-banner.js';
 import { logOutput } from '../common/logging.module.js';
 import { writeStartFaults } from '../common/process-output.js';
 import type { StartFaults } from '../common/process-output.js';
@@ -110,7 +110,7 @@ export class Supervisor {
     this.announced = true;
     for (const warning of configWarnings(this.config)) this.logger.warn(warning);
     const host = this.config.host.includes(':') ? `[${this.config.host}]` : this.config.host;
-    for (const line of announcement(`http://${host}:${port}`)) this.logger.info(line);
+    for (const line of startupBanner(`http://${host}:${port}`)) this.logger.info(line);
     this.logger.info(
       `${counted(this.slots.length, 'worker')} ${agree(this.slots.length, 'has', 'share')} the port`,
     );

@@ -1,11 +1,11 @@
 import { Catch, HttpException, Logger } from '@nestjs/common';
 import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { DatabaseUnavailable, isUnavailable } from '../database/database.errors.js';
 import type { AllowedMethods } from './allowed-methods.js';
 import { noteProblem } from './answered-problem.js';
 import { COMMON_ERRORS, refuse, unavailable } from './common.errors.js';
 import { Problem } from './problem.js';
+import { TransientError, isTransient } from './transient-error.js';
 
 type CommonCode = keyof typeof COMMON_ERRORS;
 
@@ -29,7 +29,7 @@ const UNSTORABLE = /^22(?:003|021|P02|P05)$/;
 /** What a client is told of an error. Texts of other libraries never reach it: they quote what was sent. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof DatabaseUnavailable) return unavailable(error);
+  if (error instanceof TransientError) return unavailable(error);
   const { code, statusCode } = Object(error) as { code?: unknown; statusCode?: unknown };
   const status = error instanceof HttpException ? error.getStatus() : statusCode;
   if (status === 503) return unavailable(error);
@@ -38,7 +38,7 @@ export function problemOf(error: unknown): Problem {
     return refuse(BY_STATUS[status] ?? 'malformed_request', { cause: error });
   }
   if (typeof code === 'string' && UNSTORABLE.test(code)) return refuse('validation_failed', { cause: error });
-  return isUnavailable(error) ? unavailable(error) : refuse('internal_error', { cause: error });
+  return isTransient(error) ? unavailable(error) : refuse('internal_error', { cause: error });
 }
 
 /** The body of a problem (RFC 9457). */

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { ClientConfig, Pool, PoolClient, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
+import { isTransient } from '../common/transient-error.js';
 import type { DatabaseOrigin } from './trust/database-origin.js';
-import { DatabaseUnavailable, isConflict, isStatementError, isUnavailable } from './database.errors.js';
+import { DatabaseUnavailable, isConflict, isStatementError } from './database.errors.js';
 import { ProvenClient } from './trust/proven-client.js';
 import type { Distrust } from './trust/trusted-database.js';
 
@@ -105,7 +106,7 @@ export class Database implements Sql {
         await client.query('COMMIT');
         return result;
       } catch (error) {
-        if (!isUnavailable(error)) await client.query('ROLLBACK');
+        if (!isTransient(error)) await client.query('ROLLBACK');
         throw error;
       }
     });
@@ -171,7 +172,7 @@ function released(client: PoolClient, error: unknown, spoilt: boolean): unknown 
 
 /** A connection whose state is unknown is closed, one that only refused a statement goes back to the pool. */
 function isBroken(error: unknown): boolean {
-  return isUnavailable(error) || (isDatabaseError(error) && !isStatementError(error));
+  return isTransient(error) || (isDatabaseError(error) && !isStatementError(error));
 }
 
 function isDatabaseError(error: unknown): boolean {

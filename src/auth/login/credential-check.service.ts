@@ -14,7 +14,12 @@ import type { PasswordCheck } from '../../users/user.service.js';
 import { normaliseUsername } from '../../users/username.js';
 import { refuseAuth } from '../auth.errors.js';
 import type { KnownDevice } from './known-devices.service.js';
-import type { Credentials } from './login.service.js';
+
+/** A user name and a password as the client sent them. They are checked again if the account changes meanwhile. */
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
 
 /** How many times the limit of one device all known devices of a user have together, right passwords included. */
 const DEVICES = 4;

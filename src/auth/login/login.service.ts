@@ -7,14 +7,9 @@ import type { OpenedFamily } from '../../tokens/families/refresh-token.service.j
 import type { User } from '../../users/user.entity.js';
 import { refuseAuth } from '../auth.errors.js';
 import { CredentialCheckService } from './credential-check.service.js';
+import type { Credentials } from './credential-check.service.js';
 import { TOKEN_ELIGIBILITY } from '../refresh/token-eligibility.js';
 import type { TokenEligibility } from '../refresh/token-eligibility.js';
-
-/** A user's name and password as they were sent, kept for a second look if the account changes meanwhile. */
-export interface Credentials {
-  readonly username: string;
-  readonly password: string;
-}
 
 @Injectable()
 export class LoginService {

@@ -1,3 +1,4 @@
+import { TransientError } from '../../common/transient-error.js';
 import type { ConnectionProof } from './connection-proof.js';
 
 /** Why a connection must not be used. */
@@ -12,7 +13,7 @@ const MESSAGES: Record<Distrust, string> = {
 };
 
 /** A connection leads to a server or a database that must not be believed. */
-export class UntrustedDatabase extends Error {
+export class UntrustedDatabase extends TransientError {
   constructor(readonly reason: Distrust) {
     super(MESSAGES[reason]);
   }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Origin } from '../../audit/audit-context.js';
 import { CredentialCheckService } from '../../auth/login/credential-check.service.js';
-import type { Credentials } from '../../auth/login/login.service.js';
+import type { Credentials } from '../../auth/login/credential-check.service.js';
 import { unavailable } from '../../common/common.errors.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';

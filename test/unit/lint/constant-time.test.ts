@@ -73,7 +73,7 @@ describe('the lint rule tandem/constant-time', () => {
       await writeFile(join(folder, path), text);
     };
     const config = { categories: { correctness: 'off' }, rules: { 'tandem/constant-time': 'error' } };
-    const plugin = join(ROOT, 'scripts', 'lint', 'constant-time.mjs');
+    const plugin = join(ROOT, 'scripts', 'lint', 'tandem.mjs');
     await put('.oxlintrc.json', JSON.stringify({ ...config, jsPlugins: [plugin] }));
     for (const [kind, cases] of Object.entries({ refused: REFUSED, allowed: ALLOWED }))
       for (const [name, text] of Object.entries(cases)) await put(`${kind}/${name}.ts`, text);
@@ -120,7 +120,7 @@ describe('the lint rule tandem/constant-time', () => {
       jsPlugins: string[];
       overrides: { files: string[]; rules: Record<string, unknown> }[];
     };
-    expect(jsPlugins).toEqual(['./scripts/lint/constant-time.mjs']);
+    expect(jsPlugins).toEqual(['./scripts/lint/tandem.mjs']);
     const enforced = overrides.filter(({ rules }) => rules['tandem/constant-time'] === 'error');
     expect(enforced.flatMap(({ files }) => files)).toEqual(['src/**', 'migrations/**']);
     const disabled = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })

@@ -1,7 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
 
 /** What is said once the service can be used, the addresses last. `listening`: the URL as the server has it. */
-export function announcement(listening: string): string[] {
+export function startupBanner(listening: string): string[] {
   const url = listening.replace(/127\.0\.0\.1|0\.0\.0\.0|\[::1?\]/, 'localhost');
   return [
     'Walk-through: README.md, "See it work"',
@@ -21,7 +21,7 @@ const FRAMEWORK = new Set([
 ]);
 
 /** The logger with the framework's lines at debug, so that those of the service can be read. */
-export function withoutFramework(
+export function withoutFrameworkLines(
   logger: Required<Pick<LoggerService, 'debug' | 'log' | 'warn' | 'error'>>,
 ): LoggerService {
   return {
