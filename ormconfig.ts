@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DataSource } from 'typeorm';
 import { loadDotenv } from './src/config/dotenv.js';
+import { Environment } from './src/config/environment.js';
 import { given } from './src/config/secret-files.js';
 import { dataSourceOptions } from './src/database/data-source-options.js';
 
@@ -10,7 +11,7 @@ loadDotenv();
 /** For the TypeORM command line: `typeorm migration:show -d dist/ormconfig.js`. */
 export default new DataSource({
   ...dataSourceOptions(
-    given(['DATABASE_URL'], process.env, process.cwd()).values['DATABASE_URL'] ??
+    given(Environment, process.env, process.cwd()).values['DATABASE_URL'] ??
       'postgres://127.0.0.1:5432/tandem',
   ),
   entities: [join(dirname(fileURLToPath(import.meta.url)), 'src', '**', '*.entity.js')],

@@ -4,7 +4,7 @@ import { commandsIn } from './admin/cli/admin-command.js';
 import { runProgram } from './admin/cli/run-program.js';
 import { ServiceHost } from './admin/cli/service-host.js';
 import type { Composition } from './admin/cli/service-host.js';
-import { AppModule, FEATURES } from './app.module.js';
+import { AppModule, FEATURES, VARIABLES } from './app.module.js';
 import { fastifyAdapter, setUpApp } from './app.setup.js';
 import { exitOnClosedOutput } from './common/process-output.js';
 
@@ -12,6 +12,7 @@ import { exitOnClosedOutput } from './common/process-output.js';
 const END_WITHIN = 15_000;
 
 const composition: Composition = {
+  variables: VARIABLES,
   module: (config, url) => AppModule.forCommands(config, url),
   async listen(config, url) {
     const module = AppModule.forCommands({ ...config, logLevel: 'silent' }, url);

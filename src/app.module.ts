@@ -14,7 +14,7 @@ import { OAuthModule } from './oauth/oauth.module.js';
 import { OperationsModule } from './operations/operations.module.js';
 import { CredentialsModule } from './transition/credentials.module.js';
 
-/** What the service is made of; the rest is ground to stand on. */
+/** The features of the service; the other modules are infrastructure. */
 export const FEATURES = [
   AuthModule,
   CredentialsModule,
@@ -25,6 +25,9 @@ export const FEATURES = [
   OperationsModule,
 ];
 
+/** The class of the variables that the features read. */
+export const VARIABLES = CredentialsModule.variables;
+
 /** The composition root. */
 @Module({})
 export class AppModule {
@@ -33,7 +36,7 @@ export class AppModule {
     return compose(config, databaseUrl, CommonModule);
   }
 
-  /** For the administrators' command line: leaves to the nodes what goes on by itself. */
+  /** For the administrators' command line: without the background work, which nodes do. */
   static forCommands(config: Config, databaseUrl: string): DynamicModule {
     return compose(config, databaseUrl, CommonModule.withoutBackground());
   }

@@ -26,7 +26,7 @@ type DocumentName = keyof typeof DOCUMENTS;
 
 /** Nest reads the decorators alone in a preview: no provider is made, so nothing is connected to or kept. */
 async function openApiDocument(): Promise<string> {
-  const config = loadConfig({ JWT_SECRET: 'unused', SESSION_SECRET: 'unused' });
+  const config = loadConfig({ JWT_SECRET: 'unused' });
   const app = await NestFactory.create(
     AppModule.forRoot(config, 'postgresql://localhost/unused'),
     fastifyAdapter(config),

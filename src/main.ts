@@ -3,6 +3,7 @@ import { startFaults, writeStartFaults, writeUncaught } from './common/process-o
 import type { Config } from './config/config.js';
 import { ConfigurationError } from './config/configuration-error.js';
 import { loadDotenv } from './config/dotenv.js';
+import { Environment } from './config/environment.js';
 import { loadConfig } from './config/load-config.js';
 import { ensureEmbeddedPostgres } from './database/embedded/embedded-postgres.js';
 
@@ -32,6 +33,28 @@ async function start(config: Config): Promise<void> {
   const supervisor = new Supervisor(config, stop);
   begun.push(() => supervisor.end());
   supervisor.start();
+}
+
+/**
+ * The settings of this process. A supervisor needs those of the service only, and stays small without the features, whose settings its
+ * workers check. If a setting of the service is at fault, those of the features are checked too, so that every fault is reported.
+ */
+async function settings(): Promise<Config> {
+  if (!SUPERVISED) {
+    try {
+      const config = settingsFor(Environment);
+      if (config.workers > 1) return config;
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+    }
+  }
+  const { VARIABLES } = await import('./app.module.js');
+  return settingsFor(VARIABLES);
+}
+
+function settingsFor(variables: typeof Environment): Config {
+  loadDotenv(process.cwd(), process.env, variables);
+  return loadConfig(process.env, process.cwd(), variables);
 }
 
 async function embeddedUrl(config: Config): Promise<string> {
@@ -88,8 +111,7 @@ process.on('uncaughtException', (error) => {
 });
 
 try {
-  loadDotenv();
-  await start(loadConfig());
+  await start(await settings());
 } catch (error) {
   refuseToStart(error);
 }

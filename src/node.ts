@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Logger } from 'nestjs-pino';
 import { startupBanner, withoutFrameworkLines } from './common/startup-banner.js';
-import { AppModule } from './app.module.js';
+import { AppModule, VARIABLES } from './app.module.js';
 import { fastifyAdapter, setUpApp } from './app.setup.js';
 import { putEventLoopFirst } from './common/thread-priorities.js';
 import { withoutStartFaults } from './common/process-output.js';
@@ -50,7 +50,7 @@ export async function startNode(
 /** The key ring is open by now, so these are the settings of this installation. A node can do without the file. */
 function keepForCommands({ dataDir }: Config, logger: Logger): void {
   try {
-    keepSettings(process.env, dataDir);
+    keepSettings(process.env, dataDir, VARIABLES);
   } catch (error) {
     logger.warn({ err: error }, 'DATA_DIR could not be written: commands need the settings of this node');
   }

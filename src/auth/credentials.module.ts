@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import type { CanActivate, Provider, Type } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
+import { Environment } from '../config/environment.js';
 import { AuthModule } from './auth.module.js';
 import { JwtAuthGuard } from './guards/jwt-auth.guard.js';
 import { RolesGuard } from './guards/roles.guard.js';
@@ -15,4 +16,7 @@ export function globalGuards(authentication: Type<CanActivate>): Provider[] {
 
 /** Opens closed routes to access tokens only. The transition has a module with the same name that also accepts sessions. */
 @Module({ imports: [AuthModule], providers: globalGuards(JwtAuthGuard) })
-export class CredentialsModule {}
+export class CredentialsModule {
+  /** The variables that the credentials need: none beyond those of the service. */
+  static readonly variables = Environment;
+}

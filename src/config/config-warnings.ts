@@ -13,7 +13,6 @@ export function configWarnings(config: Config): string[] {
   for (const [name, value] of [
     ['JWT_SECRET', config.jwtSecret],
     ['JWT_SECRET_PREVIOUS', config.jwtSecretPrevious],
-    ['SESSION_SECRET', config.sessionSecret],
     ['ADMIN_PASSWORD', config.adminPassword],
   ] as const) {
     const warning = warningOf(name, value);

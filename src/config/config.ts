@@ -1,4 +1,4 @@
-/** Everything the service takes from its environment, validated. Durations are in seconds unless a name says otherwise. */
+/** The validated configuration. Durations are in seconds unless a name says otherwise. The transition has more, in a type of its own. */
 export interface Config {
   readonly production: boolean;
   readonly port: number;
@@ -34,20 +34,6 @@ export interface Config {
   readonly auditRetentionDays: number;
   /** Undefined: trust nobody. A number: that many hops. Strings: addresses or CIDRs. */
   readonly trustProxy: number | readonly string[] | undefined;
-  readonly sessionSecret: string;
-  readonly sessionExpiry: number;
-  readonly sessionCookieName: string;
-  /** Attributes of the session cookies that are made here. Undefined: the host alone. */
-  readonly sessionCookieDomain: string | undefined;
-  readonly sessionCookiePath: string;
-  readonly sessionCookieSameSite: 'lax' | 'strict' | 'none';
-  readonly sessionCookiePartitioned: boolean;
-  /** `auto`: as the connection is. */
-  readonly sessionCookieSecure: boolean | 'auto';
-  readonly sessionUserKey: string;
-  readonly rolloutPhase:
-    'off' | 'internal_beta' | 'gradual_rollout' | 'deprecation_notice' | 'sessions_removed';
-  readonly rolloutPercentage: number;
   readonly adminUsername: string | undefined;
   readonly adminPassword: string | undefined;
   readonly smtpUrl: string | undefined;

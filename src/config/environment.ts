@@ -1,30 +1,40 @@
+import { resolve } from 'node:path';
 import { Transform } from 'class-transformer';
 import { getMetadataStorage, isIn } from 'class-validator';
 import type { Config } from './config.js';
 import { databaseAddress } from './database-address.js';
 import type { DatabaseAddress } from './database-address.js';
 import { isLongSecret, isStrongSecret } from './secret-strength.js';
-import {
-  ComesWith,
-  InProductionTakes,
-  Refuses,
-  Takes,
-  TakesBeside,
-  TakesWholeNumber,
-} from './takes.decorator.js';
+import { ComesWith, InProductionTakes, Refuses, Takes, TakesWholeNumber } from './takes.decorator.js';
 import * as trust from './trusted-proxies.js';
 import * as check from './value-checks.js';
 
 const YEAR = 31_536_000;
 const MODULUS_BITS = [2048, 3072, 4096];
-const PHASES = ['off', 'internal_beta', 'gradual_rollout', 'deprecation_notice', 'sessions_removed'];
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 const SSL_MODES = ['disable', 'no-verify', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'];
-const SAME_SITE = ['lax', 'strict', 'none'];
 const SECRET = 'a secret of 32 characters or more that is neither a placeholder nor easy to guess';
 
-/** Every variable that the service reads, with its default and what it takes. Durations are in seconds. */
+/**
+ * Where a secret comes from if the environment does not set its variable, outside production. A command gets a random value for a
+ * secret that no node has made, unless it is `needed`.
+ */
+export type SecretSource = (variable: string, dataDir: string, needed: boolean) => string;
+
+/**
+ * The variables that the service reads, with their defaults and rules. Durations are in seconds. A part of the service with variables
+ * of its own extends this class; the composition root decides which class is loaded.
+ */
 export class Environment {
+  /** The variables that hold secrets, alone or in a URL. Each can come from a file, see `given`. */
+  static readonly secrets: readonly string[] = [
+    'DATABASE_URL',
+    'JWT_SECRET',
+    'JWT_SECRET_PREVIOUS',
+    'ADMIN_PASSWORD',
+    'SMTP_URL',
+  ];
+
   // A near miss would quietly start without the rules of production.
   @Takes(
     '"production", spelled so, for production',
@@ -128,57 +138,6 @@ export class Environment {
   )
   TRUST_PROXY?: number | readonly string[];
 
-  @InProductionTakes('the secret that signs session cookies, and is required', (value) => value !== undefined)
-  SESSION_SECRET?: string;
-
-  @TakesWholeNumber(1, 10 * YEAR, 'seconds')
-  SESSION_EXPIRY = 86_400;
-
-  @Takes(
-    'the name of a cookie (RFC 6265) other than refresh_token',
-    (value) => check.isCookieName(value) && value !== 'refresh_token',
-  )
-  SESSION_COOKIE_NAME = 'session_id';
-
-  @TakesBeside(
-    'no domain, because SESSION_COOKIE_NAME begins with __Host-',
-    (_value, env) => !check.isForHost(env),
-  )
-  @Takes('the domain of a cookie (example.com)', check.isCookieDomain)
-  SESSION_COOKIE_DOMAIN?: string;
-
-  @TakesBeside(
-    '/ alone, because SESSION_COOKIE_NAME begins with __Host-',
-    (value, env) => value === '/' || !check.isForHost(env),
-  )
-  @Takes('the path of a cookie: / and printable ASCII other than ; and space', check.isCookiePath)
-  SESSION_COOKIE_PATH?: string;
-
-  @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value))
-  @Takes(oneOf(SAME_SITE), (value) => isIn(value, SAME_SITE))
-  SESSION_COOKIE_SAME_SITE: Config['sessionCookieSameSite'] = 'lax';
-
-  @Transform(({ value }: { value: unknown }) => check.truth(value))
-  @Takes('true or false', (value) => typeof value === 'boolean')
-  SESSION_COOKIE_PARTITIONED = false;
-
-  @Transform(({ value }: { value: unknown }) => check.truth(value))
-  @TakesBeside(
-    'no false: browsers demand Secure of cookies that are SameSite=None, Partitioned or named __Host- or __Secure-',
-    (value, env) => value !== false || !check.isForTls(env),
-  )
-  @Takes('true, false or auto', (value) => typeof value === 'boolean' || value === 'auto')
-  SESSION_COOKIE_SECURE?: boolean | 'auto';
-
-  @Takes('a dotted path into the session, such as passport.user', check.isDottedPath)
-  SESSION_USER_KEY = 'userId';
-
-  @Takes(oneOf(PHASES), (value) => isIn(value, PHASES))
-  ROLLOUT_PHASE: Config['rolloutPhase'] = 'gradual_rollout';
-
-  @TakesWholeNumber(0, 100)
-  ROLLOUT_PERCENTAGE = 100;
-
   @ComesWith('ADMIN_PASSWORD')
   ADMIN_USERNAME?: string;
 
@@ -195,18 +154,65 @@ export class Environment {
 
   @Takes(oneOf(LEVELS), (value) => isIn(value, LEVELS))
   LOG_LEVEL: Config['logLevel'] = 'info';
+
+  /** The configuration of valid variables. Paths are taken from `cwd`. */
+  toConfig(cwd: string, secret: SecretSource): Config {
+    const dataDir = resolve(cwd, this.DATA_DIR);
+    return {
+      production: this.NODE_ENV === 'production',
+      port: this.PORT,
+      host: this.HOST,
+      workers: this.WORKERS,
+      databaseUrl: this.DATABASE_URL,
+      dataDir,
+      jwtSecret: this.JWT_SECRET ?? secret('JWT_SECRET', dataDir, true),
+      jwtSecretPrevious: this.JWT_SECRET_PREVIOUS,
+      keysDir: resolve(cwd, this.KEYS_DIR),
+      rsaModulusBits: this.RSA_MODULUS_BITS,
+      tokenExpiry: this.TOKEN_EXPIRY,
+      refreshTokenExpiry: this.REFRESH_TOKEN_EXPIRY,
+      refreshFamilyExpiry: this.REFRESH_FAMILY_EXPIRY,
+      refreshReuseGrace: this.REFRESH_REUSE_GRACE,
+      refreshLostResponseWindow: this.REFRESH_LOST_RESPONSE_WINDOW,
+      jwtIssuer: this.JWT_ISSUER,
+      pathPrefix: pathPrefixOf(this.JWT_ISSUER),
+      jwtAudience: this.JWT_AUDIENCE,
+      corsOrigins: this.CORS_ORIGINS,
+      clockTolerance: this.CLOCK_TOLERANCE,
+      passwordMinLength: this.PASSWORD_MIN_LENGTH,
+      authRateLimit: this.AUTH_RATE_LIMIT,
+      authRateWindow: this.AUTH_RATE_WINDOW,
+      auditRetentionDays: this.AUDIT_RETENTION_DAYS,
+      trustProxy: this.TRUST_PROXY,
+      adminUsername: this.ADMIN_USERNAME,
+      adminPassword: this.ADMIN_PASSWORD,
+      smtpUrl: this.SMTP_URL,
+      mailFrom: this.MAIL_FROM,
+      logLevel: this.LOG_LEVEL,
+    };
+  }
 }
 
-/** The names of the variables, in the order of {@link Environment}. */
-export function environmentVariables(): readonly string[] {
-  const rules = getMetadataStorage().getTargetValidationMetadatas(Environment, '', true, false);
-  return [...new Set(rules.map((rule) => rule.propertyName))];
+/** The names of the variables, in the order of the classes and their fields. */
+export function environmentVariables(environment: typeof Environment = Environment): readonly string[] {
+  const inherited =
+    environment === Environment
+      ? []
+      : environmentVariables(Object.getPrototypeOf(environment) as typeof Environment);
+  const rules = getMetadataStorage().getTargetValidationMetadatas(environment, '', true, false);
+  return [...new Set([...inherited, ...rules.map((rule) => rule.propertyName)])];
+}
+
+/** The path of the issuer without a slash at its end; empty if it has none. */
+export function pathPrefixOf(issuer: string | undefined): string {
+  return issuer === undefined ? '' : new URL(issuer).pathname.replace(/\/$/, '');
 }
 
 function addressIn(value: unknown): DatabaseAddress | undefined {
   return typeof value === 'string' ? databaseAddress(value) : undefined;
 }
 
-function oneOf(values: readonly string[]): string {
+/** The words for a rule that takes one of `values`. */
+export function oneOf(values: readonly string[]): string {
   return `one of ${values.join(', ')}`;
 }

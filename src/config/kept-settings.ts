@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { environmentVariables } from './environment.js';
+import type { Environment } from './environment.js';
 import { readSecretFile, writeSynced } from './kept-secret.js';
 import { given } from './secret-files.js';
 
@@ -18,8 +19,13 @@ const NOT_KEPT = new Set(['ADMIN_USERNAME', 'ADMIN_PASSWORD', 'DATA_DIR', 'NODE_
  * Keeps what a node was started with as `<dataDir>/secrets/settings.json`, readable by its owner alone, so that commands work with the
  * settings of the node. Call it outside production only, and once the node has opened its key ring. Throws what the file system throws.
  */
-export function keepSettings(env: NodeJS.ProcessEnv, dataDir: string, cwd: string = process.cwd()): void {
-  const { values } = given(environmentVariables(), env, cwd);
+export function keepSettings(
+  env: NodeJS.ProcessEnv,
+  dataDir: string,
+  variables: typeof Environment,
+  cwd: string = process.cwd(),
+): void {
+  const { values } = given(variables, env, cwd);
   const kept = Object.fromEntries(Object.entries(values).filter(([name]) => !NOT_KEPT.has(name)));
   if (kept['KEYS_DIR'] !== undefined) kept['KEYS_DIR'] = resolve(cwd, kept['KEYS_DIR']);
   const folder = join(dataDir, 'secrets');
@@ -40,12 +46,16 @@ export function keepSettings(env: NodeJS.ProcessEnv, dataDir: string, cwd: strin
  * What the last node on `dataDir` was started with; nothing if none has kept it, or if the node used another database than `used` says.
  * Throws what the file system throws, and an error if the file is damaged.
  */
-export function keptSettings(dataDir: string, used: (databaseUrl: string | undefined) => boolean): Settings {
+export function keptSettings(
+  dataDir: string,
+  variables: typeof Environment,
+  used: (databaseUrl: string | undefined) => boolean,
+): Settings {
   const text = readSecretFile(join(dataDir, 'secrets', FILE));
   if (text === undefined) return {};
   const all = parsed(text);
   const kept: Record<string, string> = {};
-  for (const name of environmentVariables()) {
+  for (const name of environmentVariables(variables)) {
     const value = all[name];
     if (typeof value === 'string' && !NOT_KEPT.has(name)) kept[name] = value;
   }

@@ -19,8 +19,8 @@ function oddityOf(value: string): Oddity | undefined {
   return undefined;
 }
 
-/** Secrets that an installation may have been using as they are: to refuse them now would make it lose its keys or sessions. */
-const IN_USE = new Set(['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'SESSION_SECRET']);
+/** Signing secrets. An installation may use odd ones already: if they were refused now, it would lose what they have signed. */
+const SIGNING_SECRET = /_SECRET(?:_PREVIOUS)?$/;
 
 /** The fault of a variable that has an odd value, in one line without the value. */
 export function faultOf(name: string, value: string): string | undefined {
@@ -32,7 +32,7 @@ export function faultOf(name: string, value: string): string | undefined {
 function isAllowed(name: string, oddity: Oddity): boolean {
   if (oddity === 'and no reference to one, which is not expanded here') return false;
   // A password may begin or end with a space: its owner can type that.
-  return IN_USE.has(name) || (name === 'ADMIN_PASSWORD' && oddity.startsWith('without spaces'));
+  return SIGNING_SECRET.test(name) || (name === 'ADMIN_PASSWORD' && oddity.startsWith('without spaces'));
 }
 
 /** The warning about an odd value that is allowed, in one line without the value. */

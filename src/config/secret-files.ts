@@ -1,15 +1,7 @@
 import { resolve } from 'node:path';
+import { environmentVariables } from './environment.js';
+import type { Environment } from './environment.js';
 import { readText } from './file-text.js';
-
-/** The variables that hold secrets, alone or in a URL. */
-export const SECRETS = [
-  'DATABASE_URL',
-  'JWT_SECRET',
-  'JWT_SECRET_PREVIOUS',
-  'SESSION_SECRET',
-  'ADMIN_PASSWORD',
-  'SMTP_URL',
-] as const;
 
 /** Docker and Kubernetes mount secrets as files: this variable holds the path of one. */
 export function fileVariable(secret: string): string {
@@ -24,17 +16,17 @@ export interface Given {
 }
 
 /**
- * The values of `names` in the environment. A secret whose variable is unset is read from the file that `<NAME>_FILE` names (a
+ * The values of the variables in the environment. A secret whose variable is unset is read from the file that `<NAME>_FILE` names (a
  * relative path is taken from `cwd`), without the one line break that editors put at the end.
  */
-export function given(names: readonly string[], env: NodeJS.ProcessEnv, cwd: string): Given {
+export function given(variables: typeof Environment, env: NodeJS.ProcessEnv, cwd: string): Given {
   const values: Record<string, string> = {};
   const faults = new Map<string, string>();
-  for (const name of names) {
+  for (const name of environmentVariables(variables)) {
     const value = env[name];
     if (value !== undefined && value !== '') values[name] = value;
   }
-  for (const name of SECRETS.filter((variable) => names.includes(variable))) {
+  for (const name of variables.secrets) {
     const variable = fileVariable(name);
     const path = env[variable];
     if (path === undefined || path === '') continue;

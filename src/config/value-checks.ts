@@ -51,59 +51,6 @@ export function isIssuer(value: unknown): boolean {
   return /^https?:\/\/[^\\?#@;&',/]+(?:\/[^\\?#@;&',/]+)*\/?$/i.test(String(value));
 }
 
-/** True for a cookie's name: a token of RFC 6265, section 4.1.1. */
-export function isCookieName(value: unknown): boolean {
-  return typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]{1,128}$/.test(value);
-}
-
-/** Whether browsers take a cookie of the name only if it is Secure (RFC 6265bis, section 4.1.3). */
-export function isSecurePrefixed(name: string): boolean {
-  return /^__(?:Host|Secure)-/i.test(name);
-}
-
-/** Whether browsers take a cookie of the name only for one host and all its paths. */
-export function isHostPrefixed(name: string): boolean {
-  return /^__Host-/i.test(name);
-}
-
-/** What decides on the attributes that browsers demand of the session cookie. */
-interface CookieSettings {
-  readonly SESSION_COOKIE_NAME?: string;
-  readonly SESSION_COOKIE_SAME_SITE?: string;
-  readonly SESSION_COOKIE_PARTITIONED?: unknown;
-}
-
-export function isForHost({ SESSION_COOKIE_NAME: name }: CookieSettings): boolean {
-  return isHostPrefixed(String(name));
-}
-
-export function isForTls(settings: CookieSettings): boolean {
-  const { SESSION_COOKIE_NAME, SESSION_COOKIE_SAME_SITE, SESSION_COOKIE_PARTITIONED } = settings;
-  if (isSecurePrefixed(String(SESSION_COOKIE_NAME))) return true;
-  return SESSION_COOKIE_PARTITIONED === true || SESSION_COOKIE_SAME_SITE === 'none';
-}
-
-/** True for a host name; older libraries put a dot before it. */
-export function isCookieDomain(value: unknown): boolean {
-  return typeof value === 'string' && isHost(value.replace(/^\./, ''));
-}
-
-/** True for a path that a Set-Cookie header can name (RFC 6265, section 4.1.1). */
-export function isCookiePath(value: unknown): boolean {
-  return typeof value === 'string' && /^\/[\u0021-\u003a\u003c-\u007e]{0,1023}$/.test(value);
-}
-
-/** `true` and `false` as such; anything else is left as it is. */
-export function truth(value: unknown): unknown {
-  return value === 'true' ? true : value === 'false' ? false : value;
-}
-
-/** True for `userId` or `passport.user`, and for no path that leaves the object's own data. */
-export function isDottedPath(value: unknown): boolean {
-  if (typeof value !== 'string' || !/^[\w$-]+(?:\.[\w$-]+)*$/.test(value)) return false;
-  return value.split('.').every((step) => !['__proto__', 'constructor', 'prototype'].includes(step));
-}
-
 /**
  * True for `a@b.example` and `Name <a@b.example>`, on one line. The domain may be an internationalised one. What is before the `@`
  * must be ASCII: not every mail server takes anything else (RFC 6531).

@@ -7,13 +7,18 @@ import { ReportModule } from './report/report.module.js';
 import { CredentialGuard } from './rollout/credential.guard.js';
 import { RolloutModule } from './rollout/rollout.module.js';
 import { SessionsModule } from './sessions/sessions.module.js';
+import { TransitionEnvironment } from './transition.settings.js';
+import { TransitionSettingsCheck } from './transition-settings.check.js';
 
 /**
- * What opens closed routes until v3.0: the root of the transition. To remove sessions delete this folder and import the module
- * of the same name from `auth` in `app.module.ts`.
+ * Opens closed routes to access tokens and to sessions, until v3.0: the root of the transition. To remove sessions, delete this folder
+ * and import the module of the same name from `auth` in `app.module.ts`.
  */
 @Module({
   imports: [AuthModule, AutopilotModule, NoticesModule, ReportModule, RolloutModule, SessionsModule],
-  providers: [CredentialGuard, ...globalGuards(CredentialGuard)],
+  providers: [CredentialGuard, TransitionSettingsCheck, ...globalGuards(CredentialGuard)],
 })
-export class CredentialsModule {}
+export class CredentialsModule {
+  /** The variables of the service with those that the transition adds. */
+  static readonly variables = TransitionEnvironment;
+}

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ModuleMetadata } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
-import { AppModule } from '../../src/app.module.js';
+import { AppModule, VARIABLES } from '../../src/app.module.js';
 import { fastifyAdapter, setUpApp } from '../../src/app.setup.js';
 import type { TimeOuts } from '../../src/app.setup.js';
 import { loadConfig } from '../../src/config/load-config.js';
@@ -46,7 +46,7 @@ export async function createTestApp({
 }: TestAppOptions = {}): Promise<TestApp> {
   const database = db ?? (await createTestDatabase());
   const folder = await mkdtemp(join(tmpdir(), 'tandem-node-'));
-  const config = loadConfig({
+  const variables = {
     DATABASE_URL: database.url,
     DATA_DIR: folder,
     KEYS_DIR: join(folder, 'keys'),
@@ -58,7 +58,8 @@ export async function createTestApp({
     ADMIN_USERNAME: 'root',
     ADMIN_PASSWORD: 'a long enough pass phrase',
     ...env,
-  });
+  };
+  const config = loadConfig(variables, process.cwd(), VARIABLES);
   const module = await Test.createTestingModule({
     imports: [AppModule.forRoot(config, database.url), ...imports],
   }).compile();

@@ -129,7 +129,6 @@ export interface EdgeApp {
 export function edgeConfig(overrides: Partial<Config> = {}): Config {
   const config = loadConfig({
     JWT_SECRET: 'a secret for tests of the edge alone',
-    SESSION_SECRET: 'another one',
     LOG_LEVEL: 'silent',
   });
   return { ...config, ...overrides };

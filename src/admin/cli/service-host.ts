@@ -9,6 +9,7 @@ import type {
 import { NestFactory } from '@nestjs/core';
 import type { Config } from '../../config/config.js';
 import { loadDotenv } from '../../config/dotenv.js';
+import type { Environment } from '../../config/environment.js';
 import { loadCommandConfig } from '../../config/load-config.js';
 import { ensureEmbeddedPostgres } from '../../database/embedded/embedded-postgres.js';
 
@@ -21,6 +22,8 @@ const LOGGER: LoggerService = {
 
 /** How the service is put together; the command line does not know of what. */
 export interface Composition {
+  /** The variables of the service and of all its features. */
+  readonly variables: typeof Environment;
   /** Without HTTP, and without the work that nodes do by themselves. */
   module(config: Config, databaseUrl: string): DynamicModule;
   /** The same as a node on a free port of loopback. */
@@ -43,8 +46,9 @@ export class ServiceHost {
   /** Throws ConfigurationError. */
   get config(): Config {
     if (this.settings === undefined) {
-      loadDotenv();
-      this.settings = loadCommandConfig();
+      const { variables } = this.composition;
+      loadDotenv(process.cwd(), process.env, variables);
+      this.settings = loadCommandConfig(process.env, process.cwd(), variables);
     }
     return this.settings;
   }

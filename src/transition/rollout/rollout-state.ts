@@ -1,4 +1,3 @@
-import type { Config } from '../../config/config.js';
 import type { Role } from '../../users/user.entity.js';
 
 /** How far the move from sessions to tokens has got, in its order. */
@@ -8,7 +7,7 @@ export const PHASES = [
   'gradual_rollout',
   'deprecation_notice',
   'sessions_removed',
-] as const satisfies readonly Config['rolloutPhase'][];
+] as const;
 
 export type Phase = (typeof PHASES)[number];
 
@@ -63,7 +62,7 @@ export function brownoutAt(settings: RolloutSettings, now: number): Brownout | u
 
 /** What a new database begins with. */
 export function firstSettings(
-  { rolloutPhase, rolloutPercentage }: Pick<Config, 'rolloutPhase' | 'rolloutPercentage'>,
+  { rolloutPhase, rolloutPercentage }: { readonly rolloutPhase: Phase; readonly rolloutPercentage: number },
   now: number,
 ): RolloutSettings {
   return {

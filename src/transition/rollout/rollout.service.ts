@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
 import type { EligibilitySubject, TokenEligibility } from '../../auth/refresh/token-eligibility.js';
 import { CONFIG } from '../../config/config.js';
-import type { Config } from '../../config/config.js';
+import type { TransitionConfig } from '../transition.settings.js';
 import { ChangeFeed } from '../../tokens/feed/change-feed.js';
 import { DatabaseClock } from '../../tokens/feed/database-clock.js';
 import { RolloutFlag } from './rollout-flag.js';
@@ -24,7 +24,7 @@ export class RolloutService implements TokenEligibility, OnModuleInit {
     private readonly flag: RolloutFlag,
     private readonly feed: ChangeFeed,
     private readonly clock: DatabaseClock,
-    @Inject(CONFIG) private readonly config: Config,
+    @Inject(CONFIG) private readonly config: TransitionConfig,
   ) {
     feed.subscribe(ROLLOUT_TOPIC, () => this.reload());
   }

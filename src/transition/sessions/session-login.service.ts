@@ -5,7 +5,7 @@ import { CredentialCheckService } from '../../auth/login/credential-check.servic
 import type { Credentials } from '../../auth/login/credential-check.service.js';
 import { unavailable } from '../../common/common.errors.js';
 import { CONFIG } from '../../config/config.js';
-import type { Config } from '../../config/config.js';
+import type { TransitionConfig } from '../transition.settings.js';
 import { DatabaseClock } from '../../tokens/feed/database-clock.js';
 import type { User } from '../../users/user.entity.js';
 import { SessionCookieService } from './http/session-cookie.service.js';
@@ -35,7 +35,7 @@ export class SessionLoginService {
     private readonly cookie: SessionCookieService,
     private readonly credentials: CredentialCheckService,
     private readonly clock: DatabaseClock,
-    @Inject(CONFIG) private readonly config: Config,
+    @Inject(CONFIG) private readonly config: TransitionConfig,
   ) {
     this.path = config.sessionUserKey.split('.');
   }

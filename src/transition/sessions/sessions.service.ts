@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import type { Origin } from '../../audit/audit-context.js';
 import { AuditStore } from '../../audit/audit.store.js';
 import { CONFIG } from '../../config/config.js';
-import type { Config } from '../../config/config.js';
+import type { TransitionConfig } from '../transition.settings.js';
 import { RevocationService } from '../../tokens/families/revocation.service.js';
 import type { TokenFamily } from '../../tokens/families/token-family.js';
 import { SessionCookieService } from './http/session-cookie.service.js';
@@ -29,7 +29,7 @@ export class SessionService {
     private readonly cookie: SessionCookieService,
     private readonly revocations: RevocationService,
     private readonly audit: AuditStore,
-    @Inject(CONFIG) config: Config,
+    @Inject(CONFIG) config: TransitionConfig,
   ) {
     this.life = config.sessionExpiry * 1000;
   }

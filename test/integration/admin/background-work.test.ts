@@ -7,7 +7,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { AppModule } from '../../../src/app.module.js';
+import { AppModule, VARIABLES } from '../../../src/app.module.js';
 import { fastifyAdapter, setUpApp } from '../../../src/app.setup.js';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import type { Config } from '../../../src/config/config.js';
@@ -34,14 +34,18 @@ describe('background work', () => {
     Logger.overrideLogger(false);
     db = await createTestDatabase();
     folder = await mkdtemp(join(tmpdir(), 'tandem-background-'));
-    config = loadConfig({
-      DATABASE_URL: db.url,
-      DATA_DIR: folder,
-      KEYS_DIR: join(folder, 'keys'),
-      JWT_SECRET: TEST_SECRET,
-      RSA_MODULUS_BITS: '2048',
-      LOG_LEVEL: 'silent',
-    });
+    config = loadConfig(
+      {
+        DATABASE_URL: db.url,
+        DATA_DIR: folder,
+        KEYS_DIR: join(folder, 'keys'),
+        JWT_SECRET: TEST_SECRET,
+        RSA_MODULUS_BITS: '2048',
+        LOG_LEVEL: 'silent',
+      },
+      process.cwd(),
+      VARIABLES,
+    );
     const node = await createTestApp({ db });
     const loops = loopsOf(node.app);
     onNode = loops.map(({ name }) => name);

@@ -6,7 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commandsIn } from '../../../src/admin/cli/admin-command.js';
 import { checksIn } from '../../../src/admin/cli/doctor/doctor-check.js';
-import { AppModule, FEATURES } from '../../../src/app.module.js';
+import { AppModule, FEATURES, VARIABLES } from '../../../src/app.module.js';
 import { loadConfig } from '../../../src/config/load-config.js';
 import { TEST_SECRET } from '../../helpers/app.js';
 import { createTestDatabase } from '../../helpers/database.js';
@@ -26,13 +26,17 @@ describe('the service as the command line starts it', () => {
   });
 
   it('needs no HTTP, has every command and check, and ends', async () => {
-    const config = loadConfig({
-      DATABASE_URL: db.url,
-      DATA_DIR: folder,
-      KEYS_DIR: join(folder, 'keys'),
-      JWT_SECRET: TEST_SECRET,
-      RSA_MODULUS_BITS: '2048',
-    });
+    const config = loadConfig(
+      {
+        DATABASE_URL: db.url,
+        DATA_DIR: folder,
+        KEYS_DIR: join(folder, 'keys'),
+        JWT_SECRET: TEST_SECRET,
+        RSA_MODULUS_BITS: '2048',
+      },
+      process.cwd(),
+      VARIABLES,
+    );
     const app = await NestFactory.createApplicationContext(AppModule.forCommands(config, db.url), {
       logger: false,
       abortOnError: false,

@@ -36,8 +36,8 @@ import { SigningKeyStore } from '../../../src/tokens/keys/signing-key.store.js';
 Logger.overrideLogger(false);
 
 /** The tokens feature of one node, wired by hand, with a pool and a KEYS_DIR of its own. */
-export interface TokenNode {
-  readonly config: Config;
+export interface TokenNode<Settings extends Config = Config> {
+  readonly config: Settings;
   readonly database: Database;
   readonly families: RefreshTokenStore;
   readonly rotations: RotationStore;
@@ -56,12 +56,12 @@ export interface TokenNode {
   stop(): Promise<void>;
 }
 
-export async function aNode(
+export async function aNode<Settings extends Config = Config>(
   url: string,
-  change: Partial<Config> = {},
+  change: Partial<Settings> = {},
   clock = new Clock(),
-  portOf: (database: Database, config: Config) => RevocationHook | undefined = () => undefined,
-): Promise<TokenNode> {
+  portOf: (database: Database, config: Settings) => RevocationHook | undefined = () => undefined,
+): Promise<TokenNode<Settings>> {
   const folder = await mkdtemp(join(tmpdir(), 'tandem-ring-'));
   const config = {
     production: false,
@@ -74,7 +74,7 @@ export async function aNode(
     refreshReuseGrace: 10,
     refreshLostResponseWindow: 86_400,
     ...change,
-  } as Config;
+  } as Partial<Config> as Settings;
   const dataSource = await new DataSource(dataSourceOptions(url)).initialize();
   const database = new Database(dataSource);
   const audit = new AuditStore(database);

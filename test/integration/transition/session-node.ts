@@ -18,6 +18,7 @@ import { SessionLoginService } from '../../../src/transition/sessions/session-lo
 import { SessionRowStore } from '../../../src/transition/sessions/stores/session-row.store.js';
 import { SessionStore } from '../../../src/transition/sessions/stores/session.store.js';
 import { SessionService } from '../../../src/transition/sessions/sessions.service.js';
+import type { TransitionConfig } from '../../../src/transition/transition.settings.js';
 import { aNode } from '../tokens/token-node.js';
 import type { TokenNode } from '../tokens/token-node.js';
 
@@ -28,7 +29,7 @@ export interface SessionUser {
 }
 
 /** Sessions and tokens of one node, wired by hand. */
-export interface SessionNode extends TokenNode {
+export interface SessionNode extends TokenNode<TransitionConfig> {
   readonly store: SessionStore;
   readonly fates: LinkedRevocationStore;
   readonly links: SessionLinkStore;
@@ -52,7 +53,7 @@ const SETTINGS = {
 } as const;
 
 export async function aSessionNode(url: string): Promise<SessionNode> {
-  const node = await aNode(url, SETTINGS, new Clock(), (database, config) => {
+  const node = await aNode<TransitionConfig>(url, SETTINGS, new Clock(), (database, config) => {
     return new SessionRevocationHook(
       new LinkedRevocationStore(database, config),
       new SessionLinkStore(database, config),

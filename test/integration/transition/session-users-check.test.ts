@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checksIn } from '../../../src/admin/cli/doctor/doctor-check.js';
 import type { Finding } from '../../../src/admin/cli/doctor/doctor-check.js';
 import { FEATURES } from '../../../src/app.module.js';
-import type { Config } from '../../../src/config/config.js';
+import type { TransitionConfig } from '../../../src/transition/transition.settings.js';
 import { SessionSampleStore } from '../../../src/transition/sessions/stores/session-sample.store.js';
 import { SessionTableStore } from '../../../src/transition/sessions/stores/session-table.store.js';
 import { SessionUsersCheck } from '../../../src/transition/sessions/stores/session-users.check.js';
@@ -30,7 +30,7 @@ describe('the doctor looks at the users of sessions', () => {
   }
 
   async function examine(sessionUserKey: string): Promise<Finding> {
-    const config = { sessionUserKey } as Config;
+    const config = { sessionUserKey } as TransitionConfig;
     const sample = new SessionSampleStore(db.database, config);
     const findings = await new SessionUsersCheck(
       new SessionTableStore(db.database),

@@ -3,7 +3,7 @@ import { Client } from 'pg';
 import { DataSource } from 'typeorm';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { TestContext } from 'vitest';
-import type { Config } from '../../../src/config/config.js';
+import type { TransitionConfig } from '../../../src/transition/transition.settings.js';
 import { lockForTransaction } from '../../../src/database/advisory-locks.js';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { migrate } from '../../../src/database/migrate.js';
@@ -23,7 +23,7 @@ const PRODUCT_TABLE = `
 /** Until another connection has got somewhere, in milliseconds. */
 const WAIT = { timeout: 15_000 };
 
-const config = { sessionUserKey: 'passport.user' } as Config;
+const config = { sessionUserKey: 'passport.user' } as TransitionConfig;
 
 describe('the table of a product that keeps its sessions there', () => {
   let db: TestDatabase;

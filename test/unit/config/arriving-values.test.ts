@@ -8,7 +8,7 @@ import { loadDotenv } from '../../../src/config/dotenv.js';
 import { loadConfig } from '../../../src/config/load-config.js';
 
 const STRONG = 'kX3vQ9mZr7Lw2TnB8yHc5PdJ6sFg4AeU';
-const SECRETS = { JWT_SECRET: STRONG, SESSION_SECRET: 's' };
+const SECRETS = { JWT_SECRET: STRONG };
 const PRODUCTION = { ...SECRETS, NODE_ENV: 'production', DATABASE_URL: 'postgresql://db/tandem' };
 
 let cwd: string;
@@ -47,13 +47,11 @@ describe('a value as it arrives', () => {
     ['JWT_AUDIENCE', '"api"', 'api ', 'api\r', '\u00a0api', '${AUDIENCE}'],
     ['PORT', '"5000"', '5000\r', '5000 '],
     ['LOG_LEVEL', '"info"', 'info\r\n'],
-    ['ROLLOUT_PHASE', "'off'"],
     ['DATA_DIR', '".data"', '.data\r'],
     ['TRUST_PROXY', '"10.0.0.0/8"'],
     ['CORS_ORIGINS', '"https://a.example"'],
     ['MAIL_FROM', "'a@b.example'"],
     ['JWT_SECRET', '${JWT_SECRET}', '$(openssl rand -base64 48)'],
-    ['SESSION_SECRET', '${SESSION_SECRET:?make one}', '$(cat /run/secrets/session)'],
   ])('of %s is refused with its name and without the value', (name, ...values) => {
     for (const value of values) {
       const faults = faultsOf({ [name]: value });
@@ -75,7 +73,7 @@ describe('a value as it arrives', () => {
     ]);
   });
 
-  it.each(['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'SESSION_SECRET'])(
+  it.each(['JWT_SECRET', 'JWT_SECRET_PREVIOUS'])(
     'of %s may be in use as it is: it is taken, and warned about with its name',
     (name) => {
       for (const value of [
@@ -110,8 +108,6 @@ describe('a value as it arrives', () => {
     ['DATABASE_URL', 'postgresql://u:%22p%22@db/tandem'],
     ['NODE_ENV', 'test'],
     ['NODE_ENV', 'preprod'],
-    ['SESSION_SECRET', 'short'],
-    ['SESSION_SECRET', 'qwertyuiopasdfghjklzxcvbnm123456'],
   ])('of %s that only looks odd is taken (%s)', (name, value) => {
     const more = name === 'ADMIN_PASSWORD' ? { ADMIN_USERNAME: 'root' } : {};
     expect(faultsOf({ ...more, [name]: value })).toEqual([]);
@@ -128,7 +124,6 @@ describe('a secret in a file', () => {
     ['DATABASE_URL', 'databaseUrl', 'postgresql://u:p@db/tandem'],
     ['JWT_SECRET', 'jwtSecret', `${STRONG}-another`],
     ['JWT_SECRET_PREVIOUS', 'jwtSecretPrevious', `${STRONG}-previous`],
-    ['SESSION_SECRET', 'sessionSecret', 'of the product'],
     ['ADMIN_PASSWORD', 'adminPassword', 'pass phrase of the admin'],
     ['SMTP_URL', 'smtpUrl', 'smtp://u:p@mail'],
   ])('is read for %s, without one line break at its end', (name, property, value) => {
@@ -157,8 +152,8 @@ describe('a secret in a file', () => {
 
   it('and in its variable too is a fault', () => {
     const path = file('secret', STRONG);
-    expect(faultsOf({ SESSION_SECRET_FILE: path })).toEqual([
-      expect.stringMatching(/^SESSION_SECRET_FILE takes a path only if SESSION_SECRET is unset/),
+    expect(faultsOf({ JWT_SECRET_FILE: path })).toEqual([
+      expect.stringMatching(/^JWT_SECRET_FILE takes a path only if JWT_SECRET is unset/),
     ]);
   });
 
@@ -238,11 +233,11 @@ describe('a .env file as editors and shells write it', () => {
     ]);
   });
 
-  it.each(['SESSION_SECRET=abc#def', 'SESSION_SECRET=abc def#ghi'])(
+  it.each(['JWT_SECRET=abc#def', 'JWT_SECRET=abc def#ghi'])(
     'with a value that ends at its # is refused (%s)',
     (line) => {
       expect(refused(`${line}\n`)).toEqual([
-        expect.stringMatching(/^\.env takes quotes around .*SESSION_SECRET/),
+        expect.stringMatching(/^\.env takes quotes around .*JWT_SECRET/),
       ]);
     },
   );

@@ -14,25 +14,23 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 describe('the secrets made outside production', () => {
-  it('are of 256 bits, differ from each other and are the same at the next start', () => {
+  it('are of 256 bits and are the same at the next start', () => {
     const first = loadConfig({}, folder);
     expect(Buffer.from(first.jwtSecret, 'base64url')).toHaveLength(32);
-    expect(Buffer.from(first.sessionSecret, 'base64url')).toHaveLength(32);
-    expect(first.jwtSecret).not.toBe(first.sessionSecret);
     expect(loadConfig({}, folder)).toEqual(first);
   });
 
   it('are readable by their owner alone, and leave DATA_DIR itself open to the database', () => {
     loadConfig({}, folder);
     const secrets = join(folder, '.data', 'secrets');
-    expect(readdirSync(secrets).toSorted()).toEqual(['jwt-secret', 'session-secret']);
+    expect(readdirSync(secrets).toSorted()).toEqual(['jwt-secret']);
     for (const name of readdirSync(secrets)) expect(statSync(join(secrets, name)).mode & 0o777).toBe(0o600);
     expect(statSync(secrets).mode & 0o777).toBe(0o700);
     expect(statSync(join(folder, '.data')).mode & 0o700).toBe(0o700);
   });
 
   it('are not made when they are given', () => {
-    loadConfig({ JWT_SECRET: 'a', SESSION_SECRET: 'b' }, folder);
+    loadConfig({ JWT_SECRET: 'a' }, folder);
     expect(readdirSync(folder)).toEqual([]);
   });
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../../src/config/configuration-error.js';
+import { Environment } from '../../../src/config/environment.js';
 import { keepSettings } from '../../../src/config/kept-settings.js';
 import { loadCommandConfig, loadConfig } from '../../../src/config/load-config.js';
 
@@ -16,13 +17,12 @@ const PRODUCTION = {
   NODE_ENV: 'production',
   DATABASE_URL: 'postgresql://127.0.0.1/tandem',
   JWT_SECRET: 'b3JkaW5hcnktdGVzdC1zZWNyZXQtMDEyMzQ1Njc4OQ',
-  SESSION_SECRET: 'b3JkaW5hcnktdGVzdC1zZWNyZXQtMDEyMzQ1Njc4OQ',
   JWT_ISSUER: 'https://api.example.com',
 };
 
 /** A start in `folder` that reached the key ring. */
 function started(env: Readonly<Record<string, string>>): void {
-  keepSettings(env, loadConfig(env, folder).dataDir, folder);
+  keepSettings(env, loadConfig(env, folder).dataDir, Environment, folder);
 }
 
 const faultsOf = (load: () => unknown): readonly string[] => {
@@ -39,7 +39,6 @@ describe('the settings of a command outside production', () => {
   it('are those of the last node, and what the environment sets wins', () => {
     const env = {
       JWT_SECRET: 'one',
-      SESSION_SECRET: 'two',
       DATABASE_URL: 'postgresql://127.0.0.1/mine',
       PORT: '5001',
       KEYS_DIR: 'the-keys',
@@ -48,20 +47,19 @@ describe('the settings of a command outside production', () => {
     started({ ...env, PORT: '5002' });
     started(env);
     expect(loadCommandConfig({}, folder)).toEqual(loadConfig(env, folder));
-    expect(loadCommandConfig({ PORT: '6000', SESSION_SECRET: 'three' }, folder)).toEqual(
-      loadConfig({ ...env, PORT: '6000', SESSION_SECRET: 'three' }, folder),
+    expect(loadCommandConfig({ PORT: '6000', JWT_SECRET: 'three' }, folder)).toEqual(
+      loadConfig({ ...env, PORT: '6000', JWT_SECRET: 'three' }, folder),
     );
     expect(readdirSync(join(folder, '.data', 'secrets'))).toEqual(['settings.json']);
   });
 
   it('are kept where nobody else reads them, without the password of the first administrator', () => {
-    started({ JWT_SECRET: 'one', SESSION_SECRET: 'two', ADMIN_USERNAME: 'root', ADMIN_PASSWORD: 'a phrase' });
+    started({ JWT_SECRET: 'one', ADMIN_USERNAME: 'root', ADMIN_PASSWORD: 'a phrase' });
     const secrets = join(folder, '.data', 'secrets');
     expect(statSync(secrets).mode & 0o777).toBe(0o700);
     expect(statSync(join(secrets, 'settings.json')).mode & 0o777).toBe(0o600);
     expect(JSON.parse(readFileSync(join(secrets, 'settings.json'), 'utf8'))).toEqual({
       JWT_SECRET: 'one',
-      SESSION_SECRET: 'two',
     });
   });
 
@@ -72,7 +70,7 @@ describe('the settings of a command outside production', () => {
   });
 
   it('are not those of a node on another database', () => {
-    started({ JWT_SECRET: 'one', SESSION_SECRET: 'two', PORT: '5001' });
+    started({ JWT_SECRET: 'one', PORT: '5001' });
     const elsewhere = { DATABASE_URL: 'postgresql://127.0.0.1/another' };
     expect(faultsOf(() => loadCommandConfig(elsewhere, folder))).toEqual([
       expect.stringMatching(/^JWT_SECRET /),
@@ -89,7 +87,7 @@ describe('the settings of a command outside production', () => {
   });
 
   it.each(['', '{"JWT_SECRET": "one', '[', 'null'])('are refused if the file holds %j', (text) => {
-    started({ JWT_SECRET: 'one', SESSION_SECRET: 'two' });
+    started({ JWT_SECRET: 'one' });
     writeFileSync(join(folder, '.data', 'secrets', 'settings.json'), text);
     const [fault, ...more] = faultsOf(() => loadCommandConfig({}, folder));
     expect(fault).toMatch(/^DATA_DIR holds secrets\/settings\.json, .*\(damaged\)/);
@@ -102,7 +100,6 @@ describe('the settings of a command in production', () => {
   it('come from the environment alone', () => {
     started({
       JWT_SECRET: 'one',
-      SESSION_SECRET: 'two',
       DATABASE_URL: PRODUCTION.DATABASE_URL,
       PORT: '5001',
     });
@@ -115,10 +112,10 @@ describe('the settings of a command in production', () => {
 
 describe('the secrets of the next start', () => {
   it('are those of the last one on the same database', () => {
-    const env = { DATABASE_URL: 'postgresql://127.0.0.1/mine', JWT_SECRET: 'one', SESSION_SECRET: 'two' };
+    const env = { DATABASE_URL: 'postgresql://127.0.0.1/mine', JWT_SECRET: 'one' };
     started(env);
     const next = loadConfig({ DATABASE_URL: env.DATABASE_URL }, folder);
-    expect([next.jwtSecret, next.sessionSecret]).toEqual(['one', 'two']);
+    expect(next.jwtSecret).toBe('one');
     expect(existsSync(join(folder, '.data', 'secrets', 'jwt-secret'))).toBe(false);
     expect(loadConfig({}, folder).jwtSecret).not.toBe('one');
   });

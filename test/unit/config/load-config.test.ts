@@ -9,8 +9,7 @@ import { loadConfig } from '../../../src/config/load-config.js';
 const cwd = mkdtempSync(join(tmpdir(), 'config-'));
 afterAll(() => rmSync(cwd, { recursive: true }));
 
-const load = (env: NodeJS.ProcessEnv = {}) =>
-  loadConfig({ JWT_SECRET: 'a secret', SESSION_SECRET: 'another', ...env }, cwd);
+const load = (env: NodeJS.ProcessEnv = {}) => loadConfig({ JWT_SECRET: 'a secret', ...env }, cwd);
 
 function faultsOf(env: NodeJS.ProcessEnv): readonly string[] {
   try {
@@ -50,17 +49,6 @@ describe('the configuration', () => {
       authRateWindow: 60,
       auditRetentionDays: 365,
       trustProxy: undefined,
-      sessionSecret: 'another',
-      sessionExpiry: 86_400,
-      sessionCookieName: 'session_id',
-      sessionCookieDomain: undefined,
-      sessionCookiePath: '/',
-      sessionCookieSameSite: 'lax',
-      sessionCookiePartitioned: false,
-      sessionCookieSecure: false,
-      sessionUserKey: 'userId',
-      rolloutPhase: 'gradual_rollout',
-      rolloutPercentage: 100,
       adminUsername: undefined,
       adminPassword: undefined,
       smtpUrl: undefined,
@@ -106,17 +94,6 @@ describe('the configuration', () => {
     ['TRUST_PROXY', '10.0.0.0/8, ::1', 'trustProxy', ['10.0.0.0/8', '::1']],
     ['AUTH_RATE_LIMIT', '1000000000', 'authRateLimit', 1_000_000_000],
     ['AUDIT_RETENTION_DAYS', '0', 'auditRetentionDays', 0],
-    ['SESSION_COOKIE_NAME', 'connect.sid', 'sessionCookieName', 'connect.sid'],
-    ['SESSION_COOKIE_DOMAIN', '.example.com', 'sessionCookieDomain', '.example.com'],
-    ['SESSION_COOKIE_PATH', '/app', 'sessionCookiePath', '/app'],
-    ['JWT_ISSUER', 'https://id.example.com/tandem', 'sessionCookiePath', '/tandem'],
-    ['SESSION_COOKIE_SAME_SITE', 'None', 'sessionCookieSameSite', 'none'],
-    ['SESSION_COOKIE_PARTITIONED', 'true', 'sessionCookiePartitioned', true],
-    ['SESSION_COOKIE_SECURE', 'true', 'sessionCookieSecure', true],
-    ['SESSION_COOKIE_SECURE', 'auto', 'sessionCookieSecure', 'auto'],
-    ['SESSION_USER_KEY', 'passport.user', 'sessionUserKey', 'passport.user'],
-    ['ROLLOUT_PHASE', 'off', 'rolloutPhase', 'off'],
-    ['ROLLOUT_PERCENTAGE', '0', 'rolloutPercentage', 0],
     ['SMTP_URL', 'smtps://u:p@mail', 'smtpUrl', 'smtps://u:p@mail'],
     ['MAIL_FROM', 'Tandem <a@b.example>', 'mailFrom', 'Tandem <a@b.example>'],
     ['MAIL_FROM', 'Bücher <a@bücher.example>', 'mailFrom', 'Bücher <a@bücher.example>'],
@@ -207,16 +184,6 @@ describe('the configuration', () => {
       '2000::/3',
       '2000::/4,3000::/4',
     ],
-    ['SESSION_EXPIRY', '0'],
-    ['SESSION_COOKIE_NAME', 'a b', 'a;b', 'a=b', 'é', 'refresh_token'],
-    ['SESSION_COOKIE_DOMAIN', 'a;b', 'a b', 'https://a', 'a/b', '..a', '.', 'a.b; Path=/'],
-    ['SESSION_COOKIE_PATH', 'app', '/a;b', '/a b', '/\n', '/é', `/${'a'.repeat(1024)}`],
-    ['SESSION_COOKIE_SAME_SITE', 'true', 'loose', 'none; a=b'],
-    ['SESSION_COOKIE_PARTITIONED', 'yes', '1', 'TRUE'],
-    ['SESSION_COOKIE_SECURE', 'no', '0', 'Auto'],
-    ['SESSION_USER_KEY', 'a..b', '.a', 'a.', '__proto__.x', 'a.constructor', 'a b'],
-    ['ROLLOUT_PHASE', 'on', 'OFF'],
-    ['ROLLOUT_PERCENTAGE', '101', '50%', '0.5'],
     ['SMTP_URL', 'mail.example.com', 'http://mail'],
     [
       'MAIL_FROM',
@@ -257,37 +224,6 @@ describe('the configuration', () => {
     ]);
   });
 
-  it('refuses attributes with which browsers refuse a session cookie', () => {
-    const insecure = { SESSION_COOKIE_SECURE: 'false' };
-    for (const demanding of [
-      { SESSION_COOKIE_SAME_SITE: 'none' },
-      { SESSION_COOKIE_PARTITIONED: 'true' },
-      { SESSION_COOKIE_NAME: '__Host-sid' },
-      { SESSION_COOKIE_NAME: '__secure-sid' },
-    ]) {
-      expect(faultsOf({ ...demanding, ...insecure })).toEqual([
-        expect.stringMatching(/^SESSION_COOKIE_SECURE takes no false/),
-      ]);
-      expect(faultsOf({ ...demanding, SESSION_COOKIE_SECURE: 'auto' })).toEqual([]);
-      expect(faultsOf(demanding)).toEqual([]);
-    }
-    const host = { SESSION_COOKIE_NAME: '__Host-sid' };
-    expect(faultsOf({ ...host, SESSION_COOKIE_DOMAIN: 'example.com' })).toEqual([
-      expect.stringMatching(/^SESSION_COOKIE_DOMAIN takes no domain/),
-    ]);
-    expect(faultsOf({ ...host, SESSION_COOKIE_PATH: '/app' })).toEqual([
-      expect.stringMatching(/^SESSION_COOKIE_PATH takes \/ alone/),
-    ]);
-    expect(load({ ...host, JWT_ISSUER: 'https://a.example/b' })).toMatchObject({ sessionCookiePath: '/' });
-    expect(
-      load({
-        NODE_ENV: 'production',
-        JWT_SECRET: 'b3JkaW5hcnktdGVzdC1zZWNyZXQtMDEyMzQ1Njc4OQ',
-        DATABASE_URL: 'postgres://a/b',
-      }),
-    ).toMatchObject({ sessionCookieSecure: true });
-  });
-
   it('takes the name and the password of the first admin together or not at all', () => {
     expect(load({ ADMIN_USERNAME: 'root', ADMIN_PASSWORD: 'p' })).toMatchObject({
       adminUsername: 'root',
@@ -307,14 +243,7 @@ describe('the configuration', () => {
   });
 
   it('fails with faults alone, whatever the variables hold', () => {
-    const names = [
-      'JWT_ISSUER',
-      'CORS_ORIGINS',
-      'TRUST_PROXY',
-      'DATABASE_URL',
-      'MAIL_FROM',
-      'SESSION_USER_KEY',
-    ];
+    const names = ['JWT_ISSUER', 'CORS_ORIGINS', 'TRUST_PROXY', 'DATABASE_URL', 'MAIL_FROM'];
     fc.assert(
       fc.property(fc.constantFrom(...names), fc.string({ unit: 'binary' }), (name, value) => {
         for (const fault of faultsOf({ [name]: value }))

@@ -10,7 +10,6 @@ const PRODUCTION = {
   NODE_ENV: 'production',
   DATABASE_URL: 'postgresql://db/tandem',
   JWT_SECRET: STRONG,
-  SESSION_SECRET: 's',
 };
 
 function refused(env: NodeJS.ProcessEnv): string[] {
@@ -27,16 +26,12 @@ const warned = (change: Partial<Config>) =>
   configWarnings({ ...loadConfig(PRODUCTION, '/nowhere'), ...change }).map((line) => line.split(' ')[0]);
 
 describe('the configuration in production', () => {
-  it('needs a database and two secrets, and makes none', () => {
-    expect(refused({ NODE_ENV: 'production' })).toEqual(['DATABASE_URL', 'JWT_SECRET', 'SESSION_SECRET']);
-    expect(refused({ ...PRODUCTION, JWT_SECRET: '', SESSION_SECRET: '' })).toEqual([
-      'JWT_SECRET',
-      'SESSION_SECRET',
-    ]);
+  it('needs a database and a secret, and makes none', () => {
+    expect(refused({ NODE_ENV: 'production' })).toEqual(['DATABASE_URL', 'JWT_SECRET']);
+    expect(refused({ ...PRODUCTION, JWT_SECRET: '' })).toEqual(['JWT_SECRET']);
     expect(loadConfig(PRODUCTION, '/nowhere')).toMatchObject({
       production: true,
       jwtSecret: STRONG,
-      sessionSecret: 's',
     });
   });
 

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { describe, expect, it, vi } from 'vitest';
-import type { Config } from '../../../src/config/config.js';
+import type { TransitionConfig } from '../../../src/transition/transition.settings.js';
 import { SessionCookieService } from '../../../src/transition/sessions/http/session-cookie.service.js';
 import { storedCookieIn } from '../../../src/transition/sessions/stores/stored-cookie.js';
 
@@ -144,7 +144,7 @@ describe('the cookie that a session’s text describes', () => {
 });
 
 describe('a session cookie that is set', () => {
-  const config = { sessionCookieName: 'session_id', sessionSecret: 'of a test' } as Config;
+  const config = { sessionCookieName: 'session_id', sessionSecret: 'of a test' } as TransitionConfig;
   const set = (maxAge: number | undefined) => {
     const setCookie = vi.fn();
     const reply = { setCookie, request: { protocol: 'http' } } as unknown as FastifyReply;

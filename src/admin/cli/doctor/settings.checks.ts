@@ -9,7 +9,6 @@ import { isStrongSecret } from '../../../config/secret-strength.js';
 import { fail, ok, warn } from './doctor-check.js';
 import type { Finding } from './doctor-check.js';
 
-const SHORT_SECRET = 16;
 const GENEROUS = 1_000;
 
 /** What the environment alone tells. */
@@ -25,7 +24,7 @@ export async function settingsChecks(config: Config): Promise<Finding[]> {
   ];
 }
 
-function secrets({ jwtSecret, jwtSecretPrevious, sessionSecret }: Config): Finding[] {
+function secrets({ jwtSecret, jwtSecretPrevious }: Config): Finding[] {
   const findings = [
     isStrongSecret(jwtSecret)
       ? ok('jwt_secret', 'long enough and hard to guess')
@@ -39,15 +38,6 @@ function secrets({ jwtSecret, jwtSecretPrevious, sessionSecret }: Config): Findi
     findings.push(
       warn('jwt_secret_previous', 'JWT_SECRET_PREVIOUS is JWT_SECRET', 'give the secret of before, or none'),
     );
-  findings.push(
-    sessionSecret.length < SHORT_SECRET
-      ? warn(
-          'session_secret',
-          `SESSION_SECRET has fewer than ${SHORT_SECRET} characters`,
-          'replace it once no session is signed with it any more',
-        )
-      : ok('session_secret', 'long enough'),
-  );
   return findings;
 }
 

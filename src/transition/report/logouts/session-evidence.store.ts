@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../../../config/config.js';
-import type { Config } from '../../../config/config.js';
+import type { TransitionConfig } from '../../transition.settings.js';
 import { Database } from '../../../database/database.js';
 import { userAt, userNamed } from '../../sessions/stores/session-user.sql.js';
 
@@ -30,7 +30,7 @@ export class SessionEvidenceStore {
 
   constructor(
     private readonly database: Database,
-    @Inject(CONFIG) config: Config,
+    @Inject(CONFIG) config: TransitionConfig,
   ) {
     this.open = open(config.sessionUserKey);
   }

@@ -2,10 +2,10 @@ import '@fastify/cookie';
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CONFIG } from '../../../config/config.js';
-import type { Config } from '../../../config/config.js';
 import { cookieValues } from '../../../common/http.js';
+import type { TransitionConfig } from '../../transition.settings.js';
 import { claimedSid, signSid, unsignSid } from './session-signature.js';
-import { isHostPrefixed } from '../../../config/value-checks.js';
+import { isHostPrefixed } from '../../transition.settings.js';
 import { needsSecure } from '../stores/stored-cookie.js';
 import type { StoredCookie } from '../stores/stored-cookie.js';
 
@@ -24,7 +24,7 @@ const LONGEST = 4096;
 /** Reads and writes the cookie that holds a session's id. */
 @Injectable()
 export class SessionCookieService {
-  constructor(@Inject(CONFIG) private readonly config: Config) {}
+  constructor(@Inject(CONFIG) private readonly config: TransitionConfig) {}
 
   /** Whether the request carries one of that name, good or bad. */
   isIn(request: FastifyRequest): boolean {

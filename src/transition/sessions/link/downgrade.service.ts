@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Origin } from '../../../audit/audit-context.js';
 import { AuditStore } from '../../../audit/audit.store.js';
 import { CONFIG } from '../../../config/config.js';
-import type { Config } from '../../../config/config.js';
+import type { TransitionConfig } from '../../transition.settings.js';
 import type { RevocationTransaction } from '../../../tokens/families/revocation-transaction.js';
 import { RevocationService } from '../../../tokens/families/revocation.service.js';
 import { RefreshTokenService } from '../../../tokens/families/refresh-token.service.js';
@@ -37,7 +37,7 @@ export class DowngradeService {
     private readonly tokens: RefreshTokenService,
     private readonly revocations: RevocationService,
     private readonly audit: AuditStore,
-    @Inject(CONFIG) private readonly config: Config,
+    @Inject(CONFIG) private readonly config: TransitionConfig,
   ) {}
 
   /**

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../../../config/config.js';
-import type { Config } from '../../../config/config.js';
+import type { TransitionConfig } from '../../transition.settings.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
 import type { AlsoRevoked } from '../../../tokens/families/revocation-hook.js';
@@ -98,7 +98,7 @@ export class LinkedRevocationStore {
 
   constructor(
     private readonly database: Database,
-    @Inject(CONFIG) config: Config,
+    @Inject(CONFIG) config: TransitionConfig,
   ) {
     this.endFamilies = endFamilies(config.sessionUserKey);
     this.ofUsers = ofUsers(config.sessionUserKey);

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../../../config/config.js';
-import type { Config } from '../../../config/config.js';
+import type { TransitionConfig } from '../../transition.settings.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
 import type { DowngradedSession } from './downgraded-session.js';
@@ -117,7 +117,7 @@ export class SessionLinkStore {
 
   constructor(
     private readonly database: Database,
-    @Inject(CONFIG) config: Config,
+    @Inject(CONFIG) config: TransitionConfig,
   ) {
     this.holdText = holdBy(config.sessionUserKey);
     this.stateText = stateBy(config.sessionUserKey);

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../../../config/config.js';
-import type { Config } from '../../../config/config.js';
+import type { TransitionConfig } from '../../transition.settings.js';
 import { tryLockForSession } from '../../../database/advisory-locks.js';
 import { Database } from '../../../database/database.js';
 import type { ProvenClient } from '../../../database/trust/proven-client.js';
@@ -39,7 +39,7 @@ export class SessionIndexStore {
 
   constructor(
     private readonly database: Database,
-    @Inject(CONFIG) config: Config,
+    @Inject(CONFIG) config: TransitionConfig,
   ) {
     this.expression = userKeyAt(config.sessionUserKey);
     this.name = `tandem_session_user_${hash('sha256', this.expression, 'hex').slice(0, 12)}`;

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../../../config/config.js';
-import type { Config } from '../../../config/config.js';
+import type { TransitionConfig } from '../../transition.settings.js';
 import { Database } from '../../../database/database.js';
 import { userAt, userNamed } from './session-user.sql.js';
 
@@ -36,7 +36,7 @@ export class SessionSampleStore {
 
   constructor(
     private readonly database: Database,
-    @Inject(CONFIG) { sessionUserKey }: Config,
+    @Inject(CONFIG) { sessionUserKey }: TransitionConfig,
   ) {
     this.newestSessions = newest(sessionUserKey);
   }

@@ -3,7 +3,7 @@ import { DoctorCheck, fail, ok, warn } from '../../../admin/cli/doctor/doctor-ch
 import type { Examination, Finding } from '../../../admin/cli/doctor/doctor-check.js';
 import { counted } from '../../../common/text.js';
 import { CONFIG } from '../../../config/config.js';
-import type { Config } from '../../../config/config.js';
+import type { TransitionConfig } from '../../transition.settings.js';
 import { pathsIn } from '../http/session-paths.js';
 import { SessionSampleStore } from './session-sample.store.js';
 import { SessionTableStore } from './session-table.store.js';
@@ -19,7 +19,7 @@ export class SessionUsersCheck implements Examination {
   constructor(
     private readonly table: SessionTableStore,
     private readonly sample: SessionSampleStore,
-    @Inject(CONFIG) private readonly config: Config,
+    @Inject(CONFIG) private readonly config: TransitionConfig,
   ) {}
 
   async examine(): Promise<Finding[]> {

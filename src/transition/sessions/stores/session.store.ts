@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Origin } from '../../../audit/audit-context.js';
 import { CONFIG } from '../../../config/config.js';
-import type { Config } from '../../../config/config.js';
+import type { TransitionConfig } from '../../transition.settings.js';
 import { batched } from '../../../database/batched.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
@@ -102,7 +102,7 @@ export class SessionStore {
 
   constructor(
     private readonly database: Database,
-    @Inject(CONFIG) config: Config,
+    @Inject(CONFIG) config: TransitionConfig,
   ) {
     this.find = findBy(config.sessionUserKey);
   }

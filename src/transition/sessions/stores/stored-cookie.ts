@@ -1,4 +1,4 @@
-import { isSecurePrefixed } from '../../../config/value-checks.js';
+import { isSecurePrefixed } from '../../transition.settings.js';
 
 /** The cookie as express-session keeps it in the session, in `sess.cookie`: only what a Set-Cookie header may say. */
 export interface StoredCookie {

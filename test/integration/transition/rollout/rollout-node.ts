@@ -1,6 +1,6 @@
 import { NO_ORIGIN } from '../../../../src/audit/audit-context.js';
 import { AuditStore } from '../../../../src/audit/audit.store.js';
-import type { Config } from '../../../../src/config/config.js';
+import type { TransitionConfig } from '../../../../src/transition/transition.settings.js';
 import { ServiceStateStore } from '../../../../src/database/service-state.store.js';
 import { RolloutAdministration } from '../../../../src/transition/rollout/rollout-administration.service.js';
 import { RolloutFlag } from '../../../../src/transition/rollout/rollout-flag.js';
@@ -10,7 +10,7 @@ import { aNode } from '../../tokens/token-node.js';
 import type { TokenNode } from '../../tokens/token-node.js';
 
 /** The rollout on one node, wired by hand, with a pool of its own. */
-export interface RolloutNode extends TokenNode {
+export interface RolloutNode extends TokenNode<TransitionConfig> {
   readonly store: RolloutStore;
   readonly rollout: RolloutService;
   readonly administration: RolloutAdministration;
@@ -18,8 +18,15 @@ export interface RolloutNode extends TokenNode {
 
 export const BY = { actorId: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10', origin: NO_ORIGIN };
 
-export async function aRolloutNode(url: string, change: Partial<Config> = {}): Promise<RolloutNode> {
-  const node = await aNode(url, { rolloutPhase: 'gradual_rollout', rolloutPercentage: 100, ...change });
+export async function aRolloutNode(
+  url: string,
+  change: Partial<TransitionConfig> = {},
+): Promise<RolloutNode> {
+  const node = await aNode<TransitionConfig>(url, {
+    rolloutPhase: 'gradual_rollout',
+    rolloutPercentage: 100,
+    ...change,
+  });
   const { database, feed, clock, config } = node;
   const store = new RolloutStore(database, new ServiceStateStore(database), new AuditStore(database));
   const flag = new RolloutFlag();

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { Config } from '../../../../src/config/config.js';
+import type { TransitionConfig } from '../../../../src/transition/transition.settings.js';
 import type { ChangeFeed } from '../../../../src/tokens/feed/change-feed.js';
 import type { DatabaseClock } from '../../../../src/tokens/feed/database-clock.js';
 import type { RolloutFlag } from '../../../../src/transition/rollout/rollout-flag.js';
@@ -21,7 +21,7 @@ async function aRollout(settings: Partial<RolloutSettings>, isOn?: boolean) {
     flag as unknown as RolloutFlag,
     feed as unknown as ChangeFeed,
     clock as unknown as DatabaseClock,
-    {} as Config,
+    {} as TransitionConfig,
   );
   await rollout.onModuleInit();
   const reload = feed.subscribe.mock.calls[0]![1] as () => Promise<void>;

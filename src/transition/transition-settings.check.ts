@@ -1,0 +1,44 @@
+import { Inject, Logger } from '@nestjs/common';
+import type { OnApplicationBootstrap } from '@nestjs/common';
+import { DoctorCheck, ok, warn } from '../admin/cli/doctor/doctor-check.js';
+import type { Examination, Finding } from '../admin/cli/doctor/doctor-check.js';
+import { BackgroundLoops } from '../common/background-loops.js';
+import { CONFIG } from '../config/config.js';
+import { warningOf } from '../config/odd-values.js';
+import type { TransitionConfig } from './transition.settings.js';
+
+const SHORT_SECRET = 16;
+
+/** Looks at the settings of the transition: for the doctor, and in each node at its start, which logs the warnings. */
+@DoctorCheck()
+export class TransitionSettingsCheck implements Examination, OnApplicationBootstrap {
+  private readonly logger = new Logger(TransitionSettingsCheck.name);
+
+  constructor(
+    private readonly loops: BackgroundLoops,
+    @Inject(CONFIG) private readonly config: TransitionConfig,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    if (!this.loops.enabled) return;
+    for (const warning of settingsWarnings(this.config)) this.logger.warn(warning);
+  }
+
+  async examine(): Promise<Finding[]> {
+    const length =
+      this.config.sessionSecret.length < SHORT_SECRET
+        ? warn(
+            'session_secret',
+            `SESSION_SECRET has fewer than ${SHORT_SECRET} characters`,
+            'replace it once no live session is signed with it',
+          )
+        : ok('session_secret', 'long enough');
+    const warnings = settingsWarnings(this.config);
+    return [length, ...warnings.map((line) => warn('settings', line, 'see .env.example'))];
+  }
+}
+
+/** Settings that are allowed but unwise: one line each, which names the variable and holds no secret. */
+export function settingsWarnings({ sessionSecret }: TransitionConfig): string[] {
+  return [warningOf('SESSION_SECRET', sessionSecret)].filter((line) => line !== undefined);
+}

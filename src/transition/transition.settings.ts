@@ -1,0 +1,158 @@
+import { Transform } from 'class-transformer';
+import { isIn } from 'class-validator';
+import type { Config } from '../config/config.js';
+import { Environment, oneOf, pathPrefixOf } from '../config/environment.js';
+import type { SecretSource } from '../config/environment.js';
+import { InProductionTakes, Takes, TakesBeside, TakesWholeNumber } from '../config/takes.decorator.js';
+import { isHost } from '../config/value-checks.js';
+import { PHASES } from './rollout/rollout-state.js';
+import type { Phase } from './rollout/rollout-state.js';
+
+const LONGEST_EXPIRY = 10 * 31_536_000;
+const SAME_SITE = ['lax', 'strict', 'none'];
+
+/** The configuration with what the transition adds. Injected under `CONFIG`. Durations are in seconds. */
+export interface TransitionConfig extends Config {
+  readonly sessionSecret: string;
+  readonly sessionExpiry: number;
+  readonly sessionCookieName: string;
+  /** Attributes of the session cookies that are made here. Undefined: the host alone. */
+  readonly sessionCookieDomain: string | undefined;
+  readonly sessionCookiePath: string;
+  readonly sessionCookieSameSite: 'lax' | 'strict' | 'none';
+  readonly sessionCookiePartitioned: boolean;
+  /** `auto`: as the connection is. */
+  readonly sessionCookieSecure: boolean | 'auto';
+  readonly sessionUserKey: string;
+  readonly rolloutPhase: Phase;
+  readonly rolloutPercentage: number;
+}
+
+/** The variables that the transition adds. They are removed with this folder. */
+export class TransitionEnvironment extends Environment {
+  static override readonly secrets: readonly string[] = [...Environment.secrets, 'SESSION_SECRET'];
+
+  @InProductionTakes('the secret that signs session cookies, and is required', (value) => value !== undefined)
+  SESSION_SECRET?: string;
+
+  @TakesWholeNumber(1, LONGEST_EXPIRY, 'seconds')
+  SESSION_EXPIRY = 86_400;
+
+  @Takes(
+    'the name of a cookie (RFC 6265) other than refresh_token',
+    (value) => isCookieName(value) && value !== 'refresh_token',
+  )
+  SESSION_COOKIE_NAME = 'session_id';
+
+  @TakesBeside('no domain, because SESSION_COOKIE_NAME begins with __Host-', (_value, env) => !isForHost(env))
+  @Takes('the domain of a cookie (example.com)', isCookieDomain)
+  SESSION_COOKIE_DOMAIN?: string;
+
+  @TakesBeside(
+    '/ alone, because SESSION_COOKIE_NAME begins with __Host-',
+    (value, env) => value === '/' || !isForHost(env),
+  )
+  @Takes('the path of a cookie: / and printable ASCII other than ; and space', isCookiePath)
+  SESSION_COOKIE_PATH?: string;
+
+  @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value))
+  @Takes(oneOf(SAME_SITE), (value) => isIn(value, SAME_SITE))
+  SESSION_COOKIE_SAME_SITE: TransitionConfig['sessionCookieSameSite'] = 'lax';
+
+  @Transform(({ value }: { value: unknown }) => truth(value))
+  @Takes('true or false', (value) => typeof value === 'boolean')
+  SESSION_COOKIE_PARTITIONED = false;
+
+  @Transform(({ value }: { value: unknown }) => truth(value))
+  @TakesBeside(
+    'no false: browsers demand Secure of cookies that are SameSite=None, Partitioned or named __Host- or __Secure-',
+    (value, env) => value !== false || !isForTls(env),
+  )
+  @Takes('true, false or auto', (value) => typeof value === 'boolean' || value === 'auto')
+  SESSION_COOKIE_SECURE?: boolean | 'auto';
+
+  @Takes('a dotted path into the session, such as passport.user', isDottedPath)
+  SESSION_USER_KEY = 'userId';
+
+  @Takes(oneOf(PHASES), (value) => isIn(value, PHASES))
+  ROLLOUT_PHASE: Phase = 'gradual_rollout';
+
+  @TakesWholeNumber(0, 100)
+  ROLLOUT_PERCENTAGE = 100;
+
+  override toConfig(cwd: string, secret: SecretSource): TransitionConfig {
+    const config = super.toConfig(cwd, secret);
+    return {
+      ...config,
+      // No command verifies a session: any secret will do.
+      sessionSecret: this.SESSION_SECRET ?? secret('SESSION_SECRET', config.dataDir, false),
+      sessionExpiry: this.SESSION_EXPIRY,
+      sessionCookieName: this.SESSION_COOKIE_NAME,
+      sessionCookieDomain: this.SESSION_COOKIE_DOMAIN,
+      sessionCookiePath: this.SESSION_COOKIE_PATH ?? this.defaultCookiePath(),
+      sessionCookieSameSite: this.SESSION_COOKIE_SAME_SITE,
+      sessionCookiePartitioned: this.SESSION_COOKIE_PARTITIONED,
+      sessionCookieSecure: this.SESSION_COOKIE_SECURE ?? config.production,
+      sessionUserKey: this.SESSION_USER_KEY,
+      rolloutPhase: this.ROLLOUT_PHASE,
+      rolloutPercentage: this.ROLLOUT_PERCENTAGE,
+    };
+  }
+
+  private defaultCookiePath(): string {
+    return isHostPrefixed(this.SESSION_COOKIE_NAME) ? '/' : pathPrefixOf(this.JWT_ISSUER) || '/';
+  }
+}
+
+/** True for a cookie's name: a token of RFC 6265, section 4.1.1. */
+function isCookieName(value: unknown): boolean {
+  return typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]{1,128}$/.test(value);
+}
+
+/** Whether browsers take a cookie of the name only if it is Secure (RFC 6265bis, section 4.1.3). */
+export function isSecurePrefixed(name: string): boolean {
+  return /^__(?:Host|Secure)-/i.test(name);
+}
+
+/** Whether browsers take a cookie of the name only for one host and all its paths. */
+export function isHostPrefixed(name: string): boolean {
+  return /^__Host-/i.test(name);
+}
+
+/** The settings that decide which attributes browsers demand of the session cookie. */
+interface CookieSettings {
+  readonly SESSION_COOKIE_NAME?: string;
+  readonly SESSION_COOKIE_SAME_SITE?: string;
+  readonly SESSION_COOKIE_PARTITIONED?: unknown;
+}
+
+function isForHost({ SESSION_COOKIE_NAME: name }: CookieSettings): boolean {
+  return isHostPrefixed(String(name));
+}
+
+function isForTls(settings: CookieSettings): boolean {
+  const { SESSION_COOKIE_NAME, SESSION_COOKIE_SAME_SITE, SESSION_COOKIE_PARTITIONED } = settings;
+  if (isSecurePrefixed(String(SESSION_COOKIE_NAME))) return true;
+  return SESSION_COOKIE_PARTITIONED === true || SESSION_COOKIE_SAME_SITE === 'none';
+}
+
+/** True for a host name; older libraries put a dot before it. */
+function isCookieDomain(value: unknown): boolean {
+  return typeof value === 'string' && isHost(value.replace(/^\./, ''));
+}
+
+/** True for a path that a Set-Cookie header can name (RFC 6265, section 4.1.1). */
+function isCookiePath(value: unknown): boolean {
+  return typeof value === 'string' && /^\/[\u0021-\u003a\u003c-\u007e]{0,1023}$/.test(value);
+}
+
+/** `true` and `false` as such; anything else is left as it is. */
+function truth(value: unknown): unknown {
+  return value === 'true' ? true : value === 'false' ? false : value;
+}
+
+/** True for `userId` or `passport.user`, and for no path that leaves the object's own data. */
+function isDottedPath(value: unknown): boolean {
+  if (typeof value !== 'string' || !/^[\w$-]+(?:\.[\w$-]+)*$/.test(value)) return false;
+  return value.split('.').every((step) => !['__proto__', 'constructor', 'prototype'].includes(step));
+}

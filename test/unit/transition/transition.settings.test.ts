@@ -1,0 +1,233 @@
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse } from 'dotenv';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ConfigurationError } from '../../../src/config/configuration-error.js';
+import { loadDotenv } from '../../../src/config/dotenv.js';
+import { Environment, environmentVariables } from '../../../src/config/environment.js';
+import { keepSettings } from '../../../src/config/kept-settings.js';
+import { loadCommandConfig, loadConfig } from '../../../src/config/load-config.js';
+import { TransitionEnvironment } from '../../../src/transition/transition.settings.js';
+import type { TransitionConfig } from '../../../src/transition/transition.settings.js';
+import { settingsWarnings } from '../../../src/transition/transition-settings.check.js';
+
+const NAMES = `
+  SESSION_SECRET SESSION_EXPIRY SESSION_COOKIE_NAME SESSION_COOKIE_DOMAIN SESSION_COOKIE_PATH SESSION_COOKIE_SAME_SITE
+  SESSION_COOKIE_PARTITIONED SESSION_COOKIE_SECURE SESSION_USER_KEY ROLLOUT_PHASE ROLLOUT_PERCENTAGE
+`
+  .trim()
+  .split(/\s+/);
+
+const STRONG = 'kX3vQ9mZr7Lw2TnB8yHc5PdJ6sFg4AeU';
+const SECRETS = { JWT_SECRET: STRONG, SESSION_SECRET: 'of the product' };
+const PRODUCTION = { ...SECRETS, NODE_ENV: 'production', DATABASE_URL: 'postgresql://db/tandem' };
+
+let cwd: string;
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'transition-'));
+});
+afterEach(() => rmSync(cwd, { recursive: true }));
+
+const load = (env: NodeJS.ProcessEnv = SECRETS) =>
+  loadConfig(env, cwd, TransitionEnvironment) as TransitionConfig;
+
+const loadForCommand = (env: NodeJS.ProcessEnv) =>
+  loadCommandConfig(env, cwd, TransitionEnvironment) as TransitionConfig;
+
+function faultsIn(work: () => unknown): readonly string[] {
+  try {
+    work();
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.faults;
+    throw error;
+  }
+}
+
+const faultsOf = (env: NodeJS.ProcessEnv) => faultsIn(() => load({ ...SECRETS, ...env }));
+
+describe('the settings of the transition', () => {
+  it('are the variables of the contract that go with sessions', () => {
+    expect(environmentVariables(TransitionEnvironment)).toEqual([...environmentVariables(), ...NAMES]);
+    expect(environmentVariables(Environment)).toEqual(environmentVariables());
+  });
+
+  it('have the documented defaults', () => {
+    expect(load()).toEqual({
+      ...loadConfig(SECRETS, cwd),
+      sessionSecret: 'of the product',
+      sessionExpiry: 86_400,
+      sessionCookieName: 'session_id',
+      sessionCookieDomain: undefined,
+      sessionCookiePath: '/',
+      sessionCookieSameSite: 'lax',
+      sessionCookiePartitioned: false,
+      sessionCookieSecure: false,
+      sessionUserKey: 'userId',
+      rolloutPhase: 'gradual_rollout',
+      rolloutPercentage: 100,
+    });
+  });
+
+  it('have the values that .env.example shows', () => {
+    const example = readFileSync(new URL('../../../.env.example', import.meta.url), 'utf8');
+    const shown = load({ ...parse(example.replaceAll(/^#(?=SESSION|ROLLOUT)/gm, '')), ...SECRETS });
+    expect(shown).toEqual({ ...load(), sessionCookieDomain: 'example.com' });
+  });
+
+  it.each([
+    ['SESSION_COOKIE_NAME', 'connect.sid', 'sessionCookieName', 'connect.sid'],
+    ['SESSION_COOKIE_DOMAIN', '.example.com', 'sessionCookieDomain', '.example.com'],
+    ['SESSION_COOKIE_PATH', '/app', 'sessionCookiePath', '/app'],
+    ['JWT_ISSUER', 'https://id.example.com/tandem', 'sessionCookiePath', '/tandem'],
+    ['SESSION_COOKIE_SAME_SITE', 'None', 'sessionCookieSameSite', 'none'],
+    ['SESSION_COOKIE_PARTITIONED', 'true', 'sessionCookiePartitioned', true],
+    ['SESSION_COOKIE_SECURE', 'true', 'sessionCookieSecure', true],
+    ['SESSION_COOKIE_SECURE', 'auto', 'sessionCookieSecure', 'auto'],
+    ['SESSION_USER_KEY', 'passport.user', 'sessionUserKey', 'passport.user'],
+    ['ROLLOUT_PHASE', 'off', 'rolloutPhase', 'off'],
+    ['ROLLOUT_PERCENTAGE', '0', 'rolloutPercentage', 0],
+  ])('read %s=%s', (name, value, property, expected) => {
+    expect(load({ ...SECRETS, [name]: value })).toHaveProperty(property, expected);
+  });
+
+  it.each([
+    ['SESSION_EXPIRY', '0'],
+    ['SESSION_COOKIE_NAME', 'a b', 'a;b', 'a=b', 'é', 'refresh_token'],
+    ['SESSION_COOKIE_DOMAIN', 'a;b', 'a b', 'https://a', 'a/b', '..a', '.', 'a.b; Path=/'],
+    ['SESSION_COOKIE_PATH', 'app', '/a;b', '/a b', '/\n', '/é', `/${'a'.repeat(1024)}`],
+    ['SESSION_COOKIE_SAME_SITE', 'true', 'loose', 'none; a=b'],
+    ['SESSION_COOKIE_PARTITIONED', 'yes', '1', 'TRUE'],
+    ['SESSION_COOKIE_SECURE', 'no', '0', 'Auto'],
+    ['SESSION_USER_KEY', 'a..b', '.a', 'a.', '__proto__.x', 'a.constructor', 'a b'],
+    ['ROLLOUT_PHASE', 'on', 'OFF'],
+    ['ROLLOUT_PERCENTAGE', '101', '50%', '0.5'],
+    ['ROLLOUT_PHASE', "'off'"],
+    ['SESSION_SECRET', '${SESSION_SECRET:?make one}', '$(cat /run/secrets/session)'],
+  ])('refuse a bad %s with one line that names it and repeats nothing', (name, ...values) => {
+    for (const value of values) {
+      const faults = faultsOf({ [name]: value });
+      expect(faults, value).toEqual([expect.stringMatching(new RegExp(`^${name} takes [^\\n]+$`))]);
+      if (name === 'SESSION_SECRET') expect(faults[0]).not.toContain(value);
+    }
+  });
+
+  it('report their faults together with those of the service', () => {
+    const faults = faultsOf({ PORT: 'x', LOG_LEVEL: 'loud', ROLLOUT_PERCENTAGE: '101' });
+    expect(faults.map((line) => line.split(' ')[0])).toEqual(['PORT', 'LOG_LEVEL', 'ROLLOUT_PERCENTAGE']);
+  });
+
+  it('refuse any other path into a session with a fault alone', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (value) => {
+        for (const fault of faultsOf({ SESSION_USER_KEY: value }))
+          expect(fault.startsWith('SESSION_USER_KEY takes ')).toBe(true);
+      }),
+    );
+  });
+
+  it('refuses attributes with which browsers refuse a session cookie', () => {
+    const insecure = { SESSION_COOKIE_SECURE: 'false' };
+    for (const demanding of [
+      { SESSION_COOKIE_SAME_SITE: 'none' },
+      { SESSION_COOKIE_PARTITIONED: 'true' },
+      { SESSION_COOKIE_NAME: '__Host-sid' },
+      { SESSION_COOKIE_NAME: '__secure-sid' },
+    ]) {
+      expect(faultsOf({ ...demanding, ...insecure })).toEqual([
+        expect.stringMatching(/^SESSION_COOKIE_SECURE takes no false/),
+      ]);
+      expect(faultsOf({ ...demanding, SESSION_COOKIE_SECURE: 'auto' })).toEqual([]);
+      expect(faultsOf(demanding)).toEqual([]);
+    }
+    const host = { SESSION_COOKIE_NAME: '__Host-sid' };
+    expect(faultsOf({ ...host, SESSION_COOKIE_DOMAIN: 'example.com' })).toEqual([
+      expect.stringMatching(/^SESSION_COOKIE_DOMAIN takes no domain/),
+    ]);
+    expect(faultsOf({ ...host, SESSION_COOKIE_PATH: '/app' })).toEqual([
+      expect.stringMatching(/^SESSION_COOKIE_PATH takes \/ alone/),
+    ]);
+    expect(load({ ...SECRETS, ...host, JWT_ISSUER: 'https://a.example/b' })).toMatchObject({
+      sessionCookiePath: '/',
+    });
+    expect(
+      load({
+        NODE_ENV: 'production',
+        JWT_SECRET: 'b3JkaW5hcnktdGVzdC1zZWNyZXQtMDEyMzQ1Njc4OQ',
+        DATABASE_URL: 'postgres://a/b',
+      }),
+    ).toMatchObject({ sessionCookieSecure: true });
+  });
+});
+
+describe('SESSION_SECRET', () => {
+  it('is required in production', () => {
+    const faults = faultsOf({ ...PRODUCTION, SESSION_SECRET: '' });
+    expect(faults).toEqual([expect.stringMatching(/^SESSION_SECRET takes the secret that signs/)]);
+    expect(load(PRODUCTION)).toMatchObject({ production: true, sessionSecret: 'of the product' });
+  });
+
+  it('is made outside production, apart from JWT_SECRET, and is the same at the next start', () => {
+    const first = load({});
+    expect(Buffer.from(first.sessionSecret, 'base64url')).toHaveLength(32);
+    expect(first.sessionSecret).not.toBe(first.jwtSecret);
+    expect(load({})).toEqual(first);
+    const secrets = join(cwd, '.data', 'secrets');
+    expect(readdirSync(secrets).toSorted()).toEqual(['jwt-secret', 'session-secret']);
+    expect(loadForCommand({}).sessionSecret).toBe(first.sessionSecret);
+  });
+
+  it('is the one that the last node on the same database was started with', () => {
+    const env = { DATABASE_URL: 'postgresql://127.0.0.1/mine', JWT_SECRET: 'one', SESSION_SECRET: 'two' };
+    keepSettings(env, load(env).dataDir, TransitionEnvironment, cwd);
+    expect(load({ DATABASE_URL: env.DATABASE_URL })).toMatchObject({
+      jwtSecret: 'one',
+      sessionSecret: 'two',
+    });
+    expect(loadForCommand({})).toMatchObject({ jwtSecret: 'one', sessionSecret: 'two' });
+  });
+
+  it('is not needed by a command, which makes none', () => {
+    expect(Buffer.from(loadForCommand({ JWT_SECRET: 'given' }).sessionSecret, 'base64url')).toHaveLength(32);
+    expect(readdirSync(cwd)).toEqual([]);
+  });
+
+  it('comes from a file, without the line break at its end', () => {
+    writeFileSync(join(cwd, 'secret'), 'of the product\n');
+    const env = { ...PRODUCTION, SESSION_SECRET: '', SESSION_SECRET_FILE: 'secret' };
+    expect(load(env).sessionSecret).toBe('of the product');
+    expect(faultsOf({ SESSION_SECRET_FILE: 'secret' })).toEqual([
+      expect.stringMatching(/^SESSION_SECRET_FILE takes a path only if SESSION_SECRET is unset/),
+    ]);
+  });
+
+  it.each(['short', 'qwertyuiopasdfghjklzxcvbnm123456'])(
+    'takes a weak value, which a product may use (%s)',
+    (value) => {
+      expect(faultsOf({ ...PRODUCTION, SESSION_SECRET: value })).toEqual([]);
+    },
+  );
+
+  it('takes a value that arrives in an odd form, and warns about it without the value', () => {
+    for (const value of [`"${STRONG}"`, `${STRONG}\n`, ` ${STRONG}`, `\uFEFF${STRONG}`, `"${STRONG}`]) {
+      const config = load({ ...PRODUCTION, SESSION_SECRET: value });
+      expect(config.sessionSecret).toBe(value);
+      const warnings = settingsWarnings(config);
+      expect(warnings, JSON.stringify(value)).toEqual([expect.stringMatching(/^SESSION_SECRET [^\n]+$/)]);
+      expect(warnings[0]).not.toContain(STRONG);
+    }
+    expect(settingsWarnings(load(PRODUCTION))).toEqual([]);
+  });
+
+  it.each(['SESSION_SECRET=abc#def', 'SESSION_SECRET=abc def#ghi'])(
+    'is refused in .env if its value ends at a # (%s)',
+    (line) => {
+      writeFileSync(join(cwd, '.env'), `${line}\n`);
+      expect(faultsIn(() => loadDotenv(cwd, {}, TransitionEnvironment))).toEqual([
+        expect.stringMatching(/^\.env takes quotes around .*SESSION_SECRET/),
+      ]);
+    },
+  );
+});
