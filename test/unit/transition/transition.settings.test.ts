@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parse } from 'dotenv';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { ConfigurationError } from '../../../src/config/configuration-error.js';
 import { loadDotenv } from '../../../src/config/dotenv.js';
 import { Environment, environmentVariables } from '../../../src/config/environment.js';
@@ -11,7 +12,10 @@ import { keepSettings } from '../../../src/config/kept-settings.js';
 import { loadCommandConfig, loadConfig } from '../../../src/config/load-config.js';
 import { TransitionEnvironment } from '../../../src/transition/transition.settings.js';
 import type { TransitionConfig } from '../../../src/transition/transition.settings.js';
-import { settingsWarnings } from '../../../src/transition/transition-settings.check.js';
+import {
+  TransitionSettingsCheck,
+  settingsWarnings,
+} from '../../../src/transition/transition-settings.check.js';
 
 const NAMES = `
   SESSION_SECRET SESSION_EXPIRY SESSION_COOKIE_NAME SESSION_COOKIE_DOMAIN SESSION_COOKIE_PATH SESSION_COOKIE_SAME_SITE
@@ -128,7 +132,7 @@ describe('the settings of the transition', () => {
     );
   });
 
-  it('refuses attributes with which browsers refuse a session cookie', () => {
+  it('refuse attributes with which browsers refuse a session cookie', () => {
     const insecure = { SESSION_COOKIE_SECURE: 'false' };
     for (const demanding of [
       { SESSION_COOKIE_SAME_SITE: 'none' },
@@ -152,13 +156,7 @@ describe('the settings of the transition', () => {
     expect(load({ ...SECRETS, ...host, JWT_ISSUER: 'https://a.example/b' })).toMatchObject({
       sessionCookiePath: '/',
     });
-    expect(
-      load({
-        NODE_ENV: 'production',
-        JWT_SECRET: 'b3JkaW5hcnktdGVzdC1zZWNyZXQtMDEyMzQ1Njc4OQ',
-        DATABASE_URL: 'postgres://a/b',
-      }),
-    ).toMatchObject({ sessionCookieSecure: true });
+    expect(load(PRODUCTION)).toMatchObject({ sessionCookieSecure: true });
   });
 });
 
@@ -209,6 +207,15 @@ describe('SESSION_SECRET', () => {
       expect(faultsOf({ ...PRODUCTION, SESSION_SECRET: value })).toEqual([]);
     },
   );
+
+  it('is reported by the doctor if it is short, with advice', async () => {
+    const examine = (SESSION_SECRET: string) =>
+      new TransitionSettingsCheck(new BackgroundLoops(false), load({ ...SECRETS, SESSION_SECRET })).examine();
+    expect(await examine('cat')).toMatchObject([
+      { check: 'session_secret', level: 'warn', advice: expect.stringMatching(/\w/) },
+    ]);
+    expect(await examine(STRONG)).toMatchObject([{ check: 'session_secret', level: 'ok' }]);
+  });
 
   it('takes a value that arrives in an odd form, and warns about it without the value', () => {
     for (const value of [`"${STRONG}"`, `${STRONG}\n`, ` ${STRONG}`, `\uFEFF${STRONG}`, `"${STRONG}`]) {
