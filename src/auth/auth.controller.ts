@@ -14,14 +14,13 @@ import { COMMON_ERRORS } from '../common/common.errors.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { RateLimited } from '../limits/rate-limited.decorator.js';
-import { RevocationService } from '../tokens/families/revocation.service.js';
 import { PresentedTokensService } from '../tokens/families/presented-tokens.service.js';
 import { TOKEN_ERRORS } from '../tokens/tokens.errors.js';
 import type { User } from '../users/user.entity.js';
 import { USER_ERRORS } from '../users/users.errors.js';
 import { LoginDto, PasswordDto, RefreshDto, TokensDto } from './auth.dto.js';
 import { AUTH_ERRORS } from './auth.errors.js';
-import { bearerIn, presentedRefreshTokens, clearRefreshCookie } from './http/presented-credentials.js';
+import { bearerIn, presentedRefreshTokens } from './http/presented-credentials.js';
 import { ShedLoad } from './login/load-shedding.guard.js';
 import { LocalAuthGuard } from './login/local-auth.guard.js';
 import { LoginService } from './login/login.service.js';
@@ -40,7 +39,6 @@ export class AuthController {
     private readonly refreshes: RefreshService,
     private readonly logouts: LogoutService,
     private readonly passwords: PasswordService,
-    private readonly revocations: RevocationService,
     private readonly tokens: TokenReply,
     private readonly presented: PresentedTokensService,
     @Inject(CONFIG) private readonly config: Config,
@@ -54,7 +52,7 @@ export class AuthController {
   @UseGuards(LocalAuthGuard)
   @ApiOperation({
     summary: 'Log in',
-    description: 'Begins a login on this device and returns its first tokens.',
+    description: 'Starts a token family for this device and returns its first tokens.',
   })
   @ApiBody({ type: LoginDto })
   @ApiOkResponse({ type: TokensDto })
@@ -75,8 +73,8 @@ export class AuthController {
   @ApiOperation({
     summary: 'Refresh',
     description:
-      'Returns the next access token and the next refresh token; the one presented is spent. Takes the token from the ' +
-      'body or, without one there, from the cookie. A lost response can be asked for again with the same token.',
+      'Returns the next access token and the next refresh token; the presented one is used up. Takes the token from the ' +
+      'body, or from the cookie if the body has none. After a lost response, the client repeats the call with the same token.',
   })
   @ApiBody({ type: RefreshDto, required: false })
   @ApiOkResponse({ type: TokensDto })
@@ -108,7 +106,7 @@ export class AuthController {
   @ApiOperation({
     summary: 'Log out',
     description:
-      'Ends the login of the tokens given. Works again, and with an expired or revoked token of ours.',
+      'Revokes the token families of the given tokens. Repeating it is safe. Expired and revoked tokens work too.',
   })
   @ApiBody({ type: RefreshDto, required: false })
   @ApiNoContentResponse()
@@ -122,8 +120,7 @@ export class AuthController {
     const accessToken = bearerIn(request.headers.authorization);
     const { tokens: refreshTokens } = presentedRefreshTokens(request, body, this.config.corsOrigins);
     await this.logouts.logout({ accessToken, refreshTokens }, originOf(request));
-    clearRefreshCookie(reply, this.config);
-    reply.header('Cache-Control', 'no-store');
+    this.tokens.clear(reply);
   }
 
   @Post('logout-all')
@@ -132,7 +129,7 @@ export class AuthController {
   @ApiAuthenticated()
   @ApiOperation({
     summary: 'Log out everywhere',
-    description: 'Ends every login of the caller, on all devices.',
+    description: 'Logs the caller out on all devices.',
   })
   @ApiNoContentResponse()
   async logoutAll(
@@ -140,19 +137,15 @@ export class AuthController {
     @CurrentPrincipal() principal: Principal,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    await this.revocations.revokeUser(
-      principal.userId,
-      { reason: 'logout', event: 'logout' },
-      originOf(request),
-    );
-    clearRefreshCookie(reply, this.config);
+    await this.logouts.logoutAll(principal.userId, originOf(request));
+    this.tokens.clear(reply);
   }
 
   @Post('password')
   @HttpCode(204)
   @RateLimited('password')
   @ApiAuthenticated()
-  @ApiOperation({ summary: 'Change the password', description: 'Every other login of the caller ends.' })
+  @ApiOperation({ summary: 'Change the password', description: 'Logs the caller out on all other devices.' })
   @ApiNoContentResponse()
   @ApiProblems(AUTH_ERRORS, 'invalid_credentials')
   @ApiProblems(USER_ERRORS, 'password_too_weak')

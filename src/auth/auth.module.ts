@@ -1,20 +1,19 @@
 import { Module } from '@nestjs/common';
-import { JwtModule } from '@nestjs/jwt';
 import { PassportModule } from '@nestjs/passport';
 import { AuditModule } from '../audit/audit.module.js';
-import { CONFIG } from '../config/config.js';
-import type { Config } from '../config/config.js';
+import { FAILURE_FLOOR_TOPIC, ServiceStateStore } from '../database/service-state.store.js';
 import { LimitsModule } from '../limits/limits.module.js';
-import { ISSUER } from '../tokens/access/issuer.js';
+import { ChangeFeed } from '../tokens/feed/change-feed.js';
 import { TokensModule } from '../tokens/tokens.module.js';
+import { PasswordHasher } from '../users/hashing/password-hasher.js';
 import { UsersModule } from '../users/users.module.js';
-import { AccessTokenProof } from './guards/access-token-proof.js';
 import { AuthController } from './auth.controller.js';
 import { CredentialCheckService } from './login/credential-check.service.js';
 import { DevicesController } from './account/devices.controller.js';
-import { ExternalIds } from './http/external-ids.service.js';
-import { FailureFloor } from './login/failure-floor.js';
+import { DevicesService } from './account/devices.service.js';
+import { ExternalIdsService } from './http/external-ids.service.js';
 import { KnownDevicesService } from './login/known-devices.service.js';
+import { KnownTokensService } from './guards/known-tokens.service.js';
 import { JwtAuthGuard } from './guards/jwt-auth.guard.js';
 import { JwtStrategy } from './guards/jwt.strategy.js';
 import { LocalStrategy } from './login/local.strategy.js';
@@ -33,30 +32,16 @@ import { WellKnownController } from './well-known.controller.js';
     TokensModule,
     UsersModule,
     PassportModule.register({ session: false }),
-    // @nestjs/jwt checks the tokens of those who log out, where expiry does not count. It does not sign: JwtService signs
-    // on the event loop, and a signature takes as long as a hundred requests.
-    JwtModule.registerAsync({
-      imports: [TokensModule],
-      inject: [CONFIG, ISSUER],
-      useFactory: (config: Config, issuer: string) => ({
-        verifyOptions: {
-          algorithms: ['RS256'],
-          issuer,
-          audience: config.jwtAudience,
-          ignoreExpiration: true,
-        },
-      }),
-    }),
   ],
   controllers: [AuthController, DevicesController, VerifyController, WellKnownController],
   providers: [
-    AccessTokenProof,
     CredentialCheckService,
-    ExternalIds,
-    FailureFloor,
+    DevicesService,
+    ExternalIdsService,
     JwtAuthGuard,
     JwtStrategy,
     KnownDevicesService,
+    KnownTokensService,
     LocalStrategy,
     LoginService,
     LogoutService,
@@ -64,13 +49,11 @@ import { WellKnownController } from './well-known.controller.js';
     RefreshService,
     TokenReply,
   ],
-  exports: [
-    AccessTokenProof,
-    CredentialCheckService,
-    JwtAuthGuard,
-    KnownDevicesService,
-    RefreshService,
-    TokenReply,
-  ],
+  exports: [CredentialCheckService, JwtAuthGuard, KnownDevicesService, RefreshService, TokenReply],
 })
-export class AuthModule {}
+export class AuthModule {
+  /** Every failed login takes as long as the most expensive stored hash. This node learns of an imported hash within a second. */
+  constructor(feed: ChangeFeed, state: ServiceStateStore, hasher: PasswordHasher) {
+    feed.subscribe(FAILURE_FLOOR_TOPIC, async () => hasher.raiseFloor(await state.failureFloor()));
+  }
+}

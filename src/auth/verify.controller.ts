@@ -5,24 +5,24 @@ import type { FastifyReply } from 'fastify';
 import { IGNORES_BODY } from '../common/json-body.js';
 import { ApiAuthenticated } from './auth.decorators.js';
 import type { AuthenticatedRequest } from './principal.js';
-import { ExternalIds } from './http/external-ids.service.js';
+import { ExternalIdsService } from './http/external-ids.service.js';
 import { ForwardAuth, ForwardedPathGuard } from './http/forward-auth.js';
 
 @ApiTags('Authentication')
 @Controller('auth/verify')
 export class VerifyController {
-  constructor(private readonly externalIds: ExternalIds) {}
+  constructor(private readonly externalIds: ExternalIdsService) {}
 
   @Get()
   @HttpCode(204)
   @ForwardAuth('named')
   @ApiAuthenticated()
   @ApiOperation({
-    summary: "Verify, for a proxy's forward-auth",
+    summary: 'Verify a request for a proxy (forward-auth)',
     description:
-      'Says who is calling in response headers: nginx `auth_request`, Traefik ForwardAuth, Caddy forward_auth. The proxy names the ' +
-      'method of the request in `X-Forwarded-Method` or `X-Original-Method`. For proxies that keep method and path (Envoy ext_authz), ' +
-      'any method on `/auth/verify/{anything}` answers 200 with the same headers.',
+      'Response headers name the caller: nginx `auth_request`, Traefik ForwardAuth, Caddy forward_auth. The proxy sends the method of ' +
+      'the request in `X-Forwarded-Method` or `X-Original-Method`. For proxies that keep method and path (Envoy ext_authz), any method ' +
+      'on `/auth/verify/{anything}` answers 200 with the same headers.',
   })
   @ApiNoContentResponse({
     headers: {
@@ -32,7 +32,7 @@ export class VerifyController {
       'X-Auth-Scheme': { schema: { type: 'string', enum: ['bearer', 'session'] } },
     },
   })
-  // The request and not @CurrentPrincipal(), which the validation pipe looks at: a proxy asks here once for each of its requests.
+  // @Req() instead of @CurrentPrincipal(), which the validation pipe inspects: a proxy calls this route for each of its requests.
   verify(
     @Req() request: AuthenticatedRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -44,7 +44,7 @@ export class VerifyController {
   @HttpCode(200)
   @ForwardAuth('own')
   @UseGuards(ForwardedPathGuard)
-  // Cross-origin preflights are asked about like any other request.
+  // A cross-origin preflight is verified like any other request.
   @RouteConfig({ ...IGNORES_BODY, cors: false })
   @ApiExcludeEndpoint()
   verifyForwarded(
@@ -54,10 +54,10 @@ export class VerifyController {
     return this.identify(request, reply);
   }
 
-  /** All four are set whoever calls: a proxy overwrites with them what the client sent under these names. */
-  private async identify({ user }: AuthenticatedRequest, reply: FastifyReply): Promise<void> {
-    const { userId, role, via } = user!;
-    const externalId = this.externalIds.known(user!) ?? (await this.externalIds.find(user!));
+  /** Sets all four headers for every caller, so that the proxy overwrites what the client sent under these names. */
+  private async identify(request: AuthenticatedRequest, reply: FastifyReply): Promise<void> {
+    const { userId, role, via } = request.user!;
+    const externalId = await this.externalIds.headerOf(request);
     reply
       .header('x-auth-user-id', userId)
       .header('x-auth-external-id', externalId)

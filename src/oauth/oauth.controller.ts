@@ -1,7 +1,6 @@
 import { Controller, Header, HttpCode, Post, Req, Res, UseFilters } from '@nestjs/common';
 import { ApiBasicAuth, ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AccessTokenProof } from '../auth/guards/access-token-proof.js';
 import { TokensDto } from '../auth/auth.dto.js';
 import { originOf } from '../auth/http/request-origin.js';
 import { Public } from '../auth/auth.decorators.js';
@@ -9,18 +8,16 @@ import { RefreshService } from '../auth/refresh/refresh.service.js';
 import { TokenReply } from '../auth/http/token-reply.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
-import { RevocationService } from '../tokens/families/revocation.service.js';
-import { RefreshTokenService } from '../tokens/families/refresh-token.service.js';
 import { ClientAuthentication } from './client-authentication.js';
-import { Introspection } from './introspection.service.js';
 import { OAuthErrorFilter } from './oauth-error.filter.js';
 import { formOf, required } from './oauth-form.js';
 import { GrantFormDto, IntrospectionDto, TokenFormDto } from './oauth.dto.js';
+import { OAuthTokenService } from './oauth-token.service.js';
 import { OAUTH_ERRORS, refuseOAuth } from './oauth.errors.js';
 
 const FORM = 'application/x-www-form-urlencoded';
 
-/** What other services call, as the RFCs have it: forms in, RFC 6749's errors out, no cookies. */
+/** The endpoints for other services, as the RFCs define them: forms, errors of RFC 6749, no cookies. */
 @ApiTags('For other services')
 @Public()
 @UseFilters(OAuthErrorFilter)
@@ -31,12 +28,9 @@ const FORM = 'application/x-www-form-urlencoded';
 export class OAuthController {
   constructor(
     private readonly clients: ClientAuthentication,
-    private readonly introspection: Introspection,
-    private readonly proof: AccessTokenProof,
-    private readonly refreshTokens: RefreshTokenService,
+    private readonly tokens: OAuthTokenService,
     private readonly refreshes: RefreshService,
-    private readonly revocations: RevocationService,
-    private readonly tokens: TokenReply,
+    private readonly replies: TokenReply,
   ) {}
 
   @Post('introspect')
@@ -45,14 +39,14 @@ export class OAuthController {
   @ApiBasicAuth('client')
   @ApiOperation({
     summary: 'Introspect a token',
-    description: 'Whether an access or refresh token counts now, revocations included (RFC 7662).',
+    description: 'Says whether an access or refresh token is valid now, revocations included (RFC 7662).',
   })
   @ApiBody({ type: TokenFormDto })
   @ApiOkResponse({ type: IntrospectionDto })
   async introspect(@Req() request: FastifyRequest): Promise<IntrospectionDto> {
     const form = formOf(request);
     await this.clients.require(request, form);
-    return this.introspection.of(required(form, 'token'));
+    return this.tokens.introspect(required(form, 'token'));
   }
 
   @Post('revoke')
@@ -62,26 +56,23 @@ export class OAuthController {
   @ApiOperation({
     summary: 'Revoke a token',
     description:
-      'Ends the login that an access or refresh token belongs to, with all its tokens (RFC 7009). 200 also for a token that is ' +
-      'none, or no more.',
+      'Revokes the token family of an access or refresh token (RFC 7009). Answers 200 for an unknown or expired token too.',
   })
   @ApiBody({ type: TokenFormDto })
   @ApiOkResponse({ description: 'An empty answer' })
   async revoke(@Req() request: FastifyRequest): Promise<void> {
     const form = formOf(request);
     const client = await this.clients.require(request, form);
-    const sid = await this.loginOf(required(form, 'token'));
-    if (sid !== undefined)
-      await this.revocations.revokeFamilies([sid], 'revoke', 'revoke', originOf(request), client);
+    await this.tokens.revoke(required(form, 'token'), client, originOf(request));
   }
 
   @Post('token')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Refresh, as OAuth clients do',
+    summary: 'Refresh as an OAuth client',
     description:
-      'The grant `refresh_token` (RFC 6749, section 6), the same as `/auth/refresh`: a refused token is 400 `invalid_grant`. A ' +
-      'client that has a secret has to show it. Sets no cookie.',
+      'The grant `refresh_token` (RFC 6749, section 6). Does the same as `/auth/refresh`. A refused token is 400 `invalid_grant`. A ' +
+      'registered client must send its secret. Sets no cookie.',
   })
   @ApiBody({ type: GrantFormDto })
   @ApiOkResponse({ type: TokensDto })
@@ -96,12 +87,6 @@ export class OAuthController {
     if (grant !== 'refresh_token') throw refuseOAuth('unsupported_grant_type');
     if (form['scope'] !== undefined) throw refuseOAuth('invalid_scope');
     const opened = await this.refreshes.refresh(required(form, 'refresh_token'), request);
-    return this.tokens.writeBody(reply, opened);
-  }
-
-  /** The login of a token of ours, whatever became of it. */
-  private async loginOf(token: string): Promise<string | undefined> {
-    const proved = await this.proof.of(token);
-    return proved?.claims.sid ?? (await this.refreshTokens.findFamily(token))?.sid;
+    return this.replies.writeBody(reply, opened);
   }
 }

@@ -6,17 +6,17 @@ import { LimitsModule } from '../limits/limits.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { ClientAuthentication } from './client-authentication.js';
 import { AdminClientsController } from './clients.admin.controller.js';
-import { Introspection } from './introspection.service.js';
 import { MetadataController } from './metadata.controller.js';
 import { OAuthClient } from './oauth-client.entity.js';
 import { OAuthClientTrust } from './oauth-client.trust.js';
 import { OAuthClients } from './oauth-client.service.js';
 import { OAuthClientStore } from './oauth-client.store.js';
 import { OAuthController } from './oauth.controller.js';
+import { OAuthTokenService } from './oauth-token.service.js';
 
 @Module({
   imports: [AuditModule, AuthModule, LimitsModule, TokensModule, TypeOrmModule.forFeature([OAuthClient])],
   controllers: [AdminClientsController, MetadataController, OAuthController],
-  providers: [ClientAuthentication, Introspection, OAuthClients, OAuthClientStore, OAuthClientTrust],
+  providers: [ClientAuthentication, OAuthClients, OAuthClientStore, OAuthClientTrust, OAuthTokenService],
 })
 export class OAuthModule {}

@@ -1,9 +1,11 @@
 import { Inject, Module } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
+import { JwtModule } from '@nestjs/jwt';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
+import { AccessTokenVerifierService } from './access/access-token-verifier.service.js';
 import { AccessTokenService } from './access/access-token.service.js';
 import { ConfirmationService } from './families/confirmation.service.js';
 import { DeviceStore } from './families/device.store.js';
@@ -12,7 +14,6 @@ import { KeyAdministrationService } from './keys/key-administration.service.js';
 import { KeyOpenerService } from './keys/key-opener.service.js';
 import { KeyRingService } from './keys/key-ring.service.js';
 import { KeyTrustService } from './keys/key-trust.service.js';
-import { MintedTokens } from './access/minted-tokens.service.js';
 import { RevocationService } from './families/revocation.service.js';
 import { FamilyListStore } from './families/family-list.store.js';
 import { FamilySweepStore } from './families/family-sweep.store.js';
@@ -33,10 +34,16 @@ import { SigningKeyStore } from './keys/signing-key.store.js';
 import { TokenLifetimeService } from './access/token-lifetime.service.js';
 
 @Module({
-  imports: [AuditModule, TypeOrmModule.forFeature([RefreshToken, Revocation, SigningKey])],
+  // It only verifies: JwtService would sign on the event loop, and a signature takes as long as a hundred requests.
+  imports: [
+    AuditModule,
+    JwtModule.register({}),
+    TypeOrmModule.forFeature([RefreshToken, Revocation, SigningKey]),
+  ],
   providers: [
     AccessTokenService,
     ChangeFeed,
+    AccessTokenVerifierService,
     ConfirmationService,
     DatabaseClock,
     DeviceStore,
@@ -46,7 +53,6 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
     KeyOpenerService,
     KeyRingService,
     KeyTrustService,
-    MintedTokens,
     RevocationService,
     FamilyListStore,
     FamilySweepStore,
@@ -64,6 +70,7 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
   exports: [
     AccessTokenService,
     ChangeFeed,
+    AccessTokenVerifierService,
     ConfirmationService,
     DatabaseClock,
     DeviceStore,
@@ -71,7 +78,6 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
     KeyAdministrationService,
     KeyOpenerService,
     KeyRingService,
-    MintedTokens,
     RevocationService,
     FamilyListStore,
     FamilySweepStore,

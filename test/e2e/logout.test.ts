@@ -135,6 +135,9 @@ describe('logging out', () => {
     const bystander = await login(node, another);
     const reply = await post(node, '/auth/logout-all', undefined, bearer(logins[0]!.access_token));
     expect(reply.statusCode).toBe(204);
+    const [cookie] = reply.cookies;
+    expect(cookie).toMatchObject({ name: 'refresh_token', value: '', path: '/auth' });
+    expect(cookie!.expires!.getTime()).toBeLessThan(Date.now());
     for (const { access_token, refresh_token } of logins) {
       expect(await verify(node, access_token)).toBe('401 token_revoked');
       expect(codeOf(await tryRefresh(node, refresh_token))).toBe('refresh_token_revoked');

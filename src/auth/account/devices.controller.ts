@@ -1,47 +1,44 @@
 import { Controller, Delete, Get, Header, HttpCode, Param, ParseUUIDPipe, Req } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { ApiAuthenticated, CurrentPrincipal } from '../auth.decorators.js';
 import { ApiProblems } from '../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
-import { DeviceStore } from '../../tokens/families/device.store.js';
-import { RevocationService } from '../../tokens/families/revocation.service.js';
+import { ApiAuthenticated, CurrentPrincipal } from '../auth.decorators.js';
 import { DevicesDto } from '../auth.dto.js';
-import { AUTH_ERRORS, refuseAuth } from '../auth.errors.js';
+import { AUTH_ERRORS } from '../auth.errors.js';
 import { originOf } from '../http/request-origin.js';
 import type { Principal } from '../principal.js';
+import { DevicesService } from './devices.service.js';
 
 @ApiTags('Authentication')
 @ApiAuthenticated()
 @Controller('auth/devices')
 export class DevicesController {
-  constructor(
-    private readonly devices: DeviceStore,
-    private readonly revocations: RevocationService,
-  ) {}
+  constructor(private readonly devices: DevicesService) {}
 
   @Get()
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'List devices', description: "The caller's live logins, last used first." })
+  @ApiOperation({ summary: 'List devices', description: "The caller's devices, last used first." })
   @ApiOkResponse({ type: DevicesDto })
-  async list(@CurrentPrincipal() { userId, sid }: Principal): Promise<DevicesDto> {
-    const devices = await this.devices.list(userId);
-    return { devices: devices.map((device) => ({ ...device, current: device.id === sid })) };
+  list(@CurrentPrincipal() principal: Principal): Promise<DevicesDto> {
+    return this.devices.list(principal);
   }
 
   @Delete(':id')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Log a device out', description: 'Ends one of the logins of the caller.' })
+  @ApiOperation({
+    summary: 'Log a device out',
+    description: "Revokes the token family of one of the caller's devices.",
+  })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiNoContentResponse()
   @ApiProblems(AUTH_ERRORS, 'device_not_found')
   @ApiProblems(COMMON_ERRORS, 'validation_failed')
-  async remove(
+  remove(
     @Req() request: FastifyRequest,
-    @CurrentPrincipal() { userId }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Param('id', ParseUUIDPipe) id: string,
   ): Promise<void> {
-    if (!(await this.devices.isOwned(id, userId))) throw refuseAuth('device_not_found');
-    await this.revocations.revokeFamilies([id], 'logout', 'logout', originOf(request));
+    return this.devices.remove(id, principal, originOf(request));
   }
 }

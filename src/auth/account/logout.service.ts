@@ -1,37 +1,41 @@
 import { Injectable } from '@nestjs/common';
 import type { Origin } from '../../audit/audit-context.js';
-import { RevocationService } from '../../tokens/families/revocation.service.js';
+import { AccessTokenVerifierService } from '../../tokens/access/access-token-verifier.service.js';
 import { PresentedTokensService } from '../../tokens/families/presented-tokens.service.js';
+import { RevocationService } from '../../tokens/families/revocation.service.js';
 import { refuseToken } from '../../tokens/tokens.errors.js';
-import { AccessTokenProof } from '../guards/access-token-proof.js';
 
-/** What a caller offers as proof of the login that shall end. */
-export interface LogoutProofs {
+/** The tokens of a logout request. */
+export interface LogoutTokens {
   readonly accessToken: string | undefined;
-  /** Several if the browser has several cookies: one may have been put there by somebody else, and all of them end. */
+  /** Several if the browser sent several cookies. Somebody else may have set one of them, so all their families are revoked. */
   readonly refreshTokens: readonly string[];
 }
 
 @Injectable()
 export class LogoutService {
   constructor(
-    private readonly proof: AccessTokenProof,
+    private readonly verifier: AccessTokenVerifierService,
     private readonly presented: PresentedTokensService,
     private readonly revocations: RevocationService,
   ) {}
 
   /**
-   * Ends the logins of the tokens given. Idempotent; an expired or revoked token, or one whose key was distrusted, does as well as a live
-   * one, as long as its signature or MAC is ours. Throws 401 if none is.
+   * Revokes the families of the tokens. Idempotent. A token may have expired, be revoked, or be signed by a distrusted key: only its
+   * signature or MAC must be ours. Throws 401 if no token is ours.
    */
-  async logout({ accessToken, refreshTokens }: LogoutProofs, origin: Origin): Promise<void> {
+  async logout({ accessToken, refreshTokens }: LogoutTokens, origin: Origin): Promise<void> {
     if (accessToken === undefined && refreshTokens.length === 0) throw refuseToken('token_missing');
-    const sids = new Set<string>();
-    const proved = accessToken === undefined ? undefined : await this.proof.of(accessToken);
-    if (proved !== undefined) sids.add(proved.claims.sid);
+    const verified = accessToken === undefined ? undefined : await this.verifier.verify(accessToken);
+    const sids = new Set(verified === undefined ? [] : [verified.claims.sid]);
     for (const { family } of await this.presented.verifyAll(refreshTokens)) sids.add(family.sid);
     if (sids.size === 0)
       throw refuseToken(accessToken === undefined ? 'refresh_token_invalid' : 'token_invalid');
     await this.revocations.revokeFamilies([...sids], 'logout', 'logout', origin);
+  }
+
+  /** Revokes every family of the user. */
+  logoutAll(userId: string, origin: Origin): Promise<unknown> {
+    return this.revocations.revokeUser(userId, { reason: 'logout', event: 'logout' }, origin);
   }
 }

@@ -1,36 +1,35 @@
 import { Injectable } from '@nestjs/common';
 import { UserService } from '../../users/user.service.js';
-import type { Principal } from '../principal.js';
+import { KnownTokensService } from '../guards/known-tokens.service.js';
+import type { AuthenticatedRequest } from '../principal.js';
+import { bearerIn } from './presented-credentials.js';
 
-/** Stands for the external id of a user who has none. */
+/** The header value for a user without an external id. */
 const NONE = '-';
 
-/** Characters that no proxy and no parser of headers changes. */
+/** Characters that no proxy and no header parser changes. */
 const PLAIN = /^[A-Za-z0-9._~@:|+=-]+$/;
 
-/** The ids by which the product knows its users, as response headers carry them. */
+/** Finds the product's id of a user, as the header `X-Auth-External-Id` carries it. */
 @Injectable()
-export class ExternalIds {
-  /** By principal: an access token has one as long as this node remembers the token. */
-  private readonly found = new WeakMap<Principal, string>();
+export class ExternalIdsService {
+  constructor(
+    private readonly users: UserService,
+    private readonly tokens: KnownTokensService,
+  ) {}
 
-  constructor(private readonly users: UserService) {}
-
-  /** The value of the header if no I/O is needed to know it. */
-  known(principal: Principal): string | undefined {
-    return principal.externalId === undefined ? this.found.get(principal) : encoded(principal.externalId);
-  }
-
-  /** The same, after asking the database. Throws 503 if that is impossible. */
-  async find(principal: Principal): Promise<string> {
-    const user = await this.users.find(principal.userId);
-    const value = encoded(user?.externalId ?? null);
-    this.found.set(principal, value);
-    return value;
+  /** The header value for the caller. Asks the database once for each access token; throws 503 if that fails. */
+  async headerOf(request: AuthenticatedRequest): Promise<string> {
+    const { userId, externalId } = request.user!;
+    if (externalId !== undefined) return encoded(externalId);
+    const user = await this.users.find(userId);
+    const found = user?.externalId ?? null;
+    this.tokens.rememberExternalId(bearerIn(request.headers.authorization) ?? '', found);
+    return encoded(found);
   }
 }
 
-/** Percent-encodes what is not safe in a header, and the one id that stands for none. */
+/** Percent-encodes characters that are not safe in a header, and an id that equals {@link NONE}. */
 function encoded(externalId: string | null): string {
   if (externalId === null) return NONE;
   if (PLAIN.test(externalId) && externalId !== NONE) return externalId;

@@ -5,9 +5,9 @@ import type { Config } from '../../config/config.js';
 import { AccessTokenService } from '../../tokens/access/access-token.service.js';
 import type { FamilyToken } from '../../tokens/families/token-family.js';
 import type { TokensDto } from '../auth.dto.js';
-import { setRefreshCookie } from './presented-credentials.js';
+import { clearRefreshCookie, setRefreshCookie } from './presented-credentials.js';
 
-/** How tokens are handed out, whatever they were got for (RFC 6749, section 5.1). */
+/** Writes answers with tokens (RFC 6749, section 5.1). */
 @Injectable()
 export class TokenReply {
   constructor(
@@ -15,7 +15,7 @@ export class TokenReply {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** `byCookie`: the refresh token came in the cookie, so it goes back by it alone and no script sees it. */
+  /** `byCookie`: the refresh token came in the cookie. Then it is not in the body, so that no script sees it. */
   async write(reply: FastifyReply, { family, token }: FamilyToken, byCookie = false): Promise<TokensDto> {
     const body = await this.writeBody(reply, { family, token });
     setRefreshCookie(
@@ -30,8 +30,8 @@ export class TokenReply {
   }
 
   /**
-   * For clients that keep their tokens themselves. No cookie is set: a form can be sent by any site's page, and must not
-   * be able to put the login of its choice into a browser.
+   * For clients that store their tokens themselves. Sets no cookie: a page of any site can send a form, and must not be able to log a
+   * browser in as somebody else.
    */
   async writeBody(
     reply: FastifyReply,
@@ -45,5 +45,11 @@ export class TokenReply {
       token_type: 'Bearer',
       expires_in: this.config.tokenExpiry,
     };
+  }
+
+  /** After a logout: the browser deletes its refresh token. */
+  clear(reply: FastifyReply): void {
+    clearRefreshCookie(reply, this.config);
+    reply.header('Cache-Control', 'no-store');
   }
 }

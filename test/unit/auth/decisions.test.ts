@@ -7,14 +7,14 @@ import { unavailable } from '../../../src/common/common.errors.js';
 import type { Config } from '../../../src/config/config.js';
 import { CredentialCheckService } from '../../../src/auth/login/credential-check.service.js';
 import { JwtAuthGuard } from '../../../src/auth/guards/jwt-auth.guard.js';
-import type { KnownToken } from '../../../src/auth/guards/known-token.js';
+import { KnownTokensService } from '../../../src/auth/guards/known-tokens.service.js';
 import { LocalAuthGuard } from '../../../src/auth/login/local-auth.guard.js';
 import { LoginService } from '../../../src/auth/login/login.service.js';
 import { originOf } from '../../../src/auth/http/request-origin.js';
 import { PasswordService } from '../../../src/auth/account/password.service.js';
 import { RefreshService } from '../../../src/auth/refresh/refresh.service.js';
 import type { Admission } from '../../../src/tokens/families/presentation.service.js';
-import type { TokenCache } from '../../../src/tokens/access/token-cache.js';
+import { AccessTokenVerifierService } from '../../../src/tokens/access/access-token-verifier.service.js';
 import type { User } from '../../../src/users/user.entity.js';
 
 const given = { username: 'ada', password: 'a long enough pass phrase' };
@@ -215,133 +215,96 @@ describe('PasswordService', () => {
 });
 
 describe('JwtAuthGuard', () => {
-  it('asks the database before it admits a known token on old knowledge', async () => {
-    const now = 1_795_000_000;
-    let fresh = false;
-    let revoked = false;
-    const feed = {
-      isFresh: () => fresh,
-      untilFresh: vi.fn(() => {
-        fresh = true;
-        revoked = true;
-        return Promise.resolve();
-      }),
-    };
-    const revocations = { isRevoked: () => revoked };
-    const clock = { now: () => now * 1000 };
-    const guard = new JwtAuthGuard(
+  /** A guard on a node whose fast path verifies every token. Its parts can be changed. */
+  function aGuard() {
+    const verified = { kid: 'k', generation: 1, claims: { sub: 'u', sid: 's', role: 'user', exp: 60 } };
+    const ring = { namedBy: () => undefined, verificationKey: () => ({ distrusted: false }) };
+    const feed = { isFresh: () => true, untilFresh: vi.fn(() => Promise.resolve()) };
+    const revocations = { isRevoked: () => false };
+    const clock = { now: () => 0 };
+    const confirmations = { note: vi.fn() };
+    const config = part<Config>({ clockTolerance: 5 });
+    const verifier = new AccessTokenVerifierService(
+      part(ring),
       part(feed),
       part(revocations),
       part(clock),
       part({}),
-      part({ onChange: () => undefined }),
       part({}),
-      part({ clockTolerance: 5 }),
-      new BackgroundLoops(false),
+      'issuer',
+      config,
     );
-    const known = part<KnownToken>({ claims: { exp: now + 60 }, principal: {} });
-    (guard as unknown as { known: TokenCache<KnownToken> }).known.set('eyK', known);
-    const request = { headers: { authorization: 'Bearer eyK' } };
+    const verifyCanonical = vi.spyOn(verifier, 'verifyCanonical').mockReturnValue(part(verified));
+    const known = new KnownTokensService(part(clock), new BackgroundLoops(false), config);
+    const guard = new JwtAuthGuard(verifier, known, part(confirmations), config);
+    const request = { headers: { authorization: 'Bearer eyK' }, user: undefined };
     const context = part<ExecutionContext>({
       getHandler: () => () => undefined,
       getClass: () => class {},
       switchToHttp: () => ({ getRequest: () => request }),
     });
-    await expect(guard.canActivate(context)).rejects.toMatchObject({ code: 'token_revoked' });
+    const outcome = () =>
+      Promise.resolve(guard.canActivate(context)).then(
+        () => 'admits',
+        ({ code }: { code: string }) => code,
+      );
+    return { ring, feed, revocations, clock, confirmations, verifyCanonical, request, outcome };
+  }
+
+  it('asks the database before it admits a known token on old knowledge', async () => {
+    const { feed, revocations, outcome } = aGuard();
+    expect(await outcome()).toBe('admits');
+    let fresh = false;
+    feed.isFresh = () => fresh;
+    feed.untilFresh.mockImplementation(() => {
+      fresh = true;
+      revocations.isRevoked = () => true;
+      return Promise.resolve();
+    });
+    expect(await outcome()).toBe('token_revoked');
     expect(feed.untilFresh).toHaveBeenCalledTimes(1);
-    revoked = false;
-    expect(guard.canActivate(context)).toBe(true);
+    revocations.isRevoked = () => false;
+    expect(await outcome()).toBe('admits');
   });
 
   it.each([
     [64_999, 'admits'],
     [65_000, 'token_expired'],
-  ])('at %i ms %s a token that expired at 60 s, with a tolerance of 5 s', async (now, outcome) => {
-    const feed = { isFresh: () => true };
-    const revocations = { isRevoked: () => false };
-    const clock = { now: () => now };
-    const read = () => ({ kid: 'k', claims: { sub: 'u', sid: 's', role: 'user', exp: 60 } });
-    const keys = { onChange: () => undefined, verificationKey: () => ({ distrusted: false }) };
-    const guard = new JwtAuthGuard(
-      part(feed),
-      part(revocations),
-      part(clock),
-      part({ note: () => undefined }),
-      part(keys),
-      part({ read }),
-      part({ clockTolerance: 5 }),
-      new BackgroundLoops(false),
-    );
-    // The second time it is known.
-    for (let call = 0; call < 2; call++) {
-      const told = await Promise.resolve()
-        .then(() => guard.canActivate(contextOf('Bearer eyK')))
-        .then(
-          () => 'admits',
-          ({ code }: { code: string }) => code,
-        );
-      expect(told).toBe(outcome);
-    }
+  ])('at %i ms %s a token that expired at 60 s, with a tolerance of 5 s', async (now, expected) => {
+    const { clock, outcome } = aGuard();
+    clock.now = () => now;
+    // The second time the node knows the token.
+    for (let call = 0; call < 2; call++) expect(await outcome()).toBe(expected);
   });
 
-  const contextOf = (authorization: string) =>
-    part<ExecutionContext>({
-      getHandler: () => () => undefined,
-      getClass: () => class {},
-      switchToHttp: () => ({ getRequest: () => ({ headers: { authorization } }) }),
+  it('refuses a missing token after Bearer as malformed, without verifying anything', async () => {
+    const { request, verifyCanonical, outcome } = aGuard();
+    request.headers.authorization = 'Bearer ';
+    expect(await outcome()).toBe('token_malformed');
+    expect(verifyCanonical).not.toHaveBeenCalled();
+  });
+
+  it('neither admits nor remembers a token whose key is distrusted while it is being verified', async () => {
+    const { ring, feed, confirmations, verifyCanonical, request, outcome } = aGuard();
+    feed.isFresh = () => false;
+    feed.untilFresh.mockImplementation(() => {
+      ring.verificationKey = () => ({ distrusted: true });
+      return Promise.resolve();
     });
-
-  it('calls no token after Bearer a malformed one, and asks nobody about it', async () => {
-    const keys = { onChange: () => undefined };
-    const guard = new JwtAuthGuard(
-      part({}),
-      part({}),
-      part({}),
-      part({}),
-      part(keys),
-      part({}),
-      part({ clockTolerance: 5 }),
-      new BackgroundLoops(false),
-    );
-    await expect(guard.canActivate(contextOf('Bearer '))).rejects.toMatchObject({ code: 'token_malformed' });
+    for (let call = 1; call <= 2; call++) {
+      expect(await outcome()).toBe('token_revoked');
+      expect(verifyCanonical).toHaveBeenCalledTimes(call);
+    }
+    expect(confirmations.note).not.toHaveBeenCalled();
+    expect(request.user).toBeUndefined();
   });
 
-  it('neither admits nor remembers a token whose key was distrusted while it was being judged', async () => {
-    const trusted = new Set(['k']);
-    const feed = {
-      isFresh: () => false,
-      untilFresh: () => {
-        trusted.clear();
-        return Promise.resolve();
-      },
-    };
-    const revocations = { isRevoked: () => false };
-    const clock = { now: () => 0 };
-    const keys = {
-      onChange: () => undefined,
-      verificationKey: (kid: string) => ({ publicKey: {}, distrusted: !trusted.has(kid) }),
-    };
-    const read = vi.fn(() => ({ kid: 'k', claims: { sub: 'u', sid: 's', role: 'user', exp: 60 } }));
-    const note = vi.fn();
-    const config = part<Config>({ clockTolerance: 5 });
-    const guard = new JwtAuthGuard(
-      part(feed),
-      part(revocations),
-      part(clock),
-      part({ note }),
-      part(keys),
-      part({ read }),
-      config,
-      new BackgroundLoops(false),
-    );
-    for (let call = 1; call <= 2; call++) {
-      await expect(guard.canActivate(contextOf('Bearer eyK'))).rejects.toMatchObject({
-        code: 'token_revoked',
-      });
-      // Proved anew each time.
-      expect(read).toHaveBeenCalledTimes(call);
-    }
-    expect(note).not.toHaveBeenCalled();
+  it('refuses a known token after its key was distrusted', async () => {
+    const { ring, verifyCanonical, outcome } = aGuard();
+    expect(await outcome()).toBe('admits');
+    ring.verificationKey = () => ({ distrusted: true });
+    expect(await outcome()).toBe('token_revoked');
+    expect(verifyCanonical).toHaveBeenCalledTimes(1);
   });
 
   it('passes on what went wrong, and calls what it does not know an invalid token', () => {

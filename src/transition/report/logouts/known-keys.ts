@@ -1,12 +1,9 @@
-import { createPublicKey, verify } from 'node:crypto';
+import { createPublicKey } from 'node:crypto';
 import type { JsonWebKey, KeyObject } from 'node:crypto';
-import { promisify } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
 import { KeyRingService } from '../../../tokens/keys/key-ring.service.js';
 import { DatabaseClock } from '../../../tokens/feed/database-clock.js';
-
-const verifyAsync = promisify(verify);
 
 /** More than a ring ever has; the longest known make room. */
 const MAX_KEYS = 64;
@@ -30,20 +27,7 @@ export class KnownKeys implements OnModuleInit {
     this.learn();
   }
 
-  has(kid: string): boolean {
-    return this.keyOf(kid) !== undefined;
-  }
-
-  /** Whether a compact JWS was signed by that key; off the event loop. */
-  async signed(token: string, kid: string): Promise<boolean> {
-    const key = this.keyOf(kid);
-    const dot = token.lastIndexOf('.');
-    if (key === undefined) return false;
-    const signature = Buffer.from(token.slice(dot + 1), 'base64url');
-    return verifyAsync('sha256', Buffer.from(token.slice(0, dot)), key, signature);
-  }
-
-  private keyOf(kid: string): KeyObject | undefined {
+  keyOf(kid: string): KeyObject | undefined {
     return this.keys.get(kid) ?? this.ring.verificationKey(kid)?.publicKey;
   }
 

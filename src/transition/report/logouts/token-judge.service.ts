@@ -1,12 +1,13 @@
+import { setImmediate } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
-import { inspectToken, readClaims } from '../../../tokens/access/access-token.js';
+import { inspectToken } from '../../../tokens/access/access-token.js';
 import type { VerifiedToken } from '../../../tokens/access/access-token.js';
+import { AccessTokenVerifierService } from '../../../tokens/access/access-token-verifier.service.js';
 import { ISSUER } from '../../../tokens/access/issuer.js';
 import { KeyRingService } from '../../../tokens/keys/key-ring.service.js';
 import { RefreshTokenCodec } from '../../../tokens/families/refresh-token.codec.js';
-import { TokenLifetimeService } from '../../../tokens/access/token-lifetime.service.js';
 import type { PresentedToken } from '../../../tokens/families/refresh-token.codec.js';
 import { judgeAccessToken } from './access-token-judge.js';
 import type { Judgement } from './causes.js';
@@ -26,7 +27,7 @@ export class TokenJudge {
     private readonly evidence: LoginEvidenceStore,
     private readonly known: KnownKeys,
     private readonly ring: KeyRingService,
-    private readonly lifetime: TokenLifetimeService,
+    private readonly verifier: AccessTokenVerifierService,
     private readonly codec: RefreshTokenCodec,
     @Inject(ISSUER) private readonly issuer: string,
     @Inject(CONFIG) private readonly config: Config,
@@ -34,7 +35,7 @@ export class TokenJudge {
 
   /** One judgement for each of the suspects, in two or three statements for all of them. */
   async judge(suspects: readonly Suspect[]): Promise<Judgement[]> {
-    const named = await Promise.all(suspects.map((suspect) => this.name(suspect)));
+    const named = await this.nameAll(suspects);
     const sids = [...new Set(named.flatMap((one) => (one === undefined ? [] : [sidOf(one)])))];
     if (sids.length === 0) return suspects.map(() => undefined);
     const { refreshTokenExpiry, refreshFamilyExpiry } = this.config;
@@ -56,7 +57,7 @@ export class TokenJudge {
 
   /** Whether each of them proves a principal: a token of ours, of a login that lives. In one statement for all of them. */
   async prove(suspects: readonly Suspect[]): Promise<boolean[]> {
-    const named = await Promise.all(suspects.map((suspect) => this.name(suspect)));
+    const named = await this.nameAll(suspects);
     const sids = [...new Set(named.flatMap((one) => (one === undefined ? [] : [sidOf(one)])))];
     if (sids.length === 0) return suspects.map(() => false);
     const logins = await this.evidence.logins(sids);
@@ -75,7 +76,13 @@ export class TokenJudge {
   isCandidate({ kind, credential }: Pick<Suspect, 'kind' | 'credential'>): boolean {
     if (kind === 'refresh') return this.codec.parse(credential) !== undefined;
     const header = inspectToken(credential);
-    return !('fault' in header) && this.known.has(header.kid);
+    return 'kid' in header && this.known.keyOf(header.kid) !== undefined;
+  }
+
+  private async nameAll(suspects: readonly Suspect[]): Promise<(Named | undefined)[]> {
+    const named: (Named | undefined)[] = [];
+    for (const suspect of suspects) named.push(await this.name(suspect));
+    return named;
   }
 
   /** What the token says of itself, if it could be ours: for an access token that its signature is. */
@@ -85,11 +92,10 @@ export class TokenJudge {
       const refresh = this.codec.parse(credential);
       return refresh && { suspect, refresh };
     }
-    const header = inspectToken(credential);
-    if ('fault' in header || !this.known.has(header.kid)) return undefined;
-    const access = readClaims(payloadOf(credential), header.kid, this.lifetime.longest);
-    if (access === undefined || !(await this.known.signed(credential, header.kid))) return undefined;
-    return { suspect, access };
+    // Verifying a signature blocks the event loop: let requests through in between.
+    await setImmediate();
+    const access = await this.verifier.verifyBy(credential, (kid) => this.known.keyOf(kid));
+    return access && { suspect, access };
   }
 
   private judgeAccess(
@@ -135,9 +141,4 @@ export class TokenJudge {
 
 function sidOf(named: Named): string {
   return 'access' in named ? named.access.claims.sid : named.refresh.sid;
-}
-
-/** Of a token that has the form of one. */
-function payloadOf(token: string): unknown {
-  return JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString('utf8'));
 }

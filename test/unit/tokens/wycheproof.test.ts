@@ -10,7 +10,7 @@ import type { JsonWebKey, KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { makeJti } from '../../../src/tokens/access/access-token.js';
-import { AUDIENCE, ISSUER, prover } from './prove.js';
+import { AUDIENCE, ISSUER, verifierOf } from './verify-token.js';
 
 interface Vector {
   readonly id: string;
@@ -37,7 +37,7 @@ function ringOf({ jwk }: Vector): Record<string, KeyObject> {
 }
 
 const accepts = async (vector: Vector, token: string) =>
-  !('refused' in (await prover(ringOf(vector))(token)));
+  !('refused' in (await verifierOf(ringOf(vector))(token)));
 
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const INPUT = `${encode({ alg: 'RS256', typ: 'at+jwt', kid: 'ours' })}.${encode({

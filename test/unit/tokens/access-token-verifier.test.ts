@@ -2,7 +2,7 @@ import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { makeJti } from '../../../src/tokens/access/access-token.js';
-import { AUDIENCE, DISTRUSTED, ISSUER, LONGEST, prover } from './prove.js';
+import { AUDIENCE, DISTRUSTED, ISSUER, LONGEST, verifierOf } from './verify-token.js';
 
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const other = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -25,28 +25,17 @@ function mint(change: object = {}, header: object = HEADER, key: KeyObject = pri
 }
 
 const distrusted = generateKeyPairSync('rsa', { modulusLength: 2048 });
-const prove = prover({ k1: publicKey, k2: other.publicKey, [DISTRUSTED]: distrusted.publicKey });
+const verify = verifierOf({ k1: publicKey, k2: other.publicKey, [DISTRUSTED]: distrusted.publicKey });
 const codeOf = async (token: string) => {
-  const proved = await prove(token);
-  if (!('refused' in proved)) return 'accepted';
-  const { refused } = proved;
+  const verified = await verify(token);
+  if (!('refused' in verified)) return 'accepted';
+  const { refused } = verified;
   return refused instanceof Error ? ((refused as { code?: string }).code ?? refused.name) : refused;
 };
 
-describe('JwtStrategy', () => {
-  it('proves a token of ours and says whom it stands for, whatever its age', async () => {
-    expect(await prove(mint())).toEqual({
-      claims: CLAIMS,
-      kid: 'k1',
-      generation: 1,
-      epoch: 2,
-      principal: { userId: CLAIMS.sub, role: 'user', sid: CLAIMS.sid, via: 'bearer' },
-    });
-  });
-
-  it('gives out a principal that no request can change for another', async () => {
-    const proved = await prove(mint());
-    expect('principal' in proved && Object.isFrozen(proved.principal)).toBe(true);
+describe('AccessTokenVerifierService', () => {
+  it('verifies a token of ours, also an expired one', async () => {
+    expect(await verify(mint())).toEqual({ claims: CLAIMS, kid: 'k1', generation: 1, epoch: 2 });
   });
 
   it.each<[string, string]>([
@@ -74,7 +63,7 @@ describe('JwtStrategy', () => {
     expect(await codeOf(mint({ iat: 1, exp: 2 }, header, distrusted.privateKey))).toBe('token_revoked');
   });
 
-  it('refuses what only names a distrusted key as invalid', async () => {
+  it('refuses a token that only names a distrusted key as invalid', async () => {
     const header = { ...HEADER, kid: DISTRUSTED };
     const exp = CLAIMS.iat + LONGEST + 1;
     for (const [token, code] of [
@@ -86,12 +75,12 @@ describe('JwtStrategy', () => {
       expect(await codeOf(token)).toBe(code);
   });
 
-  it('refuses a token whose life is longer than any that was configured', async () => {
+  it('refuses a token that lives longer than the greatest TOKEN_EXPIRY', async () => {
     expect(await codeOf(mint({ exp: CLAIMS.iat + LONGEST }))).toBe('accepted');
     expect(await codeOf(mint({ exp: CLAIMS.iat + LONGEST + 1 }))).toBe('token_invalid');
   });
 
-  it('refuses a token without a signature, however it says so', async () => {
+  it('refuses a token without a signature, whatever its header says', async () => {
     const body = encode(CLAIMS);
     for (const alg of ['none', 'None', 'NONE', 'RS256'])
       for (const signature of ['', 'AA', 'c2ln'])
@@ -126,7 +115,7 @@ describe('JwtStrategy', () => {
     }
   });
 
-  it('says malformed, not invalid, of what is no token', async () => {
+  it('calls text that is no token malformed, not invalid', async () => {
     expect(await codeOf('invalid_token')).toBe('token_malformed');
     expect(await codeOf('a.b')).toBe('token_malformed');
     expect(await codeOf(mint({}, { ...HEADER, alg: 'none' }))).toBe('token_invalid');

@@ -1,0 +1,52 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { CAPACITY, KnownTokensService } from '../../../src/auth/guards/known-tokens.service.js';
+import { BackgroundLoops } from '../../../src/common/background-loops.js';
+import type { Config } from '../../../src/config/config.js';
+import type { VerifiedToken } from '../../../src/tokens/access/access-token.js';
+import type { DatabaseClock } from '../../../src/tokens/feed/database-clock.js';
+
+const verified = (exp = 100) =>
+  ({ kid: 'k', claims: { exp, sub: 'u', role: 'user', sid: 's' } }) as VerifiedToken;
+
+describe('KnownTokensService', () => {
+  let tokens: KnownTokensService;
+  beforeEach(() => {
+    const clock = { now: () => 0 } as DatabaseClock;
+    tokens = new KnownTokensService(clock, new BackgroundLoops(false), { clockTolerance: 5 } as Config);
+  });
+
+  it('never holds more tokens than its capacity, and forgets the oldest first', () => {
+    for (let i = 0; i < CAPACITY + 100; i++) tokens.remember(`t${i}`, verified());
+    expect(tokens.size).toBe(CAPACITY);
+    expect(tokens.find('t99')).toBeUndefined();
+    expect(tokens.find('t100')).toBeDefined();
+    expect(tokens.find(`t${CAPACITY + 99}`)).toBeDefined();
+  });
+
+  it('forgets expired tokens', () => {
+    tokens.remember('a', verified(100));
+    tokens.remember('b', verified(101));
+    tokens.prune(100);
+    expect(tokens.find('a')).toBeUndefined();
+    expect(tokens.find('b')).toBeDefined();
+  });
+
+  it('finds a token by its whole text, not by its end', () => {
+    const signature = 'S'.repeat(512);
+    tokens.remember(`header.mine.${signature}`, verified());
+    expect(tokens.find(`header.mine.${signature}`)).toBeDefined();
+    expect(tokens.find(`header.other.${signature}`)).toBeUndefined();
+    expect(tokens.find(signature)).toBeUndefined();
+    tokens.rememberExternalId(`header.other.${signature}`, 'other');
+    expect(tokens.find(`header.mine.${signature}`)?.principal.externalId).toBeUndefined();
+  });
+
+  it('gives out a principal that no request can change for another', () => {
+    const first = tokens.remember('a', verified()).principal;
+    expect(first).toEqual({ userId: 'u', role: 'user', sid: 's', via: 'bearer' });
+    tokens.rememberExternalId('a', 'x-1');
+    const second = tokens.find('a')!.principal;
+    expect(second).toEqual({ ...first, externalId: 'x-1' });
+    for (const principal of [first, second]) expect(Object.isFrozen(principal)).toBe(true);
+  });
+});
