@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 // Files of one worker share their modules: loading Nest and TypeORM anew for each file took half of the run's time.
 const shared = { isolate: false };
+/** The first logger of a process serves all of it, so a test that reads the log needs a process of its own. */
+const OWN_PROCESS = ['test/e2e/edge-logs.test.ts'];
 const database = { globalSetup: ['test/helpers/global-setup.ts'], testTimeout: 30_000, hookTimeout: 60_000 };
 
 /**
@@ -38,7 +40,17 @@ export default defineConfig({
         extends: true,
         test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...database, ...shared },
       },
-      { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...database, ...shared } },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          exclude: OWN_PROCESS,
+          ...database,
+          ...shared,
+        },
+      },
+      { extends: true, test: { name: 'e2e-own-process', include: OWN_PROCESS, ...database } },
       {
         extends: true,
         test: {

@@ -28,7 +28,7 @@ try {
   run('prettier', ['--check', 'src', 'test', 'migrations', 'docs']);
   run('oxlint', ['--type-aware', '--deny-warnings']);
   run('tsc', ['--noEmit']);
-  run('vitest', ['run', '--project', 'unit', '--project', 'integration', '--project', 'e2e']);
+  run('vitest', ['run', '--project', 'unit', '--project', 'integration', '--project', 'e2e*']);
 } catch (error) {
   failed = true;
   console.error(`v3.0 would break: ${error.message}`);
