@@ -1,24 +1,23 @@
-import { getConstructionPlans } from 'pg-boss';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-const SCHEMA = 'jobs';
+/** Only if it is ours: a product may have a schema of that name. */
+const DROP_QUEUE = `
+  DO $$
+  DECLARE ours boolean := false;
+  BEGIN
+    IF to_regclass('jobs.queue') IS NOT NULL THEN
+      EXECUTE $q$ SELECT EXISTS (SELECT 1 FROM jobs.queue WHERE name = 'deprecation-notices') $q$ INTO ours;
+    END IF;
+    IF ours THEN DROP SCHEMA jobs CASCADE; END IF;
+  END $$`;
 
-/** The job queue, in a schema of its own that is the library's: it brings later versions of it up to date at the start of a node. */
+/** Earlier releases kept a job queue in the schema `jobs`. Nothing uses it any more; v3.0 removes it. */
 export class Jobs1796000300000 implements MigrationInterface {
   name = 'Jobs1796000300000';
 
-  /** The library's script is a transaction of its own. */
-  transaction = false;
-
-  async up(queryRunner: QueryRunner): Promise<void> {
-    const [row] = (await queryRunner.query(`SELECT to_regclass('${SCHEMA}.version') AS made`)) as {
-      made: string | null;
-    }[];
-    // Made, but not noted as applied: a migration that was cut off in between.
-    if (row?.made === null) await queryRunner.query(getConstructionPlans(SCHEMA));
-  }
+  async up(): Promise<void> {}
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(`DROP SCHEMA IF EXISTS ${SCHEMA} CASCADE`);
+    await queryRunner.query(DROP_QUEUE);
   }
 }

@@ -6,6 +6,7 @@ const BROUGHT = [
   '1796000100000-rollout',
   '1796000110000-rollout-plan',
   '1796000200000-report',
+  '1796000300000-jobs',
   '1796000310000-notices',
   '1796001100000-rollout-evidence',
   '1796001110000-rollout-operator',

@@ -123,17 +123,6 @@ export class Database implements Sql {
     );
   }
 
-  /** Statements of a library that writes its own: any text, not prepared, several in one if there are no values. */
-  async foreign(text: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]> {
-    return this.withClient(
-      async (client) => {
-        const result = await client.query<Record<string, unknown>>(text, values as unknown[]);
-        return [result].flat().flatMap(({ rows }) => rows);
-      },
-      () => true,
-    );
-  }
-
   /** After an error that `spoils` it a connection is closed instead of going back to the pool. */
   private async withClient<T>(
     work: (client: PoolClient) => Promise<T>,

@@ -5,20 +5,20 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AuthenticatedRequest } from '../../auth/principal.js';
 import { answeredProblem } from '../../common/answered-problem.js';
 import { httpServerOf } from '../../common/http.js';
-import { Deprecations } from './deprecation.service.js';
+import { DeprecationService } from './deprecation.service.js';
 
 const SESSION_LOGIN = '/api/login';
 const NAMES = 'Deprecation, Sunset, Link';
 
 /**
- * From the notice on, lets every answer to a request by session say that sessions end: `Deprecation` (RFC 9745), `Sunset` (RFC 8594)
- * and a `Link` to the guide. Also the answers that give out a session, and those that refuse one because sessions are off.
+ * From the notice on, adds `Deprecation` (RFC 9745), `Sunset` (RFC 8594) and a `Link` to the guide to each answer for a session: to
+ * requests by session, to session logins, and to requests that are refused because sessions are off.
  */
 @Injectable()
 export class DeprecationHeaders implements OnModuleInit {
   constructor(
     private readonly host: HttpAdapterHost,
-    private readonly deprecations: Deprecations,
+    private readonly deprecations: DeprecationService,
   ) {}
 
   onModuleInit(): void {

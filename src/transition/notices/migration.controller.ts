@@ -4,21 +4,21 @@ import type { AuthenticatedRequest } from '../../auth/principal.js';
 import { Public } from '../../auth/auth.decorators.js';
 import { ApiProblems } from '../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
-import { MigrationDto } from './migration.dto.js';
-import { Migration } from './migration.service.js';
+import { MigrationDto } from './notice.dto.js';
+import { MigrationService } from './migration.service.js';
 
 @ApiTags('Transition')
 @Public()
 @Controller('auth/migration')
 export class MigrationController {
-  constructor(private readonly migration: Migration) {}
+  constructor(private readonly migration: MigrationService) {}
 
   @Get()
   @Header('Cache-Control', 'no-store')
   @ApiOperation({
-    summary: 'Where the move from sessions to tokens stands',
+    summary: 'The state of the move from sessions to tokens',
     description:
-      'For everybody; with a session cookie also whether its user is to be told, and may move now.',
+      'Public. With a session cookie it also says whether to show the banner to its user, and whether the user may move now.',
   })
   @ApiOkResponse({ type: MigrationDto })
   @ApiProblems(COMMON_ERRORS, 'service_unavailable')

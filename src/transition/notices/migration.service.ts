@@ -5,16 +5,16 @@ import { Problem } from '../../common/problem.js';
 import { RolloutService } from '../rollout/rollout.service.js';
 import { SessionAuthenticationService } from '../sessions/http/session-caller.service.js';
 import { SessionCookieService } from '../sessions/http/session-cookie.service.js';
-import { Deprecations } from './deprecation.service.js';
-import type { MigrationDto } from './migration.dto.js';
+import { DeprecationService } from './deprecation.service.js';
+import type { MigrationDto } from './notice.dto.js';
 import { longDate } from './notice-mail.js';
 
-/** Tells a caller where the move from sessions to tokens stands, and whether it is one of those who have to know. */
+/** Tells a caller the state of the move from sessions to tokens, and whether the caller should see the banner. */
 @Injectable()
-export class Migration {
+export class MigrationService {
   constructor(
     private readonly rollout: RolloutService,
-    private readonly deprecations: Deprecations,
+    private readonly deprecations: DeprecationService,
     private readonly callers: SessionAuthenticationService,
     private readonly cookie: SessionCookieService,
   ) {}
@@ -23,11 +23,11 @@ export class Migration {
     const user = await this.sessionUser(request);
     const phase = this.rollout.phase();
     const { sunsetAt } = this.rollout.current();
-    const told = user !== undefined || (phase === 'sessions_removed' && this.carriesSession(request));
+    const usesSession = user !== undefined || (phase === 'sessions_removed' && this.carriesSession(request));
     return {
       phase,
       banner: {
-        show: told && this.deprecations.current() !== undefined,
+        show: usesSession && this.deprecations.current() !== undefined,
         message: messageOf(sunsetAt, phase === 'sessions_removed'),
         sunset_at: sunsetAt === null ? null : new Date(sunsetAt).toISOString(),
         guide_url: this.deprecations.guideUrl,
@@ -36,7 +36,7 @@ export class Migration {
     };
   }
 
-  /** Undefined for a caller without a session, and for one whose session is none any more. */
+  /** Undefined for a caller without a valid session. */
   private async sessionUser(request: AuthenticatedRequest) {
     if (!this.carriesSession(request)) return undefined;
     try {
@@ -51,7 +51,7 @@ export class Migration {
     }
   }
 
-  /** A token beside it is what counts. */
+  /** A token takes precedence over a session. */
   private carriesSession(request: AuthenticatedRequest): boolean {
     return (
       bearerIn(request.headers.authorization) === undefined && (this.cookie.in(request)?.sids.length ?? 0) > 0

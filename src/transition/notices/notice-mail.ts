@@ -1,7 +1,7 @@
-import type { Mail } from '../../operations/mail/mail.js';
+import type { Mail } from './mail/mail-transport.js';
 import { fillTemplate } from './notice-template.js';
 
-/** One mail of a notice, with all that it is made of. */
+/** The data of one mail of a notice. */
 export interface NoticeLetter {
   readonly noticeId: string;
   readonly userId: string;
@@ -15,7 +15,7 @@ export interface NoticeLetter {
   readonly attempts: number;
 }
 
-/** The mail, the same whenever it is made again. `domain` is the right side of its Message-ID. */
+/** The mail. The same letter always makes the same mail. `domain` is the right side of its Message-ID. */
 export function mailOf(letter: NoticeLetter, guideUrl: string, domain: string): Mail {
   const values = {
     username: letter.username,
@@ -34,18 +34,18 @@ export function mailOf(letter: NoticeLetter, guideUrl: string, domain: string): 
   };
 }
 
-/** `24 November 2026`: no order of day and month to be mistaken. In UTC. */
+/** `24 November 2026`, in UTC: nobody can confuse day and month. */
 export function longDate(date: Date): string {
   return new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeZone: 'UTC' }).format(date);
 }
 
-/** A client may call itself anything. */
+/** Removes control characters: a client may send any user agent. */
 function userAgentOf(text: string): string {
   const shown = text.replaceAll(/\p{C}+/gu, ' ').trim();
   return shown === '' || shown === 'none' ? 'a program that does not say its name' : shown;
 }
 
-/** The same text as a page; nothing in it is a link but the guide. */
+/** The same text as HTML. Only the guide's URL becomes a link. */
 function htmlOf(text: string, guideUrl: string): string {
   const url = escapeHtml(guideUrl);
   const paragraphs = escapeHtml(text)

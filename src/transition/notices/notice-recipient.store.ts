@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
-import type { Delivery } from '../../operations/mail/mail.js';
+import type { Delivery } from './mail/mail-transport.js';
 import type { SessionUse } from '../report/session-use.store.js';
 import type { NoticeLetter } from './notice-mail.js';
 
-/** Asked so often a server that says "not now" has its way: about three hours after the first time. */
+/** After so many temporary refusals, about three hours after the first one, a mail has failed. */
 export const MAX_ATTEMPTS = 20;
 
 const ADD = `
@@ -17,7 +17,7 @@ const ADD = `
   ON CONFLICT DO NOTHING
   RETURNING user_id`;
 
-/** The session is known to others of the same role by its process and the moment it began. */
+/** The process id and the start time of the database session tell other sessions of the same role who owns the claim. */
 const CLAIM = `
   UPDATE notice_recipients AS letter
   SET state = 'sending', attempts = attempts + 1, claimed_at = clock_timestamp(), session_pid = pg_backend_pid(),
@@ -34,7 +34,7 @@ const HAND_OVER = `
   WHERE notice_id = $1 AND user_id = $2 AND attempts = $3 AND state = 'sending' AND session_pid = pg_backend_pid()
   RETURNING user_id`;
 
-/** Also over the guess of another node that found the claim's session gone: this one knows. */
+/** Also replaces `sent, unconfirmed`, which another node has assumed after the claim's session had ended. */
 const SETTLE = `
   UPDATE notice_recipients
   SET state = $4, confirmed = $5, reply = $6, session_pid = NULL, session_started_at = NULL,
@@ -59,36 +59,44 @@ const GIVE_UP = `
   FROM deprecation_notices AS notice
   WHERE notice.id = notice_id AND state = 'queued' AND created_at < now() - make_interval(days => $1)`;
 
-const NEXT_DUE = `
-  SELECT greatest(0, extract(epoch FROM min(due_at) - now()))::double precision AS seconds
-  FROM notice_recipients WHERE state = 'queued'`;
+/** A session that has not claimed a mail for 30 seconds may hang: then other nodes do not wait for it. */
+const NEED_SENDER = `
+  SELECT EXISTS (SELECT 1 FROM deprecation_notices WHERE finished_at IS NULL) AND NOT EXISTS (
+    SELECT 1 FROM notice_recipients JOIN pg_stat_activity ON pid = session_pid
+    WHERE state IN ('sending', 'handed_over') AND claimed_at > now() - interval '30 seconds'
+      AND (backend_start IS NULL OR backend_start = session_started_at)) AS needed`;
 
-/** Seconds: doubled with each attempt, a quarter of an hour at most; and for a server that nobody gets through to. */
+/** Seconds. The wait after a temporary refusal doubles with each attempt, up to the longest one. */
 const LONGEST_WAIT = 900;
 const UNREACHABLE_WAIT = 5;
 
 /**
- * What becomes of each mail. A mail belongs to the database session that claimed it for as long as that session lives: what a dead
- * node had is free again at once, and what a living one has is nobody else's.
+ * The state of each mail. A mail belongs to the database session that claimed it while that session exists. So the mails of a killed
+ * node are free at once, and no other node takes a mail of a living one.
  */
 @Injectable()
 export class NoticeRecipientStore {
   constructor(private readonly database: Database) {}
 
-  /** Queues a mail for each of the users who has an address and may log in; says for how many. */
+  /** Queues a mail for each user who has an address and is not disabled. Returns the number of mails. */
   async add(sql: Sql, noticeId: string, uses: readonly SessionUse[]): Promise<number> {
     return (await sql.query(ADD, [noticeId, JSON.stringify(uses)])).length;
   }
 
-  /** The mail that is longest due, now this session's alone; undefined if none is. */
+  /** Whether a notice is not finished and no living session is sending. */
+  async needSender(): Promise<boolean> {
+    return (await this.database.query<{ needed: boolean }>(NEED_SENDER))[0]!.needed;
+  }
+
+  /** Claims the mail that has been due for longest; undefined if none is due. */
   async claim(session: Sql): Promise<NoticeLetter | undefined> {
     return (await session.query<NoticeLetter & Record<string, unknown>>(CLAIM))[0];
   }
 
   /**
-   * Notes that the server may have the mail from now on, and calls `release` when that is on its way to the database, without waiting
-   * for it to arrive: the two writes follow each other, so that a kill finds no time between them. `committed` never rejects; the session
-   * is free after it. Throws, and releases nothing, if the mail is not this session's any more.
+   * Records that the server may have the mail from now on. Sends the COMMIT and calls `release` without waiting for the answer: the two
+   * writes follow each other, so a kill hardly ever falls between them. `committed` never rejects; the session is free after it.
+   * Throws, without a release, if another session owns the mail by now.
    */
   async handOver(
     session: Sql,
@@ -97,13 +105,13 @@ export class NoticeRecipientStore {
   ): Promise<{ committed: Promise<unknown> }> {
     await session.query('BEGIN');
     const rows = await session.query(HAND_OVER, [noticeId, userId, attempts]);
-    if (rows.length === 0) throw new Error('the mail is not of this session any more');
+    if (rows.length === 0) throw new Error('the mail does not belong to this session any more');
     const commit = session.query('COMMIT');
     release();
     return { committed: commit.catch(() => undefined) };
   }
 
-  /** What came of it. */
+  /** Stores the result of an attempt. */
   async settle(sql: Sql, letter: NoticeLetter, { outcome, reply }: Delivery): Promise<void> {
     const { noticeId, userId, attempts } = letter;
     const again = outcome === 'unreachable' || (outcome === 'deferred' && attempts < MAX_ATTEMPTS);
@@ -121,26 +129,20 @@ export class NoticeRecipientStore {
   }
 
   /**
-   * Takes the mails of ended sessions. One that was not handed over was not sent and is queued again; one that was may have been
-   * accepted and counts as sent, as does one that a restart of PostgreSQL may have forgotten the handing over of.
+   * Takes the mails of sessions that have ended. A mail that was not handed over was not sent: it is queued again. One that was handed
+   * over counts as sent. So does one that was claimed before a restart of PostgreSQL, because a crash may lose the record.
    */
   async release(): Promise<void> {
     await this.database.query(RELEASE);
   }
 
-  /** What is not sent so many days after its notice never is. */
+  /** Marks mails as failed that are still queued so many days after their notice. */
   async giveUp(days: number): Promise<void> {
     await this.database.query(GIVE_UP, [days]);
   }
-
-  /** Seconds until a mail is due; undefined if none is queued. */
-  async nextDue(): Promise<number | undefined> {
-    const [row] = await this.database.query<{ seconds: number | null }>(NEXT_DUE);
-    return row?.seconds ?? undefined;
-  }
 }
 
-/** Spread, so that mails deferred together do not come back together. */
+/** With jitter, so that mails deferred together do not return together. */
 function waitAfter(attempts: number): number {
   return Math.min(LONGEST_WAIT, 2 ** attempts) * (0.75 + Math.random() / 2);
 }

@@ -1,6 +1,6 @@
 import type { FieldError } from '../../common/problem.js';
 
-/** What a template may name as `{{name}}`. */
+/** The fields that a template may use as `{{name}}`. */
 export const TEMPLATE_FIELDS = ['username', 'sunset_date', 'user_agent', 'last_seen', 'guide_url'] as const;
 
 export type TemplateField = (typeof TEMPLATE_FIELDS)[number];
@@ -24,14 +24,14 @@ What to do: let that program log in at POST /auth/login and send the access toke
 
 If that program is kept by somebody else, please pass this mail on to them.`;
 
-/** A default template for when nobody has said when sessions end. */
+/** A default template for a rollout without a sunset date. */
 export function withoutDate(template: string): string {
   return template.replaceAll('on {{sunset_date}}', 'soon');
 }
 
 const NAMED = /\{\{([^{}]*)\}\}/g;
 
-/** What is wrong with a template, naming the request's `field`. */
+/** The errors in a template. `field` is the name of the request's field. */
 export function templateErrors(template: string, field: string): FieldError[] {
   const unknown = [...template.matchAll(NAMED)]
     .map(([, name]) => name!.trim())
@@ -52,7 +52,7 @@ export function templateErrors(template: string, field: string): FieldError[] {
   return [];
 }
 
-/** The template with its fields filled in. What is filled in is text: braces in it name nothing. */
+/** Fills in the fields. Braces in the values are plain text. */
 export function fillTemplate(template: string, values: TemplateValues): string {
   return template.replaceAll(NAMED, (all, name: string) => {
     const field = name.trim();

@@ -1,5 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
+import { PHASES } from '../rollout/rollout-state.js';
+import type { Phase } from '../rollout/rollout-state.js';
 import { DEFAULT_SUBJECT, DEFAULT_TEXT, TEMPLATE_FIELDS } from './notice-template.js';
 
 const FIELDS = `Fields: ${TEMPLATE_FIELDS.map((name) => `\`{{${name}}}\``).join(', ')}.`;
@@ -9,7 +11,7 @@ export class NewNoticeDto {
     minimum: 1,
     maximum: 90,
     default: 30,
-    description: 'Who used a session in so many days',
+    description: 'The notice goes to users who used a session in so many days',
   })
   @IsOptional()
   @IsInt()
@@ -36,12 +38,12 @@ export class QueuedNoticeDto {
   @ApiProperty({ format: 'uuid', example: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10' })
   id!: string;
 
-  @ApiProperty({ example: 1250, description: 'How many mails' })
+  @ApiProperty({ example: 1250, description: 'Number of mails' })
   queued!: number;
 }
 
 export class NoticeDto extends QueuedNoticeDto {
-  @ApiProperty({ example: 850, description: 'Of them not sent yet' })
+  @ApiProperty({ example: 850, description: 'Mails that are not sent yet' })
   pending!: number;
 
   @ApiProperty({ example: 392, description: 'Accepted by the mail server' })
@@ -49,11 +51,11 @@ export class NoticeDto extends QueuedNoticeDto {
 
   @ApiProperty({
     example: 0,
-    description: 'Of those sent, how many the answer of the mail server to was lost',
+    description: 'Sent mails for which the answer of the mail server was lost',
   })
   unconfirmed!: number;
 
-  @ApiProperty({ example: 8, description: 'Refused by the mail server for good' })
+  @ApiProperty({ example: 8, description: 'Permanently refused by the mail server' })
   failed!: number;
 
   @ApiProperty({ example: 30 })
@@ -68,7 +70,12 @@ export class NoticeDto extends QueuedNoticeDto {
   @ApiProperty({ type: String, format: 'date-time' })
   created_at!: Date;
 
-  @ApiProperty({ type: String, format: 'date-time', nullable: true, description: 'When nothing was pending' })
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description: 'When no mail was pending any more',
+  })
   finished_at!: Date | null;
 }
 
@@ -78,4 +85,36 @@ export class NoticesDto {
 
   @ApiProperty({ type: String, nullable: true, description: 'Null on the last page' })
   next_cursor!: string | null;
+}
+
+export class BannerDto {
+  @ApiProperty({
+    example: true,
+    description:
+      'Whether to show the banner to this caller: true for session users from `deprecation_notice` on',
+  })
+  show!: boolean;
+
+  @ApiProperty({ example: 'The way you are signed in here ends on 3 February 2031.' })
+  message!: string;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  sunset_at!: string | null;
+
+  @ApiProperty({ format: 'uri', example: 'https://api.example.com/transition/guide' })
+  guide_url!: string;
+}
+
+export class MigrationDto {
+  @ApiProperty({ enum: PHASES, example: 'deprecation_notice' })
+  phase!: Phase;
+
+  @ApiProperty({ type: BannerDto })
+  banner!: BannerDto;
+
+  @ApiPropertyOptional({
+    example: true,
+    description: 'Whether the user of this session may move to tokens now. Absent without a session',
+  })
+  eligible?: boolean;
 }

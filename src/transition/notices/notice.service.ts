@@ -6,18 +6,17 @@ import { AuditStore } from '../../audit/audit.store.js';
 import { refuse } from '../../common/common.errors.js';
 import type { FieldError } from '../../common/problem.js';
 import { Database } from '../../database/database.js';
-import { Jobs } from '../../operations/jobs/jobs.service.js';
 import { SessionUseStore } from '../report/session-use.store.js';
 import type { SessionUse } from '../report/session-use.store.js';
 import { RolloutService } from '../rollout/rollout.service.js';
 import { NoticeRecipientStore } from './notice-recipient.store.js';
-import { SENDING } from './notice-sender.job.js';
 import { DEFAULT_SUBJECT, DEFAULT_TEXT, templateErrors, withoutDate } from './notice-template.js';
 import { NoticeStore } from './notice.store.js';
+import type { NoticePage } from './notice.store.js';
 
 const DEFAULT_DAYS = 30;
 
-/** Users looked up at once. */
+/** Users of one statement. */
 const BATCH = 5_000;
 
 export interface NoticeOrder {
@@ -26,7 +25,7 @@ export interface NoticeOrder {
   readonly text?: string | undefined;
 }
 
-/** Takes orders for mail to those who still use sessions. */
+/** Queues and lists the mails to users who still use sessions. */
 @Injectable()
 export class NoticeService {
   constructor(
@@ -36,11 +35,10 @@ export class NoticeService {
     private readonly recipients: NoticeRecipientStore,
     private readonly audit: AuditStore,
     private readonly rollout: RolloutService,
-    private readonly jobs: Jobs,
   ) {}
 
   /**
-   * Queues the mails, all or none, each user's once; they are sent soon by some node. Throws 400 `validation_failed` for a template
+   * Queues all mails or none, one for each user. Some node sends them within seconds. Throws 400 `validation_failed` for a template
    * with unknown fields and for a notice to nobody.
    */
   async queue(
@@ -49,8 +47,8 @@ export class NoticeService {
     origin: Origin,
   ): Promise<{ id: string; queued: number }> {
     const { sunsetAt } = this.rollout.current();
-    const usual = sunsetAt === null ? withoutDate : (template: string) => template;
-    const { subject = usual(DEFAULT_SUBJECT), text = usual(DEFAULT_TEXT) } = given;
+    const adapted = sunsetAt === null ? withoutDate : (template: string) => template;
+    const { subject = adapted(DEFAULT_SUBJECT), text = adapted(DEFAULT_TEXT) } = given;
     const faults = [...templateErrors(subject, 'subject'), ...templateErrors(text, 'text')];
     if (faults.length > 0) throw invalid(faults);
     const users = await this.usersOf(days);
@@ -61,7 +59,7 @@ export class NoticeService {
       for (let from = 0; from < users.length; from += BATCH) {
         count += await this.recipients.add(sql, id, users.slice(from, from + BATCH));
       }
-      // Thrown: nothing of it is to stay.
+      // Throw, to roll the notice back.
       if (count === 0) throw nobody(days);
       await this.audit.add(
         { event: 'mail', cause: 'queued', actorId, detail: { notice: id, days, queued: count } },
@@ -70,8 +68,12 @@ export class NoticeService {
       );
       return count;
     });
-    await this.jobs.wake(SENDING);
     return { id, queued };
+  }
+
+  /** Newest first. Throws 400 for an invalid cursor. */
+  list(limit: number, cursor: string | undefined): Promise<NoticePage> {
+    return this.notices.list(limit, cursor);
   }
 
   private async usersOf(days: number): Promise<SessionUse[]> {

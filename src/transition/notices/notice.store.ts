@@ -12,7 +12,7 @@ export interface NewNotice {
   readonly sunsetAt: number | null;
 }
 
-/** A notice and how far it has got. */
+/** A notice and its progress. */
 export interface NoticeProgress {
   readonly id: string;
   readonly created_at: Date;
@@ -60,7 +60,12 @@ const FINISH = `
       count(*) FILTER (WHERE state = 'failed') AS failed
     FROM notice_recipients WHERE notice_id = done.id) AS counted`;
 
-/** Later than any. */
+const DEPRECATED_SINCE = `
+  SELECT extract(epoch FROM min(at))::float8 * 1000 AS since FROM rollout_versions
+  WHERE phase IN ('deprecation_notice', 'sessions_removed') AND version > coalesce((
+    SELECT max(version) FROM rollout_versions WHERE phase NOT IN ('deprecation_notice', 'sessions_removed')), 0)`;
+
+/** Later than any notice. */
 const END = ['9999999999999999', 'ffffffff-ffff-ffff-ffff-ffffffffffff'] as const;
 
 export interface NoticePage {
@@ -71,7 +76,7 @@ export interface NoticePage {
 /** Microseconds since the epoch, and a UUID. */
 const CURSORS = cursorsOf('notices', /^(\d{1,16}) ([\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/);
 
-/** The notices themselves. */
+/** The notices, and since when sessions are deprecated. */
 @Injectable()
 export class NoticeStore {
   constructor(private readonly database: Database) {}
@@ -80,48 +85,25 @@ export class NoticeStore {
     await sql.query(ADD, [id, createdBy, days, subject, text, sunsetAt]);
   }
 
-  /** Newest first. Throws 400 for a cursor that is none. */
+  /** Newest first. Throws 400 for an invalid cursor. */
   async list(limit: number, cursor: string | undefined): Promise<NoticePage> {
     const [at, id] = cursor === undefined ? END : CURSORS.read(cursor).slice(1);
     const rows = await this.database.query<NoticeProgress & { key: string }>(LIST, [at, id, limit + 1]);
     const last = rows[limit - 1];
     return {
-      notices: rows.slice(0, limit).map(viewOf),
+      notices: rows.slice(0, limit).map((row) => ({ ...row, key: undefined })),
       next_cursor: rows.length > limit && last !== undefined ? CURSORS.write(`${last.key} ${last.id}`) : null,
     };
   }
 
-  /** Notes which notices have nothing left to send; audited once each, in the same statement. */
+  /** Marks the notices as finished that have no mail left to send. Audits each once, in the same statement. */
   async finish(): Promise<void> {
     await this.database.query(FINISH);
   }
-}
 
-function viewOf(row: NoticeProgress): NoticeProgress {
-  const {
-    id,
-    queued,
-    pending,
-    sent,
-    unconfirmed,
-    failed,
-    days,
-    subject,
-    sunset_at,
-    created_at,
-    finished_at,
-  } = row;
-  return {
-    id,
-    queued,
-    pending,
-    sent,
-    unconfirmed,
-    failed,
-    days,
-    subject,
-    sunset_at,
-    created_at,
-    finished_at,
-  };
+  /** Milliseconds since the epoch; undefined if sessions are not deprecated. */
+  async deprecatedSince(): Promise<number | undefined> {
+    const [row] = await this.database.query<{ since: number | null }>(DEPRECATED_SINCE);
+    return row?.since ?? undefined;
+  }
 }

@@ -10,7 +10,6 @@ import { disableInactivityTimeout } from '../../common/http.js';
 import { DEFAULT_LIMIT, PageQueryDto } from '../../common/pagination.js';
 import { NewNoticeDto, NoticesDto, QueuedNoticeDto } from './notice.dto.js';
 import { NoticeService } from './notice.service.js';
-import { NoticeStore } from './notice.store.js';
 
 @ApiTags('Administration')
 @ApiAuthenticated()
@@ -18,18 +17,15 @@ import { NoticeStore } from './notice.store.js';
 @ApiProblems(COMMON_ERRORS, 'validation_failed', 'forbidden')
 @Controller('admin/deprecation-notices')
 export class NoticesController {
-  constructor(
-    private readonly notices: NoticeService,
-    private readonly store: NoticeStore,
-  ) {}
+  constructor(private readonly notices: NoticeService) {}
 
   @Post()
   @HttpCode(202)
   @ApiOperation({
-    summary: 'Mail those who still use sessions',
+    summary: 'Send a mail to users who still use sessions',
     description:
-      'Queues one mail for each user with an address who used a session in the last `days`: when sessions end, with what the user ' +
-      'came last, and what to do. A template that names an unknown field, or a notice to nobody, is 400 and sends nothing.',
+      'Queues one mail for each user who has an address and used a session in the last `days`. It says when sessions end, which ' +
+      'program used the session last, and what to do. A template with an unknown field, or a notice to nobody, is 400 and sends nothing.',
   })
   @ApiAcceptedResponse({ type: QueuedNoticeDto })
   async queue(
@@ -43,9 +39,9 @@ export class NoticesController {
   }
 
   @Get()
-  @ApiOperation({ summary: 'Notices and how far they have got', description: 'Newest first.' })
+  @ApiOperation({ summary: 'List notices and their progress', description: 'Newest first.' })
   @ApiOkResponse({ type: NoticesDto })
   async list(@Query() { limit, cursor }: PageQueryDto): Promise<NoticesDto> {
-    return this.store.list(limit ?? DEFAULT_LIMIT, cursor);
+    return this.notices.list(limit ?? DEFAULT_LIMIT, cursor);
   }
 }

@@ -1,32 +1,43 @@
+import { join } from 'node:path';
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../../audit/audit.module.js';
-import { JobsModule } from '../../operations/jobs/jobs.module.js';
-import { MailModule } from '../../operations/mail/mail.module.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
 import { ReportModule } from '../report/report.module.js';
 import { RolloutModule } from '../rollout/rollout.module.js';
 import { SessionsModule } from '../sessions/sessions.module.js';
-import { DeprecationNotice } from './deprecation-notice.entity.js';
+import { CONFIG } from '../../config/config.js';
+import type { Config } from '../../config/config.js';
+import { FileTransport } from './mail/file-transport.js';
+import { DEFAULT_FROM } from './mail/mail-message.js';
+import { MailTransport } from './mail/mail-transport.js';
+import { MailCheck } from './mail/mail.check.js';
+import { SmtpTransport } from './mail/smtp-transport.js';
+import { DeprecationNotice, NoticeRecipient } from './notice.entity.js';
+import { NoticeSenderService } from './notice-sender.service.js';
+import { DeprecationService } from './deprecation.service.js';
+import { MigrationService } from './migration.service.js';
 import { DeprecationHeaders } from './deprecation-headers.js';
-import { Deprecations } from './deprecation.service.js';
-import { DeprecationStore } from './deprecation.store.js';
 import { MigrationController } from './migration.controller.js';
-import { Migration } from './migration.service.js';
-import { NoticeRecipient } from './notice-recipient.entity.js';
 import { NoticeRecipientStore } from './notice-recipient.store.js';
-import { NoticeSender } from './notice-sender.job.js';
 import { NoticeService } from './notice.service.js';
 import { NoticeStore } from './notice.store.js';
 import { NoticesController } from './notices.controller.js';
 import { PagesController } from './pages.controller.js';
 
-/** What session clients are told of the end of sessions. */
+const mailTransport = {
+  provide: MailTransport,
+  inject: [CONFIG],
+  useFactory: ({ smtpUrl, mailFrom = DEFAULT_FROM, dataDir }: Config): MailTransport =>
+    smtpUrl === undefined
+      ? new FileTransport(join(dataDir, 'mail'), mailFrom)
+      : new SmtpTransport(smtpUrl, mailFrom),
+};
+
+/** What tells session clients and their users about the end of sessions: headers, the banner, the guide and mail. */
 @Module({
   imports: [
     AuditModule,
-    JobsModule,
-    MailModule,
     ReportModule,
     RolloutModule,
     SessionsModule,
@@ -36,13 +47,14 @@ import { PagesController } from './pages.controller.js';
   controllers: [MigrationController, NoticesController, PagesController],
   providers: [
     DeprecationHeaders,
-    Deprecations,
-    DeprecationStore,
-    Migration,
+    DeprecationService,
+    MailCheck,
+    MigrationService,
     NoticeRecipientStore,
-    NoticeSender,
+    NoticeSenderService,
     NoticeService,
     NoticeStore,
+    mailTransport,
   ],
 })
 export class NoticesModule {}

@@ -4,12 +4,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SMTPServer } from 'smtp-server';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { databaseChecks } from '../../../src/admin/cli/doctor/database.checks.js';
 import { examined } from '../../../src/admin/cli/doctor/doctor-check.js';
 import type { Finding } from '../../../src/admin/cli/doctor/doctor-check.js';
-import { mailChecks } from '../../../src/admin/cli/doctor/mail.checks.js';
 import { jwksChecks, proxyChecks } from '../../../src/admin/cli/doctor/network.checks.js';
 import { ServiceChecks } from '../../../src/admin/cli/doctor/service.checks.js';
 import { settingsChecks } from '../../../src/admin/cli/doctor/settings.checks.js';
@@ -218,31 +216,6 @@ describe('the doctor', () => {
     // The limits count larger networks, too.
     const networks = (part: number) => new Set(used.map((address) => address.split(':').slice(0, 3)[part]));
     expect(networks(2).size).toBeGreaterThan(500);
-  });
-
-  it('logs in at the mail server', async () => {
-    const server = new SMTPServer({
-      authOptional: false,
-      allowInsecureAuth: true,
-      disabledCommands: ['STARTTLS'],
-      onAuth: ({ username, password }, _session, answer) =>
-        password === 'right' ? answer(null, { user: username }) : answer(new Error('no')),
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.server.address() as AddressInfo;
-    const at = (password: string, more: Readonly<Record<string, string>> = { MAIL_FROM: 'a@b.example' }) =>
-      mailChecks(config({ SMTP_URL: `smtp://tandem:${password}@127.0.0.1:${port}`, ...more }));
-    try {
-      expect(await at('right')).toMatchObject([{ check: 'mail', level: 'ok' }]);
-      const wrong = await at('a-wrong-password');
-      expect(linesOf(wrong, 'mail')).toEqual(['fail']);
-      expect(JSON.stringify(wrong)).not.toContain('a-wrong-password');
-      expect(linesOf(await at('right', {}), 'mail_from')).toEqual(['warn']);
-    } finally {
-      await new Promise<void>((resolve) => server.close(resolve));
-    }
-    expect(linesOf(await at('right'), 'mail')).toEqual(['fail']);
-    expect(linesOf(await mailChecks(config()), 'mail')).toEqual(['warn']);
   });
 
   it('takes an examination that breaks for a finding', async () => {

@@ -12,7 +12,6 @@ import type { Terminal } from '../terminal.js';
 import { databaseChecks } from './database.checks.js';
 import { checksIn, examined, fail, messageOf, warn } from './doctor-check.js';
 import type { Finding } from './doctor-check.js';
-import { mailChecks } from './mail.checks.js';
 import { isUp, jwksChecks, proxyChecks } from './network.checks.js';
 import { settingsChecks } from './settings.checks.js';
 
@@ -51,7 +50,6 @@ async function examine(
     }
   };
   await report(settingsChecks(config));
-  await report(mailChecks(config));
   await report(
     examined('database', 'look into DATA_DIR/postgres.log', async () =>
       databaseChecks(await host.databaseUrl(), config),
@@ -104,7 +102,7 @@ async function runningNode({ host, port }: Config): Promise<string | undefined> 
 function skipped(why: string): Finding {
   return warn(
     'service',
-    `keys, audit, JWKS and proxy were not looked at: ${why}`,
+    `keys, audit, mail, JWKS and proxy were not looked at: ${why}`,
     'solve that, then ask again',
   );
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { smtpOptions } from '../../../../src/operations/mail/smtp-session.js';
+import { smtpOptions } from '../../../../src/transition/notices/mail/smtp-session.js';
 
 describe('SMTP_URL', () => {
   it.each([

@@ -5,7 +5,7 @@ import {
   composeMessage,
   envelopeAddress,
   isAddress,
-} from '../../../../src/operations/mail/mail-message.js';
+} from '../../../../src/transition/notices/mail/mail-message.js';
 
 const MAIL = {
   to: 'ada@example.com',

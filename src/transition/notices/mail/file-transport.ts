@@ -2,12 +2,12 @@ import { renameSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { composeMessage, isAddress } from './mail-message.js';
-import { MailTransport } from './mail.js';
-import type { Delivery, HandOver, Mail, MailConnection } from './mail.js';
+import { MailTransport } from './mail-transport.js';
+import type { Delivery, HandOver, Mail, MailConnection } from './mail-transport.js';
 
 /**
- * Writes each mail as an `.eml` file, named by its Message-ID: whole or not at all, and the same mail twice is one file. For
- * installations without a mail server.
+ * Writes each mail as an `.eml` file for installations without a mail server. The file is named after the Message-ID, so the same mail
+ * is never there twice. A rename makes it appear whole or not at all.
  */
 export class FileTransport extends MailTransport {
   constructor(
@@ -25,11 +25,11 @@ export class FileTransport extends MailTransport {
   private async write(mail: Mail, handOver: HandOver): Promise<Delivery> {
     if (!isAddress(mail.to)) return { outcome: 'refused', reply: 'address' };
     const file = join(this.folder, `${mail.messageId.replaceAll(/[^\w.@-]/g, '_')}.eml`);
-    const next = `${file}.${process.pid}.tmp`;
+    const temporary = `${file}.${process.pid}.tmp`;
     try {
       const message = await composeMessage(mail, this.from);
       await mkdir(this.folder, { recursive: true, mode: 0o700 });
-      const handle = await open(next, 'w', 0o600);
+      const handle = await open(temporary, 'w', 0o600);
       await handle.writeFile(message);
       await handle.sync();
       await handle.close();
@@ -39,7 +39,7 @@ export class FileTransport extends MailTransport {
     let delivery: Delivery = { outcome: 'accepted' };
     await handOver(() => {
       try {
-        renameSync(next, file);
+        renameSync(temporary, file);
       } catch (cause) {
         delivery = { outcome: 'unreachable', reply: codeOf(cause), cause };
       }

@@ -1,14 +1,46 @@
 import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 import type { Relation } from 'typeorm';
-import { DeprecationNotice } from './deprecation-notice.entity.js';
+
+/** A notice by mail to users who use sessions. */
+@Entity('deprecation_notices')
+@Index('deprecation_notices_created_at_idx', ['createdAt', 'id'])
+export class DeprecationNotice {
+  @PrimaryColumn('uuid', { primaryKeyConstraintName: 'deprecation_notices_pkey' })
+  id!: string;
+
+  @Column('timestamptz', { name: 'created_at', default: () => 'clock_timestamp()' })
+  createdAt!: Date;
+
+  @Column('uuid', { name: 'created_by', nullable: true })
+  createdBy!: string | null;
+
+  /** The notice goes to users who used a session in so many days before it. */
+  @Column('integer')
+  days!: number;
+
+  /** A template, like {@link text}. */
+  @Column('text')
+  subject!: string;
+
+  @Column('text')
+  text!: string;
+
+  /** The sunset date at that moment. */
+  @Column('timestamptz', { name: 'sunset_at', nullable: true })
+  sunsetAt!: Date | null;
+
+  /** When no mail was left to send. */
+  @Column('timestamptz', { name: 'finished_at', nullable: true })
+  finishedAt!: Date | null;
+}
 
 /**
- * How far one mail has got. `sending`: a node has it, and the server cannot have accepted it yet; `handed_over`: the server may have;
- * `sent` and `failed` are for good.
+ * The state of one mail. `sending`: a node has claimed it, and the server cannot have accepted it yet. `handed_over`: the server may
+ * have accepted it. `sent` and `failed` are final.
  */
 export type RecipientState = 'queued' | 'sending' | 'handed_over' | 'sent' | 'failed';
 
-/** One mail of a notice: to a user, once. */
+/** One mail of a notice, to one user. */
 @Entity('notice_recipients')
 @Check('notice_recipients_state_check', `state IN ('queued', 'sending', 'handed_over', 'sent', 'failed')`)
 @Index('notice_recipients_open_idx', ['dueAt'], { where: `state IN ('queued', 'sending', 'handed_over')` })
@@ -29,7 +61,7 @@ export class NoticeRecipient {
   @Column('text')
   email!: string;
 
-  /** Of the last use of a session. */
+  /** The user agent that used a session last. */
   @Column('text', { name: 'user_agent' })
   userAgent!: string;
 
@@ -39,18 +71,18 @@ export class NoticeRecipient {
   @Column('text', { default: 'queued' })
   state!: RecipientState;
 
-  /** How often a server has been asked to take it. */
+  /** Attempts to send it. */
   @Column('integer', { default: 0 })
   attempts!: number;
 
-  /** Not sent before. */
+  /** It is not sent earlier. */
   @Column('timestamptz', { name: 'due_at', default: () => 'now()' })
   dueAt!: Date;
 
   @Column('timestamptz', { name: 'claimed_at', nullable: true })
   claimedAt!: Date | null;
 
-  /** The database session that has it: when that is over, so is the claim. */
+  /** The database session that claimed it. The claim ends with the session. */
   @Column('integer', { name: 'session_pid', nullable: true })
   sessionPid!: number | null;
 
@@ -60,11 +92,11 @@ export class NoticeRecipient {
   @Column('timestamptz', { name: 'settled_at', nullable: true })
   settledAt!: Date | null;
 
-  /** False: sent, as far as anybody knows; the server's answer was lost. */
+  /** False if the server's answer was lost. Such a mail counts as sent. */
   @Column('boolean', { default: true })
   confirmed!: boolean;
 
-  /** What the server said last, if it did not accept: `550`. */
+  /** The last reply of a server that did not accept it, such as `550`. */
   @Column('text', { nullable: true })
   reply!: string | null;
 }

@@ -3,34 +3,39 @@ import { isIP } from 'node:net';
 import { parseConnectionUrl } from 'nodemailer/lib/shared';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
 
-/** Milliseconds. The last one is what RFC 5321, section 4.5.3.2.6, wants: asking again too early is how mail comes twice. */
-const TIME_OUTS = { connectionTimeout: 15_000, greetingTimeout: 15_000, socketTimeout: 600_000 };
+/**
+ * Milliseconds. The socket timeout is the one of RFC 5321, section 4.5.3.2.6: a client that gives up earlier sends mails twice.
+ */
+const TIMEOUTS = { connectionTimeout: 15_000, greetingTimeout: 15_000, socketTimeout: 600_000 };
 
-/** The SASL mechanisms that take a name and a password. */
+/** The SASL mechanisms that use a name and a password. */
 const SASL_MECHANISMS = ['PLAIN', 'LOGIN', 'CRAM-MD5'];
 
 export type SmtpOptions = ConstructorParameters<typeof SMTPConnection>[0] & {
   readonly auth?: { readonly user?: string; readonly pass?: string };
 };
 
-/** What the library learned from the server's answer to EHLO; without names in its interface. */
+/** What nodemailer learned from the answer to EHLO. Its types do not name it. */
 interface Capabilities {
   readonly _supportedAuth: readonly string[];
   readonly _supportedExtensions: readonly string[];
 }
 
 /**
- * What `SMTP_URL` says, bounded in time. With a password, TLS is required unless the server is this machine or the URL says
- * `?requireTLS=false`: whoever suppresses STARTTLS must not get the password.
+ * The options of `SMTP_URL`, with timeouts. A URL with a password requires TLS, unless the server is this machine or the URL says
+ * `?requireTLS=false`: an attacker who suppresses STARTTLS must not get the password.
  */
 export function smtpOptions(url: string): SmtpOptions {
   const given = parseConnectionUrl(url) as SmtpOptions;
   const requireTLS = given.requireTLS ?? (given.auth !== undefined && !isLoopback(given.host));
-  // Closed at once: to end a socket in order would send what waits in it.
-  return { ...TIME_OUTS, ...given, requireTLS, logger: false, socketCloseTimeout: 0 };
+  // Close at once: an orderly close would send the data that waits in the socket.
+  return { ...TIMEOUTS, ...given, requireTLS, logger: false, socketCloseTimeout: 0 };
 }
 
-/** Connects and, if the options have a name, logs in. Rejects if the server does not offer that: the password stays here. */
+/**
+ * Connects, and authenticates if the options have a name. Rejects if the server does not offer a mechanism for passwords; then it
+ * has not sent the password. (The transports of nodemailer send the mail without authentication in that case.)
+ */
 export async function openSession(options: SmtpOptions): Promise<SMTPConnection> {
   const connection = new SMTPConnection(options);
   try {
@@ -39,7 +44,7 @@ export async function openSession(options: SmtpOptions): Promise<SMTPConnection>
       connection.connect((error) => (error ? reject(error) : resolve()));
     });
     const { user, pass } = options.auth ?? {};
-    if (user !== undefined) await login(connection, user, pass ?? '');
+    if (user !== undefined) await authenticate(connection, user, pass ?? '');
     return connection;
   } catch (error) {
     connection.on('error', () => undefined);
@@ -48,7 +53,7 @@ export async function openSession(options: SmtpOptions): Promise<SMTPConnection>
   }
 }
 
-/** Connects, logs in and leaves. Rejects if the server cannot be used. Sends no mail. */
+/** Connects, authenticates and disconnects. Rejects if the server cannot be used. Sends no mail. */
 export async function tryServer(options: SmtpOptions): Promise<void> {
   const connection = await openSession(options);
   const ended = once(connection, 'end');
@@ -56,12 +61,12 @@ export async function tryServer(options: SmtpOptions): Promise<void> {
   await ended;
 }
 
-/** Whether the server takes addresses with other characters than ASCII before the `@` (RFC 6531). */
-export function takesUnicode(connection: SMTPConnection): boolean {
+/** Whether the server accepts addresses with non-ASCII characters before the `@` (RFC 6531). */
+export function offersSmtpUtf8(connection: SMTPConnection): boolean {
   return capabilitiesOf(connection)._supportedExtensions.includes('SMTPUTF8');
 }
 
-async function login(connection: SMTPConnection, user: string, pass: string): Promise<void> {
+async function authenticate(connection: SMTPConnection, user: string, pass: string): Promise<void> {
   const offered = capabilitiesOf(connection)._supportedAuth;
   if (!offered.some((mechanism) => SASL_MECHANISMS.includes(mechanism))) {
     const message =

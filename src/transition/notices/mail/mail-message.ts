@@ -1,36 +1,36 @@
 import { domainToASCII } from 'node:url';
 import MailComposer from 'nodemailer/lib/mail-composer';
-import type { Mail } from './mail.js';
+import type { Mail } from './mail-transport.js';
 
-/** Whoever uses `MAIL_FROM` says it; this is for a mail server that nobody has named a sender for. */
+/** The sender if `MAIL_FROM` is not set. */
 export const DEFAULT_FROM = 'Tandem <no-reply@localhost>';
 
-/** One mailbox and nothing that could end a line of a header or of the SMTP dialogue. */
+/** One mailbox, without anything that could end a header line or an SMTP command. */
 const MAILBOX = /^[^\p{Cc}\s<>@"(),:;[\\\]]+@[^\p{Cc}\s<>@"(),:;[\\\]]+$/u;
 
 const ASCII = /^[\x20-\x7e]*$/;
 
-/** A mailbox as a header has it. */
+/** A mailbox of a header. */
 export interface Mailbox {
-  /** Without quotes; empty if there is none. */
+  /** Without quotes. Empty if there is no name. */
   readonly name: string;
   readonly address: string;
 }
 
-/** Whether mail can be addressed to it. Its domain may be an internationalised one (RFC 5890). */
+/** Whether mail can be sent to this address. Its domain may be internationalised (RFC 5890). */
 export function isAddress(text: string): boolean {
   return text.length <= 254 && MAILBOX.test(text) && domainToASCII(domainOf(text)) !== '';
 }
 
-/** Whether every server takes the address: others than ASCII before the `@` need SMTPUTF8 (RFC 6531). */
+/** Whether every server accepts the address: non-ASCII characters before the `@` need SMTPUTF8 (RFC 6531). */
 export function hasAsciiLocalPart(address: string): boolean {
   return ASCII.test(address.slice(0, address.lastIndexOf('@')));
 }
 
-/** The address as the SMTP dialogue needs it: an internationalised domain in Punycode. Of an {@link isAddress}. */
+/** The address for SMTP commands: an internationalised domain becomes Punycode. Requires {@link isAddress}. */
 export function envelopeAddress(address: string): string {
   const domain = domainOf(address);
-  // An ASCII domain stays as it is: `domainToASCII` would take `127.1` for an IP address.
+  // Leave an ASCII domain alone: `domainToASCII` would read `127.1` as an IP address.
   if (ASCII.test(domain)) return address;
   return `${address.slice(0, -domain.length)}${domainToASCII(domain)}`;
 }
@@ -47,7 +47,7 @@ export function addressIn(mailbox: string): string {
   return mailboxIn(mailbox).address;
 }
 
-/** The message (RFC 5322): text and HTML, no part of it from anywhere but the mail itself. */
+/** The message (RFC 5322) with a text and an HTML part. nodemailer must not read files or URLs for it. */
 export async function composeMessage(mail: Mail, from: string): Promise<Buffer> {
   const composer = new MailComposer({
     from: mailboxIn(from),
@@ -56,7 +56,7 @@ export async function composeMessage(mail: Mail, from: string): Promise<Buffer> 
     text: mail.text,
     html: mail.html,
     messageId: `<${mail.messageId}>`,
-    // RFC 3834: so that no holiday reply comes back.
+    // RFC 3834: prevents automatic replies.
     headers: { 'Auto-Submitted': 'auto-generated' },
     disableFileAccess: true,
     disableUrlAccess: true,

@@ -1,0 +1,36 @@
+import { Inject } from '@nestjs/common';
+import { DoctorCheck, fail, messageOf, ok, warn } from '../../../admin/cli/doctor/doctor-check.js';
+import type { Examination, Finding } from '../../../admin/cli/doctor/doctor-check.js';
+import { CONFIG } from '../../../config/config.js';
+import type { Config } from '../../../config/config.js';
+import { smtpOptions, tryServer } from './smtp-session.js';
+
+/** Milliseconds. Together below the ten seconds of a check. */
+const TIMEOUTS = { connectionTimeout: 4_000, greetingTimeout: 4_000, socketTimeout: 4_000 };
+
+/** Whether the mail server of `SMTP_URL` can be used. Connects and authenticates; sends no mail. */
+@DoctorCheck()
+export class MailCheck implements Examination {
+  constructor(@Inject(CONFIG) private readonly config: Config) {}
+
+  async examine(): Promise<Finding[]> {
+    const { smtpUrl, mailFrom, dataDir } = this.config;
+    if (smtpUrl === undefined) {
+      const message = `SMTP_URL is not set: mails are written as files to ${dataDir}/mail`;
+      return [warn('mail', message, 'set SMTP_URL and MAIL_FROM before you send notices to users')];
+    }
+    const findings: Finding[] = [];
+    try {
+      await tryServer({ ...smtpOptions(smtpUrl), ...TIMEOUTS });
+      findings.push(ok('mail', 'the mail server accepts our connection'));
+    } catch (error) {
+      const advice = 'check SMTP_URL, its name and password, and the firewall';
+      findings.push(fail('mail', messageOf(error), advice));
+    }
+    if (mailFrom === undefined)
+      findings.push(
+        warn('mail_from', 'MAIL_FROM is not set: servers refuse mail without a real sender', 'set MAIL_FROM'),
+      );
+    return findings;
+  }
+}
