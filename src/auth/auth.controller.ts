@@ -8,7 +8,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ApiAuthenticated, CurrentPrincipal, Public, TokenOnly } from './auth.decorators.js';
+import { ApiAuthenticated, CountedAs, CurrentPrincipal, Public, TokenOnly } from './auth.decorators.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
 import { CONFIG } from '../config/config.js';
@@ -45,6 +45,7 @@ export class AuthController {
   ) {}
 
   @Post('login')
+  @CountedAs('bearer')
   @Public()
   @HttpCode(200)
   @ShedLoad()
@@ -68,6 +69,7 @@ export class AuthController {
   }
 
   @Post('refresh')
+  @CountedAs('bearer')
   @Public()
   @HttpCode(200)
   @ApiOperation({
@@ -99,6 +101,7 @@ export class AuthController {
   }
 
   @Post('logout')
+  @CountedAs('bearer')
   @Public()
   @HttpCode(204)
   @TokenOnly()

@@ -11,6 +11,7 @@ import type { AuthenticatedRequest, Principal } from './principal.js';
 
 export const IS_PUBLIC = 'auth:public';
 export const ROLES = 'auth:roles';
+export const COUNTED_AS = 'auth:counted-as';
 const IS_TOKEN_ONLY = 'auth:token-only';
 
 /** The member of an OpenAPI operation that {@link TokenOnly} sets. */
@@ -27,6 +28,15 @@ export const Roles = (...roles: readonly Role[]) => SetMetadata(ROLES, roles);
 /** Restricts a route to access tokens. A session cookie does not open it. */
 export const TokenOnly = () =>
   applyDecorators(SetMetadata(IS_TOKEN_ONLY, true), ApiExtension(TOKEN_ONLY_EXTENSION, true));
+
+/** What the requests to a route count as in statistics: always one scheme, or nothing. */
+export type Counting = Principal['via'] | 'nothing';
+
+/**
+ * Says what the requests to a route count as in statistics. Without it, a request to a closed route counts for the scheme of its
+ * credential, and a request to a public route does not count. Does not change who has access.
+ */
+export const CountedAs = (counting: Counting) => SetMetadata(COUNTED_AS, counting);
 
 /** The caller of a route that is not public. */
 export const CurrentPrincipal = createParamDecorator((_: unknown, context: ExecutionContext): Principal => {

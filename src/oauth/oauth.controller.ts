@@ -3,7 +3,7 @@ import { ApiBasicAuth, ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTag
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { TokensDto } from '../auth/auth.dto.js';
 import { originOf } from '../auth/http/request-origin.js';
-import { Public } from '../auth/auth.decorators.js';
+import { CountedAs, Public } from '../auth/auth.decorators.js';
 import { RefreshService } from '../auth/refresh/refresh.service.js';
 import { TokenReply } from '../auth/http/token-reply.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
@@ -67,6 +67,7 @@ export class OAuthController {
   }
 
   @Post('token')
+  @CountedAs('bearer')
   @HttpCode(200)
   @ApiOperation({
     summary: 'Refresh as an OAuth client',

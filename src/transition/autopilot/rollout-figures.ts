@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Scheme } from '../report/scheme.js';
+import type { Scheme } from '../report/report.entity.js';
 import { ReportStore } from '../report/report.store.js';
 import type { Window } from '../report/report-window.js';
 

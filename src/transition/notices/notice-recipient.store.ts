@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import type { Delivery } from './mail/mail-transport.js';
-import type { SessionUse } from '../report/session-use.store.js';
+import type { SessionUse } from '../report/report.store.js';
 import type { NoticeLetter } from './notice-mail.js';
 
 /** After so many temporary refusals, about three hours after the first one, a mail has failed. */
@@ -62,8 +62,8 @@ const GIVE_UP = `
 /** A session that has not claimed a mail for 30 seconds may hang: then other nodes do not wait for it. */
 const NEED_SENDER = `
   SELECT EXISTS (SELECT 1 FROM deprecation_notices WHERE finished_at IS NULL) AND NOT EXISTS (
-    SELECT 1 FROM notice_recipients JOIN pg_stat_activity ON pid = session_pid
-    WHERE state IN ('sending', 'handed_over') AND claimed_at > now() - interval '30 seconds'
+    SELECT 1 FROM notice_recipients AS letter JOIN pg_stat_activity ON pid = session_pid
+    WHERE letter.state IN ('sending', 'handed_over') AND claimed_at > now() - interval '30 seconds'
       AND (backend_start IS NULL OR backend_start = session_started_at)) AS needed`;
 
 /** Seconds. The wait after a temporary refusal doubles with each attempt, up to the longest one. */

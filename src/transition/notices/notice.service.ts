@@ -6,8 +6,8 @@ import { AuditStore } from '../../audit/audit.store.js';
 import { refuse } from '../../common/common.errors.js';
 import type { FieldError } from '../../common/problem.js';
 import { Database } from '../../database/database.js';
-import { SessionUseStore } from '../report/session-use.store.js';
-import type { SessionUse } from '../report/session-use.store.js';
+import { ReportStore } from '../report/report.store.js';
+import type { SessionUse } from '../report/report.store.js';
 import { RolloutService } from '../rollout/rollout.service.js';
 import { NoticeRecipientStore } from './notice-recipient.store.js';
 import { DEFAULT_SUBJECT, DEFAULT_TEXT, templateErrors, withoutDate } from './notice-template.js';
@@ -30,7 +30,7 @@ export interface NoticeOrder {
 export class NoticeService {
   constructor(
     private readonly database: Database,
-    private readonly uses: SessionUseStore,
+    private readonly reports: ReportStore,
     private readonly notices: NoticeStore,
     private readonly recipients: NoticeRecipientStore,
     private readonly audit: AuditStore,
@@ -79,7 +79,7 @@ export class NoticeService {
   private async usersOf(days: number): Promise<SessionUse[]> {
     const all: SessionUse[] = [];
     for (;;) {
-      const page = await this.uses.latest(days, BATCH, all.at(-1)?.userId);
+      const page = await this.reports.sessionUses(days, BATCH, all.at(-1)?.userId);
       all.push(...page);
       if (page.length < BATCH) return all;
     }

@@ -11,30 +11,30 @@ import { httpServerOf } from '../../common/http.js';
 import { DatabaseClock } from '../../tokens/feed/database-clock.js';
 import { CountedRoutesService } from './counted-routes.service.js';
 import { UnexpectedLogouts } from './logouts/unexpected-logouts.service.js';
-import { ReportWriter } from './report-writer.store.js';
+import { ReportWriterStore } from './report-writer.store.js';
 import type { Batch } from './report-writer.store.js';
 import { OTHER, RequestTally } from './request-tally.js';
 import { SchemeMetrics } from './scheme-metrics.js';
-import type { Scheme } from './scheme.js';
-import { UnprovedFaults } from './unproved-faults.service.js';
+import type { Scheme } from './report.entity.js';
+import { UnverifiedFaultsService } from './unverified-faults.service.js';
 import { UseTally } from './use-tally.js';
 
-/** Between two batches, in milliseconds. */
+/** Milliseconds between two batches. */
 const FLUSH_EVERY = 2_000;
 
-/** More than the bounds of what is held can need. */
+/** More batches than the bounds in memory can fill. */
 const LAST_BATCHES = 10;
 
-/** The user agent of a client that sends none. */
+/** Stands for a missing user agent. */
 const NO_AGENT = 'none';
 
-/** A principal, or the user whose password was right. */
+/** A principal, or the user whose password was correct. */
 type Caller = { readonly userId?: string; readonly id?: string };
 
 /**
- * Counts what was answered, by scheme, after the answer has gone out and without I/O; a batch is written every two
- * seconds, and once more when the node stops. What could not be written is written later, and never twice. A node that is
- * killed loses what it has counted since its last batch. All times are on the database's clock.
+ * Counts answers by scheme, in memory, after they have been sent. A batch is written every two seconds and when the node stops. A batch
+ * that cannot be written is written later, and never twice. A killed node loses the counts since its last batch. All times are on the
+ * database's clock.
  */
 @Injectable()
 export class RecorderService implements OnModuleInit, OnApplicationShutdown {
@@ -52,13 +52,13 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
     private readonly host: HttpAdapterHost,
     private readonly routes: CountedRoutesService,
     private readonly clock: DatabaseClock,
-    private readonly store: ReportWriter,
+    private readonly store: ReportWriterStore,
     private readonly metrics: SchemeMetrics,
     private readonly logouts: UnexpectedLogouts,
-    private readonly faults: UnprovedFaults,
+    private readonly faults: UnverifiedFaultsService,
     loops: BackgroundLoops,
   ) {
-    const failure = 'the report has to wait';
+    const failure = 'the report cannot be written yet';
     const run = () => this.flush();
     this.loop = loops.create({ name: 'report', everyMs: FLUSH_EVERY, firstMs: FLUSH_EVERY, failure, run });
     metrics.countUsers(() => this.uses.users());
@@ -74,14 +74,14 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
     this.loop.start();
   }
 
-  /** Nest calls it when the last request has been answered. */
+  /** Nest calls this after the last request has been answered. */
   async onApplicationShutdown(): Promise<void> {
     await this.loop.stop();
     await this.writing;
     for (let batch = 0; batch < LAST_BATCHES && !this.idle; batch++) await this.flush();
   }
 
-  /** Resolves when what was counted before the writing began is written, or could not be. Never throws. */
+  /** Resolves when the counts up to now are written, or the attempt has failed. Never throws. */
   flush(): Promise<void> {
     this.writing ??= this.write().finally(() => (this.writing = undefined));
     return this.writing;
@@ -99,12 +99,12 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
     if (code !== undefined) this.logouts.note(scheme, request, code, at);
     const { user } = request as { user?: Caller };
     this.countEvidence(scheme, request, reply.statusCode >= 500, at, code);
-    // A principal came in whatever came of the request; whoever logs in does so only with a good answer.
+    // A principal counts as a user even if the request was refused. A login counts only if it succeeded.
     const userId = user?.userId ?? (refused ? undefined : user?.id);
     if (userId !== undefined) this.uses.note(scheme, userId, userAgentOf(request) || NO_AGENT, at);
   }
 
-  /** What the autopilot goes by: nothing that a request without a proved principal can change. */
+  /** The evidence for the autopilot. A request without a verified principal must not change it. */
   private countEvidence(
     scheme: Scheme,
     request: FastifyRequest,
@@ -113,7 +113,7 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
     code?: string,
   ): void {
     const { user } = request as { user?: Caller };
-    if ((user?.userId ?? user?.id) !== undefined) this.requests.countProved(scheme, at, code);
+    if ((user?.userId ?? user?.id) !== undefined) this.requests.countEvidence(scheme, at, code);
     else if (fault && code !== undefined) this.faults.note(scheme, request, code, at);
   }
 
@@ -122,13 +122,13 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
   }
 
   private async write(): Promise<void> {
-    for (const { scheme, at, code } of await this.faults.proved())
-      this.requests.countProved(scheme, at, code);
+    for (const { scheme, at, code } of await this.faults.verified())
+      this.requests.countEvidence(scheme, at, code);
     await this.writeBatches();
     await this.logouts.examine();
   }
 
-  /** What a failed try has left, and then what was counted since. */
+  /** Writes the batch of a failed attempt first, then the counts since. */
   private async writeBatches(): Promise<void> {
     try {
       if (this.batch !== undefined) await this.store.write(this.batch);
@@ -137,7 +137,7 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
       this.batch = undefined;
       this.failing = false;
     } catch (error) {
-      if (!this.failing) this.logger.warn({ err: error }, 'the report has to wait');
+      if (!this.failing) this.logger.warn({ err: error }, 'the report cannot be written yet');
       this.failing = true;
     }
   }

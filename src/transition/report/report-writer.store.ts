@@ -1,20 +1,20 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
-import { USE_SPAN } from './report-spans.js';
+import { USE_SPAN } from './report-window.js';
 import type { CountRow } from './request-tally.js';
 import type { UseRow } from './use-tally.js';
 
-/** What a node has counted since its last batch. */
+/** The counts of a node since its last batch. */
 export interface Batch {
-  /** Of the process. */
+  /** Identifies the process. */
   readonly node: string;
-  /** Grows with each batch of a node. */
+  /** Increases with each batch of a node. */
   readonly seq: number;
   readonly counts: readonly CountRow[];
   readonly uses: readonly UseRow[];
 }
 
-/** Ordered, so that nodes which write at once take the rows' locks in one order. */
+/** Ordered, so that nodes that write at the same time lock the rows in the same order. */
 const WRITE = `
   WITH batch AS (
     INSERT INTO report_nodes (node, seq, at) VALUES ($1, $2, now())
@@ -35,12 +35,12 @@ const WRITE = `
   ON CONFLICT ON CONSTRAINT scheme_uses_pkey DO UPDATE SET requests = scheme_uses.requests + excluded.requests,
     first_at = least(scheme_uses.first_at, excluded.first_at), last_at = greatest(scheme_uses.last_at, excluded.last_at)`;
 
-/** Adds what nodes have counted to what all of them have. */
+/** Adds the counts of a node to the counts of all nodes. */
 @Injectable()
-export class ReportWriter {
+export class ReportWriterStore {
   constructor(private readonly database: Database) {}
 
-  /** One statement. A batch that is there already, because its answer was lost, is not added again. */
+  /** One statement. Does nothing if the batch has been written already, because its answer was lost. */
   async write({ node, seq, counts, uses }: Batch): Promise<void> {
     await this.database.query(WRITE, [node, seq, JSON.stringify(counts), JSON.stringify(uses), USE_SPAN]);
   }

@@ -1,6 +1,6 @@
 import { Controller, Get, Header, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { ApiAuthenticated, Roles } from '../../auth/auth.decorators.js';
+import { ApiAuthenticated, CountedAs, Roles } from '../../auth/auth.decorators.js';
 import { ApiProblems } from '../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
 import { ReportDto, ReportQueryDto } from './report.dto.js';
@@ -15,12 +15,14 @@ export class ReportAdminController {
   constructor(private readonly reports: ReportService) {}
 
   @Get()
+  // Reading the report must not change it.
+  @CountedAs('nothing')
   @Header('Cache-Control', 'no-store')
   @ApiOperation({
-    summary: 'How sessions and tokens compare, and who still uses sessions',
+    summary: 'Compare sessions and tokens, and find who still uses sessions',
     description:
-      'Over all nodes, at most five seconds behind: requests, users, errors by code, latency and unexpected logouts of each ' +
-      'scheme, in all and by stretches of time. What counts for which is in docs/transition/rollout-report.md.',
+      'All nodes, at most five seconds old: requests, users, errors by code, latency and unexpected logouts of each scheme, in ' +
+      'total and by time. docs/transition/rollout-report.md says what counts for which scheme.',
   })
   @ApiOkResponse({ type: ReportDto })
   read(@Query() query: ReportQueryDto): Promise<ReportDto> {

@@ -23,7 +23,7 @@ export class ReportQueryDto {
 }
 
 class LatencyDto {
-  @ApiProperty({ type: Number, nullable: true, example: 3.4, description: 'Within 5 %; null of no requests' })
+  @ApiProperty({ type: Number, nullable: true, example: 3.4, description: 'Within 5 %. Null without requests' })
   p50!: number | null;
 
   @ApiProperty({ type: Number, nullable: true, example: 9.1 })
@@ -36,7 +36,7 @@ class LatencyDto {
 const COUNTS = { type: 'object', additionalProperties: { type: 'integer' } } as const;
 
 class UnexpectedLogoutsDto {
-  @ApiProperty({ example: 1, description: 'Logins cut off although nobody ended them; each counts once' })
+  @ApiProperty({ example: 1, description: 'Families and sessions that were refused although nobody revoked them. Each counts once' })
   total!: number;
 
   @ApiProperty({ ...COUNTS, example: { key_removed: 1 } })
@@ -47,13 +47,13 @@ export class SchemeFiguresDto {
   @ApiProperty({ example: 12_804 })
   requests!: number;
 
-  @ApiProperty({ example: 431, description: 'Distinct users who came in' })
+  @ApiProperty({ example: 431, description: 'Distinct users' })
   users!: number;
 
   @ApiProperty({
     ...COUNTS,
     example: { token_expired: 17, rate_limited: 2 },
-    description: 'Answers that were problems, by code',
+    description: 'Requests that were answered with a problem, by code',
   })
   errors!: Record<string, number>;
 
@@ -86,7 +86,7 @@ class BucketSchemesDto {
 }
 
 class SessionAgentDto {
-  @ApiProperty({ example: 'OldApp/2.1 (iOS 17)', description: '`none` if unnamed, `other` for the many' })
+  @ApiProperty({ example: 'OldApp/2.1 (iOS 17)', description: '`none` without a user agent, `other` for the rest' })
   user_agent!: string;
 
   @ApiProperty({ example: 57 })
@@ -122,15 +122,15 @@ export class ReportDto {
 
   @ApiProperty({
     type: [SessionAgentDto],
-    description: 'Those still on sessions, most users first; at most 101',
+    description: 'User agents that still use sessions, most users first. At most 101',
   })
   user_agents!: SessionAgentDto[];
 
   @ApiProperty({
     type: [BucketDto],
     description:
-      'The window in stretches of a minute, an hour or a day, by the age of `since`; at most 94. The first `from` and the ' +
-      'last `to` say what was counted.',
+      'The window in buckets of a minute, an hour or a day, depending on the age of `since`. At most 94. The counted window ' +
+      'starts at the first `from` and ends at the last `to`.',
   })
   buckets!: BucketDto[];
 }

@@ -7,16 +7,13 @@ import { TokensModule } from '../../tokens/tokens.module.js';
 import { CountedRoutesService } from './counted-routes.service.js';
 import { RecorderService } from './recorder.service.js';
 import { ReportAdminController } from './report.admin.controller.js';
-import { ReportAgeing } from './report-ageing.store.js';
-import { ReportBucket } from './report-bucket.entity.js';
-import { ReportNode } from './report-node.entity.js';
+import { ReportAgeingStore } from './report-ageing.store.js';
 import { ReportService } from './report.service.js';
 import { ReportStore } from './report.store.js';
-import { ReportWriter } from './report-writer.store.js';
-import { UnprovedFaults } from './unproved-faults.service.js';
-import { SchemeUse } from './scheme-use.entity.js';
+import { ReportWriterStore } from './report-writer.store.js';
+import { ReportBucket, ReportNode, SchemeUse, UnexpectedLogout } from './report.entity.js';
+import { UnverifiedFaultsService } from './unverified-faults.service.js';
 import { SchemeMetrics } from './scheme-metrics.js';
-import { SessionUseStore } from './session-use.store.js';
 import { RolloutModule } from '../rollout/rollout.module.js';
 import { SessionsModule } from '../sessions/sessions.module.js';
 import { KnownKeys } from './logouts/known-keys.js';
@@ -26,7 +23,6 @@ import { SessionEvidenceStore } from './logouts/session-evidence.store.js';
 import { TokenJudge } from './logouts/token-judge.service.js';
 import { UnexpectedLogouts } from './logouts/unexpected-logouts.service.js';
 import { UnexpectedLogoutStore } from './logouts/unexpected-logout.store.js';
-import { UnexpectedLogout } from './logouts/unexpected-logout.entity.js';
 
 @Module({
   imports: [
@@ -43,23 +39,22 @@ import { UnexpectedLogout } from './logouts/unexpected-logout.entity.js';
     KnownKeys,
     LoginEvidenceStore,
     RecorderService,
-    ReportAgeing,
+    ReportAgeingStore,
     ReportService,
     ReportStore,
-    ReportWriter,
+    ReportWriterStore,
     SchemeMetrics,
     SessionCookieJudge,
     SessionEvidenceStore,
-    SessionUseStore,
     TokenJudge,
     UnexpectedLogouts,
     UnexpectedLogoutStore,
-    UnprovedFaults,
+    UnverifiedFaultsService,
   ],
-  exports: [RecorderService, ReportStore, SessionUseStore],
+  exports: [RecorderService, ReportStore],
 })
 export class ReportModule {
-  constructor(cleanUp: CleanUp, ageing: ReportAgeing) {
+  constructor(cleanUp: CleanUp, ageing: ReportAgeingStore) {
     for (const step of ageing.steps) cleanUp.add(step);
   }
 }

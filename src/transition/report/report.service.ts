@@ -5,11 +5,10 @@ import { RecorderService } from './recorder.service.js';
 import type { ReportDto, ReportQueryDto } from './report.dto.js';
 import { figuresOf, ReportStore, totalOf } from './report.store.js';
 import type { Figures, FiguresByScheme } from './report.store.js';
-import { USE_SPAN } from './report-spans.js';
-import { reportWindow } from './report-window.js';
+import { reportWindow, USE_SPAN } from './report-window.js';
 import type { ReportWindow } from './report-window.js';
 
-/** What all nodes have counted, as administrators read it. */
+/** The report of all nodes for administrators. */
 @Injectable()
 export class ReportService {
   constructor(
@@ -18,7 +17,7 @@ export class ReportService {
     private readonly clock: DatabaseClock,
   ) {}
 
-  /** Of this node everything that it has answered before is in it, of the others what is five seconds old. */
+  /** Contains all earlier requests to this node, and those to other nodes that are at least five seconds old. */
   async report({ since, until }: ReportQueryDto): Promise<ReportDto> {
     const window = reportWindow(since, until, this.clock.now());
     await this.recorder.flush();
@@ -40,7 +39,7 @@ export class ReportService {
   }
 }
 
-/** All of them, also those in which nothing happened. */
+/** All buckets, empty ones included. */
 function bucketsOf(
   { counted: { since, until }, bucket }: ReportWindow,
   figures: ReadonlyMap<number, FiguresByScheme>,
@@ -60,7 +59,7 @@ function viewOf({ bearer, session }: FiguresByScheme) {
   return { bearer: schemeView(bearer), session: schemeView(session) };
 }
 
-/** Who came in a minute is not kept, only who came in an hour. */
+/** Users are stored by hour, so they are not known for a bucket of a minute. */
 function bucketView(figures: FiguresByScheme, bucket: number): ReportDto['buckets'][number]['schemes'] {
   const { bearer, session } = viewOf(figures);
   if (bucket >= USE_SPAN) return { bearer, session };

@@ -2,11 +2,11 @@
 const SINCE = `to_timestamp($1::float8 / 1000)`;
 const UNTIL = `to_timestamp($2::float8 / 1000)`;
 
-/** A stretch of counts belongs to a window if it reaches into it. */
+/** An interval of counts belongs to a window if they overlap. */
 const COUNTED = `span = ANY ('{1,60,3600}') AND at > ${SINCE} - interval '1 hour' AND at < ${UNTIL}
     AND at + make_interval(secs => span) > ${SINCE}`;
 
-/** Whether a user was there between the first and the last time that is kept of a stretch does not matter at its edges. */
+/** At the edges of a window only the first and the last use in an interval are known. */
 const INSIDE = `last_at >= ${SINCE} AND first_at < ${UNTIL}`;
 
 const USED = `span = ANY ('{3600,86400}') AND at > ${SINCE} - interval '1 day' AND at < ${UNTIL} AND ${INSIDE}`;
@@ -18,7 +18,7 @@ export const USERS = `
   SELECT scheme, count(*)::float8 AS n FROM (SELECT DISTINCT scheme, user_id FROM scheme_uses WHERE ${USED}) AS used
   GROUP BY scheme`;
 
-/** The sums of the whole window. Users are no sums: they are told apart first. */
+/** The sums of the whole window. Users are counted distinctly, not added up. */
 export const WHOLE = `
   SELECT 0::float8 AS slot, scheme, kind, key, sum(n)::float8 AS n FROM report_buckets WHERE ${COUNTED}
   GROUP BY scheme, kind, key
@@ -32,12 +32,12 @@ export const WHOLE = `
 
 const LENGTH = `make_interval(secs => $3::integer)`;
 
-/** The beginning of the bucket that a time is in. */
+/** The start of the bucket that contains a time. */
 const binOf = (time: string) => `date_bin(${LENGTH}, ${time}, timestamptz 'epoch')`;
 
 /**
- * OFFSET 0 has the beginnings computed before anything is grouped by them: the planner does not know how few they are, and would
- * sort on disk.
+ * OFFSET 0 makes PostgreSQL compute the bucket starts before it groups by them. Without it the planner overestimates their number and
+ * sorts on disk.
  */
 const COUNTS_BY_BUCKET = `
   SELECT bin, scheme, kind, key, sum(n)::float8 AS n
@@ -45,9 +45,9 @@ const COUNTS_BY_BUCKET = `
   GROUP BY bin, scheme, kind, key`;
 
 /**
- * Users by buckets of $3 seconds, from stretches of as many and of $4 seconds. Where a bucket is one stretch that lies in the window
- * whole, its users stand in the key one after the other and are counted as they come. Everything else is told apart first: stretches of
- * the other length, which begin at `tail` at the earliest, what shares buckets with them, and what the window cuts.
+ * Users by buckets of $3 seconds, from intervals of $3 and of $4 seconds. If a bucket is one interval that lies entirely in the window,
+ * the key holds each of its users once, in order, and they are simply counted. All other rows are made distinct first: intervals of the
+ * other length, which start at `tail` or later, rows that share a bucket with them, and intervals at the edges of the window.
  */
 const USERS_BY_BUCKET = `
   SELECT bin, scheme, count(*)::float8 AS n FROM (
@@ -67,7 +67,7 @@ const USERS_BY_BUCKET = `
   SELECT at, scheme, count(DISTINCT user_id)::float8 FROM scheme_uses
   WHERE span = $3::integer AND at >= ${SINCE} AND at < (SELECT at FROM tail) GROUP BY at, scheme`;
 
-/** Everything but users, by buckets of $3 seconds. */
+/** Everything except users, by buckets of $3 seconds. */
 export const COUNT_BUCKETS = `
   SELECT extract(epoch FROM bin)::float8 AS slot, scheme, kind, key, n FROM (
     ${COUNTS_BY_BUCKET}
@@ -76,7 +76,7 @@ export const COUNT_BUCKETS = `
     WHERE ${LOGGED_OUT} GROUP BY 1, scheme, cause
   ) AS sums`;
 
-/** Users by buckets. $3 and $4 are the two lengths that their stretches have, in seconds; $3 is that of a bucket. */
+/** Users by buckets. $3 and $4 are the two lengths of their intervals in seconds; $3 is the length of a bucket. */
 export const USER_BUCKETS = `
   WITH tail AS MATERIALIZED (
     SELECT least(${binOf('min(at)')}, ${UNTIL} - ${LENGTH}) AS at FROM scheme_uses
@@ -84,7 +84,7 @@ export const USER_BUCKETS = `
   )
   SELECT extract(epoch FROM bin)::float8 AS slot, scheme, 'users' AS kind, '' AS key, n FROM (${USERS_BY_BUCKET}) AS sums`;
 
-/** User agents of sessions. What comes after the hundredth is added up. */
+/** User agents of sessions. Those after the hundredth are summed as `other`. */
 export const AGENTS = `
   WITH used AS (
     SELECT user_agent, user_id, sum(requests) AS requests, max(last_at) AS last_at
@@ -100,3 +100,11 @@ export const AGENTS = `
   SELECT user_agent AS "userAgent", count(*)::float8 AS users, sum(requests)::float8 AS requests,
     max(last_at) AS "lastSeen"
   FROM named GROUP BY user_agent ORDER BY users DESC, requests DESC, user_agent`;
+
+/** Each user's latest use of a session in the last $1 days, by user id. */
+export const SESSION_USES = `
+  SELECT DISTINCT ON (user_id) user_id AS "userId", user_agent AS "userAgent", last_at AS "lastSeen"
+  FROM scheme_uses
+  WHERE scheme = 'session' AND last_at >= now() - make_interval(days => $1::integer)
+    AND at >= now() - make_interval(days => $1::integer + 1) AND user_id > $2::uuid
+  ORDER BY user_id, last_at DESC LIMIT $3`;

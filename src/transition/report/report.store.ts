@@ -1,37 +1,36 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 import type { LatencyBins } from './latency-histogram.js';
-import { DAY, USE_SPAN } from './report-spans.js';
-import type { CountKind } from './report-bucket.entity.js';
+import { DAY, USE_SPAN } from './report-window.js';
 import type { Window } from './report-window.js';
-import { AGENTS, COUNT_BUCKETS, USERS, USER_BUCKETS, WHOLE } from './report.sql.js';
-import { SCHEMES } from './scheme.js';
-import type { Scheme } from './scheme.js';
+import { SCHEMES } from './report.entity.js';
+import type { CountKind, Scheme } from './report.entity.js';
+import { AGENTS, COUNT_BUCKETS, SESSION_USES, USERS, USER_BUCKETS, WHOLE } from './report.sql.js';
 
-/** What happened to one scheme in a window. */
+/** The figures of one scheme in a window. */
 export interface Figures {
   readonly requests: number;
-  /** Distinct users who came in. */
+  /** Distinct users. */
   readonly users: number;
-  /** Requests that were answered with a problem, by its code. */
+  /** Requests that were answered with a problem, by code. */
   readonly errors: ReadonlyMap<string, number>;
   readonly latency: LatencyBins;
-  /** Logins that were cut off although nobody ended them, by cause. */
+  /** Families and sessions that were refused although nobody revoked them, by cause. */
   readonly unexpectedLogouts: ReadonlyMap<string, number>;
   readonly evidence: Evidence;
 }
 
-/** The part of the figures that proved principals caused: nothing that an anonymous request can change. */
+/** The part of the figures that verified principals caused. An anonymous request cannot change it. */
 export interface Evidence {
   readonly requests: number;
   readonly errors: ReadonlyMap<string, number>;
-  /** Unexpected logouts of known users. Of whole windows only, not of buckets. */
+  /** Unexpected logouts of known users. For whole windows only, not for buckets. */
   readonly unexpectedLogouts: number;
 }
 
 export type FiguresByScheme = Readonly<Record<Scheme, Figures>>;
 
-/** A user agent that sessions are used with. */
+/** A user agent that uses sessions. */
 export interface SessionAgent {
   readonly userAgent: string;
   readonly users: number;
@@ -49,22 +48,35 @@ interface Row {
   readonly n: number;
 }
 
-/** Reads what all nodes have written: at most five seconds behind. A plan that is good for an hour is none for three months. */
+/** When a user last used a session, and with which user agent. */
+export interface SessionUse {
+  readonly userId: string;
+  /** At most 256 characters. `none` for clients without a user agent, `other` for users with very many of them. */
+  readonly userAgent: string;
+  readonly lastSeen: Date;
+}
+
+const FIRST_ID = '00000000-0000-0000-0000-000000000000';
+
+/**
+ * Reads the figures of all nodes, at most five seconds old. The statements are planned for their values, because a query plan for an
+ * hour is bad for three months.
+ */
 @Injectable()
 export class ReportStore {
   constructor(private readonly database: Database) {}
 
   /**
-   * The figures of both schemes in one statement, cheap enough to be asked for every few seconds. Edges are exact to the second
-   * in the last ten minutes, to the minute in the last three days, and to the hour before: what is kept of a stretch counts whole.
+   * The figures of both schemes in one statement, cheap enough for a poll every few seconds. Edges are exact to the second in the last
+   * ten minutes, to the minute in the last three days, and to the hour before that: an interval counts as a whole.
    */
   async figures({ since, until }: Window): Promise<FiguresByScheme> {
     return figuresOf(await this.database.planned<Row>(WHOLE, [since, until]));
   }
 
   /**
-   * The same by stretches of `seconds`, by their beginning in seconds since the epoch. Those without requests are left out. Users are
-   * not known of stretches shorter than an hour.
+   * The same by buckets of `seconds`. The key is the start of the bucket in seconds since the epoch. Buckets without requests are left
+   * out. Users are not known for buckets shorter than an hour.
    */
   async buckets({ since, until }: Window, seconds: number): Promise<ReadonlyMap<number, FiguresByScheme>> {
     const rows = await this.database.planned<Row>(COUNT_BUCKETS, [since, until, seconds]);
@@ -88,13 +100,21 @@ export class ReportStore {
     return { bearer: of('bearer'), session: of('session') };
   }
 
-  /** Who still uses sessions: the user agents with most users first, at most a hundred and `other`. */
+  /** The user agents that still use sessions, most users first: at most a hundred, and `other`. */
   async sessionAgents({ since, until }: Window): Promise<SessionAgent[]> {
     return this.database.planned<SessionAgent & Record<string, unknown>>(AGENTS, [since, until]);
   }
+
+  /**
+   * The users who used a session in the last `days` (at most 90), each with the latest use, ordered by id: at most `limit` of those
+   * after `afterUserId`. Deleted users may be among them.
+   */
+  async sessionUses(days: number, limit: number, afterUserId: string = FIRST_ID): Promise<SessionUse[]> {
+    return this.database.query<SessionUse & Record<string, unknown>>(SESSION_USES, [days, afterUserId, limit]);
+  }
 }
 
-/** The figures of both schemes. Rows of nothing are figures of nothing. */
+/** The figures of both schemes. Without rows all figures are zero. */
 export function figuresOf(rows: readonly Row[]): FiguresByScheme {
   return Object.fromEntries(
     SCHEMES.map((scheme) => {
@@ -119,7 +139,7 @@ export function figuresOf(rows: readonly Row[]): FiguresByScheme {
   ) as unknown as FiguresByScheme;
 }
 
-/** Of buckets that make up a window. Users are in several of them: they come from elsewhere. */
+/** The sum of the buckets of a window. The same user may be in several of them, so the distinct users are a parameter. */
 export function totalOf(
   buckets: readonly FiguresByScheme[],
   users: Readonly<Record<Scheme, number>>,
@@ -129,12 +149,12 @@ export function totalOf(
     return {
       requests: sum(own.map(({ requests }) => requests)),
       users: users[scheme],
-      errors: addedUp(own.map(({ errors }) => errors)),
-      latency: addedUp(own.map(({ latency }) => latency)),
-      unexpectedLogouts: addedUp(own.map(({ unexpectedLogouts }) => unexpectedLogouts)),
+      errors: summed(own.map(({ errors }) => errors)),
+      latency: summed(own.map(({ latency }) => latency)),
+      unexpectedLogouts: summed(own.map(({ unexpectedLogouts }) => unexpectedLogouts)),
       evidence: {
         requests: sum(own.map(({ evidence }) => evidence.requests)),
-        errors: addedUp(own.map(({ evidence }) => evidence.errors)),
+        errors: summed(own.map(({ evidence }) => evidence.errors)),
         unexpectedLogouts: sum(own.map(({ evidence }) => evidence.unexpectedLogouts)),
       },
     };
@@ -146,7 +166,7 @@ function sum(counts: readonly number[]): number {
   return counts.reduce((total, n) => total + n, 0);
 }
 
-function addedUp<Key>(counts: readonly ReadonlyMap<Key, number>[]): ReadonlyMap<Key, number> {
+function summed<Key>(counts: readonly ReadonlyMap<Key, number>[]): ReadonlyMap<Key, number> {
   const sums = new Map<Key, number>();
   for (const [key, n] of counts.flatMap((map) => [...map])) sums.set(key, (sums.get(key) ?? 0) + n);
   return sums;

@@ -1,9 +1,8 @@
 import { binOf } from './latency-histogram.js';
-import type { CountKind } from './report-bucket.entity.js';
-import { SCHEMES } from './scheme.js';
-import type { Scheme } from './scheme.js';
+import { SCHEMES } from './report.entity.js';
+import type { CountKind, Scheme } from './report.entity.js';
 
-/** A sum of one second on this node. */
+/** A sum over one second on this node. */
 export interface CountRow {
   /** Seconds since the epoch. */
   readonly at: number;
@@ -13,58 +12,58 @@ export interface CountRow {
   readonly n: number;
 }
 
-/** Codes are words of our tables; were there ever more in a second, the rest is counted together. */
+/** Codes counted apart in one second. All codes are from our error tables, so there are hardly ever more. */
 const MAX_CODES = 64;
 export const OTHER = 'other';
 
-/** Seconds kept apart while they cannot be written. What comes after them is dated to the last of them. */
+/** Seconds kept in memory while the database is unavailable. Later requests count for the last of them. */
 const MAX_SECONDS = 300;
 
 interface Sums {
   readonly bins: Map<number, number>;
   readonly errors: Map<string, number>;
-  readonly proved: Map<string, number>;
-  readonly provedErrors: Map<string, number>;
+  readonly evidence: Map<string, number>;
+  readonly evidenceErrors: Map<string, number>;
 }
 
 type Second = Readonly<Record<Scheme, Sums>>;
 
-/** Counts requests by scheme and second until they are taken to be written. Never holds more than its bounds. */
+/** Counts requests by scheme and second until they are written. Its size is bounded. */
 export class RequestTally {
   private seconds = new Map<number, Second>();
   private last: { readonly at: number; readonly sums: Second } | undefined;
 
-  /** `at`, `duration`: milliseconds. `code`: of the problem that was answered, if it was one. */
+  /** `at`, `duration`: milliseconds. `code`: the code of the problem if the answer was one. */
   count(scheme: Scheme, at: number, duration: number, code: string | undefined): void {
     const { bins, errors } = this.secondOf(Math.floor(at / 1000))[scheme];
     add(bins, binOf(duration));
     if (code !== undefined) addCode(errors, code);
   }
 
-  /** Counts the same request as evidence: a proved principal made it. */
-  countProved(scheme: Scheme, at: number, code: string | undefined): void {
-    const { proved, provedErrors } = this.secondOf(Math.floor(at / 1000))[scheme];
-    add(proved, '');
-    if (code !== undefined) addCode(provedErrors, code);
+  /** Counts the same request as evidence, because a verified principal made it. */
+  countEvidence(scheme: Scheme, at: number, code: string | undefined): void {
+    const { evidence, evidenceErrors } = this.secondOf(Math.floor(at / 1000))[scheme];
+    add(evidence, '');
+    if (code !== undefined) addCode(evidenceErrors, code);
   }
 
   get empty(): boolean {
     return this.seconds.size === 0;
   }
 
-  /** What has been counted since the last time. */
+  /** Returns the counts since the last call, and resets them. */
   take(): CountRow[] {
     const rows: CountRow[] = [];
     for (const [at, second] of this.seconds) {
       for (const scheme of SCHEMES) {
-        const { bins, errors, proved, provedErrors } = second[scheme];
+        const { bins, errors, evidence, evidenceErrors } = second[scheme];
         const add = (kind: CountKind, counts: ReadonlyMap<unknown, number>) => {
           for (const [key, n] of counts) rows.push({ at, scheme, kind, key: String(key), n });
         };
         add('latency', bins);
         add('error', errors);
-        add('proved', proved);
-        add('proved_error', provedErrors);
+        add('proved', evidence);
+        add('proved_error', evidenceErrors);
       }
     }
     this.seconds = new Map();
@@ -86,7 +85,7 @@ export class RequestTally {
 }
 
 function noSums(): Sums {
-  return { bins: new Map(), errors: new Map(), proved: new Map(), provedErrors: new Map() };
+  return { bins: new Map(), errors: new Map(), evidence: new Map(), evidenceErrors: new Map() };
 }
 
 function addCode(counts: Map<string, number>, code: string): void {

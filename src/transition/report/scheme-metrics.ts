@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Metrics } from '../../operations/metrics.js';
-import type { Scheme } from './scheme.js';
+import type { Scheme } from './report.entity.js';
 
 /**
- * The figures of the report as Prometheus is told them, of this node alone and since its start. Labels are schemes, codes of problems
- * and causes; nothing of a user.
+ * The figures of the report as Prometheus metrics: of this node only, since its start. Labels are schemes, problem codes and causes,
+ * never data of a user.
  */
 @Injectable()
 export class SchemeMetrics {
@@ -15,7 +15,7 @@ export class SchemeMetrics {
   constructor(private readonly metrics: Metrics) {
     const histogram = metrics.histogram(
       'tandem_scheme_request_duration_seconds',
-      'Time to answer what counts for a scheme; its count is the requests',
+      'Time to answer the requests that count for a scheme',
     );
     this.durations = {
       bearer: histogram.open({ scheme: 'bearer' }),
@@ -23,12 +23,12 @@ export class SchemeMetrics {
     };
     this.errors = metrics.counter(
       'tandem_scheme_errors_total',
-      'Requests of a scheme that were answered with a problem, by its code',
+      'Requests of a scheme that were answered with a problem, by code',
       ['scheme', 'code'],
     );
     this.logouts = metrics.counter(
       'tandem_unexpected_logouts_total',
-      'Logins that were cut off although nobody ended them, by cause, as first seen by this node',
+      'Families and sessions refused although nobody revoked them, by cause, first seen by this node',
       ['scheme', 'cause'],
     );
   }
@@ -39,15 +39,15 @@ export class SchemeMetrics {
     if (code !== undefined) this.errors.inc({ scheme, code });
   }
 
-  cutOff(scheme: Scheme, cause: string): void {
+  unexpectedLogout(scheme: Scheme, cause: string): void {
     this.logouts.inc({ scheme, cause });
   }
 
-  /** Tells how many users came in by each scheme in the present hour. */
+  /** Publishes the number of users of each scheme in the current hour. */
   countUsers(read: () => Readonly<Record<Scheme, number>>): void {
     this.metrics.gauges(
       'tandem_scheme_users',
-      'Distinct users that came in by a scheme at this node in the present hour',
+      'Distinct users of a scheme at this node in the current hour',
       'scheme',
       read,
     );

@@ -1,8 +1,8 @@
-import { USE_SPAN } from './report-spans.js';
+import { USE_SPAN } from './report-window.js';
 import { OTHER } from './request-tally.js';
-import type { Scheme } from './scheme.js';
+import type { Scheme } from './report.entity.js';
 
-/** That a user came in, in one hour on this node. Times in milliseconds. */
+/** A user used a scheme in one hour on this node. Times in milliseconds. */
 export interface UseRow {
   /** Seconds since the epoch. */
   readonly at: number;
@@ -19,29 +19,28 @@ interface Kept {
   queued: boolean;
 }
 
-/** Users and user agents kept in memory at once. Who comes beyond them is not counted among the users. */
+/** Pairs of user and user agent in memory. Beyond them, users are not counted. */
 const MAX_USES = 100_000;
 
 const MAX_PER_BATCH = 20_000;
 
-/** Of users that are known to have come by token in an hour, how many times of the last request are written at once. */
-const AGAIN_PER_BATCH = 1_000;
+/** Known token users of the hour whose time of the last request is written in one batch. */
+const UPDATES_PER_BATCH = 1_000;
 
-/** Of one user on a day; the rest counts as one, so that nobody fills the table with names made up. */
+/** User agents of one user on one day. Further ones count as `other`, so a client cannot fill the table with made-up names. */
 const AGENTS_PER_USER = 8;
 const MAX_AGENT_OWNERS = 50_000;
 const DAY = 86_400_000;
 
 /**
- * Notes who came in, by scheme and hour, until it is taken to be written. Sessions are counted request by request with
- * their user agent. Of tokens only who came is kept, so that users who come again and again cost little: the time of the last
- * request is written when there is room in a batch.
+ * Collects the users by scheme and hour until they are written. Each session request is counted with its user agent. For tokens only the
+ * user is stored, so that frequent users cost little: the time of their last request is written when a batch has room.
  */
 export class UseTally {
   private readonly hours = new Map<number, Map<string, Kept>>();
   private size = 0;
   private first: Kept[] = [];
-  private again: Kept[] = [];
+  private updates: Kept[] = [];
   private agents = new Map<string, Set<string>>();
   private agentsDay = 0;
 
@@ -65,17 +64,17 @@ export class UseTally {
     } else if (!use.queued) {
       use.queued = true;
       use.row.first = at;
-      (scheme === 'session' ? this.first : this.again).push(use);
+      (scheme === 'session' ? this.first : this.updates).push(use);
     }
     if (scheme === 'session') use.row.requests += 1;
     use.row.last = at;
   }
 
   get empty(): boolean {
-    return this.first.length === 0 && this.again.length === 0;
+    return this.first.length === 0 && this.updates.length === 0;
   }
 
-  /** Distinct users of the latest hour. */
+  /** Distinct users in the latest hour. */
   users(): Record<Scheme, number> {
     const latest = this.hours.get(Math.max(...this.hours.keys()));
     const rows = [...(latest?.values() ?? [])].map(({ row }) => row);
@@ -84,9 +83,9 @@ export class UseTally {
     return { bearer: of('bearer'), session: of('session') };
   }
 
-  /** What is to be written now; the rest waits for the next time. */
+  /** Returns the rows of the next batch. The others wait. */
   take(): UseRow[] {
-    const taken = [...this.first.splice(0, MAX_PER_BATCH), ...this.again.splice(0, AGAIN_PER_BATCH)];
+    const taken = [...this.first.splice(0, MAX_PER_BATCH), ...this.updates.splice(0, UPDATES_PER_BATCH)];
     const rows = taken.map((use) => ({ ...use.row }));
     for (const use of taken) {
       use.queued = false;
@@ -96,7 +95,7 @@ export class UseTally {
     return rows;
   }
 
-  /** Hours that have passed and are written. */
+  /** Forgets past hours once they are written. */
   private forgetHours(): void {
     const latest = Math.max(...this.hours.keys());
     for (const [hour, uses] of this.hours) {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { DatabaseClock } from '../../../src/tokens/feed/database-clock.js';
 import { RecorderService } from '../../../src/transition/report/recorder.service.js';
-import { ReportWriter } from '../../../src/transition/report/report-writer.store.js';
+import { ReportWriterStore } from '../../../src/transition/report/report-writer.store.js';
 import { ReportStore } from '../../../src/transition/report/report.store.js';
 import type { FiguresByScheme } from '../../../src/transition/report/report.store.js';
 import { createTestApp } from '../../helpers/app.js';
@@ -130,7 +130,7 @@ describe('what is recorded', () => {
   });
 
   it('is written later when the database does not answer, and once when its answer was lost', async () => {
-    const writer = node.app.get(ReportWriter);
+    const writer = node.app.get(ReportWriterStore);
     const write = vi.spyOn(writer, 'write');
     const { access_token } = await login(node, user);
     expect(
@@ -140,7 +140,7 @@ describe('what is recorded', () => {
         await node.app.get(RecorderService).flush();
         await get(node, '/api/users/me', access_token);
         write.mockImplementationOnce(async (...args) => {
-          await ReportWriter.prototype.write.apply(writer, args);
+          await ReportWriterStore.prototype.write.apply(writer, args);
           throw new Error('the answer was lost');
         });
         for (let time = 0; time < 3; time++) await node.app.get(RecorderService).flush();

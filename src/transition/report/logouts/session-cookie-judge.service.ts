@@ -14,7 +14,7 @@ export class SessionCookieJudge {
   ) {}
 
   /** Whether each of them proves a principal: a signed cookie of a session that lives. In one statement for all of them. */
-  async prove(suspects: readonly Suspect[]): Promise<boolean[]> {
+  async verify(suspects: readonly Suspect[]): Promise<boolean[]> {
     const claims = suspects.map(({ credential }) => this.cookie.claimIn(credential));
     const sids = [...new Set(claims.flatMap((claim) => (claim?.signed === true ? [claim.sid] : [])))];
     if (sids.length === 0) return suspects.map(() => false);

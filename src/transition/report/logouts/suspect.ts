@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { bearerIn, refreshCookieOf } from '../../../auth/http/presented-credentials.js';
-import type { Scheme } from '../scheme.js';
+import type { Scheme } from '../report.entity.js';
 
 /** A credential that was refused, kept in memory until it has been looked at again. */
 export interface Suspect {

@@ -56,7 +56,7 @@ export class TokenJudge {
   }
 
   /** Whether each of them proves a principal: a token of ours, of a login that lives. In one statement for all of them. */
-  async prove(suspects: readonly Suspect[]): Promise<boolean[]> {
+  async verify(suspects: readonly Suspect[]): Promise<boolean[]> {
     const named = await this.nameAll(suspects);
     const sids = [...new Set(named.flatMap((one) => (one === undefined ? [] : [sidOf(one)])))];
     if (sids.length === 0) return suspects.map(() => false);

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../../database/database.js';
-import type { Scheme } from '../scheme.js';
+import type { Scheme } from '../report.entity.js';
 import type { LogoutCause } from './causes.js';
 
 /** A login that was cut off. */

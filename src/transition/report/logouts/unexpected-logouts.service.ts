@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { clientSubject } from '../../../limits/client-address.js';
 import { RolloutService } from '../../rollout/rollout.service.js';
-import type { Scheme } from '../scheme.js';
+import type { Scheme } from '../report.entity.js';
 import { SchemeMetrics } from '../scheme-metrics.js';
 import { SessionCookieJudge } from './session-cookie-judge.service.js';
 import { suspectIn } from './suspect.js';
@@ -48,7 +48,7 @@ export class UnexpectedLogouts {
       const cutOffs = await this.cutOffsAmong(noted);
       if (cutOffs.length === 0) return;
       for (const { scheme, cause } of await this.store.add(cutOffs)) {
-        this.metrics.cutOff(scheme, cause);
+        this.metrics.unexpectedLogout(scheme, cause);
         this.logger.warn({ scheme, cause }, 'a login was cut off although nobody ended it');
       }
     } catch (error) {

@@ -5,7 +5,7 @@ import { RefreshDto, TokenDeliveryDto, TokensDto } from '../../../auth/auth.dto.
 import { AUTH_ERRORS } from '../../../auth/auth.errors.js';
 import { isFromWebPage } from '../../../auth/http/request-origin.js';
 import { presentedRefreshTokens, clearRefreshCookie } from '../../../auth/http/presented-credentials.js';
-import { Public } from '../../../auth/auth.decorators.js';
+import { CountedAs, Public } from '../../../auth/auth.decorators.js';
 import { TokenReply } from '../../../auth/http/token-reply.js';
 import { ApiProblems } from '../../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../../common/common.errors.js';
@@ -29,6 +29,7 @@ export class ExchangeController {
   ) {}
 
   @Post('exchange')
+  @CountedAs('session')
   @Public()
   @HttpCode(200)
   @ApiSession()
@@ -55,6 +56,7 @@ export class ExchangeController {
   }
 
   @Post('downgrade')
+  @CountedAs('bearer')
   @Public()
   @HttpCode(200)
   @ApiOperation({

@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AUTH_ERRORS } from '../../../auth/auth.errors.js';
 import { ShedLoad } from '../../../auth/login/load-shedding.guard.js';
 import { originOf, refuseOtherSites } from '../../../auth/http/request-origin.js';
-import { Public } from '../../../auth/auth.decorators.js';
+import { CountedAs, Public } from '../../../auth/auth.decorators.js';
 import { ApiProblems } from '../../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../../common/common.errors.js';
 import { CONFIG } from '../../../config/config.js';
@@ -34,6 +34,7 @@ export class SessionsController {
   ) {}
 
   @Post('login')
+  @CountedAs('session')
   @Public()
   @HttpCode(200)
   @ShedLoad()
@@ -64,6 +65,7 @@ export class SessionsController {
   }
 
   @Post('logout')
+  @CountedAs('session')
   @Public()
   @HttpCode(204)
   @ApiSession()

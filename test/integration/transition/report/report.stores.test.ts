@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ReportAgeing } from '../../../../src/transition/report/report-ageing.store.js';
+import { ReportAgeingStore } from '../../../../src/transition/report/report-ageing.store.js';
 import { ReportStore, totalOf } from '../../../../src/transition/report/report.store.js';
 import type { Window } from '../../../../src/transition/report/report-window.js';
-import { ReportWriter } from '../../../../src/transition/report/report-writer.store.js';
+import { ReportWriterStore } from '../../../../src/transition/report/report-writer.store.js';
 import type { CountRow } from '../../../../src/transition/report/request-tally.js';
-import { SessionUseStore } from '../../../../src/transition/report/session-use.store.js';
 import type { UseRow } from '../../../../src/transition/report/use-tally.js';
 import { createTestDatabase } from '../../../helpers/database.js';
 import type { TestDatabase } from '../../../helpers/database.js';
@@ -17,15 +16,15 @@ const DAY = 24 * HOUR;
 
 describe('the stores of the report', () => {
   let db: TestDatabase;
-  let writer: ReportWriter;
+  let writer: ReportWriterStore;
   let store: ReportStore;
-  let ageing: ReportAgeing;
+  let ageing: ReportAgeingStore;
   let now: number;
   beforeAll(async () => {
     db = await createTestDatabase();
-    writer = new ReportWriter(db.database);
+    writer = new ReportWriterStore(db.database);
     store = new ReportStore(db.database);
-    ageing = new ReportAgeing(db.database);
+    ageing = new ReportAgeingStore(db.database);
   });
   afterAll(() => db.drop());
   beforeEach(async () => {
@@ -300,7 +299,7 @@ describe('the stores of the report', () => {
   });
 
   it('tells once for each user when a session was last used, page by page', async () => {
-    const sessions = new SessionUseStore(db.database);
+    const sessions = new ReportStore(db.database);
     const users = Array.from({ length: 5 }, () => randomUUID()).toSorted();
     await write(
       [],
@@ -310,8 +309,8 @@ describe('the stores of the report', () => {
       ]),
     );
     await write([], [use(now - 40 * DAY, randomUUID()), use(now, randomUUID(), now, { scheme: 'bearer' })]);
-    const first = await sessions.latest(30, 3);
-    const rest = await sessions.latest(30, 3, first.at(-1)!.userId);
+    const first = await sessions.sessionUses(30, 3);
+    const rest = await sessions.sessionUses(30, 3, first.at(-1)!.userId);
     expect([...first, ...rest].map(({ userId }) => userId)).toEqual(users);
     for (const { userAgent, lastSeen } of first) {
       expect(userAgent).toBe('new');

@@ -17,7 +17,7 @@ function aRecorder() {
     { write } as never,
     { countUsers: () => undefined, answered: () => undefined } as never,
     { note: () => undefined, examine: () => Promise.resolve() } as never,
-    { note: () => undefined, proved: () => Promise.resolve([]), empty: true } as never,
+    { note: () => undefined, verified: () => Promise.resolve([]), empty: true } as never,
     new BackgroundLoops(true),
   );
   recorder.onModuleInit();

@@ -6,15 +6,15 @@ import { credentialIn } from './logouts/suspect.js';
 import type { Suspect } from './logouts/suspect.js';
 import { Suspects } from './logouts/suspects.js';
 import { TokenJudge } from './logouts/token-judge.service.js';
-import type { Scheme } from './scheme.js';
+import type { Scheme } from './report.entity.js';
 
 /**
- * Faults of the service (5xx) that came before the principal was proved: a refresh while the database was down, for example. They
- * are evidence if the credential turns out to be genuine, and only then: an anonymous request cannot produce evidence.
+ * Faults of the service (5xx) that occurred before the principal was verified, such as a refresh while the database was down. They
+ * become evidence only if the credential turns out to be genuine: an anonymous request must not produce evidence.
  */
 @Injectable()
-export class UnprovedFaults {
-  private readonly logger = new Logger(UnprovedFaults.name);
+export class UnverifiedFaultsService {
+  private readonly logger = new Logger(UnverifiedFaultsService.name);
   private readonly suspects = new Suspects();
 
   constructor(
@@ -22,7 +22,7 @@ export class UnprovedFaults {
     private readonly sessions: SessionCookieJudge,
   ) {}
 
-  /** A request without a proved principal was answered with a 5xx, at `at` milliseconds on the database's clock. */
+  /** Records a 5xx for a request without a verified principal. `at`: milliseconds on the database's clock. */
   note(scheme: Scheme, request: FastifyRequest, code: string, at: number): void {
     const found = credentialIn(request);
     if (found === undefined) return;
@@ -35,20 +35,20 @@ export class UnprovedFaults {
     return this.suspects.empty;
   }
 
-  /** The noted faults that met proved principals, each once. Keeps all of them for the next time if the database is down. */
-  async proved(): Promise<Pick<Suspect, 'scheme' | 'at' | 'code'>[]> {
+  /** Returns and forgets the faults with genuine credentials. Keeps all of them if the database is unavailable. */
+  async verified(): Promise<Pick<Suspect, 'scheme' | 'at' | 'code'>[]> {
     const noted = this.suspects.take();
     if (noted.length === 0) return [];
     try {
       const bySession = noted.filter(({ kind }) => kind === 'session');
       const byToken = noted.filter(({ kind }) => kind !== 'session');
-      const [tokens, sessions] = [await this.tokens.prove(byToken), await this.sessions.prove(bySession)];
+      const [tokens, sessions] = [await this.tokens.verify(byToken), await this.sessions.verify(bySession)];
       return [
         ...byToken.filter((_, index) => tokens[index]),
         ...bySession.filter((_, index) => sessions[index]),
       ];
     } catch (error) {
-      this.logger.warn({ err: error }, 'faults cannot be examined yet');
+      this.logger.warn({ err: error }, 'the credentials of faults cannot be verified yet');
       for (const suspect of noted) this.suspects.add(suspect);
       return [];
     }
