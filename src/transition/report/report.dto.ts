@@ -23,7 +23,12 @@ export class ReportQueryDto {
 }
 
 class LatencyDto {
-  @ApiProperty({ type: Number, nullable: true, example: 3.4, description: 'Within 5 %. Null without requests' })
+  @ApiProperty({
+    type: Number,
+    nullable: true,
+    example: 3.4,
+    description: 'Within 5 %. Null without requests',
+  })
   p50!: number | null;
 
   @ApiProperty({ type: Number, nullable: true, example: 9.1 })
@@ -36,7 +41,10 @@ class LatencyDto {
 const COUNTS = { type: 'object', additionalProperties: { type: 'integer' } } as const;
 
 class UnexpectedLogoutsDto {
-  @ApiProperty({ example: 1, description: 'Families and sessions that were refused although nobody revoked them. Each counts once' })
+  @ApiProperty({
+    example: 1,
+    description: 'Families and sessions that were refused although nobody revoked them. Each counts once',
+  })
   total!: number;
 
   @ApiProperty({ ...COUNTS, example: { key_removed: 1 } })
@@ -86,7 +94,10 @@ class BucketSchemesDto {
 }
 
 class SessionAgentDto {
-  @ApiProperty({ example: 'OldApp/2.1 (iOS 17)', description: '`none` without a user agent, `other` for the rest' })
+  @ApiProperty({
+    example: 'OldApp/2.1 (iOS 17)',
+    description: '`none` without a user agent, `other` for the rest',
+  })
   user_agent!: string;
 
   @ApiProperty({ example: 57 })

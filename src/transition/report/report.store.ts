@@ -110,7 +110,11 @@ export class ReportStore {
    * after `afterUserId`. Deleted users may be among them.
    */
   async sessionUses(days: number, limit: number, afterUserId: string = FIRST_ID): Promise<SessionUse[]> {
-    return this.database.query<SessionUse & Record<string, unknown>>(SESSION_USES, [days, afterUserId, limit]);
+    return this.database.query<SessionUse & Record<string, unknown>>(SESSION_USES, [
+      days,
+      afterUserId,
+      limit,
+    ]);
   }
 }
 
