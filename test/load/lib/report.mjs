@@ -69,10 +69,13 @@ function commit() {
 function heading({ node, cpu, cores, memory_gb: memory, date, rounds, seconds, commit: id }) {
   return `# Performance
 
-Measured by \`npm run bench\` on ${date} at ${id}: ${cores} cores of ${cpu}, ${memory} GB, Node ${node}, PostgreSQL on the same
-machine. The server has the first core; load and database share the second. A ratio is taken pair by pair, yardstick and service in
-turn, ${rounds} rounds of ${seconds} s; the table shows its median and, in brackets, its extremes. Absolute figures say what this
-machine does, ratios what the code costs. [results.json](performance/results.json) has all of it.`;
+For operators who plan capacity, and for maintainers who change a path that users wait for. After reading you know what the
+service costs compared with others, and which goals it misses. [Scaling](scaling.md#where-the-goals-are-missed) says why.
+
+\`npm run bench\` measured this on ${date} at ${id}: ${cores} cores of ${cpu}, ${memory} GB, Node ${node}, PostgreSQL on the same
+machine. The server has the first core. Load and database share the second. A ratio compares the service with a yardstick, pair by
+pair in turn, in ${rounds} rounds of ${seconds} s. The table shows the median ratio and, in brackets, the lowest and the highest. Absolute
+figures depend on this machine. Ratios show what the code costs. [results.json](performance/results.json) has all figures.`;
 }
 
 function table(rows) {

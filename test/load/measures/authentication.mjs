@@ -54,7 +54,7 @@ export async function run(context) {
   // The yardstick runs long enough to be compiled; so is what it is compared with.
   await firstSights();
   await add({
-    what: 'Bearer, first sight',
+    what: 'Bearer, first use',
     to: 'node:crypto on one core',
     atLeast: 0.6,
     yardstick: async () =>

@@ -19,7 +19,7 @@ export async function run({ database, tokens }) {
     rows.push(
       await compare({
         group,
-        what: `refreshes with ${stored.toExponential(0).replace('e+', '·10^')} stored logins`,
+        what: `refreshes with ${stored.toExponential(0).replace('e+', '·10^')} stored families`,
         to: 'open route',
         yardstick: open,
         measured: refresh,
@@ -34,7 +34,7 @@ export async function run({ database, tokens }) {
   };
   rows.push({
     group,
-    what: 'cost of a refresh with the most logins',
+    what: 'cost of a refresh with the most families',
     to: 'with the fewest',
     unit: '',
     measured: times.ratio,
