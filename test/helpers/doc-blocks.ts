@@ -4,20 +4,20 @@ import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
-/** Where the documents say that the service is. */
+/** The URL of the service in the documents. */
 const DOCUMENTED_URL = 'http://localhost:5000';
 
-/** Milliseconds for one document's blocks of one language. */
-const PATIENCE = 180_000;
+/** Timeout in milliseconds for the blocks of one language in one document. */
+const BLOCKS_TIMEOUT = 180_000;
 
 export interface Block {
-  /** Of its first line, in the document. */
+  /** Number of the block's first line in the document. */
   readonly line: number;
   readonly language: string;
   readonly text: string;
 }
 
-/** The fenced blocks of a document, in order. Throws for one that does not say its language. */
+/** The fenced blocks of a document, in order. Throws if a block names no language. */
 export function blocksOf(markdown: string): Block[] {
   return [...markdown.matchAll(/^```(\S*)[^\n]*\n(.*?)^```$/gms)].map((match) => {
     const line = markdown.slice(0, match.index).split('\n').length + 1;
@@ -27,8 +27,8 @@ export function blocksOf(markdown: string): Block[] {
 }
 
 /**
- * What bash runs for a document: its blocks one after the other in one shell, stopping at the first that fails. A comment behind a
- * call that begins with a status (`curl … # 204`) is what curl has to get; without one the status has to be below 400.
+ * The bash script for a document: its blocks in one shell, until one fails. If a comment after a call starts with a status
+ * (`curl … # 204`), curl must get that status. Otherwise the status must be below 400.
  */
 function scriptOf(blocks: readonly Block[], statusFile: string): string {
   const prelude = `set -euo pipefail
@@ -48,12 +48,12 @@ got() {
   return prelude + blocks.map(({ line, text }) => checked(text, line)).join('\n');
 }
 
-/** The block with a look at the statuses behind each command that may have made a call. */
+/** The block, with a check of the statuses after each command that may have made a call. */
 function checked(text: string, first: number): string {
   const lines = text.split('\n');
   return lines
     .map((line, index) => {
-      // A command may go on over several lines: its comment, and so the look, stands behind the last one.
+      // A command may span several lines. Its comment, and so the check, is on the last one.
       const ends = !line.endsWith('\\') && !inQuotes(lines.slice(0, index + 1).join('\n'));
       if (!ends || /^\s*(#|$)/.test(line) || /[{]$|^\s*(do|then|else|done|fi|for|if|while)\b/.test(line))
         return line;
@@ -67,8 +67,8 @@ function inQuotes(text: string): boolean {
 }
 
 /**
- * Runs the shell blocks of a document, then each TypeScript and Python block by itself, against the service at `url`. Rejects with
- * what was printed if one fails. `env` is what the document takes from its environment.
+ * Runs the shell blocks of a document in one shell, then each TypeScript and Python block separately, against the service at `url`.
+ * `env` holds the variables that the document expects. Rejects with the output of the first block that fails.
  */
 export async function runDocument(
   path: string,
@@ -77,7 +77,7 @@ export async function runDocument(
 ): Promise<void> {
   const blocks = blocksOf(await readFile(join(ROOT, path), 'utf8'));
   const of = (...languages: string[]) => blocks.filter(({ language }) => languages.includes(language));
-  // Below the project, so that a block can import its packages; not in `dist`, which a block may build anew.
+  // Inside the project, so that a block can import its packages. Not in `dist`, because a block may rebuild it.
   const folder = await mkdtemp(join(ROOT, 'test', 'documents-'));
   try {
     const place = (text: string) => text.replaceAll(DOCUMENTED_URL, url);
@@ -102,7 +102,7 @@ function exec(command: string, file: string, env: Record<string, string>, docume
       cwd: ROOT,
       env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_NO_WARNINGS: '1', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: PATIENCE,
+      timeout: BLOCKS_TIMEOUT,
       killSignal: 'SIGKILL',
     });
     let output = '';

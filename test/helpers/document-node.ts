@@ -1,12 +1,12 @@
 import { runDocument } from './doc-blocks.js';
 import { ADMIN, NodeProcess } from './node-process.js';
 
-/** Milliseconds that a test may take which runs a document: with a node of its own. */
+/** Timeout in milliseconds for a test that runs a document on its own node. */
 export const DOCUMENT_TIMEOUT = 240_000;
 
 /**
- * Runs the blocks of a document against a node that is started as the README does it: with a database of its own, so the
- * demonstration user is there. Rejects with what was printed if one fails; leaves nothing behind.
+ * Runs the blocks of a document against a node that is started as in the README: with its own database and the demonstration user.
+ * Rejects with the output of the first block that fails. Stops the node and deletes its files in any case.
  */
 export async function runOnOwnNode(path: string): Promise<void> {
   const node = await NodeProcess.start({ env: { TOKEN_EXPIRY: '900' } });

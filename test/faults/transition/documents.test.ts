@@ -7,16 +7,18 @@ import { aUser, codeOf, tryLogin } from '../../helpers/client.js';
 import { blocksOf } from '../../helpers/doc-blocks.js';
 import { DOCUMENT_TIMEOUT, runOnOwnNode } from '../../helpers/document-node.js';
 
-/** What they show goes with the transition. */
+/** Pages that are deleted together with the transition. `rollout.md` has its own test, because its block is a module. */
 const EXECUTED = ['docs/auth-migration-guide.md', 'docs/transition/rollout-report.md'];
 
-describe('a document of the transition', () => {
-  it.each(EXECUTED)('%s does what it shows', { timeout: DOCUMENT_TIMEOUT }, (path) => runOnOwnNode(path));
+describe('the documents of the transition', () => {
+  it.each(EXECUTED)('every code block in %s runs as written', { timeout: DOCUMENT_TIMEOUT }, (path) =>
+    runOnOwnNode(path),
+  );
 
-  it('docs/transition/rollout.md shows a module that puts a provider in charge', async () => {
+  it('the module in docs/transition/rollout.md replaces the flag provider', async () => {
     const project = join(import.meta.dirname, '..', '..', '..');
     const [block] = blocksOf(await readFile(join(project, 'docs', 'transition', 'rollout.md'), 'utf8'));
-    // Among the sources, so that it is compiled like them.
+    // Inside the project, so that it is compiled like the other sources.
     const folder = await mkdtemp(join(import.meta.dirname, 'documents-'));
     try {
       const flag = join(project, 'src', 'transition', 'rollout', 'rollout-flag.js');
@@ -34,7 +36,7 @@ describe('a document of the transition', () => {
       const { OurFlagModule } = (await import(join(folder, 'our-flag.module.ts'))) as Record<string, Type>;
       const app = await createTestApp({ imports: [OurFlagModule!] });
       try {
-        // Without that provider a new database gives tokens to everybody.
+        // Without that provider everybody is eligible in a new database.
         expect(codeOf(await tryLogin(app, await aUser(app)))).toBe('jwt_not_enabled');
       } finally {
         await app.close();
