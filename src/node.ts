@@ -10,7 +10,7 @@ import { withoutStartFaults } from './common/process-output.js';
 import type { Config } from './config/config.js';
 import { configWarnings } from './config/config-warnings.js';
 import { keepSettings } from './config/kept-settings.js';
-import { FirstUsers } from './users/first-users.js';
+import { FirstUsersService } from './users/first-users.service.js';
 
 /**
  * Connections that may wait until the event loop gets to them: as many as the system allows, which takes the lower of this and its own
@@ -64,7 +64,7 @@ function announce(listening: string, logger: Logger, config: Config): void {
 /** The service is ready all the same: users may come by import, or from another node. */
 async function warnOfMissingUsers(app: NestFastifyApplication): Promise<void> {
   try {
-    for (const line of await app.get(FirstUsers).missing()) app.get(Logger).warn(line);
+    for (const line of await app.get(FirstUsersService).missing()) app.get(Logger).warn(line);
   } catch (error) {
     app.get(Logger).warn({ err: error }, 'whether there is an administrator is not known yet');
   }

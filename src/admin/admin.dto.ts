@@ -3,7 +3,7 @@ import { IsBoolean, IsEmail, IsIn, IsOptional, IsString, MaxLength, MinLength } 
 import { UserDto } from '../api/api.dto.js';
 import { PageQueryDto } from '../common/pagination.js';
 import type { Role } from '../users/user.entity.js';
-import { IsPassword } from '../users/is-password.decorator.js';
+import { IsPassword } from '../users/password-policy.js';
 import { IfGiven } from './if-given.decorator.js';
 
 export class NewUserDto {

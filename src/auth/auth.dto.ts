@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
 import type { TokenDelivery } from '../tokens/families/refresh-token.entity.js';
-import { CHECKED_PASSWORD_MAX_LENGTH, IsPassword } from '../users/is-password.decorator.js';
+import { CHECKED_PASSWORD_MAX_LENGTH, IsPassword } from '../users/password-policy.js';
 
 export class TokenDeliveryDto {
   @ApiPropertyOptional({

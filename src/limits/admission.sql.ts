@@ -1,7 +1,9 @@
+import type { LimitLog, QuotaTerms } from './quota.js';
+
 /** Microseconds since the epoch, now. */
 export const NOW = `(extract(epoch FROM clock_timestamp()) * 1000000)::bigint`;
 
-/** What a statement has the values of an admission in: parameters, or other expressions. */
+/** Where a statement has the values of an admission: parameters, or other expressions. */
 export interface AdmissionTerms {
   /** Of type bytea. */
   readonly key: string;
@@ -13,10 +15,10 @@ export interface AdmissionTerms {
 }
 
 /**
- * An INSERT that admits as many calls as there is room for, atomically; whoever uses it says what it returns. `given` is a relation of
- * one row or none, of the same statement: without a row nothing is counted.
+ * An INSERT that atomically admits as many calls as there is room for. The statement around it adds RETURNING. `given` is a relation of
+ * the same statement with one row or none: without a row, nothing is counted.
  *
- * The clock in the second half is read once the row is locked, so that entries are in the order of admission.
+ * The second half reads the clock after it has locked the row, so that entries are in the order of admission.
  */
 export function admission({ key, wanted, limit, window, slot }: AdmissionTerms, given?: string): string {
   const expiry = (end: string) => `to_timestamp(((${end} + ${window}::bigint) / 60000000 + 1) * 60)`;
@@ -30,7 +32,7 @@ export function admission({ key, wanted, limit, window, slot }: AdmissionTerms, 
     WITH clock AS MATERIALIZED (SELECT ${NOW} AS us),
     now AS (SELECT us, ${slotAt('us')} AS slot FROM clock),
     live AS MATERIALIZED (
-      -- An end beyond the present slot comes from a clock that has been set back since.
+      -- An end beyond the present slot was written before the clock was set back.
       SELECT least(log.e, now.slot) AS e, log.h
       FROM now, unnest(r.ends, r.hits) AS log (e, h) WHERE log.e + ${window}::bigint > now.us
     ),
@@ -44,4 +46,17 @@ export function admission({ key, wanted, limit, window, slot }: AdmissionTerms, 
     )
     SELECT array_agg(e ORDER BY e), array_agg(h ORDER BY e), (SELECT n FROM room), ${expiry('max(e)')} FROM kept
   )`;
+}
+
+/** A call that is counted by the statement that does the limited work. */
+export interface CountedCall extends QuotaTerms {
+  readonly key: Buffer;
+}
+
+/** What such a statement did. */
+export interface CountedResult<T> {
+  /** The result of its work; undefined if there was no room, and nothing has changed. */
+  readonly done: T | undefined;
+  /** The log that it left behind, if there is no room for another call. */
+  readonly full: LimitLog | undefined;
 }

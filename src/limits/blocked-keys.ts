@@ -6,9 +6,9 @@ interface Block {
 }
 
 /**
- * Keys known to be refused until some moment, at most `capacity` of them. When it is full the longest known half is
- * forgotten, which costs a question to the database for each and nothing else. Two generations, because taking the oldest
- * out of one large Map again and again walks over all that went before it.
+ * Keys that are known to be refused until some moment, at most `capacity` of them. When it is full, it drops the older half. Each
+ * dropped key costs one query and nothing else. Two generations, because removing the oldest entry of one large Map again and again
+ * walks over all entries that were removed before it.
  */
 export class BlockedKeys {
   private young = new Map<string, Block>();
@@ -38,7 +38,7 @@ export class BlockedKeys {
   remaining(key: string): number | undefined {
     const block = this.young.get(key) ?? this.old.get(key);
     if (block === undefined) return undefined;
-    // The monotonic clock stands still while the machine sleeps: whichever clock is further on counts.
+    // The monotonic clock stops while the machine sleeps: the clock that is further ahead counts.
     const left = Math.min(block.monotonic - this.clock.monotonic(), block.wall - this.clock.now());
     if (left > 0) return left;
     this.release(key);

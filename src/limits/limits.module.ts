@@ -3,23 +3,23 @@ import { ThrottlerStorage, getOptionsToken } from '@nestjs/throttler';
 import type { ThrottlerModuleOptions } from '@nestjs/throttler';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
-import { ClientRateLimiter } from './client-limits.service.js';
+import { ClientRateLimitService } from './client-rate-limit.service.js';
 import { RateLimitService } from './limits.service.js';
 import { RateLimitStore } from './limits.store.js';
 import { LoginFailureStore } from './login-failure.store.js';
-import { LoginFailures } from './login-failures.service.js';
-import { SharedThrottlerStorage } from './throttler.storage.js';
-import { UntrustedProxies } from './untrusted-proxies.js';
+import { LoginFailureService } from './login-failure.service.js';
+import { SharedThrottlerStorage } from './rate-limit.guard.js';
+import { UntrustedProxyService } from './untrusted-proxy.service.js';
 
-/** For modules with `@RateLimited()` routes or limits of their own. Takes Config, Clock and the database's stores from global modules. */
+/** For modules with `@RateLimited()` routes or their own limits. Config, Clock and the database's stores come from global modules. */
 @Module({
   providers: [
     RateLimitStore,
     RateLimitService,
-    ClientRateLimiter,
+    ClientRateLimitService,
     LoginFailureStore,
-    LoginFailures,
-    UntrustedProxies,
+    LoginFailureService,
+    UntrustedProxyService,
     {
       provide: getOptionsToken(),
       useFactory: (config: Config): ThrottlerModuleOptions => [
@@ -32,10 +32,10 @@ import { UntrustedProxies } from './untrusted-proxies.js';
   exports: [
     RateLimitStore,
     RateLimitService,
-    ClientRateLimiter,
+    ClientRateLimitService,
     LoginFailureStore,
-    LoginFailures,
-    UntrustedProxies,
+    LoginFailureService,
+    UntrustedProxyService,
     getOptionsToken(),
     ThrottlerStorage,
   ],

@@ -5,25 +5,23 @@ import { Clock } from '../common/clock.js';
 import { refuse } from '../common/common.errors.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
+import type { CountedCall, CountedResult } from './admission.sql.js';
 import { BlockedKeys } from './blocked-keys.js';
-import { termsOf } from './counted-call.js';
-import type { CountedCall, CountedResult, QuotaTerms } from './counted-call.js';
-import { allowed, refused, usage } from './limit-outcome.js';
-import type { LimitOutcome, Quota } from './limit-outcome.js';
 import { RateLimitStore } from './limits.store.js';
-import { rateLimitHeaders } from './rate-limit.headers.js';
+import { allowed, rateLimitHeaders, refused, termsOf, usage } from './quota.js';
+import type { LimitOutcome, Quota, QuotaTerms } from './quota.js';
 import { Refunds } from './refunds.js';
 
-/** What is counted apart from everything else. A bucket always has the same quota. */
+/** Buckets are counted separately. A bucket always has the same quota. */
 export type Bucket = AddressBucket | SubjectBucket;
 
-/** The subjects are the addresses of clients, and the networks that these are in. */
+/** The subjects are addresses of clients and their networks. */
 export type AddressBucket =
   'login' | 'session_login' | 'refresh' | 'exchange' | 'downgrade' | 'password' | 'client';
 
-/** Each has subjects of one kind, so that no text of one kind can pass for another. */
+/** Each has subjects of one kind, so that a subject of one kind cannot collide with one of another kind. */
 export type SubjectBucket =
-  /** Names of accounts: logins from unknown devices. */
+  /** Account names: logins from unknown devices. */
   | 'account'
   /** Ids of token families and of sessions: passwords tried on known devices. */
   | 'device_family'
@@ -42,22 +40,30 @@ interface Caller {
   readonly reject: (error: unknown) => void;
 }
 
-/** The calls of one key on this node: one statement at a time, those that come meanwhile share the next one. */
+/** The calls of one key on this node: one statement runs at a time, and calls that arrive meanwhile share the next one. */
 interface Queue {
   waiting: Caller[];
-  /** A call was given back while the statement ran: what it says of a full window is out of date. */
+  /** A call was refunded while the statement ran: its news that the window is full is out of date. */
   refunded: boolean;
 }
 
+/** Room for one call that its own statement counts: see {@link RateLimitService.open}. */
+export interface RateLimitSlot {
+  /** The parameters of the statement. */
+  readonly call: CountedCall;
+  /** Takes the result of the statement and returns what it did. Throws the 429 if there was no room. */
+  settle<T>(result: CountedResult<T> | undefined): T | undefined;
+}
+
 /**
- * 16 bytes in hex of SHA-256: fixed in size. No secret goes into it, which would have to be the same on every node and at
- * every moment of its replacement, or the limit would be admitted twice.
+ * 16 bytes of SHA-256 in hex: fixed in size. The key contains no secret: while a secret is being replaced, nodes would have different
+ * keys and admit the limit twice.
  */
 function keyOf(bucket: Bucket, subject: string): string {
   return hash('sha256', `${bucket}\0${subject}`, 'hex').slice(0, 32);
 }
 
-/** The 429 `rate_limited` with the RateLimit headers of what was asked for. */
+/** The 429 `rate_limited` with the RateLimit headers of the outcome. */
 export function tooMany(bucket: Bucket, outcome: LimitOutcome) {
   return refuse('rate_limited', { headers: rateLimitHeaders(bucket, outcome) });
 }
@@ -65,8 +71,9 @@ export function tooMany(bucket: Bucket, outcome: LimitOutcome) {
 /**
  * Rate limits shared by all nodes. The quota is `AUTH_RATE_LIMIT` per `AUTH_RATE_WINDOW` unless one is given.
  *
- * A subject known to be blocked is answered from a bounded memory, without I/O and never for longer than the database said.
- * A flood from one subject occupies one connection of this node at most. Throws DatabaseUnavailable when nothing is known.
+ * A blocked subject is refused from a bounded memory, without I/O and never for longer than the database said.
+ * A flood from one subject occupies at most one connection of this node. Throws DatabaseUnavailable if the database does not answer
+ * and the subject is not known to be blocked.
  */
 @Injectable()
 export class RateLimitService implements OnApplicationShutdown {
@@ -86,7 +93,7 @@ export class RateLimitService implements OnApplicationShutdown {
     this.memory = new BlockedKeys(clock);
   }
 
-  /** Counts one call, if there is room for it. A call that is refused does not count. */
+  /** Counts one call if there is room for it. A refused call does not count. */
   hit(bucket: Bucket, subject: string, quota: Quota = this.quota): Promise<LimitOutcome> {
     const key = keyOf(bucket, subject);
     const wait = this.memory.remaining(key);
@@ -110,35 +117,36 @@ export class RateLimitService implements OnApplicationShutdown {
     return outcome;
   }
 
-  /** Whether a call is known to be refused, without asking anybody. */
+  /** Whether this node already knows that a call would be refused. No I/O. */
   isBlocked(bucket: Bucket, subject: string): boolean {
     return this.memory.remaining(keyOf(bucket, subject)) !== undefined;
   }
 
   /**
-   * Counts one call in the statement that does what is limited: neither happens without the other. Undefined if the statement had
-   * nothing to do and counted nothing. Throws as {@link enforce} does. For buckets of which no call is given back.
+   * Opens a slot for a call that is counted by the statement that does the limited work, so that neither happens without the other.
+   * Send the statement at once and give its result to {@link RateLimitSlot.settle}: undefined if it had nothing to do and counted
+   * nothing. Throws the 429 from memory if the subject is known to be blocked. For buckets without refunds.
    */
-  async enforceWithin<T>(
-    bucket: Bucket,
-    subject: string,
-    statement: (call: CountedCall) => Promise<CountedResult<T> | undefined>,
-  ): Promise<T | undefined> {
+  open(bucket: Bucket, subject: string): RateLimitSlot {
     const key = keyOf(bucket, subject);
     const wait = this.memory.remaining(key);
     if (wait !== undefined) throw tooMany(bucket, refused(this.quota, wait));
     const sent = this.clock.monotonic();
-    const result = await statement({ ...this.terms, key: Buffer.from(key, 'hex') });
-    if (result?.full === undefined) return result?.done;
-    const { resetMs } = usage(result.full, this.quota);
-    this.memory.block(key, sent, resetMs);
-    if (result.done === undefined) throw tooMany(bucket, refused(this.quota, resetMs));
-    return result.done;
+    return {
+      call: { ...this.terms, key: Buffer.from(key, 'hex') },
+      settle: (result) => {
+        if (result?.full === undefined) return result?.done;
+        const { resetMs } = usage(result.full, this.quota);
+        this.memory.block(key, sent, resetMs);
+        if (result.done === undefined) throw tooMany(bucket, refused(this.quota, resetMs));
+        return result.done;
+      },
+    };
   }
 
   /**
-   * Gives back a call that turned out not to count, such as a password that was right. Known at once to this node's next
-   * call for the subject, a moment later to others. Of calls under a quota with the window of the configuration only.
+   * Refunds a call that should not have counted, such as one with the right password. This node's next call for the subject sees it at
+   * once, other nodes a moment later. Only for quotas with the configured window.
    */
   refund(bucket: Bucket, subject: string): void {
     const key = keyOf(bucket, subject);
@@ -162,14 +170,14 @@ export class RateLimitService implements OnApplicationShutdown {
         callers.forEach((caller, index) => caller.resolve(outcomes(index)));
       }
     } catch (error) {
-      // Those who came meanwhile would wait for the same time-out again.
+      // Calls that arrived meanwhile would only wait for the same timeout again.
       for (const caller of [...callers, ...queue.waiting]) caller.reject(error);
     } finally {
       this.queues.delete(key);
     }
   }
 
-  /** The outcome for the first, second, … of so many callers at once. */
+  /** Counts `wanted` calls in one statement. Returns the outcome of the first, second, … of them. */
   private async ask(
     key: string,
     queue: Queue,

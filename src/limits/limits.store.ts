@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import { NOW, admission } from './admission.sql.js';
-import { termsOf } from './counted-call.js';
-import { usage } from './limit-outcome.js';
-import type { LimitLog, Quota } from './limit-outcome.js';
+import { termsOf, usage } from './quota.js';
+import type { LimitLog, Quota } from './quota.js';
 
-/** What an {@link RateLimitStore.consume} left behind. */
+/** The result of {@link RateLimitStore.consume}. */
 export interface Consumption {
   /** How many of the calls asked for were admitted. */
   readonly admitted: number;
@@ -19,8 +18,8 @@ const CONSUME = `
   RETURNING ends::float8[] AS ends, hits, admitted, ${NOW}::float8 AS now`;
 
 /**
- * Takes the oldest: whichever were reserved, what is left stays at least as long as it should. In the order of the keys, so
- * that two nodes do not wait for each other.
+ * Removes the oldest hits, so that the remaining ones stay in the window at least as long as they should. Locks rows in the order of
+ * their keys, so that two nodes do not wait for each other.
  */
 const REFUND = `
   WITH back AS MATERIALIZED (
@@ -46,11 +45,11 @@ const REMOVE_EXPIRED = `
   SELECT count(*)::integer AS count FROM removed`;
 
 /**
- * The calls that count towards rate limits, for all nodes together, by the database's clock.
+ * The SQL of the rate limits: all nodes count together, by the database's clock.
  *
- * In no window of the quota's length, wherever it starts, more than `limit` calls are admitted. Refused calls leave no
- * trace, so that a client that keeps knocking gets in once its admitted calls have left the window. A key always has the
- * same quota; after a change of configuration the old calls count under the new one.
+ * No window of the quota's length, wherever it starts, contains more than `limit` admitted calls. Refused calls leave no
+ * trace, so a client that keeps retrying is admitted once its earlier calls have left the window. A key always has the
+ * same quota. After a change of configuration, earlier calls count under the new quota.
  */
 @Injectable()
 export class RateLimitStore {
@@ -65,13 +64,13 @@ export class RateLimitStore {
     return { admitted: rows[0]!.admitted, remaining: Math.max(0, quota.limit - used), resetMs };
   }
 
-  /** Gives so many admitted calls of each key (in hex) back, as far as they are in the window. */
+  /** Refunds so many admitted calls of each key (in hex), as far as they are still in the window. */
   async refund(calls: ReadonlyMap<string, number>, quota: Quota): Promise<void> {
     const keys = [...calls.keys()].map((key) => Buffer.from(key, 'hex'));
     await this.database.query(REFUND, [keys, [...calls.values()], termsOf(quota).window]);
   }
 
-  /** Removes up to `batch` rows that count no more and tells how many; a row in use is left alone. */
+  /** Removes up to `batch` expired rows and returns how many. A locked row stays. */
   async removeExpired(batch: number): Promise<number> {
     const [row] = await this.database.query<{ count: number }>(REMOVE_EXPIRED, [batch]);
     return row!.count;

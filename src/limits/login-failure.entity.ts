@@ -1,16 +1,16 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/** Failed logins in a row of one account name. A successful login removes the row. */
+/** Consecutive failed logins of one account name. A successful login removes the row. */
 @Entity('login_failures')
 export class LoginFailure {
-  /** A digest of the name, which may be nobody's. */
+  /** A digest of the name. There may be no such user. */
   @PrimaryColumn('bytea', { primaryKeyConstraintName: 'login_failures_pkey' })
   key!: Buffer;
 
   @Column('integer')
   failures!: number;
 
-  /** No password is checked before then. */
+  /** No password is checked before this time. */
   @Column('timestamptz', { name: 'retry_at' })
   retryAt!: Date;
 

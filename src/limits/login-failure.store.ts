@@ -1,24 +1,24 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 
-/** Failures in a row that are free of waits: NIST SP 800-63B-4, section 3.2.2, allows no more than 100. */
+/** Consecutive failures without a wait: NIST SP 800-63B-4, section 3.2.2, allows at most 100. */
 export const FREE_FAILURES = 100;
 
-/** Seconds: the wait after the last free failure, which doubles with each further one, and the longest. */
+/** Seconds: the wait after the last free failure, which doubles with each further failure, and the longest wait. */
 const FIRST_WAIT = 60;
 export const LONGEST_WAIT = 3_600;
 
-/** A row is kept for a day for each failure, and for no more days than this. */
+/** A row is kept for one day per failure, up to this many days. */
 const MOST_DAYS = 30;
 
-/** When the next password may be tried after so many failures. */
+/** When the next attempt is allowed after so many failures. */
 const retryAt = (failures: string) => `
   CASE WHEN ${failures} < ${FREE_FAILURES} THEN clock_timestamp() ELSE clock_timestamp()
     + least(${LONGEST_WAIT}, ${FIRST_WAIT} * 2 ^ least(30, ${failures} - ${FREE_FAILURES})) * interval '1 second' END`;
 
 const expiresAt = (failures: string) => `now() + least(${MOST_DAYS}, ${failures}) * interval '1 day'`;
 
-/** The row is locked by the first of several simultaneous attempts. The others then see its wait and update nothing. */
+/** The first of several simultaneous attempts locks the row. The others then see its wait and update nothing. */
 const ADMIT = `
   WITH reserved AS (
     UPDATE login_failures SET failures = failures + 1, retry_at = ${retryAt('failures + 1')},
@@ -51,31 +51,31 @@ const REMOVE_EXPIRED = `
   )
   SELECT count(*)::integer AS count FROM removed`;
 
-/** What is known of a name before a password is checked. */
+/** The failures of a name before its password is checked. */
 export interface FailureState {
   readonly failures: number;
-  /** The attempt is counted as a failure already, so that no other one is made at the same time. */
+  /** This attempt is already counted as a failure, so that no other attempt is made at the same time. */
   readonly reserved: boolean;
-  /** Milliseconds until the next attempt, as the statement found it; negative if it has passed. */
+  /** Milliseconds until the next attempt is allowed; negative if that moment has passed. */
   readonly waitMs: number;
 }
 
-/** All SQL of the failed logins in a row, for all nodes together and by the database's clock. */
+/** The SQL of consecutive failed logins: all nodes count together, by the database's clock. */
 @Injectable()
 export class LoginFailureStore {
   constructor(private readonly database: Database) {}
 
-  /** Undefined if there were no failures. After the free ones, one attempt is reserved if the wait is over. */
+  /** Undefined if there were no failures. After the free ones, reserves one attempt if the wait is over. */
   async admit(key: Buffer): Promise<FailureState | undefined> {
     return (await this.database.query<FailureState & Record<string, unknown>>(ADMIT, [key]))[0];
   }
 
-  /** Counts a failure that was not reserved. */
+  /** Counts a failure that was not reserved before. */
   async count(key: Buffer): Promise<void> {
     await this.database.query(COUNT, [key]);
   }
 
-  /** Takes a reserved failure back: no password was checked. */
+  /** Cancels a reserved failure: no password was checked. */
   async takeBack(key: Buffer): Promise<void> {
     await this.database.query(TAKE_BACK, [key]);
   }
@@ -84,7 +84,7 @@ export class LoginFailureStore {
     await this.database.query(RESET, [key]);
   }
 
-  /** Removes up to `batch` rows that count no more and says how many. */
+  /** Removes up to `batch` expired rows and returns how many. */
   async removeExpired(batch: number): Promise<number> {
     const [row] = await this.database.query<{ count: number }>(REMOVE_EXPIRED, [batch]);
     return row!.count;

@@ -1,9 +1,9 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/** The admitted calls of one subject in one bucket that may still lie in the window. Its size does not grow with the limit. */
+/** The admitted calls of one subject in one bucket that may still be in the window. The size does not grow with the limit. */
 @Entity('rate_limits')
 export class RateLimit {
-  /** A digest of bucket and subject, so that no address or name stands here in the clear. */
+  /** A digest of bucket and subject, so that no address or name is stored in plain text. */
   @PrimaryColumn('bytea', { primaryKeyConstraintName: 'rate_limits_pkey' })
   key!: Buffer;
 
@@ -15,11 +15,11 @@ export class RateLimit {
   @Column('integer', { array: true })
   hits!: number[];
 
-  /** How many of the calls of the last statement were admitted. */
+  /** How many calls of the last statement were admitted. */
   @Column('integer')
   admitted!: number;
 
-  /** Nothing here counts any more. In whole minutes, so that its index is seldom touched by a hit. */
+  /** From then on nothing here counts. In whole minutes, so that a hit rarely changes the index. */
   @Index('rate_limits_expires_at_idx')
   @Column('timestamptz', { name: 'expires_at' })
   expiresAt!: Date;

@@ -1,20 +1,25 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, SetMetadata, applyDecorators } from '@nestjs/common';
 import type { ExecutionContext } from '@nestjs/common';
 import { ThrottlerGuard } from '@nestjs/throttler';
-import type { ThrottlerRequest } from '@nestjs/throttler';
+import type { ThrottlerRequest, ThrottlerStorage } from '@nestjs/throttler';
 import { refuse } from '../common/common.errors.js';
+import { guardedFirst } from '../common/guarded-first.js';
 import { countedClient, subjectOf } from './client-address.js';
 import type { AddressedRequest } from './client-address.js';
+import { ClientRateLimitService } from './client-rate-limit.service.js';
 import type { AddressBucket } from './limits.service.js';
-import { rateLimitHeaders } from './rate-limit.headers.js';
-import { throttlerKey } from './throttler.storage.js';
+import { rateLimitHeaders } from './quota.js';
 
-/** Metadata key of the bucket of a route. */
-export const RATE_LIMIT_BUCKET = 'rate-limit:bucket';
+const BUCKET = 'rate-limit:bucket';
 
-/** A request that an earlier guard may have recognised. */
-export type RecognisableRequest = AddressedRequest & {
-  /** It comes from a device that is logged in as the user whom it names: its neighbours must not keep it out. */
+/** Admits `AUTH_RATE_LIMIT` calls of the route per `AUTH_RATE_WINDOW` and client address, counted under `bucket`. */
+export function RateLimited(bucket: AddressBucket): MethodDecorator {
+  return applyDecorators(SetMetadata(BUCKET, bucket), guardedFirst(RateLimitGuard));
+}
+
+/** A request on which an earlier guard may have left the user whose device sent it. */
+export type ThrottledRequest = AddressedRequest & {
+  /** The device is logged in as the user whom the request names. Its neighbours must not keep it out. */
   knownDevice?: unknown;
 };
 
@@ -30,14 +35,14 @@ export class RateLimitGuard extends ThrottlerGuard {
   }
 
   protected override getTracker(request: Record<string, unknown>): Promise<string> {
-    const addressed = request as unknown as RecognisableRequest;
-    const address = countedClient(addressed);
-    return Promise.resolve(addressed.knownDevice === undefined ? address : subjectOf(address));
+    const addressed = request as unknown as ThrottledRequest;
+    const client = countedClient(addressed);
+    return Promise.resolve(addressed.knownDevice === undefined ? client : subjectOf(client));
   }
 
-  /** By the bucket alone: two handlers with one bucket share an allowance, and renaming one changes nothing. */
+  /** By the bucket alone: two handlers with one bucket share an allowance, and renaming a handler changes nothing. */
   protected override generateKey(context: ExecutionContext, client: string): string {
-    return throttlerKey(this.bucketOf(context)!, client);
+    return `${this.bucketOf(context)!}:${client}`;
   }
 
   protected override async handleRequest(request: ThrottlerRequest): Promise<boolean> {
@@ -59,6 +64,29 @@ export class RateLimitGuard extends ThrottlerGuard {
   }
 
   private bucketOf(context: ExecutionContext): AddressBucket | undefined {
-    return this.reflector.get<AddressBucket | undefined>(RATE_LIMIT_BUCKET, context.getHandler());
+    return this.reflector.get<AddressBucket | undefined>(BUCKET, context.getHandler());
+  }
+}
+
+type ThrottlerRecord = Awaited<ReturnType<ThrottlerStorage['increment']>>;
+
+/** Throttler's counters, kept by {@link ClientRateLimitService}: shared by all nodes and bounded in memory. */
+@Injectable()
+export class SharedThrottlerStorage implements ThrottlerStorage {
+  constructor(private readonly limiter: ClientRateLimitService) {}
+
+  /** `key` is `bucket:client`, `ttl` is in milliseconds. The times in the result are in seconds. Throttler's extra block is not used. */
+  async increment(key: string, ttl: number, limit: number): Promise<ThrottlerRecord> {
+    const colon = key.indexOf(':');
+    const outcome = await this.limiter.hit(key.slice(0, colon) as AddressBucket, key.slice(colon + 1), {
+      limit,
+      windowSeconds: ttl / 1000,
+    });
+    return {
+      totalHits: limit - outcome.remaining + (outcome.allowed ? 0 : 1),
+      timeToExpire: outcome.resetMs / 1000,
+      isBlocked: !outcome.allowed,
+      timeToBlockExpire: outcome.retryAfterMs / 1000,
+    };
   }
 }

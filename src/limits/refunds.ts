@@ -1,16 +1,16 @@
 import { Logger } from '@nestjs/common';
 
-/** Between the first call given back and the statement that says so, in milliseconds. */
+/** Milliseconds between the first refund and the statement that writes it. */
 const WRITE_AFTER = 100;
 
 type Write = (calls: ReadonlyMap<string, number>) => Promise<void>;
 
 /**
- * Calls to be given back, by key. Written together a moment later: a storm of right passwords costs a statement for all of
- * them. Until it has run they count, so that there is never more room than there should be.
+ * Calls to refund, by key. They are written together a moment later, so that a storm of right passwords costs one statement. Until the
+ * statement has run, the calls count, so that there is never more room than there should be.
  *
- * Tried once: a failed answer may hide a statement that ran, and a call given back twice would admit one too many. What is
- * lost leaves with its window.
+ * Each write is tried once: a lost response may hide a statement that ran, and a call that is refunded twice would admit one call too
+ * many. A call whose refund is lost leaves with its window.
  */
 export class Refunds {
   private readonly logger = new Logger(Refunds.name);
@@ -31,17 +31,17 @@ export class Refunds {
     return this.waiting.has(key) || this.underWay.has(key);
   }
 
-  /** Resolves when nothing that was given back of this key waits to be written. */
+  /** Resolves when no refund of this key waits to be written. */
   async settle(key: string): Promise<void> {
     while (this.concerns(key)) await this.flush();
   }
 
-  /** Resolves when nothing waits or is being written any more. */
+  /** Resolves when all refunds are written. */
   async drain(): Promise<void> {
     while (this.waiting.size > 0 || this.underWay.size > 0) await this.flush();
   }
 
-  /** Writes what waits, unless something is being written: then it resolves when that is. Never rejects. */
+  /** Writes the waiting refunds. If a write is running, resolves when that one has finished. Never rejects. */
   flush(): Promise<void> {
     this.writing ??= this.run().finally(() => (this.writing = undefined));
     return this.writing;
@@ -56,10 +56,7 @@ export class Refunds {
     try {
       await this.write(this.underWay);
     } catch (error) {
-      this.logger.warn(
-        { err: error },
-        'calls could not be given back: they count until their window has passed',
-      );
+      this.logger.warn({ err: error }, 'failed to refund calls: they count until their window has passed');
     } finally {
       this.underWay = new Map();
     }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { RefusalCounter } from '../audit/refusal-counter.js';
 import { clientAddress } from '../limits/client-address.js';
-import { ClientRateLimiter } from '../limits/client-limits.service.js';
+import { ClientRateLimitService } from '../limits/client-rate-limit.service.js';
 import { OAuthClients } from './oauth-client.service.js';
 import { refuseOAuth } from './oauth.errors.js';
 import type { OAuthForm } from './oauth-form.js';
@@ -19,7 +19,7 @@ const BASIC = /^basic +([A-Za-z0-9+/]+={0,2}) *$/i;
 export class ClientAuthentication {
   constructor(
     private readonly clients: OAuthClients,
-    private readonly limiter: ClientRateLimiter,
+    private readonly limiter: ClientRateLimitService,
     private readonly refusals: RefusalCounter,
   ) {}
 

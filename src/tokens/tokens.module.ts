@@ -18,7 +18,6 @@ import { RevocationService } from './families/revocation.service.js';
 import { FamilyListStore } from './families/family-list.store.js';
 import { FamilySweepStore } from './families/family-sweep.store.js';
 import { PresentedTokensService } from './families/presented-tokens.service.js';
-import { RefreshPresentation } from './families/presentation.service.js';
 import { RefreshTokenCodec } from './families/refresh-token.codec.js';
 import { RefreshToken } from './families/refresh-token.entity.js';
 import { RefreshTokenService } from './families/refresh-token.service.js';
@@ -57,7 +56,6 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
     FamilyListStore,
     FamilySweepStore,
     PresentedTokensService,
-    RefreshPresentation,
     RefreshTokenCodec,
     RefreshTokenService,
     RefreshTokenStore,
@@ -82,12 +80,12 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
     FamilyListStore,
     FamilySweepStore,
     PresentedTokensService,
-    RefreshPresentation,
     RefreshTokenCodec,
     RefreshTokenService,
     RefreshTokenStore,
     RevocationList,
     RevocationStore,
+    RotationStore,
     SigningKeyStore,
     TokenLifetimeService,
   ],

@@ -1,25 +1,52 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { dictionary } from '@zxcvbn-ts/language-common';
+import { ValidateBy } from 'class-validator';
 import { counted } from '../common/text.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
-import { isCommonPassword } from './common-passwords.js';
 import { foldCase } from './username.js';
 
-/** In Unicode code points after {@link normalisePassword}. */
+/** The longest password that may be set, in Unicode code points after {@link normalisePassword}. */
 export const PASSWORD_MAX_LENGTH = 256;
 
-/** A password made of a part no longer than this, again and again, is guessed with the common ones. */
+/** The longest password that a login checks: imported users may come from systems that allow more than {@link PASSWORD_MAX_LENGTH}. */
+export const CHECKED_PASSWORD_MAX_LENGTH = 1024;
+
+/** A decomposed password has at most so many UTF-16 code units per character. Nothing longer is normalised. */
+const UNITS = 4;
+
+/** Attackers try repetitions of a part of this length as early as common passwords. */
 const SHORT_PART = 4;
 
+/** Some 49,000 passwords that are the most common in breaches. In lower case. */
+const COMMON: ReadonlySet<string> = new Set(dictionary['passwords-common']);
+
 /**
- * The form in which a password is hashed, when it is set and when it is checked: NFC, so that keyboards that write an
- * accent differently agree (RFC 8265, section 4.2). Nothing else is changed, and nothing is cut off.
+ * The form in which a password is hashed, when it is set and when it is checked: NFC, so that keyboards that encode an
+ * accent differently agree (RFC 8265, section 4.2). Nothing else is changed or truncated.
  */
 export function normalisePassword(raw: string): string {
   return raw.normalize('NFC');
 }
 
-/** Decides which passwords may be set (NIST SP 800-63B-4, section 3.1.1.2): by length and by what is commonly guessed. */
+/**
+ * Validates a string that could be a password: 1 to `maxLength` characters, counted after normalisation, so that no user is locked out.
+ * The default is the longest password that may be set.
+ */
+export const IsPassword = (maxLength = PASSWORD_MAX_LENGTH) =>
+  ValidateBy({
+    name: 'isPassword',
+    validator: {
+      validate: (value: unknown) =>
+        typeof value === 'string' &&
+        value !== '' &&
+        value.length <= UNITS * maxLength &&
+        Array.from(normalisePassword(value)).length <= maxLength,
+      defaultMessage: (context) => `${context?.property} must be a string of 1 to ${maxLength} characters`,
+    },
+  });
+
+/** Decides which passwords may be set (NIST SP 800-63B-4, section 3.1.1.2), by length and by what attackers try first. */
 @Injectable()
 export class PasswordPolicy {
   private readonly minLength: number;
@@ -29,10 +56,9 @@ export class PasswordPolicy {
   }
 
   /**
-   * Says what is wrong with a password that is about to be set, in words for its owner, or returns undefined if nothing
-   * is. Refused are less than `PASSWORD_MIN_LENGTH` and more than 256 characters (Unicode code points), text that no
-   * encoding can carry (lone surrogates), and in any case of letters: common passwords, the user's own name, sequences,
-   * and repetitions of one of these or of up to four characters.
+   * Explains to the owner why a new password is too weak, or returns undefined if it is accepted. Refuses less than
+   * `PASSWORD_MIN_LENGTH` and more than 256 characters (Unicode code points) and lone surrogates, which no encoding can carry. Also
+   * refuses, in any letter case, common passwords, the username, sequences, and repetitions of one of these or of up to four characters.
    */
   weakness(password: string, username?: string): string | undefined {
     if (/\p{Cs}/u.test(password)) return 'The password is not valid Unicode text.';
@@ -45,8 +71,7 @@ export class PasswordPolicy {
     const part = repeatedPart(folded);
     const own = username === undefined ? undefined : foldCase(username);
     if (folded === own || part === own) return 'The password must not be the username.';
-    if (isCommonPassword(folded) || isCommonPassword(part))
-      return 'The password is one of the most common ones.';
+    if (COMMON.has(folded) || COMMON.has(part)) return 'The password is one of the most common ones.';
     if (isSequence(folded)) return 'The password must not be a sequence of characters.';
     if (isShort(part) && part.length * 2 <= folded.length)
       return 'The password must not repeat a few characters.';
@@ -54,7 +79,7 @@ export class PasswordPolicy {
   }
 }
 
-/** The shortest part that, repeated and cut off where the text ends, makes the text. At most all of it. */
+/** The shortest part whose repetition, truncated to the length of the text, gives the text. At most the whole text. */
 function repeatedPart(text: string): string {
   for (let length = 1; length < text.length; length++) {
     if (text.startsWith(text.slice(length))) return text.slice(0, length);

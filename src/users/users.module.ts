@@ -2,8 +2,8 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
 import { AccountStore } from './account.store.js';
-import { FirstUsers } from './first-users.js';
-import { UserImport } from './import/import.service.js';
+import { FirstUsersService } from './first-users.service.js';
+import { UserImportService } from './import/import.service.js';
 import { ImportStore } from './import/import.store.js';
 import { PasswordHasher } from './hashing/password-hasher.js';
 import { PasswordPolicy } from './password-policy.js';
@@ -15,14 +15,14 @@ import { UserStore } from './user.store.js';
   imports: [AuditModule, TypeOrmModule.forFeature([User])],
   providers: [
     AccountStore,
-    FirstUsers,
+    FirstUsersService,
     ImportStore,
     PasswordHasher,
     PasswordPolicy,
-    UserImport,
+    UserImportService,
     UserService,
     UserStore,
   ],
-  exports: [AccountStore, FirstUsers, PasswordHasher, UserImport, UserService, UserStore],
+  exports: [AccountStore, FirstUsersService, PasswordHasher, UserImportService, UserService, UserStore],
 })
 export class UsersModule {}

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_ORIGIN } from '../../src/audit/audit-context.js';
-import { termsOf } from '../../src/limits/counted-call.js';
+import { termsOf } from '../../src/limits/quota.js';
 import { RefreshTokenStore } from '../../src/tokens/families/refresh-token.store.js';
 import { RotationStore } from '../../src/tokens/families/rotation.store.js';
 import { createTestDatabase } from '../helpers/database.js';

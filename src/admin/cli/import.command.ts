@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { UserImport } from '../../users/import/import.service.js';
+import { UserImportService } from '../../users/import/import.service.js';
 import type { ImportCounts, RejectedRow } from '../../users/import/import.service.js';
 import { OTHER_ENCODING } from '../../users/import/row-reader.js';
 import type { ImportFormat } from '../../users/import/row-reader.js';
@@ -29,7 +29,7 @@ Nobody who exists is changed. A run that was interrupted is run again: what is t
 
 @AdminCommand()
 export class ImportCommand {
-  constructor(private readonly users: UserImport) {}
+  constructor(private readonly users: UserImportService) {}
 
   static describe(program: Command, run: Run<ImportCommand>): void {
     program

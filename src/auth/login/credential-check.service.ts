@@ -6,7 +6,7 @@ import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { RateLimitService } from '../../limits/limits.service.js';
 import type { SubjectBucket } from '../../limits/limits.service.js';
-import { LoginFailures } from '../../limits/login-failures.service.js';
+import { LoginFailureService } from '../../limits/login-failure.service.js';
 import { PasswordHasher } from '../../users/hashing/password-hasher.js';
 import type { User } from '../../users/user.entity.js';
 import { UserService } from '../../users/user.service.js';
@@ -34,7 +34,7 @@ export class CredentialCheckService {
     private readonly users: UserService,
     private readonly hasher: PasswordHasher,
     private readonly limiter: RateLimitService,
-    private readonly failures: LoginFailures,
+    private readonly failures: LoginFailureService,
     private readonly refusals: RefusalCounter,
     private readonly clock: Clock,
     @Inject(CONFIG) private readonly config: Config,

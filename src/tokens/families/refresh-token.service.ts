@@ -11,8 +11,6 @@ import type { PresentedToken } from './refresh-token.codec.js';
 import type { Sql } from '../../database/database.js';
 import type { TokenDelivery } from './refresh-token.entity.js';
 import { RefreshTokenStore } from './refresh-token.store.js';
-import { judge } from './rotation.js';
-import type { Verdict } from './rotation.js';
 
 /** A refresh token that this service made, and its family as it is now. */
 export interface VerifiedRefreshToken {
@@ -86,14 +84,6 @@ export class RefreshTokenService {
     const presented = this.codec.parse(token);
     const login = presented && (await this.find(presented));
     return login && { family: login, generation: presented!.generation };
-  }
-
-  /** What a genuine token of that generation is worth now. */
-  judge(login: TokenFamily, generation: number): Verdict {
-    return judge(login, generation, {
-      grace: this.config.refreshReuseGrace,
-      lostResponse: this.config.refreshLostResponseWindow,
-    });
   }
 
   /** The current refresh token of a login. */

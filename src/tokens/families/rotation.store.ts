@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { Origin } from '../../audit/audit-context.js';
 import { Database } from '../../database/database.js';
 import { admission } from '../../limits/admission.sql.js';
-import type { CountedCall, CountedResult } from '../../limits/counted-call.js';
-import type { LimitLog } from '../../limits/limit-outcome.js';
+import type { CountedCall, CountedResult } from '../../limits/admission.sql.js';
+import type { LimitLog } from '../../limits/quota.js';
 import type { LiveFamily } from './token-family.js';
 
 /** Which token is spent. */

@@ -1,7 +1,7 @@
 import { createHmac, hash } from 'node:crypto';
 import { verify } from '@node-rs/bcrypt';
-import { foreignScheme } from './foreign-hash.js';
-import type { ForeignHash } from './foreign-hash.js';
+import { foreignScheme } from './password-scheme.js';
+import type { ForeignHash } from './password-scheme.js';
 
 /** bcrypt looks at so many bytes. */
 const LIMIT = 72;

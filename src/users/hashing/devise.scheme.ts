@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { sameSecret } from '../../common/constant-time.js';
-import { base64, foreignScheme } from './foreign-hash.js';
-import type { ForeignHash } from './foreign-hash.js';
+import { base64, foreignScheme } from './password-scheme.js';
+import type { ForeignHash } from './password-scheme.js';
 
 /** Runs on the event loop: a few thousand bytes hashed for each stretch, of which Devise makes 10 or 20. */
 const MAX_STRETCHES = 1_000;

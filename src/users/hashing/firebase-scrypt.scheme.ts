@@ -1,7 +1,7 @@
 import { createCipheriv } from 'node:crypto';
 import { sameSecret } from '../../common/constant-time.js';
-import { base64, foreignScheme, isTag } from './foreign-hash.js';
-import type { ForeignHash } from './foreign-hash.js';
+import { base64, foreignScheme, isTag } from './password-scheme.js';
+import type { ForeignHash } from './password-scheme.js';
 import { deriveScrypt, scryptCost } from './scrypt.scheme.js';
 
 /**

@@ -1,8 +1,8 @@
 import { pbkdf2 } from 'node:crypto';
 import { promisify } from 'node:util';
 import { sameSecret } from '../../common/constant-time.js';
-import { base64, foreignScheme, isTag } from './foreign-hash.js';
-import type { ForeignHash } from './foreign-hash.js';
+import { base64, foreignScheme, isTag } from './password-scheme.js';
+import type { ForeignHash } from './password-scheme.js';
 
 const derive = promisify(pbkdf2);
 

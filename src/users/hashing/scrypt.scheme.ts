@@ -2,8 +2,8 @@ import { scrypt } from 'node:crypto';
 import type { BinaryLike, ScryptOptions } from 'node:crypto';
 import { promisify } from 'node:util';
 import { sameSecret } from '../../common/constant-time.js';
-import { MAX_MEMORY, base64, foreignScheme, isTag } from './foreign-hash.js';
-import type { ForeignHash } from './foreign-hash.js';
+import { MAX_MEMORY, base64, foreignScheme, isTag } from './password-scheme.js';
+import type { ForeignHash } from './password-scheme.js';
 
 const derive = promisify<BinaryLike, BinaryLike, number, ScryptOptions, Buffer>(scrypt);
 

@@ -3,14 +3,21 @@ import { Injectable } from '@nestjs/common';
 import type { Origin } from '../../audit/audit-context.js';
 import { DatabaseUnavailable } from '../../database/database.errors.js';
 import { PasswordHasher } from '../hashing/password-hasher.js';
-import { ImportRefused, RowRefused } from './import-error.js';
 import { importedUser } from './imported-user.js';
 import type { ImportedUser } from './imported-user.js';
 import { ImportStore } from './import.store.js';
 import type { RowOutcome } from './import.store.js';
 import { MAX_LINE, linesOf } from './lines.js';
 import type { Line } from './lines.js';
-import { csvReader, formatOf, readJsonLine, refuseOtherEncodings, withoutBom } from './row-reader.js';
+import {
+  ImportRefused,
+  RowRefused,
+  csvReader,
+  formatOf,
+  readJsonLine,
+  refuseOtherEncodings,
+  withoutBom,
+} from './row-reader.js';
 import type { ImportFormat, ReadRow } from './row-reader.js';
 
 /** Rows written in one transaction: short enough to hold nothing up. */
@@ -49,7 +56,7 @@ const REASONS: Readonly<Partial<Record<RowOutcome, string>>> = {
 
 /** Brings users of another system in, with the passwords they have there. */
 @Injectable()
-export class UserImport {
+export class UserImportService {
   constructor(
     private readonly store: ImportStore,
     private readonly hasher: PasswordHasher,

@@ -3,7 +3,7 @@ import { isEmail, isUUID } from 'class-validator';
 import type { Appraisal } from '../hashing/password-hasher.js';
 import type { Role } from '../user.entity.js';
 import { normaliseUsername } from '../username.js';
-import { RowRefused } from './import-error.js';
+import { RowRefused } from './row-reader.js';
 import type { RawRow } from './row-reader.js';
 
 /** A user as a row describes it, ready to be stored. */

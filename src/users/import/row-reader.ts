@@ -1,7 +1,16 @@
 import { isUtf8 } from 'node:buffer';
 import { parse } from 'csv-parse/sync';
 import { agree, counted } from '../../common/text.js';
-import { ImportRefused, RowRefused } from './import-error.js';
+
+/** The file as a whole cannot be imported, and nothing was written. The message is for the owner of the file. */
+export class ImportRefused extends Error {
+  override readonly name = 'ImportRefused';
+}
+
+/** One row cannot be imported. The message says why and quotes nothing of the row: any column may contain secrets. */
+export class RowRefused extends Error {
+  override readonly name = 'RowRefused';
+}
 
 /** The columns of a CSV file and the fields of a JSON line. */
 const FIELDS = ['username', 'password_hash', 'email', 'role', 'id'] as const;

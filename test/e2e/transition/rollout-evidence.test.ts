@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { unavailable } from '../../../src/common/common.errors.js';
-import { RefreshPresentation } from '../../../src/tokens/families/presentation.service.js';
+import { RefreshService } from '../../../src/auth/refresh/refresh.service.js';
 import { ChangeFeed } from '../../../src/tokens/feed/change-feed.js';
 import { DatabaseClock } from '../../../src/tokens/feed/database-clock.js';
 import { Autopilot } from '../../../src/transition/autopilot/autopilot.service.js';
@@ -172,7 +172,7 @@ describe('the evidence for the autopilot', () => {
     const { refresh_token: other } = await login(node, user);
     await figures();
     await sql(node, 'TRUNCATE report_buckets');
-    vi.spyOn(node.app.get(RefreshPresentation), 'present').mockRejectedValue(new Error('broken'));
+    vi.spyOn(node.app.get(RefreshService), 'present').mockRejectedValue(new Error('broken'));
     expect((await tryRefresh(node, refresh_token)).statusCode).toBe(500);
     const guessed = `${other.slice(0, -6)}${other.endsWith('AAAAAA') ? 'BBBBBB' : 'AAAAAA'}`;
     expect((await tryRefresh(node, guessed)).statusCode).toBe(500);

@@ -4,7 +4,7 @@ import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { Database } from '../../../src/database/database.js';
-import { SLOTS } from '../../../src/limits/counted-call.js';
+import { SLOTS } from '../../../src/limits/quota.js';
 import { RateLimitStore } from '../../../src/limits/limits.store.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';

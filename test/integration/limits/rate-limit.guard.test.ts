@@ -12,7 +12,7 @@ import { Database } from '../../../src/database/database.js';
 import { ServiceStateStore } from '../../../src/database/service-state.store.js';
 import { fastifyTrustProxy } from '../../../src/limits/client-address.js';
 import { LimitsModule } from '../../../src/limits/limits.module.js';
-import { RateLimited } from '../../../src/limits/rate-limited.decorator.js';
+import { RateLimited } from '../../../src/limits/rate-limit.guard.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 

@@ -1,11 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
-import { Clock } from '../../../src/common/clock.js';
-import { termsOf } from '../../../src/limits/counted-call.js';
-import { RateLimitService } from '../../../src/limits/limits.service.js';
-import { RateLimitStore } from '../../../src/limits/limits.store.js';
-import type { Admission, Rotation } from '../../../src/tokens/families/presentation.service.js';
+import type { Rotation } from '../../../src/auth/refresh/refresh.service.js';
+import { termsOf } from '../../../src/limits/quota.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 import { aFamily, aNode, aUser, untilWaiting } from './token-node.js';
@@ -20,11 +17,11 @@ describe('a refresh that counts itself', () => {
   let one: TokenNode;
   let two: TokenNode;
   let user: string;
-  const limiters = new Map<TokenNode, RateLimitService>();
+  const nodes: TokenNode[] = [];
 
   async function aCountingNode(change = {}): Promise<TokenNode> {
     const node = await aNode(db.url, { ...QUOTA, ...change });
-    limiters.set(node, new RateLimitService(new RateLimitStore(node.database), new Clock(), node.config));
+    nodes.push(node);
     return node;
   }
 
@@ -38,17 +35,12 @@ describe('a refresh that counts itself', () => {
     user = await aUser(db.database);
   });
   afterAll(async () => {
-    for (const node of limiters.keys()) await node.stop();
+    for (const node of nodes) await node.stop();
     await db.drop();
   });
 
   const open = async (node = one) => (await node.tokens.open({ id: user, epoch: 0 }, 'body', NO_ORIGIN))!;
-  const admissionOn = (node: TokenNode): Admission => ({
-    admit: () => undefined,
-    countWithin: (sid, statement) => limiters.get(node)!.enforceWithin('refresh_family', sid, statement),
-  });
-  const present = (token: string, node = one) =>
-    node.presentation.present(token, admissionOn(node), NO_ORIGIN);
+  const present = (token: string, node = one) => node.refreshes.present(token, NO_ORIGIN);
   const tokenIn = (rotation: Rotation): string => {
     if (rotation.outcome !== 'rotated') throw new Error(`not rotated: ${JSON.stringify(rotation)}`);
     return rotation.token;
@@ -212,9 +204,10 @@ describe('a refresh that counts itself', () => {
     const before = await counted();
     expect(await one.rotations.rotateCounted({ sid, generation: 0 }, NEXT, call, NO_ORIGIN)).toBeUndefined();
     expect(await counted()).toBe(before);
-    const admit = vi.fn();
-    const rotation = await one.presentation.present(opened!.token, { ...admissionOn(one), admit }, NO_ORIGIN);
-    expect(rotation.outcome).toBe('rotated');
-    expect(admit).toHaveBeenCalledTimes(1);
+    const enforce = vi.spyOn(one.refreshes['limiter'], 'enforce');
+    expect((await present(opened!.token)).outcome).toBe('rotated');
+    expect(enforce.mock.calls).toEqual([['refresh_family', sid]]);
+    expect(await counted()).toBe(before + 1);
+    enforce.mockRestore();
   });
 });

@@ -4,7 +4,7 @@ import { Clock } from '../../../src/common/clock.js';
 import type { RevocationHook } from '../../../src/tokens/families/revocation-hook.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
-import { ADMIT_ALL, aNode, aUser, tokenOf } from './token-node.js';
+import { aNode, aUser, tokenOf } from './token-node.js';
 import type { TokenNode } from './token-node.js';
 
 describe('whatever shares the fate of a login', () => {
@@ -39,7 +39,7 @@ describe('whatever shares the fate of a login', () => {
       { event: 'exchange' },
       NO_ORIGIN,
     ))!;
-  const present = (token: string) => node.presentation.present(token, ADMIT_ALL, NO_ORIGIN);
+  const present = (token: string) => node.refreshes.present(token, NO_ORIGIN);
   const eventsOf = async (sid: string) =>
     (
       await db.database.query<{ event: string }>(

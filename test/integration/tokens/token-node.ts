@@ -7,20 +7,24 @@ import { DataSource } from 'typeorm';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { AuditStore } from '../../../src/audit/audit.store.js';
+import { RefusalCounter } from '../../../src/audit/refusal-counter.js';
 import { RowAlarms } from '../../../src/audit/row-alarms.js';
+import { RefreshService } from '../../../src/auth/refresh/refresh.service.js';
+import type { TokenEligibility } from '../../../src/auth/refresh/token-eligibility.js';
 import { Clock } from '../../../src/common/clock.js';
 import type { Config } from '../../../src/config/config.js';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { Database } from '../../../src/database/database.js';
 import { ServiceStateStore } from '../../../src/database/service-state.store.js';
+import { ClientRateLimitService } from '../../../src/limits/client-rate-limit.service.js';
+import { RateLimitService } from '../../../src/limits/limits.service.js';
+import { RateLimitStore } from '../../../src/limits/limits.store.js';
 import type { VerifiedToken } from '../../../src/tokens/access/access-token.js';
 import { KeyAdministrationService } from '../../../src/tokens/keys/key-administration.service.js';
 import { KeyOpenerService } from '../../../src/tokens/keys/key-opener.service.js';
 import { KeyRingService } from '../../../src/tokens/keys/key-ring.service.js';
 import { KeyTrustService } from '../../../src/tokens/keys/key-trust.service.js';
 import { RevocationService } from '../../../src/tokens/families/revocation.service.js';
-import { RefreshPresentation } from '../../../src/tokens/families/presentation.service.js';
-import type { Admission } from '../../../src/tokens/families/presentation.service.js';
 import { RefreshTokenCodec } from '../../../src/tokens/families/refresh-token.codec.js';
 import { RefreshTokenService } from '../../../src/tokens/families/refresh-token.service.js';
 import { RefreshTokenStore } from '../../../src/tokens/families/refresh-token.store.js';
@@ -47,7 +51,7 @@ export interface TokenNode<Settings extends Config = Config> {
   readonly clock: DatabaseClock;
   readonly revocations: RevocationService;
   readonly tokens: RefreshTokenService;
-  readonly presentation: RefreshPresentation;
+  readonly refreshes: RefreshService;
   readonly keyStore: SigningKeyStore;
   readonly keys: KeyRingService;
   readonly opener: KeyOpenerService;
@@ -61,6 +65,7 @@ export async function aNode<Settings extends Config = Config>(
   change: Partial<Settings> = {},
   clock = new Clock(),
   portOf: (database: Database, config: Settings) => RevocationHook | undefined = () => undefined,
+  eligibility?: TokenEligibility,
 ): Promise<TokenNode<Settings>> {
   const folder = await mkdtemp(join(tmpdir(), 'tandem-ring-'));
   const config = {
@@ -73,6 +78,8 @@ export async function aNode<Settings extends Config = Config>(
     refreshFamilyExpiry: 2_592_000,
     refreshReuseGrace: 10,
     refreshLostResponseWindow: 86_400,
+    authRateLimit: 1_000_000,
+    authRateWindow: 60,
     ...change,
   } as Partial<Config> as Settings;
   const dataSource = await new DataSource(dataSourceOptions(url)).initialize();
@@ -97,7 +104,18 @@ export async function aNode<Settings extends Config = Config>(
   const rotations = new RotationStore(database);
   const codec = new RefreshTokenCodec(config);
   const tokens = new RefreshTokenService(families, codec, config);
-  const presentation = new RefreshPresentation(tokens, codec, rotations, revocations, config);
+  const limiter = new RateLimitService(new RateLimitStore(database), clock, config);
+  const refreshes = new RefreshService(
+    tokens,
+    codec,
+    rotations,
+    revocations,
+    limiter,
+    new ClientRateLimitService(limiter, config),
+    new RefusalCounter(audit, new BackgroundLoops(true)),
+    config,
+    eligibility,
+  );
   const keyStore = new SigningKeyStore(database, state, audit, new KeyTrustService(config));
   const opener = new KeyOpenerService(keyStore, config);
   const keys = new KeyRingService(keyStore, opener, feed, alarms, config);
@@ -112,7 +130,7 @@ export async function aNode<Settings extends Config = Config>(
     clock: databaseClock,
     revocations,
     tokens,
-    presentation,
+    refreshes,
     keyStore,
     keys,
     opener,
@@ -126,8 +144,6 @@ export async function aNode<Settings extends Config = Config>(
     },
   };
 }
-
-export const ADMIT_ALL: Admission = { admit: () => undefined };
 
 /** A user without a password; its id. */
 export async function aUser(database: Database): Promise<string> {

@@ -3,7 +3,7 @@ import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import type { OpenedFamily } from '../../../src/tokens/families/refresh-token.service.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
-import { ADMIT_ALL, tokenOf } from '../tokens/token-node.js';
+import { tokenOf } from '../tokens/token-node.js';
 import { aSessionNode, downgrade, exchange, usersWithSessions } from './session-node.js';
 import type { SessionNode, SessionUser } from './session-node.js';
 
@@ -56,8 +56,8 @@ const changingPasswordByIt: Racer = (node, { id, sid }) =>
 const changingPasswordByItsToken: Racer = (node, { id, login }) =>
   node.revocations.revokeUser(id, { ...PASSWORD, exceptSid: login!.family.sid }, NO_ORIGIN);
 const refreshing: Racer = (node, { login, spent }) =>
-  node.presentation.present(spent.at(-1) ?? login!.token, ADMIT_ALL, NO_ORIGIN);
-const reusing: Racer = (node, { spent }) => node.presentation.present(spent[0]!, ADMIT_ALL, NO_ORIGIN);
+  node.refreshes.present(spent.at(-1) ?? login!.token, NO_ORIGIN);
+const reusing: Racer = (node, { spent }) => node.refreshes.present(spent[0]!, NO_ORIGIN);
 const downgrading: Racer = (node, { login, spent }) => downgrade(node, spent.at(-1) ?? login!.token);
 const deletingTheRow: Racer = (node, { sid }) =>
   node.database.query(`DELETE FROM session WHERE sid = $1`, [sid]);
@@ -230,7 +230,7 @@ export function racePairs(rounds: number): void {
       // Twice, so that there is a token which was spent long ago.
       const spent = [login.token];
       for (let step = 0; step < 2; step++) {
-        const next = await nodes[0].presentation.present(spent.at(-1)!, ADMIT_ALL, NO_ORIGIN);
+        const next = await nodes[0].refreshes.present(spent.at(-1)!, NO_ORIGIN);
         if (next.outcome !== 'rotated') throw new Error(next.outcome);
         spent.push(next.token);
       }

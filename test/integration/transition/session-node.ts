@@ -80,17 +80,7 @@ export async function aSessionNode(url: string): Promise<SessionNode> {
     sessions,
     opening,
     exchanges: new ExchangeService(database, store, fates, links, families, tokens, everybody),
-    downgrades: new DowngradeService(
-      store,
-      fates,
-      links,
-      opening,
-      families,
-      tokens,
-      revocations,
-      audit,
-      config,
-    ),
+    downgrades: new DowngradeService(store, fates, links, opening, families, revocations, audit, config),
     keeper: new SessionWatcherService(links, rows, revocations, new BackgroundLoops(true)),
   };
 }

@@ -6,7 +6,7 @@ import { Clock } from '../../../src/common/clock.js';
 import { DatabaseUnavailable } from '../../../src/database/database.errors.js';
 import { ServiceStateStore } from '../../../src/database/service-state.store.js';
 import { ImportStore } from '../../../src/users/import/import.store.js';
-import { UserImport } from '../../../src/users/import/import.service.js';
+import { UserImportService } from '../../../src/users/import/import.service.js';
 import type { RejectedRow } from '../../../src/users/import/import.service.js';
 import { PasswordHasher } from '../../../src/users/hashing/password-hasher.js';
 import { createTestDatabase } from '../../helpers/database.js';
@@ -19,13 +19,13 @@ const HEADER = 'username,password_hash,email,role,id';
 describe('the import of users', () => {
   let test: TestDatabase;
   let store: ImportStore;
-  let users: UserImport;
+  let users: UserImportService;
 
   beforeAll(async () => {
     test = await createTestDatabase();
     const audit = new AuditStore(test.database);
     store = new ImportStore(test.database, audit, new ServiceStateStore(test.database));
-    users = new UserImport(store, new PasswordHasher(new Clock()));
+    users = new UserImportService(store, new PasswordHasher(new Clock()));
   });
   beforeEach(() => test.database.query('TRUNCATE users CASCADE'));
   afterEach(() => {

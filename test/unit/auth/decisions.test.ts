@@ -1,5 +1,4 @@
 import type { ExecutionContext } from '@nestjs/common';
-import type { FastifyRequest } from 'fastify';
 import { describe, expect, it, vi } from 'vitest';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
@@ -12,8 +11,6 @@ import { LocalAuthGuard } from '../../../src/auth/login/local-auth.guard.js';
 import { LoginService } from '../../../src/auth/login/login.service.js';
 import { originOf } from '../../../src/auth/http/request-origin.js';
 import { PasswordService } from '../../../src/auth/account/password.service.js';
-import { RefreshService } from '../../../src/auth/refresh/refresh.service.js';
-import type { Admission } from '../../../src/tokens/families/presentation.service.js';
 import { AccessTokenVerifierService } from '../../../src/tokens/access/access-token-verifier.service.js';
 import type { User } from '../../../src/users/user.entity.js';
 
@@ -52,30 +49,6 @@ describe('LoginService', () => {
     const logins = new LoginService(part({ open }), part({ again: () => Promise.resolve(user) }));
     await expect(logins.open(user, given, 'body', NO_ORIGIN)).rejects.toMatchObject({ status: 503 });
   });
-});
-
-describe('RefreshService', () => {
-  it.each(['rotate', 'repeat'] as const)(
-    'refuses to %s for a user who may not go on by tokens',
-    async (verdict) => {
-      const tokens = {
-        present: async (_token: string, admission: Admission) => {
-          expect(admission.countWithin).toBeUndefined();
-          await admission.admit(part({ sid: 's', userId: user.id, generation: 1 }), verdict);
-          throw new Error('it was admitted');
-        },
-      };
-      const config = part<Config>({ authRateWindow: 60 });
-      const eligibility = {
-        isEligible: () => true,
-        mayContinue: () => false,
-        restrictsExistingFamilies: () => true,
-      };
-      const refreshes = new RefreshService(part(tokens), part({}), part({}), part({}), config, eligibility);
-      const request = part<FastifyRequest>({ ip: '192.0.2.1', socket: {}, headers: {}, id: 'r' });
-      await expect(refreshes.refresh('t', request)).rejects.toMatchObject({ code: 'jwt_not_enabled' });
-    },
-  );
 });
 
 describe('CredentialCheck', () => {

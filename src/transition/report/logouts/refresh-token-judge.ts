@@ -1,4 +1,3 @@
-import type { RepeatWindows } from '../../../tokens/families/rotation.js';
 import type { Judgement, LogoutCause } from './causes.js';
 import type { LoginEvidence, VanishedLogin } from './login-evidence.store.js';
 
@@ -14,7 +13,7 @@ export interface RefreshTokenCase {
   /** Whether this node has the JWT_SECRET that the login's tokens are made with. */
   readonly secretKnown: boolean;
   readonly draining: boolean;
-  readonly windows: RepeatWindows;
+  readonly windows: { readonly grace: number; readonly lostResponse: number };
 }
 
 /** Whether refusing it cut its login off. Evidence alone counts, not what the refusal said of itself. */
@@ -41,7 +40,7 @@ export function judgeRefreshToken(facts: RefreshTokenCase): Judgement {
   return of('unexplained');
 }
 
-/** Whether the token had to be answered when it was taken for stolen; see `judge` of tokens/families/rotation.ts. */
+/** Whether the token had to be answered when it was taken for stolen; see `judge` of auth/refresh/refresh.service.ts. */
 function isInWindow({ generation, windows }: RefreshTokenCase, login: LoginEvidence): boolean {
   if (generation >= login.generation) return true;
   if (generation < login.generation - 1) return false;

@@ -9,7 +9,7 @@ import { ApiProblems } from '../../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../../common/common.errors.js';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
-import { RateLimited } from '../../../limits/rate-limited.decorator.js';
+import { RateLimited } from '../../../limits/rate-limit.guard.js';
 import type { User } from '../../../users/user.entity.js';
 import { ApiSession } from './api-session.decorator.js';
 import { SessionAuthenticationService } from './session-caller.service.js';

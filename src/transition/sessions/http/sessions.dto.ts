@@ -1,7 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsString, MaxLength, MinLength } from 'class-validator';
 import { UserDto } from '../../../api/api.dto.js';
-import { CHECKED_PASSWORD_MAX_LENGTH, IsPassword } from '../../../users/is-password.decorator.js';
+import { CHECKED_PASSWORD_MAX_LENGTH, IsPassword } from '../../../users/password-policy.js';
 
 export class SessionLoginDto {
   @ApiProperty({ example: 'test', maxLength: 256 })

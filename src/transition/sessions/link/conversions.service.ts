@@ -6,7 +6,7 @@ import { originOf } from '../../../auth/http/request-origin.js';
 import type { PresentedRefreshTokens } from '../../../auth/http/presented-credentials.js';
 import { Problem } from '../../../common/problem.js';
 import { clientAddress } from '../../../limits/client-address.js';
-import { ClientRateLimiter } from '../../../limits/client-limits.service.js';
+import { ClientRateLimitService } from '../../../limits/client-rate-limit.service.js';
 import { RateLimitService } from '../../../limits/limits.service.js';
 import type { AddressBucket } from '../../../limits/limits.service.js';
 import type { TokenDelivery } from '../../../tokens/families/refresh-token.entity.js';
@@ -40,7 +40,7 @@ export class ConversionService {
     private readonly presented: PresentedTokensService,
     private readonly rollout: RolloutService,
     private readonly limiter: RateLimitService,
-    private readonly clients: ClientRateLimiter,
+    private readonly clients: ClientRateLimitService,
     private readonly refusals: RefusalCounter,
   ) {}
 

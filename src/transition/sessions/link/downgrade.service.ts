@@ -3,9 +3,9 @@ import type { Origin } from '../../../audit/audit-context.js';
 import { AuditStore } from '../../../audit/audit.store.js';
 import { CONFIG } from '../../../config/config.js';
 import type { TransitionConfig } from '../../transition.settings.js';
+import { judge } from '../../../auth/refresh/refresh.service.js';
 import type { RevocationTransaction } from '../../../tokens/families/revocation-transaction.js';
 import { RevocationService } from '../../../tokens/families/revocation.service.js';
-import { RefreshTokenService } from '../../../tokens/families/refresh-token.service.js';
 import type { VerifiedRefreshToken } from '../../../tokens/families/refresh-token.service.js';
 import { RefreshTokenStore } from '../../../tokens/families/refresh-token.store.js';
 import type { TokenFamily } from '../../../tokens/families/token-family.js';
@@ -34,7 +34,6 @@ export class DowngradeService {
     private readonly links: SessionLinkStore,
     private readonly opening: SessionLoginService,
     private readonly families: RefreshTokenStore,
-    private readonly tokens: RefreshTokenService,
     private readonly revocations: RevocationService,
     private readonly audit: AuditStore,
     @Inject(CONFIG) private readonly config: TransitionConfig,
@@ -72,7 +71,7 @@ export class DowngradeService {
     if (user === undefined || held === undefined) return refused('refresh_token_invalid');
     if (held.revoked) return this.again(endings, held, user, generation, origin);
     if (held.expired) return refused('refresh_token_expired');
-    const verdict = this.tokens.judge(held, generation);
+    const verdict = judge(held, generation, this.config);
     if (verdict === 'unknown') return refused('refresh_token_invalid');
     if (verdict === 'reused') return this.stolen(endings, held, origin);
     return this.give(endings, held, user, generation, origin);

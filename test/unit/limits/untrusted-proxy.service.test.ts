@@ -5,7 +5,7 @@ import { Clock } from '../../../src/common/clock.js';
 import type { Config } from '../../../src/config/config.js';
 import type { ServiceStateStore } from '../../../src/database/service-state.store.js';
 import { fastifyTrustProxy } from '../../../src/limits/client-address.js';
-import { UntrustedProxies } from '../../../src/limits/untrusted-proxies.js';
+import { UntrustedProxyService } from '../../../src/limits/untrusted-proxy.service.js';
 
 const PROXY = '10.0.0.5';
 const FORWARDED = { 'x-forwarded-for': '198.51.100.7' };
@@ -29,7 +29,7 @@ function aServer(trustProxy?: Config['trustProxy']) {
   };
   const server = fastify({ trustProxy: fastifyTrustProxy(trustProxy) });
   const host = { httpAdapter: { getInstance: () => server } } as unknown as HttpAdapterHost;
-  new UntrustedProxies(
+  new UntrustedProxyService(
     state as unknown as ServiceStateStore,
     clock,
     { trustProxy } as Config,

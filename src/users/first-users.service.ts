@@ -26,7 +26,7 @@ const NO_ADMIN =
 
 /** Makes the users that a new installation starts with; of several nodes that start at once, one does. */
 @Injectable()
-export class FirstUsers implements OnModuleInit {
+export class FirstUsersService implements OnModuleInit {
   constructor(
     private readonly store: UserStore,
     private readonly hasher: PasswordHasher,

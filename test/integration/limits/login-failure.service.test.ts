@@ -5,8 +5,8 @@ import { Problem } from '../../../src/common/problem.js';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { Database } from '../../../src/database/database.js';
 import { LoginFailureStore } from '../../../src/limits/login-failure.store.js';
-import { LoginFailures } from '../../../src/limits/login-failures.service.js';
-import type { LoginAttempt } from '../../../src/limits/login-failures.service.js';
+import { LoginFailureService } from '../../../src/limits/login-failure.service.js';
+import type { LoginAttempt } from '../../../src/limits/login-failure.service.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 
@@ -15,14 +15,14 @@ const FREE = 100;
 describe('LoginFailures', () => {
   let db: TestDatabase;
   let otherNode: DataSource;
-  let failures: LoginFailures;
-  let elsewhere: LoginFailures;
+  let failures: LoginFailureService;
+  let elsewhere: LoginFailureService;
 
   beforeAll(async () => {
     db = await createTestDatabase();
     otherNode = await new DataSource(dataSourceOptions(db.url)).initialize();
-    failures = new LoginFailures(new LoginFailureStore(db.database));
-    elsewhere = new LoginFailures(new LoginFailureStore(new Database(otherNode)));
+    failures = new LoginFailureService(new LoginFailureStore(db.database));
+    elsewhere = new LoginFailureService(new LoginFailureStore(new Database(otherNode)));
   });
   afterAll(async () => {
     await otherNode.destroy();

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
-import type { Admission, Rotation } from '../../../src/tokens/families/presentation.service.js';
+import type { Rotation } from '../../../src/auth/refresh/refresh.service.js';
+import type { TokenEligibility } from '../../../src/auth/refresh/token-eligibility.js';
+import { Clock } from '../../../src/common/clock.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
-import { ADMIT_ALL, aNode, aUser } from './token-node.js';
+import { aNode, aUser } from './token-node.js';
 import type { TokenNode } from './token-node.js';
 
-describe('RefreshTokenService', () => {
+describe('presenting refresh tokens', () => {
   let db: TestDatabase;
   let node: TokenNode;
   let other: TokenNode;
@@ -26,12 +28,18 @@ describe('RefreshTokenService', () => {
   });
 
   const open = async (on = node) => (await on.tokens.open({ id: user, epoch: 0 }, 'body', NO_ORIGIN))!;
-  const present = (token: string, on = node) => on.presentation.present(token, ADMIT_ALL, NO_ORIGIN);
+  const present = (token: string, on = node) => on.refreshes.present(token, NO_ORIGIN);
   const next = async (token: string, on = node) => {
     const rotation = await present(token, on);
     if (!('token' in rotation)) throw new Error(`refused: ${JSON.stringify(rotation)}`);
     return rotation.token;
   };
+  const aNodeThatAsks = (mayContinue: TokenEligibility['mayContinue']) =>
+    aNode(db.url, {}, new Clock(), () => undefined, {
+      isEligible: () => true,
+      restrictsExistingFamilies: () => true,
+      mayContinue,
+    });
   const set = (sid: string, assignment: string) =>
     db.database.query(`UPDATE refresh_tokens SET ${assignment} WHERE id = $1`, [sid]);
   const rejected = (reason: string) => ({ outcome: 'rejected', reason }) as Rotation;
@@ -118,31 +126,35 @@ describe('RefreshTokenService', () => {
 
   it('asks for admission once, before anything changes, and not for a token that is refused anyway', async () => {
     const { family, token } = await open();
-    const verdicts: string[] = [];
-    const refuse: Admission = {
-      admit(_, verdict) {
-        verdicts.push(verdict);
-        throw new Error('not now');
-      },
-    };
-    await expect(node.presentation.present(token, refuse, NO_ORIGIN)).rejects.toThrow('not now');
+    const mayContinue = vi.fn<TokenEligibility['mayContinue']>(() => {
+      throw new Error('not now');
+    });
+    const asking = await aNodeThatAsks(mayContinue);
+    await expect(present(token, asking)).rejects.toThrow('not now');
     expect((await node.families.find(family.sid))?.generation).toBe(0);
     await next(await next(token));
-    expect((await node.presentation.present(token, refuse, NO_ORIGIN)).outcome).toBe('reused');
-    expect(verdicts).toEqual(['rotate']);
+    expect((await present(token, asking)).outcome).toBe('reused');
+    expect(mayContinue.mock.calls).toEqual([[{ id: user, role: 'user' }]]);
+    await asking.stop();
   });
 
   it('answers 64 at once and tells the next to come back, then takes calls again', async () => {
     const { token } = await open();
-    const gate = Promise.withResolvers<void>();
-    const held = Array.from({ length: 64 }, () =>
-      node.presentation.present(token, { admit: () => gate.promise }, NO_ORIGIN),
-    );
-    await expect(present(token)).rejects.toMatchObject({ status: 503, headers: { 'Retry-After': '1' } });
-    expect((await present((await open()).token)).outcome).toBe('rotated');
-    gate.resolve();
+    const gate = Promise.withResolvers<boolean>();
+    const mayContinue = vi.fn<TokenEligibility['mayContinue']>(() => true);
+    for (let call = 0; call < 64; call++) mayContinue.mockReturnValueOnce(gate.promise);
+    const asking = await aNodeThatAsks(mayContinue);
+    const held = Array.from({ length: 64 }, () => present(token, asking));
+    await expect(present(token, asking)).rejects.toMatchObject({
+      status: 503,
+      headers: { 'Retry-After': '1' },
+    });
+    await vi.waitUntil(() => mayContinue.mock.calls.length === 64);
+    expect((await present((await open()).token, asking)).outcome).toBe('rotated');
+    gate.resolve(true);
     expect((await Promise.all(held)).every((rotation) => 'token' in rotation)).toBe(true);
-    expect((await present(token)).outcome).toBe('repeated');
+    expect((await present(token, asking)).outcome).toBe('repeated');
+    await asking.stop();
   });
 
   it('carries a login over to a new JWT_SECRET, and repeats across it', async () => {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Clock } from '../../../src/common/clock.js';
 import type { Config } from '../../../src/config/config.js';
 import { ConfigurationError } from '../../../src/config/configuration-error.js';
-import { FirstUsers } from '../../../src/users/first-users.js';
+import { FirstUsersService } from '../../../src/users/first-users.service.js';
 import { PasswordHasher } from '../../../src/users/hashing/password-hasher.js';
 import { PasswordPolicy } from '../../../src/users/password-policy.js';
 import { UserService } from '../../../src/users/user.service.js';
@@ -31,7 +31,7 @@ describe('the first users', () => {
 
   /** What a node does when it starts. */
   const start = (config: Partial<Config>) =>
-    new FirstUsers(store, hasher, policy, config as Config).onModuleInit();
+    new FirstUsersService(store, hasher, policy, config as Config).onModuleInit();
 
   const all = async () =>
     (await store.list(100, undefined)).users.map(({ username, role }) => [username, role]);
@@ -122,7 +122,7 @@ describe('the first users', () => {
 
   /** Which of the missing ones a node speaks of at its start. */
   const missing = async (config: Partial<Config>) =>
-    (await new FirstUsers(store, hasher, policy, config as Config).missing()).map(
+    (await new FirstUsersService(store, hasher, policy, config as Config).missing()).map(
       (line) =>
         /^There is no (demonstration user|active administrator) ?[^\n]*npm run admin -- users create/.exec(
           line,

@@ -1,25 +1,25 @@
 import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { FREE_FAILURES, LONGEST_WAIT, LoginFailureStore } from './login-failure.store.js';
-import { refused } from './limit-outcome.js';
+import { refused } from './quota.js';
 import { tooMany } from './limits.service.js';
 
-/** An attempt to log in that may be made. Exactly one of its methods has to be called. */
+/** An admitted attempt to log in. Call exactly one of its methods. */
 export interface LoginAttempt {
   /** The password was wrong. */
   failed(): Promise<void>;
-  /** It was right: the failures before it no longer count. */
+  /** The password was right: earlier failures no longer count. */
   succeeded(): Promise<void>;
-  /** It was not checked. */
+  /** The password was not checked. */
   cancelled(): Promise<void>;
 }
 
 /**
- * Limits the failed logins in a row of one account, from whatever addresses (NIST SP 800-63B-4, section 3.2.2): 100 are free, and
- * then each has to wait longer than the one before, up to an hour. Names that nobody has are counted in the same way.
+ * Limits the consecutive failed logins of one account, over all addresses (NIST SP 800-63B-4, section 3.2.2). The first 100 are free.
+ * Then each attempt has to wait longer than the one before, up to an hour. Names of no user are counted in the same way.
  */
 @Injectable()
-export class LoginFailures {
+export class LoginFailureService {
   constructor(private readonly store: LoginFailureStore) {}
 
   /** Begins an attempt, or throws the 429 `rate_limited` while the account has to wait. */
@@ -44,13 +44,13 @@ export class LoginFailures {
     };
   }
 
-  /** For a user who logged in on a known device: the failures before it no longer count. */
+  /** For a user who logged in on a known device: earlier failures no longer count. */
   reset(account: string): Promise<void> {
     return this.store.reset(keyOf(account));
   }
 }
 
-/** Fixed in size, and without the name in the clear. */
+/** Fixed in size, and without the name in plain text. */
 function keyOf(account: string): Buffer {
   return hash('sha256', `login_failures\0${account}`, 'buffer').subarray(0, 16);
 }
