@@ -13,7 +13,7 @@ import type { Role } from './user.entity.js';
 import { UserStore } from './user.store.js';
 import { normaliseUsername } from './username.js';
 
-/** The walk-through's user, exempt from the password policy. Everybody knows the password, so nobody outside the machine gets it. */
+/** The user of the walk-through, exempt from the password policy. The password is public, so the user exists only on a loopback address. */
 const DEMONSTRATION = { username: 'test', password: 'test123' };
 
 const NO_DEMONSTRATION =
@@ -24,7 +24,7 @@ const NO_ADMIN =
   'There is no active administrator: set ADMIN_USERNAME and ADMIN_PASSWORD and restart, ' +
   'or run: npm run admin -- users create NAME --role admin';
 
-/** Makes the users that a new installation starts with; of several nodes that start at once, one does. */
+/** Creates the first users of a new installation. If several nodes start at once, only one creates them. */
 @Injectable()
 export class FirstUsersService implements OnModuleInit {
   constructor(
@@ -34,7 +34,7 @@ export class FirstUsersService implements OnModuleInit {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** Throws {@link ConfigurationError} if the first admin's name or password will not do. */
+  /** Throws {@link ConfigurationError} if the first administrator's name or password is invalid. */
   async onModuleInit(): Promise<void> {
     const { adminUsername, adminPassword } = this.config;
     const demonstration = this.demonstrates && !(await this.store.anyExists());
@@ -43,15 +43,15 @@ export class FirstUsersService implements OnModuleInit {
     if (admin) this.check(adminUsername, adminPassword ?? '');
     await this.store.withLock(async (sql) => {
       if (demonstration && !(await this.store.anyExists(sql))) {
-        await this.make(sql, DEMONSTRATION.username, DEMONSTRATION.password, 'user');
+        await this.create(sql, DEMONSTRATION.username, DEMONSTRATION.password, 'user');
       }
       if (admin && !(await this.store.adminExists(sql))) {
-        await this.make(sql, adminUsername, adminPassword ?? '', 'admin');
+        await this.create(sql, adminUsername, adminPassword ?? '', 'admin');
       }
     });
   }
 
-  /** Who is missing, and how to get them: one line each, for the log at start. */
+  /** One line for the startup log per user who is missing, with the way to create the user. */
   async missing(): Promise<string[]> {
     const { production, databaseUrl } = this.config;
     const lines: string[] = [];
@@ -61,7 +61,7 @@ export class FirstUsersService implements OnModuleInit {
     return lines;
   }
 
-  /** Whether an empty database of this configuration gets the demonstration user. */
+  /** Whether an empty database gets the demonstration user under this configuration. */
   private get demonstrates(): boolean {
     const { production, databaseUrl, host } = this.config;
     return !production && databaseUrl === undefined && isLoopback(host);
@@ -70,18 +70,18 @@ export class FirstUsersService implements OnModuleInit {
   private check(username: string, password: string): void {
     const faults: string[] = [];
     if (normaliseUsername(username) === undefined)
-      faults.push('ADMIN_USERNAME takes a name of 1 to 128 visible characters without white space');
+      faults.push('ADMIN_USERNAME must have 1 to 128 visible characters and no white space');
     const weakness = this.policy.weakness(password, username);
     if (weakness !== undefined) faults.push(`ADMIN_PASSWORD: ${weakness}`);
     if (faults.length > 0) throw new ConfigurationError(faults);
   }
 
-  private async make(sql: Sql, username: string, password: string, role: Role): Promise<void> {
+  private async create(sql: Sql, username: string, password: string, role: Role): Promise<void> {
     const name = normaliseUsername(username)!;
     const passwordHash = await this.hasher.hash(normalisePassword(password));
     const user = { id: randomUUID(), username: name.display, usernameKey: name.key, passwordHash, role };
-    const made = await this.store.insert(user, NO_ORIGIN, undefined, sql);
-    if (made === 'username_taken')
-      throw new ConfigurationError(['ADMIN_USERNAME takes a name that no user has yet']);
+    const created = await this.store.insert(user, NO_ORIGIN, undefined, sql);
+    if (created === 'username_taken')
+      throw new ConfigurationError(['ADMIN_USERNAME is the name of an existing user']);
   }
 }

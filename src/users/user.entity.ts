@@ -11,7 +11,7 @@ export class User {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'users_pkey' })
   id!: string;
 
-  /** As its owner writes it; compared by {@link usernameKey}. */
+  /** In the owner's spelling. Compared by {@link usernameKey}. */
   @Column('text')
   username!: string;
 
@@ -28,13 +28,13 @@ export class User {
   @Column('text', { nullable: true })
   email!: string | null;
 
-  /** What the user was called in the system it came from. */
+  /** The user's id in the system that the user was imported from. */
   @Column('text', { name: 'external_id', nullable: true })
   externalId!: string | null;
 
   /**
-   * Grows whenever credentials of before must count no more (password, role, disable, revoke). A login is written only
-   * if it has not changed since the password was read; access tokens carry it in their `jti`.
+   * The user epoch: it increases when earlier access tokens become invalid (password, role, disable, revoke). A family is opened only
+   * if the epoch has not changed since the password was verified. Access tokens carry it in their `jti`.
    */
   @Column('integer', { default: 0 })
   epoch!: number;

@@ -16,8 +16,8 @@ export type PasswordCheck =
   | { readonly outcome: 'ok'; readonly user: User }
   | { readonly outcome: 'refused'; readonly cause: 'unknown_user' | 'wrong_password' | 'disabled' };
 
-/** The key of no user: a name that cannot be one is looked up like any other. */
-const NOBODY = '';
+/** The key of no user: an invalid name is looked up like any other name. */
+const NO_KEY = '';
 
 export interface UserToCreate {
   readonly username: string;
@@ -26,7 +26,7 @@ export interface UserToCreate {
   readonly email?: string | undefined;
 }
 
-/** Who exists and whose password is right. Takes names and passwords as they were sent. */
+/** Finds and creates users and verifies passwords. Takes names and passwords as they were sent. */
 @Injectable()
 export class UserService {
   private readonly logger = new Logger(UserService.name);
@@ -41,14 +41,14 @@ export class UserService {
     return this.store.findById(id);
   }
 
-  /** By a name as it was sent. */
+  /** Finds a user by a name as it was sent. */
   lookUp(username: string): Promise<User | undefined> {
-    return this.store.findByKey(normaliseUsername(username)?.key ?? NOBODY);
+    return this.store.findByKey(normaliseUsername(username)?.key ?? NO_KEY);
   }
 
   /**
-   * Does the same work whether the user exists, is disabled, or has another password: time must not tell. `found` is the
-   * answer of {@link lookUp}, for a caller that asks for something else at the same time.
+   * Does the same work whether the user exists, is disabled, or has another password: timing must not reveal it. `found` is the
+   * result of {@link lookUp}, for a caller that runs another query at the same time.
    */
   async checkPassword(
     username: string,
@@ -65,8 +65,8 @@ export class UserService {
   }
 
   /**
-   * Whether it is the user's password. If it is, a hash of an outdated kind is replaced, in `user` too; the answer does
-   * not depend on whether that succeeds.
+   * Whether this is the user's password. If it is, an outdated hash is replaced, in `user` too. The result does not depend on whether
+   * that succeeds.
    */
   async checkPasswordOf(
     user: User | undefined,
@@ -77,13 +77,13 @@ export class UserService {
     const stored = user?.passwordHash;
     if (user === undefined || stored === null || stored === undefined)
       return this.hasher.verifyNothing(given, share);
-    // Hashes from elsewhere may be of the text as it was typed, which some keyboards do not write in NFC.
+    // Other systems hash the text as it was typed, and some keyboards do not write NFC.
     const right =
       (await this.hasher.verify(stored, given, share)) ||
       (!sameSecret(given, password) &&
         this.hasher.needsRehash(stored) &&
         (await this.hasher.verify(stored, password, share)));
-    // Not for a disabled user: nothing of it may show, not even in time.
+    // Not for a disabled user: not even the timing may reveal that the password was right.
     if (right && user.disabledAt === null && this.hasher.needsRehash(stored, given)) {
       await this.rehash(user, stored, given);
     }
@@ -118,7 +118,7 @@ export class UserService {
     return user;
   }
 
-  /** The hash of a password that is being set. Throws 400 `password_too_weak`, naming `field`. */
+  /** Hashes a new password. Throws 400 `password_too_weak` with `field`. */
   async hashNew(password: string, username: string, field = 'new_password'): Promise<string> {
     const message = this.policy.weakness(password, username);
     if (message !== undefined)
@@ -127,12 +127,12 @@ export class UserService {
   }
 
   /**
-   * Throws 503, for the transaction to be rolled back, if the password has been replaced since `user` was read: the next
-   * attempt is judged by the new one.
+   * Replaces the password hash. Throws 503, so that the transaction is rolled back, if the password has been replaced since `user` was
+   * read: the next attempt is checked against the new password.
    */
   async setHash(sql: Sql, user: User, hash: string): Promise<void> {
     if (!(await this.store.replaceHash(user.id, user.passwordHash ?? '', hash, sql)))
-      throw unavailable(new Error('the password was replaced meanwhile'));
+      throw unavailable(new Error('the password was replaced in the meantime'));
   }
 
   private async rehash(user: User, stored: string, given: string): Promise<void> {
@@ -140,7 +140,7 @@ export class UserService {
       const renewed = await this.hasher.hash(given);
       if (await this.store.replaceHash(user.id, stored, renewed)) user.passwordHash = renewed;
     } catch (error) {
-      this.logger.warn({ err: error }, 'an outdated password hash was not replaced yet');
+      this.logger.warn({ err: error }, 'failed to replace an outdated password hash');
     }
   }
 }

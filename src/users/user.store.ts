@@ -10,10 +10,10 @@ import type { Role, User } from './user.entity.js';
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** A username's key. */
+/** The username key of the last row of a page. */
 const CURSORS = cursorsOf('users', /^[^\s\p{C}]{1,128}$/u);
 
-/** Everything of a user, as {@link User} has it. */
+/** All columns of a {@link User}. */
 export const USER_COLUMNS = `
   id, username, username_key AS "usernameKey", password_hash AS "passwordHash", role, email,
   external_id AS "externalId", epoch, disabled_at AS "disabledAt", created_at AS "createdAt"`;
@@ -40,7 +40,7 @@ const LIST = `
 const ADMIN_EXISTS = `SELECT 1 FROM users WHERE role = 'admin' AND disabled_at IS NULL LIMIT 1`;
 const ANY = `SELECT 1 FROM users LIMIT 1`;
 
-/** Only one caller at a time decides who the first users are, and who is an administrator no more. */
+/** Only one caller at a time creates the first users or removes an administrator. */
 export const LOCK_ADMINS = lockForTransaction('admins');
 
 export interface NewUser {
@@ -52,7 +52,7 @@ export interface NewUser {
   readonly email?: string | undefined;
 }
 
-/** What everybody may see of a user. */
+/** What every user may see of another user. */
 export interface UserView {
   readonly id: string;
   readonly username: string;
@@ -64,7 +64,7 @@ export interface UserPage {
   readonly next_cursor: string | null;
 }
 
-/** All SQL of the users. */
+/** The SQL of the users. */
 @Injectable()
 export class UserStore {
   private readonly byId = batched(
@@ -82,7 +82,7 @@ export class UserStore {
     return UUID.test(id) ? this.byId(id.toLowerCase()) : undefined;
   }
 
-  /** Audited in the same statement. */
+  /** Creates the user and writes the audit event in one statement. */
   async insert(
     user: NewUser,
     origin: Origin,
@@ -102,14 +102,14 @@ export class UserStore {
     }
   }
 
-  /** False, and nothing written, if the password has been replaced meanwhile. */
+  /** False, and nothing is written, if the password has been replaced in the meantime. */
   async replaceHash(id: string, from: string, to: string, sql: Sql = this.database): Promise<boolean> {
     return (await sql.query(REPLACE_HASH, [id, from, to])).length > 0;
   }
 
-  /** By name. Throws 400 for a cursor that is none. */
+  /** A page of users in the order of names. Throws 400 for an invalid cursor. */
   async list(limit: number, cursor: string | undefined): Promise<UserPage> {
-    // No key is empty.
+    // No key is empty, so this is before the first one.
     const after = cursor === undefined ? '' : CURSORS.read(cursor)[0];
     const rows = await this.database.query<UserView & { username_key: string }>(LIST, [after, limit + 1]);
     const page = rows.slice(0, limit);
@@ -119,11 +119,11 @@ export class UserStore {
     };
   }
 
-  /** Runs `make` while no other node does, so that what it finds missing is made once. */
-  async withLock(make: (sql: Sql) => Promise<void>): Promise<void> {
+  /** Runs `work` in a transaction while no other node runs it, so that each first user is created only once. */
+  async withLock(work: (sql: Sql) => Promise<void>): Promise<void> {
     await this.database.transaction(async (sql) => {
       await sql.query(LOCK_ADMINS);
-      await make(sql);
+      await work(sql);
     });
   }
 

@@ -28,7 +28,7 @@ describe('the devices of a user', () => {
     return node.app.inject({ method: 'DELETE', url: `/auth/devices/${id}`, ...bearer(accessToken) });
   }
 
-  it('are the live logins, with what the owner knows them by', async () => {
+  it('are the live families, with address and user agent', async () => {
     const phone = await login(node, user, {
       headers: { 'user-agent': 'Phone/1.0' },
       remoteAddress: '192.0.2.7',
@@ -92,13 +92,13 @@ describe('the devices of a user', () => {
     expect(await verify(node, mine.access_token)).toBe('204');
   });
 
-  it('include the one that asks', async () => {
+  it('include the calling device', async () => {
     const mine = await login(node, user);
     expect((await remove(sidOf(mine), mine.access_token)).statusCode).toBe(204);
     expect(await verify(node, mine.access_token)).toBe('401 token_revoked');
   });
 
-  it('are the same 404 whether an id is unknown or somebody else’s, and 400 for what is no id', async () => {
+  it('are answered with the same 404 for an unknown id and for the id of another user, and with 400 for an invalid id', async () => {
     const mine = await login(node, user);
     const stranger = await login(node, await aUser(node));
     const [unknown, foreign] = [

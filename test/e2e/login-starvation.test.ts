@@ -46,7 +46,7 @@ describe('logins under attack', () => {
   const byCookie = (tokens: Tokens) => ({ cookies: { refresh_token: tokens.refresh_token } });
   const ended = ({ statusCode }: Reply) => statusCode;
 
-  describe('while strangers fill the hashing pool', () => {
+  describe('while unknown clients fill the hashing pool', () => {
     /** What the call is answered while no check of a stranger ends, and no more of them fit in. */
     async function whileFull(call: () => Promise<Reply>): Promise<Reply> {
       const { pool } = node.app.get(PasswordHasher) as unknown as {
@@ -72,7 +72,7 @@ describe('logins under attack', () => {
       }
     }
 
-    it('refuses strangers, whatever they show that is not a device of the user', async () => {
+    it('refuses unknown clients, whatever credentials of other users they present', async () => {
       const codec = node.app.get(RefreshTokenCodec);
       const stranger = await login(node, await someone(), somewhere());
       const forged = codec.mint({ sid: sidOf(device), secret: Buffer.alloc(32) }, 0, codec.currentKey)!;
@@ -86,7 +86,7 @@ describe('logins under attack', () => {
       expect(ended(await whileFull(() => tryLogin(node, user, somewhere())))).toBe(503);
     });
 
-    it('logs the owner in on a device with a refresh token in the cookie or the body', async () => {
+    it('logs the owner in on a known device with a refresh token in the cookie or the body', async () => {
       const cookie = () => tryLogin(node, user, { ...somewhere(), ...byCookie(device) });
       expect(ended(await whileFull(cookie))).toBe(200);
       const tossed = `refresh_token=tossed; refresh_token=${device.refresh_token}`;
@@ -98,7 +98,7 @@ describe('logins under attack', () => {
       expect(ended(await whileFull(body))).toBe(200);
     });
 
-    it('logs the owner in where the login before has expired, and not where it was revoked', async () => {
+    it('logs the owner in on a device whose family has expired, and not if it was revoked', async () => {
       await sql(node, `UPDATE refresh_tokens SET expires_at = now() - interval '1 hour' WHERE id = $1`, [
         sidOf(device),
       ]);
@@ -119,7 +119,7 @@ describe('logins under attack', () => {
     });
   });
 
-  it('from one IPv6 network count for its /56 and /48, but not against a known device', async () => {
+  it('from one IPv6 network count for its /56 and /48, but not for a known device', async () => {
     const call = (address: string, more = {}) =>
       tryLogin(
         node,
@@ -153,7 +153,7 @@ describe('logins under attack', () => {
     expect(ended(await call('2001:db8:1:4::1', byCookie(stranger)))).toBe(429);
   });
 
-  it('that a wider network refuses do not count for the narrower one', async () => {
+  it('that a wider network refuses do not count for the narrower network', async () => {
     const call = (address: string) =>
       tryLogin(node, { ...user, username: `nobody-${randomUUID()}`, password: WRONG }, from(address));
     for (let i = 0; i < 4 * LIMIT; i++) await call(`2001:db8:9:${(0xa10 + i).toString(16)}::1`);
@@ -166,7 +166,7 @@ describe('logins under attack', () => {
     expect(counted).toEqual([{ n: 0 }]);
   });
 
-  it('bound the calls of all known devices of one user together', async () => {
+  it('have one limit for all known devices of one user together', async () => {
     const devices = [device];
     for (let i = 0; i < 4 * LIMIT - 1; i++)
       devices.push(await login(node, user, { ...somewhere(), ...byCookie(devices.at(-1)!) }));
@@ -176,7 +176,7 @@ describe('logins under attack', () => {
     expect(ended(await tryLogin(node, user, somewhere()))).toBe(200);
   });
 
-  it('on an account whose name looks like another subject lock nobody else out', async () => {
+  it('for an account name that looks like another subject lock no one else out', async () => {
     const lookalike = { ...user, username: `${user.username} ${sidOf(device)}` };
     for (let i = 0; i < LIMIT; i++) await tryLogin(node, { ...lookalike, password: WRONG }, somewhere());
     expect(ended(await tryLogin(node, lookalike, somewhere()))).toBe(429);
@@ -188,7 +188,7 @@ describe('logins under attack', () => {
     expect(ended(await tryLogin(node, named, somewhere()))).toBe(200);
   });
 
-  describe('that have failed a hundred times in a row', () => {
+  describe('that have failed a hundred consecutive times', () => {
     /** Each on a fresh window of the account's other limit. */
     async function failTimes(account: Account, times: number): Promise<Reply> {
       let reply: Reply | undefined;
@@ -199,7 +199,7 @@ describe('logins under attack', () => {
       return reply!;
     }
 
-    it('make unknown devices wait, also for a name that nobody has, and never a known one', async () => {
+    it('make unknown devices wait, also for an unknown name, and never a known device', async () => {
       const nobody = { id: '', username: `nobody-${randomUUID()}`, password: WRONG };
       for (const account of [user, nobody]) {
         // Counted without the wait for each answer, which is the same for all.

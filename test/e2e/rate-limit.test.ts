@@ -51,7 +51,7 @@ describe('the rate limits behind a trusted proxy', () => {
     return { headers: { 'x-forwarded-for': address } };
   }
 
-  it('count down in the headers, and refuse with the time to wait', async () => {
+  it('count down in the headers and refuse with Retry-After', async () => {
     const [user, client] = [await someone(node), somewhere()];
     for (let left = LIMIT - 1; left >= 0; left--) {
       const reply = await tryLogin(node, user, client);
@@ -62,7 +62,7 @@ describe('the rate limits behind a trusted proxy', () => {
     expect((await tryLogin(node, user, somewhere())).statusCode).toBe(200);
   });
 
-  it('are shared by the nodes, also among simultaneous calls', async () => {
+  it('are shared by all nodes, also for simultaneous calls', async () => {
     const [user, client] = [await someone(node), somewhere()];
     const replies = await Promise.all(
       Array.from({ length: 12 }, (_, index) => tryLogin(index % 2 ? node : other, user, client)),
@@ -80,14 +80,14 @@ describe('the rate limits behind a trusted proxy', () => {
     expect((await tryLogin(node, user, from('2001:db8:0:8::1'))).statusCode).toBe(200);
   });
 
-  it('count the address that the proxy saw, whatever the client put before it', async () => {
+  it('count the address that the proxy saw and ignore entries that the client sent', async () => {
     const user = await someone(node);
     const address = '198.51.100.9';
     for (let call = 0; call < LIMIT; call++) await tryLogin(node, user, from(`10.0.0.${call}, ${address}`));
     expectLimited(await tryLogin(node, user, from(`10.0.0.99, ${address}`)));
   });
 
-  it('let nobody guess one account from many addresses, and say so of unknown names too', async () => {
+  it('limit guesses at one account from many addresses, also for unknown names', async () => {
     for (const account of [
       await someone(node),
       { id: '', username: `nobody-${randomUUID()}`, password: 'x' },
@@ -103,7 +103,7 @@ describe('the rate limits behind a trusted proxy', () => {
     }
   });
 
-  it('let no stranger lock the owner out of a device that is logged in', async () => {
+  it('do not lock the owner out of a known device during an attack', async () => {
     const [user, stranger] = [await someone(node), await someone(node)];
     const device = await login(node, user, somewhere());
     const foreign = await login(node, stranger, somewhere());
@@ -136,7 +136,7 @@ describe('the rate limits behind a trusted proxy', () => {
     expectLimited(await tryRefresh(other, 'garbage', client));
   });
 
-  it('count accepted refreshes by login: an office behind one address is not locked out', async () => {
+  it('count accepted refreshes by family, so that an office behind one address is not locked out', async () => {
     const office = somewhere();
     const users = await Promise.all(Array.from({ length: 2 * LIMIT }, () => someone(node)));
     for (let call = 0; call <= LIMIT; call++) await tryRefresh(node, 'garbage', office);
@@ -146,7 +146,7 @@ describe('the rate limits behind a trusted proxy', () => {
     }
   });
 
-  it('end no login that refreshes too often', async () => {
+  it('revoke no family that refreshes too often', async () => {
     let tokens = await login(node, await someone(node), somewhere());
     for (let call = 0; call < LIMIT; call++) tokens = await refresh(node, tokens.refresh_token);
     const limited = await tryRefresh(node, tokens.refresh_token);
@@ -174,7 +174,7 @@ describe('the rate limits without a trusted proxy', () => {
   });
   afterAll(() => node.close());
 
-  it('are not fooled by a forged X-Forwarded-For', async () => {
+  it('ignore a forged X-Forwarded-For', async () => {
     const user = await someone(node);
     const forged = (call: number) => ({
       headers: {

@@ -38,7 +38,7 @@ describe('the refresh cookie', () => {
     });
   }
 
-  it('is the only carrier when the login asked for it, and stays so at every refresh', async () => {
+  it('is the only carrier if the login asked for it, also after every refresh', async () => {
     const reply = await loginBy('cookie');
     expect(Object.keys(reply.json<object>()).sort()).toEqual(['access_token', 'expires_in', 'token_type']);
     let cookie = refreshCookie(reply)!;
@@ -57,21 +57,21 @@ describe('the refresh cookie', () => {
     }
   });
 
-  it('is kept with the family: a refresh with the token in the body has none in its JSON either', async () => {
+  it('stays the only carrier if a refresh presents the token in the body', async () => {
     const reply = await tryRefresh(node, refreshCookie(await loginBy('cookie'))!.value);
     expect(reply.statusCode).toBe(200);
     expect(reply.json()).not.toHaveProperty('refresh_token');
     expect(refreshCookie(reply)).toBeDefined();
   });
 
-  it('is answered by cookie alone, whatever the login asked for', async () => {
+  it('is answered only by cookie, whatever the login asked for', async () => {
     const reply = await loginBy('body');
     const next = await byCookie('/auth/refresh', tokensOf(reply).refresh_token);
     expect(next.statusCode).toBe(200);
     expect(next.json()).not.toHaveProperty('refresh_token');
   });
 
-  it('counts only when there is no token in the body', async () => {
+  it('counts only if the body has no token', async () => {
     const cookie = refreshCookie(await loginBy('cookie'))!.value;
     const body = tokensOf(await loginBy());
     const reply = await tryRefresh(node, body.refresh_token, { cookies: { refresh_token: cookie } });
@@ -82,7 +82,7 @@ describe('the refresh cookie', () => {
     expect((await byCookie('/auth/refresh', cookie)).statusCode).toBe(200);
   });
 
-  it('is taken back at logout', async () => {
+  it('is cleared at logout', async () => {
     const reply = await byCookie('/auth/logout', refreshCookie(await loginBy('cookie'))!.value);
     expect(reply.statusCode).toBe(204);
     const cleared = refreshCookie(reply)!;
@@ -100,7 +100,7 @@ describe('the refresh cookie', () => {
       'cross-site, whatever the origin claims',
       { 'sec-fetch-site': 'cross-site', origin: 'http://tandem.test:5000' },
     ],
-  ])('is refused from another site: %s', async (_, headers) => {
+  ])('is refused in a request from another site: %s', async (_, headers) => {
     const reply = await loginBy('cookie');
     const cookie = refreshCookie(reply)!.value;
     for (const url of ['/auth/refresh', '/auth/logout']) {
@@ -118,18 +118,18 @@ describe('the refresh cookie', () => {
     ['same-origin', { 'sec-fetch-site': 'same-origin', origin: 'http://tandem.test:5000' }],
     ['a listed origin', { origin: LISTED }],
     ['a listed origin on another site', { origin: LISTED, 'sec-fetch-site': 'cross-site' }],
-  ])('is taken from %s', async (_, headers) => {
+  ])('is accepted from %s', async (_, headers) => {
     const reply = await byCookie('/auth/refresh', refreshCookie(await loginBy('cookie'))!.value, headers);
     expect(reply.statusCode).toBe(200);
   });
 
-  it('is what makes a call another site could forge: a token in the body is taken from anywhere', async () => {
+  it('is protected against other sites, while a token in the body is accepted from any site', async () => {
     const { refresh_token } = tokensOf(await loginBy());
     const headers = { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' };
     expect((await tryRefresh(node, refresh_token, { headers })).statusCode).toBe(200);
   });
 
-  it('may be used by scripts of the listed origins alone', async () => {
+  it('can be used only by scripts of the listed origins', async () => {
     const allowed = await node.app.inject({ url: '/health/live', headers: { origin: LISTED } });
     expect(allowed.headers['access-control-allow-origin']).toBe(LISTED);
     expect(allowed.headers['access-control-allow-credentials']).toBe('true');

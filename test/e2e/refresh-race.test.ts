@@ -9,7 +9,7 @@ const PRESENTATIONS = 64;
 /** The limit is the default one: presenting a token once more is no other call than the first. */
 const env = { AUTH_RATE_LIMIT: '10' };
 
-describe('one refresh token presented many times at once', () => {
+describe('a refresh token that is presented many times at once', () => {
   let node: TestApp;
   let other: TestApp;
   beforeAll(async () => {
@@ -57,7 +57,7 @@ describe('one refresh token presented many times at once', () => {
     await expectOneBranch(first, await presentAtOnce(first.refresh_token, PRESENTATIONS, [node, other]));
   });
 
-  it('is never answered 401, however often: those beyond the bound come back after a moment', async () => {
+  it('is never answered 401: presentations beyond the bound succeed after a retry', async () => {
     const first = await login(node, await aUser(node));
     const replies = await presentAtOnce(first.refresh_token, 3 * PRESENTATIONS, [node]);
     const busy = replies.filter(({ statusCode }) => statusCode !== 200);
@@ -70,7 +70,7 @@ describe('one refresh token presented many times at once', () => {
     expect(new Set(tokens.map((reply) => reply.json<Tokens>().refresh_token)).size).toBe(1);
   });
 
-  it('ends up on one branch when the token and its successor race', async () => {
+  it('leaves one current generation if the token and its successor race', async () => {
     const first = await login(node, await aUser(node));
     const second = await refresh(node, first.refresh_token);
     const replies = await Promise.all(

@@ -40,7 +40,7 @@ describe('POST /auth/refresh', () => {
     return sql(node, 'UPDATE refresh_tokens SET confirmed_generation = generation WHERE id = $1', [sid]);
   }
 
-  it('gives new tokens of the same login, with no-store', async () => {
+  it('returns new tokens of the same family, with no-store', async () => {
     const first = await login(node, user);
     const reply = await tryRefresh(node, first.refresh_token);
     expect(reply.statusCode).toBe(200);
@@ -54,7 +54,7 @@ describe('POST /auth/refresh', () => {
     expect(await verify(node, first.access_token)).toBe('204');
   });
 
-  it('gives two tabs the very same successor within the grace, even when it is known to have arrived', async () => {
+  it('returns the same successor to two tabs within the grace period, even if it was seen', async () => {
     const { spent, current, sid } = await aRefreshedLogin();
     await confirm(sid);
     await age(node, sid, 8);
@@ -63,7 +63,7 @@ describe('POST /auth/refresh', () => {
     expect(await verify(node, again.access_token)).toBe('204');
   });
 
-  it('gives the same successor again hours later while nothing shows that it arrived', async () => {
+  it('returns the same successor again hours later if it was not seen', async () => {
     const { spent, current, sid } = await aRefreshedLogin();
     await age(node, sid, 20 * HOUR);
     expect((await refresh(node, spent)).refresh_token).toBe(current.refresh_token);
@@ -71,13 +71,13 @@ describe('POST /auth/refresh', () => {
     await refresh(node, current.refresh_token);
   });
 
-  it('takes a spent token for stolen after a day', async () => {
+  it('treats a spent token as reused after a day', async () => {
     const { spent, sid } = await aRefreshedLogin();
     await age(node, sid, DAY + 1);
     expect(codeOf(await tryRefresh(node, spent))).toBe('refresh_token_reused');
   });
 
-  it('takes a spent token for stolen once an API request showed that the successor arrived', async () => {
+  it('treats a spent token as reused once an API request has shown that the successor arrived', async () => {
     const { spent, current, sid } = await aRefreshedLogin();
     await age(node, sid, 60);
     expect(await verify(node, current.access_token)).toBe('204');
@@ -92,7 +92,7 @@ describe('POST /auth/refresh', () => {
     expect(codeOf(await tryRefresh(node, spent))).toBe('refresh_token_reused');
   });
 
-  it('takes a token two generations back for stolen at once', async () => {
+  it('treats a token two generations back as reused at once', async () => {
     const { spent, current } = await aRefreshedLogin();
     await refresh(node, current.refresh_token);
     const reply = await tryRefresh(node, spent);
@@ -100,7 +100,7 @@ describe('POST /auth/refresh', () => {
     expect(codeOf(reply)).toBe('refresh_token_reused');
   });
 
-  it('revokes the whole family of a stolen token, and no other login of the user', async () => {
+  it('revokes the whole family of a reused token, and no other family of the user', async () => {
     const other = await login(node, user);
     const { spent, current, sid } = await aRefreshedLogin();
     const last = await refresh(node, current.refresh_token);
@@ -119,7 +119,7 @@ describe('POST /auth/refresh', () => {
     await refresh(node, other.refresh_token);
   });
 
-  it('refuses what it never issued and other spellings, and ends no login for it', async () => {
+  it('refuses tokens that it never issued and other spellings, and revokes no family', async () => {
     const { spent, current } = await aRefreshedLogin();
     const token = current.refresh_token;
     const body = token.slice('tandem_rt_'.length);
@@ -156,7 +156,7 @@ describe('POST /auth/refresh', () => {
     await refresh(node, token);
   });
 
-  it('has a challenge without an error code in its refusals, and no-store', async () => {
+  it('refuses with a challenge without an error code, and with no-store', async () => {
     for (const reply of [await tryRefresh(node, 'garbage'), await post(node, '/auth/refresh')]) {
       expect(reply.statusCode).toBe(401);
       expect(codeOf(reply)).toBe('refresh_token_invalid');
@@ -165,7 +165,7 @@ describe('POST /auth/refresh', () => {
     }
   });
 
-  it('refuses a login that was not used for too long, and tells why', async () => {
+  it('refuses an expired family and says why', async () => {
     const { refresh_token, ...tokens } = await login(node, user);
     await sql(node, 'UPDATE refresh_tokens SET expires_at = now() WHERE id = $1', [sidOf(tokens)]);
     const reply = await tryRefresh(node, refresh_token);
@@ -173,7 +173,7 @@ describe('POST /auth/refresh', () => {
     expect(codeOf(reply)).toBe('refresh_token_expired');
   });
 
-  it('moves the expiry with each refresh, but never past the end of the family', async () => {
+  it('extends the expiry with each refresh, but never beyond the expiry of the family', async () => {
     const tokens = await login(node, user);
     const left = async () => {
       const [row] = await sql<{ left: number }>(
@@ -197,7 +197,7 @@ describe('POST /auth/refresh', () => {
     expect(await left()).toBeLessThanOrEqual(HOUR);
   });
 
-  it('gives the role that the user has now', async () => {
+  it('returns the current role of the user', async () => {
     const someone = await aUser(node);
     const tokens = await login(node, someone);
     await sql(node, `UPDATE users SET role = 'admin' WHERE id = $1`, [someone.id]);
@@ -222,7 +222,7 @@ describe('POST /auth/refresh', () => {
     }
   });
 
-  it('takes null for no token', async () => {
+  it('treats null as no token', async () => {
     const { refresh_token } = await login(node, user);
     const reply = await post(node, '/auth/refresh', { refresh_token: null }, { cookies: { refresh_token } });
     expect(reply.statusCode).toBe(200);
@@ -236,7 +236,7 @@ describe('POST /auth/refresh with both windows off', () => {
   });
   afterAll(() => node.close());
 
-  it('takes every spent token for stolen', async () => {
+  it('treats every spent token as reused', async () => {
     const first = await login(node);
     const second = await refresh(node, first.refresh_token);
     expect(codeOf(await tryRefresh(node, first.refresh_token))).toBe('refresh_token_reused');
@@ -244,14 +244,14 @@ describe('POST /auth/refresh with both windows off', () => {
   });
 });
 
-describe('POST /auth/refresh without a grace', () => {
+describe('POST /auth/refresh without a grace period', () => {
   let node: TestApp;
   beforeAll(async () => {
     node = await createTestApp({ env: { REFRESH_REUSE_GRACE: '0' } });
   });
   afterAll(() => node.close());
 
-  it('still answers a lost response', async () => {
+  it('still repeats a lost response', async () => {
     const first = await login(node);
     const second = await refresh(node, first.refresh_token);
     expect((await refresh(node, first.refresh_token)).refresh_token).toBe(second.refresh_token);

@@ -88,7 +88,7 @@ describe('npm run admin -- import', () => {
       expect(lines).toHaveLength(BAD);
       expect(JSON.parse(lines[0]!)).toEqual({
         line: 9,
-        reason: 'password_hash is of no known kind, or not whole',
+        reason: 'password_hash has an unknown format or is incomplete',
       });
       process.stderr.write(`import: ${Math.round(ROWS / seconds)} rows/s\n`);
     },
@@ -124,7 +124,7 @@ describe('npm run admin -- import', () => {
       end: 0,
       err: expect.not.stringContaining('secret-looking'),
       out:
-        'line 3: password_hash is of no known kind, or not whole\n' +
+        'line 3: password_hash has an unknown format or is incomplete\n' +
         '1 created, 0 unchanged, 0 there already with another password, 1 rejected\n',
     });
     expect(await run(start('import', join(folder, 'nothing.csv')))).toMatchObject({ end: 1, out: '' });

@@ -58,7 +58,7 @@ export class KnownDevicesService {
     const account = accountIn(request);
     if (account === undefined) return undefined;
     for (const token of tokensIn(request)) {
-      const family = await this.tokens.findFamily(token);
+      const family = (await this.tokens.verify(token))?.family;
       if (family !== undefined && !family.revoked && (await this.isOf(family.userId, account)))
         return { userId: family.userId, bucket: 'device_family', id: family.sid };
     }

@@ -1,18 +1,17 @@
 import type { Role } from '../../users/user.entity.js';
 
-/** Of whom it is asked. */
 export interface EligibilitySubject {
   readonly id: string;
   readonly role: Role;
 }
 
-/** Whom tokens are given to. Without one everybody gets them. */
+/** Decides which users may have tokens under the rollout. Without it, every user may. */
 export interface TokenEligibility {
-  /** Whether the user may begin a login by tokens now. */
+  /** Whether the user may open a token family now. */
   isEligible(user: EligibilitySubject): Promise<boolean> | boolean;
-  /** False while every login by tokens that has begun may go on: then it need not be asked of each. */
+  /** False while every existing family may rotate, so that {@link mayContinue} need not be called for each refresh. */
   restrictsExistingFamilies(): boolean;
-  /** Whether a login by tokens that has begun may go on. */
+  /** Whether an existing family of the user may rotate. */
   mayContinue(user: EligibilitySubject): Promise<boolean> | boolean;
 }
 

@@ -4,15 +4,17 @@ import { BackgroundLoops } from '../../common/background-loops.js';
 import type { BackgroundLoop } from '../../common/background-loops.js';
 import { RefreshTokenStore } from './refresh-token.store.js';
 
-/** Between two writes, in milliseconds: a lost response stops being believed at most this much later than it could. */
+const FAILURE = 'failed to record received refresh tokens; trying again';
+
+/** Milliseconds between two writes: the lost-response window may end this much later than it could. */
 const FLUSH_EVERY = 500;
 
-/** Beyond this many the news is dropped; a token is then believed lost for longer, and nobody is signed out. */
+/** Beyond this many, confirmations are dropped. Then the lost-response window stays open for longer, and no one is signed out. */
 const MAX_PENDING = 100_000;
 
 /**
- * Notices that a client has received what its last refresh answered: an access token of that generation reached the
- * API. Written in batches, off the request; what could not be written is kept for the next batch.
+ * Records which generation a client has received: an access token of that generation has reached the API. Writes in batches, outside
+ * requests. A batch that fails is written again with the next one.
  */
 @Injectable()
 export class ConfirmationService implements OnModuleInit, OnApplicationShutdown {
@@ -25,14 +27,12 @@ export class ConfirmationService implements OnModuleInit, OnApplicationShutdown 
     private readonly store: RefreshTokenStore,
     loops: BackgroundLoops,
   ) {
-    const failure = 'received refresh tokens could not be noted yet';
-    const run = () => this.flush();
     this.loop = loops.create({
       name: 'confirmations',
       everyMs: FLUSH_EVERY,
       firstMs: FLUSH_EVERY,
-      failure,
-      run,
+      failure: FAILURE,
+      run: () => this.flush(),
     });
   }
 
@@ -46,7 +46,7 @@ export class ConfirmationService implements OnModuleInit, OnApplicationShutdown 
     await this.flush();
   }
 
-  /** An access token minted with that generation was presented. */
+  /** Notes that an access token of this generation was presented. */
   note(sid: string, generation: number): void {
     if (this.pending.size >= MAX_PENDING && !this.pending.has(sid)) return;
     if (generation > (this.pending.get(sid) ?? -1)) this.pending.set(sid, generation);
@@ -64,7 +64,7 @@ export class ConfirmationService implements OnModuleInit, OnApplicationShutdown 
     try {
       await this.store.confirm(batch);
     } catch (error) {
-      this.logger.warn({ err: error }, 'received refresh tokens could not be noted yet');
+      this.logger.warn({ err: error }, FAILURE);
       for (const [sid, generation] of batch) this.note(sid, generation);
     }
   }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 
-/** A live login as its owner sees it. */
+/** A live token family as its owner sees it. */
 export interface Device {
   readonly id: string;
   readonly created_at: Date;
@@ -11,7 +11,7 @@ export interface Device {
   readonly user_agent: string | null;
 }
 
-/** More than anybody has devices; the newest ones count. */
+/** No one has more devices. */
 const MAX_LISTED = 200;
 
 const LIST = `
@@ -22,17 +22,17 @@ const LIST = `
 
 const OWNED = `SELECT id FROM refresh_tokens WHERE id = $1 AND user_id = $2`;
 
-/** Reads the logins of one user. */
+/** Reads the token families of one user. */
 @Injectable()
 export class DeviceStore {
   constructor(private readonly database: Database) {}
 
-  /** The live logins, last used first, at most 200. */
+  /** The live families, the last used first, at most 200. */
   async list(userId: string): Promise<Device[]> {
     return this.database.query<Device & Record<string, unknown>>(LIST, [userId]);
   }
 
-  /** Whether that login is, or was, the user's: ending it again is no error. */
+  /** Whether the family belongs to the user, also if it is revoked: revoking it again is not an error. */
   async isOwned(sid: string, userId: string): Promise<boolean> {
     return (await this.database.query(OWNED, [sid, userId])).length > 0;
   }

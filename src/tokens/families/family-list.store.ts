@@ -3,7 +3,7 @@ import { cursorsOf } from '../../common/pagination.js';
 import { Database } from '../../database/database.js';
 import type { RevocationReason, TokenDelivery } from './refresh-token.entity.js';
 
-/** A login as administrators see it. */
+/** A token family as administrators see it. */
 export interface ListedFamily {
   readonly id: string;
   readonly user_id: string;
@@ -11,7 +11,7 @@ export interface ListedFamily {
   readonly created_at: Date;
   readonly last_used_at: Date;
   readonly expires_at: Date;
-  /** Of its last use. */
+  /** Of the last use. */
   readonly ip: string | null;
   readonly user_agent: string | null;
   readonly delivery: TokenDelivery;
@@ -24,7 +24,7 @@ type Row = ListedFamily & { readonly position: string };
 
 export interface FamilyListFilter {
   readonly userId?: string | undefined;
-  /** As `canonicalAddress` writes it. */
+  /** In the spelling of `canonicalAddress`. */
   readonly ip?: string | undefined;
   readonly active?: boolean | undefined;
 }
@@ -39,26 +39,25 @@ const COLUMNS = `
   CASE WHEN t.revoked_at IS NOT NULL THEN 'revoked' WHEN t.expires_at <= now() THEN 'expired' ELSE 'active' END AS state,
   t.revoked_at, t.revoke_reason`;
 
-/** Microseconds, as PostgreSQL keeps times: milliseconds would leave out, or repeat, what happened in the same one. */
+/** In microseconds like PostgreSQL: with milliseconds, a page could skip or repeat rows of one millisecond. */
 const POSITION = `(extract(epoch FROM t.created_at) * 1000000)::bigint::text AS position`;
 
 const IS_ACTIVE = `(t.revoked_at IS NULL AND t.expires_at > now())`;
 
 const EXISTS = `SELECT 1 FROM refresh_tokens WHERE id = $1`;
 
-/** `microseconds.id`: where a page ended. */
+/** `microseconds.id` of the last row of a page. */
 const CURSORS = cursorsOf('tokens', /^(\d{1,16})\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/);
 
-/** Reads the logins of everybody. */
+/** Reads the token families of all users. */
 @Injectable()
 export class FamilyListStore {
   constructor(private readonly database: Database) {}
 
-  /** The newest first. Throws 400 for a cursor that is none. */
+  /** A page of families, the newest first. Throws 400 for an invalid cursor. */
   async page(filter: FamilyListFilter, limit: number, cursor: string | undefined): Promise<FamilyPage> {
     const values: unknown[] = [limit + 1];
     const next = (value: unknown) => `$${values.push(value)}`;
-    // A handful of texts at most: one for each set of filters.
     const conditions: string[] = [];
     if (filter.userId !== undefined) conditions.push(`t.user_id = ${next(filter.userId)}::uuid`);
     if (filter.ip !== undefined) conditions.push(`t.ip = ${next(filter.ip)}`);
@@ -83,14 +82,12 @@ export class FamilyListStore {
     };
   }
 
-  /** Whether there is, or was until lately, such a login. */
+  /** Whether the family exists, also if it is revoked or expired. */
   async exists(sid: string): Promise<boolean> {
     return (await this.database.query(EXISTS, [sid])).length > 0;
   }
 }
 
-function withoutPosition(row: Row): ListedFamily {
-  const login: ListedFamily & { position?: string } = { ...row };
-  delete login.position;
-  return login;
+function withoutPosition({ position: _position, ...family }: Row): ListedFamily {
+  return family;
 }

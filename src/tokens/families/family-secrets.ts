@@ -1,11 +1,11 @@
 /**
- * The secrets of logins that stand alone, so that their tokens are proved without asking the database; at most `capacity` of them.
- * A secret never changes, so none is ever out of date: whether the login still lives is asked of the database all the same.
+ * The secrets of unlinked families, at most `capacity` of them, so that the MAC of their tokens is verified without a query.
+ * A secret never changes, so an entry is never out of date. Whether the family is live, the database decides in any case.
  *
- * When it is full the longest unused half is forgotten, which costs a question to the database for each and nothing else.
+ * When it is full, it drops the half that was not used for longest. Each dropped secret costs one query and nothing else.
  */
 export class FamilySecrets {
-  // As text: a buffer of 32 bytes costs several times as much, and holds on to the larger one that it was cut from.
+  // As text: a buffer of 32 bytes takes several times as much memory, and keeps the larger buffer alive from which it was cut.
   private young = new Map<string, string>();
   private old = new Map<string, string>();
 
@@ -20,16 +20,16 @@ export class FamilySecrets {
     if (secret === undefined) {
       secret = this.old.get(sid);
       if (secret === undefined) return undefined;
-      this.remember(sid, secret);
+      this.keep(sid, secret);
     }
     return Buffer.from(secret, 'latin1');
   }
 
   set(sid: string, secret: Buffer): void {
-    if (!this.young.has(sid)) this.remember(sid, secret.toString('latin1'));
+    if (!this.young.has(sid)) this.keep(sid, secret.toString('latin1'));
   }
 
-  private remember(sid: string, secret: string): void {
+  private keep(sid: string, secret: string): void {
     this.old.delete(sid);
     if (this.young.size >= this.capacity / 2) {
       this.old = this.young;

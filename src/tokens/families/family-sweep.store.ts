@@ -2,65 +2,65 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 import type { Role } from '../../users/user.entity.js';
 
-/** Which logins are meant: those for which all of it is true. */
+/** Selects the families that match all given conditions. */
 export interface FamilyFilter {
-  /** Begun before it: a login counts by its beginning, whatever has been refreshed since. */
+  /** Opened before this time. Later refreshes do not matter. */
   readonly issuedBefore?: Date | undefined;
   readonly role?: Role | undefined;
-  /** Of its last use, as `canonicalAddress` writes it. */
+  /** The address of the last use, in the spelling of `canonicalAddress`. */
   readonly ip?: string | undefined;
   readonly userIds?: readonly string[] | undefined;
 }
 
-/** Logins found, and where to go on looking; undefined at the end. */
+/** The families that were found, and the id to continue after; undefined at the end. */
 export interface FamilySweep {
   readonly sids: string[];
   readonly next: string | undefined;
 }
 
-/** Rows that one statement looks at: it stays far below its time-out however large the table is. */
+/** Rows that one statement reads: it stays far below the statement timeout, whatever the size of the table. */
 const CHUNK = 10_000;
 
 const CUT_OFF = `
   SELECT (extract(epoch FROM least(clock_timestamp(), to_timestamp($1::float8 / 1000))) * 1000000)::bigint::text
     AS microseconds`;
 
-/** What has run out longer ago than any access token lives is over already. */
-const MEANT = `
+/** A family that expired longer ago than any access token lives has no valid token. */
+const MATCHES = `
   t.revoked_at IS NULL
   AND t.expires_at > now() - make_interval(secs => (SELECT max_token_expiry FROM service_state) + 60)
   AND t.created_at < 'epoch'::timestamptz + $2::bigint * interval '1 microsecond'
   AND ($3::text IS NULL OR u.role = $3) AND ($4::text IS NULL OR t.ip = $4)`;
 
-const AMONG_ALL = `
+const FIND_IN_ALL = `
   WITH chunk AS MATERIALIZED (SELECT * FROM refresh_tokens WHERE id > $1 ORDER BY id LIMIT ${CHUNK})
   SELECT (SELECT id FROM chunk ORDER BY id OFFSET ${CHUNK - 1}) AS next,
-    ARRAY(SELECT t.id FROM chunk t JOIN users u ON u.id = t.user_id WHERE ${MEANT} ORDER BY t.id) AS sids`;
+    ARRAY(SELECT t.id FROM chunk t JOIN users u ON u.id = t.user_id WHERE ${MATCHES} ORDER BY t.id) AS sids`;
 
-const AMONG_THEIRS = `
+const FIND_OF_USERS = `
   WITH chunk AS MATERIALIZED (
     SELECT * FROM refresh_tokens WHERE user_id = ANY ($5::uuid[]) AND id > $1 ORDER BY id LIMIT ${CHUNK})
   SELECT (SELECT id FROM chunk ORDER BY id OFFSET ${CHUNK - 1}) AS next,
-    ARRAY(SELECT t.id FROM chunk t JOIN users u ON u.id = t.user_id WHERE ${MEANT} ORDER BY t.id) AS sids`;
+    ARRAY(SELECT t.id FROM chunk t JOIN users u ON u.id = t.user_id WHERE ${MATCHES} ORDER BY t.id) AS sids`;
 
-/** The transactions that are writing logins, waiting for nobody. */
+/** The transactions that are writing families now. Waits for none of them. */
 const WRITERS = `
   SELECT virtualtransaction AS writer FROM pg_locks
   WHERE locktype = 'relation' AND relation = 'refresh_tokens'::regclass AND mode = 'RowExclusiveLock' AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()`;
 
-/** Finds logins among all of them, in steps that block nobody. */
+/** Finds matching families in chunks, without blocking other statements. */
 @Injectable()
 export class FamilySweepStore {
   constructor(private readonly database: Database) {}
 
-  /** The earlier one of `before` and now on the database's clock, in microseconds as text: what {@link find} takes. */
+  /** The earlier of `before` and now on the database's clock, in microseconds as text: the argument of {@link find}. */
   async cutOff(before: Date | undefined): Promise<string> {
     const [row] = await this.database.query<{ microseconds: string }>(CUT_OFF, [before?.getTime() ?? null]);
     return row!.microseconds;
   }
 
-  /** The next matching logins beyond the id `after` that began before `cutOff`. */
+  /** The next matching families after the id `after` that were opened before `cutOff`. */
   async find(
     { role, ip, userIds }: Omit<FamilyFilter, 'issuedBefore'>,
     cutOff: string,
@@ -68,13 +68,13 @@ export class FamilySweepStore {
   ): Promise<FamilySweep> {
     const values = [after, cutOff, role ?? null, ip ?? null];
     const [row] = await this.database.query<{ next: string | null; sids: string[] }>(
-      userIds === undefined ? AMONG_ALL : AMONG_THEIRS,
+      userIds === undefined ? FIND_IN_ALL : FIND_OF_USERS,
       userIds === undefined ? values : [...values, userIds],
     );
     return { sids: row!.sids, next: row!.next ?? undefined };
   }
 
-  /** Who is writing logins at the moment. A login that has its time of beginning is visible, or its writer is in here. */
+  /** The transactions that are writing families now. A family that already has its `created_at` is visible, or its writer is listed. */
   async writers(): Promise<Set<string>> {
     const rows = await this.database.query<{ writer: string }>(WRITERS);
     return new Set(rows.map(({ writer }) => writer));

@@ -5,7 +5,7 @@ import { RefreshTokenStore } from './refresh-token.store.js';
 
 type VerifiedToken = VerifiedRefreshToken & { readonly token: string };
 
-/** Says which refresh token counts if a request carries several: a browser may hold one that somebody else put there. */
+/** Chooses the refresh token if a request carries several: another site may have set a cookie in the browser. */
 @Injectable()
 export class PresentedTokensService {
   constructor(
@@ -13,7 +13,7 @@ export class PresentedTokensService {
     private readonly store: RefreshTokenStore,
   ) {}
 
-  /** The genuine ones, whatever the state of their families. One statement, however many there are. */
+  /** The genuine tokens, also those of revoked or expired families. One statement for all. */
   async verifyAll(tokens: readonly string[]): Promise<VerifiedToken[]> {
     const parsed = tokens.flatMap((token) => {
       const presented = this.codec.parse(token);
@@ -34,9 +34,9 @@ export class PresentedTokensService {
   }
 
   /**
-   * The one that a request presents. Of several only the genuine ones count: if they belong to one family, the newest of them. If they
-   * belong to several, those of families that have ended are left out. Undefined if then there is still more than one family, so that
-   * nobody continues a family that may be another user's.
+   * The token that a request presents. Of several tokens only the genuine ones count. If all belong to one family, returns the newest.
+   * If they belong to several families, ignores those of revoked or expired families. If more than one family is left, returns
+   * undefined, so that no one continues the family of another user.
    */
   async choose(tokens: readonly string[]): Promise<string | undefined> {
     if (tokens.length <= 1) return tokens[0];

@@ -3,33 +3,33 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 
-/** The fixed prefix by which secret scanners know a refresh token. */
+/** The fixed prefix by which secret scanners find refresh tokens. */
 export const REFRESH_TOKEN_PREFIX = 'tandem_rt_';
 
 const SID_BYTES = 16;
 const GENERATION_BYTES = 6;
 const BODY_BYTES = SID_BYTES + GENERATION_BYTES;
 const MAC_BYTES = 32;
-/** 54 bytes are 72 characters of base64url with no bits to spare: every token has one spelling. */
+/** 54 bytes are exactly 72 characters of base64url, so every token has only one spelling. */
 const FORM = new RegExp(`^${REFRESH_TOKEN_PREFIX}[A-Za-z0-9_-]{72}$`);
 
-/** A refresh token taken apart; nothing in it is proved yet. */
+/** A parsed refresh token. Its MAC is not verified yet. */
 export interface PresentedToken {
   readonly sid: string;
   readonly generation: number;
   readonly mac: Buffer;
 }
 
-/** What a token's MAC is made from: neither half alone makes one. */
+/** The part of the MAC key that belongs to the family. The other part is derived from JWT_SECRET. */
 export interface TokenSecret {
   readonly sid: string;
   readonly secret: Buffer;
 }
 
-/** Makes and checks refresh tokens: prefix, family, generation, and an HMAC-SHA256 over them. Holds no state. */
+/** Makes, parses and verifies refresh tokens: prefix, family, generation, and an HMAC-SHA256 over them. Stateless. */
 @Injectable()
 export class RefreshTokenCodec {
-  /** The name of the key that new tokens are made with: a fingerprint of JWT_SECRET that says nothing of it. */
+  /** The name of the key for new tokens: a fingerprint that reveals nothing of JWT_SECRET. */
   readonly currentKey: string;
   private readonly keys: ReadonlyMap<string, Buffer>;
 
@@ -44,7 +44,7 @@ export class RefreshTokenCodec {
     this.keys = keys;
   }
 
-  /** The token of that generation; the same arguments always give the same one. Undefined if the key is not known here. */
+  /** The token of a generation. The same arguments always give the same token. Undefined if this node does not know the key. */
   mint(family: TokenSecret, generation: number, keyName: string): string | undefined {
     const key = this.keys.get(keyName);
     if (key === undefined) return undefined;
@@ -64,7 +64,7 @@ export class RefreshTokenCodec {
     };
   }
 
-  /** Whether this service made the token, with the current JWT_SECRET or the previous one. In constant time. */
+  /** Whether the MAC was made with the current JWT_SECRET or the previous one. In constant time. */
   isGenuine(presented: PresentedToken, secret: Buffer): boolean {
     const body = bodyOf(presented.sid, presented.generation);
     let genuine = false;

@@ -7,14 +7,14 @@ export type TokenDelivery = 'body' | 'cookie';
 export type RevocationReason = 'logout' | 'revoke' | 'reuse' | 'password' | 'disable' | 'downgrade';
 
 /**
- * A login on a device: one row for the whole family of its refresh tokens, updated in place by each refresh. No column
- * that a refresh changes has an index, and the pages keep room, so that these updates stay heap-only.
+ * A token family: what one login on one device owns. Each refresh updates its row in place. No column that a refresh changes has an
+ * index, and pages keep free space, so that these updates stay heap-only.
  */
 @Entity('refresh_tokens')
 @Index('refresh_tokens_created_at_idx', ['createdAt', 'id'])
 @Check('refresh_tokens_delivery_check', `delivery IN ('body', 'cookie')`)
 export class RefreshToken {
-  /** The family: `sid` in access tokens, `id` among the user's devices. */
+  /** `sid` in access tokens, `id` in the list of the user's devices. */
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'refresh_tokens_pkey' })
   id!: string;
 
@@ -26,30 +26,30 @@ export class RefreshToken {
   @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'refresh_tokens_user_id_fkey' })
   user!: Relation<User>;
 
-  /** 32 random bytes; one half of the MAC key of this family's tokens, the other is JWT_SECRET. */
+  /** 32 random bytes: one half of the MAC key of this family's tokens. The other half is derived from JWT_SECRET. */
   @Column('bytea')
   secret!: Buffer;
 
-  /** Which JWT_SECRET the current generation was made with: a short fingerprint. */
+  /** A short fingerprint of the JWT_SECRET that the current token was made with. */
   @Column('text', { name: 'mac_key' })
   macKey!: string;
 
-  /** Of the one live refresh token. */
+  /** The generation of the current refresh token. */
   @Column('integer', { default: 0 })
   generation!: number;
 
-  /** When the current generation came to be. */
+  /** When the family last rotated. */
   @Column('timestamptz', { name: 'rotated_at', default: () => 'now()' })
   rotatedAt!: Date;
 
-  /** The newest generation that its client is known to have received; -1: not even the first, where that matters. */
+  /** The newest generation that the client is known to have received. -1: not even the first, if that is tracked. */
   @Column('integer', { name: 'confirmed_generation', default: 0 })
   confirmedGeneration!: number;
 
   @Column('text')
   delivery!: TokenDelivery;
 
-  /** No session is linked to it, so it rotates without a look at the links. The default is the safe answer: look. */
+  /** No session is linked to it, so it rotates without asking the revocation hook. The default is safe: ask. */
   @Column('boolean', { name: 'alone', default: false })
   unlinked!: boolean;
 

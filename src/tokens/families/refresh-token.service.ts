@@ -4,13 +4,13 @@ import type { Origin } from '../../audit/audit-context.js';
 import { unavailable } from '../../common/common.errors.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
+import type { Sql } from '../../database/database.js';
 import { FamilySecrets } from './family-secrets.js';
-import type { TokenFamily, NewFamily, FamilyToken } from './token-family.js';
 import { RefreshTokenCodec } from './refresh-token.codec.js';
 import type { PresentedToken } from './refresh-token.codec.js';
-import type { Sql } from '../../database/database.js';
 import type { TokenDelivery } from './refresh-token.entity.js';
 import { RefreshTokenStore } from './refresh-token.store.js';
+import type { FamilyToken, NewFamily, TokenFamily } from './token-family.js';
 
 /** A refresh token that this service made, and its family as it is now. */
 export interface VerifiedRefreshToken {
@@ -18,24 +18,28 @@ export interface VerifiedRefreshToken {
   readonly generation: number;
 }
 
-/** How a login begins other than by a password. */
+/** How a family is opened other than by a password. */
 export interface FamilyOptions {
+  /** The audit event. */
   readonly event: string;
-  /** Whether it matters when the client has received the first refresh token, too. */
+  /** Whether to track that the client has received the first refresh token, too. */
   readonly firstUnseen?: boolean;
-  /** Seconds that it lives at most, if that is less than usual. */
+  /** The longest life in seconds, if it is shorter than the configured one. */
   readonly life?: number;
 }
 
-/** A login that just began, with its first refresh token. */
+/** A new family with its first refresh token. */
 export interface OpenedFamily extends FamilyToken {
   readonly family: TokenFamily;
 }
 
-/** Begins logins, and tells whose a refresh token is and what it is worth; `presentation.service.ts` spends them. */
+/** A user, and their epoch when the credentials were verified. */
+type VerifiedUser = { readonly id: string; readonly epoch: number };
+
+/** Opens token families and verifies refresh tokens. `auth/refresh/refresh.service.ts` rotates them. */
 @Injectable()
 export class RefreshTokenService {
-  /** Of the logins that this node has seen lately. */
+  /** The secrets of unlinked families that this node has used recently. */
   readonly secrets = new FamilySecrets();
 
   constructor(
@@ -45,86 +49,71 @@ export class RefreshTokenService {
   ) {}
 
   /**
-   * Opens a login for a user whose credentials were good at `epoch`. Undefined if they are no more: password, role or
-   * state have changed since, or the user's logins were revoked.
+   * Opens an unlinked family. Undefined if the user's epoch has changed since the password was verified: the password, the role or the
+   * state has changed, or the user's families were revoked.
    */
-  async open(
-    user: { readonly id: string; readonly epoch: number },
-    delivery: TokenDelivery,
-    origin: Origin,
-  ): Promise<OpenedFamily | undefined> {
-    const login = { ...this.newFamily(user, delivery), unlinked: true };
-    return this.opened(await this.store.create(login, 'password', origin));
+  async open(user: VerifiedUser, delivery: TokenDelivery, origin: Origin): Promise<OpenedFamily | undefined> {
+    const family = { ...this.newFamily(user, delivery), unlinked: true };
+    return this.opened(await this.store.create(family, 'password', origin));
   }
 
   /**
-   * Opens a login in a transaction that holds the user's row, for a user with another proof than a password. It may share the fate
-   * of something, so that is asked about whenever it goes on.
+   * Opens a family in a transaction that holds the user's row, for a user who was verified by something else than a password. The family
+   * may be linked, so each of its refreshes asks the revocation hook.
    */
   async openWithin(
     sql: Sql,
-    user: { readonly id: string; readonly epoch: number },
+    user: VerifiedUser,
     delivery: TokenDelivery,
     { event, firstUnseen, life = Infinity }: FamilyOptions,
     origin: Origin,
   ): Promise<OpenedFamily | undefined> {
     const usual = this.newFamily(user, delivery);
-    const familyExpiry = Math.min(usual.familyExpiry, life);
-    const login = { ...usual, familyExpiry, event, firstUnseen };
-    return this.opened(await this.store.create(login, event, origin, sql));
+    const family = { ...usual, familyExpiry: Math.min(usual.familyExpiry, life), event, firstUnseen };
+    return this.opened(await this.store.create(family, event, origin, sql));
   }
 
-  /** The login of a genuine token, whatever its state and generation; undefined for any other string. */
-  async findFamily(token: string): Promise<TokenFamily | undefined> {
-    return (await this.lookUp(token))?.family;
-  }
-
-  /** The same with the token's generation. */
-  async lookUp(token: string): Promise<VerifiedRefreshToken | undefined> {
+  /** The family and generation of a genuine token, also of a revoked or expired family; undefined for any other text. */
+  async verify(token: string): Promise<VerifiedRefreshToken | undefined> {
     const presented = this.codec.parse(token);
-    const login = presented && (await this.find(presented));
-    return login && { family: login, generation: presented!.generation };
+    const family = presented && (await this.find(presented));
+    return family && { family, generation: presented!.generation };
   }
 
-  /** The current refresh token of a login. */
-  tokenOf(login: TokenFamily): string {
-    const token = this.codec.mint(login, login.generation, login.macKey);
-    // Another node has a newer JWT_SECRET than this one: the client will find it, or the operator will.
+  /** The family of a genuine token that is the current token of a live family. */
+  async verifyCurrent(token: string): Promise<TokenFamily | undefined> {
+    const verified = await this.verify(token);
+    if (verified === undefined || verified.family.revoked || verified.family.expired) return undefined;
+    return verified.generation === verified.family.generation ? verified.family : undefined;
+  }
+
+  /** The family of a genuine token as it is now, whatever its state and generation. Undefined for a bad MAC or an unknown family. */
+  async find(presented: PresentedToken): Promise<TokenFamily | undefined> {
+    const family = await this.store.find(presented.sid);
+    if (family === undefined || !this.codec.isGenuine(presented, family.secret)) return undefined;
+    this.keepSecret(family);
+    return family;
+  }
+
+  /** The current refresh token of a family. Throws 503 if this node does not know the JWT_SECRET that it was made with. */
+  tokenOf(family: TokenFamily): string {
+    const token = this.codec.mint(family, family.generation, family.macKey);
     if (token === undefined)
-      throw unavailable(new Error('the login was continued with a JWT_SECRET unknown here'));
+      throw unavailable(new Error('the family was rotated with a JWT_SECRET that this node does not know'));
     return token;
   }
 
-  /** Like {@link findFamily}, for a token that a refresh would take as the newest of a live login. */
-  async findLiveFamily(token: string): Promise<TokenFamily | undefined> {
-    const presented = this.codec.parse(token);
-    const login = presented && (await this.find(presented));
-    if (login === undefined || login.revoked || login.expired) return undefined;
-    return login.generation === presented?.generation ? login : undefined;
+  private opened(family: TokenFamily | undefined): OpenedFamily | undefined {
+    if (family === undefined) return undefined;
+    this.keepSecret(family);
+    return { family, token: this.tokenOf(family) };
   }
 
-  /** The login of a genuine token as it is now, whatever its state and generation. */
-  async find(presented: PresentedToken): Promise<TokenFamily | undefined> {
-    const login = await this.store.find(presented.sid);
-    if (login === undefined || !this.codec.isGenuine(presented, login.secret)) return undefined;
-    this.remember(login);
-    return login;
+  private keepSecret({ sid, secret, unlinked }: TokenFamily): void {
+    if (unlinked) this.secrets.set(sid, secret);
   }
 
-  private opened(login: TokenFamily | undefined): OpenedFamily | undefined {
-    if (login === undefined) return undefined;
-    this.remember(login);
-    return { family: login, token: this.tokenOf(login) };
-  }
-
-  private remember({ sid, secret, unlinked: alone }: TokenFamily): void {
-    if (alone) this.secrets.set(sid, secret);
-  }
-
-  private newFamily(
-    user: { readonly id: string; readonly epoch: number },
-    delivery: TokenDelivery,
-  ): NewFamily {
+  private newFamily(user: VerifiedUser, delivery: TokenDelivery): NewFamily {
     return {
       sid: randomUUID(),
       userId: user.id,

@@ -14,7 +14,7 @@ const COLUMNS = `
   extract(epoch FROM t.absolute_expires_at)::float8 * 1000 AS "absoluteExpiresAt",
   extract(epoch FROM clock_timestamp())::float8 * 1000 AS now`;
 
-/** FOR SHARE: a revocation of the user waits for this login and then sees it, or is waited for and then seen here. */
+/** FOR SHARE: either a revocation of the user waits for this statement and then sees the family, or this statement waits and sees the new epoch. */
 const CREATE = `
   WITH u AS (
     SELECT id, role, epoch FROM users WHERE id = $2 AND epoch = $3 AND disabled_at IS NULL FOR SHARE
@@ -45,12 +45,12 @@ const CONFIRM = `
   FROM unnest($1::uuid[], $2::integer[]) AS seen (sid, generation)
   WHERE t.id = seen.sid AND t.generation = seen.generation AND t.confirmed_generation < seen.generation`;
 
-const END_SIDS = `
+const REVOKE_FAMILIES = `
   UPDATE refresh_tokens SET revoked_at = now(), revoke_reason = $2
   WHERE id IN (SELECT id FROM refresh_tokens WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE) AND revoked_at IS NULL
   RETURNING id AS sid, user_id AS "userId", expires_at > now() AS live`;
 
-const END_USERS = `
+const REVOKE_FAMILIES_OF_USERS = `
   UPDATE refresh_tokens SET revoked_at = now(), revoke_reason = $2
   WHERE id IN (
       SELECT id FROM refresh_tokens
@@ -63,30 +63,30 @@ const REMOVE_EXPIRED = `
   WHERE id IN (SELECT id FROM refresh_tokens WHERE absolute_expires_at < now() - interval '7 days' LIMIT $1)
   RETURNING id`;
 
-/** Which login ended, and whether it could still have been used. */
+/** A family that was just revoked, and whether it was live. */
 export interface RevokedFamily {
   readonly sid: string;
   readonly userId: string;
   readonly live: boolean;
 }
 
-export function countLive(ended: readonly RevokedFamily[]): number {
-  return ended.filter(({ live }) => live).length;
+export function countLive(revoked: readonly RevokedFamily[]): number {
+  return revoked.filter(({ live }) => live).length;
 }
 
-/** How logins begin, are found and end; how they go on is in `rotation.store.ts`, what lists them in `device.store.ts`. */
+/** Creates, finds and revokes token families. `rotation.store.ts` rotates them, `device.store.ts` lists those of one user. */
 @Injectable()
 export class RefreshTokenStore {
   constructor(private readonly database: Database) {}
 
-  /** Undefined, and nothing written, if the user's epoch has changed since or the user is disabled. Audited. */
+  /** Writes the family and its audit event. Undefined, and nothing is written, if the user is disabled or has another epoch. */
   async create(
-    login: NewFamily,
+    family: NewFamily,
     cause: string,
     origin: Origin,
     sql: Sql = this.database,
   ): Promise<TokenFamily | undefined> {
-    const { sid, userId, epoch, secret, macKey, delivery, expiry, familyExpiry } = login;
+    const { sid, userId, epoch, secret, macKey, delivery, expiry, familyExpiry } = family;
     const { ip, userAgent, requestId } = origin;
     const values = [
       sid,
@@ -101,9 +101,9 @@ export class RefreshTokenStore {
       userAgent,
       requestId,
       cause,
-      login.event ?? 'login',
-      login.firstUnseen === true ? -1 : 0,
-      login.unlinked ?? false,
+      family.event ?? 'login',
+      family.firstUnseen === true ? -1 : 0,
+      family.unlinked ?? false,
     ];
     return (await sql.query<TokenFamily>(CREATE, values))[0];
   }
@@ -116,41 +116,41 @@ export class RefreshTokenStore {
     return this.database.query<TokenFamily>(FIND_ALL, [sids]);
   }
 
-  /** Nobody else refreshes or ends it until the transaction ends. The caller holds the user's row. */
+  /** Locks the family until the transaction ends: no one else rotates or revokes it. The caller holds the user's row. */
   async hold(sql: Sql, sid: string): Promise<TokenFamily | undefined> {
     return (await sql.query<TokenFamily>(HOLD, [sid]))[0];
   }
 
-  /** From the commit on, answers show a refresh token of this family to no script. */
+  /** From the commit on, responses deliver the refresh tokens of this family only in the cookie. */
   async deliverByCookie(sql: Sql, sid: string): Promise<void> {
     await sql.query(DELIVER_BY_COOKIE, [sid]);
   }
 
-  /** Their clients have received these generations. Older news than what is known changes nothing. */
+  /** Records that the clients have received these generations. An older generation than the recorded one changes nothing. */
   async confirm(seen: ReadonlyMap<string, number>): Promise<void> {
     await this.database.query(CONFIRM, [[...seen.keys()], [...seen.values()]]);
   }
 
-  /** Ends those of the logins that have not ended; says which. */
+  /** Revokes the families and returns those that were not revoked before. */
   async revokeFamilies(
     sql: Sql,
     sids: readonly string[],
     reason: RevocationReason,
   ): Promise<RevokedFamily[]> {
-    return sql.query<RevokedFamily>(END_SIDS, [sids, reason]);
+    return sql.query<RevokedFamily>(REVOKE_FAMILIES, [sids, reason]);
   }
 
-  /** Ends all logins of the users, except perhaps one. The caller holds the users' rows. */
+  /** Revokes all families of the users, except perhaps one. The caller holds the users' rows. */
   async revokeFamiliesOfUsers(
     sql: Sql,
     userIds: readonly string[],
     reason: RevocationReason,
     exceptSid: string | undefined,
   ): Promise<RevokedFamily[]> {
-    return sql.query<RevokedFamily>(END_USERS, [userIds, reason, exceptSid ?? null]);
+    return sql.query<RevokedFamily>(REVOKE_FAMILIES_OF_USERS, [userIds, reason, exceptSid ?? null]);
   }
 
-  /** Removes at most `batch` logins that ended for good a week ago or longer; says how many. */
+  /** Deletes at most `batch` families that expired for good a week ago or earlier, and returns how many. */
   async removeExpired(batch: number): Promise<number> {
     return (await this.database.query(REMOVE_EXPIRED, [batch])).length;
   }

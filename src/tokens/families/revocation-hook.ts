@@ -2,51 +2,51 @@ import type { Sql } from '../../database/database.js';
 import type { RevocationReason } from './refresh-token.entity.js';
 import type { TokenFamily } from './token-family.js';
 
-/** What goes on when everything else of a user ends: a login, or something else that a port knows under that name. */
+/** What stays when everything else of a user is revoked: a family, or a session that the hook knows by this id. */
 export interface Exempt {
   readonly sid?: string | undefined;
   readonly session?: string | undefined;
 }
 
-/** What ended: some logins, or everything these users had before now except perhaps what calls. */
+/** What was revoked: some families, or everything of these users except perhaps what calls. */
 export type RevokedSet =
   { readonly sids: readonly string[] } | { readonly userIds: readonly string[]; readonly except?: Exempt };
 
-/** What an ending has ended besides logins. */
+/** What the hook has revoked in addition. */
 export interface AlsoRevoked {
-  /** How many things that could still have been used, and belong to no login. */
+  /** How many live sessions that are linked to no family. */
   readonly sessions: number;
-  /** Logins that have turned out to have to end, too. */
+  /** Families that have to be revoked, too. */
   readonly families: readonly string[];
-  /** Ids of what is to be cleared away after the commit, for {@link RevocationHook.clear}. */
+  /** Ids for {@link RevocationHook.clear}. */
   readonly leftovers: readonly string[];
 }
 
 /**
- * Ends whatever else shares the fate of a login. Called inside the transaction that ends it, after the rows of the
- * logins are locked: what it does is committed with the ending or not at all.
+ * Revokes the sessions that are linked to token families. It runs inside the transaction that revokes a family, after that has locked
+ * the rows of the families: its changes are committed together with the revocation or not at all.
  */
 export interface RevocationHook {
-  /** Those logins, and the ones that came of them in other ways than by a refresh: they end with them. */
+  /** These families and the ones that came from them other than by a refresh: all are revoked together. */
   successorsOf(sql: Sql, sids: readonly string[]): Promise<readonly string[]>;
 
-  onRevoked(sql: Sql, ended: RevokedSet, reason: RevocationReason): Promise<AlsoRevoked>;
+  onRevoked(sql: Sql, revoked: RevokedSet, reason: RevocationReason): Promise<AlsoRevoked>;
 
-  /** Clears away leftovers once the ending has been committed. No revocation depends on it. Never throws. */
+  /** Deletes leftovers after the commit. No revocation depends on it. Never throws. */
   clear(leftovers: readonly string[]): Promise<void>;
 
   /**
-   * Asked when a token of a login that has ended is presented: true if that is theft of what the login was given up for, and not
-   * the repetition of a call whose answer was lost.
+   * Called when a token of a revoked family is presented. True if that is a reuse of a token that was given up for a session, and false
+   * if it is a retry of a call whose response was lost.
    */
-  isReused(login: TokenFamily, generation: number): Promise<boolean>;
+  isReused(family: TokenFamily, generation: number): Promise<boolean>;
 
-  /** Asked when a login goes on: false if what shares its fate has ended elsewhere, and the login has to end too. */
-  mayContinue(login: TokenFamily): Promise<boolean>;
+  /** Called before a linked family rotates. False if its session has been revoked elsewhere, so that the family has to be revoked. */
+  mayContinue(family: TokenFamily): Promise<boolean>;
 
-  /** The login that shares its fate with that session now. The caller's transaction holds the user's row. */
+  /** The family that is linked to the session now. The caller's transaction holds the user's row. */
   linkedFamilyOf(sql: Sql, session: string): Promise<string | undefined>;
 }
 
-/** Injection token of the one {@link RevocationHook}; optional, without it nothing else ends. */
+/** Injection token of the one {@link RevocationHook}. Optional: without it no family is linked. */
 export const REVOCATION_HOOK = Symbol('REVOCATION_HOOK');

@@ -1,11 +1,11 @@
 import type { Sql } from '../../database/database.js';
-import type { RevokedSet, RevocationHook, Exempt } from './revocation-hook.js';
-import type { RevocationReason } from './refresh-token.entity.js';
-import type { RevokedFamily, RefreshTokenStore } from './refresh-token.store.js';
 import type { RevocationEntry } from '../feed/revocation-list.js';
 import type { RevocationStore } from '../feed/revocation.store.js';
+import type { RevocationReason } from './refresh-token.entity.js';
+import type { RefreshTokenStore, RevokedFamily } from './refresh-token.store.js';
+import type { Exempt, RevocationHook, RevokedSet } from './revocation-hook.js';
 
-/** The caller's transaction holds the rows until its end. In the order of ids, so that no two of these wait in a circle. */
+/** The caller's transaction holds the rows until its end. In the order of ids, so that no two of these wait for each other. */
 const NEW_EPOCHS = `
   WITH held AS (SELECT id FROM users WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE)
   UPDATE users SET epoch = epoch + 1 FROM held WHERE users.id = held.id RETURNING users.id, epoch`;
@@ -13,17 +13,17 @@ const NEW_EPOCHS = `
 type UserEpoch = { readonly id: string; readonly epoch: number };
 
 /**
- * Ends logins inside one transaction, which LoginEnder opens: nothing of it is in force before the commit. The rows of
- * users are locked before those of logins, and both in the order of their ids, as everywhere.
+ * Revokes families inside one transaction, which `RevocationService.transaction` opens. Nothing is in force before the commit. Locks the
+ * rows of users before those of families, and both in the order of their ids, like all other code.
  */
 export class RevocationTransaction {
   /** What this node has to refuse from the commit on. */
   readonly entries: RevocationEntry[] = [];
-  /** Whether some of it may have ended before on another node, so that this one has not heard of it yet. */
+  /** Whether another node may have revoked some of it before, so that this node does not know of it yet. */
   repeated = false;
-  /** How much else ended that could still have been used, such as sessions that have no login by token. */
+  /** How many live sessions without a family were revoked, too. */
   revokedSessions = 0;
-  /** What {@link RevocationHook.clear} gets after the commit. */
+  /** Ids for {@link RevocationHook.clear}, which is called after the commit. */
   readonly leftovers: string[] = [];
 
   constructor(
@@ -33,42 +33,42 @@ export class RevocationTransaction {
     private readonly hook: RevocationHook | undefined,
   ) {}
 
-  /** Ends those of the logins, and of what came of them, that have not ended; says which. */
+  /** Revokes the families and everything that came from them. Returns those that were not revoked before. */
   async revokeFamilies(sids: readonly string[], reason: RevocationReason): Promise<RevokedFamily[]> {
     const all: RevokedFamily[] = [];
     let next = (await this.hook?.successorsOf(this.sql, sids)) ?? sids;
     while (next.length > 0) {
-      const ended = await this.families.revokeFamilies(this.sql, next, reason);
-      await this.publish(ended);
-      if (ended.length < next.length) this.repeated = true;
-      all.push(...ended);
+      const revoked = await this.families.revokeFamilies(this.sql, next, reason);
+      await this.publish(revoked);
+      if (revoked.length < next.length) this.repeated = true;
+      all.push(...revoked);
       next = await this.callHook({ sids: next }, reason);
     }
     return all;
   }
 
   /**
-   * Ends everything the user has, except perhaps what calls, and refuses what is in the making: a login that is being
-   * written holds the user's row shared, so it is seen here or finds another epoch. Says which logins ended.
+   * Revokes everything of the user, except perhaps what calls. A login in progress is refused, too: it holds the user's row shared, so
+   * either its family is visible here, or it finds another epoch. Returns the revoked families.
    */
   async revokeUser(userId: string, reason: RevocationReason, except: Exempt = {}): Promise<RevokedFamily[]> {
     const [row] = await this.newEpochs([userId]);
-    const spared = await this.withLinkedFamily(except);
-    const ended = await this.revokeAllOf([userId], reason, spared);
-    if (spared.sid !== undefined) this.repeated = true;
+    const exempt = await this.withLinkedFamily(except);
+    const revoked = await this.revokeAllOf([userId], reason, exempt);
+    if (exempt.sid !== undefined) this.repeated = true;
     else if (row !== undefined) await this.invalidateBefore(row);
-    return ended;
+    return revoked;
   }
 
-  /** Like {@link revokeUser} for each of them, in as many statements as for one. */
+  /** Like {@link revokeUser} for each of the users, in as many statements as for one. */
   async revokeUsers(userIds: readonly string[], reason: RevocationReason): Promise<RevokedFamily[]> {
     await this.newEpochs(userIds);
-    // No cut-off for each user: the tokens that live belong to the logins that end here, or ended before.
+    // No entry per user: their live access tokens belong to families that are revoked here or were revoked before.
     this.repeated = true;
     return this.revokeAllOf(userIds, reason);
   }
 
-  /** Refuses the user's access tokens of before; the logins live on. */
+  /** Invalidates the user's earlier access tokens. Their families stay live. */
   async invalidateAccessTokens(userId: string): Promise<void> {
     const [row] = await this.newEpochs([userId]);
     if (row !== undefined) await this.invalidateBefore(row);
@@ -79,32 +79,32 @@ export class RevocationTransaction {
     reason: RevocationReason,
     except: Exempt = {},
   ): Promise<RevokedFamily[]> {
-    const ended = await this.families.revokeFamiliesOfUsers(this.sql, userIds, reason, except.sid);
-    await this.publish(ended);
+    const revoked = await this.families.revokeFamiliesOfUsers(this.sql, userIds, reason, except.sid);
+    await this.publish(revoked);
     await this.callHook({ userIds, except }, reason);
-    return ended;
+    return revoked;
   }
 
-  /** Says which logins have to end, too. */
-  private async callHook(ended: RevokedSet, reason: RevocationReason): Promise<readonly string[]> {
-    const also = await this.hook?.onRevoked(this.sql, ended, reason);
+  /** Returns the families that have to be revoked, too. */
+  private async callHook(revoked: RevokedSet, reason: RevocationReason): Promise<readonly string[]> {
+    const also = await this.hook?.onRevoked(this.sql, revoked, reason);
     this.revokedSessions += also?.sessions ?? 0;
     this.leftovers.push(...(also?.leftovers ?? []));
     return also?.families ?? [];
   }
 
-  /** A session may have been given a login since its request began. */
+  /** The session may have been exchanged for a family since the request began. */
   private async withLinkedFamily(except: Exempt): Promise<Exempt> {
     if (except.session === undefined) return except;
     return { ...except, sid: await this.hook?.linkedFamilyOf(this.sql, except.session) };
   }
 
-  private async publish(ended: readonly RevokedFamily[]): Promise<void> {
-    const sids = ended.map(({ sid }) => sid);
+  private async publish(revoked: readonly RevokedFamily[]): Promise<void> {
+    const sids = revoked.map(({ sid }) => sid);
     this.entries.push(...(await this.revocations.addSids(this.sql, sids)));
   }
 
-  /** By the id as the database writes it: the caller may have it in capitals, tokens do not. */
+  /** With the id as the database writes it: the caller's id may be in upper case, the ids in tokens are not. */
   private async invalidateBefore({ id, epoch }: UserEpoch): Promise<void> {
     this.entries.push(await this.revocations.addUser(this.sql, id, epoch));
   }

@@ -12,23 +12,23 @@ import type { TokenFamily } from './token-family.js';
 import { ChangeFeed } from '../feed/change-feed.js';
 import { RevocationStore } from '../feed/revocation.store.js';
 
-/** How all logins of a user end. */
+/** How everything of a user is revoked. */
 export interface UserRevocation {
   readonly reason: RevocationReason;
-  /** The audit event, and who caused it if not the user. */
+  /** The audit event, and its actor if it is not the user. */
   readonly event: string;
   readonly actorId?: string | undefined;
-  /** This login goes on, and so do its access tokens. */
+  /** This family stays live, and so do its access tokens. */
   readonly exceptSid?: string | undefined;
-  /** This session goes on, with the login that shares its fate. */
+  /** This session stays live, with the family that is linked to it. */
   readonly exceptSession?: string | undefined;
-  /** Committed together with the ending. */
+  /** Committed together with the revocation. */
   readonly alongside?: (sql: Sql) => Promise<void>;
 }
 
 /**
- * The one place where logins end. When a method has returned the ending is committed, this node refuses the tokens
- * concerned, and every other node does within a second. Repeating one is safe.
+ * The one place that revokes token families. When a method returns, the revocation is committed and this node refuses the tokens.
+ * Every other node refuses them within a second. Every method can be repeated safely.
  */
 @Injectable()
 export class RevocationService {
@@ -41,7 +41,7 @@ export class RevocationService {
     @Optional() @Inject(REVOCATION_HOOK) private readonly hook?: RevocationHook,
   ) {}
 
-  /** Ends those of the logins that are live; says how many those were. One audit event for each that had not ended. */
+  /** Revokes the families and returns how many of them were live. Writes one audit event for each that was not revoked before. */
   async revokeFamilies(
     sids: readonly string[],
     reason: RevocationReason,
@@ -49,73 +49,71 @@ export class RevocationService {
     origin: Origin,
     actorId?: string,
   ): Promise<number> {
-    return this.transaction(async (endings) => {
-      const ended = await endings.revokeFamilies(sids, reason);
-      const entries = ended.map((login) => ({ event, cause: reason, ...owner(login), actorId }));
-      // What the login was given up for is the login, as the audit trail has it.
-      if (entries.length === 0 && endings.revokedSessions > 0) {
-        const login = await this.families.find(sids[0]!, endings.sql);
-        if (login !== undefined) entries.push({ event, cause: reason, ...owner(login), actorId });
+    return this.transaction(async (revocation) => {
+      const revoked = await revocation.revokeFamilies(sids, reason);
+      const entries = revoked.map(({ sid, userId }) => ({ event, cause: reason, sid, userId, actorId }));
+      // The session that a family was given up for is audited under that family.
+      if (entries.length === 0 && revocation.revokedSessions > 0) {
+        const family = await this.families.find(sids[0]!, revocation.sql);
+        if (family !== undefined)
+          entries.push({ event, cause: reason, sid: family.sid, userId: family.userId, actorId });
       }
-      await this.audit.addAll(entries, origin, endings.sql);
-      return countLive(ended);
+      await this.audit.addAll(entries, origin, revocation.sql);
+      return countLive(revoked);
     });
   }
 
   /**
-   * Ends every login of the user that began before; one in the making is refused too, a later one works at once.
-   * Says how many were live, whatever else lets the user in included.
+   * Revokes all families and sessions of the user. Refuses a login in progress, too; a later login works at once. Returns how many
+   * families and sessions were live.
    */
-  async revokeUser(userId: string, ending: UserRevocation, origin: Origin): Promise<number> {
-    const { reason, event, actorId, exceptSid, exceptSession } = ending;
-    return this.transaction(async (endings) => {
+  async revokeUser(userId: string, options: UserRevocation, origin: Origin): Promise<number> {
+    const { reason, event, actorId, exceptSid, exceptSession } = options;
+    return this.transaction(async (revocation) => {
       const except = { sid: exceptSid, session: exceptSession };
-      const ended = countLive(await endings.revokeUser(userId, reason, except)) + endings.revokedSessions;
-      await ending.alongside?.(endings.sql);
+      const families = await revocation.revokeUser(userId, reason, except);
+      const ended = countLive(families) + revocation.revokedSessions;
+      await options.alongside?.(revocation.sql);
       const entry = { event, cause: reason, userId, actorId, sid: exceptSid, detail: { ended } };
-      await this.audit.add(entry, origin, endings.sql);
+      await this.audit.add(entry, origin, revocation.sql);
       return ended;
     });
   }
 
-  /** Whether that token of a login that has ended was stolen: then everything that came of the login ends. */
-  async revokeIfReused(login: TokenFamily, generation: number, origin: Origin): Promise<boolean> {
-    if (this.hook === undefined || !(await this.hook.isReused(login, generation))) return false;
-    await this.revokeFamilies([login.sid], 'reuse', 'refresh_reused', origin);
+  /** Whether presenting this token of a revoked family is a reuse. If it is, revokes everything that came from the family. */
+  async revokeIfReused(family: TokenFamily, generation: number, origin: Origin): Promise<boolean> {
+    if (this.hook === undefined || !(await this.hook.isReused(family, generation))) return false;
+    await this.revokeFamilies([family.sid], 'reuse', 'refresh_reused', origin);
     return true;
   }
 
-  /** Whether a login that goes on may do so: whatever else shares its fate has not ended. If it has, the login ends. */
-  async mayContinue(login: TokenFamily, origin: Origin): Promise<boolean> {
-    if (this.hook === undefined || (await this.hook.mayContinue(login))) return true;
-    await this.revokeFamilies([login.sid], 'logout', 'logout', origin);
+  /** Whether the family may rotate: the session that is linked to it is live. If it is not, revokes the family. */
+  async mayContinue(family: TokenFamily, origin: Origin): Promise<boolean> {
+    if (this.hook === undefined || (await this.hook.mayContinue(family))) return true;
+    await this.revokeFamilies([family.sid], 'logout', 'logout', origin);
     return false;
   }
 
-  /** Refuses the user's access tokens of before; the logins live on. `change` is committed with it. */
+  /** Invalidates the user's earlier access tokens. The families stay live. Commits `change` together with it. */
   async invalidateAccessTokens(userId: string, change: (sql: Sql) => Promise<void>): Promise<void> {
-    await this.transaction(async (endings) => {
-      await endings.invalidateAccessTokens(userId);
-      await change(endings.sql);
+    await this.transaction(async (revocation) => {
+      await revocation.invalidateAccessTokens(userId);
+      await change(revocation.sql);
     });
   }
 
   /**
-   * Commits what `work` does together with the logins that it ends; rolls back if it throws. Whoever ends something that
-   * may have ended on another node already gets its answer when this node knows of it, too.
+   * Commits `work` together with the families that it revokes; rolls back if it throws. If another node may have revoked one of them
+   * before, returns only after this node knows of that revocation, too.
    */
-  async transaction<T>(work: (endings: RevocationTransaction) => Promise<T>): Promise<T> {
-    const { endings, result } = await this.database.transaction(async (sql) => {
-      const begun = new RevocationTransaction(sql, this.families, this.revocations, this.hook);
-      return { result: await work(begun), endings: begun };
+  async transaction<T>(work: (revocation: RevocationTransaction) => Promise<T>): Promise<T> {
+    const { revocation, result } = await this.database.transaction(async (sql) => {
+      const opened = new RevocationTransaction(sql, this.families, this.revocations, this.hook);
+      return { result: await work(opened), revocation: opened };
     });
-    if (endings.entries.length > 0) this.feed.publish(endings.entries);
-    if (endings.leftovers.length > 0) await this.hook?.clear(endings.leftovers);
-    if (endings.repeated || endings.entries.length === 0) await this.feed.catchUp();
+    if (revocation.entries.length > 0) this.feed.publish(revocation.entries);
+    if (revocation.leftovers.length > 0) await this.hook?.clear(revocation.leftovers);
+    if (revocation.repeated || revocation.entries.length === 0) await this.feed.catchUp();
     return result;
   }
-}
-
-function owner({ sid, userId }: { readonly sid: string; readonly userId: string }) {
-  return { sid, userId };
 }

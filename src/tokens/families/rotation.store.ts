@@ -6,22 +6,22 @@ import type { CountedCall, CountedResult } from '../../limits/admission.sql.js';
 import type { LimitLog } from '../../limits/quota.js';
 import type { LiveFamily } from './token-family.js';
 
-/** Which token is spent. */
+/** The token that a rotation spends. */
 export interface SpentToken {
   readonly sid: string;
   readonly generation: number;
 }
 
-/** What the next token is made with, and for how many seconds it lives. */
+/** The key that the successor is made with, and its life in seconds. */
 export interface Successor {
   readonly macKey: string;
   readonly expiry: number;
 }
 
-/** What is not known before the statement has run. */
+/** What the statement returns. */
 type Row = Omit<LiveFamily, 'sid' | 'generation'>;
 
-/** A row for the call: without room for it nothing of a login, and with none left for the next the limit's log. */
+/** One row per counted call. The family is null if there was no room for the call, the log is null if there is room for another one. */
 type CountedRow = { readonly [Column in keyof Row]: Row[Column] | null } & {
   readonly [Column in keyof LimitLog]: LimitLog[Column] | null;
 };
@@ -48,7 +48,7 @@ const ROTATE = `
 
 const TERMS = { key: '$8', wanted: '1', limit: '$9', window: '$10', slot: '$11' };
 
-/** Whoever waited for the lock looks at the row again: one that was spent or has ended meanwhile counts nothing. */
+/** A statement that waited for the row lock evaluates the row again: if the token was spent or revoked meanwhile, nothing is counted. */
 const ROTATE_COUNTED = `
   WITH held AS (SELECT 1 FROM refresh_tokens WHERE ${IS_CURRENT} AND alone FOR NO KEY UPDATE),
   counted AS (${admission(TERMS, 'held')} RETURNING admitted, ends, hits),
@@ -58,14 +58,14 @@ const ROTATE_COUNTED = `
   SELECT ${COLUMNS}, full_log.ends::float8[] AS ends, full_log.hits
   FROM counted LEFT JOIN full_log ON true LEFT JOIN (t JOIN users u ON u.id = t.user_id) ON true`;
 
-/** How logins go on: each method is one statement, audited in itself. */
+/** Rotates token families. Each method is one statement that also writes the audit event. */
 @Injectable()
 export class RotationStore {
   constructor(private readonly database: Database) {}
 
   /**
-   * The login one generation further. Of any number of concurrent callers exactly one gets it: the others wait on its
-   * row lock and then get undefined, as they do when the login has ended.
+   * Rotates a live family whose current token is `spent`. Of any number of concurrent callers exactly one succeeds. The others wait
+   * for its row lock and get undefined. A revoked or expired family gives undefined, too.
    */
   async rotate(spent: SpentToken, next: Successor, origin: Origin): Promise<LiveFamily | undefined> {
     const [row] = await this.database.query<Row>(ROTATE, valuesOf(spent, next, origin));
@@ -73,8 +73,8 @@ export class RotationStore {
   }
 
   /**
-   * The same for a login that stands alone, if there is room for the call, which counts then. Undefined, and nothing counted, if
-   * that was not its current token, or it has ended or does not stand alone.
+   * Counts the call and rotates an unlinked family, or does neither if there is no room for the call. Undefined, and nothing is
+   * counted, if `spent` is not the current token of a live, unlinked family.
    */
   async rotateCounted(
     spent: SpentToken,

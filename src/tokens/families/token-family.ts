@@ -1,7 +1,7 @@
 import type { Role } from '../../users/user.entity.js';
 import type { TokenDelivery } from './refresh-token.entity.js';
 
-/** A login that goes on, with what is minted into its tokens. Times in milliseconds, on the database's clock. */
+/** A live token family, with everything that is minted into its tokens. Times in milliseconds, on the database's clock. */
 export interface LiveFamily {
   readonly sid: string;
   readonly userId: string;
@@ -13,22 +13,22 @@ export interface LiveFamily {
   readonly now: number;
 }
 
-/** A login with its current refresh token. */
+/** A family with its current refresh token. */
 export interface FamilyToken {
   readonly family: LiveFamily;
   readonly token: string;
 }
 
-/** A login as one statement saw it, whatever has become of it. */
+/** A family as one statement saw it. It may be revoked or expired. */
 export interface TokenFamily extends LiveFamily {
   readonly secret: Buffer;
   readonly macKey: string;
-  /** Nothing else shares its fate, and never will. */
+  /** No session is linked to it, and none ever will be. */
   readonly unlinked: boolean;
   readonly confirmedGeneration: number;
   readonly revoked: boolean;
   readonly expired: boolean;
-  /** Since the current generation came to be, in seconds. */
+  /** Seconds since the last rotation. */
   readonly age: number;
   readonly absoluteExpiresAt: number;
 }
@@ -36,7 +36,7 @@ export interface TokenFamily extends LiveFamily {
 export interface NewFamily {
   readonly sid: string;
   readonly userId: string;
-  /** Of the user when the credentials were checked. */
+  /** The user's epoch when the credentials were verified. */
   readonly epoch: number;
   readonly secret: Buffer;
   readonly macKey: string;
@@ -44,10 +44,10 @@ export interface NewFamily {
   /** Seconds. */
   readonly expiry: number;
   readonly familyExpiry: number;
-  /** Nothing else shares its fate, and never will: it goes on without that being asked. */
+  /** No session will ever be linked to it, so its refreshes do not ask the revocation hook. */
   readonly unlinked?: boolean | undefined;
-  /** What is audited, a login unless it is said. */
+  /** The audit event; `login` by default. */
   readonly event?: string | undefined;
-  /** Whether it matters when the client has received the first refresh token, too. */
+  /** Whether to track that the client has received the first refresh token, too. */
   readonly firstUnseen?: boolean | undefined;
 }

@@ -5,24 +5,24 @@ import type { PasswordScheme } from './password-scheme.js';
 const PARAMETERS = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 const CURRENT = `$argon2id$v=19$m=${PARAMETERS.memoryCost},t=${PARAMETERS.timeCost},p=${PARAMETERS.parallelism}$`;
 
-/** A text that asks for terabytes would end the process, in KiB; one that asks for hours would hold a lane. */
+/** The most memory of one hash, in KiB: a stored text that asks for terabytes would crash the process. */
 const MAX_MEMORY = 131_072;
 const MAX_LANES = 16;
 
-/** Milliseconds for each mebibyte in each pass. */
+/** Milliseconds per mebibyte and pass. */
 const COST = 0.5;
 
 /**
- * argon2id or argon2i in PHC form. Django puts `argon2` before it. A hash with `keyid` needs a secret key that only the other
- * system has, and the library ignores parameters that it does not know: no password would ever match.
+ * argon2id or argon2i in PHC form. Django writes `argon2` before it. A hash with `keyid` needs a secret key that only the other
+ * system has. The library ignores parameters that it does not know, so no password would ever match such a hash.
  */
 const FORM =
   /^(?:argon2)?(?<phc>\$argon2(?:id|i)(?:\$v=(?:16|19))?\$m=\d+,t=\d+,p=\d+(?:,data=[A-Za-z0-9+/]*)?\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+)$/;
 
-/** Shorter tags and salts are nobody's, in bytes. */
+/** No system writes shorter tags. Bytes. */
 const MIN_TAG = 16;
 
-/** Argon2 in PHC form: argon2id is what new passwords are stored as, argon2i and other parameters come from elsewhere. */
+/** Argon2 in PHC form. New passwords are stored as argon2id; argon2i and other parameters come from other systems. */
 export class Argon2Scheme implements PasswordScheme {
   costOf(stored: string): number | undefined {
     const phc = phcOf(stored);
@@ -46,11 +46,11 @@ export class Argon2Scheme implements PasswordScheme {
   }
 
   hash(password: string): Promise<string> {
-    // Algorithm is a const enum of the package: its value is 2 for argon2id.
+    // Algorithm is a const enum of the package; argon2id is 2.
     return hash(password, { ...PARAMETERS, algorithm: 2 as Algorithm });
   }
 
-  /** A hash of no password: takes as long to check as any of today's. */
+  /** A hash of no password. Verifying it takes as long as verifying any new hash. */
   hashOfNothing(salt: Buffer, tag: Buffer): string {
     return CURRENT + [salt, tag].map((part) => part.toString('base64').replaceAll('=', '')).join('$');
   }

@@ -3,17 +3,17 @@ import { verify } from '@node-rs/bcrypt';
 import { foreignScheme } from './password-scheme.js';
 import type { ForeignHash } from './password-scheme.js';
 
-/** bcrypt looks at so many bytes. */
+/** bcrypt reads at most so many bytes of a password. */
 const LIMIT = 72;
 
-/** Milliseconds for each of the 2^cost rounds. */
+/** Milliseconds per round; there are 2^cost rounds. */
 const COST = 0.07;
 
-/** 16 bytes and 23, in the spelling that has no stray bits: another one would never be found equal. */
+/** 16 and 23 bytes, in the spelling without stray bits: another spelling would never compare equal. */
 const SALT = '[./A-Za-z0-9]{21}[.Oeu]';
 const DIGEST = '[./A-Za-z0-9]{30}[.CGKOSWaeimquy26]';
 
-/** `$2b$12$` and 53 characters; Django puts `bcrypt$` before it. 2x is the mark of hashes that a bug made. */
+/** `$2b$12$` and 53 characters. Django writes `bcrypt$` before it. 2x marks hashes of an implementation with a bug. */
 const PLAIN = new RegExp(String.raw`^(?:bcrypt\$)?(?<hash>\$2[aby]\$(?<cost>\d\d)\$${SALT}${DIGEST})$`);
 /** Django: bcrypt of the hexadecimal SHA-256, for passwords of any length. */
 const DJANGO = new RegExp(String.raw`^bcrypt_sha256\$(?<hash>\$2[aby]\$(?<cost>\d\d)\$${SALT}${DIGEST})$`);
@@ -23,12 +23,12 @@ const PASSLIB = new RegExp(
     String.raw`\$(?<salt>${SALT})\$(?<digest>${DIGEST})$`,
 );
 
-/** bcrypt, and what Django and passlib put before it so that it takes passwords of any length. */
+/** bcrypt, and the variants of Django and passlib that hash the password first, so that it can have any length. */
 export const bcryptScheme = foreignScheme((stored) => plain(stored) ?? django(stored) ?? passlib(stored));
 
 /**
- * Of a longer password only the first 72 bytes were ever compared, so nobody knows the rest: such a hash stays. A
- * password with NUL is refused: to bcrypt it would be its part before the NUL, or that part repeated.
+ * bcrypt compares only the first 72 bytes of a longer password, so the rest is unknown: such a hash is not replaced. A password with
+ * NUL is refused: bcrypt would read only the part before the NUL, or repeat that part.
  */
 function plain(stored: string): ForeignHash | undefined {
   const parts = PLAIN.exec(stored)?.groups;

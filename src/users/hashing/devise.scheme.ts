@@ -3,7 +3,7 @@ import { sameSecret } from '../../common/constant-time.js';
 import { base64, foreignScheme } from './password-scheme.js';
 import type { ForeignHash } from './password-scheme.js';
 
-/** Runs on the event loop: a few thousand bytes hashed for each stretch, of which Devise makes 10 or 20. */
+/** Runs on the event loop. Each stretch hashes a few thousand bytes; Devise makes 10 or 20. */
 const MAX_STRETCHES = 1_000;
 const COST = 0.005;
 

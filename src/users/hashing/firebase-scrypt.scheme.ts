@@ -11,7 +11,7 @@ import { deriveScrypt, scryptCost } from './scrypt.scheme.js';
 const FORM =
   /^\$fbscrypt\$v=1,n=(?<n>\d{1,2}),r=(?<r>\d{1,4}),p=(?<p>\d{1,4}),ss=(?<ss>[\w+/-]*={0,2}),sk=(?<sk>[\w+/-]+={0,2})\$(?<salt>[\w+/-]+={0,2})\$(?<tag>[\w+/-]+={0,2})$/;
 
-/** What scrypt derives is the key of AES-256, and the signer key encrypted with it is the hash. */
+/** scrypt derives an AES-256 key. The hash is the signer key, encrypted with it. */
 export const firebaseScryptScheme = foreignScheme(read);
 
 function read(stored: string): ForeignHash | undefined {

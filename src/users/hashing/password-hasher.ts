@@ -14,34 +14,34 @@ import type { PasswordScheme } from './password-scheme.js';
 import { WorkQueue } from './work-queue.js';
 import type { Share } from './work-queue.js';
 
-/** A storm of logins must not slow the authenticated API: a core stays for it, where there is more than one. */
+/** Many logins must not slow the authenticated API down: one core stays free for it if there are several. */
 function lanesOf(workers: number): number {
   return Math.max(1, Math.floor((availableParallelism() - 1) / workers));
 }
 
-/** At some 20 ms each the last one waits for a few seconds at most; a more expensive check counts as several. */
+/** At about 20 ms each, the last one in the queue waits for a few seconds at most. A more expensive check counts as several. */
 const ROOM = { known: 64, unknown: 128 };
 const UNIT = 20;
 
-/** No failed login is answered sooner, in milliseconds: above the cost of the passwords that are set here. */
+/** The shortest time of a failed login in milliseconds. Above the cost of new hashes. */
 const FAILURE_FLOOR = 250;
 
-/** How far the floor is above the dearest hash that is stored, so that time tells nothing also where two spellings are tried. */
+/** The floor is this many times the cost of the most expensive stored hash, so that timing reveals nothing if two spellings are tried. */
 const HEADROOM = 2.5;
 
-/** The dearest hash that is checked, in milliseconds (see PasswordScheme): bcrypt 13, scrypt of 128 MiB, PBKDF2 of 3 million. */
+/** The most expensive hash that is checked, in milliseconds (see PasswordScheme): bcrypt 13, scrypt of 128 MiB, PBKDF2 of 3 million. */
 const MAX_COST = 600;
 
-/** No scheme writes more. */
+/** No scheme writes longer texts. */
 const MAX_LENGTH = 1_024;
 
-/** What is known of a stored text without a password: how it is checked, or why it cannot be. */
+/** Whether a stored text can be checked, and why not. */
 export type Appraisal =
   { readonly outcome: 'known'; readonly floor: number } | { readonly outcome: 'unknown' | 'too_costly' };
 
 /**
- * Hashes and checks passwords in one bounded pool. Throws 503 with `Retry-After` at once when it is full. Takes
- * normalised passwords. Known devices have their own share of the pool, and so has whoever sets a password.
+ * Hashes and verifies passwords in one bounded pool. Throws 503 with `Retry-After` at once if it is full. Takes normalised passwords.
+ * Logins from known devices and password changes have their own share of the pool.
  */
 @Injectable()
 export class PasswordHasher {
@@ -65,30 +65,30 @@ export class PasswordHasher {
     this.pool = new WorkQueue(lanesOf(config?.workers ?? 1), ROOM);
   }
 
-  /** Throws the 503 if no check of that share could begin or wait now. */
+  /** Throws the 503 if no check of this share could start or wait now. */
   refuseIfFull(share: Share): void {
     this.pool.refuseIfFull(share);
   }
 
-  /** For users who have proved who they are, and for administrators: no stranger makes a hash. */
+  /** For authenticated users and administrators. An anonymous request never hashes a new password. */
   hash(password: string): Promise<string> {
     return this.pool.run(() => this.current.hash(password), 'known');
   }
 
-  /** False for a stored text that is malformed, of an unknown scheme or too costly, after as much work as for nobody. */
+  /** False for a malformed text, an unknown scheme or a too expensive hash, after the same work as for a user who does not exist. */
   async verify(stored: string, password: string, share: Share = 'unknown'): Promise<boolean> {
     const found = this.schemeOf(stored);
     // Encoded as UTF-8 all lone surrogates are the same; none can be set, so none can be right.
     if (found === undefined || found.cost > MAX_COST || /\p{Cs}/u.test(password)) {
       return this.verifyNothing(password, share);
     }
-    // For whatever came into the database by another way than the import.
+    // For hashes that another way than the import has written into the database.
     this.raiseFloor(floorOf(found.cost));
     const { scheme, cost } = found;
     return this.pool.run(() => scheme.verify(stored, password).catch(() => false), share, cost / UNIT);
   }
 
-  /** As much work as for a user that exists. Always false. */
+  /** Does the same work as for a user who exists. Always false. */
   async verifyNothing(password: string, share: Share = 'unknown'): Promise<false> {
     await this.pool.run(() => this.current.verify(this.nothing, password), share);
     return false;
@@ -99,7 +99,7 @@ export class PasswordHasher {
     return this.schemeOf(stored)?.scheme.isOutdated(stored, password) ?? true;
   }
 
-  /** Whether {@link verify} can check the text, and the floor for failures that goes with it. */
+  /** Whether {@link verify} can check the text, and the shortest time of failed logins that it needs. */
   appraise(stored: string): Appraisal {
     const found = this.schemeOf(stored);
     if (found === undefined) return { outcome: 'unknown' };
@@ -108,12 +108,12 @@ export class PasswordHasher {
       : { outcome: 'known', floor: floorOf(found.cost) };
   }
 
-  /** From now on no failed login is answered sooner than after so many milliseconds. Lowers nothing. */
+  /** From now on a failed login takes at least so many milliseconds. Never lowers the floor. */
   raiseFloor(floor: number): void {
     this.floor = Math.max(this.floor, Math.min(floor, floorOf(MAX_COST)));
   }
 
-  /** Resolves when a failed login that began at `started` (monotonic) may be answered. Holds no thread and no lane. */
+  /** Resolves when a failed login that started at `started` (monotonic) may be answered. Occupies no thread and no lane. */
   async padFailure(started: number): Promise<void> {
     const left = this.floor - (this.clock.monotonic() - started);
     if (left > 0) await new Promise((resolve) => setTimeout(resolve, left));
@@ -129,7 +129,7 @@ export class PasswordHasher {
   }
 }
 
-/** In steps, so that the floor tells little of what is stored. */
+/** Rounded to steps, so that the floor reveals little about the stored hashes. */
 function floorOf(cost: number): number {
   return Math.max(FAILURE_FLOOR, Math.ceil((cost * HEADROOM) / 250) * 250);
 }

@@ -7,10 +7,10 @@ import type { ForeignHash } from './password-scheme.js';
 
 const derive = promisify<BinaryLike, BinaryLike, number, ScryptOptions, Buffer>(scrypt);
 
-/** Milliseconds for each mebibyte that is filled and read once. */
+/** Milliseconds to fill and read one mebibyte once. */
 const COST = 4;
 
-/** Of the tags of Django and Werkzeug, in bytes. */
+/** The length of the tags of Django and Werkzeug, in bytes. */
 const LENGTH = 64;
 
 /** `scrypt$16384$salt$8$5$base64` */
@@ -19,11 +19,11 @@ const DJANGO =
 /** `scrypt:32768:8:1$salt$hex` */
 const WERKZEUG =
   /^scrypt:(?<n>\d{1,8}):(?<r>\d{1,4}):(?<p>\d{1,4})\$(?<text>[^$]+)\$(?<hex>(?:[0-9a-f]{2})+)$/;
-/** `$scrypt$ln=16,r=8,p=1$salt$tag`; ln is the binary logarithm of N. */
+/** `$scrypt$ln=16,r=8,p=1$salt$tag`, where ln is the binary logarithm of N. */
 const PHC =
   /^\$scrypt\$ln=(?<ln>\d{1,2}),r=(?<r>\d{1,4}),p=(?<p>\d{1,4})\$(?<salt>[A-Za-z0-9+/]+)\$(?<tag>[A-Za-z0-9+/]+)$/;
 
-/** How scrypt was turned up (RFC 7914). */
+/** The cost parameters of scrypt (RFC 7914). */
 export interface ScryptCost {
   /** A power of two. */
   readonly N: number;
@@ -34,16 +34,16 @@ export interface ScryptCost {
 /** scrypt as Django, Werkzeug, passlib and PHC write it. */
 export const scryptScheme = foreignScheme(read);
 
-/** See `PasswordScheme.costOf`; undefined for parameters that scrypt does not take. */
+/** See `PasswordScheme.costOf`. Undefined for parameters that scrypt does not allow. */
 export function scryptCost({ N, r, p }: ScryptCost): number | undefined {
   if (N < 2 || !Number.isInteger(Math.log2(N)) || r < 1 || p < 1) return undefined;
-  // RFC 7914, section 6: with other parameters scrypt cannot be computed.
+  // RFC 7914, section 6: scrypt is not defined for other parameters.
   if (Math.log2(N) >= 16 * r || r * p >= 2 ** 30) return undefined;
   const memory = 128 * N * r;
   return memory > MAX_MEMORY ? Infinity : (memory / 2 ** 20) * p * COST;
 }
 
-/** Off the event loop. Takes a cost that is bounded. */
+/** Runs outside the event loop. The caller has checked that the cost is bounded. */
 export function deriveScrypt(
   password: string,
   salt: Buffer,

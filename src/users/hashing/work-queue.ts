@@ -1,23 +1,23 @@
 import { refuse } from '../../common/common.errors.js';
 
-/** Whose work it is. Each share has its own room to wait, and while both wait they take turns. */
+/** Who asked for the work. Each share has its own room in the queue, and while both wait, they take turns. */
 export type Share = 'known' | 'unknown';
 
 interface Waiting {
   readonly weight: number;
-  readonly begin: () => void;
+  readonly start: () => void;
 }
 
 interface Line {
-  /** How much may wait, in the unit of the weights. */
+  /** How much work may wait, in the unit of the weights. */
   readonly room: number;
   readonly queue: Waiting[];
   weight: number;
 }
 
 /**
- * Runs at most `lanes` pieces of work at once, lets more wait up to the room of their share, and refuses the rest with 503 at once.
- * However much unknown callers ask for, known ones get every second lane that becomes free, and the other way round.
+ * Runs at most `lanes` pieces of work at once, queues more up to the room of their share, and refuses the rest with 503 at once.
+ * However much work one share has, the other share gets every second lane that becomes free.
  */
 export class WorkQueue {
   private running = 0;
@@ -32,7 +32,7 @@ export class WorkQueue {
     this.lines = { known: line('known'), unknown: line('unknown') };
   }
 
-  /** `weight`: how long the work takes, in the unit of the room. No work weighs less than one. */
+  /** `weight`: the duration of the work in the unit of the room, at least 1. */
   async run<T>(work: () => Promise<T>, share: Share, weight = 1): Promise<T> {
     if (this.running >= this.lanes) {
       await this.wait(share, Math.max(1, weight));
@@ -42,17 +42,17 @@ export class WorkQueue {
     try {
       return await work();
     } finally {
-      // The lane passes to the next one without ever looking free.
+      // The lane passes to the next work without becoming free in between.
       const next = this.next();
       if (next === undefined) this.running -= 1;
-      else next.begin();
+      else next.start();
     }
   }
 
-  /** Throws the 503 that {@link run} would throw now, for callers that have something to do first. */
+  /** Throws the 503 that {@link run} would throw now, for callers that do other work first. */
   refuseIfFull(share: Share, weight = 1): void {
     const line = this.lines[share];
-    // Whatever it weighs, one may wait.
+    // One may always wait, whatever its weight.
     if (line.queue.length > 0 && line.weight + weight > line.room)
       throw refuse('service_unavailable', { headers: { 'Retry-After': '2' } });
   }
@@ -61,7 +61,7 @@ export class WorkQueue {
     this.refuseIfFull(share, weight);
     const line = this.lines[share];
     line.weight += weight;
-    await new Promise<void>((begin) => line.queue.push({ weight, begin }));
+    await new Promise<void>((start) => line.queue.push({ weight, start }));
   }
 
   private next(): Waiting | undefined {

@@ -20,10 +20,10 @@ import {
 } from './row-reader.js';
 import type { ImportFormat, ReadRow } from './row-reader.js';
 
-/** Rows written in one transaction: short enough to hold nothing up. */
+/** Rows per transaction: short enough to block nothing. */
 const BATCH = 500;
 
-/** Before a batch that the database did not take is tried again, in milliseconds; then the run ends. */
+/** Milliseconds before each retry of a batch when the database is unavailable. After the last one the run fails. */
 const PAUSES = [500, 1_000, 2_000, 4_000, 8_000];
 
 /** A row that was not imported. */
@@ -32,29 +32,29 @@ export interface RejectedRow {
   readonly reason: string;
 }
 
-/** Rows by what became of them. */
+/** The number of rows by outcome. */
 export interface ImportCounts {
   created: number;
-  /** There already, the same in everything. */
+  /** The user existed with the same values. */
   unchanged: number;
-  /** There already, the same in everything but the password, which stays. */
+  /** The user existed with the same values but another password, which stays. */
   kept: number;
   rejected: number;
 }
 
 export interface ImportWatch {
-  /** Called for each row that is rejected, in no particular order; what it returns is waited for. */
+  /** Called for each rejected row, in no particular order. The import awaits the result. */
   readonly rejected: (row: RejectedRow) => Promise<void> | void;
-  /** Called when so many bytes of the input are done with. */
+  /** Called when so many bytes of the input are processed. */
   readonly advanced?: (bytes: number) => void;
 }
 
 const REASONS: Readonly<Partial<Record<RowOutcome, string>>> = {
-  username_taken: 'there is another user with this username',
-  id_taken: 'there is another user with this id',
+  username_taken: 'another user has this username',
+  id_taken: 'another user has this id',
 };
 
-/** Brings users of another system in, with the passwords they have there. */
+/** Imports users of another system together with their password hashes. */
 @Injectable()
 export class UserImportService {
   constructor(
@@ -63,9 +63,9 @@ export class UserImportService {
   ) {}
 
   /**
-   * Reads CSV with a header or JSON lines, in UTF-8. A row is there whole or not at all, and what cannot be imported is
-   * reported and skipped. No user who exists is changed, so a run that was interrupted is simply run again. Memory does not
-   * grow with the input. Throws {@link ImportRefused} before anything is written if the input as a whole will not do.
+   * Reads CSV with a header or JSON lines, in UTF-8. Each row is imported as a whole or not at all. An invalid row is reported and
+   * skipped. Existing users are not changed, so an interrupted run can be repeated. Memory does not grow with the input. Throws
+   * {@link ImportRefused} before anything is written if the input as a whole is invalid.
    */
   async run(
     input: AsyncIterable<Buffer>,
@@ -91,10 +91,10 @@ export class UserImportService {
     };
     for await (const line of linesOf(input)) {
       if (read === undefined) {
-        const begun = begin(line, format);
-        if (begun === undefined) continue;
-        read = begun.read;
-        if (begun.isHeader) continue;
+        const first = readFirst(line, format);
+        if (first === undefined) continue;
+        read = first.read;
+        if (first.isHeader) continue;
       }
       try {
         const user = this.userOf(line, read);
@@ -113,7 +113,7 @@ export class UserImportService {
     return counts;
   }
 
-  /** A database that is gone for a moment ends no run. What an attempt whose answer was lost has made counts as unchanged. */
+  /** Retries while the database is unavailable. If the response of a successful attempt was lost, its rows count as unchanged. */
   private async add(batch: readonly ImportedUser[], origin: Origin): Promise<RowOutcome[]> {
     for (const pause of PAUSES) {
       try {
@@ -133,8 +133,8 @@ export class UserImportService {
   }
 }
 
-/** How the rows after the first line are read; undefined if that says nothing yet. */
-function begin(
+/** How to read the rows, according to the first line. Undefined for an empty line. */
+function readFirst(
   { number, bytes }: Line,
   format: ImportFormat | undefined,
 ): { readonly read: ReadRow; readonly isHeader: boolean } | undefined {

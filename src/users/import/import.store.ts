@@ -8,12 +8,12 @@ import type { Sql } from '../../database/database.js';
 import { ServiceStateStore } from '../../database/service-state.store.js';
 import type { ImportedUser } from './imported-user.js';
 
-/** What became of a row: `kept` is there already with another password, which stays. */
+/** The outcome of a row. `kept`: the user exists with another password, which stays. */
 export type RowOutcome = 'created' | 'unchanged' | 'kept' | 'username_taken' | 'id_taken';
 
 const LOCK = lockForTransaction('imports');
 
-/** Whoever is there already stays as it is; of two rows with one name the first is taken. */
+/** Existing users are not changed. Of two rows with one name, the first is imported. */
 const INSERT = `
   INSERT INTO users (id, username, username_key, password_hash, role, email, external_id)
   SELECT id, username, username_key, password_hash, role, email, external_id
@@ -23,7 +23,7 @@ const INSERT = `
   ON CONFLICT DO NOTHING
   RETURNING id, username_key AS "usernameKey"`;
 
-const THERE = `
+const EXISTING = `
   SELECT id, username, username_key AS "usernameKey", password_hash AS "passwordHash", role, email,
     external_id AS "externalId"
   FROM users
@@ -33,7 +33,7 @@ type Stored = Pick<ImportedUser, 'id' | 'username' | 'usernameKey' | 'role' | 'e
   readonly passwordHash: string | null;
 };
 
-/** Writes imported users, many in one transaction with the audit event that counts them. */
+/** Writes imported users, many in one transaction, together with the audit event that counts them. */
 @Injectable()
 export class ImportStore {
   constructor(
@@ -42,21 +42,21 @@ export class ImportStore {
     private readonly state: ServiceStateStore,
   ) {}
 
-  /** What became of each row, in their order. All of it is committed, or nothing; nobody who is there is changed. */
+  /** Commits all rows or none. Returns the outcome of each row, in order. Existing users are not changed. */
   async add(users: readonly ImportedUser[], origin: Origin): Promise<RowOutcome[]> {
     return this.database.transaction(async (sql) => {
       await sql.query(LOCK);
-      const made = await this.insert(sql, users);
-      // Of two rows that say the same only the first was made.
-      const created = users.map((user) => made.delete(nameOf(user)));
-      const there = await this.there(
+      const inserted = await this.insert(sql, users);
+      // Of two equal rows, only the first was inserted.
+      const created = users.map((user) => inserted.delete(nameOf(user)));
+      const existing = await this.findExisting(
         sql,
         users.filter((_, index) => !created[index]),
       );
       const outcomes = users.map((user, index) =>
-        created[index] === true ? 'created' : outcomeOf(user, there.get(user.usernameKey)),
+        created[index] === true ? 'created' : outcomeOf(user, existing.get(user.usernameKey)),
       );
-      await this.note(sql, users, outcomes, origin);
+      await this.record(sql, users, outcomes, origin);
       return outcomes;
     });
   }
@@ -72,19 +72,19 @@ export class ImportStore {
       email: user.email,
       external_id: user.externalId,
     }));
-    const made = await sql.query<{ id: string; usernameKey: string }>(INSERT, [JSON.stringify(rows)]);
-    return new Set(made.map(nameOf));
+    const inserted = await sql.query<{ id: string; usernameKey: string }>(INSERT, [JSON.stringify(rows)]);
+    return new Set(inserted.map(nameOf));
   }
 
-  private async there(sql: Sql, users: readonly ImportedUser[]): Promise<ReadonlyMap<string, Stored>> {
+  private async findExisting(sql: Sql, users: readonly ImportedUser[]): Promise<ReadonlyMap<string, Stored>> {
     if (users.length === 0) return new Map();
-    const rows = await sql.query<Stored & Record<string, unknown>>(THERE, [
+    const rows = await sql.query<Stored & Record<string, unknown>>(EXISTING, [
       users.map(({ usernameKey }) => usernameKey),
     ]);
     return new Map(rows.map((row) => [row.usernameKey, row]));
   }
 
-  private async note(
+  private async record(
     sql: Sql,
     users: readonly ImportedUser[],
     outcomes: readonly RowOutcome[],
@@ -107,14 +107,14 @@ function nameOf({ id, usernameKey }: Pick<ImportedUser, 'id' | 'usernameKey'>): 
   return `${id} ${usernameKey}`;
 }
 
-function outcomeOf(user: ImportedUser, there: Stored | undefined): RowOutcome {
-  if (there === undefined) return 'id_taken';
+function outcomeOf(user: ImportedUser, existing: Stored | undefined): RowOutcome {
+  if (existing === undefined) return 'id_taken';
   const same =
-    there.username === user.username &&
-    there.role === user.role &&
-    there.email === user.email &&
-    there.externalId === user.externalId &&
-    (!user.idGiven || there.id === user.id);
+    existing.username === user.username &&
+    existing.role === user.role &&
+    existing.email === user.email &&
+    existing.externalId === user.externalId &&
+    (!user.idGiven || existing.id === user.id);
   if (!same) return 'username_taken';
-  return sameSecret(there.passwordHash, user.passwordHash) ? 'unchanged' : 'kept';
+  return sameSecret(existing.passwordHash, user.passwordHash) ? 'unchanged' : 'kept';
 }

@@ -6,11 +6,11 @@ import { normaliseUsername } from '../username.js';
 import { RowRefused } from './row-reader.js';
 import type { RawRow } from './row-reader.js';
 
-/** A user as a row describes it, ready to be stored. */
+/** A valid row, ready to be stored. */
 export interface ImportedUser {
   readonly line: number;
   readonly id: string;
-  /** Whether the row said the id; otherwise it is a new one. */
+  /** Whether the id comes from the row; otherwise it is new. */
   readonly idGiven: boolean;
   readonly externalId: string | null;
   readonly username: string;
@@ -25,7 +25,7 @@ export interface ImportedUser {
 const MAX_EXTERNAL_ID = 255;
 const NIL = '00000000-0000-0000-0000-000000000000';
 
-/** Throws {@link RowRefused}, naming what is wrong first. */
+/** Validates a row. Throws {@link RowRefused} with the first error. */
 export function importedUser(
   line: number,
   row: RawRow,
@@ -54,7 +54,7 @@ function floorOf(appraisal: Appraisal): number {
   throw new RowRefused(
     appraisal.outcome === 'too_costly'
       ? 'password_hash takes too much time or memory to check'
-      : 'password_hash is of no known kind, or not whole',
+      : 'password_hash has an unknown format or is incomplete',
   );
 }
 
@@ -67,15 +67,15 @@ function roleOf(role: string | undefined): Role {
 function emailOf(email: string | undefined): string | null {
   if (email === undefined) return null;
   if (email.length <= 254 && isEmail(email)) return email;
-  throw new RowRefused('email is no mail address');
+  throw new RowRefused('email is not a valid address');
 }
 
 function idOf(id: string | undefined): Pick<ImportedUser, 'id' | 'idGiven' | 'externalId'> {
   if (id === undefined) return { id: randomUUID(), idGiven: false, externalId: null };
-  if (id === NIL) throw new RowRefused('id is the UUID that stands for none');
+  if (id === NIL) throw new RowRefused('id must not be the nil UUID');
   if (isUUID(id, 'all')) return { id: id.toLowerCase(), idGiven: true, externalId: null };
   const fits = id.length <= MAX_EXTERNAL_ID && id.isWellFormed() && !/\p{Cc}/u.test(id);
   if (!fits)
-    throw new RowRefused(`id must have at most ${MAX_EXTERNAL_ID} characters, none of them a control`);
+    throw new RowRefused(`id must have at most ${MAX_EXTERNAL_ID} characters and no control characters`);
   return { id: randomUUID(), idGiven: false, externalId: id };
 }

@@ -1,19 +1,19 @@
-/** A line longer than this is no user, in bytes. */
+/** The longest line that is read, in bytes. */
 export const MAX_LINE = 65_536;
 
 export interface Line {
   /** From 1. */
   readonly number: number;
-  /** Without its end; undefined for one that is longer than {@link MAX_LINE}. */
+  /** Without the line break; undefined for a line that is longer than {@link MAX_LINE}. */
   readonly bytes: Buffer | undefined;
-  /** Of the input, up to and with this line's end. */
+  /** The offset in the input after this line, including its line break. */
   readonly offset: number;
 }
 
 const NEW_LINE = 0x0a;
 const RETURN = 0x0d;
 
-/** The lines of an input of any size, of which no more than a piece and a line are in memory. */
+/** The lines of an input of any size. Only one chunk and one line are in memory at a time. */
 export async function* linesOf(input: AsyncIterable<Buffer>): AsyncGenerator<Line> {
   let rest: Buffer[] = [];
   let length = 0;
@@ -29,7 +29,7 @@ export async function* linesOf(input: AsyncIterable<Buffer>): AsyncGenerator<Lin
   const keep = (piece: Buffer) => {
     length += piece.length;
     offset += piece.length;
-    // Of what is too long only the length matters.
+    // Only the length of a too long line matters.
     if (length <= MAX_LINE) rest.push(piece);
     else rest = [];
   };

@@ -64,7 +64,7 @@ describe('RateLimitStore', () => {
     expect(admitted).toBe(10);
   });
 
-  it('admits what there is room for when several calls are counted at once', async () => {
+  it('admits as many calls as there is room for when several are counted at once', async () => {
     const key = randomBytes(16);
     const quota = { limit: 10, windowSeconds: WINDOW };
     expect(await store.consume(key, 7, quota)).toMatchObject({ admitted: 7, remaining: 3 });
@@ -73,7 +73,7 @@ describe('RateLimitStore', () => {
     expect(await store.consume(randomBytes(16), 70, quota)).toMatchObject({ admitted: 10, remaining: 0 });
   });
 
-  it('opens at the edge of the window exactly as far as calls have left it', async () => {
+  it('admits exactly as many calls as have left the window', async () => {
     const key = randomBytes(16);
     const quota = { limit: 10, windowSeconds: WINDOW };
     // Calls of one statement are of one moment: what real time passes between statements changes no count.
@@ -93,17 +93,20 @@ describe('RateLimitStore', () => {
     expect(await take(10)).toBe(6);
   });
 
-  it.each([10, 10 * SLOTS])('keeps a full window of %i closed until the last second', async (limit) => {
-    const key = randomBytes(16);
-    const quota = { limit, windowSeconds: 3_600 };
-    await store.consume(key, limit, quota);
-    await pass(key, 59 * MINUTE + 58_000_000);
-    expect((await store.consume(key, 1, quota)).admitted).toBe(0);
-    await pass(key, 2_000_000 + (limit > SLOTS ? (60 * MINUTE) / SLOTS : 0));
-    expect((await store.consume(key, 1, quota)).admitted).toBe(1);
-  });
+  it.each([10, 10 * SLOTS])(
+    'admits no call into a full window of %i until its last second',
+    async (limit) => {
+      const key = randomBytes(16);
+      const quota = { limit, windowSeconds: 3_600 };
+      await store.consume(key, limit, quota);
+      await pass(key, 59 * MINUTE + 58_000_000);
+      expect((await store.consume(key, 1, quota)).admitted).toBe(0);
+      await pass(key, 2_000_000 + (limit > SLOTS ? (60 * MINUTE) / SLOTS : 0));
+      expect((await store.consume(key, 1, quota)).admitted).toBe(1);
+    },
+  );
 
-  it('lets a client in that kept knocking, because refused calls do not count', async () => {
+  it('admits a client that kept retrying, because refused calls do not count', async () => {
     const key = randomBytes(16);
     await consumeSome(key, 3, 3);
     for (let second = 0; second < 60; second += 5) {
@@ -114,7 +117,7 @@ describe('RateLimitStore', () => {
   });
 
   it.each([3, SLOTS, 3 * SLOTS])(
-    'admits at most %i in every window of any traffic, and refuses nobody needlessly',
+    'admits at most %i calls in every window of random traffic, and refuses none too early',
     async (limit) => {
       const slot = limit <= SLOTS ? 1 : Math.ceil((WINDOW * 1_000_000) / SLOTS);
       const gap = fc.oneof(
@@ -148,7 +151,7 @@ describe('RateLimitStore', () => {
     },
   );
 
-  it('keeps a row small whatever the limit is', async () => {
+  it('keeps a row small for any limit', async () => {
     const key = randomBytes(16);
     const quota = { limit: 1_000_000_000, windowSeconds: WINDOW };
     for (let i = 0; i < 3 * SLOTS; i++) {
@@ -160,7 +163,7 @@ describe('RateLimitStore', () => {
     expect(bytes).toBeLessThan(600);
   });
 
-  it('counts by the moment of admission, not of the wait for the row', async () => {
+  it('counts a call at the moment of its admission, not when it started to wait for the row', async () => {
     const key = randomBytes(16);
     const quota = { limit: 10, windowSeconds: WINDOW };
     await store.consume(key, 1, quota);
@@ -178,7 +181,7 @@ describe('RateLimitStore', () => {
     expect(Number((await row(key))!.ends.at(-1))).toBeGreaterThan(released);
   });
 
-  it('is not blocked by a clock that has been set back for longer than a window', async () => {
+  it('is not blocked for longer than a window after the clock was set back', async () => {
     const key = randomBytes(16);
     const quota = { limit: 2, windowSeconds: WINDOW };
     await store.consume(key, 2, quota);
@@ -188,7 +191,7 @@ describe('RateLimitStore', () => {
     expect(resetMs).toBeLessThanOrEqual(WINDOW * 1000);
   });
 
-  it('gives back each refunded call once, and never more than were taken', async () => {
+  it('refunds each call once and never more calls than were admitted', async () => {
     const key = randomBytes(16);
     const quota = { limit: 10, windowSeconds: WINDOW };
     const refund = (from: RateLimitStore, calls: number) =>
@@ -202,7 +205,7 @@ describe('RateLimitStore', () => {
     expect(await consumeSome(key, 20, 10)).toBe(10);
   });
 
-  it('gives back calls that were counted together', async () => {
+  it('refunds calls that were counted together', async () => {
     const key = randomBytes(16);
     const quota = { limit: 10, windowSeconds: WINDOW };
     await store.consume(key, 3, quota);
@@ -212,7 +215,7 @@ describe('RateLimitStore', () => {
     expect(await consumeSome(key, 10, 10)).toBe(5);
   });
 
-  it('gives many calls back at once on two nodes, in whatever order they come', async () => {
+  it('refunds many calls at once on two nodes in any order', async () => {
     const keys = Array.from({ length: 50 }, () => randomBytes(16));
     const quota = { limit: 2, windowSeconds: WINDOW };
     await Promise.all(keys.map((key) => store.consume(key, 2, quota)));
@@ -225,14 +228,14 @@ describe('RateLimitStore', () => {
     expect(free.map(({ admitted }) => admitted)).toEqual(keys.map(() => 2));
   });
 
-  it('counts the calls of before under a limit that was changed', async () => {
+  it('counts earlier calls under a changed limit', async () => {
     const key = randomBytes(16);
     await consumeSome(key, 40, 100);
     expect(await consumeSome(key, 1, 10)).toBe(0);
     expect(await consumeSome(key, 60, 50)).toBe(10);
   });
 
-  it('removes what has expired in batches, and nothing that counts', async () => {
+  it('deletes expired rows in batches and no row that still counts', async () => {
     await store.removeExpired(10_000);
     const keys = Array.from({ length: 5 }, () => randomBytes(16));
     for (const key of keys) await consumeSome(key, 1, 1);

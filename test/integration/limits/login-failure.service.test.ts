@@ -12,7 +12,7 @@ import type { TestDatabase } from '../../helpers/database.js';
 
 const FREE = 100;
 
-describe('LoginFailures', () => {
+describe('LoginFailureService', () => {
   let db: TestDatabase;
   let otherNode: DataSource;
   let failures: LoginFailureService;
@@ -53,7 +53,7 @@ describe('LoginFailures', () => {
       [seconds],
     );
 
-  it('leaves a hundred failures in a row free, and then lets each wait longer, up to an hour', async () => {
+  it('admits a hundred consecutive failures without a wait, and then lets each wait longer, up to an hour', async () => {
     const account = anAccount();
     await fail(account, FREE - 1);
     expect(await waitOf(account)).toBe(0);
@@ -78,7 +78,7 @@ describe('LoginFailures', () => {
     expect(attempts.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
 
-  it('forgets the failures when a login succeeds, also after a wait', async () => {
+  it('resets the failures when a login succeeds, also after a wait', async () => {
     const account = anAccount();
     await fail(account, FREE);
     await pass(60);
@@ -90,7 +90,7 @@ describe('LoginFailures', () => {
     expect(await waitOf(account)).toBe(0);
   });
 
-  it('counts no attempt that was not made', async () => {
+  it('does not count a cancelled attempt', async () => {
     const account = anAccount();
     await fail(account, FREE);
     await pass(60);
@@ -100,7 +100,7 @@ describe('LoginFailures', () => {
     expect(await waitOf(account)).toBe(0);
   });
 
-  it('loses no failure of simultaneous ones', async () => {
+  it('counts all simultaneous failures', async () => {
     const account = anAccount();
     const attempts = await Promise.all(
       Array.from({ length: FREE }, (_, index) => (index % 2 ? failures : elsewhere).begin(account)),
@@ -109,7 +109,7 @@ describe('LoginFailures', () => {
     expect(await waitOf(account)).toBe(60);
   });
 
-  it('keeps a day for each failure and thirty at most, so that nobody gets a hundred a day', async () => {
+  it('keeps failures for one day each and at most thirty days, so that no one gets a hundred attempts a day', async () => {
     const [seldom, often] = [anAccount(), anAccount()];
     await fail(seldom, 2);
     await fail(often, FREE);
@@ -126,7 +126,7 @@ describe('LoginFailures', () => {
     expect(await db.database.query('SELECT 1 FROM login_failures')).toEqual([]);
   });
 
-  it('keeps no name in the table', async () => {
+  it('stores no name in the table', async () => {
     await fail('somebody-whose-name-is-secret');
     const rows = await db.database.query<{ row: string }>('SELECT f::text AS row FROM login_failures f');
     expect(rows.length).toBeGreaterThan(0);

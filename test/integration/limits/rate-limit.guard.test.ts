@@ -100,7 +100,7 @@ describe('RateLimited', () => {
     await test.drop();
   });
 
-  it('tells how much is left, refuses past the limit, and counts over nodes and handlers of a bucket', async () => {
+  it('states the remaining calls, refuses calls over the limit, and counts over all nodes and handlers of a bucket', async () => {
     const first = await get(0, '/login', '192.0.2.1');
     expect(first.headers).toMatchObject({
       'ratelimit-policy': '"login";q=3;w=60',
@@ -123,7 +123,7 @@ describe('RateLimited', () => {
     expect((await get(0, '/login', '192.0.2.2')).statusCode).toBe(200);
   });
 
-  it('lets no more than the limit reach the password check, wherever the decorator stands', async () => {
+  it('lets no more calls than the limit reach the password check, for any order of decorators', async () => {
     for (const [route, client] of [
       ['/login', '198.51.100.1'],
       ['/login-too', '198.51.100.2'],
@@ -143,13 +143,13 @@ describe('RateLimited', () => {
     expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 429, 429]);
   });
 
-  it('leaves other routes alone', async () => {
+  it('ignores routes without the decorator', async () => {
     const answer = await get(0, '/open', '192.0.2.1');
     expect(answer.statusCode).toBe(200);
     expect(answer.headers).not.toHaveProperty('ratelimit');
   });
 
-  it('keeps no address in the table', async () => {
+  it('stores no address in the table', async () => {
     const rows = await test.database.query<{ row: string }>('SELECT r::text AS row FROM rate_limits r');
     expect(rows.length).toBeGreaterThan(0);
     expect(rows.map(({ row }) => row).join()).not.toMatch(/192\.0\.2|2001:db8/);

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import type { Rotation } from '../../../src/auth/refresh/refresh.service.js';
@@ -12,7 +12,7 @@ const LIMIT = 5;
 const QUOTA = { authRateLimit: LIMIT, authRateWindow: 600 };
 const NEXT = { macKey: 'next key', expiry: 1_000 };
 
-describe('a refresh that counts itself', () => {
+describe('a refresh that is counted by its own statement', () => {
   let db: TestDatabase;
   let one: TokenNode;
   let two: TokenNode;
@@ -62,11 +62,18 @@ describe('a refresh that counts itself', () => {
         )
       )[0]!.n,
     );
+  const countedFor = async (sid: string) => {
+    const key = hash('sha256', `refresh_family\0${sid}`, 'buffer').subarray(0, 16);
+    const [row] = await db.database.query<{ hits: number[] }>('SELECT hits FROM rate_limits WHERE key = $1', [
+      key,
+    ]);
+    return row?.hits;
+  };
   const refreshes = async (sid: string) =>
     (await db.database.query(`SELECT 1 FROM audit_events WHERE event = 'refresh' AND sid = $1`, [sid]))
       .length;
 
-  it('is one statement where the login is known, and two where it is not', async () => {
+  it('is one statement if the node knows the secret of the family, and two if it does not', async () => {
     let { token } = await open();
     for (let round = 0; round < 3; round++) {
       expect(await statementsOf(one, async () => (token = tokenIn(await present(token))))).toBe(1);
@@ -75,7 +82,7 @@ describe('a refresh that counts itself', () => {
     expect(await statementsOf(two, async () => (token = tokenIn(await present(token, two))))).toBe(1);
   });
 
-  it('is admitted exactly as often as the limit says by calls at once on two nodes, and else changes nothing', async () => {
+  it('admits exactly the limit to simultaneous calls on two nodes, and changes nothing for the others', async () => {
     const logins = await Promise.all(
       Array.from({ length: 80 }, () => aFamily(one, user, { unlinked: true })),
     );
@@ -97,21 +104,20 @@ describe('a refresh that counts itself', () => {
     for (const { hits } of full) expect(hits.reduce((sum, h) => sum + h, 0)).toBe(10);
   });
 
-  it('counts once for presentations of one token at once on two nodes, and not for a replay', async () => {
+  it('counts once for simultaneous presentations of one token on two nodes, and not for a repeat', async () => {
     const { family, token } = await open();
-    await two.tokens.findFamily(token);
-    const before = await counted();
+    await two.tokens.verify(token);
     const all = await Promise.all(
       Array.from({ length: 30 }, (_, index) => present(token, index % 2 ? one : two)),
     );
     expect(all.filter(({ outcome }) => outcome === 'rotated')).toHaveLength(1);
     expect(all.filter(({ outcome }) => outcome === 'repeated')).toHaveLength(29);
     expect((await present(token)).outcome).toBe('repeated');
-    expect(await counted()).toBe(before + 1);
+    expect(await countedFor(family.sid)).toEqual([1]);
     expect(await refreshes(family.sid)).toBe(1);
   });
 
-  it('refuses over the limit with the token unspent, from memory once it is known, and on every node', async () => {
+  it('refuses a call over the limit without spending the token, from memory after the first time, and on every node', async () => {
     let { token } = await open();
     for (let call = 0; call < LIMIT; call++) token = tokenIn(await present(token, call % 2 ? one : two));
     const limited = { status: 429, code: 'rate_limited', headers: { 'RateLimit-Remaining': '0' } };
@@ -124,7 +130,7 @@ describe('a refresh that counts itself', () => {
     expect((await present(token, later)).outcome).toBe('rotated');
   });
 
-  it('waits for whoever holds the login, and then goes by what has become of it', async () => {
+  it('waits for the lock of the row and then decides by the new state of the family', async () => {
     const [noted, ended] = [await open(), await open()];
     const before = await counted();
     let first: Promise<Rotation> | undefined;
@@ -144,9 +150,9 @@ describe('a refresh that counts itself', () => {
     expect(await counted()).toBe(before + 1);
   });
 
-  it('is refused where the login has ended, expired or gone since its secret was seen, and counts nothing', async () => {
+  it('refuses a family that was revoked, expired or deleted since the node learned its secret, and counts nothing', async () => {
     const [ended, expired, gone] = [await open(), await open(), await open()];
-    for (const { token } of [ended, expired, gone]) await two.tokens.findFamily(token);
+    for (const { token } of [ended, expired, gone]) await two.tokens.verify(token);
     const before = await counted();
     await one.revocations.revokeFamilies([ended.family.sid], 'logout', 'logout', NO_ORIGIN);
     await db.database.query('UPDATE refresh_tokens SET expires_at = now() WHERE id = $1', [
@@ -165,14 +171,14 @@ describe('a refresh that counts itself', () => {
     expect(await counted()).toBe(before);
   });
 
-  it('finds theft though the secret is known, and ends the login', async () => {
+  it('detects a reuse if the node knows the secret, and revokes the family', async () => {
     const { family, token } = await open();
     const current = tokenIn(await present(tokenIn(await present(token))));
     expect(await present(token)).toEqual({ outcome: 'reused', sid: family.sid });
     expect(await present(current)).toEqual({ outcome: 'rejected', reason: 'refresh_token_revoked' });
   });
 
-  it('goes on under a new JWT_SECRET while the previous one is known, and not without', async () => {
+  it('rotates under a new JWT_SECRET only while the node knows the previous one', async () => {
     const { token } = await open();
     const jwtSecret = 'the secret of tomorrow';
     const renewed = await aCountingNode({ jwtSecret, jwtSecretPrevious: one.config.jwtSecret });
@@ -190,7 +196,7 @@ describe('a refresh that counts itself', () => {
     });
   });
 
-  it('asks of a login that may share a fate, and counts nothing in its place', async () => {
+  it('does not count a family that may be linked in the statement, but before it', async () => {
     const opening = { event: 'exchange' };
     const opened = await one.tokens.openWithin(
       db.database,

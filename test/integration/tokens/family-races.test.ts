@@ -15,7 +15,7 @@ const nudged = async <T>(late: boolean, work: () => Promise<T>): Promise<T> => {
   return work();
 };
 
-describe('a login that races with its ending', () => {
+describe('a token family whose revocation races with other calls', () => {
   let db: TestDatabase;
   let one: TokenNode;
   let two: TokenNode;
@@ -39,7 +39,7 @@ describe('a login that races with its ending', () => {
       ])
     ).length;
 
-  it('is over when a logout answers, whichever of refresh and logout came first', async () => {
+  it('is revoked when a logout returns, whether the refresh or the logout came first', async () => {
     const user = await aUser(db.database);
     let rotated = 0;
     for (let round = 0; round < ROUNDS; round++) {
@@ -60,7 +60,7 @@ describe('a login that races with its ending', () => {
     expect(rotated).toBeLessThan(ROUNDS);
   });
 
-  it('leaves nothing alive of before a revoke of the user, whichever came first', async () => {
+  it('is not live after a revocation of the user, whether the login or the revocation came first', async () => {
     let made = 0;
     for (let round = 0; round < ROUNDS; round++) {
       const user = await aUser(db.database);
@@ -78,7 +78,7 @@ describe('a login that races with its ending', () => {
     expect(made).toBeLessThan(ROUNDS);
   });
 
-  it('is seen by a revoke that begins while the login is being written', async () => {
+  it('is revoked by a revocation of the user that starts while the family is being written', async () => {
     const user = await aUser(db.database);
     let ending: Promise<number> = Promise.resolve(-1);
     await two.database.transaction(async (sql) => {
@@ -90,7 +90,7 @@ describe('a login that races with its ending', () => {
     expect(await live(user)).toBe(0);
   });
 
-  it('is refused if a revoke is being written when the login begins', async () => {
+  it('is not opened if a revocation of the user is being written when the login starts', async () => {
     const user = await aUser(db.database);
     let login: Promise<unknown> = Promise.resolve('not asked');
     const alongside = async () => {
@@ -102,7 +102,7 @@ describe('a login that races with its ending', () => {
     expect(await live(user)).toBe(0);
   });
 
-  it('does not deadlock: logins of many users end in any order at once', async () => {
+  it('causes no deadlock if many families are revoked in any order at once', async () => {
     const user = await aUser(db.database);
     const sids = (await Promise.all(Array.from({ length: 20 }, () => aFamily(one, user)))).map(
       ({ sid }) => sid,

@@ -40,7 +40,7 @@ describe('RefreshTokenStore', () => {
     user = await aUser(db.database);
   });
 
-  it('begins a login at generation 0, audited once', async () => {
+  it('creates a family at generation 0 with one audit event', async () => {
     const login = aNewFamily(user, { expiry: 100, familyExpiry: 50 });
     const made = (await node.families.create(login, 'password', ORIGIN))!;
     expect(made).toMatchObject({
@@ -61,7 +61,7 @@ describe('RefreshTokenStore', () => {
     expect(await eventsOf(login.sid)).toEqual(['login']);
   });
 
-  it('begins none from credentials of before, for a disabled user or for nobody', async () => {
+  it('creates no family for an outdated epoch, a disabled user or an unknown user', async () => {
     const disabled = await aUser(db.database);
     await db.database.query('UPDATE users SET disabled_at = now() WHERE id = $1', [disabled]);
     for (const login of [aNewFamily(user, { epoch: 1 }), aNewFamily(disabled), aNewFamily(randomUUID())]) {
@@ -71,7 +71,7 @@ describe('RefreshTokenStore', () => {
     }
   });
 
-  it('lets exactly one of 50 at once take a generation further, with one audit event', async () => {
+  it('lets exactly one of 50 simultaneous rotations succeed, with one audit event', async () => {
     const other = await aNode(db.url);
     for (let round = 0; round < 20; round++) {
       const { sid } = await aFamily(node, user);
@@ -87,7 +87,7 @@ describe('RefreshTokenStore', () => {
     await other.stop();
   });
 
-  it('rotates no generation but the current one, nothing that ended, nothing expired', async () => {
+  it('rotates only the current generation of a live family', async () => {
     const { sid } = await aFamily(node, user);
     expect(await rotate(sid, 1)).toBeUndefined();
     expect((await rotate(sid, 0))?.generation).toBe(1);
@@ -101,14 +101,14 @@ describe('RefreshTokenStore', () => {
     expect(await rotate(randomUUID(), 0)).toBeUndefined();
   });
 
-  it('extends a login by each refresh, and never beyond its absolute end', async () => {
+  it('extends the expiry at each rotation, but never beyond the absolute expiry', async () => {
     const { sid } = await aFamily(node, user, { expiry: 10, familyExpiry: 500 });
     const rotated = (await rotate(sid, 0))!;
     expect((rotated.expiresAt - rotated.now) / 1000).toBeCloseTo(500, 0);
     expect((await node.families.find(sid))?.age).toBeLessThan(1);
   });
 
-  it('confirms the current generation alone, and forgets no confirmation', async () => {
+  it('confirms only the current generation and never lowers a confirmation', async () => {
     const { sid } = await aFamily(node, user);
     await rotate(sid, 0);
     await rotate(sid, 1);
@@ -127,7 +127,7 @@ describe('RefreshTokenStore', () => {
     expect(await confirmed()).toBe(2);
   });
 
-  it('removes only what ended for good a week ago, in batches', async () => {
+  it('deletes in batches only families whose absolute expiry was a week ago', async () => {
     const old = await Promise.all([1, 2, 3].map(() => aFamily(node, user)));
     const kept = await aFamily(node, user);
     for (const { sid } of old) await set(sid, `absolute_expires_at = now() - interval '7 days 1 minute'`);
@@ -139,7 +139,7 @@ describe('RefreshTokenStore', () => {
     expect(await node.families.find(old[0]!.sid)).toBeUndefined();
   });
 
-  it('lists the live logins of one user, last used first', async () => {
+  it('lists the live families of one user, the last used first', async () => {
     const devices = new DeviceStore(db.database);
     const owner = await aUser(db.database);
     const [first, second, ended, expired] = await Promise.all([1, 2, 3, 4].map(() => aFamily(node, owner)));

@@ -9,7 +9,7 @@ import type { TestDatabase } from '../../helpers/database.js';
 import { aNode, aUser } from './token-node.js';
 import type { TokenNode } from './token-node.js';
 
-describe('presenting refresh tokens', () => {
+describe('RefreshService.present', () => {
   let db: TestDatabase;
   let node: TokenNode;
   let other: TokenNode;
@@ -44,19 +44,19 @@ describe('presenting refresh tokens', () => {
     db.database.query(`UPDATE refresh_tokens SET ${assignment} WHERE id = $1`, [sid]);
   const rejected = (reason: string) => ({ outcome: 'rejected', reason }) as Rotation;
 
-  it('gives each refresh the next token, on any node', async () => {
+  it('returns the next token at each refresh, on any node', async () => {
     const { family, token } = await open();
     const second = await next(token);
     const third = await next(second, other);
     expect(new Set([token, second, third]).size).toBe(3);
-    expect(await node.tokens.findFamily(third)).toMatchObject({ sid: family.sid, generation: 2 });
+    expect((await node.tokens.verify(third))?.family).toMatchObject({ sid: family.sid, generation: 2 });
   });
 
-  it('opens nothing for credentials that are good no more', async () => {
+  it('opens no family for an outdated user epoch', async () => {
     expect(await node.tokens.open({ id: user, epoch: 7 }, 'body', NO_ORIGIN)).toBeUndefined();
   });
 
-  it('answers 50 presentations of one token at once with one and the same successor', async () => {
+  it('answers 50 simultaneous presentations of one token with the same successor', async () => {
     for (let round = 0; round < 10; round++) {
       const { family, token } = await open();
       const all = await Promise.all(
@@ -69,7 +69,7 @@ describe('presenting refresh tokens', () => {
     }
   });
 
-  it('repeats a lost answer until the successor is seen, then only for the grace', async () => {
+  it('repeats a lost response until the successor is seen, then only within the grace period', async () => {
     const { family, token } = await open();
     const successor = await next(token);
     await set(family.sid, `rotated_at = now() - interval '23 hours'`);
@@ -79,14 +79,14 @@ describe('presenting refresh tokens', () => {
     expect(await present(successor)).toEqual(rejected('refresh_token_revoked'));
   });
 
-  it('repeats within the grace for a second tab, though the successor is seen', async () => {
+  it('repeats the successor for a second tab within the grace period after it was seen', async () => {
     const { family, token } = await open();
     const successor = await next(token);
     await node.families.confirm(new Map([[family.sid, 1]]));
     expect(await present(token)).toMatchObject({ outcome: 'repeated', token: successor });
   });
 
-  it('ends the family of a token two generations back everywhere, with one event, and no other family', async () => {
+  it('revokes the family of a token two generations back on all nodes, with one event, and no other family', async () => {
     const [thiefs, others] = [await open(), await open()];
     const current = await next(await next(thiefs.token));
     const outcomes = await Promise.all([present(thiefs.token), present(thiefs.token, other)]);
@@ -100,7 +100,7 @@ describe('presenting refresh tokens', () => {
     expect(events).toEqual([{ event: 'refresh_reused', cause: 'reuse', userId: user }]);
   });
 
-  it('refuses a stranger’s token and ends nobody’s login by it', async () => {
+  it('refuses a token that it did not make and revokes no family', async () => {
     const { family, token } = await open();
     const forged = `${token.slice(0, -1)}${token.endsWith('A') ? 'B' : 'A'}`;
     const stranger = await aNode(db.url, { jwtSecret: 'the secret of somebody else' });
@@ -108,23 +108,23 @@ describe('presenting refresh tokens', () => {
     const unknown = node.tokens['codec'].mint({ ...family, sid: randomUUID() }, 0, family.macKey)!;
     for (const bad of [forged, future, unknown, 'text', '', `${token}=`]) {
       expect(await present(bad)).toEqual(rejected('refresh_token_invalid'));
-      if (bad !== future) expect(await node.tokens.findFamily(bad)).toBeUndefined();
+      if (bad !== future) expect(await node.tokens.verify(bad)).toBeUndefined();
     }
     expect(await present(token, stranger)).toEqual(rejected('refresh_token_invalid'));
     await stranger.stop();
     expect((await present(token)).outcome).toBe('rotated');
   });
 
-  it('says of an expired login that it is expired, and of one that ended that it is revoked', async () => {
+  it('refuses an expired family as expired and a revoked family as revoked', async () => {
     const [expired, ended] = [await open(), await open()];
     await set(expired.family.sid, `expires_at = now()`);
     await node.revocations.revokeFamilies([ended.family.sid], 'logout', 'logout', NO_ORIGIN);
     expect(await present(expired.token)).toEqual(rejected('refresh_token_expired'));
     expect(await present(ended.token)).toEqual(rejected('refresh_token_revoked'));
-    expect(await node.tokens.findFamily(ended.token)).toMatchObject({ revoked: true });
+    expect((await node.tokens.verify(ended.token))?.family).toMatchObject({ revoked: true });
   });
 
-  it('asks for admission once, before anything changes, and not for a token that is refused anyway', async () => {
+  it('asks once whether the user is eligible, before anything changes, and not for a reused token', async () => {
     const { family, token } = await open();
     const mayContinue = vi.fn<TokenEligibility['mayContinue']>(() => {
       throw new Error('not now');
@@ -138,7 +138,7 @@ describe('presenting refresh tokens', () => {
     await asking.stop();
   });
 
-  it('answers 64 at once and tells the next to come back, then takes calls again', async () => {
+  it('works on 64 presentations of a family at once, answers 503 to the next, and then accepts calls again', async () => {
     const { token } = await open();
     const gate = Promise.withResolvers<boolean>();
     const mayContinue = vi.fn<TokenEligibility['mayContinue']>(() => true);
@@ -157,7 +157,7 @@ describe('presenting refresh tokens', () => {
     await asking.stop();
   });
 
-  it('carries a login over to a new JWT_SECRET, and repeats across it', async () => {
+  it('rotates a family to a new JWT_SECRET and repeats successors across the change', async () => {
     const { token } = await open();
     const last = await next(token);
     const renewed = await aNode(db.url, {

@@ -7,7 +7,7 @@ import type { TestDatabase } from '../../helpers/database.js';
 import { aNode, aUser, tokenOf } from './token-node.js';
 import type { TokenNode } from './token-node.js';
 
-describe('whatever shares the fate of a login', () => {
+describe('the revocation hook', () => {
   let db: TestDatabase;
   let node: TokenNode;
   const port = {
@@ -48,7 +48,7 @@ describe('whatever shares the fate of a login', () => {
       )
     ).map(({ event }) => event);
 
-  it('is asked before a login goes on, and takes it along if it has ended', async () => {
+  it('is asked before a linked family rotates, and the family is revoked if it refuses', async () => {
     const { family, token } = await openOther(await aUser(db.database));
     port.mayContinue.mockResolvedValueOnce(false);
     expect(await present(token)).toEqual({ outcome: 'rejected', reason: 'refresh_token_revoked' });
@@ -59,7 +59,7 @@ describe('whatever shares the fate of a login', () => {
     expect(await eventsOf(family.sid)).toEqual(['exchange', 'logout']);
   });
 
-  it('is not asked where a login stands alone', async () => {
+  it('is not asked for an unlinked family', async () => {
     const { token } = await open(await aUser(db.database));
     const rotation = await present(token);
     expect(rotation.outcome).toBe('rotated');
@@ -67,7 +67,7 @@ describe('whatever shares the fate of a login', () => {
     expect(port.mayContinue).not.toHaveBeenCalled();
   });
 
-  it('ends with it, and so do the logins that came of it, those too that turn out only then', async () => {
+  it('is called for a revoked family and its successors, and again for families that it returns', async () => {
     const user = await aUser(db.database);
     const [first, known, late, other] = [
       await open(user),
@@ -86,7 +86,7 @@ describe('whatever shares the fate of a login', () => {
     expect(node.revoked.isRevoked(tokenOf(other.family))).toBe(false);
   });
 
-  it('clears away what is left once the ending is committed, and not if it is rolled back', async () => {
+  it('clears leftovers after the commit, and not after a rollback', async () => {
     const { family } = await open(await aUser(db.database));
     const revoked: boolean[] = [];
     port.clear.mockImplementationOnce(async () => {
@@ -109,7 +109,7 @@ describe('whatever shares the fate of a login', () => {
     expect(revoked).toEqual([true]);
   });
 
-  it('is audited under the login where that had ended before', async () => {
+  it('has its revocation audited under the family if that was revoked before', async () => {
     const { family } = await open(await aUser(db.database));
     await node.revocations.revokeFamilies([family.sid], 'downgrade', 'downgrade', NO_ORIGIN);
     port.onRevoked.mockResolvedValueOnce({ sessions: 1, families: [], leftovers: [] });
@@ -118,7 +118,7 @@ describe('whatever shares the fate of a login', () => {
     expect(await eventsOf(family.sid)).toEqual(['login', 'downgrade', 'revoke']);
   });
 
-  it('says whether a token of a login that has ended is stolen', async () => {
+  it('decides whether a token of a revoked family is reused', async () => {
     const { family, token } = await open(await aUser(db.database));
     await node.revocations.revokeFamilies([family.sid], 'downgrade', 'downgrade', NO_ORIGIN);
     expect(await present(token)).toEqual({ outcome: 'rejected', reason: 'refresh_token_revoked' });
@@ -129,7 +129,7 @@ describe('whatever shares the fate of a login', () => {
     expect(await eventsOf(family.sid)).toEqual(['login', 'downgrade', 'refresh_reused']);
   });
 
-  it('goes on where everything else of a user ends, with the login that it has by then', async () => {
+  it('keeps an exempt session together with the family that is linked to it by then', async () => {
     const user = await aUser(db.database);
     const [mine, another] = [await open(user), await open(user)];
     port.linkedFamilyOf.mockResolvedValueOnce(mine.family.sid);

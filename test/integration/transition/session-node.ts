@@ -110,7 +110,7 @@ export async function exchange(node: SessionNode, { sid }: SessionUser): Promise
 }
 
 export async function downgrade(node: SessionNode, token: string): Promise<Downgraded> {
-  return node.downgrades.downgrade((await node.tokens.lookUp(token))!, NO_ORIGIN);
+  return node.downgrades.downgrade((await node.tokens.verify(token))!, NO_ORIGIN);
 }
 
 function codeOrThrow(error: unknown): string {

@@ -48,12 +48,12 @@ describe('the first users', () => {
     ['where others reach the service', { ...EMBEDDED, host: '0.0.0.0' }],
     ['where others reach the service by IPv6', { ...EMBEDDED, host: '::' }],
     ['where others reach the service by name', { ...EMBEDDED, host: 'tandem.example' }],
-  ])('include nobody %s', async (_, config) => {
+  ])('include no one %s', async (_, config) => {
     await start(config);
     expect(await all()).toEqual([]);
   });
 
-  it('are not made again after an administrator has disabled or deleted the demonstration user', async () => {
+  it('are not created again after an administrator has disabled or deleted the demonstration user', async () => {
     await start({ ...EMBEDDED, ...ADMIN });
     await test.database.query("UPDATE users SET disabled_at = now() WHERE username_key = 'test'");
     await start({ ...EMBEDDED, ...ADMIN });
@@ -63,7 +63,7 @@ describe('the first users', () => {
     expect(await all()).toEqual([['Root', 'admin']]);
   });
 
-  it('include the admin of the environment, whose password is changed by no later start', async () => {
+  it('include the administrator of the environment, whose password no later start changes', async () => {
     await start({ ...ELSEWHERE, ...ADMIN });
     expect(await all()).toEqual([['Root', 'admin']]);
     await start({ ...ELSEWHERE, adminUsername: 'root', adminPassword: 'another horse battery staple' });
@@ -72,7 +72,7 @@ describe('the first users', () => {
     expect(await users.checkPassword('root', ADMIN.adminPassword)).toMatchObject({ outcome: 'ok' });
   });
 
-  it('include an admin when the only one is disabled', async () => {
+  it('include an administrator if the only one is disabled', async () => {
     await start({ ...ELSEWHERE, ...ADMIN });
     await test.database.query('UPDATE users SET disabled_at = now()');
     await start({ ...ELSEWHERE, ...ADMIN, adminUsername: 'second' });
@@ -82,7 +82,7 @@ describe('the first users', () => {
     ]);
   });
 
-  it('are made once by ten nodes that start at once, and audited once', async () => {
+  it('are created and audited once if ten nodes start at once', async () => {
     await Promise.all(Array.from({ length: 10 }, () => start({ ...EMBEDDED, ...ADMIN })));
     expect(await all()).toEqual([
       ['Root', 'admin'],
@@ -97,7 +97,7 @@ describe('the first users', () => {
     ['its own name', 'my-very-own-username', 'My-Very-Own-Username', ['ADMIN_PASSWORD']],
     ['weak, and a bad name', 'two words', 'hunter2', ['ADMIN_USERNAME', 'ADMIN_PASSWORD']],
   ])(
-    'stop the start when the admin has a password that is %s',
+    'prevent the start if the password of the administrator is %s',
     async (_, adminUsername, adminPassword, faults) => {
       const fault = await start({ ...EMBEDDED, adminUsername, adminPassword }).catch(
         (error: unknown) => error,
@@ -109,7 +109,7 @@ describe('the first users', () => {
     },
   );
 
-  it('stop the start when the name of the admin belongs to somebody', async () => {
+  it('prevent the start if another user has the name of the administrator', async () => {
     await start(EMBEDDED);
     await expect(start({ ...EMBEDDED, ...ADMIN, adminUsername: 'TEST' })).rejects.toThrow(/^ADMIN_USERNAME/);
     expect(await all()).toEqual([['test', 'user']]);
@@ -129,7 +129,7 @@ describe('the first users', () => {
         )?.[1],
     );
 
-  it('that are missing are named, with the way to get them', async () => {
+  it('that are missing are listed with the way to create them', async () => {
     const beyond = { ...EMBEDDED, host: '0.0.0.0' };
     const production = { production: true, databaseUrl: 'postgres://db.example/tandem', host: '0.0.0.0' };
     expect(await missing(production)).toEqual(['active administrator']);
@@ -142,7 +142,7 @@ describe('the first users', () => {
     expect(await missing(production)).toEqual(['active administrator']);
   });
 
-  it('are made without a word about their passwords', async () => {
+  it('are created without logging their passwords', async () => {
     const written = [vi.spyOn(process.stdout, 'write'), vi.spyOn(process.stderr, 'write')];
     await start({ ...EMBEDDED, ...ADMIN });
     const text = written.flatMap((spy) => spy.mock.calls.map(([chunk]) => String(chunk))).join('');

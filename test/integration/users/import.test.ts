@@ -52,7 +52,7 @@ describe('the import of users', () => {
     );
   const names = async () => (await stored()).map((row) => row['username'] as string);
 
-  it('takes CSV: names, hashes, addresses, roles and ids', async () => {
+  it('imports names, hashes, email addresses, roles and ids from CSV', async () => {
     const id = randomUUID();
     const csv = [
       HEADER,
@@ -89,7 +89,7 @@ describe('the import of users', () => {
     ]);
   });
 
-  it('takes JSON lines, with a byte order mark, and ids that are numbers', async () => {
+  it('imports JSON lines with a byte order mark and with numeric ids', async () => {
     const lines = [
       JSON.stringify({ username: 'ada', password_hash: BCRYPT, id: 42, email: null }),
       JSON.stringify({ username: '李', password_hash: OTHER, role: 'admin' }),
@@ -106,12 +106,12 @@ describe('the import of users', () => {
       'empty lines before the header and no end of the last line',
       `\n\r\nusername,password_hash\nada,${BCRYPT}`,
     ],
-  ])('takes a header with %s', async (_, csv) => {
+  ])('accepts a header with %s', async (_, csv) => {
     for (const size of [1, 1_000]) expect((await run(csv, size)).rejected).toBe(0);
     expect(await names()).toEqual(['ada']);
   });
 
-  it('may be run again: what is there already is unchanged, and no password is replaced', async () => {
+  it('can be repeated: existing users are unchanged, and no password is replaced', async () => {
     const rows = Array.from({ length: 1_200 }, (_, i) => `user-${i},${BCRYPT},,,${i}`);
     const csv = [HEADER, ...rows].join('\n');
     expect(await run(csv, 65_536)).toMatchObject({ created: 1_200 });
@@ -121,7 +121,7 @@ describe('the import of users', () => {
     expect(await stored()).toEqual(before);
   });
 
-  it('goes on where it was cut off: a batch is there whole or not at all', async () => {
+  it('continues after an interruption: a batch is imported as a whole or not at all', async () => {
     const rows = Array.from({ length: 1_200 }, (_, i) => `user-${i},${BCRYPT},,,${i}`);
     const csv = [HEADER, ...rows].join('\n');
     const add = store.add.bind(store);
@@ -135,7 +135,7 @@ describe('the import of users', () => {
     expect(await names()).toHaveLength(1_200);
   });
 
-  it('waits for a database that is gone for a moment', async () => {
+  it('waits while the database is unavailable for a moment', async () => {
     const add = store.add.bind(store);
     const spy = vi
       .spyOn(store, 'add')
@@ -145,7 +145,7 @@ describe('the import of users', () => {
     expect(spy).toHaveBeenCalledTimes(2);
   });
 
-  it('audits what was created with it, in one event for each batch, without a name or a hash', async () => {
+  it('audits each batch in one event, in the same transaction, without a name or a hash', async () => {
     const [before] = await test.database.query('SELECT coalesce(max(id), 0) AS id FROM audit_events');
     const rows = Array.from({ length: 700 }, (_, i) => `user-${i},${BCRYPT},,${i === 3 ? 'admin' : ''},`);
     await run([HEADER, ...rows].join('\n'), 65_536);
@@ -168,7 +168,7 @@ describe('the import of users', () => {
     ]);
   });
 
-  it('lets failed logins take longer once a dear hash is there, and not for one that was rejected', async () => {
+  it('makes failed logins take longer once an expensive hash is stored, but not for a rejected one', async () => {
     const floor = () => new ServiceStateStore(test.database).failureFloor();
     await run(`username,password_hash\nada,${BCRYPT}\nbob,${BCRYPT.replace('$04$', '$14$')}`);
     expect(await floor()).toBe(250);
@@ -183,7 +183,7 @@ describe('the import of users', () => {
     ['last', ['$12$', '$04$', '$04$']],
     ['in another batch', ['$12$', ...Array.from({ length: 600 }, () => '$04$')]],
   ])(
-    'raises the failure floor for the most expensive hash of a file, not for the one that is %s',
+    'raises the failure floor for the most expensive hash of a file, but not for one that is %s',
     async (_, costs) => {
       await test.database.query('UPDATE service_state SET failure_floor = 250');
       const rows = costs.map((cost, i) => `user-${i},${BCRYPT.replace('$04$', cost)}`);
@@ -193,7 +193,7 @@ describe('the import of users', () => {
     },
   );
 
-  it('does not take a row with a known name and another UUID for the user who is there', async () => {
+  it('rejects a row with an existing name and another UUID', async () => {
     const id = randomUUID();
     await run(`${HEADER}\nada,${BCRYPT},,,${id}\nbob,${BCRYPT},,,`);
     const before = await stored();
@@ -207,7 +207,7 @@ describe('the import of users', () => {
       `ada,${BCRYPT},,,`,
       `bob,${BCRYPT},,,${bob.id}`,
     ];
-    const reason = 'there is another user with this username';
+    const reason = 'another user has this username';
     expect(await run(again.join('\n'))).toEqual({
       created: 0,
       unchanged: 3,
@@ -218,7 +218,7 @@ describe('the import of users', () => {
     expect(await stored()).toEqual(before);
   });
 
-  it('says of two users with one name or id which row it did not take', async () => {
+  it('reports which of two rows with one name or id it rejected', async () => {
     const id = randomUUID();
     await run(`${HEADER}\nada,${BCRYPT},,,1\nroot,${BCRYPT},,admin,${id}`);
     const again = [
@@ -236,8 +236,8 @@ describe('the import of users', () => {
       `fred,${BCRYPT},,,${id.replace(/^./, (c) => (c === 'a' ? 'b' : 'a'))}`,
       `fritz,${BCRYPT},,,${id.replace(/^./, (c) => (c === 'a' ? 'b' : 'a'))}`,
     ];
-    const username = 'there is another user with this username';
-    const taken = 'there is another user with this id';
+    const username = 'another user has this username';
+    const taken = 'another user has this id';
     expect(await run(again.join('\n'))).toEqual({
       created: 2,
       unchanged: 1,
@@ -257,26 +257,29 @@ describe('the import of users', () => {
     expect(await names()).toEqual(['ada', 'dora', 'fred', 'root']);
   });
 
-  it('skips every broken row, says why, quotes nothing of it, and takes the others', async () => {
+  it('skips every invalid row, says why without quoting it, and imports the others', async () => {
     const commas = ','.repeat(5_000);
     const rows: readonly (readonly [string | Buffer, string])[] = [
-      ['short', 'the row has 1 column and the header 5'],
-      [`a,b,c${commas}`, 'the row has 5003 columns and the header 5'],
+      ['short', 'the row has 1 column and the header has 5'],
+      [`a,b,c${commas}`, 'the row has 5003 columns and the header has 5'],
       [commas.repeat(200), 'the line is longer than 65536 bytes'],
       ['x'.repeat(3_000_000), 'the line is longer than 65536 bytes'],
-      [`"open,${BCRYPT},,,`, 'the row has a quote that is not closed'],
-      [`a"b,${BCRYPT},,,`, 'the row has quotes where none may be'],
+      [`"open,${BCRYPT},,,`, 'the row has an unclosed quote'],
+      [`a"b,${BCRYPT},,,`, 'the row has an invalid quote'],
       [Buffer.from([0x61, 0xff, 0x2c, 0x62, 0x2c, 0x2c, 0x2c]), 'the line is not in UTF-8'],
-      [`nul\0,${BCRYPT},,,`, 'the line has NUL in it'],
+      [`nul\0,${BCRYPT},,,`, 'the line contains NUL'],
       [`,${BCRYPT},,,`, 'username is missing'],
       ['nohash,,,,', 'password_hash is missing'],
-      ['md5,5f4dcc3b5aa765d61d8327deb882cf99,,,', 'password_hash is of no known kind, or not whole'],
-      [`cut,${BCRYPT.slice(0, -1)},,,`, 'password_hash is of no known kind, or not whole'],
+      ['md5,5f4dcc3b5aa765d61d8327deb882cf99,,,', 'password_hash has an unknown format or is incomplete'],
+      [`cut,${BCRYPT.slice(0, -1)},,,`, 'password_hash has an unknown format or is incomplete'],
       [`dear,${BCRYPT.replace('$04$', '$31$')},,,`, 'password_hash takes too much time or memory to check'],
       [`role,${BCRYPT},,root,`, 'role must be user or admin'],
-      [`mail,${BCRYPT},nobody,,`, 'email is no mail address'],
-      [`nil,${BCRYPT},,,00000000-0000-0000-0000-000000000000`, 'id is the UUID that stands for none'],
-      [`long,${BCRYPT},,,${'9'.repeat(256)}`, 'id must have at most 255 characters, none of them a control'],
+      [`mail,${BCRYPT},nobody,,`, 'email is not a valid address'],
+      [`nil,${BCRYPT},,,00000000-0000-0000-0000-000000000000`, 'id must not be the nil UUID'],
+      [
+        `long,${BCRYPT},,,${'9'.repeat(256)}`,
+        'id must have at most 255 characters and no control characters',
+      ],
     ];
     const good = (i: number) => Buffer.from(`good-${i},${BCRYPT},,,\n`);
     const csv = Buffer.concat([
@@ -288,24 +291,24 @@ describe('the import of users', () => {
     expect(result.created).toBe(rows.length);
   });
 
-  it('skips broken JSON lines in the same way', async () => {
+  it('skips invalid JSON lines in the same way', async () => {
     const rows: readonly (readonly [string, string])[] = [
-      ['{', 'the line is no JSON'],
-      ['[]', 'the line is no JSON object'],
-      ['null', 'the line is no JSON object'],
-      ['[['.repeat(20_000), 'the line is no JSON'],
-      ['{"username":"a","password_hash":"b","admin":true}', 'the object has 1 field that is not known'],
-      ['{"username":"a","__proto__":{"role":"admin"}}', 'the object has 1 field that is not known'],
-      ['{"username":["a"],"password_hash":"b"}', 'username is no text'],
+      ['{', 'the line is not JSON'],
+      ['[]', 'the line is not a JSON object'],
+      ['null', 'the line is not a JSON object'],
+      ['[['.repeat(20_000), 'the line is not JSON'],
+      ['{"username":"a","password_hash":"b","admin":true}', 'the object has 1 field that is unknown'],
+      ['{"username":"a","__proto__":{"role":"admin"}}', 'the object has 1 field that is unknown'],
+      ['{"username":["a"],"password_hash":"b"}', 'username is not a text'],
       [
         `{"username":"a","password_hash":"pbkdf2:sha256:1000$s\\u0000lt$ab"}`,
-        'password_hash has characters in it that no text has',
+        'password_hash contains invalid characters',
       ],
       [
         `{"username":"a","password_hash":"pbkdf2:sha256:1000$s\\ud800lt$ab"}`,
-        'password_hash has characters in it that no text has',
+        'password_hash contains invalid characters',
       ],
-      [`{"username":"a","password_hash":"${BCRYPT}","id":1.5}`, 'id is no text'],
+      [`{"username":"a","password_hash":"${BCRYPT}","id":1.5}`, 'id is not a text'],
     ];
     const good = `{"username":"good","password_hash":"${BCRYPT}"}`;
     const result = await run([good, ...rows.map(([row]) => row)].join('\n'), 65_536);
@@ -332,16 +335,12 @@ describe('the import of users', () => {
     [
       'of columns that nobody knows',
       Buffer.from(`username,password_hash,is_staff\nada,${BCRYPT},1`),
-      /1 column that is not known/,
+      /1 column that is unknown/,
     ],
     ['of a column twice', Buffer.from(`username,password_hash,username\nada,${BCRYPT},bob`), /twice/],
     ['of a million columns', Buffer.from(`${HEADER}${',x'.repeat(1_000_000)}\n`), /longer than 65536/],
-    [
-      'of a header with an open quote',
-      Buffer.from('"username,password_hash\nada,x\n'),
-      /quote that is not closed/,
-    ],
-  ])('refuses as a whole what is %s', async (_, input, reason) => {
+    ['of a header with an open quote', Buffer.from('"username,password_hash\nada,x\n'), /unclosed quote/],
+  ])('refuses a file %s as a whole', async (_, input, reason) => {
     await expect(run(input, 65_536)).rejects.toThrow(reason);
     expect(await names()).toEqual([]);
   });

@@ -14,7 +14,7 @@ import type { TestDatabase } from '../../helpers/database.js';
 
 const PASSWORD = 'correct horse battery staple';
 
-describe('the user service', () => {
+describe('UserService', () => {
   let test: TestDatabase;
   let store: UserStore;
   let users: UserService;
@@ -46,7 +46,7 @@ describe('the user service', () => {
     return user;
   }
 
-  it('knows a user by name and password', async () => {
+  it('verifies a user by name and password', async () => {
     const user = await create('Grace');
     expect(user).toMatchObject({ username: 'Grace', usernameKey: 'grace', role: 'user', email: null });
     expect(await users.checkPassword('Grace', PASSWORD)).toEqual({ outcome: 'ok', user });
@@ -64,7 +64,7 @@ describe('the user service', () => {
     });
   });
 
-  it('says to its caller why a login is refused', async () => {
+  it('tells its caller why a login is refused', async () => {
     await create('refused');
     const disabled = await create('disabled');
     await disable(disabled);
@@ -93,7 +93,7 @@ describe('the user service', () => {
     }
   });
 
-  it('does one look-up and one check of a hash whoever it is', async () => {
+  it('does one query and verifies one hash for any name', async () => {
     const without = await create('without-password');
     await test.database.query('UPDATE users SET password_hash = NULL WHERE id = $1', [without.id]);
     await disable(await createOutdated('outdated-and-disabled'));
@@ -117,7 +117,7 @@ describe('the user service', () => {
     }
   });
 
-  it('renews an outdated hash at a right password alone, and ends no login by it', async () => {
+  it('replaces an outdated hash only after a right password, and revokes no family', async () => {
     const { id, passwordHash: outdated } = await createOutdated('renewed');
     await users.checkPassword('renewed', 'wrong');
     expect(await users.find(id)).toMatchObject({ passwordHash: outdated });
@@ -128,13 +128,13 @@ describe('the user service', () => {
     expect(await users.checkPassword('renewed', PASSWORD)).toMatchObject({ outcome: 'ok' });
   });
 
-  it('lets a user in whose outdated hash cannot be renewed now', async () => {
+  it('accepts a right password even if the outdated hash cannot be replaced now', async () => {
     await createOutdated('patient');
     vi.spyOn(store, 'replaceHash').mockRejectedValueOnce(new DatabaseUnavailable(new Error('gone')));
     expect(await users.checkPassword('patient', PASSWORD)).toMatchObject({ outcome: 'ok' });
   });
 
-  it('sets a new password right after the check of the old one has renewed its hash', async () => {
+  it('sets a new password right after the check of the old one has replaced its hash', async () => {
     const user = await createOutdated('changing');
     expect(await users.checkPasswordOf(user, PASSWORD)).toBe(true);
     const hash = await users.hashNew('another horse battery staple', user.username);
@@ -144,7 +144,7 @@ describe('the user service', () => {
     });
   });
 
-  it('sets the password for one of two who change it at once, and the other may repeat it', async () => {
+  it('sets the password for one of two simultaneous changes, and the other can be repeated', async () => {
     const user = await create('contended');
     const change = (hash: string) => test.database.transaction((sql) => users.setHash(sql, user, hash));
     const outcomes = await Promise.allSettled([change('one'), change('two')]);
@@ -153,7 +153,7 @@ describe('the user service', () => {
     expect(refused?.reason).toMatchObject({ status: 503, headers: { 'Retry-After': '1' } });
   });
 
-  it('creates with role, address and the one who did it', async () => {
+  it('creates a user with role, email address and actor', async () => {
     const actorId = randomUUID();
     const given = { username: 'Ada', password: PASSWORD, role: 'admin', email: 'ada@example.com' } as const;
     const { id } = await users.create(given, NO_ORIGIN, actorId);
@@ -189,12 +189,12 @@ describe('the user service', () => {
       'My-Very-Own-Username',
       { code: 'password_too_weak', status: 400 },
     ],
-  ])('creates nobody with %s', async (_, username, password, problem) => {
+  ])('creates no user with %s', async (_, username, password, problem) => {
     await expect(create(username, password)).rejects.toMatchObject(problem);
     expect(await users.checkPassword(username, password)).toMatchObject({ cause: 'unknown_user' });
   });
 
-  it('gives no name out twice, in any spelling', async () => {
+  it('creates no second user with a name in another spelling', async () => {
     await create('Taken');
     for (const username of ['Taken', 'tAKEN', '\uff54aken'])
       await expect(create(username)).rejects.toMatchObject({ code: 'username_taken', status: 409 });

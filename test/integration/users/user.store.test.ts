@@ -21,7 +21,7 @@ function aNewUser(given: Partial<NewUser> = {}): NewUser {
   };
 }
 
-describe('the user store', () => {
+describe('UserStore', () => {
   let test: TestDatabase;
   let store: UserStore;
 
@@ -38,7 +38,7 @@ describe('the user store', () => {
       [userId],
     );
 
-  it('returns what it stored, by id and by key', async () => {
+  it('returns a stored user by id and by key', async () => {
     const user = aNewUser({ role: 'admin', email: 'grace@example.com' });
     const made = await store.insert(user, NO_ORIGIN);
     expect(made).toEqual({
@@ -54,7 +54,7 @@ describe('the user store', () => {
     expect(await store.findByKey(user.username)).toBeUndefined();
   });
 
-  it('audits who made a user, once and with the user', async () => {
+  it('audits the creation of a user once, in the same statement', async () => {
     const user = aNewUser();
     const actorId = randomUUID();
     await store.insert(user, ORIGIN, actorId);
@@ -70,7 +70,7 @@ describe('the user store', () => {
     ]);
   });
 
-  it('gives a name to exactly one of many who ask for it at once', async () => {
+  it('creates exactly one of many simultaneous users with one name', async () => {
     const users = Array.from({ length: 20 }, () => aNewUser({ usernameKey: 'wanted' }));
     const outcomes = await Promise.all(users.map((user) => store.insert(user, ORIGIN)));
     const made = outcomes.filter((outcome) => outcome !== 'username_taken');
@@ -80,7 +80,7 @@ describe('the user store', () => {
     expect(audited.flat()).toHaveLength(1);
   });
 
-  it('lets no other failure pass for a taken name', async () => {
+  it('does not report another failure as a taken name', async () => {
     const user = aNewUser();
     await store.insert(user, NO_ORIGIN);
     await expect(store.insert(aNewUser({ id: user.id }), NO_ORIGIN)).rejects.toThrow(/users_pkey/);
@@ -89,7 +89,7 @@ describe('the user store', () => {
     );
   });
 
-  it('replaces a hash for exactly one of many who saw the same, and leaves the epoch alone', async () => {
+  it('replaces a hash for exactly one of many simultaneous callers, and keeps the epoch', async () => {
     const user = aNewUser({ passwordHash: 'old' });
     await store.insert(user, NO_ORIGIN);
     const news = Array.from({ length: 10 }, (_, i) => `new-${i}`);
@@ -101,7 +101,7 @@ describe('the user store', () => {
     });
   });
 
-  it('knows an admin only while one is active', async () => {
+  it('finds an administrator only while one is active', async () => {
     await test.database.query("UPDATE users SET role = 'user'");
     expect(await store.adminExists()).toBe(false);
     const admin = aNewUser({ role: 'admin' });
@@ -111,7 +111,7 @@ describe('the user store', () => {
     expect(await store.adminExists()).toBe(false);
   });
 
-  it('lists every user once, page after page, while others come and go', async () => {
+  it('lists every user once over all pages while others are created and deleted', async () => {
     await test.database.query('DELETE FROM users');
     const names = ['ada', 'b-2', 'émile', 'grace', 'zoe', 'мария', '李'];
     for (const name of names)
@@ -129,7 +129,7 @@ describe('the user store', () => {
     expect(await store.list(2, undefined)).toMatchObject({ users: expect.any(Array) });
   });
 
-  it('shows of a user only id, name and role', async () => {
+  it('lists only id, name and role of a user', async () => {
     await test.database.query('DELETE FROM users');
     expect(await store.list(50, undefined)).toEqual({ users: [], next_cursor: null });
     const { id, username } = aNewUser();
@@ -153,7 +153,7 @@ describe('the user store', () => {
     cursorsOf('users', /./).write('a b'),
     cursorsOf('users', /./).write('ada').slice(1),
     cursorsOf('accounts', /./).write('ada'),
-  ])('refuses %j, which is no cursor', async (cursor) => {
+  ])('refuses the invalid cursor %j', async (cursor) => {
     await expect(store.list(10, cursor)).rejects.toMatchObject({
       code: 'validation_failed',
       status: 400,
@@ -161,7 +161,7 @@ describe('the user store', () => {
     });
   });
 
-  it('lets one at a time decide who the first users are', async () => {
+  it('lets only one caller at a time create the first users', async () => {
     let inside = 0;
     let most = 0;
     const once = () =>

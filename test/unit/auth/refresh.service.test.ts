@@ -100,9 +100,9 @@ describe('RefreshService', () => {
     await unlinked.service.present(forged, NO_ORIGIN);
     expect(unlinked.tokens.secrets.size).toBe(0);
     const linked = aService({ unlinked: false });
-    await linked.tokens.lookUp(token);
+    await linked.tokens.verify(token);
     expect(linked.tokens.secrets.size).toBe(0);
-    await unlinked.tokens.lookUp(token);
+    await unlinked.tokens.verify(token);
     expect(unlinked.tokens.secrets.size).toBe(1);
   });
 

@@ -14,7 +14,7 @@ class HandClock extends Clock {
 }
 
 describe('BlockedKeys', () => {
-  it('blocks for as long as it was told, counted from the question', () => {
+  it('blocks for the given time, counted from the moment of the query', () => {
     const clock = new HandClock();
     const keys = new BlockedKeys(clock);
     clock.pass(30);
@@ -27,7 +27,7 @@ describe('BlockedKeys', () => {
     expect(keys.size).toBe(0);
   });
 
-  it('does not outlast a sleep of the machine, nor a wall clock set back', () => {
+  it('ends a block in time after the machine slept or the wall clock was set back', () => {
     const clock = new HandClock();
     const keys = new BlockedKeys(clock);
     keys.block('asleep', 0, 1_000);
@@ -40,7 +40,7 @@ describe('BlockedKeys', () => {
     expect(keys.remaining('set back')).toBeUndefined();
   });
 
-  it('stays bounded under a million addresses and forgets the longest known first', () => {
+  it('stays bounded under a million addresses and drops the oldest first', () => {
     const keys = new BlockedKeys(new HandClock());
     for (let i = 0; i < 1_000_000; i++) keys.block(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`, 0, 60_000);
     expect(keys.size).toBeLessThanOrEqual(50_000);
@@ -49,7 +49,7 @@ describe('BlockedKeys', () => {
     expect(keys.remaining('10.15.66.63')).toBe(60_000);
   });
 
-  it('forgets nobody else when a known key is blocked again', () => {
+  it('drops no other key when a known key is blocked again', () => {
     const keys = new BlockedKeys(new HandClock(), 2);
     keys.block('a', 0, 1);
     keys.block('b', 0, 1);

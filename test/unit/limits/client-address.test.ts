@@ -30,7 +30,7 @@ describe('subjectOf', () => {
     expect(subjectOf(address)).toBe(subject);
   });
 
-  it('gives every spelling of every address of a /64 the same subject', () => {
+  it('returns the same subject for every spelling of every address of a /64', () => {
     const group = fc.integer({ min: 0, max: 0xffff });
     fc.assert(
       fc.property(
@@ -57,14 +57,14 @@ describe('networksOf', () => {
     ]);
   });
 
-  it('counts everything else for itself', () => {
+  it('counts any other text for itself', () => {
     for (const client of ['192.0.2.1', '2001:db8:1:2::/64', 'unknown'])
       expect(networksOf(client)).toEqual([{ subject: client, times: 1 }]);
     for (const client of ['::ffff:192.0.2.1', '64:ff9b::192.0.2.1'])
       expect(networksOf(client)).toEqual([{ subject: '192.0.2.1', times: 1 }]);
   });
 
-  it('gives networks of different widths different subjects', () => {
+  it('returns different subjects for networks of different widths', () => {
     const subjects = networksOf('2001:db8::').map(({ subject }) => subject);
     expect(new Set(subjects).size).toBe(3);
   });
@@ -83,7 +83,7 @@ describe('countedClient', () => {
     expect(countedClient(request('[2001:db8::1]:4711'))).toBe('2001:db8::1');
   });
 
-  it('opens no fresh allowance for what is no address', () => {
+  it('gives invalid addresses no limit of their own', () => {
     for (const ip of [
       'unknown',
       '',
@@ -101,7 +101,7 @@ describe('countedClient', () => {
     }
   });
 
-  it('never throws, and answers an address or the socket', () => {
+  it('never throws and returns an address or the address of the socket', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.ipV4(), fc.ipV6()), (ip) => {
         expect(isIP(countedClient(request(ip)))).not.toBe(0);
@@ -109,7 +109,7 @@ describe('countedClient', () => {
     );
   });
 
-  it('has one name for clients without any address', () => {
+  it('returns one subject for all clients without an address', () => {
     expect(countedClient({ ip: undefined, socket: {} })).toBe('unknown');
   });
 });
@@ -124,20 +124,20 @@ describe('fastifyTrustProxy', () => {
     return response.body;
   }
 
-  it('ignores X-Forwarded-For from anybody unless told otherwise', async () => {
+  it('ignores X-Forwarded-For by default', async () => {
     expect(await seenBy(undefined, '192.0.2.1')).toBe('127.0.0.1');
     expect(await seenBy(0, '192.0.2.1')).toBe('127.0.0.1');
     expect(await seenBy([], '192.0.2.1')).toBe('127.0.0.1');
   });
 
-  it('takes the address that many hops back, whatever the client put before it', async () => {
+  it('takes the address n hops back and ignores entries that the client sent', async () => {
     expect(await seenBy(1, '192.0.2.1')).toBe('192.0.2.1');
     expect(await seenBy(1, '203.0.113.9, 192.0.2.1')).toBe('192.0.2.1');
     expect(await seenBy(2, '203.0.113.9, 192.0.2.1, 10.0.0.2')).toBe('192.0.2.1');
     expect(await seenBy(2, 'rubbish, , 192.0.2.1,10.0.0.2')).toBe('192.0.2.1');
   });
 
-  it('counts without X-Forwarded-For by the socket', async () => {
+  it('uses the address of the socket without X-Forwarded-For', async () => {
     expect(await seenBy(1, undefined)).toBe('127.0.0.1');
     expect(await seenBy(['127.0.0.0/8'], undefined)).toBe('127.0.0.1');
   });
@@ -151,7 +151,7 @@ describe('fastifyTrustProxy', () => {
     expect(await seenBy(proxies, '192.0.2.1', '::ffff:127.0.0.1')).toBe('192.0.2.1');
   });
 
-  it('counts rubbish passed on by a proxy as that proxy', async () => {
+  it('counts invalid text from a proxy for that proxy', async () => {
     expect(await seenBy(['127.0.0.1'], '192.0.2.1, x7')).toBe('127.0.0.1');
     expect(await seenBy(1, 'x8')).toBe('127.0.0.1');
   });

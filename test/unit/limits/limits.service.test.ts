@@ -25,8 +25,8 @@ function aLimiter({ limit = 10 } = {}) {
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-describe('RateLimiter', () => {
-  it('asks the database one question at a time for a subject, however many calls come', async () => {
+describe('RateLimitService', () => {
+  it('runs one statement at a time per subject, whatever the number of calls', async () => {
     const { asked, limiter } = aLimiter();
     const first = limiter.hit('login', 'a');
     const rest = Array.from({ length: 30 }, () => limiter.hit('login', 'a'));
@@ -50,7 +50,7 @@ describe('RateLimiter', () => {
     });
   });
 
-  it('answers for a blocked subject without a query, and for no other subject or bucket', async () => {
+  it('refuses a blocked subject without a query, and no other subject or bucket', async () => {
     const { asked, store, limiter } = aLimiter();
     const hit = limiter.hit('login', 'a');
     asked[0]!.answer({ admitted: 1, remaining: 0, resetMs: 30_000 });
@@ -64,7 +64,7 @@ describe('RateLimiter', () => {
     expect(store.consume).toHaveBeenCalledTimes(3);
   });
 
-  it('forgets a block when a call is given back, also when the answer that blocks is still under way', async () => {
+  it('lifts a block at a refund, also while the statement that blocks is running', async () => {
     const { asked, limiter } = aLimiter();
     const full = limiter.hit('account', 'a');
     asked[0]!.answer({ admitted: 1, remaining: 0, resetMs: 30_000 });
@@ -80,7 +80,7 @@ describe('RateLimiter', () => {
     expect(asked).toHaveLength(3);
   });
 
-  it('writes what was given back before it counts the next call of that subject', async () => {
+  it('writes refunds before it counts the next call of that subject', async () => {
     const { asked, store, limiter } = aLimiter();
     const written = Promise.withResolvers<void>();
     store.refund.mockReturnValueOnce(written.promise);
@@ -98,7 +98,7 @@ describe('RateLimiter', () => {
     expect(store.refund).toHaveBeenCalledTimes(1);
   });
 
-  it('writes what was given back when the node stops', async () => {
+  it('writes pending refunds when the node stops', async () => {
     const { store, limiter } = aLimiter();
     limiter.refund('account', 'a');
     expect(store.refund).not.toHaveBeenCalled();
@@ -106,7 +106,7 @@ describe('RateLimiter', () => {
     expect(store.refund).toHaveBeenCalledTimes(1);
   });
 
-  it('fails everybody who waits when the database does not answer, and asks again for the next', async () => {
+  it('rejects all waiting calls when the database fails, and queries again for the next call', async () => {
     const { asked, limiter } = aLimiter();
     const calls = [limiter.hit('login', 'a'), limiter.hit('login', 'a')];
     asked[0]!.fail(new Error('gone'));
@@ -115,7 +115,7 @@ describe('RateLimiter', () => {
     expect(asked).toHaveLength(2);
   });
 
-  it('refuses with the time to wait and the RateLimit headers', async () => {
+  it('refuses with Retry-After and the RateLimit headers', async () => {
     const { asked, limiter } = aLimiter();
     const call = limiter.enforce('login', 'a');
     asked[0]!.answer({ admitted: 0, remaining: 0, resetMs: 1_001 });

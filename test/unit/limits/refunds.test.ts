@@ -5,7 +5,7 @@ describe('Refunds', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('are written together a moment later, once', async () => {
+  it('are written together once, a moment later', async () => {
     const write = vi.fn((_calls: ReadonlyMap<string, number>) => Promise.resolve());
     const refunds = new Refunds(write);
     for (const key of ['a', 'b', 'a']) refunds.add(key);
@@ -21,7 +21,7 @@ describe('Refunds', () => {
     expect(refunds.concerns('a')).toBe(false);
   });
 
-  it('are tried once: what a failed answer hides may have happened', async () => {
+  it('are not retried after a failure, because the statement may have run', async () => {
     const write = vi.fn(() => Promise.reject(new Error('gone')));
     const refunds = new Refunds(write);
     refunds.add('a');
@@ -30,7 +30,7 @@ describe('Refunds', () => {
     expect(write).toHaveBeenCalledTimes(1);
   });
 
-  it('that come while others are written are waited for, too', async () => {
+  it('that arrive while others are written are awaited, too', async () => {
     const answers: (() => void)[] = [];
     const write = vi.fn(() => new Promise<void>((resolve) => answers.push(resolve)));
     const refunds = new Refunds(write);
@@ -47,7 +47,7 @@ describe('Refunds', () => {
     expect(refunds.concerns('a')).toBe(false);
   });
 
-  it('are all written in the end, those too that come while others are written', async () => {
+  it('are all written by drain, also those that arrive while others are written', async () => {
     const answers: (() => void)[] = [];
     const write = vi.fn(
       (_calls: ReadonlyMap<string, number>) => new Promise<void>((resolve) => answers.push(resolve)),

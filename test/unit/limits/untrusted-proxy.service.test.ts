@@ -48,14 +48,14 @@ describe('a proxy that TRUST_PROXY does not name', () => {
     ['forwarded', 'for=198.51.100.7'],
     ['via', '1.1 edge'],
     ['x-real-ip', '198.51.100.7'],
-  ])('is noted by its %s', async (header, value) => {
+  ])('is recorded by its %s header', async (header, value) => {
     const { noted, ask } = aServer();
     await ask({ [header]: value }, `::ffff:${PROXY}`);
     expect(noted).toEqual([`${PROXY} ${header}`]);
   });
 
   it.each([[undefined], [0], [[]], [['192.0.2.1']]] as const)(
-    'is noted if TRUST_PROXY is %j',
+    'is recorded if TRUST_PROXY is %j',
     async (trust) => {
       const { noted, ask } = aServer(trust);
       await ask(FORWARDED);
@@ -63,7 +63,7 @@ describe('a proxy that TRUST_PROXY does not name', () => {
     },
   );
 
-  it('is noted once a minute, and a note that fails refuses no request', async () => {
+  it('is recorded once a minute, and a failed write refuses no request', async () => {
     const { noted, clock, ask } = aServer();
     for (let count = 0; count < 5; count += 1) await ask(FORWARDED);
     expect(noted).toHaveLength(1);
@@ -76,7 +76,7 @@ describe('a proxy that TRUST_PROXY does not name', () => {
   });
 });
 
-describe('no proxy is noted', () => {
+describe('UntrustedProxyService records no proxy', () => {
   it.each([[['10.0.0.0/8']], [1]] as const)('if TRUST_PROXY names it: %j', async (trust) => {
     const { noted, ask } = aServer(trust);
     await ask(FORWARDED);
@@ -86,7 +86,7 @@ describe('no proxy is noted', () => {
     expect(noted).toEqual([]);
   });
 
-  it('if a request comes from a client, or from the doctor', async () => {
+  it('if a request comes from a client or from the doctor', async () => {
     const { noted, ask } = aServer();
     await ask({});
     await ask({ 'x-forwarded-for': '' });

@@ -3,7 +3,7 @@ import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { ConfirmationService } from '../../../src/tokens/families/confirmation.service.js';
 import type { RefreshTokenStore } from '../../../src/tokens/families/refresh-token.store.js';
 
-describe('Confirmations', () => {
+describe('ConfirmationService', () => {
   let confirm: ReturnType<typeof vi.fn<(seen: ReadonlyMap<string, number>) => Promise<void>>>;
   let confirmations: ConfirmationService;
   const written = () => confirm.mock.calls.map(([seen]) => Object.fromEntries(seen));
@@ -18,7 +18,7 @@ describe('Confirmations', () => {
   });
   afterEach(() => vi.useRealTimers());
 
-  it('writes the newest generation of each login in one batch, within half a second', async () => {
+  it('writes the newest generation of each family in one batch, within half a second', async () => {
     confirmations.onModuleInit();
     confirmations.note('a', 2);
     confirmations.note('a', 1);
@@ -29,13 +29,13 @@ describe('Confirmations', () => {
     await confirmations.onApplicationShutdown();
   });
 
-  it('tells of first tokens too: of a login that can be asked for again it matters', async () => {
+  it('records the first generation, too', async () => {
     confirmations.note('a', 0);
     await confirmations.flush();
     expect(confirm).toHaveBeenCalledWith(new Map([['a', 0]]));
   });
 
-  it('keeps what could not be written, without overwriting newer news', async () => {
+  it('writes a failed batch again without overwriting newer generations', async () => {
     confirm.mockImplementationOnce(async () => {
       confirmations.note('a', 5);
       throw new Error('gone');
@@ -61,14 +61,14 @@ describe('Confirmations', () => {
     expect(written()[1]).toEqual({ b: 1 });
   });
 
-  it('writes what is pending before the node stops', async () => {
+  it('writes the pending generations before the node stops', async () => {
     confirmations.onModuleInit();
     confirmations.note('a', 1);
     await confirmations.onApplicationShutdown();
     expect(written()).toEqual([{ a: 1 }]);
   });
 
-  it('holds a bounded number of logins, and goes on for those it holds', async () => {
+  it('keeps a bounded number of families and still updates those', async () => {
     for (let i = 0; i < 100_010; i++) confirmations.note(`s${i}`, 1);
     confirmations.note('s0', 2);
     await confirmations.flush();

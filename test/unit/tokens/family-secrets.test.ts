@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { FamilySecrets } from '../../../src/tokens/families/family-secrets.js';
 
 describe('FamilySecrets', () => {
-  it('gives each secret back byte for byte, and none for an unknown login', () => {
+  it('returns each secret unchanged, and undefined for an unknown family', () => {
     const secrets = new FamilySecrets();
     const secret = Buffer.from(Array.from({ length: 32 }, (_, index) => (index * 8 + 7) & 255));
     secrets.set('a', secret);
@@ -12,7 +12,7 @@ describe('FamilySecrets', () => {
     expect(secrets.get('c')).toBeUndefined();
   });
 
-  it('holds no more than its capacity under a million logins, and the last ones for certain', () => {
+  it('stays within its capacity after a million families and keeps the latest ones', () => {
     const secrets = new FamilySecrets(1_000);
     const secret = randomBytes(32);
     for (let index = 0; index < 1_000_000; index++) {
@@ -23,7 +23,7 @@ describe('FamilySecrets', () => {
     expect(secrets.get('0')).toBeUndefined();
   });
 
-  it('keeps what is in use, however many others come', () => {
+  it('keeps a secret that is in use while many others are added', () => {
     const secrets = new FamilySecrets(100);
     const secret = randomBytes(32);
     secrets.set('in use', secret);

@@ -18,7 +18,7 @@ const genuine = (token: string, by: Buffer, judge = codec) => {
 };
 
 describe('RefreshTokenCodec', () => {
-  it('makes tokens that say their family and generation, and that scanners recognise', () => {
+  it('makes tokens that contain family and generation and that secret scanners find', () => {
     fc.assert(
       fc.property(family, generation, (login, at) => {
         const token = mint(login, at);
@@ -29,7 +29,7 @@ describe('RefreshTokenCodec', () => {
     );
   });
 
-  it('derives the same successor again', () => {
+  it('derives the same token from the same arguments', () => {
     fc.assert(
       fc.property(family, generation, (login, at) => {
         expect(mint(login, at)).toBe(codecOf('the secret of today').mint(login, at, codec.currentKey));
@@ -37,7 +37,7 @@ describe('RefreshTokenCodec', () => {
     );
   });
 
-  it('knows each token by one spelling alone', () => {
+  it('accepts only one spelling of each token', () => {
     const character = fc.constantFrom(...'ABCXYZabcxyz0189-_+/=. \n\0é'.split(''));
     fc.assert(
       fc.property(family, generation, fc.nat({ max: 81 }), character, (login, at, position, other) => {
@@ -51,7 +51,7 @@ describe('RefreshTokenCodec', () => {
     );
   });
 
-  it('takes no token of another family, row, generation or environment for genuine', () => {
+  it('rejects tokens of another family, row, generation or environment', () => {
     fc.assert(
       fc.property(family, family, generation, generation, (login, other, at, later) => {
         fc.pre(!login.secret.equals(other.secret) && login.sid !== other.sid && at !== later);
@@ -64,7 +64,7 @@ describe('RefreshTokenCodec', () => {
     );
   });
 
-  it('takes nothing that it did not make, of whatever bytes', () => {
+  it('rejects arbitrary bytes', () => {
     fc.assert(
       fc.property(secret, fc.uint8Array({ minLength: 54, maxLength: 54 }), (by, bytes) => {
         const token = REFRESH_TOKEN_PREFIX + Buffer.from(bytes).toString('base64url');
@@ -76,7 +76,7 @@ describe('RefreshTokenCodec', () => {
     expect(codec.parse(`${REFRESH_TOKEN_PREFIX}${'a'.repeat(1_000_000)}`)).toBeUndefined();
   });
 
-  it('accepts tokens of the previous JWT_SECRET, repeats them as they were, and makes new ones with the current', () => {
+  it('accepts and repeats tokens of the previous JWT_SECRET, and makes new ones with the current one', () => {
     const login = { sid: randomUUID(), secret: randomBytes(32) };
     const old = codecOf('the secret of before');
     const token = old.mint(login, 3, old.currentKey)!;
@@ -89,7 +89,7 @@ describe('RefreshTokenCodec', () => {
     expect(codec.mint(login, 3, old.currentKey)).toBeUndefined();
   });
 
-  it('names its key without telling the secret', () => {
+  it('names its key without revealing the secret', () => {
     expect(codec.currentKey).toMatch(/^[0-9a-f]{12}$/);
     expect(codecOf('a').currentKey).not.toBe(codecOf('b').currentKey);
   });

@@ -115,7 +115,7 @@ const VECTORS = MADE.map(([name, stored, password = PASSWORD]) => [name, stored,
 
 const hasher = new PasswordHasher(new Clock());
 
-describe('a hash from elsewhere', () => {
+describe('a password hash of another system', () => {
   it.each(VECTORS)('%s is checked, and outdated', async (_, stored, password) => {
     expect(await hasher.verify(stored, password)).toBe(true);
     for (const wrong of [`${password} `, password.slice(0, -1), password.toLowerCase(), ''])
@@ -152,7 +152,7 @@ describe('a hash from elsewhere', () => {
     ['a million stretches', `devise_sha512$1000000$salt$${'ab'.repeat(64)}`],
     ['terabytes', `argon2$argon2i$v=19$m=4294967295,t=1,p=1$c2FsdHNhbHQ$${'A'.repeat(43)}`],
     ['hours', `$argon2i$v=19$m=65536,t=4294967295,p=1$c2FsdHNhbHQ$${'A'.repeat(43)}`],
-  ])('that asks for %s is refused without being tried', async (_, stored) => {
+  ])('that needs %s is refused without being computed', async (_, stored) => {
     expect(hasher.appraise(stored)).toEqual({ outcome: 'too_costly' });
     const began = process.cpuUsage();
     expect(await hasher.verify(stored, PASSWORD)).toBe(false);
@@ -189,7 +189,7 @@ describe('a hash from elsewhere', () => {
     '*',
     ' ',
     `devise_sha512$10$${'s'.repeat(2_000)}$${'ab'.repeat(64)}`,
-  ])('of no kind that is known lets nobody in: %s', async (stored) => {
+  ])('of an unknown format never matches: %s', async (stored) => {
     expect(hasher.appraise(stored)).toEqual({ outcome: 'unknown' });
     expect(await hasher.verify(stored, PASSWORD)).toBe(false);
   });
@@ -224,7 +224,7 @@ describe('the appraisal of hashes', () => {
       }, stored),
     );
 
-  it('knows no hash whose check fails for every password', async () => {
+  it('rejects a hash that no password can match', async () => {
     let known = 0;
     const check = fc.asyncProperty(edited, async (stored) => {
       for (const scheme of schemes) {
@@ -238,7 +238,7 @@ describe('the appraisal of hashes', () => {
     expect(known).toBeGreaterThan(30);
   });
 
-  it('knows argon2 of every version, with associated data, and with any salt and tag', async () => {
+  it('accepts argon2 of every version, with associated data, and with any salt and tag', async () => {
     for (const [made, data, { salt = 16, tag = 32 }] of [
       ['$v=19', '', {}],
       ['$v=19', ',data=YWJj', {}],
@@ -261,7 +261,7 @@ describe('bcrypt', () => {
   /** `crypt.crypt(EIGHTY, …)`, the same as of its first 72 characters. */
   const stored = '$2b$04$abcdefghijklmnopqrstuum2G75IXDN/xsgbNa/hCiPSKyIHQd70S';
 
-  it('compares 72 bytes, and a hash of more is not replaced by one of what was typed', async () => {
+  it('compares 72 bytes and does not replace the hash of a longer password', async () => {
     for (const password of [EIGHTY, EIGHTY.slice(0, 72), `${EIGHTY.slice(0, 72)}another end`]) {
       expect(await hasher.verify(stored, password)).toBe(true);
       expect(hasher.needsRehash(stored, password)).toBe(password.length === 72);
@@ -271,7 +271,7 @@ describe('bcrypt', () => {
     expect(hasher.needsRehash(stored, 'ä'.repeat(37))).toBe(false);
   });
 
-  it('takes no password for another by the NUL in it', async () => {
+  it('does not match a password that contains NUL', async () => {
     /** `crypt.crypt('ab', …)`: to bcrypt `ab`, `ab\0ab` and `ab\0` and anything are one. */
     const short = '$2b$04$abcdefghijklmnopqrstuu0CkeIeZLJOlOL1QPPhfXulLNPdFqJBW';
     expect(await hasher.verify(short, 'ab')).toBe(true);

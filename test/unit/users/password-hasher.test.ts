@@ -30,7 +30,7 @@ describe('the password hasher', () => {
     expect(hashes[0]).not.toBe(hashes[1]);
   });
 
-  it('tells the right password from every other, to the last character', async () => {
+  it('accepts only the right password, to the last character', async () => {
     const long = '🦦'.repeat(256);
     for (const password of [PASSWORD, '', ' ', 'nul\0inside', long]) {
       const stored = await hasher.hash(password);
@@ -40,7 +40,7 @@ describe('the password hasher', () => {
     }
   });
 
-  it('takes no lone surrogate for the replacement character', async () => {
+  it('does not confuse a lone surrogate with the replacement character', async () => {
     const stored = await hasher.hash('\ufffd');
     expect(await hasher.verify(stored, '\ufffd')).toBe(true);
     expect(await hasher.verify(stored, '\ud800')).toBe(false);
@@ -62,12 +62,12 @@ describe('the password hasher', () => {
     ['thousands of lanes', `$argon2id$v=19$m=131072,t=1,p=16384$${SALT}$${TAG}`],
     ['another scheme', '$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy'],
     ['a megabyte', `$argon2id$${'A'.repeat(1_000_000)}`],
-  ])('answers false to a stored text that is %s', async (_, stored) => {
+  ])('returns false for a stored text that is %s', async (_, stored) => {
     expect(await hasher.verify(stored, PASSWORD)).toBe(false);
     expect(hasher.needsRehash(stored)).toBe(true);
   });
 
-  it('checks hashes of other parameters and says that they are outdated', async () => {
+  it('verifies hashes with other parameters and reports them as outdated', async () => {
     const weaker = await argon2(PASSWORD, { memoryCost: 4096, timeCost: 3, parallelism: 1 });
     const stronger = await argon2(PASSWORD, { memoryCost: 65_536, timeCost: 3, parallelism: 4 });
     for (const stored of [weaker, stronger]) {
@@ -78,7 +78,7 @@ describe('the password hasher', () => {
     expect(hasher.needsRehash(await hasher.hash(PASSWORD))).toBe(false);
   });
 
-  it('works as long for nobody as for somebody, and never says yes', async () => {
+  it('does the same work for an unknown user and always returns false', async () => {
     const stored = await hasher.hash(PASSWORD);
     const works = [
       () => hasher.verify(stored, 'wrong'),
@@ -102,7 +102,7 @@ describe('the password hasher', () => {
     }
   });
 
-  it('refuses at once, with 503 and Retry-After, what does not fit its queue, and does all the rest', async () => {
+  it('refuses work beyond its queue at once with 503 and Retry-After, and does all the rest', async () => {
     const stored = await hasher.hash(PASSWORD);
     const room = Math.max(1, availableParallelism() - 1) + 128;
     const accepted = Array.from({ length: room }, () => hasher.verify(stored, PASSWORD));
@@ -116,7 +116,7 @@ describe('the password hasher', () => {
     expect(await hasher.verify(stored, PASSWORD)).toBe(true);
   }, 20_000);
 
-  it('holds a failed login back until 250 ms after it began, and no longer', async () => {
+  it('delays a failed login until 250 ms after its start, and no longer', async () => {
     vi.useFakeTimers();
     const clock = new StoppedClock();
     const padded = new PasswordHasher(clock);
@@ -131,7 +131,7 @@ describe('the password hasher', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('holds failures back for longer once it knows of dearer hashes, and never for less again', async () => {
+  it('delays failures for longer once it knows a more expensive hash, and never for less again', async () => {
     vi.useFakeTimers();
     const floorOf = async (padded: PasswordHasher) => {
       const began = Date.now();
@@ -153,7 +153,7 @@ describe('the password hasher', () => {
     expect(await floorOf(padded)).toBe(1_500);
   });
 
-  it('holds failures back for longer once it has checked an expensive hash that no import announced', async () => {
+  it('delays failures for longer once it has verified an expensive hash that was not imported', async () => {
     const padded = new PasswordHasher(new Clock());
     expect(await padded.verify('$2b$12$abcdefghijklmnopqrstuuLQhYgqUXXPXSkoHYSbujeXP27iQIeS.', 'wrong')).toBe(
       false,
@@ -167,7 +167,7 @@ describe('the password hasher', () => {
     await waiting;
   });
 
-  it('checks the dearest hashes well below the floor that goes with them', async () => {
+  it('verifies the most expensive hashes well below their floor', async () => {
     // Django 5.2's default and Werkzeug's, and bcrypt as Devise, Laravel and Django turn it up.
     const dear = [
       'pbkdf2_sha256$1000000$seasalt1$0aR5xWc6GnPuvs2Ludcb5L64wb7J78duzRJOFHUzDEo=',
@@ -187,7 +187,7 @@ describe('the password hasher', () => {
     }
   }, 60_000);
 
-  it('lets fewer wait for dear checks than for cheap ones', async () => {
+  it('queues fewer expensive checks than cheap ones', async () => {
     const queued = new PasswordHasher(new Clock());
     const dear = '$2b$12$abcdefghijklmnopqrstuuLQhYgqUXXPXSkoHYSbujeXP27iQIeS.';
     const calls = Array.from({ length: 30 + availableParallelism() }, () => queued.verify(dear, PASSWORD));
@@ -199,7 +199,7 @@ describe('the password hasher', () => {
 });
 
 describe('the work queue', () => {
-  it('runs as many at once as it has lanes, the others in the order they came', async () => {
+  it('runs as many at once as it has lanes, and the others in order', async () => {
     const queue = new WorkQueue(2, { known: 0, unknown: 10 });
     const begun: number[] = [];
     const ends: (() => void)[] = [];
@@ -217,7 +217,7 @@ describe('the work queue', () => {
     expect(await Promise.all(all)).toEqual([0, 1, 2, 3, 4]);
   });
 
-  it('gives the lane of a piece of work that failed to the next', async () => {
+  it('passes the lane of failed work to the next work', async () => {
     const queue = new WorkQueue(1, { known: 0, unknown: 1 });
     const failing = queue.run(() => Promise.reject(new Error('broken')), 'unknown');
     const next = queue.run(() => Promise.resolve('done'), 'unknown');

@@ -5,7 +5,7 @@ import { normalisePassword, PasswordPolicy } from '../../../src/users/password-p
 const policy = (passwordMinLength = 15) => new PasswordPolicy({ passwordMinLength });
 
 describe('the password policy', () => {
-  it('takes a long phrase of any characters', () => {
+  it('accepts a long phrase of any characters', () => {
     for (const password of [
       'correct horse battery staple',
       'пятнадцать букв!',
@@ -22,7 +22,7 @@ describe('the password policy', () => {
     expect(policy(4).weakness('🦦🐙🦔')).toMatch(/at least 4/);
   });
 
-  it('takes up to 256 characters and not one more', () => {
+  it('accepts up to 256 characters and no more', () => {
     const long = Array.from({ length: 257 }, (_, index) => String.fromCodePoint(0x4e00 + index * 7)).join('');
     expect(policy().weakness(long.slice(1))).toBeUndefined();
     expect(policy().weakness(long)).toBe('The password may have at most 256 characters.');
@@ -57,14 +57,14 @@ describe('the password policy', () => {
     ['the username in full width', 'ｑvixotl-brzndeis'],
     ['the username twice', 'qvixotl-brzndeisQvixotl-Brzndeis'],
     ['the username again and again, cut off', 'qvixotl-brzndeisqvixotl-brz'],
-  ])('refuses %s, though it is no common word', (_, password) => {
+  ])('refuses %s, although it is not a common password', (_, password) => {
     for (const username of ['qvixotl-brzndeis', 'Qvixotl-Brzndeis']) {
       expect(policy(15).weakness(password, username)).toBe('The password must not be the username.');
       expect(policy(15).weakness(password, 'somebody')).toBeUndefined();
     }
   });
 
-  it('lets a name or a common word be part of something longer', () => {
+  it('accepts a longer password that contains the name or a common password', () => {
     expect(policy().weakness('octavia likes password books', 'octavia')).toBeUndefined();
   });
 
@@ -72,7 +72,7 @@ describe('the password policy', () => {
     expect(policy().weakness('hunter2')).not.toContain('hunter2');
   });
 
-  it('answers the same for every normalisation of a password', () => {
+  it('decides the same for every normalisation of a password', () => {
     fc.assert(
       fc.property(
         fc.string({ unit: 'grapheme', maxLength: 40 }),
@@ -88,7 +88,7 @@ describe('the password policy', () => {
 });
 
 describe('the form in which a password is hashed', () => {
-  it('is one for composed and decomposed letters', () => {
+  it('is the same for composed and decomposed letters', () => {
     expect(normalisePassword('cafe\u0301')).toBe(normalisePassword('café'));
   });
 

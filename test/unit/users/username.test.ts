@@ -5,7 +5,7 @@ import { normaliseUsername } from '../../../src/users/username.js';
 const key = (raw: string) => normaliseUsername(raw)?.key;
 
 describe('a username', () => {
-  it('is shown as written and compared without case', () => {
+  it('is displayed as written and compared without case', () => {
     expect(normaliseUsername('Grace.Hopper@Example.COM')).toEqual({
       display: 'Grace.Hopper@Example.COM',
       key: 'grace.hopper@example.com',
@@ -21,12 +21,12 @@ describe('a username', () => {
     ['final sigma', 'ΟΔΥΣΣΕΥΣ', 'οδυσσευς'],
     ['kelvin sign and k', '\u212Aelvin', 'kelvin'],
     ['script beyond the BMP', '𐐀𐐁', '𐐨𐐩'],
-  ])('is the same in another spelling: %s', (_, one, other) => {
+  ])('has the same key in another spelling: %s', (_, one, other) => {
     expect(key(one)).toBeDefined();
     expect(key(one)).toBe(key(other));
   });
 
-  it('is shown composed', () => {
+  it('is displayed in composed form', () => {
     expect(normaliseUsername('Zoe\u0308')?.display).toBe('Zoë');
   });
 
@@ -62,7 +62,7 @@ describe('a username', () => {
     expect(normaliseUsername(raw)).toBeUndefined();
   });
 
-  it('has at most 128 characters, in either form', () => {
+  it('has at most 128 characters in both forms', () => {
     expect(key('a'.repeat(128))).toBeDefined();
     expect(key('😀'.repeat(128))).toBeDefined();
     expect(key('e\u0301'.repeat(128))).toBe('é'.repeat(128));
@@ -72,7 +72,7 @@ describe('a username', () => {
     expect(key('a'.repeat(1_000_000))).toBeUndefined();
   });
 
-  it('has one key, whichever of its forms it is made from', () => {
+  it('has the same key for each of its forms', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 12 }), (raw) => {
         const name = normaliseUsername(raw);
@@ -84,7 +84,7 @@ describe('a username', () => {
     );
   });
 
-  it('has one key for each letter in either case', () => {
+  it('has the same key for both cases of each letter', () => {
     const letters = Array.from({ length: 0x2_0000 }, (_, code) => String.fromCodePoint(code)).filter(
       (letter) => /^\p{L}$/u.test(letter),
     );

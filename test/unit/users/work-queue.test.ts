@@ -13,7 +13,7 @@ function held() {
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('WorkQueue', () => {
-  it('runs no more at once than it has lanes, and the waiting in their order', async () => {
+  it('runs no more work at once than it has lanes, and queued work in order', async () => {
     const queue = new WorkQueue(2, { known: 0, unknown: 100 });
     let running = 0;
     let most = 0;
@@ -32,7 +32,7 @@ describe('WorkQueue', () => {
     expect(order).toEqual(order.toSorted((a, b) => a - b));
   });
 
-  it('refuses with 503 at once what it has no room for', async () => {
+  it('refuses work with 503 at once if it has no room', async () => {
     const queue = new WorkQueue(1, { known: 0, unknown: 2 });
     const first = held();
     const taken = [
@@ -50,7 +50,7 @@ describe('WorkQueue', () => {
     expect(await queue.run(async () => 'e', 'unknown')).toBe('e');
   });
 
-  it('passes a failure on to whoever asked, and goes on', async () => {
+  it('rejects for the caller of failed work and continues', async () => {
     const queue = new WorkQueue(1, { known: 0, unknown: 10 });
     const first = held();
     const failing = expect(queue.run(first.work, 'unknown')).rejects.toThrow('broken');
@@ -61,7 +61,7 @@ describe('WorkQueue', () => {
     expect(await queue.run(async () => 'again', 'unknown')).toBe('again');
   });
 
-  it('lets nobody overtake while a lane changes hands', async () => {
+  it('lets no work overtake while a lane is passed on', async () => {
     const queue = new WorkQueue(1, { known: 0, unknown: 10 });
     let running = 0;
     const work = async () => {
@@ -75,7 +75,7 @@ describe('WorkQueue', () => {
     await Promise.all(waiting);
   });
 
-  describe('while strangers fill it', () => {
+  describe('while unknown callers fill it', () => {
     /** One lane, held by a stranger, and no room for strangers left. */
     function fullQueue() {
       const queue = new WorkQueue(1, { known: 2, unknown: 3 });
@@ -92,7 +92,7 @@ describe('WorkQueue', () => {
       return { queue, order, note, finish: first.finish, strangers };
     }
 
-    it('refuses strangers and has room for known callers', async () => {
+    it('refuses unknown callers and has room for known callers', async () => {
       const { queue, note, finish, strangers } = fullQueue();
       await expect(queue.run(note('s4'), 'unknown')).rejects.toMatchObject({ status: 503 });
       expect(() => queue.refuseIfFull('unknown')).toThrow();
@@ -103,7 +103,7 @@ describe('WorkQueue', () => {
       await Promise.all([...known, ...strangers]);
     });
 
-    it('gives every second lane that becomes free to known callers, and the others to strangers', async () => {
+    it('gives every second free lane to known callers and the others to unknown callers', async () => {
       const { queue, order, note, finish, strangers } = fullQueue();
       const known = ['k1', 'k2'].map((name) => queue.run(note(name), 'known'));
       finish();

@@ -67,7 +67,7 @@ export class ConversionService {
     if (this.rollout.phase() === 'sessions_removed') throw refuseNewSession('sessions_removed');
     return this.counted('downgrade', request, async () => {
       const token = await this.presented.choose(tokens);
-      const proved = token === undefined ? undefined : await this.tokens.lookUp(token);
+      const proved = token === undefined ? undefined : await this.tokens.verify(token);
       if (proved === undefined) throw refuseToken('refresh_token_invalid');
       await this.limiter.enforce('downgrade_family', proved.family.sid);
       const downgraded = await this.downgrades.downgrade(proved, originOf(request), byCookie);
