@@ -30,7 +30,7 @@ export class OAuthTokenService {
   /** Revokes the family of an access or refresh token of ours, also of an expired one (RFC 7009). Ignores any other text. */
   async revoke(token: string, clientId: string, origin: Origin): Promise<void> {
     const verified = await this.verifier.verify(token);
-    const sid = verified?.claims.sid ?? (await this.refreshTokens.findFamily(token))?.sid;
+    const sid = verified?.claims.sid ?? (await this.refreshTokens.verify(token))?.family.sid;
     if (sid === undefined) return;
     await this.revocations.revokeFamilies([sid], 'revoke', 'revoke', origin, clientId);
   }
@@ -45,7 +45,7 @@ export class OAuthTokenService {
   }
 
   private async introspectRefreshToken(token: string): Promise<IntrospectionDto | undefined> {
-    const family = await this.refreshTokens.findLiveFamily(token);
+    const family = await this.refreshTokens.verifyCurrent(token);
     if (family === undefined) return undefined;
     const { userId: sub, sid, expiresAt } = family;
     return {
