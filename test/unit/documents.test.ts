@@ -57,4 +57,33 @@ describe('the documents', () => {
     expect(named.length).toBeGreaterThan(0);
     expect(named.filter(({ page }) => !existsSync(join(ROOT, page)))).toEqual([]);
   });
+
+  it('name only tests that exist', () => {
+    const named = PAGES.flatMap((path) =>
+      [
+        ...read(path).matchAll(/`(?:test\/)?((?:unit|integration|e2e|faults)\/[\w./-]+?)(?:\.test\.ts)?`/g),
+      ].map(([, test]) => ({ path, test })),
+    );
+    expect(named.length).toBeGreaterThan(100);
+    expect(named.filter(({ test }) => !existsSync(join(ROOT, 'test', `${test}.test.ts`)))).toEqual([]);
+  });
+
+  it('describe an architecture whose classes and files exist', () => {
+    const code = filesBelow('src').filter((path) => path.endsWith('.ts'));
+    const declared = new Set(
+      code.flatMap((path) =>
+        [...read(path).matchAll(/^export (?:abstract )?(?:class|interface|type|function|const) (\w+)/gm)].map(
+          ([, name]) => name,
+        ),
+      ),
+    );
+    const named = [...read('docs/ARCHITECTURE.md').matchAll(/`([^`\n]+)`/g)].map(([, name]) => name!);
+    const classes = named.flatMap((name) => /^([A-Z]\w*[a-z]\w*)(?:\.\w+)?$/.exec(name)?.[1] ?? []);
+    const files = named.filter(
+      (name) => /^(?!\*)[\w/-]+\/[\w.-]+\.ts$/.test(name) && !name.startsWith('test/'),
+    );
+    expect(classes.length).toBeGreaterThan(20);
+    expect(classes.filter((name) => !declared.has(name))).toEqual([]);
+    expect(files.filter((path) => !existsSync(join(ROOT, 'src', path)))).toEqual([]);
+  });
 });
