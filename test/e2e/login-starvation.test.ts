@@ -35,7 +35,7 @@ describe('logins under attack', () => {
   }
 
   let clients = 0;
-  /** A client whose address nobody else has. */
+  /** A client with an address of its own. */
   function somewhere() {
     clients += 1;
     return from(`203.0.${Math.floor(clients / 250)}.${clients % 250}`);
@@ -47,7 +47,7 @@ describe('logins under attack', () => {
   const ended = ({ statusCode }: Reply) => statusCode;
 
   describe('while unknown clients fill the hashing pool', () => {
-    /** What the call is answered while no check of a stranger ends, and no more of them fit in. */
+    /** The answer to the call while unknown clients occupy all lanes and all room of their share. */
     async function whileFull(call: () => Promise<Reply>): Promise<Reply> {
       const { pool } = node.app.get(PasswordHasher) as unknown as {
         pool: Pick<WorkQueue, 'run' | 'refuseIfFull'> & { lines: { known: { queue: unknown[] } } };
@@ -130,25 +130,25 @@ describe('logins under attack', () => {
       (await Promise.all(addresses.map((address) => call(address)))).map(ended);
     const of56 = (prefix: string, subnets: number) =>
       Array.from({ length: subnets }, (_, index) => `${prefix}${(index + 16).toString(16)}::1`);
-    // Twelve of sixteen /64s of one /56, and then no other address of it.
+    // A /56 admits twelve of sixteen calls from its /64s, and then no other address.
     expect((await statuses(of56('2001:db8:1:a', 16))).filter((status) => status === 401)).toHaveLength(
       4 * LIMIT,
     );
     const refused = await call('2001:db8:1:aff::1');
     expect([refused.statusCode, codeOf(refused)]).toEqual([429, 'rate_limited']);
     expect(refused.headers['ratelimit']).toMatch(/^"login";r=0;t=\d+$/);
-    // Other /56s of the /48 have room until the /48 has none.
+    // Other /56s of the /48 have room until the /48 is full.
     const others = ['b', 'c', 'd', 'e', 'f'].flatMap((net) => of56(`2001:db8:1:${net}`, 12));
     expect((await statuses(others)).filter((status) => status === 401)).toHaveLength(12 * LIMIT);
     expect(ended(await call('2001:db8:1:2::1'))).toBe(429);
     expect(ended(await call('2001:db8:2:2::1'))).toBe(401);
-    // The owner, in the same network.
+    // The owner is in the same network.
     const owner = from('2001:db8:1:3::1');
     expect(ended(await tryLogin(node, user, owner))).toBe(429);
     const known = () => tryLogin(node, user, { ...owner, ...byCookie(device) });
     for (let i = 0; i < LIMIT; i++) expect(ended(await known())).toBe(200);
     expect(ended(await known())).toBe(429);
-    // Nor does a device of somebody else open the network to guesses.
+    // A device of another user does not open the network to guesses either.
     const stranger = await login(node, await someone(), somewhere());
     expect(ended(await call('2001:db8:1:4::1', byCookie(stranger)))).toBe(429);
   });
@@ -183,13 +183,13 @@ describe('logins under attack', () => {
     const known = () => tryLogin(node, { ...user, password: WRONG }, { ...somewhere(), ...byCookie(device) });
     for (let i = 0; i < LIMIT; i++) expect(ended(await known())).toBe(401);
     expect(ended(await known())).toBe(429);
-    // Nor do an id of a family and an address share anything.
+    // The id of a family and an address do not share a limit either.
     const named = await someone(sidOf(device));
     expect(ended(await tryLogin(node, named, somewhere()))).toBe(200);
   });
 
   describe('that have failed a hundred consecutive times', () => {
-    /** Each on a fresh window of the account's other limit. */
+    /** Fails so many logins, each in a new window of the account's other limit. */
     async function failTimes(account: Account, times: number): Promise<Reply> {
       let reply: Reply | undefined;
       for (let i = 0; i < times; i++) {
@@ -202,7 +202,7 @@ describe('logins under attack', () => {
     it('make unknown devices wait, also for an unknown name, and never a known device', async () => {
       const nobody = { id: '', username: `nobody-${randomUUID()}`, password: WRONG };
       for (const account of [user, nobody]) {
-        // Counted without the wait for each answer, which is the same for all.
+        // Written directly, because each answer would take the same time.
         await sql(
           node,
           `INSERT INTO login_failures VALUES (substring(sha256($1::bytea) FROM 1 FOR 16), 98, now(), now() + interval '1 day')`,
@@ -216,7 +216,7 @@ describe('logins under attack', () => {
         expect(limited.headers['ratelimit']).toMatch(/^"account";r=0;t=\d+$/);
       }
       expect(ended(await tryLogin(node, user, { ...somewhere(), ...byCookie(device) }))).toBe(200);
-      // The owner has shown who it is: the count begins anew.
+      // The owner has logged in: the count starts again.
       expect(ended(await tryLogin(node, user, somewhere()))).toBe(200);
     });
   });

@@ -11,7 +11,7 @@ const WINDOW = 600;
 const WRONG = 'not the password';
 const LIMITS = { AUTH_RATE_LIMIT: String(LIMIT), AUTH_RATE_WINDOW: String(WINDOW) };
 
-/** Without a login, which would count. */
+/** Creates a user without a login, because a login would count. */
 async function someone(node: TestApp): Promise<Account> {
   const account = { username: `user-${randomUUID()}`, password: `pass phrase of ${randomUUID()}` };
   const origin = { ip: null, userAgent: null, requestId: 'test' };
@@ -41,7 +41,7 @@ describe('the rate limits behind a trusted proxy', () => {
     await node.close();
   });
 
-  /** A client whose address nobody else has. */
+  /** A client with an address of its own. */
   function somewhere() {
     clients += 1;
     return from(`203.0.113.${clients}`);
@@ -97,7 +97,7 @@ describe('the rate limits behind a trusted proxy', () => {
         expect([reply.statusCode, codeOf(reply)]).toEqual([401, 'invalid_credentials']);
       }
       expectLimited(await tryLogin(other, { ...account, password: WRONG }, somewhere()));
-      // Another spelling of the name is the same account.
+      // Another spelling of the name counts for the same account.
       const spelled = { ...account, username: account.username.toUpperCase() };
       expectLimited(await tryLogin(node, spelled, somewhere()));
     }
@@ -111,11 +111,11 @@ describe('the rate limits behind a trusted proxy', () => {
     expectLimited(await tryLogin(node, user, somewhere()));
     const known = { cookies: { refresh_token: device.refresh_token } };
     expect((await tryLogin(node, user, { ...somewhere(), ...known })).statusCode).toBe(200);
-    // A device of somebody else opens nothing, nor does a cookie that is none of ours.
+    // Neither a device of another user nor a foreign cookie makes the device known.
     for (const refresh_token of [foreign.refresh_token, 'garbage']) {
       expectLimited(await tryLogin(node, user, { ...somewhere(), cookies: { refresh_token } }));
     }
-    // Nor may a known device guess without end.
+    // A known device cannot guess without a limit either.
     for (let call = 0; call < LIMIT; call++)
       await tryLogin(node, { ...user, password: WRONG }, { ...somewhere(), ...known });
     expectLimited(await tryLogin(node, user, { ...somewhere(), ...known }));

@@ -30,7 +30,7 @@ describe('the refresh cookie', () => {
     return post(node, '/auth/login', { username, password, token_delivery });
   }
 
-  /** As a browser does: the cookie alone, with what the browser says of the page. */
+  /** Refreshes like a browser: only with the cookie and the headers that describe the page. */
   function byCookie(url: string, cookie: string, headers: Record<string, string> = {}): Promise<Reply> {
     return post(node, url, undefined, {
       cookies: { refresh_token: cookie },

@@ -6,7 +6,7 @@ import type { Reply, Tokens } from '../helpers/client.js';
 
 const PRESENTATIONS = 64;
 
-/** The limit is the default one: presenting a token once more is no other call than the first. */
+/** With the default limit: presenting a token again counts as the same call. */
 const env = { AUTH_RATE_LIMIT: '10' };
 
 describe('a refresh token that is presented many times at once', () => {

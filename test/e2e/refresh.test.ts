@@ -28,14 +28,14 @@ describe('POST /auth/refresh', () => {
   });
   afterAll(() => node.close());
 
-  /** A login whose token `spent` was followed by `current`. */
+  /** A family whose token `spent` has the successor `current`. */
   async function aRefreshedLogin() {
     const first = await login(node, user);
     const current = await refresh(node, first.refresh_token);
     return { spent: first.refresh_token, current, sid: sidOf(first) };
   }
 
-  /** As the access token of the current generation does at the API, without the two seconds. */
+  /** Confirms the current generation like an access token at the API, but at once. */
   function confirm(sid: string) {
     return sql(node, 'UPDATE refresh_tokens SET confirmed_generation = generation WHERE id = $1', [sid]);
   }
@@ -143,7 +143,7 @@ describe('POST /auth/refresh', () => {
       `tandem_rt_${bytes.toString('base64')}=`,
       `tandem_rt_${bytes.toString('hex')}`,
       `tandem_rt_${'A'.repeat(72)}`,
-      // The id, the generation, the MAC.
+      // One bit of the id, the generation or the MAC.
       changed(0),
       changed(21),
       changed(53),
@@ -210,9 +210,9 @@ describe('POST /auth/refresh', () => {
   });
 
   it.each([
-    ['a token that is no text', { refresh_token: 7 }],
+    ['a token that is not a text', { refresh_token: 7 }],
     ['a list of tokens', { refresh_token: ['garbage'] }],
-    ['a token far too long', { refresh_token: 'x'.repeat(5000) }],
+    ['a token that is far too long', { refresh_token: 'x'.repeat(5000) }],
     ['an unknown field', { refresh_token: 'garbage', user: 'root' }],
   ])('answers 400 for %s, and so does logout', async (_, payload) => {
     for (const url of ['/auth/refresh', '/auth/logout']) {

@@ -31,7 +31,7 @@ describe('RateLimitStore', () => {
     await test.drop();
   });
 
-  /** Lets so many microseconds pass for one key: its past moves back. */
+  /** Lets so many microseconds pass for one key by moving its log back. */
   async function pass(key: Buffer, us: number): Promise<void> {
     await test.database.query(
       `UPDATE rate_limits SET ends = ARRAY(SELECT e - $2::bigint FROM unnest(ends) AS e),
@@ -76,7 +76,7 @@ describe('RateLimitStore', () => {
   it('admits exactly as many calls as have left the window', async () => {
     const key = randomBytes(16);
     const quota = { limit: 10, windowSeconds: WINDOW };
-    // Calls of one statement are of one moment: what real time passes between statements changes no count.
+    // All calls of one statement count at one moment, so the time between statements changes no count.
     const take = async (wanted: number) => (await store.consume(key, wanted, quota)).admitted;
     expect(await take(4)).toBe(4);
     await pass(key, 0.75 * MINUTE);
@@ -139,7 +139,7 @@ describe('RateLimitStore', () => {
             const after = performance.now() * 1000 + passed;
             const since = (start: number) =>
               admissions.filter(({ at }) => at > start).reduce((sum, { n }) => sum + n, 0);
-            // Node and database are two clocks: a call that left within the statement may have counted or not.
+            // The node and the database have separate clocks: a call that left during the statement may count or not.
             expect(since(after - MINUTE) + admitted).toBeLessThanOrEqual(limit);
             if (admitted < wanted)
               expect(since(before - MINUTE - slot - 1_000_000) + admitted).toBeGreaterThanOrEqual(limit);

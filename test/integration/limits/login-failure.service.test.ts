@@ -46,7 +46,7 @@ describe('LoginFailureService', () => {
     }
   }
 
-  /** Moves the past of all accounts back. */
+  /** Lets so many seconds pass for all accounts by moving their rows back. */
   const pass = (seconds: number) =>
     db.database.query(
       `UPDATE login_failures SET retry_at = retry_at - make_interval(secs => $1), expires_at = expires_at - make_interval(secs => $1)`,

@@ -83,22 +83,22 @@ describe('a refresh that is counted by its own statement', () => {
   });
 
   it('admits exactly the limit to simultaneous calls on two nodes, and changes nothing for the others', async () => {
-    const logins = await Promise.all(
+    const families = await Promise.all(
       Array.from({ length: 80 }, () => aFamily(one, user, { unlinked: true })),
     );
     const call = { ...termsOf({ limit: 10, windowSeconds: 600 }), key: randomBytes(16) };
     const results = await Promise.all(
-      logins.map(({ sid }, index) =>
+      families.map(({ sid }, index) =>
         (index % 2 ? one : two).rotations.rotateCounted({ sid, generation: 0 }, NEXT, call, NO_ORIGIN),
       ),
     );
     expect(results.filter((result) => result?.done !== undefined)).toHaveLength(10);
     for (const [index, result] of results.entries()) {
-      const { sid } = logins[index]!;
+      const { sid } = families[index]!;
       expect((await one.families.find(sid))?.generation).toBe(result?.done === undefined ? 0 : 1);
       expect(await refreshes(sid)).toBe(result?.done === undefined ? 0 : 1);
     }
-    // All but nine were told that the limit is reached, and until when.
+    // All but nine results report that the limit is reached, and until when.
     const full = results.flatMap((result) => result?.full ?? []);
     expect(full).toHaveLength(71);
     for (const { hits } of full) expect(hits.reduce((sum, h) => sum + h, 0)).toBe(10);
@@ -182,15 +182,18 @@ describe('a refresh that is counted by its own statement', () => {
     const { token } = await open();
     const jwtSecret = 'the secret of tomorrow';
     const renewed = await aCountingNode({ jwtSecret, jwtSecretPrevious: one.config.jwtSecret });
-    const alone = await aCountingNode({ jwtSecret });
+    const withoutPrevious = await aCountingNode({ jwtSecret });
     const second = tokenIn(await present(token, renewed));
     expect(await statementsOf(renewed, async () => tokenIn(await present(second, renewed)))).toBe(1);
-    expect(await present(token, alone)).toEqual({ outcome: 'rejected', reason: 'refresh_token_invalid' });
-    // One that was remembered by a token of the new secret: that one alone is genuine here.
+    expect(await present(token, withoutPrevious)).toEqual({
+      outcome: 'rejected',
+      reason: 'refresh_token_invalid',
+    });
+    // The node learned this family's secret from a token of the new JWT_SECRET. Only that token is genuine here.
     const other = await open();
     const mine = tokenIn(await present(other.token, renewed));
-    expect((await present(mine, alone)).outcome).toBe('rotated');
-    expect(await present(other.token, alone)).toEqual({
+    expect((await present(mine, withoutPrevious)).outcome).toBe('rotated');
+    expect(await present(other.token, withoutPrevious)).toEqual({
       outcome: 'rejected',
       reason: 'refresh_token_invalid',
     });

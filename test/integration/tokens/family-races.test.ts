@@ -9,8 +9,8 @@ const ROUNDS = 200;
 const REVOKE = { reason: 'revoke', event: 'revoke' } as const;
 const NEXT = { macKey: 'next key', expiry: 1_000 };
 
-/** Which of two racers gets ahead is left to chance, nudged by turns so that both happen. */
-const nudged = async <T>(late: boolean, work: () => Promise<T>): Promise<T> => {
+/** Which of two racers wins is random. Delaying them in turns makes both outcomes happen. */
+const delayed = async <T>(late: boolean, work: () => Promise<T>): Promise<T> => {
   if (late) await new Promise((resolve) => setImmediate(resolve));
   return work();
 };
@@ -45,8 +45,8 @@ describe('a token family whose revocation races with other calls', () => {
     for (let round = 0; round < ROUNDS; round++) {
       const { sid } = await aFamily(one, user);
       const [next, ended] = await Promise.all([
-        nudged(round % 3 === 0, () => two.rotations.rotate({ sid, generation: 0 }, NEXT, NO_ORIGIN)),
-        nudged(round % 3 === 1, () => one.revocations.revokeFamilies([sid], 'logout', 'logout', NO_ORIGIN)),
+        delayed(round % 3 === 0, () => two.rotations.rotate({ sid, generation: 0 }, NEXT, NO_ORIGIN)),
+        delayed(round % 3 === 1, () => one.revocations.revokeFamilies([sid], 'logout', 'logout', NO_ORIGIN)),
       ]);
       expect(ended).toBe(1);
       if (next !== undefined) rotated += 1;
@@ -65,8 +65,8 @@ describe('a token family whose revocation races with other calls', () => {
     for (let round = 0; round < ROUNDS; round++) {
       const user = await aUser(db.database);
       const [login] = await Promise.all([
-        nudged(round % 3 === 0, () => two.families.create(aNewFamily(user), 'password', NO_ORIGIN)),
-        nudged(round % 3 === 1, () => one.revocations.revokeUser(user, REVOKE, NO_ORIGIN)),
+        delayed(round % 3 === 0, () => two.families.create(aNewFamily(user), 'password', NO_ORIGIN)),
+        delayed(round % 3 === 1, () => one.revocations.revokeUser(user, REVOKE, NO_ORIGIN)),
       ]);
       if (login !== undefined) {
         made += 1;

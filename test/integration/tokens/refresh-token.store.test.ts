@@ -150,7 +150,7 @@ describe('RefreshTokenStore', () => {
     expect((await devices.list(owner)).map(({ id }) => id)).toEqual([first!.sid, second!.sid]);
     expect(await devices.isOwned(first!.sid, owner)).toBe(true);
     expect(await devices.isOwned(first!.sid, user)).toBe(false);
-    // Ending one that has ended already is no error, so it stays its owner's.
+    // Revoking a revoked family again is not an error, so it still belongs to its owner.
     expect(await devices.isOwned(ended!.sid, owner)).toBe(true);
     expect(await devices.isOwned(expired!.sid, owner)).toBe(true);
   });

@@ -10,7 +10,7 @@ import type { TokenNode } from './token-node.js';
 describe('the revocation hook', () => {
   let db: TestDatabase;
   let node: TokenNode;
-  const port = {
+  const hook = {
     successorsOf: vi.fn<RevocationHook['successorsOf']>(async (_, sids) => sids),
     onRevoked: vi.fn<RevocationHook['onRevoked']>(async () => ({ sessions: 0, families: [], leftovers: [] })),
     isReused: vi.fn<RevocationHook['isReused']>(async () => false),
@@ -20,7 +20,7 @@ describe('the revocation hook', () => {
   };
   beforeAll(async () => {
     db = await createTestDatabase();
-    node = await aNode(db.url, {}, new Clock(), () => port);
+    node = await aNode(db.url, {}, new Clock(), () => hook);
     await node.feed.start();
   });
   afterEach(() => vi.clearAllMocks());
@@ -30,8 +30,8 @@ describe('the revocation hook', () => {
   });
 
   const open = async (user: string) => (await node.tokens.open({ id: user, epoch: 0 }, 'body', NO_ORIGIN))!;
-  /** A login that something may share the fate of. */
-  const openOther = async (user: string) =>
+  /** A family that may be linked. */
+  const openLinkable = async (user: string) =>
     (await node.tokens.openWithin(
       db.database,
       { id: user, epoch: 0 },
@@ -49,10 +49,10 @@ describe('the revocation hook', () => {
     ).map(({ event }) => event);
 
   it('is asked before a linked family rotates, and the family is revoked if it refuses', async () => {
-    const { family, token } = await openOther(await aUser(db.database));
-    port.mayContinue.mockResolvedValueOnce(false);
+    const { family, token } = await openLinkable(await aUser(db.database));
+    hook.mayContinue.mockResolvedValueOnce(false);
     expect(await present(token)).toEqual({ outcome: 'rejected', reason: 'refresh_token_revoked' });
-    expect(port.mayContinue).toHaveBeenCalledWith(
+    expect(hook.mayContinue).toHaveBeenCalledWith(
       expect.objectContaining({ sid: family.sid, generation: 0 }),
     );
     expect(node.revoked.isRevoked(tokenOf(family))).toBe(true);
@@ -64,7 +64,7 @@ describe('the revocation hook', () => {
     const rotation = await present(token);
     expect(rotation.outcome).toBe('rotated');
     expect((await present(token)).outcome).toBe('repeated');
-    expect(port.mayContinue).not.toHaveBeenCalled();
+    expect(hook.mayContinue).not.toHaveBeenCalled();
   });
 
   it('is called for a revoked family and its successors, and again for families that it returns', async () => {
@@ -75,10 +75,10 @@ describe('the revocation hook', () => {
       await open(user),
       await open(user),
     ];
-    port.successorsOf.mockResolvedValueOnce([first.family.sid, known.family.sid]);
-    port.onRevoked.mockResolvedValueOnce({ sessions: 1, families: [late.family.sid], leftovers: [] });
+    hook.successorsOf.mockResolvedValueOnce([first.family.sid, known.family.sid]);
+    hook.onRevoked.mockResolvedValueOnce({ sessions: 1, families: [late.family.sid], leftovers: [] });
     expect(await node.revocations.revokeFamilies([first.family.sid], 'revoke', 'revoke', NO_ORIGIN)).toBe(3);
-    expect(port.onRevoked.mock.calls.map(([, ended]) => ended)).toEqual([
+    expect(hook.onRevoked.mock.calls.map(([, ended]) => ended)).toEqual([
       { sids: [first.family.sid, known.family.sid] },
       { sids: [late.family.sid] },
     ]);
@@ -89,30 +89,30 @@ describe('the revocation hook', () => {
   it('clears leftovers after the commit, and not after a rollback', async () => {
     const { family } = await open(await aUser(db.database));
     const revoked: boolean[] = [];
-    port.clear.mockImplementationOnce(async () => {
+    hook.clear.mockImplementationOnce(async () => {
       const [row] = await db.database.query<{ revoked: boolean }>(
         `SELECT revoked_at IS NOT NULL AS revoked FROM refresh_tokens WHERE id = $1`,
         [family.sid],
       );
       revoked.push(row!.revoked);
     });
-    port.onRevoked.mockResolvedValueOnce({ sessions: 0, families: [], leftovers: ['a', 'b'] });
+    hook.onRevoked.mockResolvedValueOnce({ sessions: 0, families: [], leftovers: ['a', 'b'] });
     const failing = node.revocations.transaction(async (endings) => {
       await endings.revokeFamilies([family.sid], 'revoke');
       throw new Error('rolled back');
     });
     await expect(failing).rejects.toThrow('rolled back');
-    expect(port.clear).not.toHaveBeenCalled();
-    port.onRevoked.mockResolvedValueOnce({ sessions: 0, families: [], leftovers: ['a', 'b'] });
+    expect(hook.clear).not.toHaveBeenCalled();
+    hook.onRevoked.mockResolvedValueOnce({ sessions: 0, families: [], leftovers: ['a', 'b'] });
     await node.revocations.revokeFamilies([family.sid], 'revoke', 'revoke', NO_ORIGIN);
-    expect(port.clear.mock.calls).toEqual([[['a', 'b']]]);
+    expect(hook.clear.mock.calls).toEqual([[['a', 'b']]]);
     expect(revoked).toEqual([true]);
   });
 
   it('has its revocation audited under the family if that was revoked before', async () => {
     const { family } = await open(await aUser(db.database));
     await node.revocations.revokeFamilies([family.sid], 'downgrade', 'downgrade', NO_ORIGIN);
-    port.onRevoked.mockResolvedValueOnce({ sessions: 1, families: [], leftovers: [] });
+    hook.onRevoked.mockResolvedValueOnce({ sessions: 1, families: [], leftovers: [] });
     await node.revocations.revokeFamilies([family.sid], 'revoke', 'revoke', NO_ORIGIN);
     await node.revocations.revokeFamilies([family.sid], 'revoke', 'revoke', NO_ORIGIN);
     expect(await eventsOf(family.sid)).toEqual(['login', 'downgrade', 'revoke']);
@@ -122,21 +122,21 @@ describe('the revocation hook', () => {
     const { family, token } = await open(await aUser(db.database));
     await node.revocations.revokeFamilies([family.sid], 'downgrade', 'downgrade', NO_ORIGIN);
     expect(await present(token)).toEqual({ outcome: 'rejected', reason: 'refresh_token_revoked' });
-    port.isReused.mockResolvedValueOnce(true);
-    port.onRevoked.mockResolvedValueOnce({ sessions: 1, families: [], leftovers: [] });
+    hook.isReused.mockResolvedValueOnce(true);
+    hook.onRevoked.mockResolvedValueOnce({ sessions: 1, families: [], leftovers: [] });
     expect(await present(token)).toEqual({ outcome: 'reused', sid: family.sid });
-    expect(port.isReused).toHaveBeenLastCalledWith(expect.objectContaining({ sid: family.sid }), 0);
+    expect(hook.isReused).toHaveBeenLastCalledWith(expect.objectContaining({ sid: family.sid }), 0);
     expect(await eventsOf(family.sid)).toEqual(['login', 'downgrade', 'refresh_reused']);
   });
 
   it('keeps an exempt session together with the family that is linked to it by then', async () => {
     const user = await aUser(db.database);
     const [mine, another] = [await open(user), await open(user)];
-    port.linkedFamilyOf.mockResolvedValueOnce(mine.family.sid);
-    port.onRevoked.mockResolvedValueOnce({ sessions: 2, families: [], leftovers: [] });
+    hook.linkedFamilyOf.mockResolvedValueOnce(mine.family.sid);
+    hook.onRevoked.mockResolvedValueOnce({ sessions: 2, families: [], leftovers: [] });
     const ending = { reason: 'password', event: 'user', exceptSession: 'a session' } as const;
     expect(await node.revocations.revokeUser(user, ending, NO_ORIGIN)).toBe(3);
-    expect(port.onRevoked).toHaveBeenCalledWith(
+    expect(hook.onRevoked).toHaveBeenCalledWith(
       expect.anything(),
       { userIds: [user], except: { sid: mine.family.sid, session: 'a session' } },
       'password',

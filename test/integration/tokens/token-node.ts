@@ -64,7 +64,7 @@ export async function aNode<Settings extends Config = Config>(
   url: string,
   change: Partial<Settings> = {},
   clock = new Clock(),
-  portOf: (database: Database, config: Settings) => RevocationHook | undefined = () => undefined,
+  hookOf: (database: Database, config: Settings) => RevocationHook | undefined = () => undefined,
   eligibility?: TokenEligibility,
 ): Promise<TokenNode<Settings>> {
   const folder = await mkdtemp(join(tmpdir(), 'tandem-ring-'));
@@ -99,7 +99,7 @@ export async function aNode<Settings extends Config = Config>(
     revocationStore,
     feed,
     audit,
-    portOf(database, config),
+    hookOf(database, config),
   );
   const rotations = new RotationStore(database);
   const codec = new RefreshTokenCodec(config);
@@ -145,7 +145,7 @@ export async function aNode<Settings extends Config = Config>(
   };
 }
 
-/** A user without a password; its id. */
+/** Creates a user without a password and returns the id. */
 export async function aUser(database: Database): Promise<string> {
   const id = randomUUID();
   await database.query('INSERT INTO users (id, username, username_key) VALUES ($1, $2, $2)', [id, `u ${id}`]);
@@ -174,7 +174,7 @@ export async function aFamily(
   return (await node.families.create(aNewFamily(userId, change), 'password', NO_ORIGIN))!;
 }
 
-/** An access token as it would be minted for the login. */
+/** An access token as it would be minted for the family. */
 export function tokenOf({ userId, sid, epoch, generation }: LiveFamily): VerifiedToken {
   return { claims: { sub: userId, sid }, epoch, generation } as VerifiedToken;
 }

@@ -29,7 +29,7 @@ describe('the first users', () => {
 
   afterEach(() => test.drop());
 
-  /** What a node does when it starts. */
+  /** Starts the service as a node does. */
   const start = (config: Partial<Config>) =>
     new FirstUsersService(store, hasher, policy, config as Config).onModuleInit();
 
@@ -45,9 +45,9 @@ describe('the first users', () => {
   it.each([
     ['on another database', ELSEWHERE],
     ['in production', { ...EMBEDDED, production: true }],
-    ['where others reach the service', { ...EMBEDDED, host: '0.0.0.0' }],
-    ['where others reach the service by IPv6', { ...EMBEDDED, host: '::' }],
-    ['where others reach the service by name', { ...EMBEDDED, host: 'tandem.example' }],
+    ['if other hosts can reach the service', { ...EMBEDDED, host: '0.0.0.0' }],
+    ['if other hosts can reach the service by IPv6', { ...EMBEDDED, host: '::' }],
+    ['if other hosts can reach the service by name', { ...EMBEDDED, host: 'tandem.example' }],
   ])('include no one %s', async (_, config) => {
     await start(config);
     expect(await all()).toEqual([]);
@@ -120,7 +120,7 @@ describe('the first users', () => {
     expect(await all()).toEqual([['test', 'user']]);
   });
 
-  /** Which of the missing ones a node speaks of at its start. */
+  /** The missing users that the startup log names. */
   const missing = async (config: Partial<Config>) =>
     (await new FirstUsersService(store, hasher, policy, config as Config).missing()).map(
       (line) =>

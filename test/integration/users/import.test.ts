@@ -33,7 +33,7 @@ describe('the import of users', () => {
   });
   afterAll(() => test.drop());
 
-  /** In pieces of so many bytes, as a stream has them. */
+  /** Splits the input into chunks of so many bytes, like a stream. */
   async function* pieces(bytes: Buffer, size: number) {
     for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
   }
@@ -102,10 +102,7 @@ describe('the import of users', () => {
     ['semicolons', `username;password_hash\nada;${BCRYPT}\n`],
     ['tabs', `username\tpassword_hash\nada\t${BCRYPT}\n`],
     ['another order, capitals and quotes', `"Password_Hash", USERNAME \n"${BCRYPT}","ada"\n`],
-    [
-      'empty lines before the header and no end of the last line',
-      `\n\r\nusername,password_hash\nada,${BCRYPT}`,
-    ],
+    ['empty lines before it and no line break at the end', `\n\r\nusername,password_hash\nada,${BCRYPT}`],
   ])('accepts a header with %s', async (_, csv) => {
     for (const size of [1, 1_000]) expect((await run(csv, size)).rejected).toBe(0);
     expect(await names()).toEqual(['ada']);
@@ -321,7 +318,7 @@ describe('the import of users', () => {
     ['in UTF-16', Buffer.concat([Buffer.from([0xff, 0xfe]), utf16]), /UTF-16/],
     ['in UTF-16 without a mark', utf16, /UTF-16/],
     [
-      'in UTF-16, the other way round',
+      'in big-endian UTF-16',
       Buffer.concat([Buffer.from([0xfe, 0xff]), Buffer.from(utf16).swap16()]),
       /UTF-16/,
     ],

@@ -37,7 +37,7 @@ describe('UserService', () => {
   const disable = (user: User) =>
     test.database.query('UPDATE users SET disabled_at = now() WHERE id = $1', [user.id]);
 
-  /** As another system, or this one some years ago, would have stored it. */
+  /** A hash as another system or an older version would have stored it. */
   async function createOutdated(username: string): Promise<User> {
     const user = await create(username);
     const outdated = await argon2(PASSWORD, { memoryCost: 4096, timeCost: 3, parallelism: 1 });

@@ -5,7 +5,7 @@ import type { Config } from '../../../src/config/config.js';
 import { RateLimitService } from '../../../src/limits/limits.service.js';
 import type { Consumption, RateLimitStore } from '../../../src/limits/limits.store.js';
 
-/** A store that answers when told. */
+/** A store whose statements answer when the test tells them to. */
 function aLimiter({ limit = 10 } = {}) {
   const asked: { wanted: number; answer: (c: Consumption) => void; fail: (error: Error) => void }[] = [];
   const store = {

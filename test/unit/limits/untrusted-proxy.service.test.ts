@@ -17,14 +17,14 @@ class SetClock extends Clock {
   }
 }
 
-/** A server, and what it noted. */
+/** A server and the proxies that it recorded. */
 function aServer(trustProxy?: Config['trustProxy']) {
-  const noted: string[] = [];
+  const recorded: string[] = [];
   const clock = new SetClock();
   const state = {
     noteUntrustedProxy: (peer: string, header: string) => {
-      noted.push(`${peer} ${header}`);
-      return noted.length < 3 ? Promise.resolve() : Promise.reject(new Error('no database'));
+      recorded.push(`${peer} ${header}`);
+      return recorded.length < 3 ? Promise.resolve() : Promise.reject(new Error('no database'));
     },
   };
   const server = fastify({ trustProxy: fastifyTrustProxy(trustProxy) });
@@ -38,7 +38,7 @@ function aServer(trustProxy?: Config['trustProxy']) {
   server.get('/', () => 'served');
   const ask = async (headers: Readonly<Record<string, string>>, remoteAddress = PROXY) =>
     expect((await server.inject({ url: '/', headers, remoteAddress })).statusCode).toBe(200);
-  return { noted, clock, ask };
+  return { recorded, clock, ask };
 }
 
 describe('a proxy that TRUST_PROXY does not name', () => {
@@ -49,50 +49,50 @@ describe('a proxy that TRUST_PROXY does not name', () => {
     ['via', '1.1 edge'],
     ['x-real-ip', '198.51.100.7'],
   ])('is recorded by its %s header', async (header, value) => {
-    const { noted, ask } = aServer();
+    const { recorded, ask } = aServer();
     await ask({ [header]: value }, `::ffff:${PROXY}`);
-    expect(noted).toEqual([`${PROXY} ${header}`]);
+    expect(recorded).toEqual([`${PROXY} ${header}`]);
   });
 
   it.each([[undefined], [0], [[]], [['192.0.2.1']]] as const)(
     'is recorded if TRUST_PROXY is %j',
     async (trust) => {
-      const { noted, ask } = aServer(trust);
+      const { recorded, ask } = aServer(trust);
       await ask(FORWARDED);
-      expect(noted).toEqual([`${PROXY} x-forwarded-for`]);
+      expect(recorded).toEqual([`${PROXY} x-forwarded-for`]);
     },
   );
 
   it('is recorded once a minute, and a failed write refuses no request', async () => {
-    const { noted, clock, ask } = aServer();
+    const { recorded, clock, ask } = aServer();
     for (let count = 0; count < 5; count += 1) await ask(FORWARDED);
-    expect(noted).toHaveLength(1);
+    expect(recorded).toHaveLength(1);
     for (const elapsed of [60_000, 120_000, 180_000]) {
       clock.elapsed = elapsed;
       await ask(FORWARDED);
       await ask(FORWARDED);
     }
-    expect(noted).toHaveLength(4);
+    expect(recorded).toHaveLength(4);
   });
 });
 
 describe('UntrustedProxyService records no proxy', () => {
   it.each([[['10.0.0.0/8']], [1]] as const)('if TRUST_PROXY names it: %j', async (trust) => {
-    const { noted, ask } = aServer(trust);
+    const { recorded, ask } = aServer(trust);
     await ask(FORWARDED);
     await ask({ ...FORWARDED, via: '1.1 edge' });
     await ask({ via: '1.1 edge' });
     await ask({ 'x-forwarded-for': PROXY });
-    expect(noted).toEqual([]);
+    expect(recorded).toEqual([]);
   });
 
   it('if a request comes from a client or from the doctor', async () => {
-    const { noted, ask } = aServer();
+    const { recorded, ask } = aServer();
     await ask({});
     await ask({ 'x-forwarded-for': '' });
     await ask({ 'x-forwarded-for': '2001:db8:1f:2::1' });
-    expect(noted).toEqual([]);
+    expect(recorded).toEqual([]);
     await ask({ 'x-forwarded-for': '2001:db8:1f:2::1, 198.51.100.7' });
-    expect(noted).toHaveLength(1);
+    expect(recorded).toHaveLength(1);
   });
 });

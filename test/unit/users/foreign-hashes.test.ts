@@ -14,10 +14,10 @@ const PASSWORD = 'Tr0ub4dor & drei Bären';
 const EIGHTY = '0123456789'.repeat(8);
 
 /**
- * Made by the systems themselves, with cost turned down: Django 5.2.17 (`PBKDF2PasswordHasher().encode(PASSWORD, 'seasalt1',
+ * Made by the systems themselves, with reduced cost: Django 5.2.17 (`PBKDF2PasswordHasher().encode(PASSWORD, 'seasalt1',
  * 1000)` and its siblings), Werkzeug 3.1.9 (`generate_password_hash`), passlib 1.7.4 (`pbkdf2_sha256.using(rounds=1000).hash`
- * …), argon2-cffi 25.1.0, and libxcrypt by Python's `crypt.crypt`. Devise's are what its encryptors sha512 and
- * authlogic_sha512 say, computed with Python's hashlib. Firebase's are from the README of github.com/firebase/scrypt and from
+ * …), argon2-cffi 25.1.0, and libxcrypt by Python's `crypt.crypt`. Devise's hashes follow its encryptors sha512 and
+ * authlogic_sha512, computed with Python's hashlib. Firebase's are from the README of github.com/firebase/scrypt and from
  * the tests of github.com/supabase/auth, with their passwords.
  */
 const MADE: readonly (readonly [string, string, string?])[] = [
@@ -176,7 +176,7 @@ describe('a password hash of another system', () => {
     '$pbkdf2-sha256$i=1000,l=16$c2FsdA$DNLqM1vAvnWzGEdHLMY07/tEByyMLhO4MU0b3dq2x5I',
     `scrypt:1023:8:1$salt$${'ab'.repeat(64)}`,
     `scrypt:0:0:0$salt$${'ab'.repeat(64)}`,
-    // Made with a secret key that is elsewhere, or by a version that nobody knows.
+    // Made with a secret key of another system, or by an unknown version.
     ...[
       '$v=19$m=64,t=1,p=1,keyid=AQID',
       '$v=19$m=64,t=1,p=1,secret=AQID',
@@ -205,7 +205,7 @@ describe('the appraisal of hashes', () => {
     deviseScheme,
   ] as const;
 
-  /** Characters of which hashes are made, and a few of which they are not. */
+  /** Characters that hashes contain, and a few that they do not. */
   const character = fc.constantFrom(...Array.from('$,=:./+-_0123456789abvmtprlnikeyidABZ \0é'));
   const edit = fc.record({
     at: fc.double({ min: 0, max: 1, noNaN: true }),
@@ -258,7 +258,7 @@ describe('the appraisal of hashes', () => {
 });
 
 describe('bcrypt', () => {
-  /** `crypt.crypt(EIGHTY, …)`, the same as of its first 72 characters. */
+  /** `crypt.crypt(EIGHTY, …)`, which equals the hash of the first 72 characters. */
   const stored = '$2b$04$abcdefghijklmnopqrstuum2G75IXDN/xsgbNa/hCiPSKyIHQd70S';
 
   it('compares 72 bytes and does not replace the hash of a longer password', async () => {
@@ -267,12 +267,12 @@ describe('bcrypt', () => {
       expect(hasher.needsRehash(stored, password)).toBe(password.length === 72);
     }
     expect(await hasher.verify(stored, EIGHTY.slice(0, 71))).toBe(false);
-    // 72 are bytes, not characters.
+    // 72 bytes, not characters.
     expect(hasher.needsRehash(stored, 'ä'.repeat(37))).toBe(false);
   });
 
   it('does not match a password that contains NUL', async () => {
-    /** `crypt.crypt('ab', …)`: to bcrypt `ab`, `ab\0ab` and `ab\0` and anything are one. */
+    /** `crypt.crypt('ab', …)`: bcrypt treats `ab`, `ab\0ab` and any text that starts with `ab\0` as equal. */
     const short = '$2b$04$abcdefghijklmnopqrstuu0CkeIeZLJOlOL1QPPhfXulLNPdFqJBW';
     expect(await hasher.verify(short, 'ab')).toBe(true);
     for (const other of ['ab\0', 'ab\0ab', 'ab\0c']) expect(await hasher.verify(short, other)).toBe(false);

@@ -86,7 +86,7 @@ describe('the password hasher', () => {
       () => hasher.verify('malformed', 'wrong'),
     ];
     const least = works.map(() => Number.POSITIVE_INFINITY);
-    // In turn, and in time of the processor: other work on the machine slows all of them or none.
+    // In turns, and in CPU time, so that other work on the machine affects all of them equally.
     for (let round = 0; round < 20; round++) {
       for (const [index, work] of works.entries()) {
         const start = process.cpuUsage();
@@ -109,7 +109,7 @@ describe('the password hasher', () => {
     const unavailable = { code: 'service_unavailable', status: 503, headers: { 'Retry-After': '2' } };
     await expect(hasher.verify(stored, PASSWORD)).rejects.toMatchObject(unavailable);
     await expect(hasher.verifyNothing(PASSWORD)).rejects.toMatchObject(unavailable);
-    // Users who are known and administrators have a share of their own.
+    // Authenticated users and administrators have their own share.
     expect(await hasher.verify(stored, PASSWORD, 'known')).toBe(true);
     expect(await hasher.hash(PASSWORD)).toMatch(/^\$argon2id\$/);
     expect(new Set(await Promise.all(accepted))).toEqual(new Set([true]));
@@ -168,7 +168,7 @@ describe('the password hasher', () => {
   });
 
   it('verifies the most expensive hashes well below their floor', async () => {
-    // Django 5.2's default and Werkzeug's, and bcrypt as Devise, Laravel and Django turn it up.
+    // The defaults of Django 5.2 and Werkzeug, and the bcrypt costs of Devise, Laravel and Django.
     const dear = [
       'pbkdf2_sha256$1000000$seasalt1$0aR5xWc6GnPuvs2Ludcb5L64wb7J78duzRJOFHUzDEo=',
       `scrypt:32768:8:1$salt$${'ab'.repeat(64)}`,
@@ -178,7 +178,7 @@ describe('the password hasher', () => {
       const appraised = hasher.appraise(stored);
       const times: number[] = [];
       for (let i = 0; i < 3; i++) {
-        // Of the processor: a machine that is busy with other things makes no scheme dearer.
+        // CPU time: a busy machine makes no scheme more expensive.
         const began = process.cpuUsage();
         expect(await hasher.verify(stored, PASSWORD)).toBe(false);
         times.push(process.cpuUsage(began).user / 1_000);

@@ -33,7 +33,7 @@ describe('the password policy', () => {
     ['a common one', 8, 'iloveyou'],
     ['a common one in capitals', 8, 'ILoveYou'],
     ['a common one in full width', 8, 'ｉｌｏｖｅｙｏｕ'],
-    // Its end is its beginning: only the whole of it is a common password.
+    // It starts and ends alike, so only the whole text is a common password.
     ['a common one in capitals that begins as it ends', 8, 'EINSTEIN'],
     ['such a one in full width', 8, 'ｅｉｎｓｔｅｉｎ'],
     ['a long common one', 15, '1qaz2wsx3edc4rfv'],

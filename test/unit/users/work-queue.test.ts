@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { WorkQueue } from '../../../src/users/hashing/work-queue.js';
 
-/** Work that ends when told. */
+/** Work that finishes when the test tells it to. */
 function held() {
   let finish: (error?: Error) => void = () => {};
   const done = new Promise<void>((resolve, reject) => {
@@ -76,7 +76,7 @@ describe('WorkQueue', () => {
   });
 
   describe('while unknown callers fill it', () => {
-    /** One lane, held by a stranger, and no room for strangers left. */
+    /** One lane that an unknown caller occupies, and no more room for unknown callers. */
     function fullQueue() {
       const queue = new WorkQueue(1, { known: 2, unknown: 3 });
       const order: string[] = [];
