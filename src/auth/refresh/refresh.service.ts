@@ -93,6 +93,10 @@ export class RefreshService {
     }
   }
 
+  /**
+   * Decides by generation. The current token rotates the family. The previous one gets the same successor again within the windows of
+   * {@link judge}. Any other earlier token is a reuse and revokes the family. A token that is not genuine revokes nothing.
+   */
   private async decide(
     presented: PresentedToken,
     knownSecret: Buffer | undefined,
