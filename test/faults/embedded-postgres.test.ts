@@ -157,7 +157,7 @@ describe('the embedded PostgreSQL', () => {
     const started = await Promise.all([anotherProcess(), anotherProcess(), anotherProcess()]);
     expect(new Set(started.map(({ url }) => url)).size).toBe(1);
     const lines = started.flatMap((user) => user.lines);
-    expect(lines.filter((line) => line.startsWith('making'))).toHaveLength(1);
+    expect(lines.filter((line) => line.startsWith('creating'))).toHaveLength(1);
     expect(lines.filter((line) => line.includes('started'))).toHaveLength(1);
     expect(await ask(started[0].url, 'SELECT 1 AS answer')).toBe(1);
   });

@@ -4,18 +4,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { identify, isAlive } from './embedded-process.js';
 
 const FREE = 'free';
-/** A holder writes its name right after it made the file; without one for so long (ms) it died in between. */
-const NAMELESS = 2_000;
+/** A holder writes its identity right after it created the file. A file that stays empty for longer belongs to a dead holder. */
+const EMPTY_FILE_TIMEOUT_MS = 2_000;
 
 /**
- * Runs `work` while no other process runs work under the same path; the lock of a process that died is taken over.
+ * Runs `work` while no other process runs work under the same path. Takes over the lock of a process that died.
  *
- * The lock is a row of files `<path>.<turn>`: the highest turn holds, the next one is made (exclusively) only when that
- * one is free or its holder is dead, and lower ones go. So a stale lock is never deleted from under a live holder, as it
- * can happen when two processes clear away one stale lock file. Throws when the holder lives on for `patience` ms.
+ * The lock is a series of files `<path>.<turn>`. The holder is the process in the highest turn. The next turn is created, exclusively, only if
+ * the highest one is free or its holder is dead. Then the lower ones are deleted. So no process deletes a stale lock file that another one
+ * has just replaced. Throws if another process holds the lock for longer than `timeoutMs`.
  */
-export async function withLock<T>(path: string, work: () => Promise<T>, patience = 180_000): Promise<T> {
-  const deadline = Date.now() + patience;
+export async function withLock<T>(path: string, work: () => Promise<T>, timeoutMs = 180_000): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
   for (;;) {
     const turn = await take(path);
     if (turn !== undefined) {
@@ -30,7 +30,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>, patience
   }
 }
 
-/** The file of the turn now held, or undefined when it is somebody else's turn. */
+/** The file of the turn that this process holds now. Undefined if another process has its turn. */
 async function take(path: string): Promise<string | undefined> {
   const last = Math.max(0, ...(await turns(path)));
   if (last > 0 && !(await isFree(`${path}.${last}`))) return undefined;
@@ -43,7 +43,7 @@ async function take(path: string): Promise<string | undefined> {
   }
   const now = await turns(path);
   if (Math.max(...now) !== last + 1) {
-    // Others had several turns since the first look.
+    // Others have had several turns meanwhile.
     await rm(mine, { force: true });
     return undefined;
   }
@@ -62,10 +62,10 @@ async function turns(path: string): Promise<number[]> {
 async function isFree(file: string): Promise<boolean> {
   try {
     const holder = await readFile(file, 'utf8');
-    if (holder === '') return Date.now() - (await stat(file)).mtimeMs > NAMELESS;
+    if (holder === '') return Date.now() - (await stat(file)).mtimeMs > EMPTY_FILE_TIMEOUT_MS;
     return holder === FREE || !(await isAlive(holder));
   } catch (error) {
-    // Gone: somebody had the next turn already.
+    // Deleted: another process has already taken the next turn.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
     throw error;
   }

@@ -1,34 +1,31 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { serverAccount } from './embedded-account.js';
-import { embeddedBinaries } from './embedded-binaries.js';
 import {
-  assertReachable,
   chooseHome,
   createCluster,
+  embeddedBinaries,
   findCluster,
   NAME,
   readPassword,
 } from './embedded-cluster.js';
 import { withLock } from './embedded-lock.js';
-import { identify, isAlive } from './embedded-process.js';
-import { findPostmaster } from '../embedded-pid-file.js';
-import type { Postmaster } from '../embedded-pid-file.js';
-import { ensurePostmaster, stopPostmaster } from './embedded-server.js';
+import { blockedAt, identify, isAlive, serverAccount } from './embedded-process.js';
+import { ensurePostmaster, findPostmaster, stopPostmaster } from './embedded-server.js';
+import type { Postmaster } from './embedded-server.js';
 
 export interface EmbeddedServer {
   readonly url: string;
-  /** Stops the server when this process is the last one using it. */
+  /** Stops the server if this process is the last that uses it. */
   release(): Promise<void>;
 }
 
 /**
- * A PostgreSQL of our own under `dataDir`: made when there is none, started when it is down, else attached to.
+ * Returns a PostgreSQL server of our own under `dataDir`. Creates its data folder and starts it if necessary.
  *
- * Any number of processes may call this at the same moment. The server is a process of its own that outlives a killed
- * user; after it was killed itself, calling again starts it with the same URL (unless its port has been taken). It
- * listens on 127.0.0.1 only and writes to `postgres.log`. Throws with one line that says what to do.
+ * Several processes may call this at once. The server is a separate process, so it survives if a process that uses it is killed. If the
+ * server itself was killed, the next call starts it again with the same URL, unless another process has taken its port. It listens on
+ * 127.0.0.1 only and logs to `postgres.log`. Throws an error of one line that says what to do.
  */
 export async function ensureEmbeddedPostgres(
   dataDir: string,
@@ -49,7 +46,7 @@ export async function ensureEmbeddedPostgres(
   });
 }
 
-/** The URL of the server under `dataDir` if it is up and ready, for command lines: they do not keep it running. */
+/** The URL of the server under `dataDir` if it is ready. It does not keep the server running. */
 export async function findEmbeddedPostgres(dataDir: string): Promise<string | undefined> {
   const folder = await realpath(dataDir).catch(() => undefined);
   const cluster = folder === undefined ? undefined : await findCluster(folder);
@@ -61,18 +58,20 @@ export async function findEmbeddedPostgres(dataDir: string): Promise<string | un
 async function serve(dataDir: string, log: (line: string) => void): Promise<Postmaster> {
   const found = await findCluster(dataDir);
   const account = await serverAccount(found);
-  if (found !== undefined) await assertReachable(found, account);
+  const blocked = found && (await blockedAt(account, dirname(found)));
+  if (blocked !== undefined)
+    throw new Error(`the owner of ${found} cannot enter ${blocked}: chmod a+x it, or set DATA_DIR`);
   const home = found === undefined ? await chooseHome(dataDir, account, log) : dirname(found);
   try {
     const binaries = await embeddedBinaries(home, account);
-    if (found === undefined) log(`making a PostgreSQL data folder in ${home}`);
+    if (found === undefined) log(`creating a PostgreSQL data folder in ${home}`);
     const cluster = found ?? (await createCluster(dataDir, home, account, binaries));
     const files = { log: join(dataDir, 'postgres.log'), port: join(dataDir, 'postgres.port') };
     const { server, started } = await ensurePostmaster(cluster, files, binaries.postgres, account);
     log(`PostgreSQL ${started ? 'started' : 'found running'} on 127.0.0.1:${server.port}`);
     return server;
   } catch (error) {
-    // A folder that was made elsewhere just now, and that nothing leads to, would stay for ever.
+    // Otherwise a folder that was created elsewhere just now would stay, and nothing would refer to it.
     if (found === undefined && home !== dataDir && (await findCluster(dataDir)) === undefined) {
       await rm(home, { recursive: true });
     }
@@ -81,7 +80,7 @@ async function serve(dataDir: string, log: (line: string) => void): Promise<Post
 }
 
 async function release(dataDir: string, marker: string): Promise<void> {
-  // Whoever deletes the folder under a running server ends it: PostgreSQL notices within a minute.
+  // If somebody deleted the folder, PostgreSQL notices within a minute and stops by itself.
   if ((await stat(dataDir).catch(() => undefined)) === undefined) return;
   await withLock(lockOf(dataDir), async () => {
     await rm(marker, { force: true });
@@ -92,7 +91,7 @@ async function release(dataDir: string, marker: string): Promise<void> {
   });
 }
 
-/** One file for each caller; it counts for as long as its process lives. */
+/** Creates one file per caller. It counts as long as its process lives. */
 async function markUser(dataDir: string): Promise<string> {
   await mkdir(usersOf(dataDir), { recursive: true, mode: 0o700 });
   const marker = join(usersOf(dataDir), randomUUID());

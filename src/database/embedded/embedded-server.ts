@@ -2,22 +2,32 @@ import { spawn } from 'node:child_process';
 import { open, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { SERVER_ENVIRONMENT } from './embedded-account.js';
-import type { Account } from './embedded-account.js';
-import { failureIn } from '../embedded-message.js';
-import { disown, findPostmaster } from '../embedded-pid-file.js';
-import type { Postmaster } from '../embedded-pid-file.js';
-import { isAlive } from './embedded-process.js';
+import { commandLine, exists, failureIn, identify, isAlive, SERVER_ENVIRONMENT } from './embedded-process.js';
+import type { Account, ProcessIdentity } from './embedded-process.js';
 
 const HOST = '127.0.0.1';
-/** Milliseconds. Recovery after a crash may take long, a fast shutdown must not. */
-const TIME = { poll: 20, ready: 120_000, retry: 250, retries: 40, fast: 10_000, immediate: 3_000 };
-const LOG_BYTES = 4 * 1024 * 1024;
+const POLL_INTERVAL_MS = 20;
+/** Recovery after a crash may take long. */
+const START_TIMEOUT_MS = 120_000;
+const RETRY_DELAY_MS = 250;
+const MAX_ATTEMPTS = 40;
+const MAX_LOG_BYTES = 4 * 1024 * 1024;
+
+/** How to stop the server, from friendly to forcible, and how long each signal gets in milliseconds. */
+const STOP_SIGNALS = [
+  ['SIGINT', 10_000],
+  ['SIGQUIT', 3_000],
+  ['SIGKILL', 3_000],
+] as const;
+
+/** Larger than the process numbers of any system, and the largest that PostgreSQL accepts. */
+const UNUSED_PID = 2 ** 31 - 2;
 
 /**
- * Durable (fsync and synchronous_commit stay on), reachable from this machine only. Messages below LOG, statements and
- * details stay out of the log: they would hold what users sent.
+ * Durable (fsync and synchronous_commit stay on) and reachable from this machine only. Statements, details and messages below LOG stay
+ * out of the log, because they contain what users have sent.
  */
 const SETTINGS = {
   listen_addresses: HOST,
@@ -34,28 +44,41 @@ const SETTINGS = {
   log_disconnections: 'off',
 };
 
-/** `default` adds DETAIL and HINT, which is what a failed start needs; the DETAIL of a crash would be the text of a statement. */
+/** `default` adds DETAIL and HINT. They explain a failed start, but after a crash DETAIL contains the text of a statement. */
 type Verbosity = 'terse' | 'default';
 
-/** The server that runs on this cluster, started unless it is there, and ready for connections. */
+/** The main process of a running server. */
+export interface Postmaster {
+  readonly identity: ProcessIdentity;
+  readonly pid: number;
+  readonly port: number;
+  readonly ready: boolean;
+}
+
+/** The server that runs on this cluster, if there is one. Ignores a `postmaster.pid` that a killed server left behind. */
+export async function findPostmaster(cluster: string): Promise<Postmaster | undefined> {
+  const [pid, , , port, , , , status = ''] = await readPidFile(cluster);
+  const identity = await identify(Number(pid));
+  if (identity === undefined || !(await isPostmasterOf(cluster, Number(pid)))) return undefined;
+  return { identity, pid: Number(pid), port: Number(port), ready: status.trim() === 'ready' };
+}
+
+/** The server that runs on this cluster. Starts it if necessary, and waits until it accepts connections. */
 export async function ensurePostmaster(
   cluster: string,
   files: { readonly log: string; readonly port: string },
   postgres: string,
   account: Account,
 ): Promise<{ readonly server: Postmaster; readonly started: boolean }> {
-  const deadline = Date.now() + TIME.ready;
-  for (
-    let server = await findPostmaster(cluster);
-    server !== undefined;
-    server = await findPostmaster(cluster)
-  ) {
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  let server = await findPostmaster(cluster);
+  for (; server !== undefined; server = await findPostmaster(cluster)) {
     if (server.ready) return { server, started: false };
-    if (Date.now() > deadline) throw new Error(`PostgreSQL (process ${server.pid}) does not get ready`);
-    await delay(TIME.poll);
+    if (Date.now() > deadline) throw new Error(`PostgreSQL (process ${server.pid}) does not become ready`);
+    await delay(POLL_INTERVAL_MS);
   }
-  await disown(cluster);
-  if ((await sizeOf(files.log)) > LOG_BYTES) await rename(files.log, `${files.log}.1`);
+  await disownPidFile(cluster);
+  if ((await sizeOf(files.log)) > MAX_LOG_BYTES) await rename(files.log, `${files.log}.1`);
   for (let attempt = 1; ; attempt += 1) {
     const kept = Number(await readFile(files.port, 'utf8').catch(() => '0'));
     const port = (await freePort(kept)) ?? (await freePort(0))!;
@@ -65,36 +88,32 @@ export async function ensurePostmaster(
       await writeFile(files.port, `${outcome.port}\n`);
       return { server: outcome, started: true };
     }
-    // Children of a killed postmaster need a moment to notice; a port can be taken between the look and the use.
-    const passing = /shared memory block|could not bind|could not create any TCP/.test(outcome);
-    if (!passing || attempt === TIME.retries) {
+    // Children of a killed postmaster need a moment to exit, and another process may take the port first.
+    const transient = /shared memory block|could not bind|could not create any TCP/.test(outcome);
+    if (!transient || attempt === MAX_ATTEMPTS) {
       const why = await begin('default');
       if (typeof why !== 'string') await stopPostmaster(why);
       throw new Error(`PostgreSQL did not start: ${typeof why === 'string' ? why : outcome}`);
     }
-    await delay(TIME.retry);
+    await delay(RETRY_DELAY_MS);
   }
 }
 
-/** Ends the server: fast, then immediate after 10 s, then by force. Returns at once when it is gone already. */
+/** Stops the server, by force if necessary. Returns at once if it has already stopped. */
 export async function stopPostmaster({ pid, identity }: Postmaster): Promise<void> {
-  for (const [signal, patience] of [
-    ['SIGINT', TIME.fast],
-    ['SIGQUIT', TIME.immediate],
-    ['SIGKILL', TIME.immediate],
-  ] as const) {
+  for (const [signal, timeoutMs] of STOP_SIGNALS) {
     if (!(await isAlive(identity))) return;
     try {
       process.kill(pid, signal);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
-    const deadline = Date.now() + patience;
-    while (Date.now() < deadline && (await isAlive(identity))) await delay(TIME.poll);
+    const deadline = Date.now() + timeoutMs;
+    while (Date.now() < deadline && (await isAlive(identity))) await delay(POLL_INTERVAL_MS);
   }
 }
 
-/** The server once it is ready, or what it said when it ended instead. */
+/** The server when it is ready, or the reason why it did not start. */
 async function start(
   cluster: string,
   port: number,
@@ -112,7 +131,7 @@ async function start(
     ...account,
     cwd: '/',
     env: SERVER_ENVIRONMENT,
-    // A session of its own: Ctrl-C in the terminal is for us, and we end the server when nobody uses it any more.
+    // A session of its own: Ctrl-C in the terminal must not stop it, because other processes may use it.
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
   });
@@ -121,21 +140,54 @@ async function start(
   child.once('exit', (code, signal) => (failure ??= `it ended with ${signal ?? code}`));
   child.unref();
   await log.close();
-  const deadline = Date.now() + TIME.ready;
+  const deadline = Date.now() + START_TIMEOUT_MS;
   while (failure === undefined) {
     const server = await findPostmaster(cluster);
     if (server?.pid === child.pid && server?.ready) return server;
     if (Date.now() > deadline) {
       child.kill('SIGQUIT');
-      failure = 'it does not get ready';
+      failure = 'it does not become ready';
     }
-    await delay(TIME.poll);
+    await delay(POLL_INTERVAL_MS);
   }
-  const said = (await readFile(logFile)).subarray(before).toString();
-  return failureIn(said) ?? said.trim().split('\n').at(-1) ?? failure;
+  const output = (await readFile(logFile)).subarray(before).toString();
+  return failureIn(output) ?? output.trim().split('\n').at(-1) ?? failure;
 }
 
-/** The port when it can be listened on (0: any), else undefined. */
+/**
+ * PostgreSQL refuses to start while any process has the number in a `postmaster.pid` that a killed server left: another process (after a
+ * container restart) or the server itself as a zombie. So the number is replaced by an unused one. The rest of the file stays, because
+ * PostgreSQL uses it to find out whether children of the killed server still use the data.
+ */
+async function disownPidFile(cluster: string): Promise<void> {
+  const [pid, ...rest] = await readPidFile(cluster);
+  if (!exists(Number(pid)) || (await findPostmaster(cluster)) !== undefined) return;
+  await writeFile(join(cluster, 'postmaster.pid'), [UNUSED_PID, ...rest].join('\n'));
+}
+
+async function readPidFile(cluster: string): Promise<string[]> {
+  try {
+    return (await readFile(join(cluster, 'postmaster.pid'), 'utf8')).split('\n');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** True if in doubt: two servers on one data folder would destroy it. */
+async function isPostmasterOf(cluster: string, pid: number): Promise<boolean> {
+  const [program, ...args] = await commandLine(pid);
+  if (program === undefined) return true;
+  if (!/^postgres(\.exe)?$/.test(basename(program))) return false;
+  const folder = args[args.indexOf('-D') + 1];
+  if (folder === undefined || folder === cluster) return true;
+  const [theirs, ours] = await Promise.all(
+    [folder, cluster].map((path) => stat(path).catch(() => undefined)),
+  );
+  return theirs === undefined || (theirs.dev === ours?.dev && theirs.ino === ours.ino);
+}
+
+/** The port if this process can listen on it (0: any port), else undefined. */
 function freePort(port: number): Promise<number | undefined> {
   return new Promise((resolve) => {
     const probe = createServer();
@@ -148,8 +200,5 @@ function freePort(port: number): Promise<number | undefined> {
 }
 
 async function sizeOf(file: string): Promise<number> {
-  return stat(file).then(
-    ({ size }) => size,
-    () => 0,
-  );
+  return (await stat(file).catch(() => undefined))?.size ?? 0;
 }

@@ -4,7 +4,7 @@ import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { ensureEmbeddedPostgres } from '../../../dist/src/database/embedded-postgres.js';
+import { ensureEmbeddedPostgres } from '../../../dist/src/database/embedded/embedded-postgres.js';
 import { makeJti } from '../../../dist/src/tokens/jti.js';
 import { RefreshTokenCodec } from '../../../dist/src/tokens/refresh-token.codec.js';
 import { post } from './closed-loop.mjs';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { failureIn } from '../../../src/database/embedded-message.js';
+import { failureIn } from '../../../src/database/embedded/embedded-process.js';
 
 const AT = '2026-01-01 00:00:00.000 UTC [42] ';
 
