@@ -8,7 +8,7 @@ import { dataSourceOptions } from './src/database/data-source-options.js';
 
 loadDotenv();
 
-/** For the TypeORM command line: `typeorm migration:show -d dist/ormconfig.js`. */
+/** Configures the TypeORM command line: `typeorm migration:show -d dist/ormconfig.js`. */
 export default new DataSource({
   ...dataSourceOptions(
     given(Environment, process.env, process.cwd()).values['DATABASE_URL'] ??

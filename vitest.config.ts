@@ -65,8 +65,6 @@ export default defineConfig({
     coverage: {
       provider: 'v8',
       include: ['src/auth/**', 'src/tokens/**'],
-      // Runs only as a process of its own, see test/integration/tokens/keys.cli.test.ts.
-      exclude: ['**/*.cli.ts'],
       reporter: ['text', 'text-summary'],
       thresholds: { lines: 95, branches: 95 },
     },

@@ -1,6 +1,6 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { AuditLog } from '../audit/audit-log.store.js';
+import { AuditLogStore } from '../audit/audit-log.store.js';
 import { ApiAuthenticated, Roles } from '../auth/auth.decorators.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
@@ -13,7 +13,7 @@ import { AuditEventsDto, AuditQueryDto } from './audit.dto.js';
 @ApiProblems(COMMON_ERRORS, 'validation_failed', 'forbidden')
 @Controller('admin/audit')
 export class AdminAuditController {
-  constructor(private readonly log: AuditLog) {}
+  constructor(private readonly log: AuditLogStore) {}
 
   @Get()
   @ApiOperation({

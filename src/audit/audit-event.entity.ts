@@ -1,6 +1,6 @@
 import { Column, Entity, Index, PrimaryGeneratedColumn } from 'typeorm';
 
-/** A security event. Rows are only ever added. */
+/** A security event. Rows are never changed. */
 @Entity('audit_events')
 @Index('audit_events_user_id_idx', ['userId', 'id'])
 @Index('audit_events_event_idx', ['event', 'id'])
@@ -19,7 +19,7 @@ export class AuditEvent {
   @Column('text')
   event!: string;
 
-  /** Why, in a fixed word; never free text of a client. */
+  /** Why, as a fixed word. Never text from a client. */
   @Column('text', { nullable: true })
   cause!: string | null;
 
@@ -27,7 +27,7 @@ export class AuditEvent {
   @Column('uuid', { name: 'user_id', nullable: true })
   userId!: string | null;
 
-  /** Who did it, where that is somebody else. */
+  /** Who did it, if that is another user. */
   @Column('uuid', { name: 'actor_id', nullable: true })
   actorId!: string | null;
 
@@ -43,7 +43,7 @@ export class AuditEvent {
   @Column('text', { name: 'request_id', nullable: true })
   requestId!: string | null;
 
-  /** How many happenings the row sums up. */
+  /** How many occurrences the row counts. */
   @Column('integer', { default: 1 })
   count!: number;
 

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { cursorsOf } from '../common/pagination.js';
 import { Database } from '../database/database.js';
 
-/** Everything that is audited; the owner of the act writes the event. */
+/** Every audited event. The feature that acts writes it. */
 export const AUDIT_EVENTS = [
   'login',
   'refusal',
@@ -56,21 +56,21 @@ const COLUMNS = `
   id::text, at, event, cause, user_id, actor_id, sid, ip, user_agent, request_id, count, detail`;
 
 /**
- * There is no index on the time, which logins would pay for. Events are sealed after they happened, so those in seals of
- * before are older, and what is left is found by id.
+ * There is no index on the time, because it would slow down logins. Events are sealed after they happened, so events in seals from before
+ * `since` are older. The rest is found by id.
  */
 const AFTER_SEALS_OF = (since: string) =>
   `id > coalesce((SELECT last_id FROM audit_seals WHERE sealed_at < ${since} ORDER BY id DESC LIMIT 1), 0)`;
 
-/** An event's id. */
+/** A cursor is the id of an event. */
 const CURSORS = cursorsOf('audit', /^[1-9]\d{0,17}$/);
 
 /** Reads the audit trail. */
 @Injectable()
-export class AuditLog {
+export class AuditLogStore {
   constructor(private readonly database: Database) {}
 
-  /** The newest first. Throws 400 for a cursor that is none. */
+  /** One page, newest first. Throws 400 for an invalid cursor. */
   async page(filter: AuditFilter, limit: number, cursor: string | undefined): Promise<EventPage> {
     const before = cursor === undefined ? undefined : CURSORS.read(cursor)[0];
     const rows = await this.select(filter, 'DESC', limit + 1, before);
@@ -78,7 +78,7 @@ export class AuditLog {
     return { events, next_cursor: rows.length > limit ? CURSORS.write(events.at(-1)!.id) : null };
   }
 
-  /** All of them, the oldest first, `size` in memory at a time. */
+  /** All events, oldest first, in pages of `size`. */
   async *pages(filter: AuditFilter, size = 1_000): AsyncGenerator<ListedEvent[]> {
     let after: string | undefined;
     for (;;) {
@@ -97,7 +97,7 @@ export class AuditLog {
   ): Promise<ListedEvent[]> {
     const values: unknown[] = [limit];
     const next = (value: unknown) => `$${values.push(value)}`;
-    // A handful of texts at most: one for each set of filters.
+    // At most a few statement texts: one for each combination of filters.
     const conditions: string[] = [];
     if (beyond !== undefined) conditions.push(`id ${order === 'ASC' ? '>' : '<'} ${next(beyond)}::bigint`);
     if (userId !== undefined) conditions.push(`user_id = ${next(userId)}::uuid`);

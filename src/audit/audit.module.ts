@@ -1,28 +1,28 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditEvent } from './audit-event.entity.js';
-import { AuditLog } from './audit-log.store.js';
-import { AuditRetention } from './audit-retention.service.js';
-import { AuditSeal } from './audit-seal.entity.js';
-import { AuditSealer } from './audit-sealer.service.js';
-import { AuditVerifier } from './audit-verifier.service.js';
+import { AuditLogStore } from './audit-log.store.js';
+import { AuditRetentionService } from './sealing/audit-retention.service.js';
+import { AuditSeal } from './sealing/audit-seal.entity.js';
+import { AuditSealerService } from './sealing/audit-sealer.service.js';
+import { AuditVerifierService } from './sealing/audit-verifier.service.js';
 import { AuditStore } from './audit.store.js';
-import { NotedHead } from './noted-head.js';
+import { ChainHeadService } from './sealing/chain-head.service.js';
 import { RefusalCounter } from './refusal-counter.js';
 import { RowAlarms } from './row-alarms.js';
-import { SealKeys } from './seal-keys.js';
-import { SealStore } from './seal.store.js';
-import { SealingJob } from './sealing.job.js';
+import { SealKeys } from './sealing/seal-keys.js';
+import { SealStore } from './sealing/seal.store.js';
+import { SealingJob } from './sealing/sealing.job.js';
 
 @Module({
   imports: [TypeOrmModule.forFeature([AuditEvent, AuditSeal])],
   providers: [
-    AuditLog,
-    AuditRetention,
-    AuditSealer,
+    AuditLogStore,
+    AuditRetentionService,
+    AuditSealerService,
     AuditStore,
-    AuditVerifier,
-    NotedHead,
+    AuditVerifierService,
+    ChainHeadService,
     RefusalCounter,
     RowAlarms,
     SealKeys,
@@ -30,11 +30,11 @@ import { SealingJob } from './sealing.job.js';
     SealingJob,
   ],
   exports: [
-    AuditLog,
-    AuditRetention,
+    AuditLogStore,
+    AuditRetentionService,
     AuditStore,
-    AuditVerifier,
-    NotedHead,
+    AuditVerifierService,
+    ChainHeadService,
     RefusalCounter,
     RowAlarms,
     SealStore,

@@ -42,12 +42,12 @@ const ADD_REFUSALS = `
   SELECT 'refusal', cause, ip, count
   FROM json_to_recordset($1::json) AS sums (cause text, ip text, count integer)`;
 
-/** Adds security events. What a statement elsewhere does by itself it also audits by itself, in the same statement. */
+/** Adds security events. Some statements of other stores write their event themselves, in the same statement. */
 @Injectable()
 export class AuditStore {
   constructor(private readonly database: Database) {}
 
-  /** Committed with whatever else `sql` is the transaction of. */
+  /** Adds an event in the transaction of `sql`. */
   async add(entry: AuditEntry, origin: Origin, sql: Sql = this.database): Promise<void> {
     await sql.query(ADD, valuesOf(entry, origin));
   }
@@ -90,7 +90,7 @@ function valuesOf(entry: AuditEntry, origin: Origin): unknown[] {
   ];
 }
 
-/** What was done on the command line says by whom. */
+/** Adds the operator to events of the command line. */
 function detailOf(
   { detail }: Pick<AuditEntry, 'detail'>,
   { operator }: Origin,

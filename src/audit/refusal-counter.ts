@@ -6,16 +6,15 @@ import { canonicalAddress, subjectOf } from '../limits/client-address.js';
 import { AuditStore } from './audit.store.js';
 import type { RefusalSum } from './audit.store.js';
 
-/** Between two writes, in milliseconds. */
-const FLUSH_EVERY = 60_000;
+const FLUSH_INTERVAL_MS = 60_000;
 
-/** Distinct causes and networks kept between two writes; what comes after counts without its network. */
+/** Distinct causes and networks kept between two writes. Further refusals are counted without their network. */
 const MAX_SUMS = 2_000;
 
-/** Rows with a network that a node writes at once. */
+/** Rows with a network in one write. */
 const MAX_ROWS = 200;
 
-/** Rows with a network that a node writes for each minute in the long run. Those it did not need are saved for a bad minute. */
+/** Rows with a network that a node may write per minute on average. Unused rows are saved for a minute with more refusals. */
 const ROWS_PER_FLUSH = 10;
 
 /**
@@ -38,8 +37,8 @@ export class RefusalCounter implements OnModuleInit, OnApplicationShutdown {
     const run = () => this.flush();
     this.loop = loops.create({
       name: 'refusal-sums',
-      everyMs: FLUSH_EVERY,
-      firstMs: FLUSH_EVERY,
+      everyMs: FLUSH_INTERVAL_MS,
+      firstMs: FLUSH_INTERVAL_MS,
       failure,
       run,
     });
@@ -59,7 +58,7 @@ export class RefusalCounter implements OnModuleInit, OnApplicationShutdown {
     this.add({ cause, ip: address === undefined ? null : subjectOf(address), count: 1 });
   }
 
-  /** Writes what has been counted; keeps it for the next time if the database does not answer. */
+  /** Writes the counts. Keeps them for the next time if the database does not answer. */
   async flush(): Promise<void> {
     if (this.sums.size === 0) return;
     const written = [...this.sums.values()];
@@ -82,7 +81,7 @@ export class RefusalCounter implements OnModuleInit, OnApplicationShutdown {
   }
 }
 
-/** The `rows` largest sums as they are, and of the others one for each cause. */
+/** The `rows` largest sums unchanged, and the others added up per cause. */
 function withinBudget(sums: readonly RefusalSum[], rows: number): RefusalSum[] {
   const named = sums.filter(({ ip }) => ip !== null).toSorted((a, b) => b.count - a.count);
   const rest = new Map<string, RefusalSum>();

@@ -9,12 +9,12 @@ const EVENTS = { signing_keys: 'key', oauth_clients: 'client', service_state: 's
 
 export type GuardedTable = keyof typeof EVENTS;
 
-/** A row that this service did not write as it is now. */
+/** A row that somebody else than this service wrote or changed. */
 export interface RowAlarm {
   readonly id: string;
   /** A fixed word. */
   readonly reason: string;
-  /** For people: what was done about it. */
+  /** For people: what the service did about it. */
   readonly message: string;
 }
 
@@ -22,21 +22,21 @@ export interface TableAlarm extends RowAlarm {
   readonly table: GuardedTable;
 }
 
-/** Alarms per table that are logged and audited at once; somebody who can write rows can write many. */
-const MAX_TOLD = 20;
+/** Alarms per table that are logged and audited at once. An attacker who can write rows can write many. */
+const MAX_REPORTED = 20;
 
-/** Characters of an id that are kept; an id in the database may be any text. */
-const MAX_ID = 64;
+/** An id in the database may be any text, so it is cut off after so many characters. */
+const MAX_ID_LENGTH = 64;
 
 /**
- * Collects the rows that somebody else than this service has written. Each is logged once by each process and audited once a day by
- * all nodes together. It stays an alarm, in the metrics and for the doctor, until the row is right or gone.
+ * Collects the rows that somebody else than this service has written. Each process logs an alarm once, and all nodes together audit it once
+ * a day. The alarm stays in the metrics and in the doctor's report until the row is correct or removed.
  */
 @Injectable()
 export class RowAlarms {
   private readonly logger = new Logger(RowAlarms.name);
   private readonly tables = new Map<GuardedTable, Map<string, RowAlarm>>();
-  /** Alarms that are not in the audit trail yet, because the database did not answer. */
+  /** Alarms that are not in the audit trail yet. */
   private readonly unaudited = new Map<string, Omit<TableAlarm, 'message'>>();
   private auditing: Promise<void> = Promise.resolve();
 
@@ -46,15 +46,17 @@ export class RowAlarms {
     private readonly audit: AuditStore,
   ) {}
 
-  /** `alarms` are all that there are about this table now. Does not wait for the audit. */
+  /** Replaces all alarms about the table. Does not wait for the audit. */
   replace(table: GuardedTable, alarms: readonly RowAlarm[]): void {
     const before = this.tables.get(table);
     const now = new Map(alarms.map((alarm) => [keyOf(alarm), alarm]));
     this.tables.set(table, now);
     const fresh = [...now].filter(([key]) => before?.has(key) !== true).map(([, alarm]) => alarm);
-    for (const alarm of fresh.slice(0, MAX_TOLD)) this.tell(table, alarm);
-    if (fresh.length > MAX_TOLD)
-      this.logger.error(`${table}: ${fresh.length - MAX_TOLD} more rows were not written by this service`);
+    for (const alarm of fresh.slice(0, MAX_REPORTED)) this.report(table, alarm);
+    if (fresh.length > MAX_REPORTED)
+      this.logger.error(
+        `${table}: ${fresh.length - MAX_REPORTED} more rows were not written by this service`,
+      );
     if (this.unaudited.size > 0) this.auditing = this.auditing.then(() => this.auditAll());
   }
 
@@ -70,11 +72,11 @@ export class RowAlarms {
 
   all(): TableAlarm[] {
     return [...this.tables].flatMap(([table, alarms]) =>
-      [...alarms.values()].map((alarm) => ({ ...alarm, id: alarm.id.slice(0, MAX_ID), table })),
+      [...alarms.values()].map((alarm) => ({ ...alarm, id: alarm.id.slice(0, MAX_ID_LENGTH), table })),
     );
   }
 
-  /** How many there are about each table. */
+  /** The number of alarms per table. */
   counts(): Record<GuardedTable, number> {
     const count = (table: GuardedTable) => this.tables.get(table)?.size ?? 0;
     return {
@@ -84,8 +86,8 @@ export class RowAlarms {
     };
   }
 
-  private tell(table: GuardedTable, { id, reason, message }: RowAlarm): void {
-    const shown = id.slice(0, MAX_ID);
+  private report(table: GuardedTable, { id, reason, message }: RowAlarm): void {
+    const shown = id.slice(0, MAX_ID_LENGTH);
     this.logger.error(
       { table, id: shown, reason },
       `a row was written or changed by somebody else: ${message}`,
@@ -97,7 +99,7 @@ export class RowAlarms {
     for (const [key, { table, id, reason }] of this.unaudited) {
       const entry = { event: EVENTS[table], cause: 'refused', detail: { table, id, reason } };
       try {
-        // Under this lock, nodes that find the same row at once write one event.
+        // With this lock, nodes that find the same row at once write only one event.
         await this.database.transaction(async (sql) => {
           await this.state.lock(sql);
           await this.audit.addDaily(entry, NO_ORIGIN, sql);

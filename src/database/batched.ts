@@ -1,14 +1,13 @@
 import DataLoader from 'dataloader';
 
-/** Requests of one statement. */
-const MOST = 200;
+/** Requests per statement. */
+const MAX_BATCH = 200;
 
 /**
- * Runs a statement for many rows, so that what is asked for while the event loop takes in what has arrived is one: under load most of
- * what a look-up or a small write costs, here and on the server, is the statement. Nothing is remembered: every answer was made
- * after it was asked for. `by`: the key that a request and its row share.
+ * Combines the requests of one turn of the event loop into one statement, because under load the statement itself is most of the cost of
+ * a look-up or a small write. Nothing is cached: the statement runs after the request. `by`: the key that a request and its row share.
  *
- * A failed statement fails for all who share it. No request may make it fail by itself, or wait.
+ * If the statement fails, it fails for all requests that share it. So no single request may make it fail or wait.
  */
 export function batched<Request, Row>(
   run: (requests: readonly Request[]) => Promise<readonly Row[]>,
@@ -19,7 +18,7 @@ export function batched<Request, Row>(
       const rows = new Map((await run(requests)).map((row) => [by.row(row), row]));
       return requests.map((request) => rows.get(by.request(request)));
     },
-    { cache: false, maxBatchSize: MOST, batchScheduleFn: (send) => setImmediate(send) },
+    { cache: false, maxBatchSize: MAX_BATCH, batchScheduleFn: (send) => setImmediate(send) },
   );
   return (request) => loader.load(request);
 }

@@ -1,19 +1,19 @@
 import { fileURLToPath } from 'node:url';
 import { dirname, join } from 'node:path';
 import type { DataSourceOptions, Logger } from 'typeorm';
-import { DatabaseOrigin } from './trust/database-origin.js';
-import { ProvenClient } from './trust/proven-client.js';
+import { DatabaseEndpoint } from './trust/database-endpoint.js';
+import { VerifiedClient } from './trust/verified-client.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 /** Connections that one node may open; with several nodes keep their sum below PostgreSQL's `max_connections`. */
 const POOL_SIZE = 20;
 
-/** What the workers of one supervisor may open together, as long as each gets the least that a node needs. */
-const SHARED_POOL = 64;
-const LEAST_POOL = 5;
+/** Connections that the workers of one supervisor may open together, unless a worker would get fewer than it needs. */
+const SHARED_POOL_SIZE = 64;
+const MIN_POOL_SIZE = 5;
 
-/** TypeORM would print the error of a migration as text. It is thrown too, and told by whoever catches it. */
+/** TypeORM would print the error of a migration. The error is thrown too, and the caller reports it. */
 const SILENT: Logger = {
   logQuery: () => undefined,
   logQueryError: () => undefined,
@@ -23,33 +23,33 @@ const SILENT: Logger = {
   log: () => undefined,
 };
 
-/** Connections for each of so many workers. */
+/** The pool size of each worker. */
 export function poolSizeOf(workers: number): number {
-  return Math.max(LEAST_POOL, Math.min(POOL_SIZE, Math.floor(SHARED_POOL / workers)));
+  return Math.max(MIN_POOL_SIZE, Math.min(POOL_SIZE, Math.floor(SHARED_POOL_SIZE / workers)));
 }
 
-/** What makes each connection of a pool prove where it leads to. */
-export function provenConnections(origin: DatabaseOrigin): {
-  Client: typeof ProvenClient;
-  origin: DatabaseOrigin;
+/** Pool options that verify each connection when it opens. */
+export function verifiedConnections(endpoint: DatabaseEndpoint): {
+  Client: typeof VerifiedClient;
+  endpoint: DatabaseEndpoint;
 } {
-  return { Client: ProvenClient, origin };
+  return { Client: VerifiedClient, endpoint };
 }
 
 /**
- * How every part of Tandem reaches PostgreSQL. Each connection proves itself, see {@link ProvenClient}. All waiting is bounded: 2 s for a connection, 3 s for a lock, 4 s for a
- * statement on the server and 4.5 s for its answer, so that a black-holed link ends in an error too, and whoever was
- * caught in it is free again within the 5 s that a recovery may take.
+ * How every part of Tandem connects to PostgreSQL. Each connection is verified, see {@link VerifiedClient}. Timeouts: 2 s for a
+ * connection, 3 s for a lock, 4 s for a statement on the server and 4.5 s for its answer. So a dead network link ends in an error too, and
+ * a request that waits for it is answered within the 5 s that a recovery may take.
  */
 export function dataSourceOptions(
   url: string,
   onPoolError: (error: Error) => void = () => {},
   poolSize = POOL_SIZE,
 ): DataSourceOptions {
-  const origin = new DatabaseOrigin(url);
+  const endpoint = new DatabaseEndpoint(url);
   return {
     type: 'postgres',
-    url: origin.url,
+    url: endpoint.url,
     migrations: [join(root, 'migrations', '*.{ts,js}')],
     migrationsTableName: 'migrations',
     migrationsTransactionMode: 'each',
@@ -57,10 +57,10 @@ export function dataSourceOptions(
     poolSize,
     connectTimeoutMS: 2_000,
     applicationName: 'tandem',
-    // An idle client that loses its connection emits an error which, unheard, would end the process.
+    // An idle client that loses its connection emits an error, which would end the process without a handler.
     poolErrorHandler: onPoolError,
     extra: {
-      ...provenConnections(origin),
+      ...verifiedConnections(endpoint),
       query_timeout: 4_500,
       keepAlive: true,
       keepAliveInitialDelayMillis: 5_000,

@@ -10,7 +10,7 @@ import { migrate } from './migrate.js';
 import { ServiceState } from './service-state.entity.js';
 import { ServiceStateStore } from './service-state.store.js';
 
-/** Opens the database and brings its schema up to date before anything else is made. */
+/** Opens the database and migrates its schema before any other provider is created. */
 @Global()
 @Module({})
 export class DatabaseModule {

@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { ClientConfig, Pool, PoolClient, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
 import { isTransient } from '../common/transient-error.js';
-import type { DatabaseOrigin } from './trust/database-origin.js';
+import type { DatabaseEndpoint } from './trust/database-endpoint.js';
 import { DatabaseUnavailable, isConflict, isStatementError } from './database.errors.js';
-import { ProvenClient } from './trust/proven-client.js';
+import { VerifiedClient } from './trust/verified-client.js';
 import type { Distrust } from './trust/trusted-database.js';
 
 /** Runs SQL. Values are always parameters; the statement's text must be constant, it is prepared once per connection. */
@@ -12,10 +12,10 @@ export interface Sql {
   query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>;
 }
 
-/** Callers beyond this many waiting for a connection are refused at once instead of queueing without end. */
+/** If more callers than this wait for a connection, further ones are refused at once. */
 const MAX_WAITING = 500;
 
-/** Statement text → name, so that each connection parses and plans a hot statement once. Bounded by the code's statements. */
+/** Statement text → name, so that each connection parses a statement once. Bounded by the number of statements in the code. */
 const names = new Map<string, string>();
 
 function nameOf(text: string): string {
@@ -28,34 +28,34 @@ function nameOf(text: string): string {
 }
 
 /**
- * The pool that TypeORM opened, for statements that must be one round trip.
+ * Runs SQL on the pool that TypeORM opened, one round trip per statement.
  *
- * Throws {@link DatabaseUnavailable} for whatever passes by itself (no connection, time-out, shutdown, deadlock, full
- * disk), within the pool's connection and statement time-outs; any other error is the statement's own.
+ * Throws {@link DatabaseUnavailable} for transient errors (no connection, timeout, shutdown, deadlock, full disk), within the pool's
+ * timeouts. Any other error comes from the statement itself.
  */
 @Injectable()
 export class Database implements Sql {
   private readonly pool: Pool;
-  private readonly origin: DatabaseOrigin;
+  private readonly endpoint: DatabaseEndpoint;
 
   constructor(dataSource: DataSource) {
     this.pool = (dataSource.driver as unknown as { master: Pool }).master;
-    this.origin = (this.pool.options as unknown as { origin: DatabaseOrigin }).origin;
+    this.endpoint = (this.pool.options as unknown as { endpoint: DatabaseEndpoint }).endpoint;
   }
 
-  /** Why the last connection that was opened could not be used, if it led to a server that must not be believed. */
+  /** Why the last new connection was refused; undefined if it was trusted. */
   get distrust(): Distrust | undefined {
-    return this.origin.trust.distrust;
+    return this.endpoint.trust.distrust;
   }
 
-  /** A connection outside the pool, not open yet, that proves itself as those of the pool do. */
-  ownClient(settings: ClientConfig): ProvenClient {
-    return new ProvenClient({ ...settings, origin: this.origin });
+  /** A connection outside the pool. It is not open yet, and is verified like those of the pool. */
+  ownClient(settings: ClientConfig): VerifiedClient {
+    return new VerifiedClient({ ...settings, endpoint: this.endpoint });
   }
 
   /**
-   * Closes the connections that nobody uses: they may lead nowhere, and whoever got one would wait for its time-out.
-   * New ones are opened when needed. To be called when another connection to the database has failed.
+   * Closes the idle connections. Call it after another connection to the database has failed: these may be dead too, and a caller would
+   * wait for the timeout. The pool opens new ones when necessary.
    */
   dropIdle(): void {
     for (let left = this.pool.idleCount; left > 0; left -= 1) {
@@ -77,17 +77,17 @@ export class Database implements Sql {
     }
   }
 
-  /** For a rare statement whose best plan depends on its values: it is planned anew for them each time. */
+  /** For a rare statement whose best plan depends on its values. PostgreSQL plans it anew each time. */
   async planned<Row extends QueryResultRow>(text: string, values: readonly unknown[]): Promise<Row[]> {
     return this.withClient(async (client) => (await client.query<Row>(text, values as unknown[])).rows);
   }
 
   /**
-   * Commits what `work` did if it returns, rolls back if it throws. A refusal that must change something is a returned
-   * value, never an exception. A failed answer to COMMIT means unknown: it is reported as {@link DatabaseUnavailable}.
+   * Commits if `work` returns, and rolls back if it throws. A refusal that must change something is therefore a returned value, never an
+   * exception. If COMMIT gets no answer, the outcome is unknown: throws {@link DatabaseUnavailable}.
    *
-   * If PostgreSQL ended it because it and others waited for each other in a circle, all of it is done once more: nothing of it is
-   * there, and the others have gone on. So `work` may run twice, and changes nothing but the database.
+   * After a deadlock or a serialization failure PostgreSQL has rolled everything back, and `work` runs once more. So `work` must change
+   * nothing but the database.
    */
   async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     try {
@@ -113,8 +113,8 @@ export class Database implements Sql {
   }
 
   /**
-   * One connection for all of `work`, without a transaction around it. If `work` throws the connection is closed, so that the end
-   * of this session says that its work is over. For work that takes long, of few callers at once.
+   * Runs `work` on one connection, without a transaction. If `work` throws, the connection is closed, which releases the locks of its
+   * session. For long work with few concurrent callers.
    */
   async session<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     return this.withClient(
@@ -123,7 +123,7 @@ export class Database implements Sql {
     );
   }
 
-  /** After an error that `spoils` it a connection is closed instead of going back to the pool. */
+  /** After an error for which `spoils` is true, the connection is closed instead of going back to the pool. */
   private async withClient<T>(
     work: (client: PoolClient) => Promise<T>,
     spoils: (error: unknown) => boolean = isBroken,
@@ -144,7 +144,7 @@ export class Database implements Sql {
     try {
       for (;;) {
         const client = await this.pool.connect();
-        if ((client as PoolClient & ProvenClient).isTrusted) return client;
+        if ((client as PoolClient & VerifiedClient).isTrusted) return client;
         client.release(true);
       }
     } catch (error) {
@@ -153,13 +153,13 @@ export class Database implements Sql {
   }
 }
 
-/** Gives a connection back after an error, or closes it; what is to be thrown. */
+/** Returns a connection to the pool after an error, or closes it. Returns the error to throw. */
 function released(client: PoolClient, error: unknown, spoilt: boolean): unknown {
   client.release(spoilt);
   return isBroken(error) && !(error instanceof DatabaseUnavailable) ? new DatabaseUnavailable(error) : error;
 }
 
-/** A connection whose state is unknown is closed, one that only refused a statement goes back to the pool. */
+/** Whether the state of the connection is unknown. A connection that only rejected a statement is still good. */
 function isBroken(error: unknown): boolean {
   return isTransient(error) || (isDatabaseError(error) && !isStatementError(error));
 }

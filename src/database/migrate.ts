@@ -1,20 +1,20 @@
 import { DataSource } from 'typeorm';
 import type { DataSourceOptions, QueryRunner } from 'typeorm';
 import { tryLockForSession, unlockSession } from './advisory-locks.js';
-import { dataSourceOptions, provenConnections } from './data-source-options.js';
-import type { DatabaseOrigin } from './trust/database-origin.js';
+import { dataSourceOptions, verifiedConnections } from './data-source-options.js';
+import type { DatabaseEndpoint } from './trust/database-endpoint.js';
 
 /**
- * Applies the pending migrations, over connections of its own: a migration may take longer than any request. Of several
- * nodes that start at once one does it, the others wait for it before they even look: to look makes TypeORM's table.
- * The lock is the session's, so it goes with the node that dies.
+ * Applies the pending migrations over separate connections, because a migration may take longer than any request. If several nodes start
+ * at once, one node migrates and the others wait. They take the lock before they read the list of migrations, because that creates TypeORM's
+ * table. The lock belongs to the session, so it is released if the node dies.
  */
 export async function migrate(dataSource: DataSource): Promise<void> {
-  const { origin } = dataSource.options.extra as { origin: DatabaseOrigin };
+  const { endpoint } = dataSource.options.extra as { endpoint: DatabaseEndpoint };
   const own = await new DataSource({
     ...dataSource.options,
-    // What it learns of the database is of a time before the migrations.
-    extra: { ...provenConnections(origin.unknown()), keepAlive: true },
+    // These connections see the database before the migrations, so they must not decide what is trusted later.
+    extra: { ...verifiedConnections(endpoint.withoutTrust()), keepAlive: true },
   } as DataSourceOptions).initialize();
   try {
     const runner = own.createQueryRunner();
@@ -27,7 +27,7 @@ export async function migrate(dataSource: DataSource): Promise<void> {
   }
 }
 
-/** The names of the migrations that the next start applies. Only looks, also into an empty database. */
+/** The names of the migrations that the next start will apply. Changes nothing, not even in an empty database. */
 export async function pendingMigrations(url: string): Promise<string[]> {
   const own = await new DataSource(dataSourceOptions(url)).initialize();
   try {
@@ -44,7 +44,7 @@ export async function pendingMigrations(url: string): Promise<string[]> {
   }
 }
 
-/** Looks again and again: a statement that waits would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for those. */
+/** Polls for the lock: a waiting statement would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for snapshots. */
 async function waitForLock(runner: QueryRunner): Promise<void> {
   for (;;) {
     const rows = (await runner.query(tryLockForSession('migrations'))) as { mine: boolean }[];

@@ -1,29 +1,29 @@
 import { Check, Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** What all nodes of one installation agree on. One row. */
+/** The state that all nodes of one installation share. One row. */
 @Entity('service_state')
 @Check('service_state_one_row', 'id = 1')
 export class ServiceState {
   @PrimaryColumn('smallint', { default: 1, primaryKeyConstraintName: 'service_state_pkey' })
   id!: number;
 
-  /** Drawn once for each installation, so that a node notices when its connections lead to another one's database. */
+  /** Random, once per installation. So a node notices if a connection leads to the database of another installation. */
   @Column('uuid')
   incarnation!: string;
 
-  /** `iss` where JWT_ISSUER is not set: the first node's URL. */
+  /** `iss` if JWT_ISSUER is not set: the URL of the first node. */
   @Column('text', { nullable: true })
   issuer!: string | null;
 
-  /** Tells whether a node has the JWT_SECRET that the stored keys are encrypted with. */
+  /** Shows whether a node has the JWT_SECRET that the stored keys are encrypted with. */
   @Column('text', { name: 'secret_fingerprint', nullable: true })
   secretFingerprint!: string | null;
 
-  /** The longest TOKEN_EXPIRY that any node ever had, in seconds: how long a revocation has to be remembered. */
+  /** The greatest token lifetime that any node ever had, with the clock tolerance, in seconds. A revocation is kept this long. */
   @Column('integer', { name: 'max_token_expiry', default: 0 })
   maxTokenExpiry!: number;
 
-  /** The greatest TOKEN_EXPIRY that any node ever had, in seconds: no token of ours lives longer. */
+  /** The greatest TOKEN_EXPIRY that any node ever had, in seconds. No token of ours lives longer. */
   @Column('integer', { name: 'token_expiry', nullable: true })
   tokenExpiry!: number | null;
 
@@ -31,15 +31,15 @@ export class ServiceState {
   @Column('jsonb', { default: {} })
   macs!: Record<string, Record<string, string>>;
 
-  /** No failed login is answered sooner, in milliseconds: above the dearest hash that was imported. */
+  /** The minimum duration of a failed login in milliseconds: above that of the most expensive imported hash. */
   @Column('integer', { name: 'failure_floor', default: 0 })
   failureFloor!: number;
 
-  /** Grows when a node that follows must read something again: topic to version. */
+  /** Topic to version. A version increases when the subscribers of the topic must read again. */
   @Column('jsonb', { default: {} })
   versions!: Record<string, number>;
 
-  /** The last proxy that a node saw and TRUST_PROXY does not name: its address, the header that showed it, and when. */
+  /** The last proxy that a node saw outside TRUST_PROXY: its address, the header that revealed it, and the time. */
   @Column('jsonb', { name: 'untrusted_proxy', nullable: true })
   untrustedProxy!: object | null;
 }

@@ -41,22 +41,22 @@ const UNTRUSTED_PROXY = `
   SELECT untrusted_proxy ->> 'peer' AS peer, untrusted_proxy ->> 'header' AS header FROM service_state
   WHERE (untrusted_proxy ->> 'at')::float8 > extract(epoch FROM clock_timestamp() - interval '1 day')`;
 
-/** A peer that sent a header of proxies and is not trusted. */
+/** A peer that sent a proxy header and is not in TRUST_PROXY. */
 export interface UntrustedProxy {
   readonly peer: string;
   /** In lower case. */
   readonly header: string;
 }
 
-/** Bumped when the time that failed logins take has been raised. */
+/** The topic for the minimum duration of failed logins. */
 export const FAILURE_FLOOR_TOPIC = 'failure_floor';
 
-/** What all nodes of one installation agree on. */
+/** The state that all nodes of one installation share: one row. */
 @Injectable()
 export class ServiceStateStore {
   constructor(private readonly database: Database) {}
 
-  /** The first node's proposal stands for all of them. `macs`: over the proposal. */
+  /** Stores the proposal if no node has stored one before. Returns the stored issuer. `macs`: over the proposal. */
   async adoptIssuer(proposal: string, macs: Macs): Promise<string> {
     const [row] = await this.database.query<{ issuer: string }>(ADOPT_ISSUER, [
       proposal,
@@ -73,7 +73,7 @@ export class ServiceStateStore {
     await sql.query(SET_ISSUER_MACS, [JSON.stringify(macs)]);
   }
 
-  /** The greatest TOKEN_EXPIRY, and how long a token may live with the tolerance for clocks; in seconds. */
+  /** The greatest TOKEN_EXPIRY, and the longest lifetime of a token including the clock tolerance, in seconds. */
   async tokenExpiry(
     sql: Sql,
   ): Promise<{ readonly expiry: number | null; readonly longest: number; readonly macs: unknown }> {
@@ -84,12 +84,12 @@ export class ServiceStateStore {
     await sql.query(SET_TOKEN_EXPIRY, [seconds, JSON.stringify(macs)]);
   }
 
-  /** Every node that follows `topic` reads it again within a second of the commit. */
+  /** Makes every subscriber of `topic` read again within a second of the commit. */
   async bump(sql: Sql, topic: string): Promise<void> {
     await sql.query(BUMP, [topic]);
   }
 
-  /** Milliseconds; those who follow {@link FAILURE_FLOOR_TOPIC} read it again. A lower one changes nothing. */
+  /** Raises the minimum duration of failed logins, in milliseconds, and bumps {@link FAILURE_FLOOR_TOPIC}. Never lowers it. */
   async raiseFailureFloor(sql: Sql, floor: number): Promise<void> {
     const raised = await sql.query(RAISE_FAILURE_FLOOR, [floor]);
     if (raised.length > 0) await this.bump(sql, FAILURE_FLOOR_TOPIC);
@@ -100,7 +100,7 @@ export class ServiceStateStore {
     return row!.failure_floor;
   }
 
-  /** Until the transaction ends no other node passes here. Returns the fingerprint of the installation's JWT_SECRET. */
+  /** Locks the row until the transaction ends. Returns the fingerprint of the installation's JWT_SECRET. */
   async lock(sql: Sql): Promise<string | null> {
     const [row] = await sql.query<{ secret_fingerprint: string | null }>(LOCK);
     return row!.secret_fingerprint;
@@ -110,12 +110,12 @@ export class ServiceStateStore {
     await sql.query(SET_FINGERPRINT, [fingerprint]);
   }
 
-  /** The last one alone is kept. */
+  /** Replaces the previous note. */
   async noteUntrustedProxy(peer: string, header: string): Promise<void> {
     await this.database.query(NOTE_UNTRUSTED_PROXY, [peer, header]);
   }
 
-  /** The last one if a node noted it within a day. */
+  /** The last note, if a node made it within a day. */
   async untrustedProxy(): Promise<UntrustedProxy | undefined> {
     return (await this.database.query<UntrustedProxy & Record<string, unknown>>(UNTRUSTED_PROXY))[0];
   }

@@ -37,7 +37,7 @@ export class OAuthClients {
     private readonly trust: OAuthClientTrust,
     opener: KeyOpenerService,
   ) {
-    opener.addVoucher((sql, firstStart) => this.vouch(sql, firstStart));
+    opener.onOpen((sql, firstStart) => this.vouch(sql, firstStart));
   }
 
   async create(name: string, doer: Doer): Promise<ClientWithSecret> {

@@ -1,9 +1,9 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
-import { AuditRetention } from '../audit/audit-retention.service.js';
+import { AuditRetentionService } from '../audit/sealing/audit-retention.service.js';
 import { AuditModule } from '../audit/audit.module.js';
 import { RowAlarms } from '../audit/row-alarms.js';
-import { SealingJob } from '../audit/sealing.job.js';
+import { SealingJob } from '../audit/sealing/sealing.job.js';
 import { LimitsModule } from '../limits/limits.module.js';
 import { RateLimitStore } from '../limits/limits.store.js';
 import { LoginFailureStore } from '../limits/login-failure.store.js';
@@ -37,7 +37,7 @@ import { RequestObserver } from './request-observer.js';
         RateLimitStore,
         LoginFailureStore,
         SigningKeyStore,
-        AuditRetention,
+        AuditRetentionService,
       ],
       useFactory: (
         logins: RefreshTokenStore,
@@ -45,13 +45,13 @@ import { RequestObserver } from './request-observer.js';
         limits: RateLimitStore,
         failures: LoginFailureStore,
         keys: SigningKeyStore,
-        audit: AuditRetention,
+        audit: AuditRetentionService,
       ): Cleaner[] => [
         (batch) => logins.removeExpired(batch),
         (batch) => revocations.removeExpired(batch),
         (batch) => limits.removeExpired(batch),
         (batch) => failures.removeExpired(batch),
-        () => keys.removeGone(),
+        () => keys.removeExpired(),
         (batch) => audit.removeExpired(batch),
         (batch) => audit.removeRefusals(batch),
       ],

@@ -38,7 +38,6 @@ const PROGRAMS: readonly (readonly [string, string, readonly string[]])[] = [
   ['audit list', 'admin.cli.js', ['audit', 'list']],
   ['audit export', 'admin.cli.js', ['audit', 'export']],
   ['keys list', 'admin.cli.js', ['keys', 'list', '--json']],
-  ['npm run keys', 'tokens/keys.cli.js', ['list']],
 ];
 
 /** Runs a program on the given stdout; says the exit code and what was on stderr. */

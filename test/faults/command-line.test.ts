@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ListedEvent } from '../../src/audit/audit-log.store.js';
-import type { Verification } from '../../src/audit/audit-verifier.service.js';
+import type { Verification } from '../../src/audit/sealing/audit-verifier.service.js';
 import { findEmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.js';
 import { until } from '../helpers/client.js';
 import { admin } from '../helpers/command-line.js';

@@ -2,13 +2,13 @@ import { open } from 'node:fs/promises';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { counted } from '../../common/text.js';
-import { AUDIT_EVENTS, AuditLog } from '../../audit/audit-log.store.js';
+import { AUDIT_EVENTS, AuditLogStore } from '../../audit/audit-log.store.js';
 import type { AuditEventName, AuditFilter } from '../../audit/audit-log.store.js';
-import { AuditVerifier } from '../../audit/audit-verifier.service.js';
-import type { Verification } from '../../audit/audit-verifier.service.js';
-import { NotedHead } from '../../audit/noted-head.js';
-import type { Head } from '../../audit/noted-head.js';
-import { SealStore } from '../../audit/seal.store.js';
+import { AuditVerifierService } from '../../audit/sealing/audit-verifier.service.js';
+import type { Verification } from '../../audit/sealing/audit-verifier.service.js';
+import { ChainHeadService } from '../../audit/sealing/chain-head.service.js';
+import type { Head } from '../../audit/sealing/chain-head.service.js';
+import { SealStore } from '../../audit/sealing/seal.store.js';
 import { AdminCommand } from './admin-command.js';
 import type { Run } from './admin-command.js';
 import { collect, DEFAULT_SHOWN, MAX_SHOWN } from './collect.js';
@@ -50,10 +50,10 @@ One event on each line, the oldest first:
 @AdminCommand()
 export class AuditCommand {
   constructor(
-    private readonly log: AuditLog,
-    private readonly verifier: AuditVerifier,
+    private readonly log: AuditLogStore,
+    private readonly verifier: AuditVerifierService,
     private readonly seals: SealStore,
-    private readonly noted: NotedHead,
+    private readonly noted: ChainHeadService,
     private readonly find: FindUser,
   ) {}
 

@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { isClosedOutput } from '../../common/process-output.js';
 import { Problem } from '../../common/problem.js';
 import { ConfigurationError } from '../../config/configuration-error.js';
-import { KeyRingError } from '../../tokens/keys/key-ring.errors.js';
+import { KeyRingError } from '../../tokens/keys/key-ring.js';
 import type { AdminCommandClass, Run, Surroundings } from './admin-command.js';
 import { Terminal } from './terminal.js';
 

@@ -1,18 +1,18 @@
 import { TransientError } from '../../common/transient-error.js';
-import type { ConnectionProof } from './connection-proof.js';
+import type { ServerIdentity } from './server-identity.js';
 
 /** Why a connection must not be used. */
 export type Distrust = 'standby' | 'read_only' | 'other_database' | 'old_primary';
 
 const MESSAGES: Record<Distrust, string> = {
-  standby: 'the database server is a standby: it takes no writes and may not know of a logout yet',
+  standby: 'the database server is a standby: it accepts no writes and may lack recent logouts',
   read_only: 'the database is read-only (default_transaction_read_only)',
   other_database:
-    'this is not the database that this process started with, or it has been restored: restart it if that is intended',
+    'this is not the database that this process started with, or it has been restored: restart the process if that is intended',
   old_primary: 'the database server is an old primary: a standby has been promoted in its place',
 };
 
-/** A connection leads to a server or a database that must not be believed. */
+/** A connection leads to a server or a database that this process must not trust. */
 export class UntrustedDatabase extends TransientError {
   constructor(readonly reason: Distrust) {
     super(MESSAGES[reason]);
@@ -20,14 +20,14 @@ export class UntrustedDatabase extends TransientError {
 }
 
 /**
- * What a process knows of its database, and so which connections it may use. A connection proves itself once, when it is opened; if
- * there is news of the server or the database, all that are open have to be replaced by others, which prove themselves again.
+ * Decides which connections a process may use. A connection is verified once, when it opens. If the server or the database changes, all
+ * open connections must be replaced.
  *
- * All connections lead to one database: the first. A server that was promoted takes the place of the one before it, which is
- * refused from then on even if it lives.
+ * All connections must lead to the database of the first connection. When a standby was promoted, it replaces the old primary. From then
+ * on the old primary is refused, even if it still runs.
  */
 export class TrustedDatabase {
-  private known: ConnectionProof | undefined;
+  private known: ServerIdentity | undefined;
   private lastDistrust: Distrust | undefined;
   private current = 0;
 
@@ -36,38 +36,41 @@ export class TrustedDatabase {
     return this.lastDistrust;
   }
 
-  /** Connections that proved themselves in an earlier epoch must not be used any more. */
+  /** Connections that were verified in an earlier epoch must not be used. */
   get epoch(): number {
     return this.current;
   }
 
-  /** Undefined: the connection may be used. */
-  judge(proof: ConnectionProof): Distrust | undefined {
-    if (proof.standby) return 'standby';
-    if (proof.readOnly) return 'read_only';
+  /** Why a connection must not be used; undefined if it may be used. */
+  check(identity: ServerIdentity): Distrust | undefined {
+    if (identity.standby) return 'standby';
+    if (identity.readOnly) return 'read_only';
     if (this.known === undefined) return undefined;
-    if (this.known.state !== null && (proof.state !== this.known.state || proof.place !== this.known.place))
+    if (
+      this.known.state !== null &&
+      (identity.state !== this.known.state || identity.place !== this.known.place)
+    )
       return 'other_database';
-    return proof.timeline < this.known.timeline ? 'old_primary' : undefined;
+    return identity.timeline < this.known.timeline ? 'old_primary' : undefined;
   }
 
   /** Returns the epoch that the connection belongs to. Throws {@link UntrustedDatabase}. */
-  admit(proof: ConnectionProof): number {
-    this.refuse(this.judge(proof));
+  admit(identity: ServerIdentity): number {
+    this.refuse(this.check(identity));
     const { known } = this;
-    if (known !== undefined && serverOf(known) !== serverOf(proof)) this.current += 1;
-    this.known = proof;
+    if (known !== undefined && serverOf(known) !== serverOf(identity)) this.current += 1;
+    this.known = identity;
     return this.current;
   }
 
-  /** What a connection in use has learned since. Throws {@link UntrustedDatabase}, and then no open connection is trusted. */
-  confirm(proof: ConnectionProof, now: Pick<ConnectionProof, 'readOnly' | 'state'>): void {
-    const distrust = this.judge({ ...proof, ...now });
+  /** Checks what an open connection says now. Throws {@link UntrustedDatabase}; then no open connection is trusted. */
+  confirm(identity: ServerIdentity, now: Pick<ServerIdentity, 'readOnly' | 'state'>): void {
+    const distrust = this.check({ ...identity, ...now });
     if (distrust !== undefined) this.current += 1;
     this.refuse(distrust);
   }
 
-  /** That a connection was refused before it could be admitted. */
+  /** Records that a connection was refused before it could be admitted. */
   note({ reason }: UntrustedDatabase): void {
     this.lastDistrust = reason;
   }
@@ -78,7 +81,7 @@ export class TrustedDatabase {
   }
 }
 
-/** The running server: another one, or the same started again, may have lost what was committed before. */
-export function serverOf({ place, timeline, started }: ConnectionProof): string {
+/** Identifies a running server. Another server, or the same one after a restart, may have lost commits. */
+export function serverOf({ place, timeline, started }: ServerIdentity): string {
   return `${place} ${timeline} ${started}`;
 }

@@ -6,7 +6,7 @@ import type { Config } from '../../config/config.js';
 import type { Sql } from '../../database/database.js';
 import { ServiceStateStore } from '../../database/service-state.store.js';
 import { KeyOpenerService } from '../keys/key-opener.service.js';
-import { KeyRingError } from '../keys/key-ring.errors.js';
+import { KeyRingError } from '../keys/key-ring.js';
 
 /** Injection token of `iss`: the same on every node and after a restart, never taken from a request. */
 export const ISSUER = Symbol('ISSUER');
@@ -35,7 +35,7 @@ export class KeptIssuer {
     @Inject(CONFIG) private readonly config: Config,
   ) {
     this.macs = macsOf(config);
-    opener.addVoucher((sql, firstStart) => this.require(sql, firstStart));
+    opener.onOpen((sql, firstStart) => this.require(sql, firstStart));
   }
 
   private async require(sql: Sql, firstStart: boolean): Promise<void> {

@@ -35,7 +35,7 @@ export class TokenLifetimeService {
   ) {
     this.macs = new RowMacs('service_state', config);
     this.greatest = config.tokenExpiry;
-    opener.addVoucher((sql, firstStart) => this.raise(sql, firstStart));
+    opener.onOpen((sql, firstStart) => this.raise(sql, firstStart));
     feed.subscribe(TOPIC, () => this.reload());
   }
 

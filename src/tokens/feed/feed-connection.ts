@@ -1,5 +1,5 @@
 import type { Database } from '../../database/database.js';
-import type { ProvenClient } from '../../database/trust/proven-client.js';
+import type { VerifiedClient } from '../../database/trust/verified-client.js';
 import { serverOf } from '../../database/trust/trusted-database.js';
 import type { RevocationStore, FeedPage } from './revocation.store.js';
 
@@ -11,7 +11,7 @@ const QUERY_TIMEOUT_MS = 600;
  * closes it, and the next poll opens another. A timeout closes a connection whose network link is dead.
  */
 export class FeedConnection {
-  private client: ProvenClient | undefined;
+  private client: VerifiedClient | undefined;
 
   constructor(
     private readonly database: Database,
@@ -25,7 +25,7 @@ export class FeedConnection {
       this.close();
       this.client = await this.connect();
     }
-    return serverOf(this.client.proof);
+    return serverOf(this.client.identity);
   }
 
   /** Throws if the connection is not open, and {@link UntrustedDatabase} if the database has become unfit. */
@@ -49,7 +49,7 @@ export class FeedConnection {
     client?.end().catch(() => undefined);
   }
 
-  private async connect(): Promise<ProvenClient> {
+  private async connect(): Promise<VerifiedClient> {
     const client = this.database.ownClient({
       application_name: 'tandem-feed',
       connectionTimeoutMillis: QUERY_TIMEOUT_MS,

@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { ClientBase } from 'pg';
-import { STATE_COLUMNS } from '../../database/trust/connection-proof.js';
-import type { ConnectionProof } from '../../database/trust/connection-proof.js';
+import { STATE_COLUMNS } from '../../database/trust/server-identity.js';
+import type { ServerIdentity } from '../../database/trust/server-identity.js';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import type { RevocationEntry } from './revocation-list.js';
 
 /** One page of the feed, with what the statement says about the database. */
-export interface FeedPage extends Pick<ConnectionProof, 'readOnly' | 'state'> {
+export interface FeedPage extends Pick<ServerIdentity, 'readOnly' | 'state'> {
   readonly entries: readonly RevocationEntry[];
   /** Where the next page of this poll begins; undefined if this page is the last. */
   readonly next?: string | undefined;

@@ -4,14 +4,13 @@ import { unavailable } from '../../common/common.errors.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { fingerprint, generateKey } from './key-material.js';
-import { KeyRingError } from './key-ring.errors.js';
-import { ringAt } from './key-states.js';
+import { KeyRingError, ringAt } from './key-ring.js';
 import { KeyRingService } from './key-ring.service.js';
 import { ChangeFeed } from '../feed/change-feed.js';
 import { SigningKeyStore } from './signing-key.store.js';
 import type { Distrust } from './signing-key.store.js';
 
-/** A key as administrators see it. Times as ISO 8601. */
+/** A key as administrators see it. Times are in ISO 8601. */
 export interface KeyView {
   readonly kid: string;
   readonly state: 'next' | 'current' | 'previous' | 'distrusted' | 'gone' | 'refused';
@@ -20,7 +19,7 @@ export interface KeyView {
   readonly distrusted_at: string | null;
 }
 
-/** Changes of the key ring by administrators, and what they see of it: as the database has it, whatever this node has loaded. */
+/** Changes to the key ring by administrators. Reads the ring from the database, not from this node's memory. */
 @Injectable()
 export class KeyAdministrationService {
   constructor(
@@ -30,7 +29,7 @@ export class KeyAdministrationService {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** Publishes a next key, unless one is ripening. No request fails: it signs only once clients know it. */
+  /** Publishes a next key, unless there is one. No request fails, because the key signs only when clients know it. */
   async rotate(origin: Origin, actorId?: string): Promise<KeyView[]> {
     const { jwtSecret } = this.config;
     const key = await this.newKey();
@@ -38,13 +37,13 @@ export class KeyAdministrationService {
     return this.list();
   }
 
-  /** From the moment this returns nothing signed by that key is accepted here, and within a second anywhere. */
+  /** When this returns, this node accepts nothing signed by the key. Other nodes follow within a second. */
   async distrust(kid: string, origin: Origin, actorId?: string): Promise<Distrust> {
     const { jwtSecret } = this.config;
     const { keys, refused } = await this.store.load();
     const row = [...keys, ...refused].find((candidate) => candidate.kid === kid);
     if (row === undefined) return 'unknown';
-    // Making a key takes a second or more: not for nothing.
+    // Generating a key takes a second or more.
     const spare = row.distrustedAt !== null ? undefined : await this.newKey();
     return this.change(async () => {
       if (spare === undefined) return 'distrusted';
@@ -52,7 +51,7 @@ export class KeyAdministrationService {
     });
   }
 
-  /** Every key that the database keeps, with its state now. */
+  /** Every key in the database, with its state now. */
   async list(): Promise<KeyView[]> {
     const { keys, refused, now, longestExpiry } = await this.store.load();
     const { current, next, previous } = ringAt(keys, now, longestExpiry);

@@ -2,35 +2,36 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-const ENDING = '.pem';
+const EXTENSION = '.pem';
+/** Permissions of users outside the owner and the group. */
 const OTHERS = 0o007;
 
-/** A key file found in the folder. */
+/** A key file in the folder. */
 export interface KeyFile {
   readonly name: string;
   readonly pem: string;
   /** Milliseconds since the epoch. */
   readonly modified: number;
-  /** Whether everybody on the machine may read it. */
+  /** Whether every user of the machine may read it. */
   readonly exposed: boolean;
 }
 
-/** A node's own copy of the key ring: one `<kid>.pem` for each key, readable by the service alone. */
+/** A node's copy of the key ring: one `<kid>.pem` per key, readable by the service's user only. */
 export class KeyFiles {
   constructor(private readonly folder: string) {}
 
-  /** The oldest first; none if there is no such folder. */
+  /** Sorted by age, oldest first. Empty if there is no such folder. */
   async read(): Promise<KeyFile[]> {
     const names = await readdir(this.folder).catch(() => []);
-    const files = names.filter((name) => name.endsWith(ENDING)).map((name) => this.readOne(name));
+    const files = names.filter((name) => name.endsWith(EXTENSION)).map((name) => this.readOne(name));
     return (await Promise.all(files)).toSorted((a, b) => a.modified - b.modified);
   }
 
-  /** Makes the folder hold these keys and no others of the service's. Files that were put there by hand stay. */
-  async sync(keys: ReadonlyMap<string, string>, gone: readonly string[]): Promise<void> {
+  /** Writes these keys (kid to PEM) and deletes the removed ones. Files that an operator put there stay. */
+  async sync(keys: ReadonlyMap<string, string>, removed: readonly string[]): Promise<void> {
     await mkdir(this.folder, { recursive: true });
-    for (const [kid, pem] of keys) await this.write(`${kid}${ENDING}`, pem);
-    for (const kid of gone) await rm(join(this.folder, `${kid}${ENDING}`), { force: true });
+    for (const [kid, pem] of keys) await this.write(`${kid}${EXTENSION}`, pem);
+    for (const kid of removed) await rm(join(this.folder, `${kid}${EXTENSION}`), { force: true });
   }
 
   private async readOne(name: string): Promise<KeyFile> {

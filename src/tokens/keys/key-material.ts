@@ -5,15 +5,15 @@ import { promisify } from 'node:util';
 const generate = promisify(generateKeyPair);
 
 /**
- * Keys are encrypted with AES-192. Releases before row MACs used AES-256, so the cipher tells which rows are from before: nobody can
- * change it without JWT_SECRET. Each release opens the keys of the other.
+ * Keys are encrypted with AES-192. Releases before row MACs used AES-256, so the cipher shows which rows predate the MACs. Nobody can
+ * change the cipher without JWT_SECRET. Both kinds of release decrypt both ciphers.
  */
 const CIPHER = 'aes-192-cbc';
 
 /** The object identifier of {@link CIPHER} in DER. */
 const CIPHER_OID = Buffer.from('608648016503040116', 'hex');
 
-/** A key as it is kept: what anybody may see, and the private part encrypted. */
+/** A key as it is stored: the public half, and the encrypted private key. */
 export interface StoredKey {
   readonly kid: string;
   readonly publicJwk: JsonWebKey;
@@ -25,7 +25,7 @@ export function thumbprint({ e, kty, n }: JsonWebKey): string {
   return createHash('sha256').update(JSON.stringify({ e, kty, n })).digest('base64url');
 }
 
-/** PKCS#8, encrypted with the secret as its passphrase. */
+/** Encrypts the key as PKCS#8. The secret is the passphrase. */
 export function encryptKey(key: KeyObject, secret: string): StoredKey {
   const publicJwk = publicJwkOf(key);
   const pem = key.export({ type: 'pkcs8', format: 'pem', cipher: CIPHER, passphrase: secret });
@@ -42,13 +42,13 @@ export function publicJwkOf(key: KeyObject): {
   return { kty: kty!, n: n!, e: e! };
 }
 
-/** Whether a release before row MACs encrypted it. Says nothing unless the secret opens it. */
-export function isFromBeforeMacs(pem: string): boolean {
+/** Whether a release before row MACs encrypted the key. Meaningful only if the secret decrypts it. */
+export function predatesMacs(pem: string): boolean {
   const der = Buffer.from(pem.replace(/-----[^-]+-----/g, ''), 'base64');
   return !der.includes(CIPHER_OID);
 }
 
-/** Undefined if the secret does not open it, or it is no RSA key of 2048 bits or more. */
+/** Undefined if the secret does not decrypt it, or if it is not an RSA key of at least 2048 bits. */
 export function decryptKey(pem: string, secret: string): KeyObject | undefined {
   try {
     const key = createPrivateKey({ key: pem, passphrase: secret });
@@ -64,7 +64,7 @@ export async function generateKey(modulusLength: number, secret: string): Promis
   return encryptKey(privateKey, secret);
 }
 
-/** Tells two secrets apart and says nothing of either. */
+/** Tells two secrets apart and reveals nothing about either. */
 export function fingerprint(secret: string): string {
   return Buffer.from(hkdfSync('sha256', secret, '', 'tandem key ring fingerprint', 16)).toString('hex');
 }

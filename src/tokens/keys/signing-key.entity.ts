@@ -1,7 +1,7 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { JsonWebKey } from 'node:crypto';
 
-/** A key of the ring. Whether it is next, current or previous follows from the times of all of them. */
+/** A key of the ring. Whether it is next, current or previous follows from the times of all keys. */
 @Entity('signing_keys')
 export class SigningKey {
   /** RFC 7638 thumbprint. */
@@ -18,7 +18,7 @@ export class SigningKey {
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
   createdAt!: Date;
 
-  /** From then on it signs, until a later one does. */
+  /** From then on the key signs, until a later key does. */
   @Column('timestamptz', { name: 'promote_at' })
   promoteAt!: Date;
 

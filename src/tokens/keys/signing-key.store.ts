@@ -6,19 +6,18 @@ import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import { ServiceStateStore } from '../../database/service-state.store.js';
 import type { StoredKey } from './key-material.js';
-import { KeyRingError } from './key-ring.errors.js';
-import { DWELL, ringAt } from './key-states.js';
+import { DWELL, KeyRingError, removableKeys, ringAt } from './key-ring.js';
 import { KeyTrustService } from './key-trust.service.js';
-import type { JudgedKeys, KeyRow } from './key-trust.service.js';
+import type { ClassifiedKeys, KeyRow } from './key-trust.service.js';
 
-/** The topic by which nodes follow the ring. */
+/** The topic of the change feed for the ring. */
 export const KEYS_TOPIC = 'keys';
 
-/** The ring with the clock that it is to be read by. */
-export interface KeyRows extends JudgedKeys {
+/** The ring, with the time at which it was read. */
+export interface KeyRows extends ClassifiedKeys {
   /** Milliseconds, on the database's clock. */
   readonly now: number;
-  /** Seconds that a token may live. */
+  /** The longest token lifetime in seconds. */
   readonly longestExpiry: number;
 }
 
@@ -55,10 +54,7 @@ const SET_MACS = `UPDATE signing_keys SET macs = $2 WHERE kid = $1`;
 const RE_ENCRYPT = `UPDATE signing_keys SET private_pem = $2 WHERE kid = $1`;
 const REMOVE = `DELETE FROM signing_keys WHERE kid = ANY ($1::text[])`;
 
-/** Distrusted keys stay listed for so long, in milliseconds. */
-const KEEP_DISTRUSTED = 30 * 24 * 3_600_000;
-
-/** All SQL of the ring. Changes happen under the lock of the service's state. What it returns of the ring is judged by {@link KeyTrustService}. */
+/** All SQL of the ring. Changes run under the lock of the service state. {@link KeyTrustService} classifies every row that is read. */
 @Injectable()
 export class SigningKeyStore {
   constructor(
@@ -72,28 +68,28 @@ export class SigningKeyStore {
   async load(sql: Sql = this.database, secret?: string): Promise<KeyRows> {
     const rows = await sql.query<KeyRow & Record<string, unknown>>(LOAD);
     const [clock] = await sql.query<{ now: number; longestExpiry: number }>(CLOCK);
-    return { ...this.trust.judge(rows, secret), ...clock! };
+    return { ...this.trust.classify(rows, secret), ...clock! };
   }
 
-  /** Those of the keys that were distrusted at any time, as the audit trail has it. */
+  /** Which of the keys were ever distrusted, according to the audit trail. */
   async everDistrusted(kids: readonly string[]): Promise<Set<string>> {
     const rows = await this.database.query<{ kid: string }>(DISTRUST_AUDITED, [kids]);
     return new Set(rows.map(({ kid }) => kid));
   }
 
-  /** From now on the row of the key has a MAC over what it says now, if it is ours. */
-  async vouch(sql: Sql, kid: string): Promise<void> {
+  /** Writes the MACs over the row as it is now, if the row is trusted. */
+  async updateMacs(sql: Sql, kid: string): Promise<void> {
     const [row] = await sql.query<KeyRow & Record<string, unknown>>(ONE, [kid]);
     const macs = row && this.trust.macsOf(row);
     if (macs !== undefined) await sql.query(SET_MACS, [kid, JSON.stringify(macs)]);
   }
 
-  /** Runs `work` while no other node changes the ring; passes the fingerprint of the secret that it is encrypted with. */
+  /** Runs `work` while no other node changes the ring. Passes the fingerprint of the secret that the ring is encrypted with. */
   async withLock<T>(work: (sql: Sql, fingerprint: string | null) => Promise<T>): Promise<T> {
     return this.database.transaction(async (sql) => work(sql, await this.state.lock(sql)));
   }
 
-  /** To be followed by all nodes within a second of the commit. `after`: seconds until the key signs. */
+  /** Adds the key; all nodes follow within a second of the commit. `after`: seconds until the key signs. */
   async add(
     sql: Sql,
     key: StoredKey,
@@ -116,8 +112,8 @@ export class SigningKeyStore {
   }
 
   /**
-   * Adds `key` as the next one, unless a next one is ripening: then nothing changes. Throws {@link KeyRingError} if `secret`,
-   * the fingerprint of what it is encrypted with, is not the ring's: no node that starts could open it.
+   * Adds `key` as the next one, unless there is a next key already. `secret`: the fingerprint of the secret that the key is encrypted
+   * with. Throws {@link KeyRingError} if it is not the ring's, because a node that starts could not decrypt the key.
    */
   async rotate(key: StoredKey, secret: string, origin: Origin, actorId?: string): Promise<void> {
     await this.withLock(async (sql, fingerprint) => {
@@ -129,8 +125,8 @@ export class SigningKeyStore {
   }
 
   /**
-   * If it was the current key, the next one or else `spare` signs from now on. Repeating it changes nothing. Throws
-   * {@link KeyRingError} if the spare is needed and `secret`, as in {@link rotate}, is not the ring's; then nothing changes.
+   * Distrusts the key. If it was the current one, the next key or else `spare` signs from now on. Repeating it changes nothing. Throws
+   * {@link KeyRingError} if the spare is needed and `secret`, as in {@link rotate}, is not the ring's. Then nothing changes.
    */
   async distrust(
     kid: string,
@@ -145,7 +141,7 @@ export class SigningKeyStore {
       if (row === undefined) return 'unknown';
       if (row.distrustedAt !== null) return 'distrusted';
       await sql.query(DISTRUST, [kid]);
-      await this.vouch(sql, kid);
+      await this.updateMacs(sql, kid);
       const { current, next } = ringAt(keys, now, longestExpiry);
       const successor = current?.kid === kid ? (next[0]?.kid ?? spare.kid) : undefined;
       if (successor !== undefined && next[0] === undefined) {
@@ -153,38 +149,31 @@ export class SigningKeyStore {
         await this.insert(sql, spare, 0);
       } else if (successor !== undefined) {
         await sql.query(PROMOTE, [successor]);
-        await this.vouch(sql, successor);
+        await this.updateMacs(sql, successor);
       }
       await this.changed(sql, 'distrusted', { kid, successor }, origin, actorId);
       return 'distrusted';
     });
   }
 
-  /** Removes the keys that nothing valid is signed with any more; says how many. */
-  async removeGone(): Promise<number> {
+  /** Removes the keys that no valid token is signed with. Returns how many. */
+  async removeExpired(): Promise<number> {
     return this.withLock(async (sql) => {
       const { keys, now, longestExpiry } = await this.load(sql);
-      const { current, next, previous } = ringAt(keys, now, longestExpiry);
-      const kept = new Set([current, ...next, ...previous].map((key) => key?.kid));
-      const gone = keys
-        .filter(
-          ({ kid, distrusted, distrustedAt }) =>
-            !kept.has(kid) && (distrustedAt?.getTime() ?? (distrusted ? now : 0)) < now - KEEP_DISTRUSTED,
-        )
-        .map(({ kid }) => kid);
-      if (gone.length === 0) return 0;
-      await sql.query(REMOVE, [gone]);
+      const expired = removableKeys(keys, now, longestExpiry);
+      if (expired.length === 0) return 0;
+      await sql.query(REMOVE, [expired]);
       await this.state.bump(sql, KEYS_TOPIC);
-      return gone.length;
+      return expired.length;
     });
   }
 
   private async insert(sql: Sql, { kid, publicJwk, privatePem }: StoredKey, after: number): Promise<void> {
     await sql.query(INSERT, [kid, JSON.stringify(publicJwk), privatePem, after]);
-    await this.vouch(sql, kid);
+    await this.updateMacs(sql, kid);
   }
 
-  /** One event for each change, whatever follows from it. */
+  /** Bumps the topic for the other nodes and writes one audit event. */
   private async changed(
     sql: Sql,
     cause: string,
@@ -200,6 +189,6 @@ export class SigningKeyStore {
 function assertSame(secret: string, fingerprint: string | null): void {
   if (sameSecret(secret, fingerprint)) return;
   throw new KeyRingError(
-    'JWT_SECRET is not (any more) the one that the ring is encrypted with: restart with that one',
+    'JWT_SECRET is no longer the one that the key ring is encrypted with: restart with that one',
   );
 }

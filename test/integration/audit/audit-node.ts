@@ -1,15 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AuditRetention } from '../../../src/audit/audit-retention.service.js';
-import { AuditSealer } from '../../../src/audit/audit-sealer.service.js';
-import type { Sealing } from '../../../src/audit/audit-sealer.service.js';
-import { AuditVerifier } from '../../../src/audit/audit-verifier.service.js';
+import { AuditRetentionService } from '../../../src/audit/sealing/audit-retention.service.js';
+import { AuditSealerService } from '../../../src/audit/sealing/audit-sealer.service.js';
+import type { Sealing } from '../../../src/audit/sealing/audit-sealer.service.js';
+import { AuditVerifierService } from '../../../src/audit/sealing/audit-verifier.service.js';
 import { AuditStore } from '../../../src/audit/audit.store.js';
-import { NotedHead } from '../../../src/audit/noted-head.js';
-import { SealKeys } from '../../../src/audit/seal-keys.js';
-import { SealStore } from '../../../src/audit/seal.store.js';
-import { SealingJob } from '../../../src/audit/sealing.job.js';
+import { ChainHeadService } from '../../../src/audit/sealing/chain-head.service.js';
+import { SealKeys } from '../../../src/audit/sealing/seal-keys.js';
+import { SealStore } from '../../../src/audit/sealing/seal.store.js';
+import { SealingJob } from '../../../src/audit/sealing/sealing.job.js';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import type { Config } from '../../../src/config/config.js';
 import type { Sql } from '../../../src/database/database.js';
@@ -40,8 +40,8 @@ export async function anAuditNode(db: TestDatabase, more: Partial<Config> = {}) 
   const store = new SealStoreOfThePast(db.database);
   const audit = new AuditStore(db.database);
   const keys = new SealKeys(config);
-  const noted = new NotedHead(store, audit, config);
-  const sealer = new AuditSealer(store, keys, noted);
+  const noted = new ChainHeadService(store, audit, config);
+  const sealer = new AuditSealerService(store, keys, noted);
   return {
     dataDir,
     store,
@@ -49,8 +49,8 @@ export async function anAuditNode(db: TestDatabase, more: Partial<Config> = {}) 
     noted,
     sealer,
     job: new SealingJob(sealer, new BackgroundLoops(false)),
-    verifier: new AuditVerifier(store, keys, noted),
-    retention: new AuditRetention(store, keys, config),
+    verifier: new AuditVerifierService(store, keys, noted),
+    retention: new AuditRetentionService(store, keys, config),
     stop: () => rm(dataDir, { recursive: true, force: true }),
     /** All that there is, as if so many days ago. */
     async seal(ago = 0): Promise<Sealing> {

@@ -5,15 +5,15 @@ import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
-import { AuditRetention } from '../../../src/audit/audit-retention.service.js';
-import { AuditSealer } from '../../../src/audit/audit-sealer.service.js';
-import type { Sealing } from '../../../src/audit/audit-sealer.service.js';
-import { AuditVerifier } from '../../../src/audit/audit-verifier.service.js';
-import type { Verification } from '../../../src/audit/audit-verifier.service.js';
+import { AuditRetentionService } from '../../../src/audit/sealing/audit-retention.service.js';
+import { AuditSealerService } from '../../../src/audit/sealing/audit-sealer.service.js';
+import type { Sealing } from '../../../src/audit/sealing/audit-sealer.service.js';
+import { AuditVerifierService } from '../../../src/audit/sealing/audit-verifier.service.js';
+import type { Verification } from '../../../src/audit/sealing/audit-verifier.service.js';
 import { AuditStore } from '../../../src/audit/audit.store.js';
-import { NotedHead } from '../../../src/audit/noted-head.js';
-import { SealKeys } from '../../../src/audit/seal-keys.js';
-import { SealStore } from '../../../src/audit/seal.store.js';
+import { ChainHeadService } from '../../../src/audit/sealing/chain-head.service.js';
+import { SealKeys } from '../../../src/audit/sealing/seal-keys.js';
+import { SealStore } from '../../../src/audit/sealing/seal.store.js';
 import type { Config } from '../../../src/config/config.js';
 import type { Sql } from '../../../src/database/database.js';
 import { tamper } from '../../helpers/audit-trail.js';
@@ -61,13 +61,13 @@ describe('the seals of the audit trail', () => {
     } as Config;
     const store = new SealStoreOfThePast(db.database);
     const keys = new SealKeys(config);
-    const noted = new NotedHead(store, audit(), config);
+    const noted = new ChainHeadService(store, audit(), config);
     return {
       dataDir,
       store,
-      sealer: new AuditSealer(store, keys, noted),
-      verifier: new AuditVerifier(store, keys, noted),
-      retention: new AuditRetention(store, keys, config),
+      sealer: new AuditSealerService(store, keys, noted),
+      verifier: new AuditVerifierService(store, keys, noted),
+      retention: new AuditRetentionService(store, keys, config),
     };
   }
   type Node = Awaited<ReturnType<typeof aNode>>;
@@ -284,7 +284,7 @@ describe('the seals of the audit trail', () => {
     expect(await other.verifier.verify()).toMatchObject({ intact: true });
     expect(kindsOf(await other.verifier.verify(head!))).toEqual(['end']);
     // The node itself goes on sealing, says so, and does not forget.
-    expect(await sealAll(node)).toMatchObject({ outcome: 'sealed', alarm: expect.stringContaining('gone') });
+    expect(await sealAll(node)).toMatchObject({ outcome: 'sealed', alarm: expect.stringContaining('cut off') });
     expect(kindsOf(await node.verifier.verify())).toEqual(['end']);
     const restarted = await aNode({ dataDir: node.dataDir });
     expect(kindsOf(await restarted.verifier.verify())).toEqual(['end']);

@@ -64,14 +64,19 @@ function aNode(settings: Partial<Config> = {}): Node {
   const feed = new ChangeFeed(new RevocationStore(database), database, revoked, clock, own, loops);
   feeds.push(feed);
   const opener = new KeyOpenerService(store, config);
-  const ring = new KeyRingService(store, opener, feed, alarms, config);
+  const ring = new KeyRingService(store, feed, alarms, config);
   const keys = new KeyAdministrationService(store, ring, feed, config);
   return { ring, opener, alarms, keys, feed, clock, store };
 }
 
+async function open({ opener, ring }: Node): Promise<void> {
+  await opener.open();
+  await ring.reload();
+}
+
 async function started(settings: Partial<Config> = {}): Promise<Node> {
   const node = aNode(settings);
-  await node.ring.start();
+  await open(node);
   await node.feed.start();
   return node;
 }
@@ -123,7 +128,7 @@ afterEach(async () => {
 describe('the start of a key ring', () => {
   it('makes one key for all nodes that start at once on an empty database', async () => {
     const nodes = [aNode(), aNode({ keysDir: join(folder, 'second') })];
-    await Promise.all(nodes.map(({ ring }) => ring.start()));
+    await Promise.all(nodes.map(open));
     expect(await rows()).toHaveLength(1);
     expect(await causes()).toEqual(['created']);
     for (const { feed } of nodes) await feed.start();
@@ -134,7 +139,7 @@ describe('the start of a key ring', () => {
     await started();
     const before = await rows();
     const files = await readdir(join(folder, 'keys'));
-    await expect(aNode({ jwtSecret: OTHER }).ring.start()).rejects.toThrow(/^[^\n]*JWT_SECRET[^\n]*$/);
+    await expect(aNode({ jwtSecret: OTHER }).opener.open()).rejects.toThrow(/^[^\n]*JWT_SECRET[^\n]*$/);
     expect(await rows()).toEqual(before);
     expect(await readdir(join(folder, 'keys'))).toEqual(files);
   });
@@ -144,12 +149,14 @@ describe('the start of a key ring', () => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const foreign = encryptKey(privateKey, OTHER).privatePem;
     await db.database.query('UPDATE signing_keys SET private_pem = $1', [foreign]);
-    await expect(aNode().ring.start()).rejects.toThrow(/does not open the key/);
+    await expect(aNode().opener.open()).rejects.toThrow(/does not decrypt the key/);
     expect((await rows())[0]!.private_pem).toBe(foreign);
   });
 
   it('refuses a secret that is too long to open what it has encrypted', async () => {
-    await expect(aNode({ jwtSecret: 'long secret '.repeat(100) }).ring.start()).rejects.toThrow(/1024 bytes/);
+    await expect(aNode({ jwtSecret: 'long secret '.repeat(100) }).opener.open()).rejects.toThrow(
+      /1024 bytes/,
+    );
     expect(await rows()).toEqual([]);
   });
 
@@ -160,7 +167,7 @@ describe('the start of a key ring', () => {
     const [row] = await rows();
     expect(() => createPrivateKey({ key: row!.private_pem, passphrase: OTHER })).not.toThrow();
     expect(() => createPrivateKey({ key: row!.private_pem, passphrase: SECRET })).toThrow();
-    await expect(aNode().ring.start()).rejects.toThrow(/JWT_SECRET/);
+    await expect(aNode().opener.open()).rejects.toThrow(/JWT_SECRET/);
   });
 
   it('imports plain and encrypted keys, of which the newest signs and the others still verify', async () => {
@@ -176,7 +183,7 @@ describe('the start of a key ring', () => {
   it('refuses a file that it cannot decrypt by its name, and makes no key in its place', async () => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     await put('locked.pem', encryptKey(privateKey, OTHER).privatePem, 1_700_000_000);
-    await expect(aNode().ring.start()).rejects.toThrow(/locked\.pem/);
+    await expect(aNode().opener.open()).rejects.toThrow(/locked\.pem/);
     expect(await rows()).toEqual([]);
   });
 
@@ -184,8 +191,8 @@ describe('the start of a key ring', () => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     await put('open.pem', encryptKey(privateKey, SECRET).privatePem, 1_700_000_000);
     await chmod(join(folder, 'keys', 'open.pem'), 0o644);
-    await expect(aNode({ production: true }).ring.start()).rejects.toThrow(/open\.pem/);
-    await expect(aNode().ring.start()).resolves.toBeUndefined();
+    await expect(aNode({ production: true }).opener.open()).rejects.toThrow(/open\.pem/);
+    await expect(aNode().opener.open()).resolves.toBeUndefined();
   });
 
   it('keeps its copies for the owner alone, and encrypted', async () => {
@@ -337,8 +344,8 @@ describe('a change of the key ring', () => {
     const kid = await signer(node);
     await node.keys.rotate(NO_ORIGIN);
     await db.database.query(`UPDATE signing_keys SET promote_at = promote_at - interval '1 hour'`);
-    expect(await node.store.removeGone()).toBe(1);
-    expect(await node.store.removeGone()).toBe(0);
+    expect(await node.store.removeExpired()).toBe(1);
+    expect(await node.store.removeExpired()).toBe(0);
     await node.ring.reload();
     expect(node.ring.publicKey(kid)).toBeUndefined();
     await vi.waitFor(async () => expect(await readdir(join(folder, 'keys'))).not.toContain(`${kid}.pem`));

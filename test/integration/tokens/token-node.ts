@@ -118,7 +118,7 @@ export async function aNode<Settings extends Config = Config>(
   );
   const keyStore = new SigningKeyStore(database, state, audit, new KeyTrustService(config));
   const opener = new KeyOpenerService(keyStore, config);
-  const keys = new KeyRingService(keyStore, opener, feed, alarms, config);
+  const keys = new KeyRingService(keyStore, feed, alarms, config);
   return {
     config,
     database,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { before, content, unsealed } from '../../../src/audit/audit-finding.js';
+import { before, content, unsealed } from '../../../src/audit/sealing/audit-finding.js';
 import { agree, counted, containsSecret, maskSecrets } from '../../../src/common/text.js';
 import { PasswordPolicy } from '../../../src/users/password-policy.js';
 

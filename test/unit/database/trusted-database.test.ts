@@ -1,10 +1,10 @@
 import type { ClientBase } from 'pg';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { proofOf } from '../../../src/database/trust/connection-proof.js';
-import type { ConnectionProof } from '../../../src/database/trust/connection-proof.js';
+import { identifyServer } from '../../../src/database/trust/server-identity.js';
+import type { ServerIdentity } from '../../../src/database/trust/server-identity.js';
 import { TrustedDatabase } from '../../../src/database/trust/trusted-database.js';
 
-const PRIMARY: ConnectionProof = {
+const PRIMARY: ServerIdentity = {
   standby: false,
   readOnly: false,
   state: 'installation/17',
@@ -15,7 +15,7 @@ const PRIMARY: ConnectionProof = {
 
 describe('the trust in a database', () => {
   let trust: TrustedDatabase;
-  const of = (change: Partial<ConnectionProof> = {}) => ({ ...PRIMARY, ...change });
+  const of = (change: Partial<ServerIdentity> = {}) => ({ ...PRIMARY, ...change });
   beforeEach(() => {
     trust = new TrustedDatabase();
   });
@@ -41,13 +41,13 @@ describe('the trust in a database', () => {
     for (let i = 0; i < 2; i += 1) {
       expect(() => trust.admit(of(change))).toThrow(expect.objectContaining({ reason: 'other_database' }));
     }
-    expect(trust.judge(PRIMARY)).toBeUndefined();
+    expect(trust.check(PRIMARY)).toBeUndefined();
   });
 
   it('is given to what a database becomes by its migrations', () => {
     trust.admit(of({ state: null, place: '5', timeline: 0 }));
     trust.admit(PRIMARY);
-    expect(trust.judge(of({ state: 'other/17' }))).toBe('other_database');
+    expect(trust.check(of({ state: 'other/17' }))).toBe('other_database');
   });
 
   it('passes to a promoted server, and never back', () => {
@@ -75,14 +75,14 @@ describe('the trust in a database', () => {
 
 describe('the proof of a connection', () => {
   function client(...failures: readonly { code: string }[]) {
-    const query = vi.fn<() => Promise<{ rows: ConnectionProof[] }>>().mockResolvedValue({ rows: [PRIMARY] });
+    const query = vi.fn<() => Promise<{ rows: ServerIdentity[] }>>().mockResolvedValue({ rows: [PRIMARY] });
     for (const failure of failures) query.mockRejectedValueOnce(Object.assign(new Error('no'), failure));
     return { query, base: { query } as unknown as ClientBase };
   }
 
   it('takes one round trip', async () => {
     const { query, base } = client();
-    expect(await proofOf(base)).toBe(PRIMARY);
+    expect(await identifyServer(base)).toBe(PRIMARY);
     expect(query).toHaveBeenCalledTimes(1);
   });
 
@@ -92,13 +92,13 @@ describe('the proof of a connection', () => {
     ['the migrations have not run', [{ code: '42P01' }, { code: '42P01' }]],
   ])('asks for less if %s', async (_when, failures) => {
     const { query, base } = client(...failures);
-    expect(await proofOf(base)).toBe(PRIMARY);
+    expect(await identifyServer(base)).toBe(PRIMARY);
     expect(query).toHaveBeenCalledTimes(failures.length + 1);
   });
 
   it('is not given by a connection that breaks', async () => {
     const { query, base } = client({ code: '57P01' });
-    await expect(proofOf(base)).rejects.toMatchObject({ code: '57P01' });
+    await expect(identifyServer(base)).rejects.toMatchObject({ code: '57P01' });
     expect(query).toHaveBeenCalledTimes(1);
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DWELL, JWKS_MAX_AGE, ringAt } from '../../../src/tokens/keys/key-states.js';
+import { DWELL, JWKS_MAX_AGE, ringAt } from '../../../src/tokens/keys/key-ring.js';
 
 const key = (kid: string, promoteAt: number, distrusted = false) => ({ kid, promoteAt, distrusted });
 const LIFE = 900;

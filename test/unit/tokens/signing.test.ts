@@ -11,7 +11,6 @@ import { KeyAdministrationService } from '../../../src/tokens/keys/key-administr
 import type { RowAlarms } from '../../../src/audit/row-alarms.js';
 import { decryptKey, encryptKey } from '../../../src/tokens/keys/key-material.js';
 import { KeyRingService } from '../../../src/tokens/keys/key-ring.service.js';
-import type { KeyOpenerService } from '../../../src/tokens/keys/key-opener.service.js';
 import type { TrustedKey } from '../../../src/tokens/keys/key-trust.service.js';
 import type { ChangeFeed } from '../../../src/tokens/feed/change-feed.js';
 import type { SigningKeyStore } from '../../../src/tokens/keys/signing-key.store.js';
@@ -37,7 +36,7 @@ describe('what a node can sign with', () => {
         createdAt: new Date(NOW - 2 * HOUR),
         distrusted: false,
         distrustedAt: null,
-        fromBeforeMacs: false,
+        predatesMacs: false,
         needsMacs: false,
       };
     };
@@ -55,13 +54,7 @@ describe('what a node can sign with', () => {
     const store = { load, ...changes } as unknown as SigningKeyStore;
     const alarms = { replace: vi.fn() } as unknown as RowAlarms;
     const feed = { subscribe: vi.fn(), hint: vi.fn() };
-    const ring = new KeyRingService(
-      store,
-      {} as KeyOpenerService,
-      feed as unknown as ChangeFeed,
-      alarms,
-      config,
-    );
+    const ring = new KeyRingService(store, feed as unknown as ChangeFeed, alarms, config);
     const administration = new KeyAdministrationService(store, ring, feed as unknown as ChangeFeed, config);
     return { ring, administration, feed };
   }

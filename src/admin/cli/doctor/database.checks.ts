@@ -1,7 +1,7 @@
 import { counted } from '../../../common/text.js';
 import type { Config } from '../../../config/config.js';
-import { DatabaseOrigin } from '../../../database/trust/database-origin.js';
-import { ProvenClient } from '../../../database/trust/proven-client.js';
+import { DatabaseEndpoint } from '../../../database/trust/database-endpoint.js';
+import { VerifiedClient } from '../../../database/trust/verified-client.js';
 import { pendingMigrations } from '../../../database/migrate.js';
 import { poolSizeOf } from '../../../database/data-source-options.js';
 import { examined, fail, ok, warn } from './doctor-check.js';
@@ -30,8 +30,8 @@ export async function databaseChecks(url: string, { clockTolerance, workers }: C
     'database',
     'check DATABASE_URL, and that PostgreSQL runs, lets us in and takes writes',
     async () => {
-      const client = new ProvenClient({
-        origin: new DatabaseOrigin(url),
+      const client = new VerifiedClient({
+        endpoint: new DatabaseEndpoint(url),
         connectionTimeoutMillis: 5_000,
         query_timeout: 5_000,
       });

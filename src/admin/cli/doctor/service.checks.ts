@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Inject } from '@nestjs/common';
 import { counted } from '../../../common/text.js';
-import { AuditVerifier } from '../../../audit/audit-verifier.service.js';
+import { AuditVerifierService } from '../../../audit/sealing/audit-verifier.service.js';
 import { RowAlarms } from '../../../audit/row-alarms.js';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
@@ -35,7 +35,7 @@ export class ServiceChecks implements Examination {
     private readonly administration: KeyAdministrationService,
     private readonly clock: DatabaseClock,
     private readonly users: UserStore,
-    private readonly audit: AuditVerifier,
+    private readonly audit: AuditVerifierService,
     private readonly alarms: RowAlarms,
     @Inject(ISSUER) private readonly issuer: string,
     @Inject(CONFIG) private readonly config: Config,

@@ -4,7 +4,7 @@ import { CONFIG } from '../../../config/config.js';
 import type { TransitionConfig } from '../../transition.settings.js';
 import { tryLockForSession } from '../../../database/advisory-locks.js';
 import { Database } from '../../../database/database.js';
-import type { ProvenClient } from '../../../database/trust/proven-client.js';
+import type { VerifiedClient } from '../../../database/trust/verified-client.js';
 import { userKeyAt } from './session-user.sql.js';
 
 const LOCK = tryLockForSession('sessionUserIndex');
@@ -35,7 +35,7 @@ const PATIENCE = 3_600_000;
 export class SessionIndexStore {
   private readonly name: string;
   private readonly expression: string;
-  private client: ProvenClient | undefined;
+  private client: VerifiedClient | undefined;
 
   constructor(
     private readonly database: Database,

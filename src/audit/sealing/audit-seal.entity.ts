@@ -1,14 +1,14 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/** Proof of what the audit trail held in a range of ids. Each seal carries the hash of the one before. */
+/** Proves what the audit trail contained in a range of ids. Each seal carries the hash of the previous one. */
 @Entity('audit_seals')
 @Index('audit_seals_refusals_idx', ['lastId'], { where: 'refusals > 0' })
 export class AuditSeal {
-  /** One more than that of the seal before. */
+  /** The id of the previous seal plus one. */
   @PrimaryColumn('bigint', { primaryKeyConstraintName: 'audit_seals_pkey' })
   id!: string;
 
-  /** Follows the last id of the seal before, whether or not there is such an event. */
+  /** The last id of the previous seal plus one, even if there is no such event. */
   @Column('bigint', { name: 'first_id' })
   firstId!: string;
 
@@ -33,11 +33,11 @@ export class AuditSeal {
   @Column('bytea')
   mac!: Buffer;
 
-  /** Which key, without saying anything of it. */
+  /** The name of the key, which reveals nothing about it. */
   @Column('text')
   key!: string;
 
-  /** How many of the events are refusals. Null in seals of earlier releases, whose `hash` covers refusals like other events. */
+  /** How many of the events are refusals. Null in seals from earlier releases, whose `hash` covers refusals like other events. */
   @Column('integer', { nullable: true })
   refusals!: number | null;
 
@@ -45,14 +45,14 @@ export class AuditSeal {
   @Column('bytea', { name: 'refusals_hash', nullable: true })
   refusalsHash!: Buffer | null;
 
-  /** While JWT_SECRET is being changed: the same as `mac` and `key` by the previous secret. */
+  /** While JWT_SECRET is being changed: `mac` and `key` with the previous secret. */
   @Column('bytea', { name: 'second_mac', nullable: true })
   secondMac!: Buffer | null;
 
   @Column('text', { name: 'second_key', nullable: true })
   secondKey!: string | null;
 
-  /** Set once retention has removed the events: an HMAC that nobody else can make. */
+  /** Set when retention has removed the events: an HMAC that only this service can make. */
   @Column('bytea', { name: 'removed_mac', nullable: true })
   removedMac!: Buffer | null;
 

@@ -1,22 +1,22 @@
 import type { ClientBase } from 'pg';
 import { isStatementError } from '../database.errors.js';
 
-/** What a connection says about the server and the database that it leads to. */
-export interface ConnectionProof {
-  /** In recovery: a standby, or a server that is being restored. */
+/** What a connection says about its server and database. */
+export interface ServerIdentity {
+  /** The server is in recovery: a standby, or being restored. */
   readonly standby: boolean;
   readonly readOnly: boolean;
-  /** The installation's id and the table that holds it, which a restore makes anew; null before the migrations. */
+  /** The installation's id and the oid of the table that holds it, which a restore changes. Null before the migrations. */
   readonly state: string | null;
-  /** The cluster and the database in it, as far as the server says. */
+  /** The cluster and the database in it, as far as the server tells. */
   readonly place: string;
-  /** Rises with each promotion of a standby; 0 where the server does not say. */
+  /** Increases with each promotion of a standby. 0 if the server does not tell. */
   readonly timeline: number;
-  /** When the server was started, by its own clock. */
+  /** When the server was started, on its own clock. */
   readonly started: string;
 }
 
-/** The columns of {@link ConnectionProof.state} and `readOnly`, for a statement that reads `service_state` as `s` anyway. */
+/** The columns `state` and `readOnly` of {@link ServerIdentity}, for a statement that reads `service_state` as `s`. */
 export const STATE_COLUMNS = `
   current_setting('transaction_read_only') = 'on' AS "readOnly",
   (to_jsonb(s) ->> 'incarnation') || '/' || s.tableoid AS state`;
@@ -25,12 +25,12 @@ const SERVER = `
   pg_is_in_recovery() AS standby, extract(epoch FROM pg_postmaster_start_time())::text AS started,
   (SELECT oid::text FROM pg_database WHERE datname = current_database())`;
 
-/** A standby has no timeline that it writes to, and fails when asked for it. */
+/** A standby writes to no timeline: the question would fail there. */
 const TIMELINE = `
   CASE WHEN pg_is_in_recovery() THEN 0
     ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer END AS timeline`;
 
-/** From all that can be asked to what every server answers: some services forbid what is about the server. */
+/** From the most informative question to one that every server answers. Some hosted databases forbid questions about the server. */
 const QUESTIONS = [
   `SELECT ${STATE_COLUMNS}, ${SERVER} || '/' || c.system_identifier AS place, ${TIMELINE}
    FROM service_state s, pg_control_system() c`,
@@ -38,15 +38,15 @@ const QUESTIONS = [
   `SELECT current_setting('transaction_read_only') = 'on' AS "readOnly", NULL AS state, ${SERVER} AS place, 0 AS timeline`,
 ];
 
-/** Asks a new connection where it leads to: one round trip, more before the migrations or where the server forbids something. */
-export async function proofOf(client: ClientBase): Promise<ConnectionProof> {
+/** Asks a new connection for its server: one round trip, or more before the migrations and if the server forbids a question. */
+export async function identifyServer(client: ClientBase): Promise<ServerIdentity> {
   for (const [index, question] of QUESTIONS.entries()) {
     try {
-      const { rows } = await client.query<ConnectionProof>(question);
+      const { rows } = await client.query<ServerIdentity>(question);
       if (rows[0] !== undefined) return rows[0];
     } catch (error) {
       if (!isStatementError(error) || index === QUESTIONS.length - 1) throw error;
     }
   }
-  throw new Error('the database has no answer to what every server can tell');
+  throw new Error('the database does not say which server it is');
 }

@@ -1,22 +1,22 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { CONFIG } from '../config/config.js';
-import type { Config } from '../config/config.js';
+import { CONFIG } from '../../config/config.js';
+import type { Config } from '../../config/config.js';
 import { SealKeys } from './seal-keys.js';
 import { checkSeal, macOfRemoval } from './seal.js';
 import type { Seal } from './seal.js';
 import { SealStore } from './seal.store.js';
 
-/** Seals that are looked at together. */
-const SEALS = 200;
+/** Seals in one run. */
+const MAX_SEALS = 200;
 
-/** How long refusals are kept, in days: strangers make them. */
+/** How long refusals are kept, in days. Unlike other events, anybody can cause them. */
 export const REFUSAL_DAYS = 7;
 
-/** Removes the events of before AUDIT_RETENTION_DAYS, and nothing that is not sealed. */
+/** Removes sealed events that are older than AUDIT_RETENTION_DAYS, and old refusals. */
 @Injectable()
-export class AuditRetention {
-  private readonly logger = new Logger(AuditRetention.name);
-  /** The last event of the seals whose refusals this process has removed. */
+export class AuditRetentionService {
+  private readonly logger = new Logger(AuditRetentionService.name);
+  /** The last event id of the seals whose refusals this process has removed. */
   private refusalsThrough = '0';
 
   constructor(
@@ -26,14 +26,14 @@ export class AuditRetention {
   ) {}
 
   /**
-   * Removes whole seals with about `batch` events. The newest of them stays, marked with an HMAC, as the beginning of the
-   * chain: that it was not somebody else who cut it off can be checked. Returns `batch` if there is more.
+   * Removes whole seals with about `batch` events. The newest of these seals stays as the beginning of the chain, with an HMAC that proves
+   * that retention removed the events. Returns `batch` if there is more.
    */
   async removeExpired(batch: number): Promise<number> {
     const days = this.config.auditRetentionDays;
     if (days === 0) return 0;
     const done = await this.store.withLock(async (sql) => {
-      const old = await this.store.olderThan(sql, days, SEALS);
+      const old = await this.store.olderThan(sql, days, MAX_SEALS);
       const chosen = this.choose(old, batch);
       const last = chosen.at(-1);
       if (last === undefined) return 0;
@@ -43,7 +43,7 @@ export class AuditRetention {
         macOfRemoval(last, this.keys),
         this.keys.current,
       );
-      return chosen.length < old.length || old.length === SEALS ? batch : Math.min(removed, batch - 1);
+      return chosen.length < old.length || old.length === MAX_SEALS ? batch : Math.min(removed, batch - 1);
     });
     return done ?? 0;
   }
@@ -51,7 +51,7 @@ export class AuditRetention {
   /** Removes about `batch` refusals that are older than seven days. Returns `batch` if there may be more. */
   async removeRefusals(batch: number): Promise<number> {
     const done = await this.store.withLock(async (sql) => {
-      const old = await this.store.withOldRefusals(sql, this.refusalsThrough, REFUSAL_DAYS, SEALS);
+      const old = await this.store.withOldRefusals(sql, this.refusalsThrough, REFUSAL_DAYS, MAX_SEALS);
       const chosen = this.choose(old, batch);
       const last = chosen.at(-1);
       if (last === undefined) return 0;
@@ -62,7 +62,7 @@ export class AuditRetention {
     return done ?? 0;
   }
 
-  /** A forged seal may claim any age: it and what follows stay, as evidence. */
+  /** A forged seal may claim any age. It and all later seals stay, as evidence. */
   private choose(old: readonly Seal[], batch: number): Seal[] {
     const chosen: Seal[] = [];
     let events = 0;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import type { MacCheck, SealKeys } from './seal-keys.js';
 
-/** An event with every value as PostgreSQL writes it, so that its bytes are the same wherever it is read. */
+/** An event with every value as PostgreSQL prints it, so that its bytes are the same everywhere. */
 export interface SealedEvent {
   readonly id: string;
   /** Microseconds since the epoch. */
@@ -30,7 +30,7 @@ export interface Seal {
   readonly hash: Buffer;
   readonly mac: Buffer;
   readonly key: string;
-  /** How many of the events are refusals; null if the seal does not treat them apart. */
+  /** How many of the events are refusals. Null if the seal does not hash them separately. */
   readonly refusals: number | null;
   readonly refusalsHash: Buffer | null;
   readonly secondMac: Buffer | null;
@@ -39,28 +39,28 @@ export interface Seal {
   readonly removedKey: string | null;
 }
 
-/** A seal in the making. */
+/** The range of a new seal. */
 export type SealRange = Pick<Seal, 'id' | 'firstId' | 'lastId' | 'sealedAt' | 'previous'>;
 
-/** What is proved of the refusals of a range. */
-export interface RefusalsProof {
+/** The number and the hash of the refusals in a range. */
+export interface RefusalsDigest {
   readonly refusals: number;
   readonly refusalsHash: Buffer;
 }
 
 /**
- * The hash of a range, event by event, in the order of ids. Refusals have a hash of their own, which the hash of the range covers: so it
- * can be computed without them once they are removed. Seals of earlier releases do not treat them apart.
+ * The hash of a range, computed event by event in the order of ids. Refusals have a separate hash, which the hash of the range covers. So
+ * the hash can still be verified when retention has removed the refusals. Seals from earlier releases do not hash refusals separately.
  */
 export class SealHash {
-  /** Without refusals that are treated apart. */
+  /** The number of events in the main hash. */
   private others = 0;
   private refusals = 0;
   private readonly hash: Hash = createHash('sha256');
   private readonly refusalsHash: Hash | undefined;
 
-  constructor({ apart }: { readonly apart: boolean }) {
-    this.refusalsHash = apart ? createHash('sha256') : undefined;
+  constructor({ separateRefusals }: { readonly separateRefusals: boolean }) {
+    this.refusalsHash = separateRefusals ? createHash('sha256') : undefined;
   }
 
   get count(): number {
@@ -83,7 +83,7 @@ export class SealHash {
       count,
       detail,
     ];
-    // JSON has no line break of its own: no two lists of events have the same bytes.
+    // JSON contains no line break, so no two lists of events have the same bytes.
     const text = `${JSON.stringify(row)}\n`;
     if (event.event === 'refusal' && this.refusalsHash !== undefined) {
       this.refusals += 1;
@@ -94,26 +94,26 @@ export class SealHash {
     }
   }
 
-  /** Of the refusals that were added; undefined if they are not treated apart. */
-  refusalsProof(): RefusalsProof | undefined {
+  /** The digest of the added refusals. Undefined if they are not hashed separately. */
+  refusalsDigest(): RefusalsDigest | undefined {
     return this.refusalsHash && { refusals: this.refusals, refusalsHash: this.refusalsHash.copy().digest() };
   }
 
-  /** The range comes last, when the count is known. `proof`: of the refusals, present or removed. */
-  digest({ id, firstId, lastId, sealedAt, previous }: SealRange, proof = this.refusalsProof()): Buffer {
-    const count = this.others + (proof?.refusals ?? 0);
+  /** The range comes last, when the count is known. `separate`: the digest of the refusals, also if retention has removed them. */
+  digest({ id, firstId, lastId, sealedAt, previous }: SealRange, separate = this.refusalsDigest()): Buffer {
+    const count = this.others + (separate?.refusals ?? 0);
     const range = [id, firstId, lastId, count, sealedAt, previous.toString('hex')];
-    const apart = proof === undefined ? [] : [proof.refusals, proof.refusalsHash.toString('hex')];
+    const refusals = separate === undefined ? [] : [separate.refusals, separate.refusalsHash.toString('hex')];
     return this.hash
       .copy()
-      .update(JSON.stringify([...range, ...apart]))
+      .update(JSON.stringify([...range, ...refusals]))
       .digest();
   }
 }
 
-/** The seal over the range, by the current key, and by the previous one for nodes that have only that. */
+/** Makes the seal over a range with the current key, and with the previous key for nodes that have only that one. */
 export function sealOf(range: SealRange, events: SealHash, keys: SealKeys): Seal {
-  const { refusals, refusalsHash } = events.refusalsProof() ?? { refusals: null, refusalsHash: null };
+  const { refusals, refusalsHash } = events.refusalsDigest() ?? { refusals: null, refusalsHash: null };
   const unsigned = { ...range, count: events.count, hash: events.digest(range), refusals, refusalsHash };
   const second = keys.previous;
   return {
@@ -127,7 +127,7 @@ export function sealOf(range: SealRange, events: SealHash, keys: SealKeys): Seal
   };
 }
 
-/** Whether this service made it. */
+/** Whether this service made the seal. */
 export function checkSeal(seal: Seal, keys: SealKeys): MacCheck {
   const check = keys.check('seal', signed(seal), seal.mac, seal.key);
   if (check !== 'unknown_key' || seal.secondMac === null || seal.secondKey === null) return check;
@@ -139,7 +139,7 @@ export function macOfRemoval(seal: Seal, keys: SealKeys): Buffer {
   return keys.mac('removed', signed(seal));
 }
 
-/** Whether it was retention that removed its events and all before. `none`: nobody says that. */
+/** Whether retention has removed the events of the seal and all earlier ones. `none`: the seal does not claim it. */
 export function checkRemoval(seal: Seal, keys: SealKeys): MacCheck | 'none' {
   if (seal.removedMac === null || seal.removedKey === null) return 'none';
   return keys.check('removed', signed(seal), seal.removedMac, seal.removedKey);

@@ -1,16 +1,15 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
-import { BackgroundLoops } from '../common/background-loops.js';
-import type { BackgroundLoop } from '../common/background-loops.js';
-import { AuditSealer } from './audit-sealer.service.js';
+import { BackgroundLoops } from '../../common/background-loops.js';
+import type { BackgroundLoop } from '../../common/background-loops.js';
+import { AuditSealerService } from './audit-sealer.service.js';
 
-/** Milliseconds. */
-const EVERY = 10_000;
+const INTERVAL_MS = 10_000;
 
-/** Events that have waited longer than this for a seal are an alarm, in seconds. */
-export const LATE = 60;
+/** An older event without a seal raises an alarm. */
+export const MAX_UNSEALED_SECONDS = 60;
 
-/** Has the audit trail sealed about every ten seconds, on one node at a time. */
+/** Seals the audit trail about every ten seconds, on one node at a time. */
 @Injectable()
 export class SealingJob implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(SealingJob.name);
@@ -20,11 +19,11 @@ export class SealingJob implements OnApplicationBootstrap, OnApplicationShutdown
   private waited = 0;
 
   constructor(
-    private readonly sealer: AuditSealer,
+    private readonly sealer: AuditSealerService,
     loops: BackgroundLoops,
   ) {
     const failure = 'the audit trail could not be sealed yet';
-    this.loop = loops.create({ name: 'audit-sealing', everyMs: EVERY, failure, run: () => this.run() });
+    this.loop = loops.create({ name: 'audit-sealing', everyMs: INTERVAL_MS, failure, run: () => this.run() });
   }
 
   onApplicationBootstrap(): void {
@@ -35,25 +34,25 @@ export class SealingJob implements OnApplicationBootstrap, OnApplicationShutdown
     return this.loop.stop();
   }
 
-  /** How long the oldest event without a seal has waited, as of the last look; whichever node seals. */
+  /** The age of the oldest event without a seal at the last run, no matter which node seals. */
   get unsealedSeconds(): number {
     return this.waited;
   }
 
-  /** Events that could not be sealed are sealed by the next run. */
+  /** One run. The next run seals what this one could not. */
   async run(): Promise<void> {
     try {
       let outcome = await this.sealer.seal();
       while (outcome.outcome === 'more' && !this.loop.stopped) outcome = await this.sealer.seal();
-      this.tell(outcome.alarm ?? '');
+      this.report(outcome.alarm ?? '');
     } finally {
       this.waited = await this.sealer.unsealedSeconds();
-      this.tellLate();
+      this.reportLate();
     }
   }
 
-  private tellLate(): void {
-    const late = this.waited > LATE;
+  private reportLate(): void {
+    const late = this.waited > MAX_UNSEALED_SECONDS;
     if (late && !this.late)
       this.logger.error(
         `audit events have waited for a seal for ${Math.round(this.waited)} s: another session of the database holds the ` +
@@ -63,8 +62,8 @@ export class SealingJob implements OnApplicationBootstrap, OnApplicationShutdown
     this.late = late;
   }
 
-  /** Once for each reason: it stays until somebody does something. */
-  private tell(alarm: string): void {
+  /** Logs each reason once. */
+  private report(alarm: string): void {
     if (alarm !== '' && alarm !== this.alarm)
       this.logger.error(
         `the audit trail was tampered with, or restored: ${alarm}. See: npm run admin -- audit verify`,

@@ -1,16 +1,16 @@
 import pg from 'pg';
 import { databaseAddress } from '../../config/database-address.js';
 import type { DatabaseHost } from '../../config/database-address.js';
-import { proofOf } from './connection-proof.js';
-import type { ConnectionProof } from './connection-proof.js';
+import { identifyServer } from './server-identity.js';
+import type { ServerIdentity } from './server-identity.js';
 import { TrustedDatabase, UntrustedDatabase } from './trusted-database.js';
 
-/** What each of several hosts gets to answer, in milliseconds: a pool waits for a connection for 2 s in all. */
-const ANSWER_WITHIN = 1_000;
+/** Shorter than the 2 s that a pool waits for a connection. */
+const PROBE_TIMEOUT_MS = 1_000;
 
-/** Where the connections of a process lead to: the hosts of its database URL, and what it has learned of the database behind them. */
-export class DatabaseOrigin {
-  /** As node-postgres takes it. */
+/** The hosts of the database URL, and what this process has learned about the database behind them. */
+export class DatabaseEndpoint {
+  /** The URL in the form that node-postgres accepts. */
   readonly url: string;
   readonly trust = new TrustedDatabase();
   private readonly hosts: readonly DatabaseHost[];
@@ -22,12 +22,12 @@ export class DatabaseOrigin {
     this.hosts = address?.hosts ?? [];
   }
 
-  /** The same place, and nothing known of it yet. */
-  unknown(): DatabaseOrigin {
-    return new DatabaseOrigin(this.given);
+  /** The same hosts, with nothing learned yet. */
+  withoutTrust(): DatabaseEndpoint {
+    return new DatabaseEndpoint(this.given);
   }
 
-  /** Of several hosts the one to write to; undefined if there is one, which is in the URL. Asks them only if it is not known. */
+  /** The host to write to, out of several. Undefined if there is only the one in the URL. The answer is cached. */
   async writableHost(): Promise<DatabaseHost | undefined> {
     if (this.hosts.length === 0) return undefined;
     const choosing = (this.chosen ??= this.choose());
@@ -37,17 +37,17 @@ export class DatabaseOrigin {
     return choosing;
   }
 
-  /** It did not work, so the next connection asks all hosts again. */
+  /** The host failed, so the next connection asks all hosts again. */
   forget(host: DatabaseHost | undefined): void {
     if (host !== undefined) this.chosen = undefined;
   }
 
-  /** All are asked at once. Of several primaries the one that was promoted last counts. */
+  /** Asks all hosts at once. If there are several primaries, chooses the one that was promoted last. */
   private async choose(): Promise<DatabaseHost> {
     const answers = await Promise.allSettled(this.hosts.map((host) => this.ask(host)));
     const [best] = answers
       .flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
-      .toSorted((a, b) => b.proof.timeline - a.proof.timeline);
+      .toSorted((a, b) => b.identity.timeline - a.identity.timeline);
     if (best !== undefined) return best.host;
     const faults = answers.flatMap((answer) =>
       answer.status === 'rejected' ? [answer.reason as Error] : [],
@@ -57,24 +57,26 @@ export class DatabaseOrigin {
       .join('; ');
     const untrusted = faults.find((fault) => fault instanceof UntrustedDatabase);
     if (untrusted !== undefined) this.trust.note(untrusted);
-    throw new Error(`Connection to none of the database's hosts: ${why}`, { cause: untrusted ?? faults[0] });
+    throw new Error(`Connection failed to every host of the database: ${why}`, {
+      cause: untrusted ?? faults[0],
+    });
   }
 
-  private async ask(host: DatabaseHost): Promise<{ host: DatabaseHost; proof: ConnectionProof }> {
+  private async ask(host: DatabaseHost): Promise<{ host: DatabaseHost; identity: ServerIdentity }> {
     const client = new pg.Client({
       connectionString: this.url,
       application_name: 'tandem-probe',
-      connectionTimeoutMillis: ANSWER_WITHIN,
-      query_timeout: ANSWER_WITHIN,
+      connectionTimeoutMillis: PROBE_TIMEOUT_MS,
+      query_timeout: PROBE_TIMEOUT_MS,
     });
     client.on('error', () => undefined);
     Object.assign(client, host);
     try {
       await client.connect();
-      const proof = await proofOf(client);
-      const distrust = this.trust.judge(proof);
+      const identity = await identifyServer(client);
+      const distrust = this.trust.check(identity);
       if (distrust !== undefined) throw new UntrustedDatabase(distrust);
-      return { host, proof };
+      return { host, identity };
     } finally {
       client.end().catch(() => undefined);
     }

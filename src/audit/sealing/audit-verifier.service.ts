@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { sameSecret } from '../common/constant-time.js';
+import { sameSecret } from '../../common/constant-time.js';
 import { EventReader } from './event-reader.js';
 import { REFUSAL_DAYS } from './audit-retention.service.js';
-import { NotedHead } from './noted-head.js';
-import type { Head } from './noted-head.js';
-import { LATE } from './sealing.job.js';
+import { ChainHeadService } from './chain-head.service.js';
+import type { Head } from './chain-head.service.js';
+import { MAX_UNSEALED_SECONDS } from './sealing.job.js';
 import { SealKeys } from './seal-keys.js';
 import { SealHash, checkRemoval, checkSeal } from './seal.js';
 import type { Seal } from './seal.js';
@@ -13,18 +13,18 @@ import * as find from './audit-finding.js';
 import type { Finding } from './audit-finding.js';
 
 /** Seals in memory at a time. */
-const PAGE = 500;
+const PAGE_SIZE = 500;
 
-/** More findings than this say no more than these. */
+/** Further findings would tell nothing new. */
 const MAX_FINDINGS = 100;
 
 export interface Verification {
   /** Whether nothing was changed, removed or inserted. */
   readonly intact: boolean;
-  /** How many of each were looked at. */
+  /** How many of each were verified. */
   readonly seals: number;
   readonly events: number;
-  /** Where the chain ends: to be kept elsewhere, and given to a later verification. */
+  /** The end of the chain. Keep it elsewhere, and pass it to a later verification. */
   readonly head: Head | null;
   /** Events that no seal covers yet. */
   readonly unsealed: number;
@@ -38,21 +38,22 @@ interface Pass {
   readonly findings: Finding[];
 }
 
-/** Compares the audit trail with its seals. Needs no more memory for a long one than for a short one. */
+/** Compares the audit trail with its seals. Memory does not grow with the length of the trail. */
 @Injectable()
-export class AuditVerifier {
+export class AuditVerifierService {
   constructor(
     private readonly store: SealStore,
     private readonly keys: SealKeys,
-    private readonly noted: NotedHead,
+    private readonly chainHead: ChainHeadService,
   ) {}
 
-  /** `head`: an end of the chain that was noted before, which must still be in it. */
+  /** `head`: an earlier end of the chain, which the chain must still contain. */
   async verify(head?: Head, onEvents: (count: number) => void = () => {}): Promise<Verification> {
     let pass = await this.walk(onEvents);
-    // Retention may have taken away what was being read.
+    // Retention may have removed events during the walk.
     for (let again = 0; again < 3 && pass === 'moved'; again++) pass = await this.walk(onEvents);
-    if (pass === 'moved') throw new Error('the audit trail keeps being cleaned up: try again');
+    if (pass === 'moved')
+      throw new Error('retention keeps removing events during the verification: try again');
     const { seals, events, newest, findings } = pass;
     findings.push(...(await this.end(newest, head)));
     const { count: unsealed, late } = await this.unsealed(newest);
@@ -67,7 +68,7 @@ export class AuditVerifier {
     };
   }
 
-  /** What can be said at once: whether the end of the chain is ours, is where it was, and is up to date. */
+  /** A quick check of the end of the chain: made by this service, not cut off, and up to date. */
   async verifyEnd(): Promise<Finding[]> {
     const newest = await this.store.newest();
     const forged =
@@ -79,7 +80,7 @@ export class AuditVerifier {
     newest: Seal | undefined,
   ): Promise<{ readonly count: number; readonly late: Finding[] }> {
     const { count, age } = await this.store.above(newest?.lastId ?? '0');
-    return { count, late: (age ?? 0) > LATE ? [find.unsealed(count, newest)] : [] };
+    return { count, late: (age ?? 0) > MAX_UNSEALED_SECONDS ? [find.unsealed(count, newest)] : [] };
   }
 
   private async walk(onEvents: (count: number) => void): Promise<Pass | 'moved'> {
@@ -90,7 +91,7 @@ export class AuditVerifier {
     const removed = await this.beginning(oldest, pass);
     const begin = removed ? BigInt(oldest.lastId) + 1n : BigInt(oldest.firstId);
     const reader = new EventReader(this.store, String(begin), last.lastId);
-    let page = await this.store.from(oldest.id, PAGE);
+    let page = await this.store.from(oldest.id, PAGE_SIZE);
     while (page.length > 0) {
       for (const seal of page) {
         if (BigInt(seal.id) > BigInt(last.id)) break;
@@ -104,12 +105,12 @@ export class AuditVerifier {
       page =
         BigInt(page.at(-1)!.id) >= BigInt(last.id)
           ? []
-          : await this.store.from(String(BigInt(page.at(-1)!.id) + 1n), PAGE);
+          : await this.store.from(String(BigInt(page.at(-1)!.id) + 1n), PAGE_SIZE);
     }
     return pass;
   }
 
-  /** True if the oldest seal stands for events that retention has removed. */
+  /** True if retention has removed the events of the oldest seal. */
   private async beginning(oldest: Seal, { findings }: Pass): Promise<boolean> {
     const removal = checkRemoval(oldest, this.keys);
     const removed = removal === 'right' || removal === 'unknown_key';
@@ -131,7 +132,7 @@ export class AuditVerifier {
     let found = await this.examine(seal, reader);
     pass.events += found.count;
     onEvents(found.count);
-    // Retention may have removed its refusals while they were being read.
+    // Retention may have removed the refusals of this seal during the walk.
     if (!found.equal && seal.refusals !== null && seal.refusals > 0)
       found = await this.examine(seal, new EventReader(this.store, seal.firstId, seal.lastId));
     if (!found.equal) pass.findings.push(find.content(seal, found.count + found.removed));
@@ -139,25 +140,25 @@ export class AuditVerifier {
     if (seal.removedMac !== null) pass.findings.push(find.forged(seal));
   }
 
-  /** `removed`: refusals that retention has removed. */
+  /** `removed`: how many refusals retention has removed. */
   private async examine(
     seal: Seal,
     reader: EventReader,
   ): Promise<{ readonly count: number; readonly removed: number; readonly equal: boolean }> {
     const { refusals, refusalsHash } = seal;
     const sealed = refusals === null || refusalsHash === null ? undefined : { refusals, refusalsHash };
-    const hash = new SealHash({ apart: sealed !== undefined });
+    const hash = new SealHash({ separateRefusals: sealed !== undefined });
     for await (const event of reader.upTo(seal.lastId)) {
-      // What a gap between two seals holds is reported with the gap.
+      // Events in a gap between two seals are reported with the gap.
       if (BigInt(event.id) >= BigInt(seal.firstId)) hash.add(event);
     }
-    const present = hash.refusalsProof();
+    const present = hash.refusalsDigest();
     const removed = sealed !== undefined && present?.refusals === 0 && (await this.mayLackRefusals(seal));
     const equal = sameSecret(hash.digest(seal, removed ? sealed : present), seal.hash);
     return { count: hash.count, removed: removed ? sealed.refusals : 0, equal };
   }
 
-  /** The time in a seal is covered by its hash. */
+  /** The hash covers the time in the seal, so the time is trustworthy. */
   private async mayLackRefusals({ sealedAt }: Seal): Promise<boolean> {
     const age = BigInt(await this.store.clock()) - BigInt(sealedAt);
     return age > BigInt(REFUSAL_DAYS) * 86_400_000_000n;
@@ -170,13 +171,13 @@ export class AuditVerifier {
 
   private async end(newest: Seal | undefined, head: Head | undefined): Promise<Finding[]> {
     const findings: Finding[] = [];
-    // A seal with a key that is known vouches for all before it, whatever key those have.
+    // A seal with a known key also proves the seals before it, even if their keys are unknown.
     if (newest !== undefined && checkSeal(newest, this.keys) === 'unknown_key')
       findings.push(find.unknownKey(newest));
-    const noted = await this.noted.read();
-    if (noted !== undefined && !(await this.noted.isAsNoted())) findings.push(find.cut(noted));
-    if (head !== undefined && !(await this.noted.isKept(head))) findings.push(find.cut(head));
-    // In this order: what is written meanwhile has been given out by then.
+    const recorded = await this.chainHead.read();
+    if (recorded !== undefined && !(await this.chainHead.isIntact())) findings.push(find.cut(recorded));
+    if (head !== undefined && !(await this.chainHead.contains(head))) findings.push(find.cut(head));
+    // In this order: the sequence has assigned the id of every event that is written in between.
     const top = await this.store.highest();
     const givenOut = await this.store.givenOut();
     const highest = [BigInt(top), BigInt(newest?.lastId ?? 0)].reduce((a, b) => (a > b ? a : b));
@@ -185,7 +186,7 @@ export class AuditVerifier {
   }
 }
 
-/** Whether a seal follows the one before. */
+/** Findings if the seal does not follow the one before. */
 function links(before: Seal, seal: Seal): Finding[] {
   if (BigInt(seal.id) !== BigInt(before.id) + 1n) return [find.missing(before, seal)];
   if (BigInt(seal.firstId) !== BigInt(before.lastId) + 1n || !sameSecret(seal.previous, before.hash))

@@ -1,8 +1,8 @@
-import { agree, counted } from '../common/text.js';
-import type { Head } from './noted-head.js';
+import { agree, counted } from '../../common/text.js';
+import type { Head } from './chain-head.service.js';
 import type { Seal } from './seal.js';
 
-/** Something that is not as it was sealed. `unsealed` alone is no sign of tampering. */
+/** A difference between the audit trail and its seals. `unsealed` alone is no sign of tampering. */
 export interface Finding {
   readonly kind:
     | 'removed'
@@ -14,13 +14,13 @@ export interface Finding {
     | 'end'
     | 'unknown_key'
     | 'unsealed';
-  /** Ids of events, where it is about some. */
+  /** The ids of the events, if it is about events. */
   readonly first_id: string | null;
   readonly last_id: string | null;
   readonly message: string;
 }
 
-/** The events in the range of a seal are not those that were sealed. */
+/** The events in the range of a seal are not the sealed ones. */
 export function content(seal: Seal, found: number): Finding {
   const kind = found < seal.count ? 'removed' : found > seal.count ? 'inserted' : 'changed';
   const how = {
@@ -37,21 +37,25 @@ export function content(seal: Seal, found: number): Finding {
 }
 
 export function forged(seal: Seal): Finding {
-  return about('forged', seal, `seal ${seal.id} was not made by this service: its events may be anything`);
+  return about(
+    'forged',
+    seal,
+    `seal ${seal.id} was not made by this service: its events may have been changed`,
+  );
 }
 
 export function unknownKey(seal: Seal): Finding {
   return about(
     'unknown_key',
     seal,
-    `seal ${seal.id} was made with another JWT_SECRET: give that one as JWT_SECRET_PREVIOUS`,
+    `seal ${seal.id} was made with another JWT_SECRET: set that one as JWT_SECRET_PREVIOUS`,
   );
 }
 
 export function missing(before: Seal, seal: Seal): Finding {
   const [first_id, last_id] = [String(BigInt(before.lastId) + 1n), String(BigInt(seal.firstId) - 1n)];
   const which = `${BigInt(before.id) + 1n} to ${BigInt(seal.id) - 1n}`;
-  return { kind: 'chain', first_id, last_id, message: `the seals ${which} are gone` };
+  return { kind: 'chain', first_id, last_id, message: `the seals ${which} are missing` };
 }
 
 export function broken(before: Seal, seal: Seal): Finding {
@@ -64,7 +68,7 @@ export function beginning(oldest: Seal): Finding {
     kind: 'beginning',
     first_id: '1',
     last_id,
-    message: `the beginning of the chain is gone, and it was not retention that removed it`,
+    message: `the beginning of the chain is missing, and retention did not remove it`,
   };
 }
 
@@ -82,7 +86,7 @@ export function cut({ id }: Head): Finding {
     kind: 'end',
     first_id: null,
     last_id: null,
-    message: `the end of the chain was cut off: seal ${id}, which was noted, is gone or another`,
+    message: `the end of the chain was cut off: the recorded seal ${id} is missing or was replaced`,
   };
 }
 
@@ -92,7 +96,7 @@ export function beyond(givenOut: string, highest: string): Finding {
     kind: 'inserted',
     first_id,
     last_id: highest,
-    message: 'these ids have never been given out: events were inserted, or the sequence was set back',
+    message: 'these ids were never assigned: events were inserted, or the sequence was set back',
   };
 }
 
@@ -102,7 +106,7 @@ export function unsealed(count: number, newest: Seal | undefined): Finding {
     kind: 'unsealed',
     first_id: newest === undefined ? null : String(BigInt(newest.lastId) + 1n),
     last_id: null,
-    message: `${counted(count, 'event')} since ${since} ${agree(count, 'is', 'are')} not sealed. Nodes seal every ten seconds. Is one running, and does another session hold the lock of the sealer?`,
+    message: `${counted(count, 'event')} since ${since} ${agree(count, 'is', 'are')} not sealed. Nodes seal every ten seconds. Check that a node is running and that no other session holds the sealer's lock.`,
   };
 }
 

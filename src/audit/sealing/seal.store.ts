@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { tryLockForTransaction } from '../database/advisory-locks.js';
-import { Database } from '../database/database.js';
-import type { Sql } from '../database/database.js';
+import { tryLockForTransaction } from '../../database/advisory-locks.js';
+import { Database } from '../../database/database.js';
+import type { Sql } from '../../database/database.js';
 import type { Seal, SealedEvent } from './seal.js';
 
-/** The ids are text here: what is ordered by has to be named with its table. */
+/** The ids are text here. So ORDER BY must name the table, or it would sort text. */
 const COLUMNS = `
   id::text, first_id::text AS "firstId", last_id::text AS "lastId", count,
   (extract(epoch FROM sealed_at) * 1000000)::bigint::text AS "sealedAt",
@@ -24,20 +24,20 @@ const EVENTS = `
     actor_id::text, sid::text, ip, user_agent, request_id, count::text, detail::text
   FROM audit_events WHERE id >= $1 AND id <= $2 ORDER BY audit_events.id LIMIT $3`;
 
-/** The one thing here that no transaction isolates: what it says has been given out, whoever has not committed yet. */
+/** A sequence is outside of transactions: it shows every assigned id, even of uncommitted events. */
 const GIVEN_OUT = `
   SELECT CASE WHEN is_called THEN last_value ELSE 0 END::text AS id FROM audit_events_id_seq`;
 
 const CLOCK = `SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text AS now`;
 
-/** Who inserts holds this lock from before it takes an id until its rows can be seen, or never will be. */
+/** A transaction that inserts holds this lock from before it takes an id until it commits or rolls back. */
 const WRITERS = `
   SELECT DISTINCT virtualtransaction AS writer FROM pg_locks
   WHERE locktype = 'relation' AND relation = 'audit_events'::regclass AND mode = 'RowExclusiveLock'
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND pid IS DISTINCT FROM pg_backend_pid()`;
 
-/** Ends with the transaction, so a node that dies never keeps it. */
+/** Held until the transaction ends, so a dead node does not keep it. */
 const LOCK = tryLockForTransaction('sealing');
 
 const BELOW = `SELECT min(id)::text AS first, max(id)::text AS last, count(*)::integer AS count FROM audit_events WHERE id < $1`;
@@ -60,11 +60,11 @@ const OLD = `
   WHERE removed_mac IS NULL AND sealed_at < clock_timestamp() - make_interval(days => $1)
   ORDER BY audit_seals.id LIMIT $2`;
 
-/** The newest word of an administrator about the end of the chain. */
+/** The newest acceptance of an end of the chain by an administrator. */
 const LAST_ACCEPTED = `
   SELECT detail FROM audit_events WHERE event = 'audit' AND cause = 'accepted' ORDER BY id DESC LIMIT 1`;
 
-/** Seals with refusals that are older than so many days, beginning with the oldest refusals that are there. */
+/** Seals with refusals older than so many days, starting at the oldest refusal that still exists. */
 const OLD_REFUSALS = `
   SELECT ${COLUMNS} FROM audit_seals
   WHERE refusals > 0 AND last_id > $1 AND sealed_at < clock_timestamp() - make_interval(days => $2)
@@ -76,12 +76,12 @@ const REMOVE_REFUSALS = `
   USING unnest($1::bigint[], $2::bigint[]) AS ranges (first_id, last_id)
   WHERE event = 'refusal' AND id BETWEEN ranges.first_id AND ranges.last_id RETURNING 1`;
 
-/** All SQL of the seals, and of the events as they are sealed. */
+/** All SQL for seals and for the sealed events. */
 @Injectable()
 export class SealStore {
   constructor(private readonly database: Database) {}
 
-  /** Runs `work` in a transaction unless somebody else is at it, on any node. Undefined: somebody is. */
+  /** Runs `work` in a transaction. Returns undefined if another node holds the lock. */
   async withLock<T>(work: (sql: Sql) => Promise<T>): Promise<T | undefined> {
     return this.database.transaction(async (sql) => {
       const [row] = await sql.query<{ mine: boolean }>(LOCK);
@@ -104,17 +104,17 @@ export class SealStore {
     await sql.query(ADD, [...range, refusals, refusalsHash, secondMac, secondKey]);
   }
 
-  /** In the order of ids, `to` included. */
+  /** Events in the order of ids, `to` included. */
   async events(from: string, to: string, limit: number, sql: Sql = this.database): Promise<SealedEvent[]> {
     return sql.query<SealedEvent & Record<string, unknown>>(EVENTS, [from, to, limit]);
   }
 
-  /** The last id that was given out. */
+  /** The last id that the sequence has assigned. */
   async givenOut(sql: Sql = this.database): Promise<string> {
     return (await sql.query<{ id: string }>(GIVEN_OUT))[0]!.id;
   }
 
-  /** The database's, in microseconds since the epoch. */
+  /** The database's time in microseconds since the epoch. */
   async clock(sql: Sql = this.database): Promise<string> {
     return (await sql.query<{ now: string }>(CLOCK))[0]!.now;
   }
@@ -124,54 +124,54 @@ export class SealStore {
     return new Set(rows.map(({ writer }) => writer));
   }
 
-  /** The events before an id. */
+  /** The first, the last and the number of events before an id. */
   async below(id: string): Promise<{ first: string | null; last: string | null; count: number }> {
     return (await this.database.query<{ first: string; last: string; count: number }>(BELOW, [id]))[0]!;
   }
 
-  /** How many events come after an id (at most 100,000 are counted), and how old the first is, in seconds. */
+  /** How many events come after an id (counts at most 100,000), and the age of the first in seconds. */
   async above(id: string): Promise<{ readonly count: number; readonly age: number | null }> {
     return (await this.database.query<{ count: number; age: number | null }>(ABOVE, [id]))[0]!;
   }
 
-  /** What the newest acceptance of an end of the chain says; undefined if there is none. */
+  /** The detail of the newest acceptance of an end of the chain; undefined if there is none. */
   async lastAccepted(): Promise<unknown> {
     return (await this.database.query<{ detail: unknown }>(LAST_ACCEPTED))[0]?.detail;
   }
 
-  /** How old the first event after an id is, in seconds; 0 if there is none. */
+  /** The age of the first event after an id in seconds; 0 if there is none. */
   async ageAbove(id: string): Promise<number> {
     return (await this.database.query<{ age: number }>(OLDEST_ABOVE, [id]))[0]?.age ?? 0;
   }
 
-  /** The highest id that is there. */
+  /** The highest id of an event. */
   async highest(): Promise<string> {
     return (await this.database.query<{ id: string }>(HIGHEST))[0]!.id;
   }
 
-  /** How many events the seals say there are. */
+  /** The number of events according to the seals. */
   async sealedEvents(): Promise<number> {
     return (await this.database.query<{ events: number }>(TOTAL))[0]!.events;
   }
 
-  /** The oldest seals that are older than so many days and whose events are there. */
+  /** The oldest seals older than so many days whose events were not removed. */
   async olderThan(sql: Sql, days: number, limit: number): Promise<Seal[]> {
     return sql.query<Seal & Record<string, unknown>>(OLD, [days, limit]);
   }
 
-  /** The oldest seals after an event that cover refusals, apart, and are older than so many days. */
+  /** The oldest seals after an event id that hash refusals separately and are older than so many days. */
   async withOldRefusals(sql: Sql, after: string, days: number, limit: number): Promise<Seal[]> {
     return sql.query<Seal & Record<string, unknown>>(OLD_REFUSALS, [after, days, limit]);
   }
 
-  /** Removes the refusals of the seals, and nothing else; says how many. */
+  /** Removes only the refusals of the seals. Returns how many. */
   async removeRefusals(sql: Sql, seals: readonly Seal[]): Promise<number> {
     await sql.query(ALLOW_REMOVAL);
     const ranges = [seals.map(({ firstId }) => firstId), seals.map(({ lastId }) => lastId)];
     return (await sql.query(REMOVE_REFUSALS, ranges)).length;
   }
 
-  /** Marks the seal as the beginning of the chain, and removes all events up to its last and the seals before it. */
+  /** Marks the seal as the beginning of the chain. Removes the seals before it and all events up to its last. Returns how many events. */
   async removeThrough(sql: Sql, seal: Seal, mac: Buffer, key: string): Promise<number> {
     await this.markRemoved(sql, seal, mac, key);
     const removed = await sql.query(REMOVE_EVENTS, [seal.lastId]);

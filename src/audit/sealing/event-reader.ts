@@ -1,10 +1,10 @@
 import type { SealedEvent } from './seal.js';
 import type { SealStore } from './seal.store.js';
 
-/** Events held in memory at a time. */
-const PAGE = 2_000;
+/** Events in memory at a time. */
+const PAGE_SIZE = 2_000;
 
-/** Walks through the events in the order of their ids, a page at a time. */
+/** Reads events in the order of their ids, one page at a time. */
 export class EventReader {
   private page: SealedEvent[] = [];
   private position = 0;
@@ -20,7 +20,7 @@ export class EventReader {
     this.next = BigInt(from);
   }
 
-  /** The events up to that id that have not been passed yet. */
+  /** The events up to this id that were not read yet. */
   async *upTo(id: string): AsyncGenerator<SealedEvent> {
     const last = BigInt(id);
     for (;;) {
@@ -33,9 +33,9 @@ export class EventReader {
 
   private async peek(): Promise<SealedEvent | undefined> {
     if (this.position === this.page.length && !this.ended) {
-      this.page = await this.store.events(String(this.next), this.to, PAGE);
+      this.page = await this.store.events(String(this.next), this.to, PAGE_SIZE);
       this.position = 0;
-      this.ended = this.page.length < PAGE;
+      this.ended = this.page.length < PAGE_SIZE;
       this.next = BigInt(this.page.at(-1)?.id ?? 0) + 1n;
     }
     return this.page[this.position];

@@ -1,21 +1,21 @@
 import { createHmac, hkdfSync } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { sameSecret } from '../common/constant-time.js';
-import { CONFIG } from '../config/config.js';
-import type { Config } from '../config/config.js';
+import { sameSecret } from '../../common/constant-time.js';
+import { CONFIG } from '../../config/config.js';
+import type { Config } from '../../config/config.js';
 
-/** What an HMAC with the keys of this node comes to. */
+/** The result of checking an HMAC with the keys of this node. */
 export type MacCheck = 'right' | 'wrong' | 'unknown_key';
 
 /**
- * The keys that seals are made with, derived from JWT_SECRET: who has the database alone can make none. The one of
- * JWT_SECRET_PREVIOUS still checks.
+ * The keys for seals, derived from JWT_SECRET, so that write access to the database is not enough to make a seal. The key derived from
+ * JWT_SECRET_PREVIOUS still verifies.
  */
 @Injectable()
 export class SealKeys {
-  /** Of the key that seals are made with now. */
+  /** The name of the key for new seals. */
   readonly current: string;
-  /** Of the key of JWT_SECRET_PREVIOUS, if there is one. */
+  /** The name of the key from JWT_SECRET_PREVIOUS, if there is one. */
   readonly previous: string | undefined;
   private readonly keys = new Map<string, Buffer>();
 
@@ -26,7 +26,7 @@ export class SealKeys {
     this.current = this.derive(jwtSecret);
   }
 
-  /** `name`: of a key of this node. */
+  /** `name`: the name of a key of this node. */
   mac(purpose: 'seal' | 'removed', parts: readonly (string | number)[], name = this.current): Buffer {
     return this.with(this.keys.get(name)!, purpose, parts);
   }

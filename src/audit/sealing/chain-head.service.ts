@@ -1,39 +1,39 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { sameSecret } from '../common/constant-time.js';
-import { RowMacs } from '../common/row-macs.js';
-import { CONFIG } from '../config/config.js';
-import type { Config } from '../config/config.js';
-import type { Origin } from './audit-context.js';
-import { AuditStore } from './audit.store.js';
+import { sameSecret } from '../../common/constant-time.js';
+import { RowMacs } from '../../common/row-macs.js';
+import { CONFIG } from '../../config/config.js';
+import type { Config } from '../../config/config.js';
+import type { Origin } from '../audit-context.js';
+import { AuditStore } from '../audit.store.js';
 import type { Seal } from './seal.js';
 import { SealStore } from './seal.store.js';
 
-/** The newest seal that was seen, by its number and hash. */
+/** The end of the chain: its newest seal, by id and hash. */
 export interface Head {
   readonly id: string;
   /** Hexadecimal. */
   readonly hash: string;
 }
 
-/** `at`: when it was sealed, in microseconds by the database's clock; absent in notes of earlier releases. */
-interface Note extends Head {
+/** `at`: when it was sealed, in microseconds on the database's clock. Missing in records of earlier releases. */
+interface HeadRecord extends Head {
   readonly at?: string;
 }
 
-/** Stands for the end of a chain that has no seal. */
+/** The end of an empty chain. */
 const NO_SEAL: Head = { id: '0', hash: '' };
 
 /**
- * Remembers outside the database where the audit trail ended, in `DATA_DIR/audit-head.json`: whoever cuts the end off can
- * cut off its seals too, and nothing that is left would show it.
+ * Records the end of the chain outside the database, in `DATA_DIR/audit-head.json`. An attacker with write access to the database can
+ * cut off the newest events together with their seals. Only this record reveals that.
  */
 @Injectable()
-export class NotedHead {
-  private readonly logger = new Logger(NotedHead.name);
+export class ChainHeadService {
+  private readonly logger = new Logger(ChainHeadService.name);
   private readonly path: string;
-  private inMemory: Note | undefined;
+  private inMemory: HeadRecord | undefined;
   private readonly macs: RowMacs;
 
   constructor(
@@ -45,20 +45,20 @@ export class NotedHead {
     this.path = join(config.dataDir, 'audit-head.json');
   }
 
-  /** The newest of what this process and this machine have seen; undefined if neither has seen any. */
+  /** The newest recorded end; undefined if there is no record. */
   async read(): Promise<Head | undefined> {
-    const note = await this.readNote();
-    return note && { id: note.id, hash: note.hash };
+    const record = await this.readRecord();
+    return record && { id: record.id, hash: record.hash };
   }
 
-  /** Whether the chain still has the seal that was its newest, or an administrator has accepted another end since. */
-  async isAsNoted(): Promise<boolean> {
-    const note = await this.readNote();
-    return note === undefined || (await this.isKept(note)) || this.isReplaced(note);
+  /** Whether the chain still contains the recorded end, or an administrator has accepted another end since. */
+  async isIntact(): Promise<boolean> {
+    const record = await this.readRecord();
+    return record === undefined || (await this.contains(record)) || this.isReplaced(record);
   }
 
-  /** Whether the seal is there still that was the newest, or retention has removed it. */
-  async isKept(head: Head): Promise<boolean> {
+  /** Whether the chain contains this seal, or retention has removed it. */
+  async contains(head: Head): Promise<boolean> {
     const [seal] = await this.store.from(head.id, 1);
     if (seal?.id === head.id) return sameSecret(seal.hash.toString('hex'), head.hash);
     const [oldest] = await this.store.from('0', 1);
@@ -66,8 +66,8 @@ export class NotedHead {
   }
 
   /**
-   * From now on every node takes the end that the chain has now for the right one, in place of one that is gone. Audited: the event has
-   * a MAC, so that nobody else can say so.
+   * Makes every node accept the current end of the chain in place of a missing one. Writes an audit event with a MAC, so that nobody
+   * else can do this.
    */
   async accept(newest: Seal | undefined, origin: Origin): Promise<void> {
     const { id, hash } = newest === undefined ? NO_SEAL : headOf(newest);
@@ -75,19 +75,19 @@ export class NotedHead {
     const detail = { seal: id, hash, at, macs: this.macs.make([id, hash, at]) };
     await this.audit.add({ event: 'audit', cause: 'accepted', detail }, origin);
     if (newest === undefined) await this.forget();
-    else await this.note(newest);
+    else await this.record(newest);
   }
 
-  /** An older acceptance says nothing about a note: who can write to the database can repeat it, but not make a newer one. */
-  private async isReplaced({ at = '0' }: Note): Promise<boolean> {
+  /** An acceptance must be newer than the record: an attacker can replay an old one, but cannot make a new one. */
+  private async isReplaced({ at = '0' }: HeadRecord): Promise<boolean> {
     const accepted = acceptanceIn(await this.store.lastAccepted());
     if (accepted === undefined || BigInt(accepted.at) <= BigInt(at)) return false;
     const { seal: id, hash, macs } = accepted;
     if (this.macs.verify([id, hash, accepted.at], macs) !== 'right') return false;
-    return id === NO_SEAL.id || this.isKept({ id, hash });
+    return id === NO_SEAL.id || this.contains({ id, hash });
   }
 
-  private async readNote(): Promise<Note | undefined> {
+  private async readRecord(): Promise<HeadRecord | undefined> {
     const text = await readFile(this.path, 'utf8').catch(() => '');
     const onDisk = parse(text);
     if (onDisk === undefined || this.inMemory === undefined) return onDisk ?? this.inMemory;
@@ -99,18 +99,18 @@ export class NotedHead {
     await rm(this.path, { force: true });
   }
 
-  /** Where the file cannot be written this process still remembers. */
-  async note(seal: Seal): Promise<void> {
-    const note: Note = { ...headOf(seal), at: seal.sealedAt };
-    if (this.inMemory?.id === note.id && sameSecret(this.inMemory.hash, note.hash)) return;
-    this.inMemory = note;
+  /** Records the newest seal. If the file cannot be written, the record is only in memory. */
+  async record(seal: Seal): Promise<void> {
+    const record: HeadRecord = { ...headOf(seal), at: seal.sealedAt };
+    if (this.inMemory?.id === record.id && sameSecret(this.inMemory.hash, record.hash)) return;
+    this.inMemory = record;
     try {
       await mkdir(join(this.path, '..'), { recursive: true });
       const draft = `${this.path}.${process.pid}`;
-      await writeFile(draft, `${JSON.stringify(note)}\n`, { mode: 0o600 });
+      await writeFile(draft, `${JSON.stringify(record)}\n`, { mode: 0o600 });
       await rename(draft, this.path);
     } catch (error) {
-      this.logger.warn({ err: error }, 'DATA_DIR: the end of the audit trail could not be noted');
+      this.logger.warn({ err: error }, 'DATA_DIR: the end of the audit trail could not be recorded');
     }
   }
 }
@@ -119,9 +119,9 @@ function headOf({ id, hash }: Seal): Head {
   return { id, hash: hash.toString('hex') };
 }
 
-function parse(text: string): Note | undefined {
+function parse(text: string): HeadRecord | undefined {
   try {
-    const { id, hash, at } = JSON.parse(text) as Note;
+    const { id, hash, at } = JSON.parse(text) as HeadRecord;
     if (!/^\d{1,18}$/.test(id) || !/^[0-9a-f]{64}$/.test(hash)) return undefined;
     return isTime(at) ? { id, hash, at } : { id, hash };
   } catch {
@@ -129,7 +129,7 @@ function parse(text: string): Note | undefined {
   }
 }
 
-/** What an event says, which anybody with write access may have written. */
+/** The content of an acceptance. Anybody with write access to the database may have written it. */
 function acceptanceIn(
   detail: unknown,
 ): { readonly seal: string; readonly hash: string; readonly at: string; readonly macs: unknown } | undefined {
