@@ -37,7 +37,7 @@ describe('GET /admin/audit', () => {
     return reply.json<Page>();
   }
 
-  it('shows what happened, the newest first, with who, where from and which request', async () => {
+  it('lists events, newest first, with user, address and request id', async () => {
     const more = { headers: { 'x-request-id': 'req-audit', 'user-agent': 'Phone/1.0' } };
     const tokens = await login(node, user, more);
     await refresh(node, tokens.refresh_token);
@@ -61,7 +61,7 @@ describe('GET /admin/audit', () => {
     });
   });
 
-  it('is read page by page without a gap or a repetition, whatever happens meanwhile', async () => {
+  it('is read page by page without gaps or repetitions while events are added', async () => {
     for (let time = 0; time < 7; time++) await login(node, user);
     const all = (await page('event=login&limit=100')).events.map(({ id }) => id);
     const read: string[] = [];
@@ -76,7 +76,7 @@ describe('GET /admin/audit', () => {
     expect(read).toEqual(all);
   });
 
-  it('filters by event, by user and by time, also all together', async () => {
+  it('filters by event, user and time, and by all together', async () => {
     const other = await aUser(node);
     const [last] = (await page('limit=1')).events;
     await login(node, other);
@@ -97,7 +97,7 @@ describe('GET /admin/audit', () => {
     expect((await page('since=0001-01-01T00:00:00Z&limit=100')).events.length).toBeGreaterThan(10);
   });
 
-  it('sums refusals of strangers', async () => {
+  it('counts unauthenticated refusals', async () => {
     for (let time = 0; time < 3; time++)
       await tryLogin(node, { ...user, password: 'wrong' }, { remoteAddress: '192.0.2.77' });
     await node.app.get(RefusalCounter).flush();
@@ -107,7 +107,7 @@ describe('GET /admin/audit', () => {
     );
   });
 
-  it('takes a date for a time, as the report does', async () => {
+  it('accepts a date as a time, like the report', async () => {
     const day = new Date().toISOString().slice(0, 10);
     const since = (await page(`since=${day}&limit=100`)).events;
     expect(since).toEqual((await page(`since=${day}T00:00:00Z&limit=100`)).events);
@@ -138,7 +138,7 @@ describe('GET /admin/audit', () => {
     expect([reply.statusCode, codeOf(reply)]).toEqual([400, 'validation_failed']);
   });
 
-  it('is for administrators alone', async () => {
+  it('is open to administrators only', async () => {
     const { access_token } = await login(node, user);
     expect(codeOf(await get(node, '/admin/audit', access_token))).toBe('forbidden');
     expect((await get(node, '/admin/audit')).statusCode).toBe(401);

@@ -38,7 +38,7 @@ describe('the audit trail', () => {
     return sql<Event>(node, 'SELECT * FROM audit_events WHERE sid = $1 ORDER BY id', [sid]);
   }
 
-  it('has exactly one event for each login, refresh and logout, with who, where from and which request', async () => {
+  it('has one event for each login, refresh and logout, with user, address and request id', async () => {
     const more = { headers: { 'x-request-id': 'req-login', 'user-agent': 'Phone/1.0' } };
     const tokens = await login(node, user, more);
     const next = await refresh(node, tokens.refresh_token);
@@ -53,7 +53,7 @@ describe('the audit trail', () => {
     expect(events[0]).toMatchObject({ request_id: 'req-login', user_agent: 'Phone/1.0' });
   });
 
-  it('has exactly one event for a theft and for a revoke', async () => {
+  it('has one event for a reused refresh token and one for a revocation', async () => {
     const tokens = await login(node, user);
     await refresh(node, (await refresh(node, tokens.refresh_token)).refresh_token);
     for (let time = 0; time < 2; time++) await tryRefresh(node, tokens.refresh_token);
@@ -71,7 +71,7 @@ describe('the audit trail', () => {
     expect(revokes).toHaveLength(1);
   });
 
-  it('sums refusals by cause and address', async () => {
+  it('counts refusals by cause and address', async () => {
     const counter = node.app.get(RefusalCounter);
     await counter.flush();
     const [{ last } = { last: '0' }] = await sql<{ last: string }>(
@@ -96,7 +96,7 @@ describe('the audit trail', () => {
     ]);
   });
 
-  it('holds no secret, and nor does any other table', async () => {
+  it('contains no secret, and neither does any other table', async () => {
     const tokens = await login(node, user);
     const next = await refresh(node, tokens.refresh_token);
     await tryLogin(node, { ...user, password: 'a password that is wrong' });

@@ -83,17 +83,20 @@ describe('a revocation answered by one node', () => {
     ],
   ];
 
-  it.each(endings)('counts there at once and on the other node within a second: %s', async (_, end) => {
-    user = await aUser(node);
-    const tokens = await aKnownLogin();
-    const status = await end(tokens, user);
-    expect([200, 204]).toContain(status);
-    expect(await verify(node, tokens.access_token)).toBe('401 token_revoked');
-    await until(async () => (await verify(other, tokens.access_token)) === '401 token_revoked', SECOND);
-    expect((await tryRefresh(other, tokens.refresh_token)).statusCode).toBe(401);
-  });
+  it.each(endings)(
+    'takes effect on its node at once and on the other node within a second: %s',
+    async (_, end) => {
+      user = await aUser(node);
+      const tokens = await aKnownLogin();
+      const status = await end(tokens, user);
+      expect([200, 204]).toContain(status);
+      expect(await verify(node, tokens.access_token)).toBe('401 token_revoked');
+      await until(async () => (await verify(other, tokens.access_token)) === '401 token_revoked', SECOND);
+      expect((await tryRefresh(other, tokens.refresh_token)).statusCode).toBe(401);
+    },
+  );
 
-  it('spares every other login and user', async () => {
+  it('spares every other family and user', async () => {
     const [one, two] = [await aUser(node), await aUser(node)];
     const [ended, spared, stranger] = [
       await aKnownLogin(one),
@@ -108,7 +111,7 @@ describe('a revocation answered by one node', () => {
     }
   });
 
-  it('of a whole user is no obstacle to a login in the same second, on either node', async () => {
+  it('of a whole user permits a login in the same second on both nodes', async () => {
     user = await aUser(node);
     const before = await aKnownLogin();
     const admin = await login(node);
@@ -122,7 +125,7 @@ describe('a revocation answered by one node', () => {
     await refresh(node, after.refresh_token);
   });
 
-  it('of a whole user can be repeated, and an earlier one opens nothing again', async () => {
+  it('of a whole user can be repeated, and an earlier one makes nothing valid again', async () => {
     user = await aUser(node);
     const admin = bearer((await login(node)).access_token);
     const url = `/admin/users/${user.id}/revoke`;
@@ -136,7 +139,7 @@ describe('a revocation answered by one node', () => {
     }
   });
 
-  it('by a change of role refuses the access tokens and lets the logins live on', async () => {
+  it('by a change of role refuses the access tokens and keeps the families', async () => {
     user = await aUser(node);
     const tokens = await aKnownLogin();
     await node.app.get(RevocationService).invalidateAccessTokens(user.id, async (sql) => {
@@ -149,14 +152,14 @@ describe('a revocation answered by one node', () => {
     expect([reply.statusCode, reply.headers['x-auth-role']]).toEqual([204, 'admin']);
   });
 
-  it('of a disabled user cannot be told from a wrong password at the next login', async () => {
+  it('of a disabled user looks like a wrong password at the next login', async () => {
     user = await aUser(node);
     await node.db.dataSource.query('UPDATE users SET disabled_at = now() WHERE id = $1', [user.id]);
     const reply = await tryLogin(other, user);
     expect([reply.statusCode, codeOf(reply)]).toEqual([401, 'invalid_credentials']);
   });
 
-  it('never lets a refresh in flight write the login back', async () => {
+  it('is not undone by a refresh that is in progress', async () => {
     for (let round = 0; round < 10; round++) {
       const tokens = await login(node);
       const [refreshed, loggedOut] = await Promise.all([
@@ -171,7 +174,7 @@ describe('a revocation answered by one node', () => {
     }
   });
 
-  it('leaves nothing alive of a login that was being opened meanwhile', async () => {
+  it('revokes a family that is being created at the same time', async () => {
     user = await aUser(node);
     const admin = bearer((await login(node)).access_token);
     for (let round = 0; round < 5; round++) {
@@ -192,7 +195,7 @@ describe('a revocation answered by one node', () => {
 });
 
 describe('a node that starts after a revocation', () => {
-  it('knows it before it answers anything', async () => {
+  it('refuses the revoked token from its first answer on', async () => {
     const node = await createTestApp();
     const ended = await login(node);
     const revoked = await login(node, await aUser(node));

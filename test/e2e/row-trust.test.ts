@@ -38,7 +38,7 @@ const audited = async (event: string) =>
   );
 
 describe('a signing key that somebody wrote into the database', () => {
-  it('opens nothing, is published by nobody, and is reported by metrics, audit and doctor', async () => {
+  it('is neither accepted nor published, and is reported by metrics, audit and doctor', async () => {
     const two = await another();
     const { access_token } = await login(one);
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -108,7 +108,7 @@ describe('a service client that somebody wrote into the database', () => {
     expect(await alarms(one, 'oauth_clients')).toBe('0');
   });
 
-  it('is refused with the MACs of another client, and so is a client of ours that was changed', async () => {
+  it('is refused with the MACs of another client, and so is a changed client of ours', async () => {
     const { client_id: id, client_secret, admin } = await registered();
     expect(await ask(one, id, client_secret)).toBe(200);
     const [{ macs }] = (await sql<{ macs: object }>(one, 'SELECT macs FROM oauth_clients')) as [
@@ -131,7 +131,7 @@ describe('a service client that somebody wrote into the database', () => {
     expect(await ask(one, id, renewed.json<{ client_secret: string }>().client_secret)).toBe(401);
   });
 
-  it('is told from clients of before the upgrade, which get their MACs at the first start', async () => {
+  it('is told from clients that predate the upgrade, which get their MACs at the first start', async () => {
     const { client_id: id, client_secret } = await registered();
     // As the release before wrote them.
     const [key] = await sql<{ private_pem: string }>(one, 'SELECT private_pem FROM signing_keys');
@@ -159,7 +159,7 @@ describe('the state of the service', () => {
     return node.app.get(KeyRingService).sign({ ...claims, iat, exp: iat + life }, Date.now());
   };
 
-  it('knows the greatest TOKEN_EXPIRY that there was, and no row alone raises it', async () => {
+  it('keeps the greatest TOKEN_EXPIRY, which a row without a MAC cannot raise', async () => {
     const claims = decodeJwt((await login(one)).access_token);
     expect(await verify(one, await signed(one, claims, 900))).toBe('204');
     const longer = await signed(one, claims, 3_600);
@@ -182,7 +182,7 @@ describe('the state of the service', () => {
     expect(await verify(await another({ TOKEN_EXPIRY: '60' }), access_token)).toBe('204');
   });
 
-  it('names no issuer that somebody else wrote', async () => {
+  it('ignores an issuer that somebody else wrote', async () => {
     const fresh = { JWT_ISSUER: '', PORT: '5999' };
     const first = await another(fresh);
     const metadata = async (node: TestApp) =>

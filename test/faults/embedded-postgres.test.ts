@@ -111,7 +111,7 @@ afterEach(async () => {
 });
 
 describe('the embedded PostgreSQL', () => {
-  it('is durable, in UTF-8, for the owner of the password only, and no superuser', async () => {
+  it('is durable, uses UTF-8, requires the password and gives no superuser', async () => {
     const { url } = await ensure();
     const setting = (name: string) => ask<string>(url, `SELECT current_setting('${name}') AS answer`);
     expect(await setting('server_encoding')).toBe('UTF8');
@@ -139,7 +139,7 @@ describe('the embedded PostgreSQL', () => {
     expect(await ask(second.url, 'SELECT answer FROM kept')).toBe(7);
   });
 
-  it('takes another port when the one it had is taken', async () => {
+  it('takes another port if its port is taken', async () => {
     const first = await ensure();
     await first.release();
     const squatter = createServer().listen(Number(new URL(first.url).port), '127.0.0.1');
@@ -153,7 +153,7 @@ describe('the embedded PostgreSQL', () => {
     }
   });
 
-  it('is made once by any number of processes that start at the same moment', async () => {
+  it('is created once by several processes that start at the same moment', async () => {
     const started = await Promise.all([anotherProcess(), anotherProcess(), anotherProcess()]);
     expect(new Set(started.map(({ url }) => url)).size).toBe(1);
     const lines = started.flatMap((user) => user.lines);
@@ -162,7 +162,7 @@ describe('the embedded PostgreSQL', () => {
     expect(await ask(started[0].url, 'SELECT 1 AS answer')).toBe(1);
   });
 
-  it('survives a killed process and is attached to by the next one', async () => {
+  it('survives a killed process, and the next process uses it', async () => {
     const user = await anotherProcess();
     const before = await postmaster();
     await user.kill();
@@ -171,7 +171,7 @@ describe('the embedded PostgreSQL', () => {
     expect(await postmaster()).toBe(before);
   });
 
-  it('starts again after it was killed itself, with all that was committed', async () => {
+  it('starts again after it was killed, with everything that was committed', async () => {
     const { url } = await ensure();
     await run(url, 'CREATE TABLE kept AS SELECT 7 AS answer');
     await killPostmaster();
@@ -180,7 +180,7 @@ describe('the embedded PostgreSQL', () => {
     expect(await ask(again.url, 'SELECT answer FROM kept')).toBe(7);
   });
 
-  it('starts although the number in a file left behind is another process by now', async () => {
+  it('starts although the process number in a stale file belongs to another process', async () => {
     const first = await ensure();
     const left = await readFile(join(folder, 'postgres', 'postmaster.pid'), 'utf8');
     await first.release();
@@ -190,7 +190,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it.runIf(process.platform === 'linux')(
-    'starts although the killed server is a zombie, as in a container that reaps none',
+    'starts although the killed server is a zombie, as in a container without an init process',
     async () => {
       const first = await ensure();
       const left = await readFile(join(folder, 'postgres', 'postmaster.pid'), 'utf8');
@@ -214,7 +214,7 @@ describe('the embedded PostgreSQL', () => {
     },
   );
 
-  it('keeps, of a file that a killed server left, what tells whether its children are still there', async () => {
+  it('keeps the part of a stale file that shows whether children of the server still run', async () => {
     const first = await ensure();
     const left = await readFile(join(folder, 'postgres', 'postmaster.pid'), 'utf8');
     await first.release();
@@ -228,10 +228,10 @@ describe('the embedded PostgreSQL', () => {
   });
 });
 
-describe('a start of the embedded PostgreSQL that fails', () => {
+describe('a failed start of the embedded PostgreSQL', () => {
   const failure = () => ensure().then(String, (error: Error) => error.message);
 
-  it('passes on the DETAIL of PostgreSQL: which version the data folder is of', async () => {
+  it('reports the DETAIL of PostgreSQL: the version of the data folder', async () => {
     await (await ensure()).release();
     await writeFile(join(folder, 'postgres', 'PG_VERSION'), '12\n');
     const message = await failure();
@@ -240,7 +240,7 @@ describe('a start of the embedded PostgreSQL that fails', () => {
     expect(message.split('\n')).toHaveLength(1);
   });
 
-  it('passes on the HINT of PostgreSQL: what to do about a backup that is not complete', async () => {
+  it('reports the HINT of PostgreSQL: what to do about an incomplete backup', async () => {
     await (await ensure()).release();
     const label = join(folder, 'postgres', 'backup_label');
     const lines = [
@@ -261,7 +261,7 @@ describe('a start of the embedded PostgreSQL that fails', () => {
 });
 
 describe('release', () => {
-  it('leaves the server to the others and stops it with the last one', async () => {
+  it('keeps the server for other processes, and stops it with the last one', async () => {
     const user = await anotherProcess();
     const ours = await ensure();
     await user.release();
@@ -271,7 +271,7 @@ describe('release', () => {
     await expect(ask(ours.url, 'SELECT 1 AS answer')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
-  it('does not count users that were killed, nor their numbers when they are reused', async () => {
+  it('ignores killed processes and reused process numbers', async () => {
     const user = await anotherProcess();
     await user.kill();
     const ours = await ensure();
@@ -280,7 +280,7 @@ describe('release', () => {
     expect(await findEmbeddedPostgres(folder)).toBeUndefined();
   });
 
-  it('ends open connections and may be called again', async () => {
+  it('closes open connections, and may be called again', async () => {
     const ours = await ensure();
     const client = new pg.Client({ connectionString: ours.url });
     const cut = vi.fn();
@@ -292,7 +292,7 @@ describe('release', () => {
     await client.end().catch(() => {});
   });
 
-  it('returns when the server is gone already', async () => {
+  it('returns if the server has already stopped', async () => {
     const ours = await ensure();
     await killPostmaster();
     await ours.release();
@@ -306,7 +306,7 @@ describe('starting', () => {
     expect(await ask((await ensure()).url, 'SELECT 1 AS answer')).toBe(1);
   });
 
-  it.runIf(process.getuid?.() === 0)('as root puts data where its user can reach it', async () => {
+  it.runIf(process.getuid?.() === 0)('puts the data where the server's user can reach it when it runs as root', async () => {
     const closed = folder;
     await chmod(closed, 0o700);
     folder = join(closed, 'data');

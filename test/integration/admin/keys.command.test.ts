@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { commandsIn } from '../../../src/admin/cli/admin-command.js';
 import { runProgram } from '../../../src/admin/cli/run-program.js';
 import { ServiceHost } from '../../../src/admin/cli/service-host.js';
-import { AppModule, FEATURES } from '../../../src/app.module.js';
+import { AppModule, FEATURES, VARIABLES } from '../../../src/app.module.js';
 import type { KeyView } from '../../../src/tokens/keys/key-administration.service.js';
 import { TEST_SECRET } from '../../helpers/app.js';
 import { createTestDatabase } from '../../helpers/database.js';
@@ -48,6 +48,7 @@ describe('the keys command', () => {
     vi.spyOn(process.stdout, 'write').mockImplementation(write('out'));
     vi.spyOn(process.stderr, 'write').mockImplementation(write('err'));
     const host = new ServiceHost({
+      variables: VARIABLES,
       module: (config, url) => AppModule.forCommands(config, url),
       listen: () => Promise.reject(new Error('the keys command needs no HTTP')),
     });

@@ -26,7 +26,7 @@ const rows = <Row extends object>(statement: string) =>
   db.database.query<Row & Record<string, unknown>>(statement);
 
 describe('refusals in the audit trail', () => {
-  it('are summed by cause and network, in one spelling', async () => {
+  it('counts refusals by cause and network, in one spelling of the address', async () => {
     const counter = new RefusalCounter(node.audit, new BackgroundLoops(false));
     const addresses = [
       '2001:db8::1',
@@ -49,7 +49,7 @@ describe('refusals in the audit trail', () => {
     ]);
   });
 
-  it('cost a bounded number of rows a day, however many networks there are, and none is lost', async () => {
+  it('writes a bounded number of rows per day for any number of networks, and loses no refusal', async () => {
     const counter = new RefusalCounter(node.audit, new BackgroundLoops(false));
     const minutes = 30;
     for (let minute = 0; minute < minutes; minute++) {
@@ -86,7 +86,7 @@ describe('refusals in the audit trail', () => {
       ({ id }) => id,
     );
 
-  it('are removed after seven days, and everything else stays proved', async () => {
+  it('removes refusals after seven days, and still verifies everything else', async () => {
     await sealedDaysAgo(30, 8, 6, 0);
     expect(await kinds()).toEqual([]);
     while ((await node.retention.removeRefusals(1_000)) > 0);
@@ -99,7 +99,7 @@ describe('refusals in the audit trail', () => {
     expect(await kinds()).toEqual(['changed']);
   });
 
-  it('show if somebody else removed, changed or added any', async () => {
+  it('detects refusals that somebody removed, changed or added', async () => {
     await sealedDaysAgo(30, 0);
     for (const [statement, found] of [
       ['DELETE FROM audit_events WHERE id = 2', 'removed'],
@@ -131,7 +131,7 @@ describe('refusals in the audit trail', () => {
     }
   });
 
-  it('stay where a seal was forged to look old, and where an earlier release sealed them', async () => {
+  it('keeps refusals under a forged seal and under a seal from an earlier release', async () => {
     await sealedDaysAgo(0);
     await tamper(db, `UPDATE audit_seals SET sealed_at = sealed_at - interval '1 year'`);
     expect(await node.retention.removeRefusals(1_000)).toBe(0);

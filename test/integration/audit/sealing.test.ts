@@ -37,7 +37,7 @@ async function write({ audit }: AuditNode, count = 1): Promise<void> {
 }
 
 describe('the sealing job', () => {
-  it('raises an alarm when events wait longer than a minute, whoever holds the lock, and ends it', async () => {
+  it('raises an alarm when events wait longer than a minute for a seal, and clears it later', async () => {
     const node = await aNode();
     await node.job.run();
     expect(node.job.unsealedSeconds).toBe(0);
@@ -63,7 +63,7 @@ describe('the sealing job', () => {
     expect(errors).toHaveLength(1);
   });
 
-  it('raises it also if the trail is refused', async () => {
+  it('raises the alarm also if it refuses to seal the trail', async () => {
     const node = await aNode();
     await write(node);
     await node.job.run();
@@ -79,7 +79,7 @@ describe('the sealing job', () => {
 });
 
 describe('the audit trail while JWT_SECRET is being changed', () => {
-  it('is no sign of tampering to a node that has not been restarted, and is sealed by both', async () => {
+  it('verifies on nodes with the old and with the new secret, and both seal it', async () => {
     const outdated = await aNode();
     await write(outdated);
     await outdated.job.run();
@@ -106,7 +106,7 @@ describe('the audit trail while JWT_SECRET is being changed', () => {
     expect(await after.verifier.verify()).toMatchObject({ intact: true });
   });
 
-  it('shows a seal by somebody who knows neither secret', async () => {
+  it('detects a seal that was made without either secret', async () => {
     const outdated = await aNode();
     await write(outdated);
     await aNode({ jwtSecret: NEW, jwtSecretPrevious: OLD }).then(({ job }) => job.run());
@@ -116,7 +116,7 @@ describe('the audit trail while JWT_SECRET is being changed', () => {
   });
 });
 
-describe('an end of the chain that is gone', () => {
+describe('a missing end of the chain', () => {
   const CUT = 'DELETE FROM audit_events WHERE id > 2; DELETE FROM audit_seals WHERE id > 2';
 
   async function threeSeals(seen: readonly AuditNode[]): Promise<void> {
@@ -151,7 +151,7 @@ describe('an end of the chain that is gone', () => {
     expect(errors).toHaveLength(2);
   });
 
-  it('is not accepted by a word of before, of somebody else, or about another end', async () => {
+  it('is not accepted by an old acceptance, a forged one, or one for another end', async () => {
     const node = await aNode();
     await threeSeals([node]);
     const console = await aNode();
@@ -184,7 +184,7 @@ describe('an end of the chain that is gone', () => {
     }
   });
 
-  it('is accepted where nothing is left, and where the note is of an earlier release', async () => {
+  it('is accepted for an empty chain, and for a record from an earlier release', async () => {
     const node = await aNode();
     await threeSeals([node]);
     const path = join(node.dataDir, 'audit-head.json');

@@ -101,7 +101,7 @@ describe('the seals of the audit trail', () => {
   const rangesOf = ({ findings }: Verification) =>
     findings.map(({ first_id, last_id }) => [first_id, last_id]);
 
-  it('refuse changes of the trail and of themselves, whoever asks', async () => {
+  it('refuses every change to the events and the seals in the database', async () => {
     const node = await aNode();
     await threeSeals(node);
     for (const statement of [
@@ -117,7 +117,7 @@ describe('the seals of the audit trail', () => {
     expect(await node.verifier.verify()).toMatchObject({ intact: true, seals: 3, events: 30 });
   });
 
-  it('find nothing where nothing was done, however the trail grew', async () => {
+  it('finds nothing in an untouched trail', async () => {
     const node = await aNode();
     expect(await node.verifier.verify()).toMatchObject({ intact: true, seals: 0, events: 0, head: null });
     await write(2_500);
@@ -247,7 +247,7 @@ describe('the seals of the audit trail', () => {
     expect(rangesOf(verification)).toEqual(ranges);
   });
 
-  it('show a range that was changed and sealed again by somebody without JWT_SECRET', async () => {
+  it('detects a range that was changed and sealed again without JWT_SECRET', async () => {
     const node = await aNode();
     await threeSeals(node);
     await tamper(db, 'DELETE FROM audit_events WHERE id > 5; DELETE FROM audit_seals');
@@ -273,7 +273,7 @@ describe('the seals of the audit trail', () => {
     });
   });
 
-  it('show a cut end also after it has grown again, to who kept a note of it', async () => {
+  it('detects a cut end by its record, even after the chain has grown again', async () => {
     const node = await aNode();
     await threeSeals(node);
     const { head } = await node.verifier.verify();
@@ -284,7 +284,10 @@ describe('the seals of the audit trail', () => {
     expect(await other.verifier.verify()).toMatchObject({ intact: true });
     expect(kindsOf(await other.verifier.verify(head!))).toEqual(['end']);
     // The node itself goes on sealing, says so, and does not forget.
-    expect(await sealAll(node)).toMatchObject({ outcome: 'sealed', alarm: expect.stringContaining('cut off') });
+    expect(await sealAll(node)).toMatchObject({
+      outcome: 'sealed',
+      alarm: expect.stringContaining('cut off'),
+    });
     expect(kindsOf(await node.verifier.verify())).toEqual(['end']);
     const restarted = await aNode({ dataDir: node.dataDir });
     expect(kindsOf(await restarted.verifier.verify())).toEqual(['end']);
@@ -293,7 +296,7 @@ describe('the seals of the audit trail', () => {
     expect(await (await aNode({ dataDir: node.dataDir })).verifier.verify()).toMatchObject({ intact: true });
   });
 
-  it('wait for an event whose transaction commits after later ones, and cover it', async () => {
+  it('waits for an event whose transaction commits after later ones, and seals it', async () => {
     const node = await aNode();
     const late = new pg.Client({ connectionString: db.url });
     await late.connect();
@@ -325,7 +328,7 @@ describe('the seals of the audit trail', () => {
     }
   });
 
-  it('are not made past a transaction that does not end; the next look makes them', async () => {
+  it('does not seal past an open transaction, and seals in the next run', async () => {
     const node = await aNode();
     const late = new pg.Client({ connectionString: db.url });
     await late.connect();
@@ -338,7 +341,7 @@ describe('the seals of the audit trail', () => {
     expect(await node.verifier.verify()).toMatchObject({ intact: true, seals: 1, events: 1 });
   });
 
-  it('are made by one node at a time, and the chain has no fork', async () => {
+  it('seals on one node at a time, without a fork in the chain', async () => {
     const nodes = await Promise.all([aNode(), aNode(), aNode()]);
     for (let round = 0; round < 5; round++) {
       await Promise.all([write(20), ...nodes.map(sealAll)]);
@@ -347,7 +350,7 @@ describe('the seals of the audit trail', () => {
     expect(await nodes[1]!.verifier.verify()).toMatchObject({ intact: true, events: 100, unsealed: 0 });
   });
 
-  it('stay good when JWT_SECRET changes, also after the one before is forgotten', async () => {
+  it('keeps old seals valid after a change of JWT_SECRET, even without the previous secret', async () => {
     const before = await aNode();
     await threeSeals(before);
     const changed = await aNode({ jwtSecret: NEW, jwtSecretPrevious: OLD, dataDir: before.dataDir });
@@ -363,7 +366,7 @@ describe('the seals of the audit trail', () => {
     expect(rangesOf(await after.verifier.verify())).toEqual([['1', '10']]);
   });
 
-  it('say which secret is missing where it was changed without the one before', async () => {
+  it('says that the previous secret is missing after a change without it', async () => {
     await threeSeals(await aNode());
     const changed = await aNode({ jwtSecret: NEW });
     expect(kindsOf(await changed.verifier.verify())).toEqual(['unknown_key']);
@@ -381,7 +384,7 @@ describe('the seals of the audit trail', () => {
       node.store.ago = 0;
     }
 
-    it('go with their events when they are old enough; the chain begins at the last that went', async () => {
+    it('removes old seals with their events, and begins the chain at the last removed one', async () => {
       const node = await aNode({ auditRetentionDays: 30 });
       await sealedDaysAgo(node, 50, 40, 31, 29);
       await write(10);
@@ -414,7 +417,7 @@ describe('the seals of the audit trail', () => {
       expect(kindsOf(await after.verifier.verify())).toEqual(['beginning']);
     });
 
-    it('go in small batches, and never without having been sealed', async () => {
+    it('removes small batches, and only sealed events', async () => {
       const node = await aNode({ auditRetentionDays: 30 });
       await sealedDaysAgo(node, 60, 50, 40);
       await tamper(db, `INSERT INTO audit_events (at, event) VALUES (now() - interval '90 days', 'login')`);
@@ -428,7 +431,7 @@ describe('the seals of the audit trail', () => {
       expect(await node.verifier.verify()).toMatchObject({ intact: true, events: 1 });
     });
 
-    it('stay when their time was forged, and for ever without AUDIT_RETENTION_DAYS', async () => {
+    it('keeps seals with a forged time, and all seals without AUDIT_RETENTION_DAYS', async () => {
       const node = await aNode({ auditRetentionDays: 30 });
       await threeSeals(node);
       await tamper(db, `UPDATE audit_seals SET sealed_at = sealed_at - interval '1 year'`);

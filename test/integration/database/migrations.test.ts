@@ -56,7 +56,7 @@ describe('the migrations', () => {
   });
   const applied = () => db.database.query<{ name: string }>('SELECT name FROM migrations ORDER BY id');
 
-  it('make of an empty database exactly what the entities say', async () => {
+  it('turn an empty database into exactly what the entities declare', async () => {
     const node = await aNode();
     await migrate(node);
     expect(await applied()).toHaveLength(FILES.length);
@@ -68,12 +68,12 @@ describe('the migrations', () => {
     expect((await node.driver.createSchemaBuilder().log()).upQueries).not.toEqual([]);
   });
 
-  it('are compared with every entity that there is', () => {
+  it('are compared with every entity', () => {
     expect(ENTITIES.length).toBeGreaterThanOrEqual(7);
     expect(new Set(ENTITIES).size).toBe(ENTITIES.length);
   });
 
-  it('can each be taken down and put up again', async () => {
+  it('can each be reverted and applied again', async () => {
     const node = await aNode();
     await migrate(node);
     const whole = await schema();
@@ -100,7 +100,7 @@ describe('the migrations', () => {
     expect(timeouts[0]?.statement_timeout).not.toBe('0');
   });
 
-  it('are not touched again by a later start', async () => {
+  it('are not run again by a later start', async () => {
     const node = await aNode();
     await migrate(node);
     const before = await applied();

@@ -12,7 +12,7 @@ const SOON = { timeout: 5_000, interval: 10 };
 const DISCONNECT = `
   SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()`;
 
-describe('a node on a database that is not what it was', () => {
+describe('a node whose database was replaced', () => {
   let db: TestDatabase;
   let name: string;
   let node: TokenNode;
@@ -71,7 +71,7 @@ describe('a node on a database that is not what it was', () => {
     }
   });
 
-  it('notices a restore into the database that it works with, without losing a connection', async () => {
+  it('notices a restore into its own database, without losing a connection', async () => {
     await ask();
     await db.dataSource.transaction(async (sql) => {
       await sql.query('CREATE TABLE restored (LIKE service_state INCLUDING ALL)');
@@ -97,7 +97,7 @@ describe('a node on a database that is not what it was', () => {
     expect(node.revoked.isRevoked(tokenOf(login))).toBe(false);
   });
 
-  it('asks each connection once', async () => {
+  it('verifies each connection once', async () => {
     const query = vi.spyOn(pg.Client.prototype, 'query');
     await disconnect();
     await expect
@@ -120,7 +120,7 @@ describe('a node on a database that is not what it was', () => {
     query.mockRestore();
   });
 
-  it('finds the database among several hosts, one of which refuses and one of which is silent', async () => {
+  it('finds the database among several hosts, of which one refuses and one is silent', async () => {
     const silent = createServer().listen(0, '127.0.0.1');
     await vi.waitFor(() => expect(silent.listening).toBe(true));
     const { host } = new URL(db.url);
@@ -138,7 +138,7 @@ describe('a node on a database that is not what it was', () => {
     }
   });
 
-  it('says what is wrong with each of several hosts, and gives away no password', async () => {
+  it('says what is wrong with each of several hosts, and reveals no password', async () => {
     const { host, password } = new URL(db.url);
     const url = db.url.replace(host, '127.0.0.1:1,127.0.0.1:2').replace(password, 'hunter2hunter2');
     const failure = await aNode(url).catch((error: Error) => error);

@@ -144,7 +144,7 @@ describe('the start of a key ring', () => {
     expect(await readdir(join(folder, 'keys'))).toEqual(files);
   });
 
-  it('refuses a key that its secret does not open, also where the fingerprint is right', async () => {
+  it('refuses a key that JWT_SECRET does not decrypt, even if the fingerprint matches', async () => {
     await started();
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const foreign = encryptKey(privateKey, OTHER).privatePem;
@@ -153,14 +153,14 @@ describe('the start of a key ring', () => {
     expect((await rows())[0]!.private_pem).toBe(foreign);
   });
 
-  it('refuses a secret that is too long to open what it has encrypted', async () => {
+  it('refuses a secret that is too long to decrypt what it has encrypted', async () => {
     await expect(aNode({ jwtSecret: 'long secret '.repeat(100) }).opener.open()).rejects.toThrow(
       /1024 bytes/,
     );
     expect(await rows()).toEqual([]);
   });
 
-  it('encrypts the keys anew when the secret was changed, and shuts the old one out', async () => {
+  it('re-encrypts the keys after a change of the secret, and refuses the old secret', async () => {
     const kid = await signer(await started());
     const changed = await started({ jwtSecret: OTHER, jwtSecretPrevious: SECRET });
     expect(await signer(changed)).toBe(kid);
@@ -170,7 +170,7 @@ describe('the start of a key ring', () => {
     await expect(aNode().opener.open()).rejects.toThrow(/JWT_SECRET/);
   });
 
-  it('imports plain and encrypted keys, of which the newest signs and the others still verify', async () => {
+  it('imports plain and encrypted keys: the newest signs and the others still verify', async () => {
     const [older, newer] = [1, 2].map(() => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey);
     await put('z-older.pem', older!.export({ type: 'pkcs1', format: 'pem' }).toString(), 1_700_000_000);
     await put('a-newer.pem', encryptKey(newer!, SECRET).privatePem, 1_700_000_100);
@@ -180,14 +180,14 @@ describe('the start of a key ring', () => {
     expect(await causes()).toEqual(['imported', 'imported']);
   });
 
-  it('refuses a file that it cannot decrypt by its name, and makes no key in its place', async () => {
+  it('names the key file that it cannot decrypt, and creates no key in its place', async () => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     await put('locked.pem', encryptKey(privateKey, OTHER).privatePem, 1_700_000_000);
     await expect(aNode().opener.open()).rejects.toThrow(/locked\.pem/);
     expect(await rows()).toEqual([]);
   });
 
-  it('refuses key files that everybody may read in production', async () => {
+  it('refuses key files that every user may read in production', async () => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     await put('open.pem', encryptKey(privateKey, SECRET).privatePem, 1_700_000_000);
     await chmod(join(folder, 'keys', 'open.pem'), 0o644);
@@ -195,7 +195,7 @@ describe('the start of a key ring', () => {
     await expect(aNode().opener.open()).resolves.toBeUndefined();
   });
 
-  it('keeps its copies for the owner alone, and encrypted', async () => {
+  it('writes encrypted copies that only the owner may read', async () => {
     const kid = await signer(await started());
     const file = join(folder, 'keys', `${kid}.pem`);
     await vi.waitFor(async () => expect((await stat(file)).mode & 0o777).toBe(0o600));
@@ -204,7 +204,7 @@ describe('the start of a key ring', () => {
     expect(() => createPrivateKey({ key: pem, passphrase: SECRET })).not.toThrow();
   });
 
-  it('serves without a folder to write to', async () => {
+  it('serves if it cannot write to KEYS_DIR', async () => {
     await writeFile(join(folder, 'file'), '');
     const node = await started({ keysDir: join(folder, 'file', 'keys') });
     expect(await signer(node)).toMatch(/^[\w-]{43}$/);
@@ -212,7 +212,7 @@ describe('the start of a key ring', () => {
 });
 
 describe('a change of the key ring', () => {
-  it('publishes one next key however often it is asked for, and goes on signing with the current one', async () => {
+  it('publishes one next key for several requests, and still signs with the current one', async () => {
     const node = await started();
     const kid = await signer(node);
     const [first, second] = [await node.keys.rotate(NO_ORIGIN), await node.keys.rotate(NO_ORIGIN)];
@@ -226,7 +226,7 @@ describe('a change of the key ring', () => {
     );
   });
 
-  it('changes over by the time alone', async () => {
+  it('promotes the next key when its time has come, without another change', async () => {
     const node = await started();
     const before = await signer(node);
     const next = (await node.keys.rotate(NO_ORIGIN)).find(({ state }) => state === 'next')!;
@@ -248,7 +248,7 @@ describe('a change of the key ring', () => {
     await vi.waitFor(async () => expect(await readdir(join(folder, 'keys'))).not.toContain(`${kid}.pem`));
   });
 
-  it('promotes the next key where there is one, and distrusts once however often it is asked', async () => {
+  it('promotes the next key if there is one, and distrusts once for several requests', async () => {
     const node = await started();
     const kid = await signer(node);
     const next = (await node.keys.rotate(NO_ORIGIN)).find(({ state }) => state === 'next')!;
@@ -261,7 +261,7 @@ describe('a change of the key ring', () => {
     expect(await rows()).toHaveLength(2);
   });
 
-  it('goes on signing with the current key when the next one is distrusted', async () => {
+  it('still signs with the current key when the next one is distrusted', async () => {
     const node = await started();
     const kid = await signer(node);
     const next = (await node.keys.rotate(NO_ORIGIN)).find(({ state }) => state === 'next')!;
@@ -292,7 +292,7 @@ describe('a change of the key ring', () => {
     expect(await causes()).toEqual(['created', 'rotated', 'rotated', 'distrusted']);
   });
 
-  it('distrusts once, and makes one successor, whoever asks at once', async () => {
+  it('distrusts once and creates one successor for concurrent requests', async () => {
     const nodes = [await started(), await started({ keysDir: join(folder, 'second') })];
     const kid = await signer(nodes[0]!);
     const outcomes = await Promise.all(nodes.map(({ keys }) => keys.distrust(kid, NO_ORIGIN)));
@@ -309,7 +309,7 @@ describe('a change of the key ring', () => {
     expect(await signer(two)).toBe(await signer(one));
   });
 
-  it('is not undone by a reading of the ring that began before it', async () => {
+  it('is not undone by a read of the ring that began before it', async () => {
     const node = await started();
     const kid = await signer(node);
     const load = node.store.load.bind(node.store);
@@ -328,7 +328,7 @@ describe('a change of the key ring', () => {
     expect(node.ring.publicKey(kid)).toBeUndefined();
   });
 
-  it('is refused on a node whose secret has been replaced meanwhile', async () => {
+  it('is refused on a node whose secret was replaced meanwhile', async () => {
     const outdated = await started();
     const kid = await signer(outdated);
     await started({ jwtSecret: OTHER, jwtSecretPrevious: SECRET });
@@ -339,7 +339,7 @@ describe('a change of the key ring', () => {
     expect(await signer(outdated)).toBe(kid);
   });
 
-  it('removes the keys that nothing valid is signed with, and the copies of them', async () => {
+  it('removes keys that no valid token is signed with, and their copies', async () => {
     const node = await started();
     const kid = await signer(node);
     await node.keys.rotate(NO_ORIGIN);

@@ -80,7 +80,7 @@ afterEach(async () => {
 });
 
 describe('a row of signing_keys that somebody else wrote', () => {
-  it('is trusted, published and handed over to by no node, and raises one alarm', async () => {
+  it('is not trusted, published or promoted on any node, and raises one alarm', async () => {
     const [one, two] = [await started(), await started()];
     const kid = await signer(one);
     const ours = (await rows())[0]!;
@@ -107,7 +107,7 @@ describe('a row of signing_keys that somebody else wrote', () => {
     expect(views.find((view) => view.kid === foreign.kid)?.state).toBe('refused');
   });
 
-  it('stops neither a start, nor a rotation, nor a successor', async () => {
+  it('prevents no start, no rotation and no successor', async () => {
     const first = await started();
     const kid = await signer(first);
     await insert(foreign, `now() + interval '1 minute'`);
@@ -119,7 +119,7 @@ describe('a row of signing_keys that somebody else wrote', () => {
     expect(await signer(node)).toBe(next.kid);
   });
 
-  it('ends its alarm when it is distrusted, and its key never counts as one of ours', async () => {
+  it('clears its alarm when it is distrusted, and its key is never treated as ours', async () => {
     const node = await started();
     const kid = await signer(node);
     await insert(foreign);
@@ -151,7 +151,7 @@ describe('a row of signing_keys that somebody else wrote', () => {
 });
 
 describe('a row of ours that somebody else changed', () => {
-  it('is published with the public key of its private key, whatever the row says', async () => {
+  it('is published with the public key that belongs to its private key', async () => {
     const node = await started();
     const next = (await node.keyAdministration.rotate(NO_ORIGIN)).find(({ state }) => state === 'next')!;
     const before = JSON.parse(jwks(node)) as object;
@@ -172,7 +172,7 @@ describe('a row of ours that somebody else changed', () => {
     }
   });
 
-  it('raises an alarm if its times were changed, with its MAC or without', async () => {
+  it('raises an alarm if its times were changed, with or without a MAC', async () => {
     const node = await started();
     const next = (await node.keyAdministration.rotate(NO_ORIGIN)).find(({ state }) => state === 'next')!;
     for (const change of [`promote_at = now() + interval '1 day'`, 'macs = NULL', `macs = '{}'`]) {
@@ -184,7 +184,7 @@ describe('a row of ours that somebody else changed', () => {
     expect(alarmsOf(await started())).toEqual([`${next.kid} times_changed`]);
   });
 
-  it('stays distrusted, also with a row of before', async () => {
+  it('stays distrusted, even if an older row is restored', async () => {
     const node = await started();
     const kid = await signer(node);
     const before = (await rows())[0]!;
@@ -206,7 +206,7 @@ describe('a row of ours that somebody else changed', () => {
     }
   });
 
-  it('does not come back from KEYS_DIR after it was distrusted and its row was removed', async () => {
+  it('is not imported from KEYS_DIR again after it was distrusted and its row was removed', async () => {
     const node = await started();
     const kid = await signer(node);
     const copy = join(node.config.keysDir, `${kid}.pem`);
@@ -222,7 +222,7 @@ describe('a row of ours that somebody else changed', () => {
 });
 
 describe('the ring while JWT_SECRET is being changed', () => {
-  it('is followed by a node with the old secret, by the MACs, and by nobody else', async () => {
+  it('is accepted by a node with the old secret through the MACs, and by no other node', async () => {
     const outdated = await started();
     const kid = await signer(outdated);
     const changed = await started({ jwtSecret: NEW, jwtSecretPrevious: OLD });
@@ -257,7 +257,7 @@ describe('the ring while JWT_SECRET is being changed', () => {
     expect(alarmsOf(changed)).toEqual([`${foreign.kid} not_ours`]);
   });
 
-  it('is taken over without the rows of somebody else, and needs the old secret no more afterwards', async () => {
+  it('is re-encrypted without foreign rows, and no longer needs the old secret', async () => {
     const kid = await signer(await started());
     await insert(foreign);
     expect(await signer(await started({ jwtSecret: NEW, jwtSecretPrevious: OLD }))).toBe(kid);
@@ -266,7 +266,7 @@ describe('the ring while JWT_SECRET is being changed', () => {
     expect(alarmsOf(after)).toEqual([`${foreign.kid} not_ours`]);
   });
 
-  it('is not taken over if the old secret does not open the key that signs', async () => {
+  it('is not re-encrypted if the old secret does not decrypt the signing key', async () => {
     const kid = await signer(await started());
     await sql('UPDATE signing_keys SET private_pem = $1', [foreign.privatePem]);
     const before = await rows();
@@ -285,7 +285,7 @@ describe('the first start after the upgrade', () => {
     return { ...stored, privatePem: pem.toString() };
   }
 
-  it('gives the rows their MACs, once', async () => {
+  it('adds MACs to the rows only once', async () => {
     const { kid } = aKeyOfBefore();
     await sql(`UPDATE service_state SET versions = '{"keys": 1}'`);
     await insert(aKeyOfBefore());

@@ -26,18 +26,18 @@ function sources(): string[] {
 }
 
 describe('advisory locks', () => {
-  it('have a number each, within the range of a bigint', () => {
+  it('gives each advisory lock its own number in the range of a bigint', () => {
     const numbers = names.map((name) => BigInt(ADVISORY_LOCKS[name]));
     expect(new Set(numbers).size).toBe(names.length);
     for (const number of numbers) expect(BigInt.asIntN(64, number)).toBe(number);
   });
 
-  it.each(names)('names %s by its number and no other in every statement', (name) => {
+  it.each(names)('uses only the number of %s in every statement', (name) => {
     const statements = [lockForTransaction, tryLockForTransaction, tryLockForSession, unlockSession];
     for (const statement of statements) expect(statement(name).match(/\d+/g)).toEqual([ADVISORY_LOCKS[name]]);
   });
 
-  it('are taken nowhere else: no other source calls the functions or repeats a number', () => {
+  it('finds no other source that calls the lock functions or repeats a number', () => {
     const numbers = Object.values(ADVISORY_LOCKS);
     const offenders = sources().filter((path) => {
       const text = readFileSync(join(ROOT, path), 'utf8').replaceAll('/advisory-locks.js', '');

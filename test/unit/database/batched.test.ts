@@ -11,7 +11,7 @@ describe('batched', () => {
   const found = (keys: readonly string[]) =>
     Promise.resolve(keys.map((key) => rows.get(key)).filter((row) => row !== undefined));
 
-  it('asks for everything that is wanted at once by one statement, and gives each its own', async () => {
+  it('combines concurrent requests into one statement and gives each request its row', async () => {
     const read = vi.fn(found);
     const find = batched(read, byId);
     const answers = await Promise.all(['7', 'none', '3', '7'].map(find));
@@ -19,7 +19,7 @@ describe('batched', () => {
     expect(read).toHaveBeenCalledTimes(1);
   });
 
-  it('remembers nothing', async () => {
+  it('caches no row', async () => {
     const read = vi.fn(found);
     const find = batched(read, byId);
     await find('7');
@@ -27,7 +27,7 @@ describe('batched', () => {
     expect(read).toHaveBeenCalledTimes(2);
   });
 
-  it('bounds a statement', async () => {
+  it('limits the number of requests in a statement', async () => {
     const read = vi.fn(found);
     const find = batched(read, byId);
     const answers = await Promise.all([...rows.keys()].map(find));
@@ -35,7 +35,7 @@ describe('batched', () => {
     expect(Math.max(...read.mock.calls.map(([keys]) => keys.length))).toBe(200);
   });
 
-  it('fails for all who share a failure, and for nobody after them', async () => {
+  it('fails every request of a failed statement, and no later request', async () => {
     const read = vi.fn(found).mockRejectedValueOnce(new Error('lost'));
     const find = batched(read, byId);
     expect(await Promise.allSettled(['1', '2'].map(find))).toMatchObject([

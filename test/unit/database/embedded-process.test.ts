@@ -3,8 +3,8 @@ import { failureIn } from '../../../src/database/embedded/embedded-process.js';
 
 const AT = '2026-01-01 00:00:00.000 UTC [42] ';
 
-describe('the failure in what PostgreSQL wrote', () => {
-  it('is the first error with its DETAIL and HINT, on one line', () => {
+describe('failureIn', () => {
+  it('returns the first error with its DETAIL and HINT in one line', () => {
     const output = [
       `${AT}LOG:  starting PostgreSQL 18`,
       `${AT}FATAL:  could not create shared memory segment: No space left on device`,
@@ -21,17 +21,17 @@ describe('the failure in what PostgreSQL wrote', () => {
     );
   });
 
-  it('is found in what initdb writes too', () => {
+  it('finds the error in the output of initdb', () => {
     const output =
       'fixing permissions ... ok\ninitdb: error: no\ninitdb: detail: why\ninitdb: hint: do\nbye\n';
     expect(failureIn(output)).toBe('error: no detail: why hint: do');
   });
 
-  it('leaves out the context of the error, which may hold a statement', () => {
+  it('omits the CONTEXT of the error, which may contain a statement', () => {
     expect(failureIn(`${AT}ERROR:  no\n${AT}CONTEXT:  SQL statement "x"\n${AT}HINT:  do`)).toBe('ERROR: no');
   });
 
-  it('is undefined if nothing failed', () => {
+  it('returns undefined if there is no error', () => {
     expect(failureIn(`${AT}LOG:  0 errors: fine\n`)).toBeUndefined();
   });
 });

@@ -13,7 +13,7 @@ const PRIMARY: ServerIdentity = {
   started: '100.5',
 };
 
-describe('the trust in a database', () => {
+describe('TrustedDatabase', () => {
   let trust: TrustedDatabase;
   const of = (change: Partial<ServerIdentity> = {}) => ({ ...PRIMARY, ...change });
   beforeEach(() => {
@@ -44,26 +44,26 @@ describe('the trust in a database', () => {
     expect(trust.check(PRIMARY)).toBeUndefined();
   });
 
-  it('is given to what a database becomes by its migrations', () => {
+  it('trusts the database after its migrations', () => {
     trust.admit(of({ state: null, place: '5', timeline: 0 }));
     trust.admit(PRIMARY);
     expect(trust.check(of({ state: 'other/17' }))).toBe('other_database');
   });
 
-  it('passes to a promoted server, and never back', () => {
+  it('trusts a promoted server, and refuses the old primary from then on', () => {
     const before = trust.admit(PRIMARY);
     expect(trust.admit(of({ timeline: 4, started: '50' }))).toBe(before + 1);
     expect(trust.epoch).toBe(before + 1);
     expect(() => trust.admit(PRIMARY)).toThrow(expect.objectContaining({ reason: 'old_primary' }));
   });
 
-  it('has to be earned again by every connection if the server was started again', () => {
+  it('distrusts every open connection after a restart of the server', () => {
     const before = trust.admit(PRIMARY);
     expect(trust.admit(PRIMARY)).toBe(before);
     expect(trust.admit(of({ started: '99' }))).toBe(before + 1);
   });
 
-  it('has to be earned again by every connection if one in use has bad news', () => {
+  it('distrusts every open connection if one of them finds the database unfit', () => {
     const before = trust.admit(PRIMARY);
     trust.confirm(PRIMARY, { readOnly: false, state: PRIMARY.state });
     expect(trust.epoch).toBe(before);
@@ -73,7 +73,7 @@ describe('the trust in a database', () => {
   });
 });
 
-describe('the proof of a connection', () => {
+describe('identifyServer', () => {
   function client(...failures: readonly { code: string }[]) {
     const query = vi.fn<() => Promise<{ rows: ServerIdentity[] }>>().mockResolvedValue({ rows: [PRIMARY] });
     for (const failure of failures) query.mockRejectedValueOnce(Object.assign(new Error('no'), failure));
@@ -96,7 +96,7 @@ describe('the proof of a connection', () => {
     expect(query).toHaveBeenCalledTimes(failures.length + 1);
   });
 
-  it('is not given by a connection that breaks', async () => {
+  it('throws if the connection breaks', async () => {
     const { query, base } = client({ code: '57P01' });
     await expect(identifyServer(base)).rejects.toMatchObject({ code: '57P01' });
     expect(query).toHaveBeenCalledTimes(1);

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import type { Database } from '../../../src/database/database.js';
 import type { VerifiedToken } from '../../../src/tokens/access/access-token.js';
@@ -43,6 +43,8 @@ describe('ChangeFeed', () => {
     revocations = new RevocationList(databaseClock, loops);
     feed = new ChangeFeed({} as RevocationStore, database, revocations, databaseClock, clock, loops);
   });
+
+  afterAll(() => vi.restoreAllMocks());
 
   afterEach(() => {
     feed.onApplicationShutdown();

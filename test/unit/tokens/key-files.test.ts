@@ -25,11 +25,11 @@ afterEach(() => rmSync(folder, { recursive: true }));
 const modeOf = (name: string) => statSync(join(folder, name)).mode & 0o777;
 
 describe('KeyFiles', () => {
-  it('finds nothing where there is no folder', async () => {
+  it('finds no keys if there is no folder', async () => {
     expect(await new KeyFiles(join(folder, 'none')).read()).toEqual([]);
   });
 
-  it('writes a file for each key that the service alone may read, and takes away those that are gone', async () => {
+  it('writes a private file for each key, and deletes the files of removed keys', async () => {
     const files = new KeyFiles(join(folder, 'deep', 'keys'));
     await files.sync(
       new Map([
@@ -48,7 +48,7 @@ describe('KeyFiles', () => {
     expect((await files.read()).map(({ name, pem }) => [name, pem])).toEqual([['b.pem', 'B2']]);
   });
 
-  it('closes a file of its own that was opened to others, and leaves files put there by hand', async () => {
+  it('restores the mode of its own files, and leaves files that an operator put there', async () => {
     writeFileSync(join(folder, 'a.pem'), 'A', { mode: 0o644 });
     writeFileSync(join(folder, 'mine.pem'), 'M', { mode: 0o644 });
     writeFileSync(join(folder, 'README.md'), 'text');
@@ -58,7 +58,7 @@ describe('KeyFiles', () => {
     expect(readdirSync(folder).toSorted()).toEqual(['README.md', 'a.pem', 'mine.pem']);
   });
 
-  it('reads the oldest first, and tells which everybody may read', async () => {
+  it('reads the oldest file first, and marks files that every user may read', async () => {
     for (const [name, age] of [
       ['new', 0],
       ['old', 100],
@@ -76,7 +76,7 @@ describe('KeyFiles', () => {
 });
 
 describe('key material', () => {
-  it('is encrypted with the secret, opens with it alone, and has its RFC 7638 thumbprint for a name', async () => {
+  it('is encrypted with the secret, opens only with it, and is named by its RFC 7638 thumbprint', async () => {
     const stored = await generateKey(2048, 'the secret');
     expect(stored.privatePem).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY-----/);
     expect(stored.kid).toBe(await calculateJwkThumbprint(stored.publicJwk as never));
@@ -87,7 +87,7 @@ describe('key material', () => {
     expect(decryptKey('no key', 'the secret')).toBeUndefined();
   });
 
-  it('is an RSA key of 2048 bits or more', () => {
+  it('must be an RSA key of at least 2048 bits', () => {
     const pem = { type: 'pkcs8', format: 'pem' } as const;
     const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey.export(pem).toString();
     const curve = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export(pem).toString();
@@ -97,7 +97,7 @@ describe('key material', () => {
     expect(decryptKey(plain, 's')?.asymmetricKeyType).toBe('rsa');
   });
 
-  it('tells secrets apart by a fingerprint that is the same everywhere', () => {
+  it('tells secrets apart by a fingerprint that is the same on every node', () => {
     expect(fingerprint('a')).toBe(fingerprint('a'));
     expect(fingerprint('a')).not.toBe(fingerprint('b'));
     expect(fingerprint('a')).toMatch(/^[0-9a-f]{32}$/);

@@ -11,11 +11,11 @@ const ring = (keys: Parameters<typeof ringAt>[0], now: number) => {
 };
 
 describe('ringAt', () => {
-  it('is empty without keys', () => {
+  it('returns an empty ring without keys', () => {
     expect(ring([], 0)).toEqual({ next: [], current: undefined, previous: [] });
   });
 
-  it('promotes a key at its time, and keeps the one before until its last token has expired', () => {
+  it('promotes a key at its time, and keeps the previous key until its last token has expired', () => {
     const keys = [key('b', 1_000_000), key('a', 0)];
     const gone = 1_000_000 + (LIFE + 60) * 1000;
     expect(ring(keys, 999_999)).toEqual({ next: ['b'], current: 'a', previous: [] });
@@ -24,16 +24,16 @@ describe('ringAt', () => {
     expect(ring(keys, gone)).toEqual({ next: [], current: 'b', previous: [] });
   });
 
-  it('takes a distrusted key for nothing at all', () => {
+  it('ignores distrusted keys', () => {
     const keys = [key('a', 0), key('b', 1_000, true), key('c', 2_000, true), key('d', 9_000)];
     expect(ring(keys, 5_000)).toEqual({ next: ['d'], current: 'a', previous: [] });
   });
 
-  it('names the soonest of the next keys first', () => {
+  it('lists the next keys in the order of their promotion', () => {
     expect(ring([key('c', 3), key('b', 2), key('a', 0)], 1).next).toEqual(['b', 'c']);
   });
 
-  it('has exactly one signing key from the first promotion on, and verifies what was signed for as long as it lives', () => {
+  it('always has one signing key after the first promotion, and verifies every token until it expires', () => {
     const times = fc.array(fc.integer({ min: 0, max: 10_000_000 }), { minLength: 1, maxLength: 6 });
     fc.assert(
       fc.property(
@@ -52,7 +52,7 @@ describe('ringAt', () => {
     );
   });
 
-  it('lets a key ripen for longer than clients may keep the set', () => {
+  it('publishes a key for longer than clients may cache the JWK Set', () => {
     expect(DWELL).toBeGreaterThan(JWKS_MAX_AGE);
   });
 });

@@ -21,7 +21,7 @@ const NOW = 1_900_000_000_000;
 const LIFE = 900;
 const HOUR = 3_600_000;
 
-describe('what a node can sign with', () => {
+describe('signing on a node', () => {
   let folder: string;
   let made: readonly [TrustedKey, TrustedKey, TrustedKey];
   beforeAll(() => {
@@ -59,7 +59,7 @@ describe('what a node can sign with', () => {
     return { ring, administration, feed };
   }
 
-  it('is nothing before there is a key, and asking is answered 503', async () => {
+  it('answers 503 while there is no key', async () => {
     const { ring } = aRing([]);
     await ring.reload();
     expect(ring.canSign(NOW)).toBe(false);
@@ -67,7 +67,7 @@ describe('what a node can sign with', () => {
     await expect(ring.sign({}, NOW)).rejects.toMatchObject({ status: 503 });
   });
 
-  it('is not a key that its secret does not open, which it publishes and verifies by all the same', async () => {
+  it('publishes and verifies with a key that JWT_SECRET does not decrypt, but does not sign with it', async () => {
     const [before, foreign] = made;
     const { ring } = aRing([before, foreign]);
     await ring.reload();
@@ -79,7 +79,7 @@ describe('what a node can sign with', () => {
     expect(ring.publicKey(before.kid)).toBeDefined();
   });
 
-  it('is, from the poll on, the key that was promoted before it, whatever time it is for a call', async () => {
+  it('signs with the key that was current at the last poll, even if the caller has an earlier time', async () => {
     const [first, , successor] = made;
     const { ring } = aRing([first, { ...successor, promoteAt: NOW - 1 }]);
     await ring.reload();
@@ -89,7 +89,7 @@ describe('what a node can sign with', () => {
     }
   });
 
-  it('is never nothing while a key signs, also if the clock of this node is behind', async () => {
+  it('can sign while there is a current key, even if the clock of this node lags', async () => {
     const [distrusted, , successor] = made;
     const { ring } = aRing([
       { ...distrusted, distrusted: true, distrustedAt: new Date(NOW - 1) },
@@ -103,7 +103,7 @@ describe('what a node can sign with', () => {
     }
   });
 
-  it('is, between two polls, the key whose time has come', async () => {
+  it('signs with the next key between two polls when its time has come', async () => {
     const [first, , next] = made;
     const { ring } = aRing([first, { ...next, promoteAt: NOW + 100 }]);
     await ring.reload();
@@ -113,7 +113,7 @@ describe('what a node can sign with', () => {
     expect(signers).toEqual([first.kid, first.kid, next.kid, next.kid]);
   });
 
-  it('is shown to administrators with the state of each key', async () => {
+  it('lists each key with its state for administrators', async () => {
     const [gone, current, next] = [{ ...made[0], promoteAt: NOW - 3 * HOUR }, made[0], made[2]];
     const distrusted = { ...made[1], distrusted: true, distrustedAt: new Date(NOW) };
     const { administration } = aRing([{ ...gone, kid: 'gone' }, current, distrusted, next]);
@@ -124,7 +124,7 @@ describe('what a node can sign with', () => {
     expect((await ripening.administration.list()).map(({ state }) => state)).toEqual(['next']);
   });
 
-  it('changes for nobody if the database fails the change', async () => {
+  it('reloads nothing and sends no hint if the change fails in the database', async () => {
     const { administration, feed } = aRing([made[0]], { rotate: () => Promise.reject(new Error('lost')) });
     await expect(administration.rotate(NO_ORIGIN)).rejects.toThrow('lost');
     expect(feed.hint).not.toHaveBeenCalled();
