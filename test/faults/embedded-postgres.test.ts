@@ -306,22 +306,25 @@ describe('starting', () => {
     expect(await ask((await ensure()).url, 'SELECT 1 AS answer')).toBe(1);
   });
 
-  it.runIf(process.getuid?.() === 0)('puts the data where the server's user can reach it when it runs as root', async () => {
-    const closed = folder;
-    await chmod(closed, 0o700);
-    folder = join(closed, 'data');
-    await mkdir(folder);
-    const server = await ensure();
-    const elsewhere = dirname(await readlink(join(folder, 'postgres')));
-    try {
-      expect(elsewhere).toMatch(/^\/var\/lib\/tandem-/);
-      expect(await findEmbeddedPostgres(folder)).toBe(server.url);
-      await server.release();
-      expect((await ensure()).url).toBe(server.url);
-    } finally {
-      for (const handle of handles) await handle.release();
-      await rm(elsewhere, { recursive: true, force: true });
-      await rm(closed, { recursive: true, force: true });
-    }
-  });
+  it.runIf(process.getuid?.() === 0)(
+    'puts the data where the user of the server can reach it when it runs as root',
+    async () => {
+      const closed = folder;
+      await chmod(closed, 0o700);
+      folder = join(closed, 'data');
+      await mkdir(folder);
+      const server = await ensure();
+      const elsewhere = dirname(await readlink(join(folder, 'postgres')));
+      try {
+        expect(elsewhere).toMatch(/^\/var\/lib\/tandem-/);
+        expect(await findEmbeddedPostgres(folder)).toBe(server.url);
+        await server.release();
+        expect((await ensure()).url).toBe(server.url);
+      } finally {
+        for (const handle of handles) await handle.release();
+        await rm(elsewhere, { recursive: true, force: true });
+        await rm(closed, { recursive: true, force: true });
+      }
+    },
+  );
 });
