@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Users, logins, the revocation feed, the key ring, audit, rate limits. */
+/** Users, token families, the revocation feed, the key ring, the audit trail and rate limits. */
 export class Core1795000000000 implements MigrationInterface {
   name = 'Core1795000000000';
 

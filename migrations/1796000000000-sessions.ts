@@ -1,12 +1,12 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Says that the table is ours to drop: a product that ran on it before keeps its own. */
+/** Marks the session table as ours, so that `down` may drop it. A product that used the table before keeps it. */
 const OURS = 'made by tandem';
 
 /**
- * Sessions as connect-pg-simple keeps them, in its own table if that is there already, and what is known of a session beyond its
- * row. A trigger notes when the row of a session that shares its fate with a login is deleted, and whether that was
- * before its time; it runs in the transactions of other applications, so it neither waits nor fails there.
+ * Sessions as connect-pg-simple stores them, in its existing table if there is one, and what we know about a session beyond its row. A
+ * trigger records when the row of a linked session is deleted, and whether the session had expired. The trigger runs in the transactions
+ * of other applications, so it never waits or fails.
  */
 export class Sessions1796000000000 implements MigrationInterface {
   name = 'Sessions1796000000000';
@@ -48,8 +48,8 @@ export class Sessions1796000000000 implements MigrationInterface {
     await queryRunner.query(
       `CREATE INDEX session_fates_lost_idx ON session_fates (sid) WHERE row_expired = false AND ended_at IS NULL`,
     );
-    // SECURITY DEFINER: the role of the other application knows nothing of our tables, and must not slip its own in by their
-    // names. Five seconds are for its clock: connect-pg-simple removes what has expired by that.
+    // SECURITY DEFINER: the role of the other application has no rights on our tables, and must not replace them by tables of the
+    // same name. Five seconds allow for its clock, which connect-pg-simple uses to remove expired sessions.
     const [{ schema }] = (await queryRunner.query(`SELECT quote_ident(current_schema()) AS schema`)) as [
       { schema: string },
     ];
@@ -81,7 +81,7 @@ export class Sessions1796000000000 implements MigrationInterface {
     await queryRunner.query(`DROP TRIGGER IF EXISTS tandem_session_deleted ON session`);
     await queryRunner.query(`DROP FUNCTION tandem_session_deleted()`);
     await queryRunner.query(`DROP TABLE session_fates`);
-    // What nodes have made on it at their start.
+    // Nodes created these at their start.
     await queryRunner.query(`
       DO $$ DECLARE made text; BEGIN
         FOR made IN

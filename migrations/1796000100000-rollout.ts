@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** The versions of the rollout's state; the last one counts. */
+/** The versions of the rollout's state. The latest one is in force. */
 export class Rollout1796000100000 implements MigrationInterface {
   name = 'Rollout1796000100000';
 

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** The plan by which the rollout steers itself. */
+/** The plan of the autopilot. */
 export class RolloutPlan1796000110000 implements MigrationInterface {
   name = 'RolloutPlan1796000110000';
 

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** How sessions and tokens compare, and who still uses which. */
+/** Figures that compare sessions with tokens, and who still uses sessions. */
 export class Report1796000200000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`
@@ -49,7 +49,7 @@ export class Report1796000200000 implements MigrationInterface {
         at timestamptz NOT NULL,
         CONSTRAINT report_nodes_pkey PRIMARY KEY (node)
       )`);
-    // How a login is found that has lost its row.
+    // To find a family whose row is missing.
     await queryRunner.query(
       `CREATE INDEX audit_events_began_idx ON audit_events (sid) WHERE event IN ('login', 'exchange')`,
     );

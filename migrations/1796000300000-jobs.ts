@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Only if it is ours: a product may have a schema of that name. */
+/** Drops the schema only if it is ours: a product may have one with the same name. */
 const DROP_QUEUE = `
   DO $$
   DECLARE ours boolean := false;
@@ -11,7 +11,7 @@ const DROP_QUEUE = `
     IF ours THEN DROP SCHEMA jobs CASCADE; END IF;
   END $$`;
 
-/** Earlier releases kept a job queue in the schema `jobs`. Nothing uses it any more; v3.0 removes it. */
+/** Earlier releases kept a job queue in the schema `jobs`. Nothing uses it now. v3.0 removes it. */
 export class Jobs1796000300000 implements MigrationInterface {
   name = 'Jobs1796000300000';
 

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Mail to those who still use sessions: the notices, and what became of each mail. */
+/** Mail to users who still use sessions: the notices, and the delivery of each mail. */
 export class Notices1796000310000 implements MigrationInterface {
   name = 'Notices1796000310000';
 

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Lists of logins by age, and the few administrators among many users. Neither costs a refresh anything. */
+/** Indexes for lists of families by age and for the few administrators. Neither slows down a refresh. */
 export class Admin1796000400000 implements MigrationInterface {
   name = 'Admin1796000400000';
 

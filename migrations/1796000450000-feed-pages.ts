@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** The revocation feed is read page by page in the order of transactions and rows. */
+/** Index to read the revocation feed page by page, in the order of transactions and rows. */
 export class FeedPages1796000450000 implements MigrationInterface {
   name = 'FeedPages1796000450000';
 

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** The seals of the audit trail; neither they nor the events can be changed, or removed otherwise than by retention. */
+/** The seals of the audit trail. Seals and events cannot be changed, and only retention can remove them. */
 export class Audit1796000500000 implements MigrationInterface {
   name = 'Audit1796000500000';
 

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** How long failed logins take once dearer hashes than ours are stored. */
+/** The minimum duration of failed logins, for imported hashes that are more expensive than ours. */
 export class Import1796000600000 implements MigrationInterface {
   name = 'Import1796000600000';
 

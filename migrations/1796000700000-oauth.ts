@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Services that may ask about tokens and end logins. */
+/** Service clients that may introspect and revoke tokens. */
 export class OAuth1796000700000 implements MigrationInterface {
   name = 'OAuth1796000700000';
 

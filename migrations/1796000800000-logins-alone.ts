@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * Whether a login stands alone, so that a refresh need not ask what shares its fate. Those that there are do, unless a session
- * shares it, without their rows being written again; of new ones it has to be said.
+ * Whether a family is unlinked, so that a refresh need not look for a linked session. Existing families without a linked session get the
+ * value without rewriting their rows. New families must set it.
  */
 export class LoginsAlone1796000800000 implements MigrationInterface {
   name = 'LoginsAlone1796000800000';

@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * MACs over the rows that the service trusts: by them it tells the rows that it wrote from rows that somebody else wrote. Existing rows
- * get theirs at the first start, because a migration does not know JWT_SECRET.
+ * MACs over the rows that the service trusts, to tell its own rows from rows that somebody else wrote. Existing rows get their MACs at the
+ * first start, because a migration does not know JWT_SECRET.
  */
 export class RowMacs1796001000000 implements MigrationInterface {
   name = 'RowMacs1796001000000';

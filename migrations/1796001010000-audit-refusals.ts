@@ -1,8 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * Seals cover refusals by a hash of their own, so that refusals can be removed after seven days and the rest of the range still proves
- * itself. While JWT_SECRET is being changed, a seal has a second MAC for the nodes that have only the other secret.
+ * Seals hash refusals separately, so that refusals can be removed after seven days and the rest of the range can still be verified. While
+ * JWT_SECRET is being changed, a seal has a second MAC for the nodes that have only the other secret.
  */
 export class AuditRefusals1796001010000 implements MigrationInterface {
   name = 'AuditRefusals1796001010000';
@@ -19,7 +19,7 @@ export class AuditRefusals1796001010000 implements MigrationInterface {
     );
   }
 
-  /** Ranges that were sealed since can no longer be verified by the release before. */
+  /** The previous release cannot verify ranges that were sealed after this migration. */
   async down(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`DROP INDEX audit_seals_refusals_idx`);
     await queryRunner.query(`

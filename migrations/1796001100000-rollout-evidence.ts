@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Counts apart what proved principals did, which alone is evidence for the autopilot. */
+/** Separate counts for verified principals. Only these are evidence for the autopilot. */
 export class RolloutEvidence1796001100000 implements MigrationInterface {
   name = 'RolloutEvidence1796001100000';
 

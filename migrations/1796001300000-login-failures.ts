@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Failed logins in a row of each account name, from devices that the account is not logged in on. */
+/** Consecutive failed logins per account name from devices where the account is not logged in. */
 export class LoginFailures1796001300000 implements MigrationInterface {
   name = 'LoginFailures1796001300000';
 

@@ -1,9 +1,9 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Bytes of `sess` that are read: a larger session names nobody. */
+/** The limit for `sess` in bytes: a larger session has no user. */
 const LARGEST = 4_194_304;
 
-/** Characters of a user's name that are kept, so that an index accepts every row. */
+/** Characters of a user name that are kept, so that an index accepts every row. */
 const LONGEST = 256;
 
 const STILL_THERE = `
@@ -14,8 +14,8 @@ const STILL_THERE = `
   END IF;`;
 
 /**
- * The user that a session names, by a function that no row of another application makes fail. An index on it is evaluated in the other
- * application's transactions, and by every revocation of a user.
+ * A function that returns the user of a session and does not fail for any row of another application. An index on it is evaluated in the
+ * transactions of that application, and by every revocation of a user.
  */
 export class SessionUserFunction1796001400000 implements MigrationInterface {
   name = 'SessionUserFunction1796001400000';
@@ -27,7 +27,7 @@ export class SessionUserFunction1796001400000 implements MigrationInterface {
 
   async down(queryRunner: QueryRunner): Promise<void> {
     await this.replaceTrigger(queryRunner, '');
-    // What nodes have made on it at their start.
+    // Nodes created these at their start.
     await queryRunner.query(`
       DO $$ DECLARE made text; BEGIN
         FOR made IN
@@ -40,11 +40,11 @@ export class SessionUserFunction1796001400000 implements MigrationInterface {
   }
 
   /**
-   * NULL if the session names nobody: what is there is no text or number, or too long, or `sess` is too large, too deep or not JSON.
-   * JSON is read as text, so numbers of any size are fine. PostgreSQL refuses the escapes of NUL and of half a surrogate pair
-   * anywhere in a document. Only then are they replaced: first NUL alone, then the escapes of all surrogates.
+   * NULL if the session has no user: the value is not a text or a number, or it is too long, or `sess` is too large, too deep or not JSON.
+   * JSON is read as text, so numbers of any size are accepted. PostgreSQL refuses the escapes of NUL and of half a surrogate pair
+   * anywhere in a document. Only then are they replaced: first NUL, then the escapes of all surrogates.
    *
-   * Product roles evaluate it in their sessions: it depends on none of their settings.
+   * Product roles evaluate it in their sessions, so it depends on none of their settings.
    */
   private async createFunction(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(String.raw`
@@ -81,7 +81,7 @@ export class SessionUserFunction1796001400000 implements MigrationInterface {
     await queryRunner.query(`GRANT EXECUTE ON FUNCTION tandem_session_user(text, text[]) TO PUBLIC`);
   }
 
-  /** A row that only moved to another partition, because `expire` changed, was not deleted. */
+  /** A row that moved to another partition, because `expire` changed, was not deleted. */
   private async replaceTrigger(queryRunner: QueryRunner, stillThere: string): Promise<void> {
     const [{ schema }] = (await queryRunner.query(`SELECT quote_ident(current_schema()) AS schema`)) as [
       { schema: string },

@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** A random id of the installation, by which nodes tell its database from any other. */
+/** A random id of the installation, by which nodes identify its database. */
 export class Incarnation1796001500000 implements MigrationInterface {
   name = 'Incarnation1796001500000';
 

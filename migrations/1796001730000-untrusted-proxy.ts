@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** The last proxy that nodes saw and TRUST_PROXY does not name. */
+/** The last proxy that nodes saw and that TRUST_PROXY does not contain. */
 export class UntrustedProxy1796001730000 implements MigrationInterface {
   name = 'UntrustedProxy1796001730000';
 

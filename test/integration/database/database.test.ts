@@ -171,9 +171,8 @@ describe('Database', () => {
       ),
     );
     expect(await callers[599]).toBe('refused');
-    // The first 500 wait, and a few of the others get the free connections of the pool.
-    expect(refused.length).toBeGreaterThanOrEqual(80);
-    expect(refused.length).toBeLessThanOrEqual(100);
+    // 500 may wait. The transaction that holds the only connection may be one of them.
+    expect([100, 101]).toContain(refused.length);
     for (const error of refused) expect(error).toBeInstanceOf(DatabaseUnavailable);
     held.resolve();
     await holding;
