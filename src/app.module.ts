@@ -28,6 +28,9 @@ export const FEATURES = [
 /** The class of the variables that the features read. */
 export const VARIABLES = CredentialsModule.variables;
 
+/** Adds the credentials to the OpenAPI description that no decorator of a route can state. */
+export const describeCredentials = CredentialsModule.describe;
+
 /** The composition root. */
 @Module({})
 export class AppModule {

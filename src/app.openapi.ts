@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { OpenAPIObject } from '@nestjs/swagger';
-import { applyOpenApiExtensions } from './common/openapi-extension.js';
+import { describeCredentials } from './app.module.js';
 
 const PROBLEM = {
   type: 'object',
@@ -47,7 +47,7 @@ export function buildOpenApi(app: INestApplication, pathPrefix = ''): OpenAPIObj
   });
   const components = (document.components ??= {});
   components.schemas = { ...components.schemas, Problem: PROBLEM as never };
-  applyOpenApiExtensions(document);
+  describeCredentials(document);
   return document;
 }
 

@@ -21,6 +21,7 @@ import { LoginService } from './login/login.service.js';
 import { LogoutService } from './account/logout.service.js';
 import { PasswordService } from './account/password.service.js';
 import { RefreshService } from './refresh/refresh.service.js';
+import { TokenEligibilityService } from './refresh/token-eligibility.service.js';
 import { TokenReply } from './http/token-reply.js';
 import { VerifyController } from './verify.controller.js';
 import { WellKnownController } from './well-known.controller.js';
@@ -47,9 +48,17 @@ import { WellKnownController } from './well-known.controller.js';
     LogoutService,
     PasswordService,
     RefreshService,
+    TokenEligibilityService,
     TokenReply,
   ],
-  exports: [CredentialCheckService, JwtAuthGuard, KnownDevicesService, RefreshService, TokenReply],
+  exports: [
+    CredentialCheckService,
+    JwtAuthGuard,
+    KnownDevicesService,
+    RefreshService,
+    TokenEligibilityService,
+    TokenReply,
+  ],
 })
 export class AuthModule {
   /** Every failed login takes as long as the most expensive stored hash. This node learns of an imported hash within a second. */

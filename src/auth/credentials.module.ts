@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import type { CanActivate, Provider, Type } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
+import type { OpenAPIObject } from '@nestjs/swagger';
 import { Environment } from '../config/environment.js';
 import { AuthModule } from './auth.module.js';
 import { JwtAuthGuard } from './guards/jwt-auth.guard.js';
@@ -19,4 +20,7 @@ export function globalGuards(authentication: Type<CanActivate>): Provider[] {
 export class CredentialsModule {
   /** The variables that the credentials need: none beyond those of the service. */
   static readonly variables = Environment;
+
+  /** Adds nothing: the decorators of the routes state access tokens. */
+  static readonly describe: (document: OpenAPIObject) => void = () => undefined;
 }

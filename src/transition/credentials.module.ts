@@ -1,11 +1,19 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module.js';
 import { globalGuards } from '../auth/credentials.module.js';
+import { KnownDevicesService } from '../auth/login/known-devices.service.js';
+import { TokenEligibilityService } from '../auth/refresh/token-eligibility.service.js';
+import { RevocationService } from '../tokens/families/revocation.service.js';
+import { TokensModule } from '../tokens/tokens.module.js';
 import { AutopilotModule } from './autopilot/autopilot.module.js';
 import { NoticesModule } from './notices/notices.module.js';
 import { ReportModule } from './report/report.module.js';
-import { CredentialGuard } from './rollout/credential.guard.js';
 import { RolloutModule } from './rollout/rollout.module.js';
+import { RolloutService } from './rollout/rollout.service.js';
+import { CredentialGuard } from './sessions/http/credential.guard.js';
+import { describeSessions } from './sessions/http/sessions.openapi.js';
+import { SessionDevices } from './sessions/link/session-devices.js';
+import { SessionRevocationHook } from './sessions/link/session-revocation.hook.js';
 import { SessionsModule } from './sessions/sessions.module.js';
 import { TransitionEnvironment } from './transition.settings.js';
 import { TransitionSettingsCheck } from './transition-settings.check.js';
@@ -15,10 +23,35 @@ import { TransitionSettingsCheck } from './transition-settings.check.js';
  * and import the module of the same name from `auth` in `app.module.ts`.
  */
 @Module({
-  imports: [AuthModule, AutopilotModule, NoticesModule, ReportModule, RolloutModule, SessionsModule],
+  imports: [
+    AuthModule,
+    AutopilotModule,
+    NoticesModule,
+    ReportModule,
+    RolloutModule,
+    SessionsModule,
+    TokensModule,
+  ],
   providers: [CredentialGuard, TransitionSettingsCheck, ...globalGuards(CredentialGuard)],
 })
 export class CredentialsModule {
   /** The variables of the service with those that the transition adds. */
   static readonly variables = TransitionEnvironment;
+
+  /** Adds session cookies to the OpenAPI description. */
+  static readonly describe = describeSessions;
+
+  /** Passes to the service who may have tokens, what is revoked with a family, and that a session is proof of a known device. */
+  constructor(
+    eligibility: TokenEligibilityService,
+    revocations: RevocationService,
+    devices: KnownDevicesService,
+    rollout: RolloutService,
+    hook: SessionRevocationHook,
+    sessions: SessionDevices,
+  ) {
+    eligibility.use(rollout);
+    revocations.use(hook);
+    devices.use(sessions);
+  }
 }

@@ -1,4 +1,4 @@
-import { Inject, Injectable, Optional } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { RefreshTokenCodec } from '../../tokens/families/refresh-token.codec.js';
 import { RefreshTokenService } from '../../tokens/families/refresh-token.service.js';
@@ -31,21 +31,24 @@ export interface DeviceSessions {
 /** Credentials of each kind that are looked up. A browser has one, or a second one that somebody else set. */
 const MOST = 4;
 
-/** Injection token of the {@link DeviceSessions}; optional. */
-export const DEVICE_SESSIONS = Symbol('DEVICE_SESSIONS');
-
 /**
  * Recognises devices that are logged in already: by a refresh token of a family that was not revoked, in the body or the cookie, or
  * by a live session. A token that only expired is proof enough: its owner has to log in again.
  */
 @Injectable()
 export class KnownDevicesService {
+  private sessions: DeviceSessions | undefined;
+
   constructor(
     private readonly tokens: RefreshTokenService,
     private readonly codec: RefreshTokenCodec,
     private readonly users: UserService,
-    @Optional() @Inject(DEVICE_SESSIONS) private readonly sessions?: DeviceSessions,
   ) {}
+
+  /** Adds sessions as proof of a known device. The composition module calls it before the service starts. */
+  use(sessions: DeviceSessions): void {
+    this.sessions = sessions;
+  }
 
   /** Whether it is worth asking the database. No I/O. */
   mayKnow(request: FastifyRequest): boolean {

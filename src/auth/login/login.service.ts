@@ -1,4 +1,4 @@
-import { Inject, Injectable, Optional } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Origin } from '../../audit/audit-context.js';
 import { unavailable } from '../../common/common.errors.js';
 import type { TokenDelivery } from '../../tokens/families/refresh-token.entity.js';
@@ -8,15 +8,14 @@ import type { User } from '../../users/user.entity.js';
 import { refuseAuth } from '../auth.errors.js';
 import { CredentialCheckService } from './credential-check.service.js';
 import type { Credentials } from './credential-check.service.js';
-import { TOKEN_ELIGIBILITY } from '../refresh/token-eligibility.js';
-import type { TokenEligibility } from '../refresh/token-eligibility.js';
+import { TokenEligibilityService } from '../refresh/token-eligibility.service.js';
 
 @Injectable()
 export class LoginService {
   constructor(
     private readonly tokens: RefreshTokenService,
     private readonly credentials: CredentialCheckService,
-    @Optional() @Inject(TOKEN_ELIGIBILITY) private readonly eligibility?: TokenEligibility,
+    private readonly eligibility: TokenEligibilityService,
   ) {}
 
   /**
@@ -24,9 +23,7 @@ export class LoginService {
    * disabled, another password), they are checked once more: a login begun before a revocation must not outlive it.
    */
   async open(user: User, given: Credentials, delivery: TokenDelivery, origin: Origin): Promise<OpenedFamily> {
-    if (this.eligibility !== undefined && !(await this.eligibility.isEligible(user))) {
-      throw refuseAuth('jwt_not_enabled');
-    }
+    if (!(await this.eligibility.isEligible(user))) throw refuseAuth('jwt_not_enabled');
     const opened = await this.tokens.open(user, delivery, origin);
     if (opened !== undefined) return opened;
     const again = await this.tokens.open(await this.credentials.again(given, origin), delivery, origin);

@@ -1,4 +1,4 @@
-import { Inject, Injectable, Optional } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type { Origin } from '../../audit/audit-context.js';
 import { RefusalCounter } from '../../audit/refusal-counter.js';
@@ -19,8 +19,7 @@ import type { AuthenticatedRequest } from '../principal.js';
 import { originOf } from '../http/request-origin.js';
 import { Presentations } from './presentations.js';
 import type { Presentation } from './presentations.js';
-import { TOKEN_ELIGIBILITY } from './token-eligibility.js';
-import type { TokenEligibility } from './token-eligibility.js';
+import { TokenEligibilityService } from './token-eligibility.service.js';
 
 /** Each lost race means that another presentation rotated the family, so a few attempts always settle it. */
 const ATTEMPTS = 6;
@@ -55,7 +54,7 @@ export class RefreshService {
     private readonly clients: ClientRateLimitService,
     private readonly refusals: RefusalCounter,
     @Inject(CONFIG) private readonly config: Config,
-    @Optional() @Inject(TOKEN_ELIGIBILITY) private readonly eligibility?: TokenEligibility,
+    private readonly eligibility: TokenEligibilityService,
   ) {}
 
   /**
@@ -104,7 +103,7 @@ export class RefreshService {
     origin: Origin,
   ): Promise<Rotation> {
     const { sid, generation } = presented;
-    const oneStatement = this.eligibility?.restrictsExistingFamilies() !== true;
+    const oneStatement = !this.eligibility.restrictsExistingFamilies();
     let secret = knownSecret;
     let counted = false;
     let admitted = false;
@@ -166,7 +165,6 @@ export class RefreshService {
   }
 
   private async requireEligible({ userId, role }: TokenFamily): Promise<void> {
-    if (this.eligibility === undefined) return;
     if (!(await this.eligibility.mayContinue({ id: userId, role }))) throw refuseAuth('jwt_not_enabled');
   }
 

@@ -47,6 +47,3 @@ export interface RevocationHook {
   /** The family that is linked to the session now. The caller's transaction holds the user's row. */
   linkedFamilyOf(sql: Sql, session: string): Promise<string | undefined>;
 }
-
-/** Injection token of the one {@link RevocationHook}. Optional: without it no family is linked. */
-export const REVOCATION_HOOK = Symbol('REVOCATION_HOOK');

@@ -1,10 +1,9 @@
-import { Inject, Injectable, Optional } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Origin } from '../../audit/audit-context.js';
 import { AuditStore } from '../../audit/audit.store.js';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import { RevocationTransaction } from './revocation-transaction.js';
-import { REVOCATION_HOOK } from './revocation-hook.js';
 import type { RevocationHook } from './revocation-hook.js';
 import type { RevocationReason } from './refresh-token.entity.js';
 import { RefreshTokenStore, countLive } from './refresh-token.store.js';
@@ -32,14 +31,20 @@ export interface UserRevocation {
  */
 @Injectable()
 export class RevocationService {
+  private hook: RevocationHook | undefined;
+
   constructor(
     private readonly database: Database,
     private readonly families: RefreshTokenStore,
     private readonly revocations: RevocationStore,
     private readonly feed: ChangeFeed,
     private readonly audit: AuditStore,
-    @Optional() @Inject(REVOCATION_HOOK) private readonly hook?: RevocationHook,
   ) {}
+
+  /** Adds the hook that revokes sessions with families. The composition module calls it before the service starts. */
+  use(hook: RevocationHook): void {
+    this.hook = hook;
+  }
 
   /** Revokes the families and returns how many of them were live. Writes one audit event for each that was not revoked before. */
   async revokeFamilies(

@@ -3,7 +3,7 @@ import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
 import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { NOOP_PROVIDER, OpenFeature } from '@openfeature/server-sdk';
 import type { Provider } from '@openfeature/server-sdk';
-import type { EligibilitySubject } from '../../auth/refresh/token-eligibility.js';
+import type { EligibilitySubject } from '../../auth/refresh/token-eligibility.service.js';
 import { TOKENS_FLAG } from './flag-definition.js';
 import { StateFlagProvider } from './flag-provider.js';
 import type { Phase, RolloutSettings } from './rollout-state.js';

@@ -1,8 +1,7 @@
-import { Global, Module } from '@nestjs/common';
+import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { CommandLineModule } from '../../admin/cli/command-line.module.js';
 import { AuditModule } from '../../audit/audit.module.js';
-import { TOKEN_ELIGIBILITY } from '../../auth/refresh/token-eligibility.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
 import { RolloutAdministration } from './rollout-administration.service.js';
 import { RolloutFlag } from './rollout-flag.js';
@@ -13,8 +12,6 @@ import { RolloutController } from './rollout.controller.js';
 import { RolloutService } from './rollout.service.js';
 import { RolloutStore } from './rollout.store.js';
 
-/** Global, so that `auth` finds who may have tokens without knowing of the rollout. */
-@Global()
 @Module({
   imports: [AuditModule, CommandLineModule, TokensModule, TypeOrmModule.forFeature([RolloutVersion])],
   controllers: [RolloutController],
@@ -25,8 +22,7 @@ import { RolloutStore } from './rollout.store.js';
     RolloutFlag,
     RolloutHistoryStore,
     RolloutStore,
-    { provide: TOKEN_ELIGIBILITY, useExisting: RolloutService },
   ],
-  exports: [RolloutService, RolloutFlag, RolloutStore, TOKEN_ELIGIBILITY],
+  exports: [RolloutService, RolloutFlag, RolloutStore],
 })
 export class RolloutModule {}

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
-import type { EligibilitySubject, TokenEligibility } from '../../auth/refresh/token-eligibility.js';
+import type { EligibilitySubject, TokenEligibility } from '../../auth/refresh/token-eligibility.service.js';
 import { CONFIG } from '../../config/config.js';
 import type { TransitionConfig } from '../transition.settings.js';
 import { ChangeFeed } from '../../tokens/feed/change-feed.js';

@@ -1,12 +1,10 @@
-import { Global, Module } from '@nestjs/common';
+import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../../audit/audit.module.js';
 import { AuthModule } from '../../auth/auth.module.js';
-import { DEVICE_SESSIONS } from '../../auth/login/known-devices.service.js';
-import { extendOpenApi } from '../../common/openapi-extension.js';
 import { LimitsModule } from '../../limits/limits.module.js';
-import { REVOCATION_HOOK } from '../../tokens/families/revocation-hook.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
+import { RolloutModule } from '../rollout/rollout.module.js';
 import { UsersModule } from '../../users/users.module.js';
 import { ConversionService } from './link/conversions.service.js';
 import { DowngradeService } from './link/downgrade.service.js';
@@ -32,43 +30,30 @@ import { SessionTableCheck } from './stores/session-table.check.js';
 import { SessionTableStore } from './stores/session-table.store.js';
 import { SessionUsersCheck } from './stores/session-users.check.js';
 import { SessionsController } from './http/sessions.controller.js';
-import { describeSessions } from './http/sessions.openapi.js';
 import { SessionService } from './sessions.service.js';
 
-extendOpenApi(describeSessions);
-
-/** Global, so that `tokens` and `auth` find what they ask of sessions without knowing of them. */
-@Global()
+/** Sessions as credentials beside tokens, and the link between the two. */
 @Module({
-  imports: [TypeOrmModule.forFeature([Session, SessionLink])],
-  providers: [
-    SessionCookieService,
-    LinkedRevocationStore,
-    SessionLinkStore,
-    SessionRowStore,
-    SessionStore,
-    { provide: DEVICE_SESSIONS, useClass: SessionDevices },
-    { provide: REVOCATION_HOOK, useClass: SessionRevocationHook },
+  imports: [
+    AuditModule,
+    AuthModule,
+    LimitsModule,
+    RolloutModule,
+    TokensModule,
+    TypeOrmModule.forFeature([Session, SessionLink]),
+    UsersModule,
   ],
-  exports: [
-    SessionCookieService,
-    LinkedRevocationStore,
-    SessionLinkStore,
-    SessionRowStore,
-    SessionStore,
-    DEVICE_SESSIONS,
-    REVOCATION_HOOK,
-  ],
-})
-export class SessionFatesModule {}
-
-/** Sessions as ways in, beside tokens. */
-@Module({
-  imports: [AuditModule, AuthModule, LimitsModule, SessionFatesModule, TokensModule, UsersModule],
   controllers: [SessionsController, ExchangeController],
   providers: [
     DowngradeService,
     ExchangeService,
+    LinkedRevocationStore,
+    SessionCookieService,
+    SessionDevices,
+    SessionLinkStore,
+    SessionRevocationHook,
+    SessionRowStore,
+    SessionStore,
     SessionWatcherService,
     SessionIndexStore,
     SessionUserIndex,
@@ -82,6 +67,14 @@ export class SessionFatesModule {}
     SessionUsersCheck,
     SessionService,
   ],
-  exports: [SessionAuthenticationService, SessionGuard, SessionService],
+  exports: [
+    SessionAuthenticationService,
+    SessionCookieService,
+    SessionDevices,
+    SessionGuard,
+    SessionRevocationHook,
+    SessionService,
+    SessionStore,
+  ],
 })
 export class SessionsModule {}

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import type { Rotation } from '../../../src/auth/refresh/refresh.service.js';
-import type { TokenEligibility } from '../../../src/auth/refresh/token-eligibility.js';
+import type { TokenEligibility } from '../../../src/auth/refresh/token-eligibility.service.js';
 import { Clock } from '../../../src/common/clock.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';

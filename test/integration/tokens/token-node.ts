@@ -10,7 +10,8 @@ import { AuditStore } from '../../../src/audit/audit.store.js';
 import { RefusalCounter } from '../../../src/audit/refusal-counter.js';
 import { RowAlarms } from '../../../src/audit/row-alarms.js';
 import { RefreshService } from '../../../src/auth/refresh/refresh.service.js';
-import type { TokenEligibility } from '../../../src/auth/refresh/token-eligibility.js';
+import { TokenEligibilityService } from '../../../src/auth/refresh/token-eligibility.service.js';
+import type { TokenEligibility } from '../../../src/auth/refresh/token-eligibility.service.js';
 import { Clock } from '../../../src/common/clock.js';
 import type { Config } from '../../../src/config/config.js';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
@@ -93,14 +94,11 @@ export async function aNode<Settings extends Config = Config>(
   const databaseClock = new DatabaseClock(clock);
   const revoked = new RevocationList(databaseClock, loops);
   const feed = new ChangeFeed(revocationStore, database, revoked, databaseClock, clock, loops);
-  const revocations = new RevocationService(
-    database,
-    families,
-    revocationStore,
-    feed,
-    audit,
-    hookOf(database, config),
-  );
+  const revocations = new RevocationService(database, families, revocationStore, feed, audit);
+  const hook = hookOf(database, config);
+  if (hook !== undefined) revocations.use(hook);
+  const rule = new TokenEligibilityService();
+  if (eligibility !== undefined) rule.use(eligibility);
   const rotations = new RotationStore(database);
   const codec = new RefreshTokenCodec(config);
   const tokens = new RefreshTokenService(families, codec, config);
@@ -114,7 +112,7 @@ export async function aNode<Settings extends Config = Config>(
     new ClientRateLimitService(limiter, config),
     new RefusalCounter(audit, new BackgroundLoops(true)),
     config,
-    eligibility,
+    rule,
   );
   const keyStore = new SigningKeyStore(database, state, audit, new KeyTrustService(config));
   const opener = new KeyOpenerService(keyStore, config);

@@ -10,6 +10,7 @@ import { KnownTokensService } from '../../../src/auth/guards/known-tokens.servic
 import { LocalAuthGuard } from '../../../src/auth/login/local-auth.guard.js';
 import { LoginService } from '../../../src/auth/login/login.service.js';
 import { originOf } from '../../../src/auth/http/request-origin.js';
+import { TokenEligibilityService } from '../../../src/auth/refresh/token-eligibility.service.js';
 import { PasswordService } from '../../../src/auth/account/password.service.js';
 import { AccessTokenVerifierService } from '../../../src/tokens/access/access-token-verifier.service.js';
 import type { User } from '../../../src/users/user.entity.js';
@@ -26,11 +27,7 @@ describe('LoginService', () => {
   const opened = { family: {}, token: 'tandem_rt_x' };
 
   it('refuses a user who may not begin a login by tokens', async () => {
-    const logins = new LoginService(part({}), part({}), {
-      isEligible: () => false,
-      mayContinue: () => true,
-      restrictsExistingFamilies: () => false,
-    });
+    const logins = new LoginService(part({}), part({}), part({ isEligible: () => false }));
     await expect(logins.open(user, given, 'body', NO_ORIGIN)).rejects.toMatchObject({
       code: 'jwt_not_enabled',
     });
@@ -39,14 +36,22 @@ describe('LoginService', () => {
   it('checks the credentials once more when the account has changed since', async () => {
     const again = { id: user.id, username: 'ada', epoch: 4 } as User;
     const open = vi.fn().mockResolvedValueOnce(undefined).mockResolvedValueOnce(opened);
-    const logins = new LoginService(part({ open }), part({ again: () => Promise.resolve(again) }));
+    const logins = new LoginService(
+      part({ open }),
+      part({ again: () => Promise.resolve(again) }),
+      new TokenEligibilityService(),
+    );
     expect(await logins.open(user, given, 'cookie', NO_ORIGIN)).toBe(opened);
     expect(open.mock.calls.map(([account]: unknown[]) => account)).toEqual([user, again]);
   });
 
   it('gives up with 503 on an account that keeps changing', async () => {
     const open = () => Promise.resolve(undefined);
-    const logins = new LoginService(part({ open }), part({ again: () => Promise.resolve(user) }));
+    const logins = new LoginService(
+      part({ open }),
+      part({ again: () => Promise.resolve(user) }),
+      new TokenEligibilityService(),
+    );
     await expect(logins.open(user, given, 'body', NO_ORIGIN)).rejects.toMatchObject({ status: 503 });
   });
 });

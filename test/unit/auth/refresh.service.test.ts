@@ -2,7 +2,8 @@ import type { FastifyRequest } from 'fastify';
 import { describe, expect, it, vi } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { RefreshService } from '../../../src/auth/refresh/refresh.service.js';
-import type { TokenEligibility } from '../../../src/auth/refresh/token-eligibility.js';
+import { TokenEligibilityService } from '../../../src/auth/refresh/token-eligibility.service.js';
+import type { TokenEligibility } from '../../../src/auth/refresh/token-eligibility.service.js';
 import { Clock } from '../../../src/common/clock.js';
 import type { Config } from '../../../src/config/config.js';
 import type { CountedResult } from '../../../src/limits/admission.sql.js';
@@ -59,6 +60,8 @@ function aService(family: Partial<TokenFamily>, eligibility?: TokenEligibility) 
   const tokens = new RefreshTokenService({ find } as unknown as RefreshTokenStore, codec, config);
   const limiter = new RateLimitService(undefined as never, new Clock(), config);
   const enforce = vi.spyOn(limiter, 'enforce').mockResolvedValue(undefined as never);
+  const rule = new TokenEligibilityService();
+  if (eligibility !== undefined) rule.use(eligibility);
   const service = new RefreshService(
     tokens,
     codec,
@@ -68,7 +71,7 @@ function aService(family: Partial<TokenFamily>, eligibility?: TokenEligibility) 
     undefined as never,
     undefined as never,
     config,
-    eligibility,
+    rule,
   );
   return { service, tokens, find, rotate, rotateCounted, enforce };
 }

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { bearerIn } from '../../auth/http/presented-credentials.js';
-import { JwtAuthGuard } from '../../auth/guards/jwt-auth.guard.js';
-import { isTokenOnly } from '../../auth/auth.decorators.js';
-import { SessionCookieService } from '../sessions/http/session-cookie.service.js';
-import { SessionGuard } from '../sessions/http/session.guard.js';
+import { bearerIn } from '../../../auth/http/presented-credentials.js';
+import { JwtAuthGuard } from '../../../auth/guards/jwt-auth.guard.js';
+import { isTokenOnly } from '../../../auth/auth.decorators.js';
+import { SessionCookieService } from './session-cookie.service.js';
+import { SessionGuard } from './session.guard.js';
 
 /**
  * Closes every route that is not @Public(), by the credential that the request carries: a Bearer token is judged as such, a session
