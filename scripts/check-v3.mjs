@@ -1,34 +1,37 @@
-// Rehearses v3.0 in a copy: without the transition and its tests, with the one import changed and the one migration added,
-// everything else has to build and pass. Changes nothing in the checkout.
-//   node scripts/check-v3.mjs [--keep]     --keep leaves the copy, and says where it is
+// Rehearses v3.0 in a copy of the checkout. Without the transition, nothing of it may be left, everything else has to build and pass its
+// tests, and the service has to start in production. Changes nothing in the checkout.
+//   node scripts/check-v3.mjs [--without-tests] [--keep]
+//     --without-tests   runs everything but the tests: a few minutes less
+//     --keep            leaves the copy, and says where it is
 import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { filesIn, isRemoved, leftovers, removeTransition } from './v3/removal.mjs';
 
 const root = resolve(fileURLToPath(import.meta.url), '..', '..');
-const MIGRATION = '1799000000000-remove-sessions.ts';
-const IMPORT = { from: './transition/credentials.module.js', to: './auth/credentials.module.js' };
-
-/** What v3.0 deletes beside the tests. */
-const GONE = ['src/transition'];
-
 const copy = fs.mkdtempSync(join(tmpdir(), 'tandem-v3-'));
-// The embedded server runs as another user, who has to get at its folder.
+// The embedded server runs as another user, who needs to read its folder.
 fs.chmodSync(copy, 0o755);
 let failed = false;
 try {
-  for (const path of tracked()) place(path);
-  fs.symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'dir');
-  remove();
-  // Nothing but the build is needed to say what the documents say now.
+  const files = tracked();
+  for (const path of files) place(path);
+  removeTransition(copy, files);
+  linkPackages();
+  const left = leftovers(root, copy, files, filesIn(copy));
+  if (left.length > 0) throw new Error(`the transition is not one folder:\n${left.join('\n')}`);
+  // The generated documents follow from the build.
   run('node', ['scripts/start.mjs', '--build-only']);
   run('node', ['dist/src/docs.cli.js']);
+  run('node', ['scripts/v3/start-in-production.mjs']);
   run('prettier', ['--check', 'src', 'test', 'migrations', 'docs']);
   run('oxlint', ['--type-aware', '--deny-warnings']);
   run('tsc', ['--noEmit']);
-  run('vitest', ['run', '--project', 'unit', '--project', 'integration', '--project', 'e2e*']);
+  if (!process.argv.includes('--without-tests')) {
+    run('vitest', ['run', '--project', 'unit', '--project', 'integration', '--project', 'e2e*']);
+  }
 } catch (error) {
   failed = true;
   console.error(`v3.0 would break: ${error.message}`);
@@ -52,17 +55,15 @@ function place(path) {
   fs.copyFileSync(join(root, path), join(copy, path));
 }
 
-function remove() {
-  for (const path of GONE) fs.rmSync(join(copy, path), { recursive: true, force: true });
-  for (const kind of fs.readdirSync(join(copy, 'test'))) {
-    fs.rmSync(join(copy, 'test', kind, 'transition'), { recursive: true, force: true });
+/** Links the packages of the checkout into the copy, without those that v3.0 does not install. */
+function linkPackages(scope = '') {
+  const folder = join('node_modules', scope);
+  fs.mkdirSync(join(copy, folder));
+  for (const entry of fs.readdirSync(join(root, folder))) {
+    const name = join(scope, entry);
+    if (scope === '' && entry.startsWith('@')) linkPackages(entry);
+    else if (!isRemoved(name)) fs.symlinkSync(join(root, folder, entry), join(copy, folder, entry));
   }
-  const file = join(copy, 'src', 'app.module.ts');
-  const text = fs.readFileSync(file, 'utf8');
-  if (text.split(IMPORT.from).length !== 2)
-    throw new Error(`app.module.ts has no one import of ${IMPORT.from}`);
-  fs.writeFileSync(file, text.replace(IMPORT.from, IMPORT.to));
-  fs.renameSync(join(copy, 'scripts', 'v3', MIGRATION), join(copy, 'migrations', MIGRATION));
 }
 
 /** Programs of the checkout's packages, as npm scripts find them. */
