@@ -11,8 +11,8 @@ import { ReportModule } from './report/report.module.js';
 import { RolloutModule } from './rollout/rollout.module.js';
 import { RolloutService } from './rollout/rollout.service.js';
 import { CredentialGuard } from './sessions/http/credential.guard.js';
+import { SessionAuthenticationService } from './sessions/http/session-authentication.service.js';
 import { describeSessions } from './sessions/http/sessions.openapi.js';
-import { SessionDevices } from './sessions/link/session-devices.js';
 import { SessionRevocationHook } from './sessions/link/session-revocation.hook.js';
 import { SessionsModule } from './sessions/sessions.module.js';
 import { TransitionEnvironment } from './transition.settings.js';
@@ -48,7 +48,7 @@ export class CredentialsModule {
     devices: KnownDevicesService,
     rollout: RolloutService,
     hook: SessionRevocationHook,
-    sessions: SessionDevices,
+    sessions: SessionAuthenticationService,
   ) {
     eligibility.use(rollout);
     revocations.use(hook);

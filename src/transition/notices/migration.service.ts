@@ -3,7 +3,7 @@ import type { AuthenticatedRequest } from '../../auth/principal.js';
 import { bearerIn } from '../../auth/http/presented-credentials.js';
 import { Problem } from '../../common/problem.js';
 import { RolloutService } from '../rollout/rollout.service.js';
-import { SessionAuthenticationService } from '../sessions/http/session-caller.service.js';
+import { SessionAuthenticationService } from '../sessions/http/session-authentication.service.js';
 import { SessionCookieService } from '../sessions/http/session-cookie.service.js';
 import { DeprecationService } from './deprecation.service.js';
 import type { MigrationDto } from './notice.dto.js';
@@ -54,7 +54,8 @@ export class MigrationService {
   /** A token takes precedence over a session. */
   private carriesSession(request: AuthenticatedRequest): boolean {
     return (
-      bearerIn(request.headers.authorization) === undefined && (this.cookie.in(request)?.sids.length ?? 0) > 0
+      bearerIn(request.headers.authorization) === undefined &&
+      (this.cookie.presentedIn(request)?.sids.length ?? 0) > 0
     );
   }
 }

@@ -29,7 +29,7 @@ type Outcome =
 
 /** Changes of the rollout by administrators. Each is on this node when it returns and on every node within a second. */
 @Injectable()
-export class RolloutAdministration {
+export class RolloutAdministrationService {
   constructor(
     private readonly store: RolloutStore,
     private readonly rollout: RolloutService,

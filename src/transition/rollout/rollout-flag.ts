@@ -20,8 +20,8 @@ const ANSWER_PATIENCE = 1_000;
 
 /** The flag behind the rollout, asked through OpenFeature. */
 @Injectable()
-export class RolloutFlag implements OnModuleInit, OnApplicationShutdown {
-  private readonly logger = new Logger(RolloutFlag.name);
+export class RolloutFlagService implements OnModuleInit, OnApplicationShutdown {
+  private readonly logger = new Logger(RolloutFlagService.name);
   /** OpenFeature is one for each process: each application in it has a domain of its own. */
   private readonly domain = `tandem-${randomUUID()}`;
   private readonly client = OpenFeature.getClient(this.domain);

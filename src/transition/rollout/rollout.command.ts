@@ -7,7 +7,7 @@ import { FindUser } from '../../admin/cli/find-user.js';
 import { time, wholeNumber } from '../../admin/cli/options.js';
 import type { Terminal } from '../../admin/cli/terminal.js';
 import type { Role } from '../../users/user.entity.js';
-import { RolloutAdministration } from './rollout-administration.service.js';
+import { RolloutAdministrationService } from './rollout-administration.service.js';
 import { RolloutHistoryStore } from './rollout-history.store.js';
 import { PHASES } from './rollout-state.js';
 import type { Phase, RolloutState } from './rollout-state.js';
@@ -36,7 +36,7 @@ A change of phase that makes users eligible who are not eligible now needs --per
 @AdminCommand()
 export class RolloutCommand {
   constructor(
-    private readonly administration: RolloutAdministration,
+    private readonly administration: RolloutAdministrationService,
     private readonly versions: RolloutHistoryStore,
     private readonly find: FindUser,
   ) {}

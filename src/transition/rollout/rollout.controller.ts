@@ -7,7 +7,7 @@ import type { Principal } from '../../auth/principal.js';
 import { ApiProblems } from '../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
 import { DEFAULT_LIMIT, PageQueryDto } from '../../common/pagination.js';
-import { RolloutAdministration } from './rollout-administration.service.js';
+import { RolloutAdministrationService } from './rollout-administration.service.js';
 import { RolloutHistoryStore } from './rollout-history.store.js';
 import type { RolloutPatch } from './rollout-patch.js';
 import { stateView } from './rollout-view.js';
@@ -22,7 +22,7 @@ import { ROLLOUT_ERRORS } from './rollout.errors.js';
 @Controller('admin/rollout')
 export class RolloutController {
   constructor(
-    private readonly administration: RolloutAdministration,
+    private readonly administration: RolloutAdministrationService,
     private readonly history: RolloutHistoryStore,
   ) {}
 

@@ -3,8 +3,8 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { CommandLineModule } from '../../admin/cli/command-line.module.js';
 import { AuditModule } from '../../audit/audit.module.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
-import { RolloutAdministration } from './rollout-administration.service.js';
-import { RolloutFlag } from './rollout-flag.js';
+import { RolloutAdministrationService } from './rollout-administration.service.js';
+import { RolloutFlagService } from './rollout-flag.js';
 import { RolloutHistoryStore } from './rollout-history.store.js';
 import { RolloutVersion } from './rollout-version.entity.js';
 import { RolloutCommand } from './rollout.command.js';
@@ -17,12 +17,12 @@ import { RolloutStore } from './rollout.store.js';
   controllers: [RolloutController],
   providers: [
     RolloutService,
-    RolloutAdministration,
+    RolloutAdministrationService,
     RolloutCommand,
-    RolloutFlag,
+    RolloutFlagService,
     RolloutHistoryStore,
     RolloutStore,
   ],
-  exports: [RolloutService, RolloutFlag, RolloutStore],
+  exports: [RolloutService, RolloutFlagService, RolloutStore],
 })
 export class RolloutModule {}

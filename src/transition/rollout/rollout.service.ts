@@ -5,7 +5,7 @@ import { CONFIG } from '../../config/config.js';
 import type { TransitionConfig } from '../transition.settings.js';
 import { ChangeFeed } from '../../tokens/feed/change-feed.js';
 import { DatabaseClock } from '../../tokens/feed/database-clock.js';
-import { RolloutFlag } from './rollout-flag.js';
+import { RolloutFlagService } from './rollout-flag.js';
 import { ADMIN, brownoutAt, firstSettings, phaseAt } from './rollout-state.js';
 import type { Brownout, Phase, RolloutState } from './rollout-state.js';
 import { ROLLOUT_TOPIC, RolloutStore } from './rollout.store.js';
@@ -21,7 +21,7 @@ export class RolloutService implements TokenEligibility, OnModuleInit {
 
   constructor(
     private readonly store: RolloutStore,
-    private readonly flag: RolloutFlag,
+    private readonly flag: RolloutFlagService,
     private readonly feed: ChangeFeed,
     private readonly clock: DatabaseClock,
     @Inject(CONFIG) private readonly config: TransitionConfig,

@@ -11,10 +11,10 @@ import type { User } from '../../users/user.entity.js';
 import { SessionCookieService } from './http/session-cookie.service.js';
 import { SessionStore } from './stores/session.store.js';
 import type { NewSession } from './stores/session.store.js';
-import { SessionService } from './sessions.service.js';
-import type { StoredCookie } from './stores/stored-cookie.js';
+import { SessionService } from './session.service.js';
+import type { StoredCookie } from './stores/express-session.codec.js';
 
-/** A session that just began, and its cookie. */
+/** A session that was just opened, and its cookie. */
 export interface OpenedSession {
   readonly sid: string;
   readonly cookie: StoredCookie;
@@ -22,7 +22,7 @@ export interface OpenedSession {
   readonly maxAge: number;
 }
 
-/** Whose session it is to be. */
+/** The user that a session is opened for. */
 export type SessionUser = Pick<User, 'id' | 'externalId'>;
 
 @Injectable()
@@ -41,8 +41,8 @@ export class SessionLoginService {
   }
 
   /**
-   * Opens a session, under an id that nobody has seen before, for a user whose credentials the local guard found right, and ends
-   * those that the caller had. If the account has changed since, the credentials are checked once more.
+   * Opens a session under a new id for a user whose credentials the local guard has verified, and revokes those that the caller had. If
+   * the account has changed since, the credentials are checked again.
    */
   async open(
     user: User,
@@ -54,15 +54,15 @@ export class SessionLoginService {
     let opened = await this.begin(user, replaced, origin);
     opened ??= await this.begin(await this.credentials.again(given, origin), replaced, origin);
     if (opened === undefined) throw unavailable(new Error('the account keeps changing'));
-    for (const sid of before) await this.sessions.replace(sid, origin);
+    for (const sid of before) await this.sessions.revokePresented(sid, origin);
     return opened;
   }
 
-  /** What a session of that user would be; `life` in seconds. The new cookie takes the place of the one it is `like`. */
+  /** A session of the user, not stored yet; `life` in seconds. The new cookie replaces the one that it is `like`. */
   prepare(user: SessionUser, life: number, like?: StoredCookie): NewSession & OpenedSession {
     const expiresAt = Math.ceil((this.clock.now() + life * 1000) / 1000) * 1000;
-    const cookie = this.cookie.stored(expiresAt, like);
-    // As the other application would find its user.
+    const cookie = this.cookie.attributesFor(expiresAt, like);
+    // The name by which the other application finds its user.
     const name = user.externalId ?? user.id;
     const held = this.path.reduceRight<unknown>((inner, step) => ({ [step]: inner }), name) as object;
     return {

@@ -6,13 +6,13 @@ import { LimitsModule } from '../../limits/limits.module.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
 import { RolloutModule } from '../rollout/rollout.module.js';
 import { UsersModule } from '../../users/users.module.js';
-import { ConversionService } from './link/conversions.service.js';
+import { ExchangeLimitsService } from './link/exchange-limits.service.js';
 import { DowngradeService } from './link/downgrade.service.js';
 import { ExchangeController } from './http/exchange.controller.js';
 import { ExchangeService } from './link/exchange.service.js';
-import { SessionAuthenticationService } from './http/session-caller.service.js';
+import { SessionAuthenticationService } from './http/session-authentication.service.js';
 import { SessionCookieService } from './http/session-cookie.service.js';
-import { SessionDevices } from './link/session-devices.js';
+import { DowngradeStore } from './link/downgrade.store.js';
 import { SessionRevocationHook } from './link/session-revocation.hook.js';
 import { SessionLink } from './link/session-link.entity.js';
 import { LinkedRevocationStore } from './link/linked-revocation.store.js';
@@ -21,7 +21,7 @@ import { SessionWatcherService } from './link/session-watcher.service.js';
 import { SessionLinkStore } from './link/session-link.store.js';
 import { SessionRowStore } from './stores/session-row.store.js';
 import { SessionLoginService } from './session-login.service.js';
-import { SessionUserIndex } from './stores/session-user-index.js';
+import { SessionIndexService } from './stores/session-index.service.js';
 import { Session } from './stores/session.entity.js';
 import { SessionGuard } from './http/session.guard.js';
 import { SessionStore } from './stores/session.store.js';
@@ -30,7 +30,7 @@ import { SessionTableCheck } from './stores/session-table.check.js';
 import { SessionTableStore } from './stores/session-table.store.js';
 import { SessionUsersCheck } from './stores/session-users.check.js';
 import { SessionsController } from './http/sessions.controller.js';
-import { SessionService } from './sessions.service.js';
+import { SessionService } from './session.service.js';
 
 /** Sessions as credentials beside tokens, and the link between the two. */
 @Module({
@@ -49,15 +49,15 @@ import { SessionService } from './sessions.service.js';
     ExchangeService,
     LinkedRevocationStore,
     SessionCookieService,
-    SessionDevices,
+    DowngradeStore,
     SessionLinkStore,
     SessionRevocationHook,
     SessionRowStore,
     SessionStore,
     SessionWatcherService,
     SessionIndexStore,
-    SessionUserIndex,
-    ConversionService,
+    SessionIndexService,
+    ExchangeLimitsService,
     SessionAuthenticationService,
     SessionGuard,
     SessionLoginService,
@@ -70,7 +70,6 @@ import { SessionService } from './sessions.service.js';
   exports: [
     SessionAuthenticationService,
     SessionCookieService,
-    SessionDevices,
     SessionGuard,
     SessionRevocationHook,
     SessionService,

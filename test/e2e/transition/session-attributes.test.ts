@@ -5,7 +5,7 @@ import type { TestApp } from '../../helpers/app.js';
 import { aUser, post, sql, tokensOf } from '../../helpers/client.js';
 import type { Account, Reply } from '../../helpers/client.js';
 import { SECRET, bySession, cookieFor, sessionCookie, sidIn, trySessionLogin } from './session-client.js';
-import { signSid } from '../../../src/transition/sessions/http/session-signature.js';
+import { signSid } from '../../../src/transition/sessions/stores/express-session.codec.js';
 
 /** The attributes of the session cookie that a response sets, in lower case and in order. */
 function attributesOf(reply: Reply, name = 'session_id'): string[] | undefined {

@@ -1,5 +1,5 @@
 import type { InjectOptions } from 'fastify';
-import { signSid, unsignSid } from '../../../src/transition/sessions/http/session-signature.js';
+import { signSid, unsignSid } from '../../../src/transition/sessions/stores/express-session.codec.js';
 import type { TestApp } from '../../helpers/app.js';
 import { codeOf } from '../../helpers/client.js';
 import type { Account, Reply } from '../../helpers/client.js';

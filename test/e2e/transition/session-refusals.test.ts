@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { signSid } from '../../../src/transition/sessions/http/session-signature.js';
+import { signSid } from '../../../src/transition/sessions/stores/express-session.codec.js';
 import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
 import { ROOT, aUser, bearer, codeOf, login, post, sql } from '../../helpers/client.js';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { signSid } from '../../../src/transition/sessions/http/session-signature.js';
+import { signSid } from '../../../src/transition/sessions/stores/express-session.codec.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 import { NodeProcess } from '../../helpers/node-process.js';

@@ -33,7 +33,8 @@ const PASSWORD = { reason: 'password', event: 'user' } as const;
 const LANES = 12;
 
 const exchanging: Racer = exchange;
-const loggingOut: Racer = (node, { id, sid }) => node.sessions.end({ sid, userId: id }, 'logout', NO_ORIGIN);
+const loggingOut: Racer = (node, { id, sid }) =>
+  node.sessions.revoke({ sid, userId: id }, 'logout', NO_ORIGIN);
 const loggingOutByToken: Racer = (node, { login }) =>
   node.revocations.revokeFamilies([login!.family.sid], 'logout', 'logout', NO_ORIGIN);
 const revoking: Racer = (node, { id }) =>
@@ -260,8 +261,8 @@ export function racePairs(rounds: number): void {
       };
       await Promise.all(Array.from({ length: LANES }, lane));
       // What another application deletes is found by looking.
-      await nodes[0].keeper.look();
-      while ((await nodes[0].links.lostRows(1)).length > 0) await nodes[0].keeper.look();
+      await nodes[0].watcher.poll();
+      while ((await nodes[0].links.lostRows(1)).length > 0) await nodes[0].watcher.poll();
 
       const alive = await db.database.query<{ id: string; sessions: number; logins: number }>(ALIVE, [
         users.map(({ id }) => id),

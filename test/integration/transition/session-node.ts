@@ -6,6 +6,7 @@ import { Clock } from '../../../src/common/clock.js';
 import { Database } from '../../../src/database/database.js';
 import type { OpenedFamily } from '../../../src/tokens/families/refresh-token.service.js';
 import type { RolloutService } from '../../../src/transition/rollout/rollout.service.js';
+import { DowngradeStore } from '../../../src/transition/sessions/link/downgrade.store.js';
 import { DowngradeService } from '../../../src/transition/sessions/link/downgrade.service.js';
 import type { Downgraded } from '../../../src/transition/sessions/link/downgrade.service.js';
 import { ExchangeService } from '../../../src/transition/sessions/link/exchange.service.js';
@@ -17,7 +18,7 @@ import { SessionLinkStore } from '../../../src/transition/sessions/link/session-
 import { SessionLoginService } from '../../../src/transition/sessions/session-login.service.js';
 import { SessionRowStore } from '../../../src/transition/sessions/stores/session-row.store.js';
 import { SessionStore } from '../../../src/transition/sessions/stores/session.store.js';
-import { SessionService } from '../../../src/transition/sessions/sessions.service.js';
+import { SessionService } from '../../../src/transition/sessions/session.service.js';
 import type { TransitionConfig } from '../../../src/transition/transition.settings.js';
 import { aNode } from '../tokens/token-node.js';
 import type { TokenNode } from '../tokens/token-node.js';
@@ -31,14 +32,14 @@ export interface SessionUser {
 /** Sessions and tokens of one node, wired by hand. */
 export interface SessionNode extends TokenNode<TransitionConfig> {
   readonly store: SessionStore;
-  readonly fates: LinkedRevocationStore;
+  readonly linkedRevocations: LinkedRevocationStore;
   readonly links: SessionLinkStore;
   readonly rows: SessionRowStore;
   readonly sessions: SessionService;
   readonly opening: SessionLoginService;
   readonly exchanges: ExchangeService;
   readonly downgrades: DowngradeService;
-  readonly keeper: SessionWatcherService;
+  readonly watcher: SessionWatcherService;
 }
 
 const SETTINGS = {
@@ -57,6 +58,7 @@ export async function aSessionNode(url: string): Promise<SessionNode> {
     return new SessionRevocationHook(
       new LinkedRevocationStore(database, config),
       new SessionLinkStore(database, config),
+      new DowngradeStore(database),
       new SessionRowStore(database),
       config,
     );
@@ -64,24 +66,43 @@ export async function aSessionNode(url: string): Promise<SessionNode> {
   const { database, config, revocations, tokens, families, clock } = node;
   const audit = new AuditStore(database);
   const store = new SessionStore(database, config);
-  const fates = new LinkedRevocationStore(database, config);
+  const linkedRevocations = new LinkedRevocationStore(database, config);
+  const downgradeStore = new DowngradeStore(database);
   const links = new SessionLinkStore(database, config);
   const rows = new SessionRowStore(database);
   const cookie = new SessionCookieService(config);
-  const sessions = new SessionService(store, fates, rows, cookie, revocations, audit, config);
+  const sessions = new SessionService(store, linkedRevocations, rows, cookie, revocations, audit, config);
   const opening = new SessionLoginService(store, sessions, cookie, undefined as never, clock, config);
   const everybody = { mayHaveTokens: () => Promise.resolve(true) } as unknown as RolloutService;
   return {
     ...node,
     store,
-    fates,
+    linkedRevocations,
     links,
     rows,
     sessions,
     opening,
-    exchanges: new ExchangeService(database, store, fates, links, families, tokens, everybody),
-    downgrades: new DowngradeService(store, fates, links, opening, families, revocations, audit, config),
-    keeper: new SessionWatcherService(links, rows, revocations, new BackgroundLoops(true)),
+    exchanges: new ExchangeService(
+      database,
+      store,
+      linkedRevocations,
+      links,
+      downgradeStore,
+      families,
+      tokens,
+      everybody,
+    ),
+    downgrades: new DowngradeService(
+      store,
+      linkedRevocations,
+      downgradeStore,
+      opening,
+      families,
+      revocations,
+      audit,
+      config,
+    ),
+    watcher: new SessionWatcherService(links, rows, revocations, new BackgroundLoops(true)),
   };
 }
 

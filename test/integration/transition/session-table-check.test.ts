@@ -52,11 +52,11 @@ const TABLES: Readonly<Record<string, readonly [string, ...Line[]]>> = {
   ],
   'a trigger that leaves a DELETE out': [
     trigger('DELETE', 'RETURN NULL'),
-    ['warn', /refuses DELETE: a trigger or a rule leaves it out: sessions that end here are expired/],
+    ['warn', /refuses DELETE: a trigger or a rule discards it: revoked sessions are expired/],
   ],
   'a trigger that leaves an UPDATE out': [
     trigger('UPDATE', 'RETURN NULL'),
-    ['fail', /refuses UPDATE: a trigger or a rule leaves it out: .*exchange answers 503/],
+    ['fail', /refuses UPDATE: a trigger or a rule discards it: .*exchange answers 503/],
   ],
   'a trigger that refuses an INSERT': [
     trigger('INSERT', `RAISE EXCEPTION 'nobody comes in'`),

@@ -8,7 +8,7 @@ import { lockForTransaction } from '../../../src/database/advisory-locks.js';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { migrate } from '../../../src/database/migrate.js';
 import { SessionIndexStore } from '../../../src/transition/sessions/stores/session-index.store.js';
-import { userKeyAt } from '../../../src/transition/sessions/stores/session-user.sql.js';
+import { userKeyAt } from '../../../src/transition/sessions/stores/session-table.sql.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 import { aSessionNode, exchange, usersWithSessions } from './session-node.js';
@@ -95,7 +95,7 @@ describe('the table of a product that keeps its sessions there', () => {
       const opened = await exchange(node, user!);
       if (typeof opened === 'string') throw new Error(opened);
       await db.database.query(`DELETE FROM session WHERE sid = $1`, [user!.sid]);
-      await node.keeper.look();
+      await node.watcher.poll();
       expect((await node.families.find(opened.family.sid))?.revoked).toBe(true);
     } finally {
       await node.stop();
@@ -117,7 +117,7 @@ describe('the table of a product that keeps its sessions there', () => {
       // No trigger tells: it is found by looking.
       await db.database.query(`DELETE FROM session WHERE sid = $1`, [user!.sid]);
       expect(await node.links.lostRows(10)).toEqual([]);
-      await node.keeper.look();
+      await node.watcher.poll();
       expect((await node.families.find(opened.family.sid))?.revoked).toBe(true);
     } finally {
       await node.stop();
@@ -149,7 +149,7 @@ describe('the table of a product that keeps its sessions there', () => {
       await db.database.query(`UPDATE session SET expire = now() WHERE sid = $1`, [expired!.sid]);
       await product.query(`DELETE FROM session WHERE sid = $1`, [expired!.sid]);
       expect(await node.links.lostRows(10)).toEqual([logins[0]]);
-      await node.keeper.look();
+      await node.watcher.poll();
       const revoked = await Promise.all(logins.map(async (sid) => (await node.families.find(sid))?.revoked));
       expect(revoked).toEqual([true, false, false]);
       expect(await node.store.live(unlinked!.sid)).toBeDefined();

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { signSid, unsignSid } from '../../../src/transition/sessions/http/session-signature.js';
+import { signSid, unsignSid } from '../../../src/transition/sessions/stores/express-session.codec.js';
 
 interface CookieSignature {
   sign(value: string, secret: string): string;

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../../../config/config.js';
 import type { TransitionConfig } from '../../transition.settings.js';
 import { Database } from '../../../database/database.js';
-import { userAt, userNamed } from '../../sessions/stores/session-user.sql.js';
+import { userAt, userNamed } from '../../sessions/stores/session-table.sql.js';
 
 /** A session that has a row, has not expired and was not ended. */
 export interface SessionEvidence {

@@ -8,8 +8,8 @@ import { SessionCookieService } from './session-cookie.service.js';
 import { SessionGuard } from './session.guard.js';
 
 /**
- * Closes every route that is not @Public(), by the credential that the request carries: a Bearer token is judged as such, a session
- * cookie without one as that. Whatever the one says is final, the other is never tried.
+ * Closes every route that is not @Public(), by the credential that the request carries: a Bearer token if there is one, else a session
+ * cookie. The answer for that credential is final: the other one is never tried.
  */
 @Injectable()
 export class CredentialGuard implements CanActivate {

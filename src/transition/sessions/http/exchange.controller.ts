@@ -12,8 +12,8 @@ import { COMMON_ERRORS } from '../../../common/common.errors.js';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import { TOKEN_ERRORS } from '../../../tokens/tokens.errors.js';
-import { ApiSession } from './api-session.decorator.js';
-import { ConversionService } from '../link/conversions.service.js';
+import { ApiSession } from './sessions.openapi.js';
+import { ExchangeLimitsService } from '../link/exchange-limits.service.js';
 import { SessionCookieService } from './session-cookie.service.js';
 import { SessionUserDto } from './sessions.dto.js';
 import { SESSION_ERRORS, SESSION_LOGIN_ERRORS } from '../sessions.errors.js';
@@ -22,7 +22,7 @@ import { SESSION_ERRORS, SESSION_LOGIN_ERRORS } from '../sessions.errors.js';
 @Controller('auth')
 export class ExchangeController {
   constructor(
-    private readonly conversions: ConversionService,
+    private readonly conversions: ExchangeLimitsService,
     private readonly tokens: TokenReply,
     private readonly cookie: SessionCookieService,
     @Inject(CONFIG) private readonly config: Config,
@@ -36,9 +36,9 @@ export class ExchangeController {
   @ApiOperation({
     summary: 'Exchange a session for tokens',
     description:
-      'Begins a login by tokens for the session, which goes on and lives as long as it; whatever ends one ends both. Until the ' +
-      'refresh token is used, or the access token is, it can be asked for again. The refresh token is in the cookie alone if the ' +
-      'request comes from a web page (it has `Origin` or `Sec-Fetch-Site`), or if the session came of a login that was delivered so.',
+      'Opens a token family and links it to the session: both live equally long, and both are revoked together. The call can be ' +
+      'repeated until the refresh token or the access token is used. The refresh token is only in the cookie if the request comes ' +
+      'from a web page (it has `Origin` or `Sec-Fetch-Site`), or if the session was downgraded from a family with such a cookie.',
   })
   @ApiBody({ type: TokenDeliveryDto, required: false })
   @ApiOkResponse({ type: TokensDto })
@@ -62,8 +62,8 @@ export class ExchangeController {
   @ApiOperation({
     summary: 'Go back from tokens to a session',
     description:
-      'Ends the login of the refresh token, from the body or else the cookie, and begins a session that ends when the login ' +
-      'would have at the latest. A lost response can be asked for again with the same token.',
+      'Revokes the family of the refresh token, which is in the body or else in the cookie, and opens a session. The session ends at ' +
+      'the latest when the family would have expired. After a lost response, the call can be repeated with the same token.',
   })
   @ApiBody({ type: RefreshDto, required: false })
   @ApiOkResponse({ type: SessionUserDto })

@@ -4,14 +4,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CONFIG } from '../../../config/config.js';
 import { cookieValues } from '../../../common/http.js';
 import type { TransitionConfig } from '../../transition.settings.js';
-import { claimedSid, signSid, unsignSid } from './session-signature.js';
 import { isHostPrefixed } from '../../transition.settings.js';
-import { needsSecure } from '../stores/stored-cookie.js';
-import type { StoredCookie } from '../stores/stored-cookie.js';
+import { claimedSid, needsSecure, signSid, unsignSid } from '../stores/express-session.codec.js';
+import type { StoredCookie } from '../stores/express-session.codec.js';
 
 /** The session cookies that a request carries. */
 export interface PresentedCookies {
-  /** The ids of those that we signed, each once. More than one if somebody else set a cookie too. */
+  /** The distinct ids of those that we signed. There are several if somebody else set a cookie too. */
   readonly sids: readonly string[];
 }
 
@@ -21,26 +20,26 @@ const LONGEST_LIFE = 400 * 86_400;
 /** Characters of a cookie's value; browsers keep no more. */
 const LONGEST = 4096;
 
-/** Reads and writes the cookie that holds a session's id. */
+/** Reads and writes the cookie with the session's id. */
 @Injectable()
 export class SessionCookieService {
   constructor(@Inject(CONFIG) private readonly config: TransitionConfig) {}
 
-  /** Whether the request carries one of that name, good or bad. */
+  /** Whether the request carries a cookie of that name, valid or not. */
   isIn(request: FastifyRequest): boolean {
     return this.valuesIn(request.headers.cookie).length > 0;
   }
 
-  /** Undefined if the request has none of that name. Cookies that are not signed by us do not count. */
-  in(request: FastifyRequest): PresentedCookies | undefined {
+  /** Undefined if the request has no cookie of that name. Cookies that we did not sign are ignored. */
+  presentedIn(request: FastifyRequest): PresentedCookies | undefined {
     const values = this.valuesIn(request.headers.cookie);
     if (values.length === 0) return undefined;
     return { sids: [...new Set(values.flatMap((value) => this.sidOf(value) ?? []))] };
   }
 
   /**
-   * The one id that a Cookie header names, and whether this node's secret signed it. For judging refusals afterwards: an id that
-   * is not signed lets nobody in. Undefined if it names several.
+   * The one id that a Cookie header names, and whether our secret signed it. For the report on refusals only: an unsigned id must not
+   * authenticate anybody. Undefined if the header names several.
    */
   claimIn(header: string): { readonly sid: string; readonly signed: boolean } | undefined {
     const claims = new Map<string, boolean>();
@@ -55,10 +54,10 @@ export class SessionCookieService {
   }
 
   /**
-   * What a session that begins here keeps of its cookie. `expires` in milliseconds. A cookie that takes the place of one that the browser
-   * has is `like` it: with another domain, path or partition the browser would have two. It is HttpOnly in any case.
+   * The attributes of a new session's cookie. `expires` in milliseconds. If the browser has a session cookie, the new one takes over the
+   * attributes of that (`like`): with another domain, path or partition the browser would keep both. It is always HttpOnly.
    */
-  stored(expires: number, like: StoredCookie = {}): StoredCookie {
+  attributesFor(expires: number, like: StoredCookie = {}): StoredCookie {
     const { sessionCookieName: name, sessionExpiry, sessionCookieSecure } = this.config;
     const known = like.path !== undefined || like.domain !== undefined;
     const { domain, path, partitioned, sameSite, priority } = known ? like : this.configured();
@@ -79,7 +78,7 @@ export class SessionCookieService {
     };
   }
 
-  /** `maxAge` in seconds; left out, the browser keeps the cookie until it closes. */
+  /** `maxAge` in seconds. Without it, the browser keeps the cookie until it closes. */
   set(reply: FastifyReply, sid: string, stored: StoredCookie, maxAge: number | undefined): void {
     const { sessionCookieName, sessionSecret } = this.config;
     reply.setCookie(sessionCookieName, signSid(sid, sessionSecret), {
@@ -97,7 +96,7 @@ export class SessionCookieService {
     return { path, partitioned: sessionCookiePartitioned, ...(domain === undefined ? {} : { domain }) };
   }
 
-  /** All that the row says, but what browsers would refuse. Without SameSite there, the cookie has none: it was made so. */
+  /** The attributes of the row, except those that browsers would refuse. Without SameSite in the row, the cookie has none. */
   private attributesOf(stored: StoredCookie, { request }: FastifyReply) {
     const { sessionCookieName: name, production } = this.config;
     const { secure, httpOnly, domain, path = '/', sameSite, priority, partitioned } = stored;
@@ -118,7 +117,7 @@ export class SessionCookieService {
     return cookieValues(header, this.config.sessionCookieName);
   }
 
-  /** Undefined for a value that we did not sign, and for one that PostgreSQL cannot hold. */
+  /** Undefined for a value that we did not sign, and for one that PostgreSQL cannot store. */
   private sidOf(value: string): string | undefined {
     const sid = value.length > LONGEST ? undefined : unsignSid(decode(value), this.config.sessionSecret);
     return sid?.includes('\0') === true ? undefined : sid;

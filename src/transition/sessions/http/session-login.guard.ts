@@ -5,7 +5,7 @@ import { RolloutService } from '../../rollout/rollout.service.js';
 import { SessionLoginDto } from './sessions.dto.js';
 import { refuseNewSession } from '../sessions.errors.js';
 
-/** Asks for the name and password of a user, unless there are no sessions any more: then 410 `sessions_removed`. */
+/** Requires the name and password of a user. Once sessions are removed: 410 `sessions_removed`. */
 @Injectable()
 export class SessionLoginGuard extends LocalAuthGuard {
   protected override readonly form = SessionLoginDto;

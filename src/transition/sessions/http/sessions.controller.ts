@@ -11,15 +11,15 @@ import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import { RateLimited } from '../../../limits/rate-limit.guard.js';
 import type { User } from '../../../users/user.entity.js';
-import { ApiSession } from './api-session.decorator.js';
-import { SessionAuthenticationService } from './session-caller.service.js';
+import { ApiSession } from './sessions.openapi.js';
+import { SessionAuthenticationService } from './session-authentication.service.js';
 import { SessionCookieService } from './session-cookie.service.js';
 import { SessionLoginGuard } from './session-login.guard.js';
 import { SessionLoginService } from '../session-login.service.js';
 import { SessionStore } from '../stores/session.store.js';
 import { SessionLoginDto, SessionUserDto } from './sessions.dto.js';
 import { SESSION_LOGIN_ERRORS } from '../sessions.errors.js';
-import { SessionService } from '../sessions.service.js';
+import { SessionService } from '../session.service.js';
 
 @ApiTags('Transition')
 @Controller('api')
@@ -42,7 +42,7 @@ export class SessionsController {
   @UseGuards(SessionLoginGuard)
   @ApiOperation({
     summary: 'Log in with a session',
-    description: 'Begins a session under a new id, in a cookie; the session that the caller had ends.',
+    description: 'Opens a session under a new id, in a cookie, and revokes the session that the caller had.',
     deprecated: true,
   })
   @ApiOkResponse({ type: SessionUserDto })
@@ -57,7 +57,7 @@ export class SessionsController {
   ): Promise<SessionUserDto> {
     refuseOtherSites(request, this.config.corsOrigins);
     const { user } = request;
-    const before = this.cookie.in(request)?.sids ?? [];
+    const before = this.cookie.presentedIn(request)?.sids ?? [];
     const { sid, cookie, maxAge } = await this.logins.open(user, body, before, originOf(request));
     this.cookie.set(reply, sid, cookie, maxAge);
     reply.header('Cache-Control', 'no-store');
@@ -72,7 +72,7 @@ export class SessionsController {
   @ApiOperation({
     summary: 'Log out of a session',
     description:
-      'Ends the session, and the login by tokens that it was exchanged for. If there are cookies of several sessions, all of them end.',
+      'Revokes the session and the token family that is linked to it. If there are cookies of several sessions, all are revoked.',
     deprecated: true,
   })
   @ApiNoContentResponse()
@@ -80,10 +80,10 @@ export class SessionsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    const sessions = await this.callers.identifyAll(request, { changesState: true, always: true });
+    const sessions = await this.callers.authenticateAll(request, { changesState: true, always: true });
     for (const session of sessions) {
       const stored = await this.store.cookieOf(session.sid);
-      await this.sessions.end(session, 'logout', originOf(request));
+      await this.sessions.revoke(session, 'logout', originOf(request));
       this.cookie.clear(reply, stored ?? {});
     }
   }

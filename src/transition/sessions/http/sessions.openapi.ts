@@ -1,21 +1,34 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiSecurity } from '@nestjs/swagger';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { TOKEN_ONLY_EXTENSION } from '../../../auth/auth.decorators.js';
-import { problemExample } from '../../../common/api-problems.decorator.js';
+import { ApiProblems, problemExample } from '../../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../../common/common.errors.js';
-import { SESSION_SCHEME } from './api-session.decorator.js';
+import { TOKEN_ERRORS } from '../../../tokens/tokens.errors.js';
 import { SESSION_ERRORS } from '../sessions.errors.js';
+
+/** The name of the security scheme in the description. */
+export const SESSION_SCHEME = 'session';
+
+/** Documents a route that takes a session cookie only, and how it refuses callers without one. */
+export const ApiSession = () =>
+  applyDecorators(
+    ApiSecurity(SESSION_SCHEME),
+    ApiProblems(TOKEN_ERRORS, 'token_missing'),
+    ApiProblems(SESSION_ERRORS, 'session_invalid', 'sessions_brownout', 'sessions_removed'),
+    ApiProblems(COMMON_ERRORS, 'cross_site_request', 'service_unavailable'),
+  );
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 
 const READING = ['get', 'head'] as const;
 const CHANGING = ['post', 'put', 'patch', 'delete'] as const;
 
-/** The 401s of a session cookie, wherever one counts. */
+/** The 401s of a session cookie. */
 const REFUSALS = ['session_invalid', 'sessions_brownout', 'sessions_removed'] as const;
 
 /**
- * What the transition adds to the description of all calls that take an access token: the session cookie as another way in, and
- * how it is refused.
+ * Adds to the description of all calls that take an access token: the session cookie as an alternative, and how it is refused.
  */
 export function describeSessions(document: OpenAPIObject): void {
   const components = (document.components ??= {});
@@ -26,7 +39,7 @@ export function describeSessions(document: OpenAPIObject): void {
       in: 'cookie',
       name: 'session_id',
       description:
-        'The cookie of `/api/login`, under the name in SESSION_COOKIE_NAME; until sessions are removed',
+        'The cookie of `/api/login`, with the name in SESSION_COOKIE_NAME; until sessions are removed',
     },
   };
   for (const item of Object.values(document.paths)) {

@@ -10,29 +10,28 @@ import type { VerifiedRefreshToken } from '../../../tokens/families/refresh-toke
 import { RefreshTokenStore } from '../../../tokens/families/refresh-token.store.js';
 import type { TokenFamily } from '../../../tokens/families/token-family.js';
 import type { TokenErrorCode } from '../../../tokens/tokens.errors.js';
-import { isReused } from './downgraded-session.js';
+import { DowngradeStore, isReused } from './downgrade.store.js';
 import { LinkedRevocationStore } from './linked-revocation.store.js';
 import type { SessionOwner } from './linked-revocation.store.js';
-import { SessionLinkStore } from './session-link.store.js';
 import { SessionLoginService } from '../session-login.service.js';
 import type { OpenedSession } from '../session-login.service.js';
 import { SessionStore } from '../stores/session.store.js';
 
-/** What came of it. Refusals are values: the ending that goes with one must commit. */
+/** The result of a downgrade. Refusals are values, so that a revocation that comes with one is committed. */
 export type Downgraded =
   | { readonly outcome: 'given'; readonly session: OpenedSession; readonly user: SessionOwner }
   | { readonly outcome: 'refused'; readonly code: TokenErrorCode };
 
 const refused = (code: TokenErrorCode): Downgraded => ({ outcome: 'refused', code });
 
-/** Gives a session for a login by tokens. */
+/** Downgrades a token family to a session. */
 @Injectable()
 export class DowngradeService {
   constructor(
     private readonly sessions: SessionStore,
-    private readonly fates: LinkedRevocationStore,
-    private readonly links: SessionLinkStore,
-    private readonly opening: SessionLoginService,
+    private readonly linked: LinkedRevocationStore,
+    private readonly downgrades: DowngradeStore,
+    private readonly logins: SessionLoginService,
     private readonly families: RefreshTokenStore,
     private readonly revocations: RevocationService,
     private readonly audit: AuditStore,
@@ -40,10 +39,10 @@ export class DowngradeService {
   ) {}
 
   /**
-   * Ends the login and begins a session, under an id that nobody has seen before; a session that the login was exchanged from ends
-   * with it, so there is never a second one. Repeating it within the windows of a refresh gives the same session again, a token that
-   * was spent outside them is theft. The session ends when the login would have at the latest. If the token came in the cookie, the
-   * family counts as delivered by cookie from then on, so that an exchange of the session shows no refresh token to a script.
+   * Revokes the family and opens a session under a new id. A session that is linked to the family is revoked with it, so there is never
+   * a second one. A repeated call within the windows of a refresh returns the same session; a token that was spent outside of them is
+   * reuse. The session ends at the latest when the family would have expired. If the token came in the cookie, the family counts as
+   * delivered by cookie from then on, so that an exchange of the session shows no refresh token to a script.
    */
   async downgrade(
     { family, generation }: VerifiedRefreshToken,
@@ -51,48 +50,49 @@ export class DowngradeService {
     byCookie = false,
   ): Promise<Downgraded> {
     const { sid } = family;
-    // Its session may have ended in another application.
+    // Another application may have ended its session.
     if (!family.revoked && !(await this.revocations.mayContinue(family, origin)))
       return refused('refresh_token_revoked');
-    return this.revocations.transaction(async (endings) => {
-      const downgraded = await this.within(endings, { family, generation }, origin);
-      if (byCookie && downgraded.outcome === 'given') await this.families.deliverByCookie(endings.sql, sid);
+    return this.revocations.transaction(async (revocation) => {
+      const downgraded = await this.within(revocation, { family, generation }, origin);
+      if (byCookie && downgraded.outcome === 'given')
+        await this.families.deliverByCookie(revocation.sql, sid);
       return downgraded;
     });
   }
 
   private async within(
-    endings: RevocationTransaction,
+    revocation: RevocationTransaction,
     { family: { sid, userId }, generation }: VerifiedRefreshToken,
     origin: Origin,
   ): Promise<Downgraded> {
-    const user = await this.fates.lockUser(endings.sql, userId);
-    const held = await this.families.hold(endings.sql, sid);
-    if (user === undefined || held === undefined) return refused('refresh_token_invalid');
-    if (held.revoked) return this.again(endings, held, user, generation, origin);
-    if (held.expired) return refused('refresh_token_expired');
-    const verdict = judge(held, generation, this.config);
+    const user = await this.linked.lockUser(revocation.sql, userId);
+    const current = await this.families.hold(revocation.sql, sid);
+    if (user === undefined || current === undefined) return refused('refresh_token_invalid');
+    if (current.revoked) return this.repeat(revocation, current, user, generation, origin);
+    if (current.expired) return refused('refresh_token_expired');
+    const verdict = judge(current, generation, this.config);
     if (verdict === 'unknown') return refused('refresh_token_invalid');
-    if (verdict === 'reused') return this.stolen(endings, held, origin);
-    return this.give(endings, held, user, generation, origin);
+    if (verdict === 'reused') return this.revokeReused(revocation, current, origin);
+    return this.openSession(revocation, current, user, generation, origin);
   }
 
-  private async give(
-    endings: RevocationTransaction,
-    login: TokenFamily,
+  private async openSession(
+    revocation: RevocationTransaction,
+    family: TokenFamily,
     user: SessionOwner,
     generation: number,
     origin: Origin,
   ): Promise<Downgraded> {
-    const { sql } = endings;
-    const { sid: familyId, userId, absoluteExpiresAt: endsAt, now } = login;
-    // The browser still has the cookie of the session that the login was exchanged from.
+    const { sql } = revocation;
+    const { sid: familyId, userId, absoluteExpiresAt: endsAt, now } = family;
+    // The browser still has the cookie of the linked session.
     const like = await this.sessions.cookieOfFamily(sql, familyId);
-    await endings.revokeFamilies([familyId], 'downgrade');
+    await revocation.revokeFamilies([familyId], 'downgrade');
     const life = Math.min(this.config.sessionExpiry, Math.ceil((endsAt - now) / 1000));
-    const session = this.opening.prepare(user, life, like);
+    const session = this.logins.prepare(user, life, like);
     await this.sessions.insert(sql, session);
-    await this.links.replace(sql, {
+    await this.downgrades.add(sql, {
       sid: session.sid,
       userId,
       familyId,
@@ -103,20 +103,20 @@ export class DowngradeService {
     return { outcome: 'given', session, user };
   }
 
-  /** The login has ended: perhaps by this very call, whose answer was lost. */
-  private async again(
-    endings: RevocationTransaction,
-    login: TokenFamily,
+  /** The family is revoked already, perhaps by an earlier call whose response was lost. */
+  private async repeat(
+    revocation: RevocationTransaction,
+    family: TokenFamily,
     user: SessionOwner,
     generation: number,
     origin: Origin,
   ): Promise<Downgraded> {
-    const { sql } = endings;
-    const replacement = await this.links.replacementOf(login.sid, sql);
-    if (replacement === undefined || replacement.ended) return refused('refresh_token_revoked');
-    if (generation > login.generation) return refused('refresh_token_invalid');
-    if (isReused(replacement, generation, this.config)) return this.stolen(endings, login, origin);
-    const { sid } = replacement;
+    const { sql } = revocation;
+    const downgraded = await this.downgrades.sessionOf(family.sid, sql);
+    if (downgraded === undefined || downgraded.revoked) return refused('refresh_token_revoked');
+    if (generation > family.generation) return refused('refresh_token_invalid');
+    if (isReused(downgraded, generation, this.config)) return this.revokeReused(revocation, family, origin);
+    const { sid } = downgraded;
     const live = await this.sessions.liveIn(sql, sid);
     if (live === undefined) return refused('refresh_token_revoked');
     const cookie = (await this.sessions.cookieOf(sid, sql)) ?? {};
@@ -124,14 +124,14 @@ export class DowngradeService {
     return { outcome: 'given', session: { sid, cookie, maxAge }, user };
   }
 
-  /** Whatever came of the login ends. */
-  private async stolen(
-    endings: RevocationTransaction,
+  /** Revokes the family with everything that came from it. */
+  private async revokeReused(
+    revocation: RevocationTransaction,
     { sid, userId }: TokenFamily,
     origin: Origin,
   ): Promise<Downgraded> {
-    await endings.revokeFamilies([sid], 'reuse');
-    await this.audit.add({ event: 'refresh_reused', cause: 'reuse', userId, sid }, origin, endings.sql);
+    await revocation.revokeFamilies([sid], 'reuse');
+    await this.audit.add({ event: 'refresh_reused', cause: 'reuse', userId, sid }, origin, revocation.sql);
     return refused('refresh_token_reused');
   }
 }

@@ -5,21 +5,20 @@ import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
 import type { AlsoRevoked } from '../../../tokens/families/revocation-hook.js';
 import type { User } from '../../../users/user.entity.js';
-import { onSessionTable } from '../stores/session-table.js';
-import { userAt, userKeyAt, userNamed } from '../stores/session-user.sql.js';
+import { onSessionTable, userAt, userKeyAt, userNamed } from '../stores/session-table.sql.js';
 
 /** Whose session it is. */
 export type SessionOwner = Pick<User, 'id' | 'username' | 'role' | 'epoch' | 'externalId'>;
 
-/** What a session that ended was. */
+/** A session of one of the users, before it is revoked. */
 interface UserSession {
   readonly sid: string;
   readonly name: string;
-  /** It could still be used, and no login by tokens shares its fate. */
-  readonly alone: boolean;
+  /** It is live, and no live family is linked to it. */
+  readonly unlinked: boolean;
 }
 
-interface EndedSession {
+interface RevokedSession {
   readonly sid: string;
   readonly familyId: string | null;
   readonly hasRow: boolean;
@@ -34,32 +33,32 @@ const LOCK_USER = `
   SELECT id, username, role, epoch, external_id AS "externalId" FROM users
   WHERE id = $1 AND disabled_at IS NULL FOR NO KEY UPDATE`;
 
-const FAMILY_OF = `SELECT family_id FROM session_fates WHERE sid = $1 AND user_id = $2 AND family_id IS NOT NULL`;
+const EXCHANGED_FAMILY_OF = `SELECT family_id FROM session_fates WHERE sid = $1 AND user_id = $2 AND family_id IS NOT NULL`;
 
-const LOGIN_OF = `SELECT family_id FROM session_fates WHERE sid = $1 AND family_id IS NOT NULL AND ended_at IS NULL`;
+const LINKED_FAMILY_OF = `SELECT family_id FROM session_fates WHERE sid = $1 AND family_id IS NOT NULL AND ended_at IS NULL`;
 
-const SEE = `UPDATE session_fates SET seen_at = clock_timestamp() WHERE sid = $1 AND seen_at IS NULL`;
+const MARK_SEEN = `UPDATE session_fates SET seen_at = clock_timestamp() WHERE sid = $1 AND seen_at IS NULL`;
 
-/** A session has a row, which another application may have deleted. */
+/** The session still has a row. Another application may have deleted it. */
 const HAS_ROW = `EXISTS (SELECT 1 FROM session WHERE session.sid = session_fates.sid) AS "hasRow"`;
 
-/** In the order of ids, so that no two of these wait in a circle. A table without a key may have two rows of one id. */
-const END = `
+/** In the order of ids, so that two of these cannot deadlock. A table without a key may have two rows with one id. */
+const REVOKE = `
   INSERT INTO session_fates (sid, user_id, ended_at)
-  SELECT DISTINCT ON (sid) sid, user_id, clock_timestamp() FROM unnest($1::text[], $2::uuid[]) AS gone (sid, user_id) ORDER BY sid
+  SELECT DISTINCT ON (sid) sid, user_id, clock_timestamp() FROM unnest($1::text[], $2::uuid[]) AS revoked (sid, user_id) ORDER BY sid
   ON CONFLICT (sid) DO UPDATE SET ended_at = excluded.ended_at WHERE session_fates.ended_at IS NULL
   RETURNING sid, ${HAS_ROW}`;
 
-/** Exchanged from the session that a login was given up for, and so on. */
-const FOLLOWING = `
+/** The families that were exchanged from the sessions that these were downgraded to, and so on. */
+const SUCCESSORS = `
   WITH RECURSIVE line AS (
     SELECT unnest($1::uuid[]) AS sid
     UNION
     SELECT f.family_id FROM line JOIN session_fates f ON f.downgraded_id = line.sid WHERE f.family_id IS NOT NULL
   ) SELECT sid FROM line`;
 
-/** A session whose row names another user by now goes on: it is that user's. */
-const endFamilies = (path: string) => `
+/** A session whose row names another user now belongs to that user, and stays. */
+const revokeLinkedBy = (path: string) => `
   UPDATE session_fates f SET ended_at = clock_timestamp()
   WHERE sid IN (
       SELECT sid FROM session_fates
@@ -71,9 +70,9 @@ const endFamilies = (path: string) => `
 
 const NAMES = `SELECT id, external_id FROM users WHERE id = ANY ($1::uuid[])`;
 
-/** Those with a row that names the users, and those of theirs that are known without one, which may be hidden or written again. */
-const ofUsers = (path: string) => `
-  SELECT s.sid, named.name, f.ended_at IS NULL AND t.id IS NULL AND s.expire > now() AS alone
+/** The sessions whose row names the users, and those that are known without a row, which may be hidden or written again. */
+const ofUsersBy = (path: string) => `
+  SELECT s.sid, named.name, f.ended_at IS NULL AND t.id IS NULL AND s.expire > now() AS unlinked
   FROM session s
   CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
   LEFT JOIN session_fates f ON f.sid = s.sid
@@ -88,71 +87,71 @@ const ofUsers = (path: string) => `
     AND NOT EXISTS (SELECT 1 FROM session s WHERE s.sid = f.sid)`;
 
 /**
- * What is known of sessions beyond their rows. Everything here runs in the caller's transaction. Locks are taken in one order
- * everywhere: the user's row, those of logins, those of this table. Rows of `session` are read here and never written: see SessionRowStore.
+ * Revokes sessions in the caller's transaction, in the table of links. Locks are taken in one order everywhere: the user's row, those of
+ * families, those of this table. Rows of `session` are only read: SessionRowStore writes them.
  */
 @Injectable()
 export class LinkedRevocationStore {
-  private readonly endFamilies: string;
-  private readonly ofUsers: string;
+  private readonly revokeLinkedText: string;
+  private readonly ofUsersText: string;
 
   constructor(
     private readonly database: Database,
     @Inject(CONFIG) config: TransitionConfig,
   ) {
-    this.endFamilies = endFamilies(config.sessionUserKey);
-    this.ofUsers = ofUsers(config.sessionUserKey);
+    this.revokeLinkedText = revokeLinkedBy(config.sessionUserKey);
+    this.ofUsersText = ofUsersBy(config.sessionUserKey);
   }
 
-  /** Nobody else begins, exchanges or ends a session of the user until the transaction ends. Undefined if it is disabled. */
+  /** Locks the user: nobody else opens, exchanges or revokes their sessions until the commit. Undefined if the user is disabled. */
   async lockUser(sql: Sql, userId: string): Promise<SessionOwner | undefined> {
     return (await sql.query<SessionOwner & Record<string, unknown>>(LOCK_USER, [userId]))[0];
   }
 
-  /** The login that the user's session was exchanged for, whatever has become of either. */
-  async familyOf(sql: Sql, sid: string, userId: string): Promise<string | undefined> {
-    return (await sql.query<{ family_id: string }>(FAMILY_OF, [sid, userId]))[0]?.family_id;
+  /** The family that the user's session was exchanged for, revoked or not. */
+  async exchangedFamilyOf(sql: Sql, sid: string, userId: string): Promise<string | undefined> {
+    return (await sql.query<{ family_id: string }>(EXCHANGED_FAMILY_OF, [sid, userId]))[0]?.family_id;
   }
 
-  /** The login that shares the session's fate. */
+  /** The family that is linked to the session. */
   async linkedFamilyOf(sql: Sql, sid: string): Promise<string | undefined> {
-    return (await sql.query<{ family_id: string }>(LOGIN_OF, [sid]))[0]?.family_id;
+    return (await sql.query<{ family_id: string }>(LINKED_FAMILY_OF, [sid]))[0]?.family_id;
   }
 
-  /** Its client has received the session. */
-  async see(sid: string): Promise<void> {
-    await this.database.query(SEE, [sid]);
+  /** Records that the client has received the session. */
+  async markSeen(sid: string): Promise<void> {
+    await this.database.query(MARK_SEEN, [sid]);
   }
 
-  /** Ends the session for good, whatever another application writes later. False if it had ended, or its row was gone. */
-  async end(sql: Sql, sid: string, userId: string): Promise<boolean> {
-    const ended = await onSessionTable(() => sql.query<{ hasRow: boolean }>(END, [[sid], [userId]]));
-    return ended.some(({ hasRow }) => hasRow);
+  /** Revokes the session for good: a later write by another application changes nothing. False if it was revoked or has no row. */
+  async revokeSession(sql: Sql, sid: string, userId: string): Promise<boolean> {
+    const revoked = await onSessionTable(() => sql.query<{ hasRow: boolean }>(REVOKE, [[sid], [userId]]));
+    return revoked.some(({ hasRow }) => hasRow);
   }
 
-  /** Those logins, and those that came of the sessions that they were given up for. */
+  /** These families, and those that were exchanged from the sessions that they were downgraded to. */
   async successorsOf(sql: Sql, families: readonly string[]): Promise<string[]> {
-    return (await sql.query<{ sid: string }>(FOLLOWING, [families])).map(({ sid }) => sid);
+    return (await sql.query<{ sid: string }>(SUCCESSORS, [families])).map(({ sid }) => sid);
   }
 
-  /** Ends the sessions that share the fate of those logins, or that the logins were given up for. */
-  async endOfFamilies(sql: Sql, families: readonly string[]): Promise<AlsoRevoked> {
-    const ended = await onSessionTable(() => sql.query<EndedSession>(this.endFamilies, [families]));
-    const withRow = ended.filter(({ hasRow }) => hasRow);
-    const logins = ended.flatMap(({ familyId }) => familyId ?? []);
+  /** Revokes the sessions that are linked to these families, or that the families were downgraded to. */
+  async revokeLinkedTo(sql: Sql, families: readonly string[]): Promise<AlsoRevoked> {
+    const revoked = await onSessionTable(() => sql.query<RevokedSession>(this.revokeLinkedText, [families]));
+    const withRow = revoked.filter(({ hasRow }) => hasRow);
+    const linked = revoked.flatMap(({ familyId }) => familyId ?? []);
     return {
       sessions: withRow.filter(({ familyId }) => familyId === null).length,
       leftovers: withRow.map(({ sid }) => sid),
-      // One that was exchanged while this waited for it.
-      families: logins.filter((login) => !families.includes(login)),
+      // A session may have been exchanged while this statement waited for it.
+      families: linked.filter((family) => !families.includes(family)),
     };
   }
 
   /**
-   * Ends all sessions of the users, those too that only another application has seen so far, except that one and the one that
-   * shares the fate of that login. The others are those that were live without a login.
+   * Revokes all sessions of the users, also those that only another application knows, except the given one and the one that is linked
+   * to the given family. `sessions` counts those that were live and unlinked.
    */
-  async endOfUsers(
+  async revokeSessionsOf(
     sql: Sql,
     userIds: readonly string[],
     except: { readonly session?: string | undefined; readonly sid?: string | undefined },
@@ -165,11 +164,11 @@ export class LinkedRevocationStore {
     }
     const values = [[...owners.keys()], except.session ?? null, except.sid ?? null, [...ids]];
     const found = await onSessionTable(() =>
-      sql.query<UserSession & Record<string, unknown>>(this.ofUsers, values),
+      sql.query<UserSession & Record<string, unknown>>(this.ofUsersText, values),
     );
     const sids = found.map(({ sid }) => sid);
     const ownerOf = (name: string) => (ids.has(name.toLowerCase()) ? name.toLowerCase() : owners.get(name)!);
-    if (sids.length > 0) await sql.query(END, [sids, found.map(({ name }) => ownerOf(name))]);
-    return { sessions: found.filter(({ alone }) => alone).length, families: [], leftovers: sids };
+    if (sids.length > 0) await sql.query(REVOKE, [sids, found.map(({ name }) => ownerOf(name))]);
+    return { sessions: found.filter(({ unlinked }) => unlinked).length, families: [], leftovers: sids };
   }
 }

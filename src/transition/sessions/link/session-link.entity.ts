@@ -3,8 +3,8 @@ import type { Relation } from 'typeorm';
 import { User } from '../../../users/user.entity.js';
 
 /**
- * What is known of a session beyond its row, which another application may write and delete: the login that shares its fate,
- * the login that it replaces, and that it has ended. Stays when the row is gone.
+ * What this service knows of a session. Another application may write and delete the session's row; this row stays. It holds the linked
+ * family, the family that was downgraded to the session, and the revocation. The table and its columns keep their first names.
  */
 @Entity('session_fates')
 @Index('session_fates_lost_idx', ['sid'], { where: 'row_expired = false AND ended_at IS NULL' })
@@ -14,7 +14,7 @@ export class SessionLink {
   @PrimaryColumn('varchar', { primaryKeyConstraintName: 'session_fates_pkey' })
   sid!: string;
 
-  /** Whose session it was when this was written. */
+  /** The user of the session when this row was written. */
   @Index('session_fates_user_id_idx')
   @Column('uuid', { name: 'user_id' })
   userId!: string;
@@ -23,32 +23,32 @@ export class SessionLink {
   @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'session_fates_user_id_fkey' })
   user!: Relation<User>;
 
-  /** The login by tokens that it was exchanged for: the only one that it ever gets. */
+  /** The linked family, which the session was exchanged for. A session is exchanged once. */
   @Column('uuid', { name: 'family_id', nullable: true })
   familyId!: string | null;
 
-  /** The login by tokens that was given up for it. */
+  /** The family that was downgraded to the session. */
   @Column('uuid', { name: 'downgraded_id', nullable: true })
   downgradedId!: string | null;
 
-  /** The generation of the refresh token that was presented for it. */
+  /** The generation of the refresh token that was presented at the downgrade. */
   @Column('integer', { name: 'spent_generation', nullable: true })
   spentGeneration!: number | null;
 
-  /** When a session that replaces a login was used first: its client has it. */
+  /** When a downgraded session was first used: its client received it. */
   @Column('timestamptz', { name: 'seen_at', nullable: true })
   seenAt!: Date | null;
 
-  /** It ends then at the latest, however often it is used. */
+  /** The session ends then at the latest, however often it is used. */
   @Column('timestamptz', { name: 'ends_at', nullable: true })
   endsAt!: Date | null;
 
-  /** When it ended for good: whatever is written into its row later counts no more. */
+  /** When the session was revoked for good. Later writes to the session's row change nothing. */
   @Index('session_fates_ended_at_idx', { where: 'ended_at IS NOT NULL' })
   @Column('timestamptz', { name: 'ended_at', nullable: true })
   endedAt!: Date | null;
 
-  /** Another application deleted its row: whether it had expired. */
+  /** Whether the session's row had expired when another application deleted it; null while the row exists. */
   @Column('boolean', { name: 'row_expired', nullable: true })
   rowExpired!: boolean | null;
 }

@@ -3,36 +3,25 @@ import { CONFIG } from '../../../config/config.js';
 import type { TransitionConfig } from '../../transition.settings.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
-import type { DowngradedSession } from './downgraded-session.js';
 import type { SessionExtension } from '../stores/session-row.store.js';
-import { onSessionTable, writeSessionTable } from '../stores/session-table.js';
-import { userAt, userNamed } from '../stores/session-user.sql.js';
+import { onSessionTable, userAt, userNamed, writeSessionTable } from '../stores/session-table.sql.js';
 
-/** How it stands with the session that shares a login's fate. */
+/** The state of the session that is linked to a family. */
 export interface LinkState {
   readonly sid: string;
-  /** It ended elsewhere: its row was deleted before its time, or names another user by now. */
+  /** Another application ended it: its row was deleted before it expired, or names another user now. */
   readonly lost: boolean;
   /** It has not expired. */
   readonly live: boolean;
 }
 
-export interface NewDowngradedSession {
-  readonly sid: string;
-  readonly userId: string;
-  readonly familyId: string;
-  readonly spentGeneration: number;
-  /** Milliseconds. */
-  readonly endsAt: number;
-}
-
-/** What a part of the linked sessions needs. */
+/** What a batch of linked sessions needs. */
 export interface Sweep {
-  /** Where the next part begins; null after the last. */
+  /** Where the next batch begins; null after the last one. */
   readonly next: string | null;
-  /** Logins whose session ended elsewhere. */
+  /** Families whose session another application ended. */
   readonly lost: readonly string[];
-  /** Sessions that another application has shortened: they are to live as long as their logins. */
+  /** Sessions that another application has shortened. They have to live as long as their families. */
   readonly short: readonly SessionExtension[];
 }
 
@@ -52,33 +41,22 @@ const LINK = `
 
 const ends = (parameter: string) => `to_timestamp(${parameter}::float8 / 1000)`;
 
-const holdBy = (path: string) => `
+const lockRowBy = (path: string) => `
   UPDATE session SET expire = greatest(expire::timestamptz, ${ends('$3')})
   WHERE sid = $1 AND expire > clock_timestamp() AND ${userNamed(userAt(path))} = $2 RETURNING sid`;
 
-/** `s` and `f`: the row and what is known of it. A row that expired and was removed then ends nothing. */
+/** `s` is the row of the session, `f` its link. A row that was removed after it expired loses nothing. */
 const LOST = `
   (f.row_expired IS FALSE OR (s.sid IS NULL AND f.row_expired IS NULL)
     OR (s.sid IS NOT NULL AND ${userNamed('named.name')} IS DISTINCT FROM f.user_id))`;
 
-/** OFFSET 0: what the row names is worked out once, however often it is compared. */
+/** OFFSET 0: the user that the row names is computed once, however often it is compared. */
 const named = (path: string) => `CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named`;
 
 const stateBy = (path: string) => `
   SELECT f.sid, ${LOST} AS lost, s.expire > clock_timestamp() IS TRUE AS live
   FROM session_fates f LEFT JOIN session s ON s.sid = f.sid ${named(path)}
   WHERE f.family_id = $1 AND f.ended_at IS NULL`;
-
-const REPLACE = `
-  INSERT INTO session_fates (sid, user_id, downgraded_id, spent_generation, ends_at) VALUES ($1, $2, $3, $4, ${ends('$5')})`;
-
-const REPLACEMENT = `
-  SELECT f.sid, f.spent_generation AS "spentGeneration", f.seen_at IS NOT NULL AS seen, f.ended_at IS NOT NULL AS ended,
-    extract(epoch FROM clock_timestamp() - t.revoked_at)::float8 AS age
-  FROM session_fates f JOIN refresh_tokens t ON t.id = f.downgraded_id WHERE f.downgraded_id = $1`;
-
-const DELIVERED_BY_COOKIE = `
-  SELECT 1 FROM session_fates f JOIN refresh_tokens t ON t.id = f.downgraded_id WHERE f.sid = $1 AND t.delivery = 'cookie'`;
 
 const LOST_ROWS = `
   SELECT f.family_id AS "familyId" FROM session_fates f JOIN refresh_tokens t ON t.id = f.family_id AND t.revoked_at IS NULL
@@ -108,10 +86,10 @@ const REMOVE_FORGOTTEN = `
     LIMIT $1)
   RETURNING sid`;
 
-/** Which session stands with which login: all SQL of how the two come together and go on. */
+/** Which session is linked to which family: the SQL that links them and keeps them together. */
 @Injectable()
 export class SessionLinkStore {
-  private readonly holdText: string;
+  private readonly lockRowText: string;
   private readonly stateText: string;
   private readonly sweepText: string;
 
@@ -119,23 +97,23 @@ export class SessionLinkStore {
     private readonly database: Database,
     @Inject(CONFIG) config: TransitionConfig,
   ) {
-    this.holdText = holdBy(config.sessionUserKey);
+    this.lockRowText = lockRowBy(config.sessionUserKey);
     this.stateText = stateBy(config.sessionUserKey);
     this.sweepText = sweepBy(config.sessionUserKey);
   }
 
-  /** From the commit on they share one fate. False, and nothing written, if the session has ended or had a login before. */
+  /** Links the two from the commit on. False, and nothing written, if the session was revoked or exchanged before. */
   async link(sql: Sql, sid: string, userId: string, familyId: string): Promise<boolean> {
     return (await sql.query(LINK, [sid, userId, familyId])).length > 0;
   }
 
-  /** Locks the row and lets it live until then (milliseconds) at least. False if it is gone, or another user's. */
-  async hold(sql: Sql, sid: string, userId: string, until: number): Promise<boolean> {
-    const held = await writeSessionTable(sql, () => sql.query(this.holdText, [sid, userId, until]));
-    return held.length > 0;
+  /** Locks the row and extends it to `until` (milliseconds) at least. False if it was deleted or names another user. */
+  async lockRow(sql: Sql, sid: string, userId: string, until: number): Promise<boolean> {
+    const locked = await writeSessionTable(sql, () => sql.query(this.lockRowText, [sid, userId, until]));
+    return locked.length > 0;
   }
 
-  /** Undefined for a login that stands alone. */
+  /** Undefined for an unlinked family. */
   async stateOf(familyId: string): Promise<LinkState | undefined> {
     const found = await onSessionTable(() =>
       this.database.query<LinkState & Record<string, unknown>>(this.stateText, [familyId]),
@@ -143,31 +121,13 @@ export class SessionLinkStore {
     return found[0];
   }
 
-  /** The session stands for a login that is given up. */
-  async replace(
-    sql: Sql,
-    { sid, userId, familyId, spentGeneration, endsAt }: NewDowngradedSession,
-  ): Promise<void> {
-    await sql.query(REPLACE, [sid, userId, familyId, spentGeneration, endsAt]);
-  }
-
-  /** The session that the login was given up for. */
-  async replacementOf(familyId: string, sql: Sql = this.database): Promise<DowngradedSession | undefined> {
-    return (await sql.query<DowngradedSession & Record<string, unknown>>(REPLACEMENT, [familyId]))[0];
-  }
-
-  /** Whether the session replaced a family whose refresh token no script could read. Known for as long as the session lives. */
-  async isDeliveredByCookie(sql: Sql, sid: string): Promise<boolean> {
-    return (await sql.query(DELIVERED_BY_COOKIE, [sid])).length > 0;
-  }
-
-  /** Logins whose session's row was deleted by another application before its time, at most `batch`. */
+  /** At most `batch` families whose session's row another application deleted before it expired. */
   async lostRows(batch: number): Promise<string[]> {
     const rows = await this.database.query<{ familyId: string }>(LOST_ROWS, [batch]);
     return rows.map(({ familyId }) => familyId);
   }
 
-  /** Looks at the next `batch` linked sessions after that login. */
+  /** Reads the next `batch` linked sessions, in the order of their families, after that family. */
   async sweep(after: string, batch: number): Promise<Sweep> {
     const rows = await this.database.query<Swept & Record<string, unknown>>(this.sweepText, [after, batch]);
     return {
@@ -179,7 +139,7 @@ export class SessionLinkStore {
     };
   }
 
-  /** Forgets at most `batch` sessions that nobody can bring back; says how many. */
+  /** Deletes the links of at most `batch` sessions that cannot come back; returns how many. */
   async removeForgotten(batch: number): Promise<number> {
     return (await this.database.query(REMOVE_FORGOTTEN, [batch])).length;
   }

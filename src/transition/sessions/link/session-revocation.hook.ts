@@ -5,39 +5,40 @@ import type { Sql } from '../../../database/database.js';
 import type { AlsoRevoked, RevokedSet, RevocationHook } from '../../../tokens/families/revocation-hook.js';
 import type { TokenFamily } from '../../../tokens/families/token-family.js';
 import { LinkedRevocationStore } from './linked-revocation.store.js';
-import { isReused } from './downgraded-session.js';
+import { DowngradeStore, isReused } from './downgrade.store.js';
 import { SessionLinkStore } from './session-link.store.js';
 import { SessionRowStore } from '../stores/session-row.store.js';
 
-/** Sessions share the fate of the logins that they were exchanged for, and end with everything else of their user. */
+/** Revokes a session together with its linked family, and together with everything else of its user. */
 @Injectable()
 export class SessionRevocationHook implements RevocationHook {
   constructor(
-    private readonly fates: LinkedRevocationStore,
+    private readonly linked: LinkedRevocationStore,
     private readonly links: SessionLinkStore,
+    private readonly downgrades: DowngradeStore,
     private readonly rows: SessionRowStore,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   successorsOf(sql: Sql, sids: readonly string[]): Promise<readonly string[]> {
-    return this.fates.successorsOf(sql, sids);
+    return this.linked.successorsOf(sql, sids);
   }
 
-  onRevoked(sql: Sql, ended: RevokedSet): Promise<AlsoRevoked> {
-    if ('sids' in ended) return this.fates.endOfFamilies(sql, ended.sids);
-    return this.fates.endOfUsers(sql, ended.userIds, ended.except ?? {});
+  onRevoked(sql: Sql, revoked: RevokedSet): Promise<AlsoRevoked> {
+    if ('sids' in revoked) return this.linked.revokeLinkedTo(sql, revoked.sids);
+    return this.linked.revokeSessionsOf(sql, revoked.userIds, revoked.except ?? {});
   }
 
   clear(sids: readonly string[]): Promise<void> {
-    return this.rows.end(sids);
+    return this.rows.remove(sids);
   }
 
   async isReused({ sid }: TokenFamily, generation: number): Promise<boolean> {
-    const replacement = await this.links.replacementOf(sid);
-    return replacement !== undefined && isReused(replacement, generation, this.config);
+    const session = await this.downgrades.sessionOf(sid);
+    return session !== undefined && isReused(session, generation, this.config);
   }
 
-  /** The session lives as long as the login, so it is extended with it; once it has expired for itself it is left alone. */
+  /** Extends the session, which has to live as long as the family. A session that has expired by itself stays expired. */
   async mayContinue({ sid, now, absoluteExpiresAt }: TokenFamily): Promise<boolean> {
     const state = await this.links.stateOf(sid);
     if (state === undefined) return true;
@@ -48,6 +49,6 @@ export class SessionRevocationHook implements RevocationHook {
   }
 
   linkedFamilyOf(sql: Sql, session: string): Promise<string | undefined> {
-    return this.fates.linkedFamilyOf(sql, session);
+    return this.linked.linkedFamilyOf(sql, session);
   }
 }

@@ -7,32 +7,32 @@ import { RevocationService } from '../../../tokens/families/revocation.service.j
 import { SessionLinkStore } from './session-link.store.js';
 import { SessionRowStore } from '../stores/session-row.store.js';
 
-/** Between two looks, in milliseconds: how long a login may outlive its session that ended in another application. */
-const EVERY = 400;
+/** Between two polls. A family may outlive its session by this long if another application ended that. */
+const POLL_INTERVAL_MS = 400;
 
-/** Linked sessions looked at each time: with more of them it takes several looks to see all. */
+/** Linked sessions in one poll. If there are more, it takes several polls to read all. */
 const BATCH = 1_000;
 
-/** Every so many looks, and seconds that are looked back at. */
+/** Polls between two searches for revived rows, and the seconds that a search looks back. */
 const REVIVED_EVERY = 10;
 const REVIVED_WITHIN = 60;
 
-/** Every so many looks. */
+/** Polls between two clean-ups. */
 const CLEAN_EVERY = 150;
 
 const FIRST = '00000000-0000-0000-0000-000000000000';
 const DAY = 86_400;
 
 /**
- * Follows what another application does to the sessions that it shares with this service: a login whose session was ended there
- * ends too, a session that it shortened lives as long as its login again, and one that ended here stays ended there. Nodes may do it
- * at once: each step is harmless when done twice.
+ * Follows what another application does to shared sessions. If it ends a session, the linked family is revoked. If it shortens a session,
+ * the session is extended to the life of its family. If it revives a session that was revoked here, the row is removed again. Several
+ * nodes may do this at once: each step is idempotent.
  */
 @Injectable()
 export class SessionWatcherService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly loop: BackgroundLoop;
   private after = FIRST;
-  private looks = 0;
+  private polls = 0;
 
   constructor(
     private readonly links: SessionLinkStore,
@@ -40,8 +40,13 @@ export class SessionWatcherService implements OnApplicationBootstrap, OnApplicat
     private readonly revocations: RevocationService,
     loops: BackgroundLoops,
   ) {
-    const failure = 'shared sessions could not be looked at';
-    this.loop = loops.create({ name: 'shared-sessions', everyMs: EVERY, failure, run: () => this.look() });
+    const failure = 'shared sessions could not be polled';
+    this.loop = loops.create({
+      name: 'shared-sessions',
+      everyMs: POLL_INTERVAL_MS,
+      failure,
+      run: () => this.poll(),
+    });
   }
 
   onApplicationBootstrap(): void {
@@ -52,26 +57,26 @@ export class SessionWatcherService implements OnApplicationBootstrap, OnApplicat
     return this.loop.stop();
   }
 
-  /** One look. */
-  async look(): Promise<void> {
-    await this.end(await this.links.lostRows(BATCH));
+  /** Polls once. */
+  async poll(): Promise<void> {
+    await this.revoke(await this.links.lostRows(BATCH));
     const { next, lost, short } = await this.links.sweep(this.after, BATCH);
     this.after = next ?? FIRST;
-    await this.end(lost);
+    await this.revoke(lost);
     await this.rows.extend(short);
-    if (this.looks % REVIVED_EVERY === 0) await this.rows.endRevived(REVIVED_WITHIN, BATCH);
-    if (this.looks % CLEAN_EVERY === 0) await this.clean();
-    this.looks += 1;
+    if (this.polls % REVIVED_EVERY === 0) await this.rows.removeRevived(REVIVED_WITHIN, BATCH);
+    if (this.polls % CLEAN_EVERY === 0) await this.clean();
+    this.polls += 1;
   }
 
-  /** Removes what nobody needs any more. */
+  /** Removes expired rows and unused links. */
   private async clean(): Promise<void> {
-    await this.rows.endRevived(DAY, BATCH);
+    await this.rows.removeRevived(DAY, BATCH);
     await this.rows.removeExpired(BATCH);
     await this.links.removeForgotten(BATCH);
   }
 
-  private async end(logins: readonly string[]): Promise<void> {
-    if (logins.length > 0) await this.revocations.revokeFamilies(logins, 'logout', 'logout', NO_ORIGIN);
+  private async revoke(families: readonly string[]): Promise<void> {
+    if (families.length > 0) await this.revocations.revokeFamilies(families, 'logout', 'logout', NO_ORIGIN);
   }
 }

@@ -5,14 +5,14 @@ import type { TransitionConfig } from '../../transition.settings.js';
 import { tryLockForSession } from '../../../database/advisory-locks.js';
 import { Database } from '../../../database/database.js';
 import type { VerifiedClient } from '../../../database/trust/verified-client.js';
-import { userKeyAt } from './session-user.sql.js';
+import { userKeyAt } from './session-table.sql.js';
 
 const LOCK = tryLockForSession('sessionUserIndex');
 
-/** An index can be made without blocking writers only on an ordinary table. */
+/** Only on an ordinary table can an index be made without blocking writers. */
 const IS_TABLE = `SELECT 1 FROM pg_class WHERE oid = to_regclass('session') AND relkind = 'r'`;
 
-/** Indexes that nodes have made. Those of earlier versions are on an expression that fails for some rows, also when they are written. */
+/** The indexes that nodes have made. Those of earlier versions are outdated: their expression fails for some rows, even on a write. */
 const MADE = `
   SELECT c.relname AS name, i.indisvalid AS valid, c.oid::regclass::text AS reference,
     strpos(pg_get_indexdef(c.oid), 'tandem_session_user(') = 0 AS outdated
@@ -27,10 +27,10 @@ interface SessionIndex {
   readonly outdated: boolean;
 }
 
-/** What a large table may take, in milliseconds. */
-const PATIENCE = 3_600_000;
+/** Milliseconds. A large table takes long. */
+const BUILD_TIMEOUT_MS = 3_600_000;
 
-/** The index on what SESSION_USER_KEY names in sessions: one for each value of that, so that a change of it makes another. */
+/** The index on the users of sessions. Its name depends on SESSION_USER_KEY, so that a change of the key makes another index. */
 @Injectable()
 export class SessionIndexStore {
   private readonly name: string;
@@ -46,8 +46,8 @@ export class SessionIndexStore {
   }
 
   /**
-   * Makes it if it is not there, on a connection of its own. What was left of an attempt that failed is made anew, and indexes of
-   * earlier versions go. Does nothing if `session` is a view or partitioned.
+   * Makes the index if it is missing, on a connection of its own. Drops what a failed attempt left, and indexes of earlier versions. Does
+   * nothing if `session` is a view or partitioned.
    */
   async ensure(): Promise<void> {
     const made = await this.made();
@@ -58,7 +58,7 @@ export class SessionIndexStore {
       return;
     if ((await this.database.query(IS_TABLE)).length === 0) return;
     const client = (this.client = this.database.ownClient({
-      statement_timeout: PATIENCE,
+      statement_timeout: BUILD_TIMEOUT_MS,
       keepAlive: true,
     }));
     await client.connect();
@@ -77,7 +77,7 @@ export class SessionIndexStore {
     }
   }
 
-  /** An index that is being made is given up. */
+  /** Cancels an index that is being made. */
   async stop(): Promise<void> {
     await this.client?.end();
   }

@@ -4,7 +4,7 @@ import { Database } from '../../../database/database.js';
 
 const DELETE = `DELETE FROM session WHERE sid = ANY ($1::text[]) RETURNING sid`;
 
-/** In the past for a clock that is behind, too. */
+/** A minute in the past, so that a slow clock of another application sees it as expired too. */
 const EXPIRE = `
   UPDATE session SET expire = clock_timestamp() - interval '1 minute'
   WHERE sid = ANY ($1::text[]) AND expire > clock_timestamp()`;
@@ -14,48 +14,48 @@ const EXTEND = `
   FROM unnest($1::text[], $2::timestamptz[]) AS w (sid, until)
   WHERE session.sid = w.sid AND expire > clock_timestamp() AND expire < w.until - interval '1 second'`;
 
-/** A request that another application was serving when the session ended may have written its row again. */
+/** Another application may write the row again at the end of a request that began before the revocation. */
 const REVIVED = `
   SELECT s.sid FROM session s JOIN session_fates f ON f.sid = s.sid
   WHERE s.expire > clock_timestamp()
     AND (f.ended_at > clock_timestamp() - make_interval(secs => $1) OR f.ends_at < clock_timestamp())
   LIMIT $2`;
 
-/** The oldest first: rows that cannot be deleted are passed over, in the order of their time. */
+/** The oldest first. Rows that cannot be deleted are skipped in this order. */
 const EXPIRED = `
   SELECT sid, expire::timestamptz::text AS expire FROM session
   WHERE expire < now() - interval '1 minute' AND expire > $1::timestamptz ORDER BY expire LIMIT $2`;
 
-const EVER = '-infinity';
+const BEGINNING = '-infinity';
 
-/** Statements that one call may need to find the rows that refuse to be written among those that do not. */
+/** Bounds the statements with which one call isolates the rows that the table refuses to write. */
 const MOST_PARTS = 100;
 
-/** SQLSTATE: no privilege, or not for this kind of table. It is so for each of the rows. */
+/** SQLSTATEs that hold for every row: no privilege, or not for this kind of table. */
 const FOR_ALL_ROWS = /^(?:42501|0A000)$/;
 
-/** A session that is to live until then at least. */
+/** A session that has to live until then at least. */
 export interface SessionExtension {
   readonly sid: string;
   readonly until: Date;
 }
 
 /**
- * Writes rows of the table `session`, which another application may own, after what they stand for has been committed in tables of
- * our own. Nothing depends on it: privileges, foreign keys, triggers and rules of that table may refuse any of these writes. Here the
- * session has ended in any case; for the other application its row is deleted, or else expired. No method fails on a refusal.
+ * Writes rows of the table `session`, which another application may own, after our own tables have been committed. No revocation depends
+ * on these writes: privileges, foreign keys, triggers and rules of that table may refuse any of them. This service refuses the session
+ * in any case; for the other application, its row is deleted or else expired. No method throws on a refusal.
  */
 @Injectable()
 export class SessionRowStore {
   private readonly logger = new Logger(SessionRowStore.name);
-  /** What has been said. */
-  private readonly refusals = new Set<string>();
-  private passedOver = EVER;
+  /** The refusals that have been logged. */
+  private readonly logged = new Set<string>();
+  private skippedTo = BEGINNING;
 
   constructor(private readonly database: Database) {}
 
-  /** The sessions have ended: their rows go. Never throws. */
-  async end(sids: readonly string[]): Promise<void> {
+  /** Deletes the rows of revoked sessions, or expires them. Never throws. */
+  async remove(sids: readonly string[]): Promise<void> {
     if (sids.length === 0) return;
     await this.inParts(sids, async (part) => {
       const left = await this.delete(part);
@@ -63,7 +63,7 @@ export class SessionRowStore {
     });
   }
 
-  /** Those of the live sessions that would expire before live until then. Never throws. */
+  /** Extends those live sessions that would expire earlier. Never throws. */
   async extend(extensions: readonly SessionExtension[]): Promise<void> {
     if (extensions.length === 0) return;
     await this.inParts(extensions, (part) =>
@@ -71,40 +71,37 @@ export class SessionRowStore {
     );
   }
 
-  /** Ends live rows of sessions that ended in the last so many seconds, or whose time is over. */
-  async endRevived(seconds: number, batch: number): Promise<void> {
+  /** Removes live rows of sessions that were revoked in the last `seconds`, or that have reached their end. */
+  async removeRevived(seconds: number, batch: number): Promise<void> {
     const rows = await this.database.query<{ sid: string }>(REVIVED, [seconds, batch]);
-    await this.end(rows.map(({ sid }) => sid));
+    await this.remove(rows.map(({ sid }) => sid));
   }
 
   /** Deletes at most `batch` rows that expired a minute ago or longer. */
   async removeExpired(batch: number): Promise<void> {
-    const rows = await this.database.query<{ sid: string; expire: string }>(EXPIRED, [
-      this.passedOver,
-      batch,
-    ]);
+    const rows = await this.database.query<{ sid: string; expire: string }>(EXPIRED, [this.skippedTo, batch]);
     let left = 0;
     await this.inParts(
       rows.map(({ sid }) => sid),
       async (part) => void (left += (await this.delete(part)).length),
     );
-    this.passedOver = rows.length < batch ? EVER : left > 0 ? rows.at(-1)!.expire : this.passedOver;
+    this.skippedTo = rows.length < batch ? BEGINNING : left > 0 ? rows.at(-1)!.expire : this.skippedTo;
   }
 
-  /** Those that are not deleted: they were not there, or the table does not allow it. */
+  /** Returns the ids that were not deleted: they were missing, or the table refuses it. */
   private async delete(sids: readonly string[]): Promise<readonly string[]> {
     try {
       const rows = await this.database.query<{ sid: string }>(DELETE, [sids]);
-      const gone = new Set(rows.map(({ sid }) => sid));
-      return sids.filter((sid) => !gone.has(sid));
+      const deleted = new Set(rows.map(({ sid }) => sid));
+      return sids.filter((sid) => !deleted.has(sid));
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      this.refused('the table session does not let sessions that ended be deleted: they are expired', error);
+      this.logOnce('the table session refuses to delete revoked sessions: they are expired instead', error);
       return sids;
     }
   }
 
-  /** Does the work for all, and if the table refuses that, for the halves: one odd row does not spoil it for the others. */
+  /** Does the work for all rows. If the table refuses it, does it for each half, so that one odd row does not block the others. */
   private async inParts<T>(all: readonly T[], work: (part: readonly T[]) => Promise<unknown>): Promise<void> {
     const parts = [all];
     for (let count = 0; parts.length > 0 && count < MOST_PARTS; count += 1) {
@@ -113,7 +110,7 @@ export class SessionRowStore {
       try {
         await work(part);
       } catch (error) {
-        this.refused('the table session refuses a change: see npm run admin -- doctor', error);
+        this.logOnce('the table session refuses a change: see npm run admin -- doctor', error);
         if (!isRefusal(error) || FOR_ALL_ROWS.test(codeOf(error))) return;
         const middle = Math.ceil(part.length / 2);
         if (part.length > 1) parts.push(part.slice(middle), part.slice(0, middle));
@@ -121,11 +118,11 @@ export class SessionRowStore {
     }
   }
 
-  /** Each kind of refusal is said once. */
-  private refused(message: string, error: unknown): void {
+  /** Logs each kind of refusal once. */
+  private logOnce(message: string, error: unknown): void {
     const kind = `${message} ${codeOf(error)}`;
-    if (this.refusals.has(kind)) return;
-    this.refusals.add(kind);
+    if (this.logged.has(kind)) return;
+    this.logged.add(kind);
     this.logger.warn({ err: error }, message);
   }
 }

@@ -2,15 +2,15 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../../../config/config.js';
 import type { TransitionConfig } from '../../transition.settings.js';
 import { Database } from '../../../database/database.js';
-import { userAt, userNamed } from './session-user.sql.js';
+import { userAt, userNamed } from './session-table.sql.js';
 
-/** A live session, and what its row says of its user. */
+/** A live session, and whether its row names a user. */
 export interface SampledSession {
-  /** As JSON; null if it is larger than a sample may be. */
+  /** As JSON; null if it is too large for a sample. */
   readonly sess: string | null;
-  /** There is a text or a number at SESSION_USER_KEY. */
+  /** It has a text or a number at SESSION_USER_KEY. */
   readonly named: boolean;
-  /** A user is known by that. */
+  /** That names an existing user. */
   readonly found: boolean;
 }
 
@@ -29,7 +29,7 @@ const EXISTING = `
   SELECT count(DISTINCT ${userNamed('name')})::int AS users FROM unnest($1::text[]) AS held (name)
   WHERE length(name) <= 256`;
 
-/** Looks at some sessions for the doctor. */
+/** Reads some sessions for the doctor. */
 @Injectable()
 export class SessionSampleStore {
   private readonly newestSessions: string;
@@ -41,12 +41,12 @@ export class SessionSampleStore {
     this.newestSessions = newest(sessionUserKey);
   }
 
-  /** Those that expire last. */
+  /** The live sessions that expire last. */
   newest(limit: number): Promise<SampledSession[]> {
     return this.database.query<SampledSession & Record<string, unknown>>(this.newestSessions, [limit]);
   }
 
-  /** How many users the names are of, as sessions would name them. */
+  /** How many users the names would identify if sessions held them. */
   async existing(names: readonly string[]): Promise<number> {
     const valid = names.filter((name) => !name.includes('\0'));
     return (await this.database.query<{ users: number }>(EXISTING, [valid]))[0]!.users;

@@ -14,10 +14,9 @@ const TYPES: Readonly<Record<string, RegExp>> = {
   expire: /^timestamp with(?:out)? time zone$/,
 };
 
-const EXPIRED_INSTEAD =
-  'sessions that end here are expired there instead of deleted, and refused here in any case';
+const EXPIRED_INSTEAD = 'revoked sessions are expired there instead of deleted, and refused here in any case';
 
-/** What goes wrong if the table refuses a kind of write. */
+/** The effect if the table refuses a kind of write. */
 const WITHOUT: Readonly<Record<RefusedWrite['write'], string>> = {
   INSERT: 'POST /api/login and /auth/downgrade answer 503',
   UPDATE: '/auth/exchange answers 503, and sessions in use expire',
@@ -25,8 +24,8 @@ const WITHOUT: Readonly<Record<RefusedWrite['write'], string>> = {
 };
 
 /**
- * Whether the table `session`, which a product may have made, lets this service do what it needs to. Asked for by the doctor, and by
- * each node at its start, which logs what is not as it should be and starts all the same.
+ * Checks that the table `session`, which a product may have made, allows what this service needs: for the doctor, and in each node at
+ * its start, which logs the faults and starts anyway.
  */
 @DoctorCheck()
 export class SessionTableCheck implements Examination, OnApplicationBootstrap {
@@ -61,10 +60,10 @@ export class SessionTableCheck implements Examination, OnApplicationBootstrap {
       ];
     const findings = [...columns(table), ...privileges(table), ...rowSecurity(table), ...obstacles(table)];
     if (findings.every(({ level }) => level !== 'fail')) findings.push(...(await this.writes(table)));
-    return findings.length > 0 ? findings : [ok(CHECK, 'sessions can be read, made, extended and deleted')];
+    return findings.length > 0 ? findings : [ok(CHECK, 'sessions can be read, opened, extended and deleted')];
   }
 
-  /** Beyond what is known already to be refused. */
+  /** Finds refusals beyond the missing privileges. */
   private async writes({ lacking }: SessionTable): Promise<Finding[]> {
     const refused = await this.store.tryWrites();
     const inserts = refused.some(({ write }) => write === 'INSERT');
@@ -120,7 +119,7 @@ function rowSecurity({ secured, readable }: SessionTable): Finding[] {
         warn(
           CHECK,
           'row-level security of the table session applies to the role of DATABASE_URL',
-          'a session that its policies hide gets 401 and is revoked by nobody; let the role see and change all rows',
+          'a session that its policies hide gets 401 and cannot be revoked; let the role see and change all rows',
         ),
       ]
     : [
@@ -155,7 +154,7 @@ function obstacles({ kind, references, rules }: SessionTable): Finding[] {
       warn(
         CHECK,
         `session is ${kind === 'p' ? 'a partitioned table' : 'no ordinary table'}`,
-        'no index is made on the users of sessions: to end all sessions of a user reads every row',
+        'no index is made on the users of sessions: each revocation of a user reads every row',
       ),
     );
   return findings;

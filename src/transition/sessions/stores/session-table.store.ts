@@ -3,15 +3,15 @@ import { isRefusal } from '../../../database/database.errors.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
 
-/** How the table `session` is made, and what the role of this service may do there. */
+/** The shape of the table `session`, and what the role of this service may do there. */
 export interface SessionTable {
   /** `r`: a table, `p`: partitioned, `v`: a view, `f`: a foreign table. */
   readonly kind: string;
   /** Type of each column. */
   readonly columns: Readonly<Record<string, string>>;
-  /** Columns of its own that need a value in each row. */
+  /** Additional columns that need a value in each row. */
   readonly required: readonly string[];
-  /** Privileges that are lacking. */
+  /** Missing privileges. */
   readonly lacking: readonly string[];
   /** Row-level security applies to us. */
   readonly secured: boolean;
@@ -48,7 +48,7 @@ const DESCRIBE = `
 
 const SID = 'tandem: tried and rolled back';
 
-/** In this order: each needs the row that the first has made. */
+/** In this order: each needs the row that the first one makes. */
 const WRITES: readonly (readonly [RefusedWrite['write'], string])[] = [
   [
     'INSERT',
@@ -61,7 +61,7 @@ const WRITES: readonly (readonly [RefusedWrite['write'], string])[] = [
   ['DELETE', `DELETE FROM session WHERE sid = $1 RETURNING sid`],
 ];
 
-/** Looks at the table that another application may own. Changes nothing there. */
+/** Examines the table, which another application may own, without changing it. */
 @Injectable()
 export class SessionTableStore {
   constructor(private readonly database: Database) {}
@@ -71,7 +71,7 @@ export class SessionTableStore {
     return (await this.database.query<SessionTable & Record<string, unknown>>(DESCRIBE))[0];
   }
 
-  /** Writes a row as this service does and rolls that back: it tells what triggers, constraints and policies refuse. */
+  /** Writes a row as this service does and rolls back, to find what triggers, constraints and policies refuse. */
   async tryWrites(): Promise<RefusedWrite[]> {
     const refused: RefusedWrite[] = [];
     const undo = new Error('rolled back');
@@ -95,7 +95,7 @@ async function refusalOf(sql: Sql, text: string): Promise<unknown> {
   try {
     const done = await sql.query(text, [SID]);
     await sql.query('SET CONSTRAINTS ALL IMMEDIATE');
-    return done.length > 0 ? undefined : new Error('a trigger or a rule leaves it out');
+    return done.length > 0 ? undefined : new Error('a trigger or a rule discards it');
   } catch (error) {
     if (!isRefusal(error)) throw error;
     await sql.query('ROLLBACK TO SAVEPOINT tried');

@@ -4,16 +4,23 @@ import type { Examination, Finding } from '../../../admin/cli/doctor/doctor-chec
 import { counted } from '../../../common/text.js';
 import { CONFIG } from '../../../config/config.js';
 import type { TransitionConfig } from '../../transition.settings.js';
-import { pathsIn } from '../http/session-paths.js';
 import { SessionSampleStore } from './session-sample.store.js';
 import { SessionTableStore } from './session-table.store.js';
 
 const CHECK = 'session_users';
 
-/** Sessions that are looked at. */
+/** How many sessions are read. */
 const SAMPLE = 200;
 
-/** Whether the sessions that a product has made name users that exist: SESSION_USER_KEY may be wrong, or the import missing. */
+/** The form of a field in SESSION_USER_KEY. A longer name is more likely to be data. */
+const FIELD = /^[A-Za-z_]\w{0,39}$/;
+
+const DEEPEST = 4;
+
+/** How many paths are reported. */
+const MOST_PATHS = 20;
+
+/** Checks that the sessions of a product name existing users: SESSION_USER_KEY may be wrong, or the import missing. */
 @DoctorCheck()
 export class SessionUsersCheck implements Examination {
   constructor(
@@ -24,7 +31,7 @@ export class SessionUsersCheck implements Examination {
 
   async examine(): Promise<Finding[]> {
     const described = await this.table.describe();
-    // What is wrong with the table itself is another check's finding.
+    // The check of the table reports these faults.
     if (described === undefined || described.lacking.includes('SELECT')) return [];
     if (['sess', 'expire'].some((column) => described.columns[column] === undefined)) return [];
     const sessions = await this.sample.newest(SAMPLE);
@@ -71,4 +78,43 @@ export class SessionUsersCheck implements Examination {
     for (const [path, values] of paths) counts.push({ path, users: await this.sample.existing(values) });
     return counts.filter(({ users }) => users > 0).toSorted((a, b) => b.users - a.users)[0];
   }
+}
+
+/**
+ * The paths (as in SESSION_USER_KEY) at which sessions hold a text or a number, with the values there; the most frequent path first. The
+ * fields of the cookie are left out, and so are paths of a single session among several: those may be data of one user.
+ */
+function pathsIn(sessions: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
+  for (const text of sessions) {
+    const session = parsed(text);
+    if (isFields(session)) collect({ ...session, cookie: undefined }, [], found);
+  }
+  const common = [...found].filter(([, values]) => values.length >= Math.min(2, sessions.length));
+  return new Map(common.toSorted(([, a], [, b]) => b.length - a.length).slice(0, MOST_PATHS));
+}
+
+function collect(fields: object, above: readonly string[], found: Map<string, string[]>): void {
+  for (const [name, value] of Object.entries(fields) as [string, unknown][]) {
+    if (!FIELD.test(name)) continue;
+    const path = [...above, name];
+    if (isFields(value)) {
+      if (path.length < DEEPEST) collect(value, path, found);
+    } else if (typeof value === 'string' || typeof value === 'number') {
+      const key = path.join('.');
+      found.set(key, [...(found.get(key) ?? []), String(value)]);
+    }
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isFields(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,8 +1,8 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
 /**
- * The table of connect-pg-simple, as it makes it: a product that keeps its sessions there goes on doing so. The comment is on the
- * table only if the migration made it.
+ * The table of connect-pg-simple, in its own form: a product keeps its sessions there as before. The table has the comment only if the
+ * migration made it.
  */
 @Entity({ name: 'session', comment: 'made by tandem' })
 export class Session {
@@ -13,7 +13,7 @@ export class Session {
   @Column('json')
   sess!: Record<string, unknown>;
 
-  /** Without a time zone: in that of the connection which writes or reads it, so nobody may set one. */
+  /** Without a time zone: PostgreSQL uses the one of the connection, so no connection may set another one. */
   @Index('IDX_session_expire')
   @Column('timestamp', { precision: 6 })
   expire!: Date;

@@ -6,10 +6,9 @@ import { batched } from '../../../database/batched.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
 import type { Role } from '../../../users/user.entity.js';
-import { onSessionTable, writeSessionTable } from './session-table.js';
-import { userAt, userNamed } from './session-user.sql.js';
-import { storedCookieIn } from './stored-cookie.js';
-import type { StoredCookie } from './stored-cookie.js';
+import { onSessionTable, userAt, userNamed, writeSessionTable } from './session-table.sql.js';
+import { storedCookieIn } from './express-session.codec.js';
+import type { StoredCookie } from './express-session.codec.js';
 
 /** A live session as one statement saw it. Times in milliseconds, on the database's clock. */
 export interface LiveSession {
@@ -17,12 +16,12 @@ export interface LiveSession {
   readonly userId: string;
   readonly role: Role;
   readonly externalId: string | null;
-  /** The login that shares its fate. */
+  /** The linked family. */
   readonly familyId: string | null;
   readonly expiresAt: number;
-  /** It ends then at the latest. */
+  /** It ends then at the latest, however often it is used. */
   readonly endsAt: number | null;
-  /** It replaces a login, and nothing shows yet that its client received it. */
+  /** It came from a downgrade, and nothing shows yet that its client received it. */
   readonly unseen: boolean;
   readonly now: number;
 }
@@ -36,14 +35,14 @@ export interface NewSession {
   readonly expiresAt: number;
 }
 
-/** That a session is to expire at `expiresAt` if it would before `unless`. In milliseconds. */
+/** Moves the expiry to `expiresAt` if it is before `unless`. In milliseconds. */
 interface Extension {
   readonly sid: string;
   readonly expiresAt: number;
   readonly unless: number;
 }
 
-/** `expire` has no time zone: PostgreSQL takes it to be in the connection's, as it does for connect-pg-simple. */
+/** `expire` has no time zone: PostgreSQL uses the one of the connection, as it does for connect-pg-simple. */
 const milliseconds = (time: string) => `(extract(epoch FROM ${time}) * 1000)::float8`;
 
 const findBy = (path: string) => `
@@ -57,7 +56,7 @@ const findBy = (path: string) => `
   WHERE s.sid = ANY ($1::text[]) AND s.expire > clock_timestamp() AND f.ended_at IS NULL
     AND (f.ends_at IS NULL OR f.ends_at > clock_timestamp())`;
 
-/** One that somebody holds is left to its next request: neither do the others wait for it, nor does a circle of waits arise. */
+/** SKIP LOCKED: a locked session is extended by its next request, so that nobody waits and no deadlock can arise. */
 const TOUCH = `
   WITH due AS (
     SELECT s.sid, wanted.expires
@@ -71,7 +70,7 @@ const READ = `SELECT sess::text AS sess FROM session WHERE sid = $1`;
 
 const READ_LINKED = `SELECT s.sess::text AS sess FROM session_fates f JOIN session s ON s.sid = f.sid WHERE f.family_id = $1`;
 
-/** FOR SHARE: a revocation of the user waits for this session and then sees it, or is waited for and then seen here. */
+/** FOR SHARE: a concurrent revocation of the user either waits and then sees this session, or is seen here. */
 const CREATE = `
   WITH u AS (
     SELECT id FROM users WHERE id = $4 AND epoch = $5 AND disabled_at IS NULL FOR SHARE
@@ -85,7 +84,7 @@ const CREATE = `
 
 const INSERT = `INSERT INTO session (sid, sess, expire) VALUES ($1, $2::json, to_timestamp($3::float8 / 1000))`;
 
-/** All SQL of the table that connect-pg-simple uses too, endings aside. */
+/** Reads, opens and extends sessions, in the table that connect-pg-simple uses too. */
 @Injectable()
 export class SessionStore {
   private readonly find: string;
@@ -97,7 +96,7 @@ export class SessionStore {
     request: ({ sid }) => sid,
     row: ({ sid }) => sid,
   });
-  /** What is being extended now. */
+  /** The sessions that are being extended. */
   private readonly touching = new Set<string>();
 
   constructor(
@@ -107,19 +106,19 @@ export class SessionStore {
     this.find = findBy(config.sessionUserKey);
   }
 
-  /** Undefined if there is none of that id, or it has expired or ended, or its user is unknown or disabled. */
+  /** Undefined if there is no session of that id, if it has expired or was revoked, or if its user is unknown or disabled. */
   live(sid: string): Promise<LiveSession | undefined> {
     return this.liveOf(sid);
   }
 
-  /** The same within a transaction. */
+  /** The same in a transaction. */
   async liveIn(sql: Sql, sid: string): Promise<LiveSession | undefined> {
     return (await this.read(sql, [sid]))[0];
   }
 
   /**
-   * Lets it expire at `expiresAt` if it would before `unless`, else changes nothing; nor does it while somebody holds the session, or
-   * another request extends it. Its cookie, if it was changed.
+   * Moves the expiry to `expiresAt` if it is before `unless`. Changes nothing while the row is locked or another request extends it.
+   * Returns the session's cookie if it changed the expiry.
    */
   async touch(sid: string, expiresAt: number, unless: number): Promise<StoredCookie | undefined> {
     if (this.touching.has(sid)) return undefined;
@@ -132,13 +131,13 @@ export class SessionStore {
     }
   }
 
-  /** The same of the session that shares that login's fate. */
+  /** The cookie of the session that is linked to the family. */
   async cookieOfFamily(sql: Sql, familyId: string): Promise<StoredCookie | undefined> {
     const [row] = await onSessionTable(() => sql.query<{ sess: string }>(READ_LINKED, [familyId]));
     return row && storedCookieIn(row.sess);
   }
 
-  /** What express-session knows of its cookie, whatever the state of the session. */
+  /** The cookie of a session in any state, as express-session keeps it. */
   async cookieOf(sid: string, sql: Sql = this.database): Promise<StoredCookie | undefined> {
     const [row] = await onSessionTable(() => sql.query<{ sess: string }>(READ, [sid]));
     return row && storedCookieIn(row.sess);
@@ -155,7 +154,7 @@ export class SessionStore {
     return (await onSessionTable(() => this.database.query(CREATE, values))).length > 0;
   }
 
-  /** Adds a session in a transaction that holds the user's row. */
+  /** Adds a session in a transaction that has locked the user's row. */
   async insert(sql: Sql, { sid, sess, expiresAt }: Omit<NewSession, 'userId'>): Promise<void> {
     await writeSessionTable(sql, () => sql.query(INSERT, [sid, JSON.stringify(sess), expiresAt]));
   }

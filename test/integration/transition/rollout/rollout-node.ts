@@ -2,8 +2,8 @@ import { NO_ORIGIN } from '../../../../src/audit/audit-context.js';
 import { AuditStore } from '../../../../src/audit/audit.store.js';
 import type { TransitionConfig } from '../../../../src/transition/transition.settings.js';
 import { ServiceStateStore } from '../../../../src/database/service-state.store.js';
-import { RolloutAdministration } from '../../../../src/transition/rollout/rollout-administration.service.js';
-import { RolloutFlag } from '../../../../src/transition/rollout/rollout-flag.js';
+import { RolloutAdministrationService } from '../../../../src/transition/rollout/rollout-administration.service.js';
+import { RolloutFlagService } from '../../../../src/transition/rollout/rollout-flag.js';
 import { RolloutService } from '../../../../src/transition/rollout/rollout.service.js';
 import { RolloutStore } from '../../../../src/transition/rollout/rollout.store.js';
 import { aNode } from '../../tokens/token-node.js';
@@ -13,7 +13,7 @@ import type { TokenNode } from '../../tokens/token-node.js';
 export interface RolloutNode extends TokenNode<TransitionConfig> {
   readonly store: RolloutStore;
   readonly rollout: RolloutService;
-  readonly administration: RolloutAdministration;
+  readonly administration: RolloutAdministrationService;
 }
 
 export const BY = { actorId: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10', origin: NO_ORIGIN };
@@ -29,10 +29,10 @@ export async function aRolloutNode(
   });
   const { database, feed, clock, config } = node;
   const store = new RolloutStore(database, new ServiceStateStore(database), new AuditStore(database));
-  const flag = new RolloutFlag();
+  const flag = new RolloutFlagService();
   const rollout = new RolloutService(store, flag, feed, clock, config);
   await flag.onModuleInit();
   await rollout.onModuleInit();
   await feed.start();
-  return { ...node, store, rollout, administration: new RolloutAdministration(store, rollout) };
+  return { ...node, store, rollout, administration: new RolloutAdministrationService(store, rollout) };
 }

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { TransitionConfig } from '../../../../src/transition/transition.settings.js';
 import type { ChangeFeed } from '../../../../src/tokens/feed/change-feed.js';
 import type { DatabaseClock } from '../../../../src/tokens/feed/database-clock.js';
-import type { RolloutFlag } from '../../../../src/transition/rollout/rollout-flag.js';
+import type { RolloutFlagService } from '../../../../src/transition/rollout/rollout-flag.js';
 import type { RolloutSettings } from '../../../../src/transition/rollout/rollout-state.js';
 import { RolloutService } from '../../../../src/transition/rollout/rollout.service.js';
 import type { RolloutStore } from '../../../../src/transition/rollout/rollout.store.js';
@@ -18,7 +18,7 @@ async function aRollout(settings: Partial<RolloutSettings>, isOn?: boolean) {
   const store = { begin: () => Promise.resolve(state), current: vi.fn() };
   const rollout = new RolloutService(
     store as unknown as RolloutStore,
-    flag as unknown as RolloutFlag,
+    flag as unknown as RolloutFlagService,
     feed as unknown as ChangeFeed,
     clock as unknown as DatabaseClock,
     {} as TransitionConfig,

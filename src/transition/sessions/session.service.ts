@@ -12,11 +12,11 @@ import { SessionRowStore } from './stores/session-row.store.js';
 import { SessionStore } from './stores/session.store.js';
 import type { LiveSession } from './stores/session.store.js';
 
-/** Between two extensions of a session at most, in milliseconds, and as a part of its life. */
-const TOUCH_EVERY = 60_000;
-const TOUCH_PART = 0.1;
+/** A session is extended once in this time, or in this part of its life if that is shorter. */
+const EXTEND_INTERVAL_MS = 60_000;
+const EXTEND_PART = 0.1;
 
-/** How sessions go on, and how they end. */
+/** Extends and revokes sessions. */
 @Injectable()
 export class SessionService {
   private readonly logger = new Logger(SessionService.name);
@@ -24,7 +24,7 @@ export class SessionService {
 
   constructor(
     private readonly store: SessionStore,
-    private readonly fates: LinkedRevocationStore,
+    private readonly linked: LinkedRevocationStore,
     private readonly rows: SessionRowStore,
     private readonly cookie: SessionCookieService,
     private readonly revocations: RevocationService,
@@ -34,16 +34,16 @@ export class SessionService {
     this.life = config.sessionExpiry * 1000;
   }
 
-  /** Lets a session that is in use live on, with a write once in a while, and the browser keep its cookie. Never fails. */
-  async keep(session: LiveSession, reply: FastifyReply): Promise<void> {
+  /** Extends a session that is in use, and the cookie in the browser, with a write once a minute at most. Never throws. */
+  async extend(session: LiveSession, reply: FastifyReply): Promise<void> {
     const { sid, expiresAt, endsAt, now, unseen } = session;
     const wanted = Math.min(now + this.life, endsAt ?? Infinity);
-    const unless = wanted - Math.min(TOUCH_EVERY, this.life * TOUCH_PART);
+    const unless = wanted - Math.min(EXTEND_INTERVAL_MS, this.life * EXTEND_PART);
     if (expiresAt >= unless && !unseen) return;
     try {
-      if (unseen) await this.fates.see(sid);
+      if (unseen) await this.linked.markSeen(sid);
       const stored = await this.store.touch(sid, wanted, unless);
-      // One without a limit of its own ends with the browser.
+      // A cookie without a maximum age ends with the browser.
       if (typeof stored?.originalMaxAge !== 'number') return;
       this.cookie.set(reply, sid, stored, Math.ceil((wanted - now) / 1000));
     } catch (error) {
@@ -51,43 +51,47 @@ export class SessionService {
     }
   }
 
-  /** A session that was just exchanged has the browser keep its cookie for as long as the login may last. Never fails. */
-  async keepWith({ sid, unseen }: LiveSession, login: TokenFamily, reply: FastifyReply): Promise<void> {
+  /** Lets the browser keep the cookie of a session that was just exchanged for as long as the family may live. Never throws. */
+  async extendWithFamily(
+    { sid, unseen }: LiveSession,
+    family: TokenFamily,
+    reply: FastifyReply,
+  ): Promise<void> {
     try {
-      if (unseen) await this.fates.see(sid);
+      if (unseen) await this.linked.markSeen(sid);
       const stored = await this.store.cookieOf(sid);
       if (typeof stored?.originalMaxAge !== 'number') return;
-      this.cookie.set(reply, sid, stored, Math.ceil((login.absoluteExpiresAt - login.now) / 1000));
+      this.cookie.set(reply, sid, stored, Math.ceil((family.absoluteExpiresAt - family.now) / 1000));
     } catch (error) {
       this.logger.warn({ err: error }, 'a session cookie was not renewed');
     }
   }
 
   /**
-   * Ends a session of the user, and the login that shares its fate. When it has returned both are refused: here at once, on
-   * other nodes within a second. One audit event, none if the session had ended.
+   * Revokes a session of the user and its linked family. After it returns, both are refused: here at once, on other nodes within a
+   * second. Adds one audit event, or none if the session was revoked before.
    */
-  async end(
+  async revoke(
     { sid, userId }: Pick<LiveSession, 'sid' | 'userId'>,
     cause: string,
     origin: Origin,
   ): Promise<void> {
-    await this.revocations.transaction(async (endings) => {
-      const { sql } = endings;
-      await this.fates.lockUser(sql, userId);
-      const family = await this.fates.familyOf(sql, sid, userId);
-      const [login] = family === undefined ? [] : await endings.revokeFamilies([family], 'logout');
-      const existed = await this.fates.end(sql, sid, userId);
-      endings.leftovers.push(sid);
-      if (login === undefined && !existed) return;
-      await this.audit.add({ event: 'logout', cause, userId, sid: login?.sid }, origin, sql);
+    await this.revocations.transaction(async (revocation) => {
+      const { sql } = revocation;
+      await this.linked.lockUser(sql, userId);
+      const familyId = await this.linked.exchangedFamilyOf(sql, sid, userId);
+      const [family] = familyId === undefined ? [] : await revocation.revokeFamilies([familyId], 'logout');
+      const existed = await this.linked.revokeSession(sql, sid, userId);
+      revocation.leftovers.push(sid);
+      if (family === undefined && !existed) return;
+      await this.audit.add({ event: 'logout', cause, userId, sid: family?.sid }, origin, sql);
     });
   }
 
-  /** Ends what a genuine cookie stands for, if anything: a session of a user, or one in which nobody has logged in yet. */
-  async replace(sid: string, origin: Origin): Promise<void> {
+  /** Revokes the session of a cookie that we signed. It may be a session without a login, or none. */
+  async revokePresented(sid: string, origin: Origin): Promise<void> {
     const session = await this.store.live(sid);
-    if (session === undefined) await this.rows.end([sid]);
-    else await this.end(session, 'login', origin);
+    if (session === undefined) await this.rows.remove([sid]);
+    else await this.revoke(session, 'login', origin);
   }
 }

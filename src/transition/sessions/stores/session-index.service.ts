@@ -4,15 +4,15 @@ import { BackgroundLoops } from '../../../common/background-loops.js';
 import type { BackgroundLoop } from '../../../common/background-loops.js';
 import { SessionIndexStore } from './session-index.store.js';
 
-/** Milliseconds between two looks: an index that could not be made is tried again then. */
-const EVERY = 600_000;
+/** Between two attempts to make the index. */
+const RETRY_INTERVAL_MS = 600_000;
 
 /**
- * Sees to an index by which the sessions of a user are found at once, also in a table with millions of them. Without it they are
- * found too, by reading the whole table. Made without keeping anybody waiting, neither the start nor another application.
+ * Makes the index that finds the sessions of a user in a table with millions of rows. Without it, each search reads the whole table. It
+ * is made in the background and blocks neither the start nor another application.
  */
 @Injectable()
-export class SessionUserIndex implements OnApplicationBootstrap, OnApplicationShutdown {
+export class SessionIndexService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly loop: BackgroundLoop;
 
   constructor(
@@ -21,7 +21,13 @@ export class SessionUserIndex implements OnApplicationBootstrap, OnApplicationSh
   ) {
     const failure = 'the index on the users of sessions was not made yet';
     const run = () => this.store.ensure();
-    this.loop = loops.create({ name: 'session-user-index', everyMs: EVERY, firstMs: 0, failure, run });
+    this.loop = loops.create({
+      name: 'session-user-index',
+      everyMs: RETRY_INTERVAL_MS,
+      firstMs: 0,
+      failure,
+      run,
+    });
   }
 
   onApplicationBootstrap(): void {

@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify';
 import { describe, expect, it, vi } from 'vitest';
 import type { TransitionConfig } from '../../../src/transition/transition.settings.js';
 import { SessionCookieService } from '../../../src/transition/sessions/http/session-cookie.service.js';
-import { storedCookieIn } from '../../../src/transition/sessions/stores/stored-cookie.js';
+import { storedCookieIn } from '../../../src/transition/sessions/stores/express-session.codec.js';
 
 const NOTHING_KNOWN = { originalMaxAge: null, secure: false, httpOnly: true };
 

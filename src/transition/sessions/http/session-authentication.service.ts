@@ -1,7 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
 import { bearerIn } from '../../../auth/http/presented-credentials.js';
 import type { AuthenticatedRequest } from '../../../auth/principal.js';
 import { refuseOtherSites } from '../../../auth/http/request-origin.js';
+import type { DeviceSessions } from '../../../auth/login/known-devices.service.js';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import { DatabaseClock } from '../../../tokens/feed/database-clock.js';
@@ -12,17 +14,17 @@ import { SessionStore } from '../stores/session.store.js';
 import type { LiveSession } from '../stores/session.store.js';
 import { refuseSession } from '../sessions.errors.js';
 
-/** How a call by session is judged. */
+/** How strictly a call by session is judged. */
 export interface SessionCall {
-  /** It must not come from another site's page. */
+  /** It must not come from a page of another site. */
   readonly changesState: boolean;
-  /** It is served in a brownout too. */
+  /** It is served during a brownout too. */
   readonly always?: boolean;
 }
 
-/** Says who calls by a session cookie. */
+/** Authenticates callers by a session cookie. */
 @Injectable()
-export class SessionAuthenticationService {
+export class SessionAuthenticationService implements DeviceSessions {
   constructor(
     private readonly store: SessionStore,
     private readonly cookie: SessionCookieService,
@@ -32,8 +34,9 @@ export class SessionAuthenticationService {
   ) {}
 
   /**
-   * The session of a request, read from the database each time: one that ended anywhere counts nowhere from then on. It becomes the
-   * request's principal. A request with the cookies of several live sessions has none: one may be somebody else's. Throws 401 `sessions_removed`, `sessions_brownout` or `session_invalid`, 403 `cross_site_request`, 503.
+   * The session of a request, which becomes the request's principal. It is read from the database each time, so that a revoked session is
+   * refused everywhere at once. A request with the cookies of several live sessions is refused: one may be somebody else's. Throws 401
+   * `sessions_removed`, `sessions_brownout` or `session_invalid`, 403 `cross_site_request`, 503.
    */
   async authenticate(request: AuthenticatedRequest, call: SessionCall): Promise<LiveSession> {
     const [session, ...others] = await this.liveIn(request, call);
@@ -41,14 +44,14 @@ export class SessionAuthenticationService {
     return admit(request, session);
   }
 
-  /** The same for a route that takes a session alone. A request with a Bearer token is judged by that, so it is none here. */
+  /** The same for a route that takes a session only. A request with a Bearer token is refused. */
   requireSession(request: AuthenticatedRequest, call: SessionCall): Promise<LiveSession> {
     this.refuseWithoutCookie(request);
     return this.authenticate(request, call);
   }
 
-  /** All live sessions of a request, at least one. For a route that ends them: whichever of them is the caller's has to end. */
-  async identifyAll(request: AuthenticatedRequest, call: SessionCall): Promise<readonly LiveSession[]> {
+  /** All live sessions of a request, at least one. For logout: each of them may be the caller's, so all are revoked. */
+  async authenticateAll(request: AuthenticatedRequest, call: SessionCall): Promise<readonly LiveSession[]> {
     this.refuseWithoutCookie(request);
     const sessions = await this.liveIn(request, call);
     if (sessions[0] === undefined) throw refuseSession('session_invalid');
@@ -56,21 +59,39 @@ export class SessionAuthenticationService {
     return sessions;
   }
 
+  /** Whether the request carries a session that this service signed. No I/O. */
+  mayHave(request: FastifyRequest): boolean {
+    return this.sidsIn(request).length > 0;
+  }
+
+  /** The live sessions among the first `most` of the request. */
+  find(request: FastifyRequest, most: number): Promise<readonly LiveSession[]> {
+    return this.liveOf(this.sidsIn(request).slice(0, most));
+  }
+
   private async liveIn(
     request: AuthenticatedRequest,
     { changesState, always = false }: SessionCall,
   ): Promise<readonly LiveSession[]> {
     this.refuseWhileOff(always);
-    const sids = this.cookie.in(request)?.sids ?? [];
+    const sids = this.sidsIn(request);
     if (sids.length === 0) return [];
     if (changesState) refuseOtherSites(request, this.config.corsOrigins);
+    return this.liveOf(sids);
+  }
+
+  private sidsIn(request: FastifyRequest): readonly string[] {
+    return this.cookie.presentedIn(request)?.sids ?? [];
+  }
+
+  private async liveOf(sids: readonly string[]): Promise<readonly LiveSession[]> {
     const sessions = await Promise.all(sids.map((sid) => this.store.live(sid)));
     return sessions.filter((session) => session !== undefined);
   }
 
   private refuseWithoutCookie(request: AuthenticatedRequest): void {
     const byToken = bearerIn(request.headers.authorization) !== undefined;
-    if (byToken) throw refuseSession('session_invalid', { detail: 'A session cookie alone is taken here' });
+    if (byToken) throw refuseSession('session_invalid', { detail: 'This call takes a session cookie only' });
     if (!this.cookie.isIn(request)) throw refuseToken('token_missing');
   }
 

@@ -46,7 +46,7 @@ describe('a chain of a login, the session it was given up for, and the login of 
     const { sid } = given.session;
 
     // The end of the first login waits for the session, which is just being exchanged.
-    const linked = holdBack(three.links, 'hold');
+    const linked = holdBack(three.links, 'lockRow');
     const exchanging = exchange(three, { id: user!.id, sid });
     await linked.reached;
     const found = holdBack(one.families, 'revokeFamilies', 2);

@@ -18,19 +18,19 @@ import { RolloutService } from '../../rollout/rollout.service.js';
 import { DowngradeService } from './downgrade.service.js';
 import type { Downgraded } from './downgrade.service.js';
 import { ExchangeService } from './exchange.service.js';
-import { SessionAuthenticationService } from '../http/session-caller.service.js';
+import { SessionAuthenticationService } from '../http/session-authentication.service.js';
 import { refuseNewSession } from '../sessions.errors.js';
-import { SessionService } from '../sessions.service.js';
+import { SessionService } from '../session.service.js';
 
-/** What counts as a refusal of who the caller is or what they may do; not that the service cannot answer. */
+/** The statuses that refuse the caller. Others, such as 503, do not count. */
 const REFUSALS = new Set([401, 403, 409]);
 
 /**
- * The calls that turn a session into tokens and back, with their limits: refused ones count by address, accepted ones by the session
- * or login, so that an office behind one address is not locked out by its size.
+ * Exchanges and downgrades within their rate limits. Refused calls count by address, accepted ones by session or family, so that many
+ * users behind one address do not lock each other out.
  */
 @Injectable()
-export class ConversionService {
+export class ExchangeLimitsService {
   constructor(
     private readonly callers: SessionAuthenticationService,
     private readonly sessions: SessionService,
@@ -44,7 +44,7 @@ export class ConversionService {
     private readonly refusals: RefusalCounter,
   ) {}
 
-  /** The login of the session that calls. Throws like {@link SessionAuthenticationService} and {@link ExchangeService}, and 429. */
+  /** The token family of the session that calls. Throws like {@link SessionAuthenticationService} and {@link ExchangeService}, and 429. */
   exchange(
     request: AuthenticatedRequest,
     reply: FastifyReply,
@@ -54,12 +54,12 @@ export class ConversionService {
       const session = await this.callers.requireSession(request, { changesState: true });
       await this.limiter.enforce('exchange_session', session.sid);
       const opened = await this.exchanges.exchange(session, delivery, originOf(request));
-      await this.sessions.keepWith(session, opened.family, reply);
+      await this.sessions.extendWithFamily(session, opened.family, reply);
       return opened;
     });
   }
 
-  /** The session of a login that ends. Throws 410 `sessions_removed`, 401 of the refresh token, 429. */
+  /** The session that the presented family is downgraded to. Throws 410 `sessions_removed`, 401 of the refresh token, 429. */
   async downgrade(
     request: AuthenticatedRequest,
     { tokens, byCookie }: PresentedRefreshTokens,
@@ -67,16 +67,16 @@ export class ConversionService {
     if (this.rollout.phase() === 'sessions_removed') throw refuseNewSession('sessions_removed');
     return this.counted('downgrade', request, async () => {
       const token = await this.presented.choose(tokens);
-      const proved = token === undefined ? undefined : await this.tokens.verify(token);
-      if (proved === undefined) throw refuseToken('refresh_token_invalid');
-      await this.limiter.enforce('downgrade_family', proved.family.sid);
-      const downgraded = await this.downgrades.downgrade(proved, originOf(request), byCookie);
+      const presented = token === undefined ? undefined : await this.tokens.verify(token);
+      if (presented === undefined) throw refuseToken('refresh_token_invalid');
+      await this.limiter.enforce('downgrade_family', presented.family.sid);
+      const downgraded = await this.downgrades.downgrade(presented, originOf(request), byCookie);
       if (downgraded.outcome === 'refused') throw refuseToken(downgraded.code);
       return downgraded;
     });
   }
 
-  /** A refusal over the limit is told as such. */
+  /** Counts a refusal by address. Over the limit, the answer is 429 instead. */
   private async counted<T>(
     bucket: AddressBucket,
     request: AuthenticatedRequest,
@@ -86,7 +86,7 @@ export class ConversionService {
       return await work();
     } catch (error) {
       if (error instanceof Problem && REFUSALS.has(error.status)) {
-        // Theft is audited as such already.
+        // Reuse is audited already.
         if (error.code !== 'refresh_token_reused') this.refusals.count(error.code, clientAddress(request));
         await this.clients.enforce(bucket, request);
       }

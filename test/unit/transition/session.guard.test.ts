@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { describe, expect, it } from 'vitest';
-import { changesState, forwardedChangesState } from '../../../src/transition/sessions/http/judged-methods.js';
+import { changesState, forwardedChangesState } from '../../../src/transition/sessions/http/session.guard.js';
 
 const asking = (headers: Record<string, string | string[]>) => ({ headers }) as unknown as FastifyRequest;
 

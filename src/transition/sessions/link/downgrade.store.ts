@@ -1,0 +1,75 @@
+import { Injectable } from '@nestjs/common';
+import type { Config } from '../../../config/config.js';
+import { Database } from '../../../database/database.js';
+import type { Sql } from '../../../database/database.js';
+
+/** The session that a family was downgraded to, as it is now. */
+export interface DowngradedSession {
+  readonly sid: string;
+  /** The generation of the refresh token that was presented for it. */
+  readonly spentGeneration: number;
+  /** It has been used, so its client received it. */
+  readonly seen: boolean;
+  readonly revoked: boolean;
+  /** Seconds since the downgrade. */
+  readonly age: number;
+}
+
+export interface NewDowngradedSession {
+  readonly sid: string;
+  readonly userId: string;
+  readonly familyId: string;
+  readonly spentGeneration: number;
+  /** Milliseconds. */
+  readonly endsAt: number;
+}
+
+const ADD = `
+  INSERT INTO session_fates (sid, user_id, downgraded_id, spent_generation, ends_at)
+  VALUES ($1, $2, $3, $4, to_timestamp($5::float8 / 1000))`;
+
+const OF_FAMILY = `
+  SELECT f.sid, f.spent_generation AS "spentGeneration", f.seen_at IS NOT NULL AS seen, f.ended_at IS NOT NULL AS revoked,
+    extract(epoch FROM clock_timestamp() - t.revoked_at)::float8 AS age
+  FROM session_fates f JOIN refresh_tokens t ON t.id = f.downgraded_id WHERE f.downgraded_id = $1`;
+
+const DELIVERED_BY_COOKIE = `
+  SELECT 1 FROM session_fates f JOIN refresh_tokens t ON t.id = f.downgraded_id WHERE f.sid = $1 AND t.delivery = 'cookie'`;
+
+/** Which families were downgraded to which sessions. */
+@Injectable()
+export class DowngradeStore {
+  constructor(private readonly database: Database) {}
+
+  /** Records that the family was downgraded to the session. */
+  async add(sql: Sql, session: NewDowngradedSession): Promise<void> {
+    const { sid, userId, familyId, spentGeneration, endsAt } = session;
+    await sql.query(ADD, [sid, userId, familyId, spentGeneration, endsAt]);
+  }
+
+  /** The session that the family was downgraded to; undefined if there is none. */
+  async sessionOf(familyId: string, sql: Sql = this.database): Promise<DowngradedSession | undefined> {
+    return (await sql.query<DowngradedSession & Record<string, unknown>>(OF_FAMILY, [familyId]))[0];
+  }
+
+  /** Whether the session came from a family whose refresh token no script could read. Known for as long as the session lives. */
+  async isDeliveredByCookie(sql: Sql, sid: string): Promise<boolean> {
+    return (await sql.query(DELIVERED_BY_COOKIE, [sid])).length > 0;
+  }
+}
+
+/**
+ * Whether a token of that generation counts as reused if it is presented now. The rules are those of a refresh: it was spent before
+ * the downgrade, or its response can no longer be lost.
+ */
+export function isReused(
+  { spentGeneration, seen, revoked, age }: DowngradedSession,
+  generation: number,
+  {
+    refreshReuseGrace: grace,
+    refreshLostResponseWindow: lostResponse,
+  }: Pick<Config, 'refreshReuseGrace' | 'refreshLostResponseWindow'>,
+): boolean {
+  if (revoked) return false;
+  return generation < spentGeneration || age >= (seen ? grace : Math.max(grace, lostResponse));
+}

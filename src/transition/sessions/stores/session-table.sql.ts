@@ -1,0 +1,50 @@
+import { unavailable } from '../../../common/common.errors.js';
+import { isStatementError } from '../../../database/database.errors.js';
+import type { Sql } from '../../../database/database.js';
+
+/** The form of a user's id as text. Products may write it in capitals (RFC 9562, section 4). */
+const UUID = `'^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'`;
+
+/**
+ * SQL for what the column `sess` holds at `path` (SESSION_USER_KEY, whose steps are safe in SQL), as text; NULL if the session names no
+ * user. It never fails, for any content and type of the column: see the migration that makes the function.
+ */
+export function userAt(path: string): string {
+  const steps = path.split('.').map((step) => `"${step}"`);
+  return `tandem_session_user(sess::text, '{${steps.join(',')}}')`;
+}
+
+/** The expression of the index. Users' ids are case-insensitive; a search for an external_id compares `userAt` too. */
+export function userKeyAt(path: string): string {
+  return `lower(${userAt(path)})`;
+}
+
+/** SQL for the id of the user whom `text` names, by id or else by external_id. */
+export function userNamed(text: string): string {
+  return `coalesce(
+    (SELECT id FROM users WHERE id = CASE WHEN ${text} ~* ${UUID} THEN (${text})::uuid END),
+    (SELECT id FROM users WHERE external_id = ${text}))`;
+}
+
+/**
+ * Runs statements on the table `session`, which may belong to another application. Its privileges, triggers and constraints may refuse
+ * what works on our own tables. The client cannot help that, so the answer is 503, and the log has the reason.
+ */
+export async function onSessionTable<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw isStatementError(error) ? unavailable(error) : error;
+  }
+}
+
+const CHECK_NOW = `SET CONSTRAINTS ALL IMMEDIATE`;
+
+/** The same for a write in a transaction. Deferred constraints of the table are checked here, not at the commit. */
+export function writeSessionTable<T>(sql: Sql, write: () => Promise<T>): Promise<T> {
+  return onSessionTable(async () => {
+    const result = await write();
+    await sql.query(CHECK_NOW);
+    return result;
+  });
+}
