@@ -29,8 +29,5 @@ export function configWarnings(config: Config): string[] {
   if (config.production && config.jwtIssuer?.startsWith('http:')) {
     warnings.push('JWT_ISSUER is an http URL: RFC 8414 demands https');
   }
-  if (config.smtpUrl !== undefined && config.mailFrom === undefined) {
-    warnings.push('MAIL_FROM is unset: mail comes from no-reply@localhost, which most mail servers refuse');
-  }
   return warnings;
 }

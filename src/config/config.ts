@@ -36,8 +36,6 @@ export interface Config {
   readonly trustProxy: number | readonly string[] | undefined;
   readonly adminUsername: string | undefined;
   readonly adminPassword: string | undefined;
-  readonly smtpUrl: string | undefined;
-  readonly mailFrom: string | undefined;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
 }
 

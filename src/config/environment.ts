@@ -32,7 +32,6 @@ export class Environment {
     'JWT_SECRET',
     'JWT_SECRET_PREVIOUS',
     'ADMIN_PASSWORD',
-    'SMTP_URL',
   ];
 
   // A near miss would quietly start without the rules of production.
@@ -144,14 +143,6 @@ export class Environment {
   @ComesWith('ADMIN_USERNAME')
   ADMIN_PASSWORD?: string;
 
-  @Takes('the URL of a mail server (smtp://… or smtps://…)', (value) =>
-    check.isUrlOf(value, 'smtp:', 'smtps:'),
-  )
-  SMTP_URL?: string;
-
-  @Takes('a mail address, in ASCII before the @', check.isMailbox)
-  MAIL_FROM?: string;
-
   @Takes(oneOf(LEVELS), (value) => isIn(value, LEVELS))
   LOG_LEVEL: Config['logLevel'] = 'info';
 
@@ -186,8 +177,6 @@ export class Environment {
       trustProxy: this.TRUST_PROXY,
       adminUsername: this.ADMIN_USERNAME,
       adminPassword: this.ADMIN_PASSWORD,
-      smtpUrl: this.SMTP_URL,
-      mailFrom: this.MAIL_FROM,
       logLevel: this.LOG_LEVEL,
     };
   }

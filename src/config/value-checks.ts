@@ -1,6 +1,5 @@
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
-import { domainToASCII } from 'node:url';
 
 export const MAX_WORKERS = 256;
 
@@ -36,7 +35,7 @@ export function isHost(value: unknown): boolean {
   );
 }
 
-/** True for a URL of one of the schemes (`smtp:`). */
+/** True for a URL of one of the schemes (`https:`). */
 export function isUrlOf(value: unknown, ...schemes: readonly string[]): boolean {
   if (typeof value !== 'string' || /\s/.test(value)) return false;
   return schemes.includes(URL.parse(value)?.protocol ?? '');
@@ -49,22 +48,6 @@ export function isUrlOf(value: unknown, ...schemes: readonly string[]): boolean 
 export function isIssuer(value: unknown): boolean {
   if (!isUrlOf(value, 'http:', 'https:')) return false;
   return /^https?:\/\/[^\\?#@;&',/]+(?:\/[^\\?#@;&',/]+)*\/?$/i.test(String(value));
-}
-
-/**
- * True for `a@b.example` and `Name <a@b.example>`, on one line. The domain may be an internationalised one. What is before the `@`
- * must be ASCII: not every mail server takes anything else (RFC 6531).
- */
-export function isMailbox(value: unknown): boolean {
-  if (typeof value !== 'string') return false;
-  const [, named, bare] =
-    /^(?:[^\p{Cc}<>@]*<([^\s<>@]+@[^\s<>@]+)>|([^\s<>@]+@[^\s<>@]+))$/u.exec(value) ?? [];
-  const [local, domain] = (named ?? bare ?? '').split('@');
-  return (
-    /^[\w!#$%&'*+./=?^`{|}~-]{1,64}$/.test(local!) &&
-    /^[^"(),:;[\\\]]+$/.test(domain ?? '') &&
-    domainToASCII(domain!) !== ''
-  );
 }
 
 /** True for text that is not blank and has no control character. */

@@ -39,6 +39,9 @@ export class TransitionSettingsCheck implements Examination, OnApplicationBootst
 }
 
 /** Settings that are allowed but unwise: one line each, which names the variable and holds no secret. */
-export function settingsWarnings({ sessionSecret }: TransitionConfig): string[] {
-  return [warningOf('SESSION_SECRET', sessionSecret)].filter((line) => line !== undefined);
+export function settingsWarnings({ sessionSecret, smtpUrl, mailFrom }: TransitionConfig): string[] {
+  const warnings = [warningOf('SESSION_SECRET', sessionSecret)].filter((line) => line !== undefined);
+  if (smtpUrl !== undefined && mailFrom === undefined)
+    warnings.push('MAIL_FROM is unset: mail comes from no-reply@localhost, which most mail servers refuse');
+  return warnings;
 }

@@ -1,10 +1,11 @@
+import { domainToASCII } from 'node:url';
 import { Transform } from 'class-transformer';
 import { isIn } from 'class-validator';
 import type { Config } from '../config/config.js';
 import { Environment, oneOf, pathPrefixOf } from '../config/environment.js';
 import type { SecretSource } from '../config/environment.js';
 import { InProductionTakes, Takes, TakesBeside, TakesWholeNumber } from '../config/takes.decorator.js';
-import { isHost } from '../config/value-checks.js';
+import { isHost, isUrlOf } from '../config/value-checks.js';
 import { PHASES } from './rollout/rollout-state.js';
 import type { Phase } from './rollout/rollout-state.js';
 
@@ -26,11 +27,18 @@ export interface TransitionConfig extends Config {
   readonly sessionUserKey: string;
   readonly rolloutPhase: Phase;
   readonly rolloutPercentage: number;
+  /** Undefined: mails are written as files under `dataDir`. */
+  readonly smtpUrl: string | undefined;
+  readonly mailFrom: string | undefined;
 }
 
 /** The variables that the transition adds. They are removed with this folder. */
 export class TransitionEnvironment extends Environment {
-  static override readonly secrets: readonly string[] = [...Environment.secrets, 'SESSION_SECRET'];
+  static override readonly secrets: readonly string[] = [
+    ...Environment.secrets,
+    'SESSION_SECRET',
+    'SMTP_URL',
+  ];
 
   @InProductionTakes('the secret that signs session cookies, and is required', (value) => value !== undefined)
   SESSION_SECRET?: string;
@@ -80,6 +88,12 @@ export class TransitionEnvironment extends Environment {
   @TakesWholeNumber(0, 100)
   ROLLOUT_PERCENTAGE = 100;
 
+  @Takes('the URL of a mail server (smtp://… or smtps://…)', (value) => isUrlOf(value, 'smtp:', 'smtps:'))
+  SMTP_URL?: string;
+
+  @Takes('a mail address, in ASCII before the @', isMailbox)
+  MAIL_FROM?: string;
+
   override toConfig(cwd: string, secret: SecretSource): TransitionConfig {
     const config = super.toConfig(cwd, secret);
     return {
@@ -96,6 +110,8 @@ export class TransitionEnvironment extends Environment {
       sessionUserKey: this.SESSION_USER_KEY,
       rolloutPhase: this.ROLLOUT_PHASE,
       rolloutPercentage: this.ROLLOUT_PERCENTAGE,
+      smtpUrl: this.SMTP_URL,
+      mailFrom: this.MAIL_FROM,
     };
   }
 
@@ -155,4 +171,20 @@ function truth(value: unknown): unknown {
 function isDottedPath(value: unknown): boolean {
   if (typeof value !== 'string' || !/^[\w$-]+(?:\.[\w$-]+)*$/.test(value)) return false;
   return value.split('.').every((step) => !['__proto__', 'constructor', 'prototype'].includes(step));
+}
+
+/**
+ * True for `a@b.example` and `Name <a@b.example>`, on one line. The domain may be an internationalised one. What is before the `@`
+ * must be ASCII: not every mail server takes anything else (RFC 6531).
+ */
+function isMailbox(value: unknown): boolean {
+  if (typeof value !== 'string') return false;
+  const [, named, bare] =
+    /^(?:[^\p{Cc}<>@]*<([^\s<>@]+@[^\s<>@]+)>|([^\s<>@]+@[^\s<>@]+))$/u.exec(value) ?? [];
+  const [local, domain] = (named ?? bare ?? '').split('@');
+  return (
+    /^[\w!#$%&'*+./=?^`{|}~-]{1,64}$/.test(local!) &&
+    /^[^"(),:;[\\\]]+$/.test(domain ?? '') &&
+    domainToASCII(domain!) !== ''
+  );
 }

@@ -7,7 +7,7 @@ import { ReportModule } from '../report/report.module.js';
 import { RolloutModule } from '../rollout/rollout.module.js';
 import { SessionsModule } from '../sessions/sessions.module.js';
 import { CONFIG } from '../../config/config.js';
-import type { Config } from '../../config/config.js';
+import type { TransitionConfig } from '../transition.settings.js';
 import { FileTransport } from './mail/file-transport.js';
 import { DEFAULT_FROM } from './mail/mail-message.js';
 import { MailTransport } from './mail/mail-transport.js';
@@ -28,7 +28,7 @@ import { PagesController } from './pages.controller.js';
 const mailTransport = {
   provide: MailTransport,
   inject: [CONFIG],
-  useFactory: ({ smtpUrl, mailFrom = DEFAULT_FROM, dataDir }: Config): MailTransport =>
+  useFactory: ({ smtpUrl, mailFrom = DEFAULT_FROM, dataDir }: TransitionConfig): MailTransport =>
     smtpUrl === undefined
       ? new FileTransport(join(dataDir, 'mail'), mailFrom)
       : new SmtpTransport(smtpUrl, mailFrom),

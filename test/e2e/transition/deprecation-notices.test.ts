@@ -5,7 +5,7 @@ import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
 import { aUser, bearer, codeOf, get, login, post, sql, until } from '../../helpers/client.js';
 import type { Reply } from '../../helpers/client.js';
-import { MailServer } from '../../helpers/mail-server.js';
+import { MailServer } from '../../helpers/transition/mail-server.js';
 
 interface Progress {
   readonly id: string;

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../helpers/client.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
-import { MailServer } from '../../helpers/mail-server.js';
+import { MailServer } from '../../helpers/transition/mail-server.js';
 import { NodeProcess } from '../../helpers/node-process.js';
 import { call, login } from '../../helpers/remote-client.js';
 

@@ -43,14 +43,12 @@ describe('a value as it arrives', () => {
     ],
     ['NODE_ENV', '=production', '\uFEFFproduction', '\u200Bproduction', 'production '],
     ['DATABASE_URL', '"postgresql://db/tandem"', 'postgresql://db/tandem\n', '${DATABASE_URL}'],
-    ['SMTP_URL', "'smtp://mail'", 'smtp://mail\r'],
     ['JWT_AUDIENCE', '"api"', 'api ', 'api\r', '\u00a0api', '${AUDIENCE}'],
     ['PORT', '"5000"', '5000\r', '5000 '],
     ['LOG_LEVEL', '"info"', 'info\r\n'],
     ['DATA_DIR', '".data"', '.data\r'],
     ['TRUST_PROXY', '"10.0.0.0/8"'],
     ['CORS_ORIGINS', '"https://a.example"'],
-    ['MAIL_FROM', "'a@b.example'"],
     ['JWT_SECRET', '${JWT_SECRET}', '$(openssl rand -base64 48)'],
   ])('of %s is refused with its name and without the value', (name, ...values) => {
     for (const value of values) {
@@ -103,7 +101,6 @@ describe('a value as it arrives', () => {
   });
 
   it.each([
-    ['MAIL_FROM', '"Tandem" <a@b.example>'],
     ['ADMIN_PASSWORD', 'she said "let me in"'],
     ['DATABASE_URL', 'postgresql://u:%22p%22@db/tandem'],
     ['NODE_ENV', 'test'],
@@ -125,7 +122,6 @@ describe('a secret in a file', () => {
     ['JWT_SECRET', 'jwtSecret', `${STRONG}-another`],
     ['JWT_SECRET_PREVIOUS', 'jwtSecretPrevious', `${STRONG}-previous`],
     ['ADMIN_PASSWORD', 'adminPassword', 'pass phrase of the admin'],
-    ['SMTP_URL', 'smtpUrl', 'smtp://u:p@mail'],
   ])('is read for %s, without one line break at its end', (name, property, value) => {
     const env: NodeJS.ProcessEnv = { ...PRODUCTION, ADMIN_USERNAME: 'root', ADMIN_PASSWORD: 'p' };
     delete env[name];

@@ -51,8 +51,6 @@ describe('the configuration', () => {
       trustProxy: undefined,
       adminUsername: undefined,
       adminPassword: undefined,
-      smtpUrl: undefined,
-      mailFrom: undefined,
       logLevel: 'info',
     });
   });
@@ -94,9 +92,6 @@ describe('the configuration', () => {
     ['TRUST_PROXY', '10.0.0.0/8, ::1', 'trustProxy', ['10.0.0.0/8', '::1']],
     ['AUTH_RATE_LIMIT', '1000000000', 'authRateLimit', 1_000_000_000],
     ['AUDIT_RETENTION_DAYS', '0', 'auditRetentionDays', 0],
-    ['SMTP_URL', 'smtps://u:p@mail', 'smtpUrl', 'smtps://u:p@mail'],
-    ['MAIL_FROM', 'Tandem <a@b.example>', 'mailFrom', 'Tandem <a@b.example>'],
-    ['MAIL_FROM', 'Bücher <a@bücher.example>', 'mailFrom', 'Bücher <a@bücher.example>'],
     ['LOG_LEVEL', 'silent', 'logLevel', 'silent'],
   ])('reads %s=%s', (name, value, property, expected) => {
     expect(load({ [name]: value })).toHaveProperty(property, expected);
@@ -184,17 +179,6 @@ describe('the configuration', () => {
       '2000::/3',
       '2000::/4,3000::/4',
     ],
-    ['SMTP_URL', 'mail.example.com', 'http://mail'],
-    [
-      'MAIL_FROM',
-      'tandem',
-      'a@b, c@d',
-      'x\r\nBcc: a@b',
-      'Jürgen <jürgen@b.example>',
-      'a@b,c.example',
-      'a@b..\u{fdd0}',
-      'a@',
-    ],
     ['LOG_LEVEL', 'verbose', 'INFO'],
   ])('refuses a bad %s with one line that names it and repeats nothing', (name, ...values) => {
     for (const value of values) {
@@ -243,7 +227,7 @@ describe('the configuration', () => {
   });
 
   it('fails with faults alone, whatever the variables hold', () => {
-    const names = ['JWT_ISSUER', 'CORS_ORIGINS', 'TRUST_PROXY', 'DATABASE_URL', 'MAIL_FROM'];
+    const names = ['JWT_ISSUER', 'CORS_ORIGINS', 'TRUST_PROXY', 'DATABASE_URL'];
     fc.assert(
       fc.property(fc.constantFrom(...names), fc.string({ unit: 'binary' }), (name, value) => {
         for (const fault of faultsOf({ [name]: value }))

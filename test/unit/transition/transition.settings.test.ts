@@ -19,7 +19,7 @@ import {
 
 const NAMES = `
   SESSION_SECRET SESSION_EXPIRY SESSION_COOKIE_NAME SESSION_COOKIE_DOMAIN SESSION_COOKIE_PATH SESSION_COOKIE_SAME_SITE
-  SESSION_COOKIE_PARTITIONED SESSION_COOKIE_SECURE SESSION_USER_KEY ROLLOUT_PHASE ROLLOUT_PERCENTAGE
+  SESSION_COOKIE_PARTITIONED SESSION_COOKIE_SECURE SESSION_USER_KEY ROLLOUT_PHASE ROLLOUT_PERCENTAGE SMTP_URL MAIL_FROM
 `
   .trim()
   .split(/\s+/);
@@ -72,13 +72,20 @@ describe('the settings of the transition', () => {
       sessionUserKey: 'userId',
       rolloutPhase: 'gradual_rollout',
       rolloutPercentage: 100,
+      smtpUrl: undefined,
+      mailFrom: undefined,
     });
   });
 
   it('have the values that .env.example shows', () => {
     const example = readFileSync(new URL('../../../.env.example', import.meta.url), 'utf8');
-    const shown = load({ ...parse(example.replaceAll(/^#(?=SESSION|ROLLOUT)/gm, '')), ...SECRETS });
-    expect(shown).toEqual({ ...load(), sessionCookieDomain: 'example.com' });
+    const shown = load({ ...parse(example.replaceAll(/^#(?=SESSION|ROLLOUT|SMTP|MAIL)/gm, '')), ...SECRETS });
+    expect(shown).toEqual({
+      ...load(),
+      sessionCookieDomain: 'example.com',
+      smtpUrl: 'smtps://user:password@mail.example.com',
+      mailFrom: 'Tandem <no-reply@example.com>',
+    });
   });
 
   it.each([
@@ -93,6 +100,10 @@ describe('the settings of the transition', () => {
     ['SESSION_USER_KEY', 'passport.user', 'sessionUserKey', 'passport.user'],
     ['ROLLOUT_PHASE', 'off', 'rolloutPhase', 'off'],
     ['ROLLOUT_PERCENTAGE', '0', 'rolloutPercentage', 0],
+    ['SMTP_URL', 'smtps://u:p@mail', 'smtpUrl', 'smtps://u:p@mail'],
+    ['MAIL_FROM', 'Tandem <a@b.example>', 'mailFrom', 'Tandem <a@b.example>'],
+    ['MAIL_FROM', 'Bücher <a@bücher.example>', 'mailFrom', 'Bücher <a@bücher.example>'],
+    ['MAIL_FROM', '"Tandem" <a@b.example>', 'mailFrom', '"Tandem" <a@b.example>'],
   ])('read %s=%s', (name, value, property, expected) => {
     expect(load({ ...SECRETS, [name]: value })).toHaveProperty(property, expected);
   });
@@ -108,7 +119,20 @@ describe('the settings of the transition', () => {
     ['SESSION_USER_KEY', 'a..b', '.a', 'a.', '__proto__.x', 'a.constructor', 'a b'],
     ['ROLLOUT_PHASE', 'on', 'OFF'],
     ['ROLLOUT_PERCENTAGE', '101', '50%', '0.5'],
+    ['SMTP_URL', 'mail.example.com', 'http://mail'],
+    [
+      'MAIL_FROM',
+      'tandem',
+      'a@b, c@d',
+      'x\r\nBcc: a@b',
+      'Jürgen <jürgen@b.example>',
+      'a@b,c.example',
+      'a@b..\u{fdd0}',
+      'a@',
+    ],
     ['ROLLOUT_PHASE', "'off'"],
+    ['SMTP_URL', "'smtp://mail'", 'smtp://mail\r'],
+    ['MAIL_FROM', "'a@b.example'"],
     ['SESSION_SECRET', '${SESSION_SECRET:?make one}', '$(cat /run/secrets/session)'],
   ])('refuse a bad %s with one line that names it and repeats nothing', (name, ...values) => {
     for (const value of values) {
@@ -123,12 +147,16 @@ describe('the settings of the transition', () => {
     expect(faults.map((line) => line.split(' ')[0])).toEqual(['PORT', 'LOG_LEVEL', 'ROLLOUT_PERCENTAGE']);
   });
 
-  it('refuse any other path into a session with a fault alone', () => {
+  it('fail with faults only, for any value', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (value) => {
-        for (const fault of faultsOf({ SESSION_USER_KEY: value }))
-          expect(fault.startsWith('SESSION_USER_KEY takes ')).toBe(true);
-      }),
+      fc.property(
+        fc.constantFrom('SESSION_USER_KEY', 'MAIL_FROM'),
+        fc.string({ unit: 'binary' }),
+        (name, value) => {
+          for (const fault of faultsOf({ [name]: value }))
+            expect(fault.startsWith(`${name} takes `)).toBe(true);
+        },
+      ),
     );
   });
 
@@ -157,6 +185,21 @@ describe('the settings of the transition', () => {
       sessionCookiePath: '/',
     });
     expect(load(PRODUCTION)).toMatchObject({ sessionCookieSecure: true });
+  });
+});
+
+describe('the settings of mail', () => {
+  it('take the URL of the server from a file', () => {
+    writeFileSync(join(cwd, 'url'), 'smtp://u:p@mail\n');
+    expect(load({ ...PRODUCTION, SMTP_URL_FILE: 'url' }).smtpUrl).toBe('smtp://u:p@mail');
+  });
+
+  it('warn if a server is set and no sender', () => {
+    const warnings = settingsWarnings(load({ ...PRODUCTION, SMTP_URL: 'smtp://mail' }));
+    expect(warnings).toEqual([expect.stringMatching(/^MAIL_FROM is unset/)]);
+    expect(
+      settingsWarnings(load({ ...PRODUCTION, SMTP_URL: 'smtp://mail', MAIL_FROM: 'a@b.example' })),
+    ).toEqual([]);
   });
 });
 

@@ -2,7 +2,7 @@ import { Inject } from '@nestjs/common';
 import { DoctorCheck, fail, messageOf, ok, warn } from '../../../admin/cli/doctor/doctor-check.js';
 import type { Examination, Finding } from '../../../admin/cli/doctor/doctor-check.js';
 import { CONFIG } from '../../../config/config.js';
-import type { Config } from '../../../config/config.js';
+import type { TransitionConfig } from '../../transition.settings.js';
 import { smtpOptions, tryServer } from './smtp-session.js';
 
 /** Milliseconds. Together below the ten seconds of a check. */
@@ -11,7 +11,7 @@ const TIMEOUTS = { connectionTimeout: 4_000, greetingTimeout: 4_000, socketTimeo
 /** Whether the mail server of `SMTP_URL` can be used. Connects and authenticates; sends no mail. */
 @DoctorCheck()
 export class MailCheck implements Examination {
-  constructor(@Inject(CONFIG) private readonly config: Config) {}
+  constructor(@Inject(CONFIG) private readonly config: TransitionConfig) {}
 
   async examine(): Promise<Finding[]> {
     const { smtpUrl, mailFrom, dataDir } = this.config;

@@ -2,16 +2,16 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { simpleParser } from 'mailparser';
 import { SMTPServer } from 'smtp-server';
-import type { Config } from '../../../../src/config/config.js';
+import type { TransitionConfig } from '../../../../src/transition/transition.settings.js';
 import type { Delivery, HandOver, Mail } from '../../../../src/transition/notices/mail/mail-transport.js';
 import { MailCheck } from '../../../../src/transition/notices/mail/mail.check.js';
 import { SmtpTransport } from '../../../../src/transition/notices/mail/smtp-transport.js';
-import { MailServer } from '../../../helpers/mail-server.js';
-import type { MailServerRules } from '../../../helpers/mail-server.js';
+import { MailServer } from '../../../helpers/transition/mail-server.js';
+import type { MailServerRules } from '../../../helpers/transition/mail-server.js';
 
 const MAIL_FROM = 'Tandem <notices@example.com>';
 
-const check = (config: Partial<Config>) => new MailCheck(config as Config).examine();
+const check = (config: Partial<TransitionConfig>) => new MailCheck(config as TransitionConfig).examine();
 
 describe('the SMTP transport', () => {
   const servers: MailServer[] = [];
