@@ -22,7 +22,7 @@ import { SESSION_ERRORS, SESSION_LOGIN_ERRORS } from '../sessions.errors.js';
 @Controller('auth')
 export class ExchangeController {
   constructor(
-    private readonly conversions: ExchangeLimitsService,
+    private readonly exchanges: ExchangeLimitsService,
     private readonly tokens: TokenReply,
     private readonly cookie: SessionCookieService,
     @Inject(CONFIG) private readonly config: Config,
@@ -52,7 +52,7 @@ export class ExchangeController {
   ): Promise<TokensDto> {
     const byPage = isFromWebPage(request);
     const delivery = byPage ? 'cookie' : (token_delivery ?? 'body');
-    return this.tokens.write(reply, await this.conversions.exchange(request, reply, delivery), byPage);
+    return this.tokens.write(reply, await this.exchanges.exchange(request, reply, delivery), byPage);
   }
 
   @Post('downgrade')
@@ -83,7 +83,7 @@ export class ExchangeController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<SessionUserDto> {
     const presented = presentedRefreshTokens(request, body, this.config.corsOrigins);
-    const { session, user } = await this.conversions.downgrade(request, presented);
+    const { session, user } = await this.exchanges.downgrade(request, presented);
     this.cookie.set(reply, session.sid, session.cookie, session.maxAge);
     clearRefreshCookie(reply, this.config);
     reply.header('Cache-Control', 'no-store');
