@@ -3,7 +3,7 @@ import { refuse } from '../../common/common.errors.js';
 import type { FieldError } from '../../common/problem.js';
 import { DatabaseClock } from '../../tokens/feed/database-clock.js';
 import type { Administrator } from '../rollout/rollout-administration.service.js';
-import { RolloutFlagService } from '../rollout/rollout-flag.js';
+import { RolloutFlagService } from '../rollout/rollout-flag.service.js';
 import { isAnnounced, phaseAt } from '../rollout/rollout-state.js';
 import type { RolloutState } from '../rollout/rollout-state.js';
 import { RolloutStore } from '../rollout/rollout.store.js';

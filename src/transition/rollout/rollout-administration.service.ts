@@ -12,7 +12,7 @@ import { RolloutService } from './rollout.service.js';
 import { RolloutStore } from './rollout.store.js';
 import type { Current } from './rollout.store.js';
 
-/** Whose request it is. */
+/** Who makes a change. */
 export interface Administrator {
   /** Undefined on the command line. */
   readonly actorId: string | undefined;
@@ -20,14 +20,14 @@ export interface Administrator {
 }
 
 type Outcome =
-  /** `now`: when, on the database's clock. */
+  /** `now`: the time of the change, on the database's clock. */
   | { readonly state: RolloutState; readonly now: number }
   | { readonly stale: number }
   | { readonly errors: readonly FieldError[] }
   | 'nothing_to_roll_back'
   | 'rollback_ends_sessions';
 
-/** Changes of the rollout by administrators. Each is on this node when it returns and on every node within a second. */
+/** Changes the rollout for administrators. A change applies on this node when the method returns, and on every node within a second. */
 @Injectable()
 export class RolloutAdministrationService {
   constructor(
@@ -35,15 +35,15 @@ export class RolloutAdministrationService {
     private readonly rollout: RolloutService,
   ) {}
 
-  /** As the database has it, whichever node changed it last. Its phase is the one that counts: a passed sunset shows. */
+  /** The state in the database. Its phase is the one that applies: `sessions_removed` after the sunset. */
   async read(): Promise<RolloutState> {
     const current = (await this.store.current())!;
     return inForce(current, current.now);
   }
 
   /**
-   * Fields that are left out stay. Throws 409 if `version` is given and not the last, 400 for what cannot be, and for a change of
-   * phase that makes users eligible without naming a percentage; then nothing changes.
+   * Changes the given fields. Throws 409 if `version` is given and is not the last one. Throws 400 for an impossible change, and for a
+   * change of phase that makes users eligible without a percentage. Then nothing changes.
    */
   async change(patch: RolloutPatch, version: number | undefined, by: Administrator): Promise<RolloutState> {
     const outcome = await this.store.withLock<Outcome>(async (sql, current) => {
@@ -55,7 +55,7 @@ export class RolloutAdministrationService {
       }
       const { now } = current;
       if (Object.values(patch).every((value) => value === undefined)) return { state: current, now };
-      // Going back from what is the same as before would be no step.
+      // A rollback to an identical state would do nothing.
       const parent = isSame(current, result.next) ? current.parent : current.version;
       const change = { cause: 'changed', actorId: by.actorId } as const;
       return { state: await this.store.add(sql, current, result.next, parent, change, by.origin), now };
@@ -64,8 +64,8 @@ export class RolloutAdministrationService {
   }
 
   /**
-   * Back to the state before the last change; called again one further back, like undo. Throws 409 if there is none, and if going back
-   * would end the sessions that work now: that has to be asked for by name.
+   * Returns to the state before the last change; called again, one state further back. Throws 409 if there is none, and if the rollback
+   * would end sessions that work now: set the phase explicitly for that.
    */
   async rollBack(
     drain: boolean | undefined,

@@ -6,7 +6,7 @@ import { changesOf, iso, stateView } from './rollout-view.js';
 import type { ChangesView, StateView } from './rollout-view.js';
 import { STATE_COLUMNS } from './rollout.store.js';
 
-/** A version as administrators see it. */
+/** A version, in the form for administrators. */
 export interface HistoryEvent {
   readonly version: number;
   readonly at: string;
@@ -33,19 +33,19 @@ const LIST = `
     END AS actor
   FROM rollout_versions WHERE version < $1 ORDER BY version DESC LIMIT $2`;
 
-/** A version. */
+/** A cursor holds a version. */
 const CURSORS = cursorsOf('rollout', /^[1-9]\d{0,9}$/);
 
 const MAX_VERSION = 2_147_483_647;
 
-/** Who changed the rollout, how and when. */
+/** Lists who changed the rollout, how and when. */
 @Injectable()
 export class RolloutHistoryStore {
   constructor(private readonly database: Database) {}
 
-  /** Newest first. Throws 400 for a cursor that is none. */
+  /** Newest first. Throws 400 for an invalid cursor. */
   async list(limit: number, cursor: string | undefined) {
-    // One more than the page: what the last of it was changed from.
+    // One more than the page: the state before its last change.
     const rows = await this.database.query<Row & Record<string, unknown>>(LIST, [
       versionIn(cursor),
       limit + 1,

@@ -2,16 +2,16 @@ import type { FieldError } from '../../common/problem.js';
 import { NOTICE, isAnnounced } from './rollout-state.js';
 import type { Brownout, Phase, RolloutSettings } from './rollout-state.js';
 
-/** What is to be different. `sunsetAt: null` takes the sunset back. */
+/** The fields to change. `sunsetAt: null` removes the sunset. */
 export type RolloutPatch = { readonly [Field in keyof RolloutSettings]?: RolloutSettings[Field] | undefined };
 
-/** The settings after a change, or what is wrong with it. */
+/** The settings after a change, or the faults of the change. */
 export type Patched = { readonly next: RolloutSettings } | { readonly errors: readonly FieldError[] };
 
 /**
- * What the settings are with `patch` at `now` (milliseconds). With the notice of deprecation comes a sunset, 90 days ahead unless one
- * is given; going back to a phase before it takes sunset and brownouts away unless they are given, so that no forgotten date ends
- * sessions in the middle of a rollout. Stored brownouts that a new sunset overtakes go.
+ * The settings after `patch` at `now` (milliseconds). Entering `deprecation_notice` sets a sunset, 90 days ahead unless one is given.
+ * Returning to an earlier phase removes sunset and brownouts unless they are given, so that no forgotten date ends sessions in the
+ * middle of a rollout. Stored brownouts after a new sunset are removed.
  */
 export function patched(current: RolloutSettings, patch: RolloutPatch, now: number): Patched {
   const phase = patch.phase ?? current.phase;
@@ -49,7 +49,7 @@ function sunsetOf(
   return kept === null || stale ? Math.round(now) + NOTICE : kept;
 }
 
-/** A window that is stored already may be over: a client may send back the state that it was given. */
+/** A stored brownout may be in the past: a client may send back the state that it received. */
 function faultsOf(
   given: readonly Brownout[],
   stored: readonly Brownout[],

@@ -1,6 +1,6 @@
 import type { Role } from '../../users/user.entity.js';
 
-/** How far the move from sessions to tokens has got, in its order. */
+/** The phases of the move from sessions to tokens, in order. */
 export const PHASES = [
   'off',
   'internal_beta',
@@ -11,56 +11,56 @@ export const PHASES = [
 
 export type Phase = (typeof PHASES)[number];
 
-/** Users with this role are eligible in every phase, even with `drain`: they must be able to sign in to steer the rollout. */
+/** Users with this role are eligible in every phase, even with `drain`: they must be able to sign in to control the rollout. */
 export const ADMIN: Role = 'admin';
 
-/** A window in which session requests are refused, as a warning. Milliseconds since the epoch; `to` is outside. */
+/** A period in which session requests are refused, as a warning. Milliseconds since the epoch; `to` is exclusive. */
 export interface Brownout {
   readonly from: number;
   readonly to: number;
 }
 
-/** What administrators decide about the move. */
+/** The settings that administrators change. */
 export interface RolloutSettings {
   readonly phase: Phase;
-  /** Of all users, a whole number from 0 to 100. */
+  /** The share of all users, a whole number from 0 to 100. */
   readonly percentage: number;
   readonly roles: readonly Role[];
   /** UUIDs in lower case. */
   readonly userIds: readonly string[];
-  /** Whether users who are not eligible are told, at their next refresh, to go back to a session. */
+  /** Whether the next refresh of users who are not eligible is refused, so that they return to a session. */
   readonly drain: boolean;
-  /** When sessions end, in milliseconds since the epoch. Past: they have ended, whatever the phase says. */
+  /** When sessions end, in milliseconds since the epoch. Once it has passed, sessions are removed in any phase. */
   readonly sunsetAt: number | null;
   /** In order, without overlap. */
   readonly brownouts: readonly Brownout[];
 }
 
-/** The settings at one moment; each change has a higher version. */
+/** The settings with their version. Each change has a higher version. */
 export interface RolloutState extends RolloutSettings {
   readonly version: number;
 }
 
-/** Between the notice of deprecation and the sunset unless that is given, in milliseconds. */
+/** The default time from the deprecation notice to the sunset, in milliseconds. */
 export const NOTICE = 90 * 24 * 3_600_000;
 
-/** The phase that counts at `now`. */
+/** The phase that applies at `now`. */
 export function phaseAt({ phase, sunsetAt }: RolloutSettings, now: number): Phase {
   return sunsetAt !== null && sunsetAt <= now ? 'sessions_removed' : phase;
 }
 
-/** The state as it applies at `now`: its phase is the one that counts. */
+/** The state with the phase that applies at `now`. */
 export function inForce<State extends RolloutSettings>(state: State, now: number): State {
   return { ...state, phase: phaseAt(state, now) };
 }
 
-/** The brownout that is on at `now`. */
+/** The brownout at `now`; undefined if there is none. */
 export function brownoutAt(settings: RolloutSettings, now: number): Brownout | undefined {
   if (phaseAt(settings, now) !== 'deprecation_notice') return undefined;
   return settings.brownouts.find(({ from, to }) => from <= now && now < to);
 }
 
-/** What a new database begins with. */
+/** The settings of a new database. */
 export function firstSettings(
   { rolloutPhase, rolloutPercentage }: { readonly rolloutPhase: Phase; readonly rolloutPercentage: number },
   now: number,
@@ -77,8 +77,8 @@ export function firstSettings(
 }
 
 /**
- * Whether `next` makes users eligible for tokens who are not eligible under `current`; both at `now`. Administrators are left out:
- * they are eligible in every phase.
+ * Whether `next` makes users eligible who are not eligible under `current`, both at `now`. Administrators do not count: they are
+ * eligible in every phase.
  */
 export function widensEligibility(current: RolloutSettings, next: RolloutSettings, now: number): boolean {
   const [before, after] = [eligibleAt(current, now), eligibleAt(next, now)];
@@ -96,7 +96,7 @@ function eligibleAt(settings: RolloutSettings, now: number): { share: number; na
   return { share: phase === 'gradual_rollout' ? percentage : 0, named };
 }
 
-/** A phase in which users have been told that sessions end. */
+/** Whether users have been told in this phase that sessions end. */
 export function isAnnounced(phase: Phase): boolean {
   return PHASES.indexOf(phase) >= PHASES.indexOf('deprecation_notice');
 }

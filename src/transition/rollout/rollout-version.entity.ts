@@ -3,7 +3,7 @@ import type { Relation } from 'typeorm';
 import type { Role } from '../../users/user.entity.js';
 import type { Phase } from './rollout-state.js';
 
-/** A state that the rollout has or had. Rows are only ever added; the one with the highest version counts. */
+/** A current or earlier state of the rollout. Rows are only added; the one with the highest version is current. */
 @Entity('rollout_versions')
 @Check(
   'rollout_versions_phase_check',
@@ -15,7 +15,7 @@ export class RolloutVersion {
   @PrimaryColumn('integer', { primaryKeyConstraintName: 'rollout_versions_pkey' })
   version!: number;
 
-  /** Where a rollback leads from here; null from the first state. */
+  /** The state that a rollback leads to; null for the first state. */
   @Column('integer', { nullable: true })
   parent!: number | null;
 
@@ -26,11 +26,11 @@ export class RolloutVersion {
   @Column('timestamptz', { default: () => 'clock_timestamp()' })
   at!: Date;
 
-  /** The administrator; null for the command line and for what the service did by itself. */
+  /** The administrator; null for the command line and for the autopilot. */
   @Column('uuid', { name: 'actor_id', nullable: true })
   actorId!: string | null;
 
-  /** The name in the operating system of whoever used the command line. */
+  /** The operating system's name of the user of the command line. */
   @Column('text', { nullable: true })
   operator!: string | null;
 

@@ -41,7 +41,7 @@ export class RolloutEventDto {
     type: String,
     format: 'uuid',
     nullable: true,
-    description: 'Null: the command line, or the service by itself',
+    description: 'Null: the command line or the autopilot',
   })
   actor_id!: string | null;
 
@@ -50,7 +50,7 @@ export class RolloutEventDto {
     nullable: true,
     example: 'root',
     description:
-      'The name of the actor now; for the command line `command line (…)` with the name of its user; null: the service by itself',
+      'The current name of the actor. For the command line, `command line (…)` with the name of its user. Null: the autopilot',
   })
   actor!: string | null;
 
@@ -61,7 +61,7 @@ export class RolloutEventDto {
     type: 'object',
     additionalProperties: { type: 'object' },
     example: { percentage: { from: 5, to: 10 } },
-    description: 'The changed fields; of `user_ids` how many they were and are',
+    description: 'The changed fields. Of `user_ids`, the number before and after',
   })
   changes!: object;
 

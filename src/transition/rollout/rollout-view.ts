@@ -1,7 +1,7 @@
 import type { Role } from '../../users/user.entity.js';
 import type { Phase, RolloutSettings, RolloutState } from './rollout-state.js';
 
-/** The settings as JSON has them. Times as ISO 8601 in UTC. */
+/** The settings in JSON. Times are ISO 8601 in UTC. */
 export interface SettingsView {
   readonly phase: Phase;
   readonly percentage: number;
@@ -16,7 +16,7 @@ export interface StateView extends SettingsView {
   readonly version: number;
 }
 
-/** A changed field, before and after. Of `user_ids` only how many they are. */
+/** Each changed field, before and after. Of `user_ids` only the number. */
 export type ChangesView = Readonly<Record<string, { readonly from: unknown; readonly to: unknown }>>;
 
 export function iso(milliseconds: number): string {
@@ -40,7 +40,7 @@ export function stateView(state: RolloutState): StateView {
   return { ...settingsView(state), version: state.version };
 }
 
-/** What is different between two states; everything, where there was none before. */
+/** The differences between two states; every field if there is no earlier state. */
 export function changesOf(before: RolloutSettings | undefined, after: RolloutSettings): ChangesView {
   const from: Readonly<Record<string, unknown>> = before === undefined ? {} : { ...settingsView(before) };
   const changed = Object.entries(settingsView(after)).filter(

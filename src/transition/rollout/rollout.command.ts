@@ -15,7 +15,7 @@ import { stateView } from './rollout-view.js';
 
 const MAX_VERSION = 2_147_483_647;
 
-/** Of the options what was typed; false: its --no-. */
+/** The options that were typed. False: the --no- form. */
 interface Typed {
   readonly phase?: Phase;
   readonly percentage?: number;
@@ -27,7 +27,7 @@ interface Typed {
 }
 
 const SET_HELP = `
-What is not named stays as it is. Every node follows within a second:
+Changes the named settings, on every node within a second:
   npm run admin -- rollout set --phase gradual_rollout --percentage 10
   npm run admin -- rollout set --phase deprecation_notice --percentage 100 --sunset 2027-06-30T00:00:00Z
   npm run admin -- rollout set --phase internal_beta --percentage 0 --users ada grace
@@ -45,7 +45,7 @@ export class RolloutCommand {
     const version = wholeNumber(1, MAX_VERSION);
     const rollout = program
       .command('rollout')
-      .description('how far the move from sessions to tokens has got');
+      .description('read and change the rollout from sessions to tokens');
     rollout
       .command('status')
       .description('the state of the rollout')
@@ -56,28 +56,30 @@ export class RolloutCommand {
       .addOption(program.createOption('--phase <phase>').choices(PHASES))
       .option('--percentage <n>', 'of all users', wholeNumber(0, 100))
       .addOption(
-        program.createOption('--roles <role...>', 'the roles of the beta').choices(['user', 'admin']),
+        program
+          .createOption('--roles <role...>', 'roles that are eligible from internal_beta on')
+          .choices(['user', 'admin']),
       )
       .option('--no-roles', 'no role')
-      .option('--users <user...>', 'the users of the beta: names or ids')
+      .option('--users <user...>', 'users who are eligible from internal_beta on: names or ids')
       .option('--no-users', 'no user')
       .option('--sunset <time>', 'when sessions end', time)
       .option('--no-sunset', 'sessions do not end')
-      .option('--drain', 'users who are not eligible go back to sessions at their next refresh')
-      .option('--no-drain', 'they stay with tokens')
-      .option('--if-version <n>', 'only if that is the version still', version)
+      .option('--drain', 'users who are not eligible return to sessions at their next refresh')
+      .option('--no-drain', 'these users keep their tokens')
+      .option('--if-version <n>', 'only if this is still the version', version)
       .addHelpText('after', SET_HELP)
       .action(run((command, terminal, options: Typed) => command.set(terminal, options)));
     rollout
       .command('rollback')
-      .description('go back to the previous state; again: one further back. Signs nobody out')
-      .option('--drain', 'users who are not eligible any more go back to sessions')
-      .option('--no-drain', 'they stay with tokens')
-      .option('--if-version <n>', 'only if that is the version still, so that a repeat is safe', version)
+      .description('roll back to the previous state; again: one state further. Signs nobody out')
+      .option('--drain', 'users who are no longer eligible return to sessions')
+      .option('--no-drain', 'these users keep their tokens')
+      .option('--if-version <n>', 'only if this is still the version, so that a retry is safe', version)
       .action(run((command, terminal, options: Typed) => command.rollBack(terminal, options)));
     rollout
       .command('history')
-      .description('who changed what, when, the newest first')
+      .description('who changed what and when, newest first')
       .option('--limit <n>', 'how many', wholeNumber(1, MAX_SHOWN), DEFAULT_SHOWN)
       .option('--cursor <cursor>', 'the next_cursor of an earlier list')
       .action(
@@ -98,7 +100,7 @@ export class RolloutCommand {
     const userIds = options.users === false ? [] : await this.idsOf(options.users);
     const patch = { phase, percentage, drain, roles, userIds, sunsetAt: sunset };
     if (Object.values(patch).every((value) => value === undefined))
-      throw new CommandFailed('Nothing to change was named: see --help');
+      throw new CommandFailed('No setting was named: see --help');
     await this.show(terminal, await this.administration.change(patch, ifVersion, by(terminal)));
   }
 

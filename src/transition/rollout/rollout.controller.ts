@@ -37,9 +37,9 @@ export class RolloutController {
   @ApiOperation({
     summary: 'Change the rollout',
     description:
-      'Any of its fields; the others stay. On every node within a second. Entering `deprecation_notice` sets `sunset_at` 90 ' +
-      'days ahead unless it is given; going back before it takes sunset and brownouts away unless they are given. A change of ' +
-      '`phase` that makes users eligible who are not eligible now needs `percentage`.',
+      'Changes the given fields, on every node within a second. Entering `deprecation_notice` sets `sunset_at` 90 days ahead ' +
+      'unless it is given. Returning to an earlier phase removes sunset and brownouts unless they are given. A change of `phase` ' +
+      'that makes users eligible who are not eligible now needs `percentage`.',
   })
   @ApiOkResponse({ type: RolloutDto })
   @ApiProblems(ROLLOUT_ERRORS, 'stale_version')
@@ -55,8 +55,8 @@ export class RolloutController {
   @Post('rollback')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Back to the previous state',
-    description: 'Called again: one further back. Signs nobody out, also with `drain`.',
+    summary: 'Roll back to the previous state',
+    description: 'Called again, it goes one state further back. It signs nobody out, even with `drain`.',
   })
   @ApiBody({ type: RollbackDto, required: false })
   @ApiOkResponse({ type: RolloutDto })
@@ -71,7 +71,7 @@ export class RolloutController {
   }
 
   @Get('history')
-  @ApiOperation({ summary: 'Who changed what, when', description: 'Newest first, a page at a time.' })
+  @ApiOperation({ summary: 'Who changed what, when', description: 'Newest first, in pages.' })
   @ApiOkResponse({ type: RolloutHistoryDto })
   async list(@Query() { limit, cursor }: PageQueryDto): Promise<RolloutHistoryDto> {
     return this.history.list(limit ?? DEFAULT_LIMIT, cursor) as Promise<RolloutHistoryDto>;

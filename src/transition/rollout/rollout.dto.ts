@@ -24,7 +24,7 @@ const MAX_USER_IDS = 1_000;
 const MAX_BROWNOUTS = 100;
 const MAX_VERSION = 2_147_483_647;
 
-/** The field may be left out; null is a value, and a wrong one. */
+/** The field is optional. Null is a value, and is refused. */
 const IsGiven = () => ValidateIf((_, value) => value !== undefined);
 
 export class BrownoutDto {
@@ -84,7 +84,7 @@ export class RolloutPatchDto {
     nullable: true,
     example: '2027-03-01T00:00:00.000Z',
     description:
-      'In the past: sessions are removed now. Null: none, or 90 days ahead in `deprecation_notice`',
+      'A time in the past removes sessions now. Null: no sunset, or 90 days ahead in `deprecation_notice`',
   })
   @ValidateIf((_, value) => value !== undefined && value !== null)
   @IsTimestamp()
@@ -102,7 +102,7 @@ export class RolloutPatchDto {
   @ApiPropertyOptional({
     type: 'integer',
     example: 7,
-    description: 'The version that the change is based on: 409 if it is not the last one any more',
+    description: 'The version that the change is based on. 409 if it is no longer the last one',
   })
   @IsGiven()
   @IsInt()
@@ -112,7 +112,7 @@ export class RolloutPatchDto {
 }
 
 export class RollbackDto {
-  @ApiPropertyOptional({ example: true, description: 'Left out: as it was in the state before' })
+  @ApiPropertyOptional({ example: true, description: 'If omitted, the value of the earlier state' })
   @IsGiven()
   @IsBoolean()
   drain?: boolean;
@@ -120,8 +120,7 @@ export class RollbackDto {
   @ApiPropertyOptional({
     type: 'integer',
     example: 7,
-    description:
-      'The version to go back from: 409 if it is not the last one any more, so that a repeat is safe',
+    description: 'The version to roll back. 409 if it is no longer the last one, so that a retry is safe',
   })
   @IsGiven()
   @IsInt()

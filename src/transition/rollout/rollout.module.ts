@@ -4,7 +4,7 @@ import { CommandLineModule } from '../../admin/cli/command-line.module.js';
 import { AuditModule } from '../../audit/audit.module.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
 import { RolloutAdministrationService } from './rollout-administration.service.js';
-import { RolloutFlagService } from './rollout-flag.js';
+import { RolloutFlagService } from './rollout-flag.service.js';
 import { RolloutHistoryStore } from './rollout-history.store.js';
 import { RolloutVersion } from './rollout-version.entity.js';
 import { RolloutCommand } from './rollout.command.js';

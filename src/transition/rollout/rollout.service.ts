@@ -5,14 +5,15 @@ import { CONFIG } from '../../config/config.js';
 import type { TransitionConfig } from '../transition.settings.js';
 import { ChangeFeed } from '../../tokens/feed/change-feed.js';
 import { DatabaseClock } from '../../tokens/feed/database-clock.js';
-import { RolloutFlagService } from './rollout-flag.js';
+import { RolloutFlagService } from './rollout-flag.service.js';
 import { ADMIN, brownoutAt, firstSettings, phaseAt } from './rollout-state.js';
 import type { Brownout, Phase, RolloutState } from './rollout-state.js';
 import { ROLLOUT_TOPIC, RolloutStore } from './rollout.store.js';
 
 /**
- * How far the move from sessions to tokens has got, and for whom. Kept in memory: reading it is no I/O. A change anywhere is here
- * within a second; while the database is away what was known last goes on to rule. Times are on the database's clock.
+ * Knows the phase of the move from sessions to tokens, and which users are eligible. The state is in memory, so that reading it is no
+ * I/O. A change on any node arrives within a second. While the database is unreachable, the last known state applies. Times are on the
+ * database's clock.
  */
 @Injectable()
 export class RolloutService implements TokenEligibility, OnModuleInit {
@@ -38,19 +39,19 @@ export class RolloutService implements TokenEligibility, OnModuleInit {
     return this.state;
   }
 
-  /** The phase that counts now: `sessions_removed` once the sunset has passed. */
+  /** The phase that applies now: `sessions_removed` once the sunset has passed. */
   phase(): Phase {
     return phaseAt(this.current(), this.clock.now());
   }
 
-  /** The brownout that is on now. */
+  /** The current brownout. */
   brownout(): Brownout | undefined {
     return brownoutAt(this.current(), this.clock.now());
   }
 
   /**
-   * Whether the user may begin a login by tokens now. The same answer at any node and time for the same settings. A flag provider
-   * that has no answer gives tokens to nobody new.
+   * Whether the user may open a token family now. Every node gives the same answer for the same settings. While a flag provider has no
+   * answer, no user gets a new family.
    */
   async mayHaveTokens(user: EligibilitySubject): Promise<boolean> {
     return (await this.eligible(user)) ?? false;
@@ -64,13 +65,13 @@ export class RolloutService implements TokenEligibility, OnModuleInit {
     return this.current().drain;
   }
 
-  /** Tokens are taken from nobody, except by `drain` from those who are surely not eligible. */
+  /** Whether the user's families may rotate. Only `drain` denies that, to users who are definitely not eligible. */
   async mayContinue(user: EligibilitySubject): Promise<boolean> {
     if (!this.current().drain) return true;
     return (await this.eligible(user)) ?? true;
   }
 
-  /** Makes this node follow a change of its own at once, and hints the others to look. */
+  /** Applies a change of this node at once, and notifies the other nodes. */
   adopt(state: RolloutState): void {
     this.apply(state);
     this.feed.hint();
@@ -94,7 +95,7 @@ export class RolloutService implements TokenEligibility, OnModuleInit {
     return read;
   }
 
-  /** Never goes back: what was read before a change may arrive after it. */
+  /** Ignores older versions: a read that began before a change may finish after it. */
   private apply(state: RolloutState): void {
     if (this.state !== undefined && state.version <= this.state.version) return;
     this.flag.use(state);

@@ -11,18 +11,18 @@ import type { RolloutSettings, RolloutState } from './rollout-state.js';
 /** The topic by which nodes follow the state. */
 export const ROLLOUT_TOPIC = 'rollout';
 
-/** Why a version came to be. */
+/** Why a version was added. */
 export type RolloutCause = 'created' | 'changed' | 'rolled_back' | 'plan_advanced' | 'plan_rolled_back';
 
-/** Who or what makes a version. */
+/** Who or what adds a version. */
 export interface Change {
   readonly cause: RolloutCause;
   readonly actorId?: string | undefined;
-  /** For the audit. */
+  /** The reason, for the audit. */
   readonly why?: string;
 }
 
-/** The state that counts, with what a change of it has to know. */
+/** The current state, with what a change needs to know. */
 export interface Current extends RolloutState {
   readonly parent: number | null;
   readonly cause: RolloutCause;
@@ -47,7 +47,7 @@ const ADD = `
     (version, parent, actor_id, operator, cause, phase, percentage, roles, user_ids, drain, sunset_at, brownouts)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, to_timestamp($11::float8 / 1000), $12)`;
 
-/** All SQL of the rollout's state. Whoever changes it holds the lock of the service's state: no change is lost. */
+/** Reads and adds states of the rollout. A change holds the lock of the service's state, so that no change is lost. */
 @Injectable()
 export class RolloutStore {
   constructor(
@@ -68,7 +68,7 @@ export class RolloutStore {
     return (await sql.query<Current & Record<string, unknown>>(ONE, [version]))[0];
   }
 
-  /** The state of a new database, made once by whichever node comes first. */
+  /** The state of a new database. The first node makes it, once. */
   async begin(first: (now: number) => RolloutSettings): Promise<RolloutState> {
     return this.database.transaction(async (sql) => {
       await this.state.lock(sql);
@@ -79,7 +79,7 @@ export class RolloutStore {
     });
   }
 
-  /** Runs `work` with the state that counts while nobody else changes it. */
+  /** Runs `work` with the current state, while nobody else changes it. */
   async withLock<T>(work: (sql: Sql, current: Current) => Promise<T>): Promise<T> {
     return this.database.transaction(async (sql) => {
       await this.state.lock(sql);
@@ -88,7 +88,7 @@ export class RolloutStore {
   }
 
   /**
-   * Makes `next` the state that counts, audited. To be called within {@link withLock}. A rollback from it leads to `parent`.
+   * Makes `next` the current state, with an audit event. Call it in {@link withLock}. A rollback of it leads to `parent`.
    */
   async add(
     sql: Sql,

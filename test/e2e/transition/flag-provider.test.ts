@@ -3,7 +3,7 @@ import type { DynamicModule } from '@nestjs/common';
 import type { EvaluationContext, Provider, ResolutionDetails } from '@openfeature/server-sdk';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RolloutService } from '../../../src/transition/rollout/rollout.service.js';
-import { FLAG_PROVIDER } from '../../../src/transition/rollout/rollout-flag.js';
+import { FLAG_PROVIDER } from '../../../src/transition/rollout/rollout-flag.service.js';
 import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
 import { aUser, bearer, codeOf, login, tryLogin, tryRefresh } from '../../helpers/client.js';

@@ -2,7 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import { InMemoryProvider } from '@openfeature/server-sdk';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Autopilot } from '../../../src/transition/autopilot/autopilot.service.js';
-import { FLAG_PROVIDER } from '../../../src/transition/rollout/rollout-flag.js';
+import { FLAG_PROVIDER } from '../../../src/transition/rollout/rollout-flag.service.js';
 import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
 import { aUser, bearer, codeOf, get, login, sql, until } from '../../helpers/client.js';

@@ -80,7 +80,7 @@ describe('npm run admin -- rollout, beside a running node', () => {
 
   it('refuses what it does not understand, what names nothing, and a version that is over', async () => {
     const before = await json<State>('status');
-    expect(await refused(1, 'set')).toBe('Nothing to change was named: see --help\n');
+    expect(await refused(1, 'set')).toBe('No setting was named: see --help\n');
     expect(await refused(1, 'set', '--users', 'nobody-there')).toBe('There is no user nobody-there\n');
     expect(await refused(1, 'set', '--percentage', '8', '--if-version', `${before.version - 1}`)).not.toBe(
       '',

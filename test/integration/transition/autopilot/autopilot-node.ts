@@ -6,7 +6,7 @@ import { PlanSight } from '../../../../src/transition/autopilot/plan-sight.servi
 import { PlanStore } from '../../../../src/transition/autopilot/plan.store.js';
 import type { RolloutFigures } from '../../../../src/transition/autopilot/rollout-figures.js';
 import type { DatabaseClock } from '../../../../src/tokens/feed/database-clock.js';
-import { RolloutFlagService } from '../../../../src/transition/rollout/rollout-flag.js';
+import { RolloutFlagService } from '../../../../src/transition/rollout/rollout-flag.service.js';
 import { aRolloutNode } from '../rollout/rollout-node.js';
 import type { RolloutNode } from '../rollout/rollout-node.js';
 

@@ -3,7 +3,7 @@ import { AuditStore } from '../../../../src/audit/audit.store.js';
 import type { TransitionConfig } from '../../../../src/transition/transition.settings.js';
 import { ServiceStateStore } from '../../../../src/database/service-state.store.js';
 import { RolloutAdministrationService } from '../../../../src/transition/rollout/rollout-administration.service.js';
-import { RolloutFlagService } from '../../../../src/transition/rollout/rollout-flag.js';
+import { RolloutFlagService } from '../../../../src/transition/rollout/rollout-flag.service.js';
 import { RolloutService } from '../../../../src/transition/rollout/rollout.service.js';
 import { RolloutStore } from '../../../../src/transition/rollout/rollout.store.js';
 import { aNode } from '../../tokens/token-node.js';

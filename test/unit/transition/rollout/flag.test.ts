@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { StateFlagProvider } from '../../../../src/transition/rollout/flag-provider.js';
-import { TOKENS_FLAG } from '../../../../src/transition/rollout/flag-definition.js';
+import { StateFlagProvider, TOKENS_FLAG } from '../../../../src/transition/rollout/state-flag.provider.js';
 import type { RolloutSettings } from '../../../../src/transition/rollout/rollout-state.js';
 import { aSettings } from './settings.js';
 

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { TransitionConfig } from '../../../../src/transition/transition.settings.js';
 import type { ChangeFeed } from '../../../../src/tokens/feed/change-feed.js';
 import type { DatabaseClock } from '../../../../src/tokens/feed/database-clock.js';
-import type { RolloutFlagService } from '../../../../src/transition/rollout/rollout-flag.js';
+import type { RolloutFlagService } from '../../../../src/transition/rollout/rollout-flag.service.js';
 import type { RolloutSettings } from '../../../../src/transition/rollout/rollout-state.js';
 import { RolloutService } from '../../../../src/transition/rollout/rollout.service.js';
 import type { RolloutStore } from '../../../../src/transition/rollout/rollout.store.js';

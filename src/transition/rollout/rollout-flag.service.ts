@@ -4,47 +4,46 @@ import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { NOOP_PROVIDER, OpenFeature } from '@openfeature/server-sdk';
 import type { Provider } from '@openfeature/server-sdk';
 import type { EligibilitySubject } from '../../auth/refresh/token-eligibility.service.js';
-import { TOKENS_FLAG } from './flag-definition.js';
-import { StateFlagProvider } from './flag-provider.js';
+import { StateFlagProvider, TOKENS_FLAG } from './state-flag.provider.js';
 import type { Phase, RolloutSettings } from './rollout-state.js';
 
 /**
- * Injection token of a team's own OpenFeature provider, which then says who may have tokens in the phases `internal_beta` and
- * `gradual_rollout`; optional. See docs/transition/rollout.md.
+ * Injection token of a team's own OpenFeature provider. It is optional, and decides who may have tokens in the phases `internal_beta` and
+ * `gradual_rollout`. See docs/transition/rollout.md.
  */
 export const FLAG_PROVIDER = Symbol('FLAG_PROVIDER');
 
-/** How long the start waits for a provider, and a request for its answer, in milliseconds. */
-const START_PATIENCE = 5_000;
-const ANSWER_PATIENCE = 1_000;
+/** How long the start waits for a provider, and a request for its answer. */
+const START_TIMEOUT_MS = 5_000;
+const ANSWER_TIMEOUT_MS = 1_000;
 
-/** The flag behind the rollout, asked through OpenFeature. */
+/** Evaluates the flag of the rollout through OpenFeature. */
 @Injectable()
 export class RolloutFlagService implements OnModuleInit, OnApplicationShutdown {
   private readonly logger = new Logger(RolloutFlagService.name);
-  /** OpenFeature is one for each process: each application in it has a domain of its own. */
+  /** OpenFeature is global in a process, so each application in it uses a domain of its own. */
   private readonly domain = `tandem-${randomUUID()}`;
   private readonly client = OpenFeature.getClient(this.domain);
   private readonly ours = new StateFlagProvider();
 
   constructor(@Optional() @Inject(FLAG_PROVIDER) private readonly theirs?: Provider) {}
 
-  /** A provider that is not ready does not stop the start: the flag has no answer until it is. */
+  /** The service starts without waiting longer for a provider. The flag has no answer until the provider is ready. */
   async onModuleInit(): Promise<void> {
     const ready = OpenFeature.setProviderAndWait(this.domain, this.theirs ?? this.ours).then(
       () => true,
       (error: unknown) => this.logger.error({ err: error }, 'the flag provider could not be initialised'),
     );
-    if ((await within(START_PATIENCE, ready)) === undefined)
+    if ((await within(START_TIMEOUT_MS, ready)) === undefined)
       this.logger.warn('the flag provider is not ready');
   }
 
-  /** Lets a provider close what it holds. */
+  /** Lets a provider close its resources. */
   async onApplicationShutdown(): Promise<void> {
-    await within(ANSWER_PATIENCE, OpenFeature.setProviderAndWait(this.domain, NOOP_PROVIDER));
+    await within(ANSWER_TIMEOUT_MS, OpenFeature.setProviderAndWait(this.domain, NOOP_PROVIDER));
   }
 
-  /** Whether the state of the rollout is what decides. */
+  /** Whether the state of the rollout decides, and no provider of the team. */
   get isOurs(): boolean {
     return this.theirs === undefined;
   }
@@ -56,12 +55,12 @@ export class RolloutFlagService implements OnModuleInit, OnApplicationShutdown {
   /** Undefined if the provider has no answer, or none within a second. */
   async isOn({ id, role }: EligibilitySubject, phase: Phase): Promise<boolean | undefined> {
     const asked = this.client.getBooleanDetails(TOKENS_FLAG, false, { targetingKey: id, role, phase });
-    const details = await (this.theirs === undefined ? asked : within(ANSWER_PATIENCE, asked));
+    const details = await (this.theirs === undefined ? asked : within(ANSWER_TIMEOUT_MS, asked));
     return details === undefined || details.errorCode !== undefined ? undefined : details.value;
   }
 }
 
-/** Undefined if it takes longer. */
+/** Undefined if the promise takes longer. */
 async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
