@@ -44,7 +44,7 @@ const TABLES: Readonly<Record<string, readonly [string, ...Line[]]>> = {
   ],
   'a trigger that refuses a DELETE': [
     trigger('DELETE', `RAISE EXCEPTION 'sessions are kept'`),
-    ['warn', /refuses DELETE: sessions are kept: sessions that end here are expired there instead/],
+    ['warn', /refuses DELETE: sessions are kept: revoked sessions are expired there instead/],
   ],
   'a trigger that refuses a DELETE as if the server were busy': [
     trigger('DELETE', `RAISE EXCEPTION 'not now' USING ERRCODE = '55P03'`),
