@@ -127,7 +127,7 @@ describe('the signing keys', () => {
       }
     }
     const load = Promise.all([0, 1, 2, 3].map(hammer));
-    // As if the dwell were nearly over; nodes hear of changed rows as of any change of the ring.
+    // As if the next key were about to be promoted. The topic tells the nodes to read the ring again.
     await sql(
       one,
       `UPDATE signing_keys SET promote_at = clock_timestamp() + interval '700 ms' WHERE kid = $1`,
@@ -166,7 +166,7 @@ describe('the signing keys', () => {
       [kidOf(after.json()), 'current'],
       [kid, 'distrusted'],
     ]);
-    // Again, also elsewhere, is no change and no event; what followed from it is in the one that there is.
+    // A repetition on any node changes nothing and writes no event.
     expect((await call('DELETE', `/${kid}`, two)).statusCode).toBe(204);
     expect(await events()).toEqual([
       { cause: 'distrusted', detail: { kid, successor: kidOf(after.json()) }, actor: true },
@@ -190,7 +190,7 @@ describe('the signing keys', () => {
     await call('DELETE', `/${kidOf(first)}`);
     for (const node of [one, two]) {
       await until(async () => (await verify(node, first.access_token)) === '401 token_revoked', 1_000);
-      // Only a token that the distrusted key has signed is one of ours.
+      // Only a token that the distrusted key signed is identified as ours.
       expect(await verify(node, `${header}.${payload}.${'A'.repeat(342)}`)).toBe('401 token_invalid');
     }
     expect((await oauth('/oauth/introspect', first.access_token)).json()).toEqual({ active: false });

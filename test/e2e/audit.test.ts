@@ -42,7 +42,7 @@ describe('the audit trail', () => {
     const more = { headers: { 'x-request-id': 'req-login', 'user-agent': 'Phone/1.0' } };
     const tokens = await login(node, user, more);
     const next = await refresh(node, tokens.refresh_token);
-    // The same answer again is the same refresh.
+    // A repeated answer belongs to the same refresh.
     await refresh(node, tokens.refresh_token);
     await refresh(node, next.refresh_token);
     for (let time = 0; time < 2; time++)
@@ -109,7 +109,7 @@ describe('the audit trail', () => {
         access_token,
         refresh_token,
         refresh_token.slice(-43),
-        // The MAC, as a bytea is shown.
+        // The MAC as PostgreSQL prints a bytea.
         Buffer.from(refresh_token.slice(-43), 'base64url').toString('hex'),
       ]),
     ];

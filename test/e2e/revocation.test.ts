@@ -34,7 +34,7 @@ describe('a revocation answered by one node', () => {
     await node.close();
   });
 
-  /** A login that both nodes have seen and taken: what they know of it, they keep in memory. */
+  /** A family whose access token both nodes have accepted, so that they have it in their caches. */
   async function aKnownLogin(account = user): Promise<Tokens> {
     const tokens = await login(node, account);
     expect(await verify(node, tokens.access_token)).toBe('204');
@@ -184,7 +184,7 @@ describe('a revocation answered by one node', () => {
       ]);
       expect([opened.statusCode, revoked.statusCode]).toEqual([200, 200]);
       const { access_token } = opened.json<Tokens>();
-      // Begun before or after: whatever it is, both nodes come to say the same.
+      // Whether the login began before or after the revocation, both nodes give the same answer.
       const verdict = await verify(node, access_token);
       await until(async () => (await verify(other, access_token)) === verdict, SECOND);
       expect((await tryRefresh(node, opened.json<Tokens>().refresh_token)).statusCode === 200).toBe(

@@ -98,7 +98,7 @@ describe('a service client that somebody wrote into the database', () => {
     expect(await ask(one, id, secret)).toBe(401);
     expect(await alarms(one, 'oauth_clients')).toBe('1');
     await until(async () => (await audited('client')).length > 0, 2_000);
-    // A start is not the first start: it does not make the row good.
+    // A restart is not the first start, so it does not accept the row.
     const two = await another();
     expect(await ask(two, id, secret)).toBe(401);
     expect(await doctor(two)).toMatchObject([{ level: 'fail', message: expect.stringContaining(id) }]);
@@ -133,7 +133,7 @@ describe('a service client that somebody wrote into the database', () => {
 
   it('is told from clients that predate the upgrade, which get their MACs at the first start', async () => {
     const { client_id: id, client_secret } = await registered();
-    // As the release before wrote them.
+    // As the previous release wrote them.
     const [key] = await sql<{ private_pem: string }>(one, 'SELECT private_pem FROM signing_keys');
     const old = createPrivateKey({ key: key!.private_pem, passphrase: TEST_SECRET });
     const pem = old.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: TEST_SECRET });
@@ -143,7 +143,7 @@ describe('a service client that somebody wrote into the database', () => {
     const two = await another();
     expect(await doctor(two)).toMatchObject([{ level: 'ok' }]);
     for (const node of [one, two]) expect(await ask(node, id, client_secret)).toBe(200);
-    // JWT_SECRET changes, and later the old one is forgotten.
+    // JWT_SECRET changes, and later JWT_SECRET_PREVIOUS is removed.
     const next = randomBytes(32).toString('base64url');
     const changed = await another({ JWT_SECRET: next, JWT_SECRET_PREVIOUS: TEST_SECRET });
     for (const node of [one, two, changed]) expect(await ask(node, id, client_secret)).toBe(200);
@@ -177,7 +177,7 @@ describe('the state of the service', () => {
       expect(await verify(node, longer)).toBe('204');
       expect(await verify(node, await signed(one, claims, 3_601))).toBe('401 token_invalid');
     }
-    // It was configured once: what was signed then is accepted.
+    // The value was configured before, so tokens from then are accepted.
     expect(await verify(await another(), access_token)).toBe('204');
     expect(await verify(await another({ TOKEN_EXPIRY: '60' }), access_token)).toBe('204');
   });

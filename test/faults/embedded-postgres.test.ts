@@ -16,7 +16,7 @@ import type { EmbeddedServer } from '../../src/database/embedded/embedded-postgr
 
 const MODULE = fileURLToPath(new URL('../../src/database/embedded/embedded-postgres.ts', import.meta.url));
 
-/** Another process with a server: tells its URL and log, releases when told. Node strips the types by itself. */
+/** Another process that uses the server. It reports the URL and log lines, and releases the server on a message. Node strips the types. */
 const USER = `
   import { registerHooks } from 'node:module';
   registerHooks({
@@ -195,7 +195,7 @@ describe('the embedded PostgreSQL', () => {
       const first = await ensure();
       const left = await readFile(join(folder, 'postgres', 'postmaster.pid'), 'utf8');
       await first.release();
-      // As the server's account: PostgreSQL takes no notice of other users' processes.
+      // As the server's account, because PostgreSQL ignores the processes of other users.
       const { uid, gid } = await stat(join(folder, 'postgres'));
       const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 600'], {
         ...(process.getuid?.() === 0 ? { uid, gid } : {}),

@@ -48,7 +48,7 @@ export class ReplicatedDatabase {
       'ALTER ROLE tandem REPLICATION\n',
     );
     await appendFile(join(cluster, 'pg_hba.conf'), 'host replication tandem 127.0.0.1/32 scram-sha-256\n');
-    // Of a server that has been shut down a copy of its files is a base backup.
+    // A copy of the files of a stopped server is a base backup.
     await execute('cp', ['-a', cluster, copy]);
 
     const primary = await ensureEmbeddedPostgres(folder, () => {});
@@ -83,14 +83,14 @@ export class ReplicatedDatabase {
     return this.primaryUrl.replace(primary.host, `${standby.host},${primary.host}`);
   }
 
-  /** Resolves once all that has been committed on the primary is on the standby. */
+  /** Resolves when the standby has everything that was committed on the primary. */
   async caughtUp(): Promise<void> {
     const { lsn } = await ask<{ lsn: string }>(this.primaryUrl, 'SELECT pg_current_wal_lsn()::text AS lsn');
     const behind = `SELECT pg_last_wal_replay_lsn() < '${lsn}'::pg_lsn AS behind`;
     await until(async () => !(await ask<{ behind: boolean }>(this.standbyUrl, behind)).behind);
   }
 
-  /** From now on the standby gets nothing from the primary. */
+  /** Stops the replication to the standby. */
   async disconnect(): Promise<void> {
     await appendFile(join(this.folder, 'standby', 'postgresql.auto.conf'), `primary_conninfo = ''\n`);
     this.standby.kill('SIGHUP');
@@ -98,7 +98,7 @@ export class ReplicatedDatabase {
     await until(async () => (await ask<{ count: number }>(this.primaryUrl, receivers)).count === 0);
   }
 
-  /** The standby becomes a primary of its own; the old one lives on. */
+  /** Promotes the standby. The old primary keeps running. */
   async promote(): Promise<void> {
     await writeFile(join(this.folder, 'standby', 'promote'), '');
     this.standby.kill('SIGUSR1');

@@ -18,7 +18,7 @@ import type { TestDatabase } from '../../helpers/database.js';
 export const OLD = 'the secret of before, 0123456789 abc';
 export const NEW = 'the secret of today, 9876543210 xyz';
 
-/** Seals as of so many days ago. */
+/** A seal store whose clock is so many days behind. */
 class SealStoreOfThePast extends SealStore {
   ago = 0;
 
@@ -52,7 +52,7 @@ export async function anAuditNode(db: TestDatabase, more: Partial<Config> = {}) 
     verifier: new AuditVerifierService(store, keys, noted),
     retention: new AuditRetentionService(store, keys, config),
     stop: () => rm(dataDir, { recursive: true, force: true }),
-    /** All that there is, as if so many days ago. */
+    /** Seals all events, as if so many days ago. */
     async seal(ago = 0): Promise<Sealing> {
       store.ago = ago;
       let sealing = await sealer.seal();

@@ -63,7 +63,7 @@ describe('refusals in the audit trail', () => {
     expect(count).toBe(minutes * 325);
     expect(named).toBeLessThanOrEqual(200 + minutes * 10);
     expect(all).toBeLessThanOrEqual(named! + minutes);
-    // The busiest keeps its name.
+    // The busiest network keeps its row.
     const [busiest] = await rows(
       `SELECT sum(count)::int AS count FROM audit_events WHERE ip = '198.51.100.1'`,
     );

@@ -93,7 +93,7 @@ describe('the audit trail while JWT_SECRET is being changed', () => {
       }
     }
     const seals = await db.database.query('SELECT 1 FROM audit_seals');
-    // Without events neither adds a seal after the other's.
+    // Without new events, neither adds a seal after the other one's.
     await changed.job.run();
     for (let round = 0; round < 3; round++) for (const node of [outdated, changed]) await node.job.run();
     expect((await db.database.query('SELECT 1 FROM audit_seals')).length).toBeLessThanOrEqual(
@@ -141,7 +141,7 @@ describe('a missing end of the chain', () => {
       await node.job.run();
       expect(await node.verifier.verify()).toMatchObject({ intact: true, findings: [] });
     }
-    // Also after a restart, and the act is in the trail.
+    // Also after a restart. The acceptance is in the trail.
     const restarted = await aNode({ dataDir: running[1]!.dataDir });
     expect((await restarted.verifier.verify()).intact).toBe(true);
     const [event] = await db.database.query<{ detail: object }>(

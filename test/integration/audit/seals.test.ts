@@ -24,7 +24,7 @@ import type { TestDatabase } from '../../helpers/database.js';
 const OLD = 'the secret of before, 0123456789 abc';
 const NEW = 'the secret of today, 9876543210 xyz';
 
-/** Its clock says what it was told to. */
+/** A seal store whose clock the test sets. */
 class SealStoreOfThePast extends SealStore {
   /** Days. */
   ago = 0;
@@ -48,7 +48,7 @@ describe('the seals of the audit trail', () => {
     for (const folder of folders) await rm(folder, { recursive: true });
   });
 
-  /** A node with a folder of its own, or one that was used before. */
+  /** A node with its own folder, or with the folder of another one. */
   async function aNode(more: Partial<Config> = {}) {
     const dataDir = more.dataDir ?? (await mkdtemp(join(tmpdir(), 'tandem-seals-')));
     if (more.dataDir === undefined) folders.push(dataDir);
@@ -121,7 +121,7 @@ describe('the seals of the audit trail', () => {
     const node = await aNode();
     expect(await node.verifier.verify()).toMatchObject({ intact: true, seals: 0, events: 0, head: null });
     await write(2_500);
-    // An id that nobody will ever use.
+    // An id that no event will use.
     await expect(
       db.database.transaction(async (sql) => {
         await audit().add({ event: 'login' }, NO_ORIGIN, sql);
@@ -256,7 +256,7 @@ describe('the seals of the audit trail', () => {
     await sealAll(thief);
     const verification = await node.verifier.verify();
     expect(kindsOf(verification)).toEqual(['unknown_key', 'end']);
-    // Nor does a node vouch for it.
+    // No node continues the chain after it.
     await write(1);
     expect(await sealAll(node)).toMatchObject({
       outcome: 'refused',
@@ -283,7 +283,7 @@ describe('the seals of the audit trail', () => {
     await sealAll(other);
     expect(await other.verifier.verify()).toMatchObject({ intact: true });
     expect(kindsOf(await other.verifier.verify(head!))).toEqual(['end']);
-    // The node itself goes on sealing, says so, and does not forget.
+    // The node keeps sealing, reports the alarm, and keeps its record.
     expect(await sealAll(node)).toMatchObject({
       outcome: 'sealed',
       alarm: expect.stringContaining('cut off'),
@@ -305,7 +305,7 @@ describe('the seals of the audit trail', () => {
       await write(5);
       let sealing: Sealing | undefined;
       const sealed = sealAll(node).then((outcome) => (sealing = outcome));
-      // It has looked, and waits: what others write meanwhile goes on.
+      // The sealer waits. Other writers are not blocked.
       await until(async () => {
         const looks = await db.database.query(
           `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -355,13 +355,13 @@ describe('the seals of the audit trail', () => {
     await threeSeals(before);
     const changed = await aNode({ jwtSecret: NEW, jwtSecretPrevious: OLD, dataDir: before.dataDir });
     expect(await changed.verifier.verify()).toMatchObject({ intact: true, events: 30 });
-    // Without a single event the new key vouches for the chain.
+    // The new key seals the end of the chain even without new events.
     await sealAll(changed);
     const after = await aNode({ jwtSecret: NEW });
     expect(await after.verifier.verify()).toMatchObject({ intact: true, seals: 4, events: 30 });
     await write(1);
     expect(await sealAll(after)).toMatchObject({ outcome: 'sealed' });
-    // What the forgotten key made is still vouched for by what follows.
+    // Later seals prove the seals of the forgotten key.
     await tamper(db, `UPDATE audit_events SET cause = 'other' WHERE id = 3`);
     expect(rangesOf(await after.verifier.verify())).toEqual([['1', '10']]);
   });
@@ -406,13 +406,13 @@ describe('the seals of the audit trail', () => {
         events: 20,
         findings: [],
       });
-      // The trail goes on, and after a change of the secret what was removed is still known to have been.
+      // After a change of the secret, the mark of the removed events is still valid.
       await write(1);
       const changed = await aNode({ jwtSecret: NEW, jwtSecretPrevious: OLD });
       await sealAll(changed);
       const after = await aNode({ jwtSecret: NEW });
       expect(await after.verifier.verify()).toMatchObject({ intact: true, events: 21, findings: [] });
-      // What somebody else removes beyond it shows.
+      // Further removals by somebody else are detected.
       await tamper(db, 'DELETE FROM audit_seals WHERE id = 3');
       expect(kindsOf(await after.verifier.verify())).toEqual(['beginning']);
     });

@@ -15,7 +15,7 @@ const PID = 'SELECT pg_backend_pid() AS pid';
 describe('Database', () => {
   let db: TestDatabase;
   let dataSource: DataSource;
-  /** One connection alone, so that it can be told apart from another. */
+  /** Exactly one connection, to detect when it was replaced. */
   let database: Database;
 
   beforeAll(async () => {

@@ -8,7 +8,7 @@ import type { TestDatabase } from '../../helpers/database.js';
 
 const SOURCES = new URL('../../../src/', import.meta.url);
 
-/** Every entity that there is. */
+/** Every entity of the service. */
 const ENTITIES = (
   await Promise.all(
     readdirSync(SOURCES, { recursive: true, encoding: 'utf8' })

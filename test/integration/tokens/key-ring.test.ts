@@ -43,7 +43,7 @@ interface Node {
   readonly store: SigningKeyStore;
 }
 
-/** A node of its own: nothing is shared with another but the database, and the folder where that is given. */
+/** A node that shares only the database with others, and the folder if it is given. */
 function aNode(settings: Partial<Config> = {}): Node {
   const config = {
     production: false,

@@ -47,7 +47,7 @@ const audited = async () =>
     )
   ).map(({ id, reason }) => `${String(id)} ${String(reason)}`);
 
-/** What somebody does who can write to the database and does not know the secret. */
+/** Inserts a row like an attacker who can write to the database but does not know the secret. */
 async function insert({ kid, publicJwk, privatePem }: StoredKey, promoteAt = 'now()', macs: unknown = null) {
   await sql(
     `INSERT INTO signing_keys (kid, public_jwk, private_pem, promote_at, macs) VALUES ($1, $2, $3, ${promoteAt}, $4)`,
@@ -180,7 +180,7 @@ describe('a row of ours that somebody else changed', () => {
       await node.keys.reload();
       expect(alarmsOf(node), change).toEqual([`${next.kid} times_changed`]);
     }
-    // A restart is not the first start: it does not make the change good.
+    // A restart is not the first start, so it does not accept the change.
     expect(alarmsOf(await started())).toEqual([`${next.kid} times_changed`]);
   });
 
@@ -236,7 +236,7 @@ describe('the ring while JWT_SECRET is being changed', () => {
       expect(alarmsOf(node)).toEqual([`${foreign.kid} not_ours`]);
       expect(await signer(node)).toBe(kid);
     }
-    // Without the private key, the MAC decides about the public one.
+    // Without the private key, the MAC decides whether the public key is trusted.
     const row = (await rows()).find((one) => one['kid'] === next.kid)!;
     await sql('UPDATE signing_keys SET public_jwk = $1 WHERE kid = $2', [
       JSON.stringify(foreign.publicJwk),
@@ -250,7 +250,7 @@ describe('the ring while JWT_SECRET is being changed', () => {
     ]);
     await outdated.keys.reload();
     expect(outdated.keys.publicKey(next.kid)).toBeDefined();
-    // What the old node distrusts, the new one takes for distrusted by the service.
+    // The new node accepts that the old node distrusted the key.
     await outdated.keyAdministration.distrust(next.kid, NO_ORIGIN);
     await changed.keys.reload();
     expect(changed.keys.verificationKey(next.kid)).toMatchObject({ distrusted: true });

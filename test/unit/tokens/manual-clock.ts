@@ -1,6 +1,6 @@
 import { Clock } from '../../../src/common/clock.js';
 
-/** Both clocks move only when told: together, or the wall alone when it is set, or sleeps. */
+/** Clocks that only the test moves: both together, or one of them alone. */
 export class ManualClock extends Clock {
   wall = 1_800_000_000_000;
   ticks = 5_000;

@@ -75,7 +75,7 @@ describe('signing on a node', () => {
     expect(ring.jwks(NOW).body).toContain(foreign.kid);
     expect(ring.canSign(NOW)).toBe(false);
     await expect(ring.sign({}, NOW)).rejects.toMatchObject({ status: 503 });
-    // It signed until the other one was promoted.
+    // It signed until the other key was promoted.
     expect(ring.publicKey(before.kid)).toBeDefined();
   });
 
