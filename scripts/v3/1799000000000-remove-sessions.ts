@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** The migrations that brought what the transition keeps, in their order. */
-const BROUGHT = [
+/** The migrations of the transition's tables, in order. */
+const TRANSITION = [
   '1796000000000-sessions',
   '1796000100000-rollout',
   '1796000110000-rollout-plan',
@@ -13,31 +13,31 @@ const BROUGHT = [
   '1796001400000-session-user-function',
 ] as const;
 
-/** Came with the report, and stays: the audit has it among its own. */
-const BEGAN = `CREATE INDEX audit_events_began_idx ON audit_events (sid) WHERE event IN ('login', 'exchange')`;
+/** This index came with the report and stays: the audit uses it. */
+const LOGIN_EVENTS_INDEX = `CREATE INDEX audit_events_began_idx ON audit_events (sid) WHERE event IN ('login', 'exchange')`;
 
 /**
- * v3.0: sessions are gone, and with them everything that the transition kept. A table `session` that an older product made stays,
- * without what was attached to it: it is that product's.
+ * v3.0 removes sessions and every table of the transition. A table `session` that a product made stays, without our trigger and index: it
+ * belongs to the product.
  */
 export class RemoveSessions1799000000000 implements MigrationInterface {
   name = 'RemoveSessions1799000000000';
 
   async up(queryRunner: QueryRunner): Promise<void> {
-    for (const name of BROUGHT.toReversed()) await (await load(name)).down(queryRunner);
-    await queryRunner.query(BEGAN);
-    // Nothing is left that would have to be asked before a login goes on.
+    for (const name of TRANSITION.toReversed()) await (await load(name)).down(queryRunner);
+    await queryRunner.query(LOGIN_EVENTS_INDEX);
+    // No family is linked any more, so each can rotate in one statement.
     await queryRunner.query(`UPDATE refresh_tokens SET alone = true WHERE NOT alone`);
   }
 
   /** The tables come back empty. */
   async down(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`DROP INDEX audit_events_began_idx`);
-    for (const name of BROUGHT) await (await load(name)).up(queryRunner);
+    for (const name of TRANSITION) await (await load(name)).up(queryRunner);
   }
 }
 
-/** Migrations run compiled and, in tests, as they are. */
+/** Migrations run compiled and, in tests, as TypeScript. */
 async function load(name: string): Promise<MigrationInterface> {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const loaded = (await import(new URL(`${name}.${extension}`, import.meta.url).href)) as Record<

@@ -17,12 +17,12 @@ export interface TransitionConfig extends Config {
   readonly sessionSecret: string;
   readonly sessionExpiry: number;
   readonly sessionCookieName: string;
-  /** Attributes of the session cookies that are made here. Undefined: the host alone. */
+  /** The domain of new session cookies. Undefined: only the host. */
   readonly sessionCookieDomain: string | undefined;
   readonly sessionCookiePath: string;
   readonly sessionCookieSameSite: 'lax' | 'strict' | 'none';
   readonly sessionCookiePartitioned: boolean;
-  /** `auto`: as the connection is. */
+  /** `auto`: Secure if the connection is. */
   readonly sessionCookieSecure: boolean | 'auto';
   readonly sessionUserKey: string;
   readonly rolloutPhase: Phase;
@@ -162,20 +162,20 @@ function isCookiePath(value: unknown): boolean {
   return typeof value === 'string' && /^\/[\u0021-\u003a\u003c-\u007e]{0,1023}$/.test(value);
 }
 
-/** `true` and `false` as such; anything else is left as it is. */
+/** Converts `true` and `false`; other values stay as they are. */
 function truth(value: unknown): unknown {
   return value === 'true' ? true : value === 'false' ? false : value;
 }
 
-/** True for `userId` or `passport.user`, and for no path that leaves the object's own data. */
+/** True for `userId` or `passport.user`, but not for a path that leaves the object's own data. */
 function isDottedPath(value: unknown): boolean {
   if (typeof value !== 'string' || !/^[\w$-]+(?:\.[\w$-]+)*$/.test(value)) return false;
   return value.split('.').every((step) => !['__proto__', 'constructor', 'prototype'].includes(step));
 }
 
 /**
- * True for `a@b.example` and `Name <a@b.example>`, on one line. The domain may be an internationalised one. What is before the `@`
- * must be ASCII: not every mail server takes anything else (RFC 6531).
+ * True for `a@b.example` and `Name <a@b.example>`, on one line. The domain may be internationalised. The part before the `@` has to be
+ * ASCII: not every mail server accepts other characters (RFC 6531).
  */
 function isMailbox(value: unknown): boolean {
   if (typeof value !== 'string') return false;

@@ -7,7 +7,7 @@ import { SECRET, bySession, sessionLogin, verifySession } from './session-client
 
 const PASSWORD = 'another quite long pass phrase';
 
-describe('sessions, when an administrator acts', () => {
+describe('administration of users with sessions', () => {
   let node: TestApp;
   let other: TestApp;
   let admin: ReturnType<typeof bearer>;
@@ -34,7 +34,7 @@ describe('sessions, when an administrator acts', () => {
       'revoked with others',
       (user: Account) => post(node, '/admin/tokens/revoke', { user_ids: [user.id] }, admin),
     ],
-  ])('end with the tokens of a user who is %s, and nobody else’s', async (_, act) => {
+  ])('revokes the sessions and tokens of a user who is %s, and of nobody else', async (_, act) => {
     const [user, bystander] = [await aUser(node), await aUser(node)];
     const [mine, theirs] = [await sessionLogin(other, user), await sessionLogin(other, bystander)];
     const tokens = await login(node, user);
@@ -46,7 +46,7 @@ describe('sessions, when an administrator acts', () => {
     expect(await verifySession(node, theirs)).toBe('204');
   });
 
-  it('have another role at once, and go on', async () => {
+  it('applies a changed role to live sessions at once', async () => {
     const user = await aUser(node);
     const session = await sessionLogin(node, user);
     const users = async (at: TestApp) => (await bySession(at, session, { url: '/admin/users' })).statusCode;
@@ -58,14 +58,14 @@ describe('sessions, when an administrator acts', () => {
     expect(await verifySession(other, session)).toBe('204');
   });
 
-  it('of users without a login end when their role is revoked', async () => {
+  it('revokes unlinked sessions when the role of their users is revoked', async () => {
     const user = await aUser(node);
     const session = await sessionLogin(node, user);
     expect(await revoke({ role: 'user' })).toBeGreaterThanOrEqual(1);
     expect(await verifySession(other, session)).toBe('401 session_invalid');
   });
 
-  it('end with the login that they were exchanged for, one or many', async () => {
+  it('revokes sessions together with their linked families, one or many', async () => {
     for (const [name, end] of [
       ['one', (sid: string) => node.app.inject({ method: 'DELETE', url: `/admin/tokens/${sid}`, ...admin })],
       ['an address', () => revoke({ ip: '127.0.0.1', issued_before: '2999-01-01T00:00:00Z', role: 'user' })],
@@ -84,7 +84,7 @@ describe('sessions, when an administrator acts', () => {
     }
   });
 
-  it('let an administrator act as tokens do, and are told apart in nothing', async () => {
+  it('accepts an administrator by session exactly as by token', async () => {
     const session = await sessionLogin(node, ROOT);
     const user = await aUser(node);
     const reply = await bySession(node, session, {

@@ -7,7 +7,7 @@ import { aUser, everyRow, login } from '../../helpers/client.js';
 import type { Account } from '../../helpers/client.js';
 import { SECRET, bySession, cookieFor, sessionLogin, statusOf } from './session-client.js';
 
-describe('what clients with sessions write reaches no table', () => {
+describe('text from clients with sessions', () => {
   let node: TestApp;
   let user: Account;
   beforeAll(async () => {
@@ -31,7 +31,7 @@ describe('what clients with sessions write reaches no table', () => {
     expect(await rowsWith(refresh_token)).toEqual([]);
   });
 
-  it('as the address of a refused exchange or downgrade, if a proxy passes it on', async () => {
+  it('never stores a client’s own text as the address of a refused exchange or downgrade', async () => {
     const headers = { 'x-forwarded-for': 'hunter2-secret' };
     const exchanged = await bySession(node, cookieFor('nobody'), {
       method: 'POST',

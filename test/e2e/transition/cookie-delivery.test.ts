@@ -15,7 +15,7 @@ const BY_PAGE: readonly Record<string, string>[] = [
 ];
 
 /** P29: no script in a page can turn an HttpOnly credential into one that it can read. */
-describe('a refresh token that only a cookie carries', () => {
+describe('a refresh token that is delivered by cookie only', () => {
   let nodes: SessionNodes;
   let node: TestApp;
   let user: Account;
@@ -45,7 +45,7 @@ describe('a refresh token that only a cookie carries', () => {
     expect(reply.body).not.toContain(refreshCookie(reply)!.value);
   }
 
-  it('stays so through downgrade and exchange, as often as they are repeated', async () => {
+  it('is delivered by cookie only after any number of downgrades and exchanges', async () => {
     let token = refreshCookie(await loginBy('cookie'))!.value;
     for (const downgrade of [downgradeByCookie, downgradeByBody, downgradeByCookie]) {
       const session = sessionCookie(await downgrade(token))!;
@@ -58,39 +58,42 @@ describe('a refresh token that only a cookie carries', () => {
     }
   });
 
-  it('stays so when a family that was delivered in the body is downgraded by its cookie', async () => {
+  it('is delivered by cookie only after a downgrade by cookie of a family that was delivered in the body', async () => {
     const { refresh_token } = tokensOf(await loginBy('body'));
     const session = sessionCookie(await downgradeByCookie(refresh_token))!;
     expectHidden(await readBody(session));
   });
 
-  it('stays so when only the repeat of a downgrade was by cookie', async () => {
+  it('is delivered by cookie only if just the repeated downgrade came by cookie', async () => {
     const { refresh_token } = tokensOf(await loginBy('body'));
     await downgradeByBody(refresh_token);
     expectHidden(await readBody(sessionCookie(await downgradeByCookie(refresh_token))!));
   });
 
-  it.each(BY_PAGE)('is what an exchange by a web page gets, whatever it asks for: %o', async (headers) => {
-    for (const payload of [{ token_delivery: 'body' }, { token_delivery: 'cookie' }, {}]) {
-      const reply = await bySession(node, await sessionLogin(node, user), {
-        method: 'POST',
-        url: '/auth/exchange',
-        headers: { host: 'tandem.test', ...headers },
-        payload,
-      });
-      expectHidden(reply);
-      expectHidden(await tryRefresh(node, refreshCookie(reply)!.value));
-    }
-  });
+  it.each(BY_PAGE)(
+    'is delivered by cookie only if a web page exchanges, for any requested delivery: %o',
+    async (headers) => {
+      for (const payload of [{ token_delivery: 'body' }, { token_delivery: 'cookie' }, {}]) {
+        const reply = await bySession(node, await sessionLogin(node, user), {
+          method: 'POST',
+          url: '/auth/exchange',
+          headers: { host: 'tandem.test', ...headers },
+          payload,
+        });
+        expectHidden(reply);
+        expectHidden(await tryRefresh(node, refreshCookie(reply)!.value));
+      }
+    },
+  );
 
-  it('is what a page gets when it repeats the exchange of another client', async () => {
+  it('is delivered by cookie only if a page repeats the exchange of another client', async () => {
     const cookie = await sessionLogin(node, user);
     tokensOf(await readBody(cookie));
     const headers = { 'sec-fetch-site': 'same-origin' };
     expectHidden(await bySession(node, cookie, { method: 'POST', url: '/auth/exchange', headers }));
   });
 
-  it('is not forced on a client without pages whose family was delivered in the body', async () => {
+  it('is delivered in the body to a client without pages whose family was delivered in the body', async () => {
     const { refresh_token } = tokensOf(await loginBy('body'));
     const session = sessionCookie(await downgradeByBody(refresh_token))!;
     expect(tokensOf(await readBody(session)).refresh_token).toMatch(/^tandem_rt_/);

@@ -41,7 +41,7 @@ describe('a browser with several session cookies', () => {
     return reply.statusCode === 200 ? reply.json<{ username: string }>().username : statusOf(reply);
   };
 
-  it('is nobody if they belong to several live sessions, and none of them ends', async () => {
+  it('is refused if the cookies belong to several live sessions, and none of these is revoked', async () => {
     for (const cookie of orders(own, tossed)) {
       expect(await whoAmI(cookie)).toBe('401 session_invalid');
       expect(statusOf(await exchange(node, cookie))).toBe('401 session_invalid');
@@ -52,7 +52,7 @@ describe('a browser with several session cookies', () => {
     expect(await verifySession(node, tossed)).toBe('204');
   });
 
-  it('ends all of them at logout, and what they were exchanged for', async () => {
+  it('has all of its sessions and their linked families revoked at logout', async () => {
     const tokens = tokensOf(await exchange(node, own));
     const reply = await bySession(node, `${tossed}; ${own}`, { method: 'POST', url: '/api/logout' });
     expect(reply.statusCode).toBe(204);
@@ -61,7 +61,7 @@ describe('a browser with several session cookies', () => {
     expect(await verify(node, tokens.access_token)).toBe('401 token_revoked');
   });
 
-  it('ends all of them when somebody logs in', async () => {
+  it('has all of its sessions revoked when somebody logs in', async () => {
     const reply = await trySessionLogin(node, owner, { cookie: `${tossed}; ${own}` });
     expect(await verifySession(node, sessionCookie(reply)!)).toBe('204');
     expect(await verifySession(node, own)).toBe('401 session_invalid');
@@ -76,26 +76,26 @@ describe('a browser with several session cookies', () => {
     ['one without a signature', (good) => `${NAME}=${sidIn(good)}`],
     ['one of a session that never was', () => cookieFor('0'.repeat(32))],
     ['a NUL', () => cookieFor('a\0b')],
-  ])('uses the only one that is live: beside %s', async (_, made) => {
+  ])('is authenticated by the only live session: beside %s', async (_, made) => {
     for (const cookie of orders(own, made(own))) expect(await whoAmI(cookie)).toBe(owner.username);
     const out = await bySession(node, `${made(own)}; ${own}`, { method: 'POST', url: '/api/logout' });
     expect(out.statusCode).toBe(204);
     expect(await verifySession(node, own)).toBe('401 session_invalid');
   });
 
-  it('finds its way back after a logout, although the other cookie is still there', async () => {
+  it('can log in again after a logout, although the other cookie remains', async () => {
     await bySession(node, `${tossed}; ${own}`, { method: 'POST', url: '/api/logout' });
     const again = await sessionLogin(node, owner);
     for (const cookie of orders(tossed, again)) expect(await whoAmI(cookie)).toBe(owner.username);
   });
 
-  it('uses the session in which somebody is logged in, beside an anonymous one of the product', async () => {
+  it('is authenticated by the session with a user, beside an anonymous session of the product', async () => {
     await sql(node, `INSERT INTO session VALUES ('anonymous', '{"cookie":{}}', now() + interval '1 hour')`);
     for (const cookie of orders(cookieFor('anonymous'), own))
       expect(await whoAmI(cookie)).toBe(owner.username);
   });
 
-  it('is given no session for refresh tokens of several families', async () => {
+  it('gets no session for refresh tokens of several families', async () => {
     const [one, other] = [await login(node, owner), await login(node, attacker)];
     const cookie = `refresh_token=${other.refresh_token}; refresh_token=${one.refresh_token}`;
     const reply = await post(node, '/auth/downgrade', undefined, { headers: { cookie } });

@@ -20,7 +20,7 @@ import { bySession, sessionCookie, sessionLogin, sidIn, statusOf, verifySession 
 import { exchange, sessionNodes, withRollout, withStrictNode } from './session-nodes.js';
 import type { SessionNodes } from './session-nodes.js';
 
-describe('a login by tokens that goes back to a session', () => {
+describe('POST /auth/downgrade', () => {
   let nodes: SessionNodes;
   let node: TestApp;
   let other: TestApp;
@@ -51,7 +51,7 @@ describe('a login by tokens that goes back to a session', () => {
       seconds,
     ]);
 
-  it('is told whose session it is, gets its cookie, and is over', async () => {
+  it('answers with the user and the session cookie, and revokes the family', async () => {
     const reply = await downgrade(node, tokens.refresh_token);
     expect(reply.statusCode).toBe(200);
     expect(reply.json()).toEqual({ user: { id: user.id, username: user.username, role: 'user' } });
@@ -67,7 +67,7 @@ describe('a login by tokens that goes back to a session', () => {
     expect(events.map(({ event }) => event)).toEqual(['login', 'downgrade']);
   });
 
-  it('may bring its token in the cookie, from no other site', async () => {
+  it('accepts the token in the cookie, but not from another site', async () => {
     const cookie = `refresh_token=${tokens.refresh_token}`;
     const from = (site: string) => {
       const headers = { cookie, 'sec-fetch-site': site };
@@ -77,7 +77,7 @@ describe('a login by tokens that goes back to a session', () => {
     expect(await verifySession(node, await given(from('same-origin')))).toBe('204');
   });
 
-  it('gets the same session again while nothing shows that it arrived', async () => {
+  it('returns the same session again while nothing shows that it arrived', async () => {
     const first = await given(downgrade(node, tokens.refresh_token));
     await later(sidOf(tokens), 3_600);
     expect(await given(downgrade(other, tokens.refresh_token))).toBe(first);
@@ -88,7 +88,7 @@ describe('a login by tokens that goes back to a session', () => {
     expect(statusOf(await downgrade(node, tokens.refresh_token))).toBe('401 refresh_token_revoked');
   });
 
-  it('gets the same session from two tabs, though one has used it already', async () => {
+  it('returns the same session to two tabs, even if one has used it already', async () => {
     const first = await given(downgrade(node, tokens.refresh_token));
     expect(await verifySession(node, first)).toBe('204');
     expect(await given(downgrade(other, tokens.refresh_token))).toBe(first);
@@ -100,14 +100,14 @@ describe('a login by tokens that goes back to a session', () => {
     expect(new Set(many)).toEqual(new Set([first]));
   });
 
-  it('gets one also with the token whose answer was lost, and again', async () => {
+  it('accepts the previous token if the response of its refresh was lost, and repeats the answer', async () => {
     const second = await refresh(node, tokens.refresh_token);
     const first = await given(downgrade(node, tokens.refresh_token));
     expect(await given(downgrade(other, tokens.refresh_token))).toBe(first);
     expect(await given(downgrade(other, second.refresh_token))).toBe(first);
   });
 
-  it('is ended as stolen by a token that was spent before', async () => {
+  it('treats a token that was spent before as reused', async () => {
     const second = await refresh(node, tokens.refresh_token);
     const third = await refresh(node, second.refresh_token);
     expect(statusOf(await downgrade(node, tokens.refresh_token))).toBe('401 refresh_token_reused');
@@ -115,7 +115,7 @@ describe('a login by tokens that goes back to a session', () => {
     expect(await verify(node, third.access_token)).toBe('401 token_revoked');
   });
 
-  it('is ended as stolen by such a token also after it has gone back, and the session with it', async () => {
+  it('revokes the session if a token that was spent before is presented after the downgrade', async () => {
     const second = await refresh(node, tokens.refresh_token);
     const third = await refresh(node, second.refresh_token);
     const cookie = await given(downgrade(node, third.refresh_token));
@@ -125,7 +125,7 @@ describe('a login by tokens that goes back to a session', () => {
     expect(await verify(node, exchanged.access_token)).toBe('401 token_revoked');
   });
 
-  it('that is stolen so is found out by the refresh of its owner, and the thief’s session ends', async () => {
+  it('revokes a thief’s session when the owner refreshes', async () => {
     const thief = await given(downgrade(node, tokens.refresh_token));
     expect(await verifySession(node, thief)).toBe('204');
     await later(sidOf(tokens), 60);
@@ -139,7 +139,7 @@ describe('a login by tokens that goes back to a session', () => {
     expect(events.map(({ event }) => event)).toEqual(['login', 'downgrade', 'refresh_reused']);
   });
 
-  it('takes with it what came of it when it is ended later: the session, and the login after that', async () => {
+  it('revokes the session and its later family when the downgraded family is revoked again', async () => {
     const admin = bearer((await login(node)).access_token);
     const revoke = (sid: string) =>
       node.app.inject({ method: 'DELETE', url: `/admin/tokens/${sid}`, ...admin });
@@ -166,7 +166,7 @@ describe('a login by tokens that goes back to a session', () => {
     },
   );
 
-  it('refuses a genuine token of a later generation than the database knows, and begins no session', async () => {
+  it('refuses a genuine token of a future generation, and opens no session', async () => {
     const sid = sidOf(tokens);
     const family = (await node.app.get(RefreshTokenStore).find(sid))!;
     const codec = node.app.get(RefreshTokenCodec);
@@ -193,7 +193,7 @@ describe('a login by tokens that goes back to a session', () => {
     expect(await verifySession(other, cookie)).toBe('204');
   });
 
-  it('refuses one that has expired or ended', async () => {
+  it('refuses a token of an expired or revoked family', async () => {
     await sql(node, `UPDATE refresh_tokens SET expires_at = now() WHERE id = $1`, [sidOf(tokens)]);
     expect(statusOf(await downgrade(node, tokens.refresh_token))).toBe('401 refresh_token_expired');
     const ended = await login(node, user);
@@ -201,7 +201,7 @@ describe('a login by tokens that goes back to a session', () => {
     expect(statusOf(await downgrade(node, ended.refresh_token))).toBe('401 refresh_token_revoked');
   });
 
-  it('ends the session that it was exchanged from: there is never a second one', async () => {
+  it('revokes the linked session, so that there is never a second one', async () => {
     const before = await sessionLogin(node, user);
     const exchanged = tokensOf(await exchange(node, before));
     const after = await given(downgrade(other, exchanged.refresh_token));
@@ -210,14 +210,14 @@ describe('a login by tokens that goes back to a session', () => {
     expect(await verifySession(node, after)).toBe('204');
   });
 
-  it('gives nothing for a session that another application has ended meanwhile', async () => {
+  it('refuses a family whose session another application has ended', async () => {
     const before = await sessionLogin(node, user);
     const exchanged = tokensOf(await exchange(node, before));
     await sql(node, `DELETE FROM session WHERE sid = $1`, [sidIn(before)]);
     expect(statusOf(await downgrade(node, exchanged.refresh_token))).toBe('401 refresh_token_revoked');
   });
 
-  it('comes back to tokens later, and ends when the first login would have at the latest', async () => {
+  it('allows another exchange, whose family expires no later than the first family', async () => {
     await sql(
       node,
       `UPDATE refresh_tokens SET absolute_expires_at = now() + interval '1 hour' WHERE id = $1`,
@@ -239,14 +239,14 @@ describe('a login by tokens that goes back to a session', () => {
     expect(await verifySession(node, cookie)).toBe('401 session_invalid');
   });
 
-  it('is given a session where drain gives it no more tokens, and signs nobody out', async () => {
+  it('gives a session to a user who gets no more tokens under drain, and signs nobody out', async () => {
     await withRollout(node, { percentage: 0, drain: true }, async () => {
       expect(codeOf(await tryRefresh(node, tokens.refresh_token))).toBe('jwt_not_enabled');
       expect(await verifySession(node, await given(downgrade(node, tokens.refresh_token)))).toBe('204');
     });
   });
 
-  it('is refused, as are sessions, once they are removed', async () => {
+  it('is refused once sessions are removed', async () => {
     const cookie = await sessionLogin(node, user);
     await withRollout(node, { phase: 'sessions_removed' }, async () => {
       expect(statusOf(await downgrade(node, tokens.refresh_token))).toBe('410 sessions_removed');
@@ -262,7 +262,7 @@ describe('a login by tokens that goes back to a session', () => {
     expect(await verifySession(node, cookie)).toBe('204');
   });
 
-  it('finds sessions switched off in a brownout, but may end them', async () => {
+  it('still revokes sessions by logout during a brownout, which refuses all other calls by session', async () => {
     const cookie = await sessionLogin(node, user);
     const to = new Date(Date.now() + 600_000).toISOString();
     const brownouts = [{ from: new Date(Date.now() - 1_000).toISOString(), to }];
@@ -277,7 +277,7 @@ describe('a login by tokens that goes back to a session', () => {
   });
 
   // Last: a node that closes takes the password check of the others in this process with it.
-  it('is limited: refused calls by address, accepted ones by login', async () => {
+  it('limits refused calls by address and accepted ones by family', async () => {
     await withStrictNode(node, async (strict) => {
       for (let call = 0; call < 3; call++) {
         expect(statusOf(await downgrade(strict, 'nonsense', '192.0.2.1'))).toBe('401 refresh_token_invalid');

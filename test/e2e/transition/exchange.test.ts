@@ -28,7 +28,7 @@ import {
 import { exchange, sessionNodes, withRollout, withStrictNode } from './session-nodes.js';
 import type { SessionNodes } from './session-nodes.js';
 
-describe('a session that is exchanged for tokens', () => {
+describe('POST /auth/exchange', () => {
   let nodes: SessionNodes;
   let node: TestApp;
   let other: TestApp;
@@ -59,7 +59,7 @@ describe('a session that is exchanged for tokens', () => {
     }
   }
 
-  it('gets them as a login does, and goes on', async () => {
+  it('answers like a login, and the session stays live', async () => {
     const reply = await exchange(node, cookie);
     const tokens = tokensOf(reply);
     expect(tokens).toEqual({
@@ -82,19 +82,19 @@ describe('a session that is exchanged for tokens', () => {
     expect(events).toEqual([{ event: 'exchange' }]);
   });
 
-  it('is exchanged by a client that sends Content-Type: application/json with every call', async () => {
+  it('accepts a client that sends Content-Type: application/json with every call', async () => {
     const headers = { 'content-type': 'application/json' };
     const reply = await bySession(node, cookie, { method: 'POST', url: '/auth/exchange', headers });
     expect(reply.statusCode).toBe(200);
   });
 
-  it('shows the refresh token to no script if asked so', async () => {
+  it('delivers the refresh token by cookie only on request', async () => {
     const reply = await exchange(node, cookie, { token_delivery: 'cookie' });
     expect(Object.keys(reply.json<object>()).sort()).toEqual(['access_token', 'expires_in', 'token_type']);
     expect(refreshCookie(reply)?.value).toMatch(/^tandem_rt_/);
   });
 
-  it('lives as long as its login, and the browser keeps the cookie', async () => {
+  it('extends the session and its cookie to the life of the family', async () => {
     const reply = await exchange(node, cookie);
     const [before] = await rowOf(cookie);
     expect(before!.expire).toBeGreaterThan(604_790);
@@ -106,7 +106,7 @@ describe('a session that is exchanged for tokens', () => {
     expect((await rowOf(cookie))[0]!.expire).toBeGreaterThan(604_790);
   });
 
-  it('gets the same refresh token again until that is used', async () => {
+  it('returns the same refresh token until it is used', async () => {
     const first = tokensOf(await exchange(node, cookie));
     const again = tokensOf(await exchange(other, cookie));
     expect(again.refresh_token).toBe(first.refresh_token);
@@ -116,13 +116,13 @@ describe('a session that is exchanged for tokens', () => {
     expect(await verifySession(node, cookie)).toBe('204');
   });
 
-  it('gets it no more once its access token has been seen', async () => {
+  it('returns no refresh token once the access token has been used', async () => {
     const { access_token } = tokensOf(await exchange(node, cookie));
     expect(await verify(other, access_token)).toBe('204');
     await until(async () => statusOf(await exchange(node, cookie)) === '409 already_exchanged', 2_000);
   });
 
-  it('has one login however many ask at once', async () => {
+  it('opens one family for many simultaneous calls', async () => {
     const replies = await Promise.all(
       Array.from({ length: 16 }, (_, i) => exchange(i % 2 === 0 ? node : other, cookie)),
     );
@@ -133,7 +133,7 @@ describe('a session that is exchanged for tokens', () => {
     expect(families).toHaveLength(1);
   });
 
-  it('is needed: not a token, not nothing, not somebody else’s page', async () => {
+  it('refuses a call by token, without a session, or from another site', async () => {
     expect(statusOf(await post(node, '/auth/exchange'))).toBe('401 token_missing');
     const { access_token } = await login(node, user);
     expect(statusOf(await post(node, '/auth/exchange', undefined, bearer(access_token)))).toBe(
@@ -149,7 +149,7 @@ describe('a session that is exchanged for tokens', () => {
     expect(statusOf(await exchange(node, cookie, { token_delivery: 'mail' }))).toBe('400 validation_failed');
   });
 
-  it('is the device that asks, and ends with it', async () => {
+  it('shows the family as the calling device, which can be revoked', async () => {
     const tokens = tokensOf(await exchange(node, cookie));
     const list = await bySession(node, cookie, { url: '/auth/devices' });
     const devices = list.json<{ devices: { id: string; current: boolean }[] }>().devices;
@@ -162,18 +162,18 @@ describe('a session that is exchanged for tokens', () => {
     await ended(tokens);
   });
 
-  describe('ends', () => {
+  describe('the linked session and family', () => {
     let tokens: Tokens;
     beforeEach(async () => {
       tokens = tokensOf(await exchange(node, cookie));
     });
 
-    it('with a logout by token', async () => {
+    it('are revoked by a logout by token', async () => {
       expect((await post(node, '/auth/logout', undefined, bearer(tokens.access_token))).statusCode).toBe(204);
       await ended(tokens);
     });
 
-    it('with a logout by session, and leaves one event', async () => {
+    it('are revoked by a logout by session, with one audit event', async () => {
       expect((await bySession(node, cookie, { method: 'POST', url: '/api/logout' })).statusCode).toBe(204);
       await ended(tokens);
       const events = await sql<{ event: string }>(
@@ -184,19 +184,19 @@ describe('a session that is exchanged for tokens', () => {
       expect(events.map(({ event }) => event)).toEqual(['exchange', 'logout']);
     });
 
-    it('with another login in the same browser', async () => {
+    it('are revoked by another login in the same browser', async () => {
       await sessionLogin(node, user, cookie);
       await ended(tokens);
     });
 
-    it('with the logout everywhere', async () => {
+    it('are revoked by a logout everywhere', async () => {
       expect((await post(node, '/auth/logout-all', undefined, bearer(tokens.access_token))).statusCode).toBe(
         204,
       );
       await ended(tokens);
     });
 
-    it('with a revoke by an administrator, of the login or of the user', async () => {
+    it('are revoked by an administrator who revokes the family or the user', async () => {
       const admin = bearer((await login(node)).access_token);
       const url = `/admin/tokens/${sidOf(tokens)}`;
       expect((await node.app.inject({ method: 'DELETE', url, ...admin })).statusCode).toBe(204);
@@ -207,7 +207,7 @@ describe('a session that is exchanged for tokens', () => {
       await ended(tokens);
     });
 
-    it('with the user’s being disabled', async () => {
+    it('are revoked when the user is disabled', async () => {
       const account = await aUser(node);
       cookie = await sessionLogin(node, account);
       tokens = tokensOf(await exchange(node, cookie));
@@ -218,14 +218,14 @@ describe('a session that is exchanged for tokens', () => {
       await ended(tokens);
     });
 
-    it('with the reuse of a spent token', async () => {
+    it('are revoked by the reuse of a spent token', async () => {
       const second = await refresh(node, tokens.refresh_token);
       const third = await refresh(node, second.refresh_token);
       expect(codeOf(await tryRefresh(node, tokens.refresh_token))).toBe('refresh_token_reused');
       await ended(third);
     });
 
-    it('with a password that another login changes, and goes on if it changes it itself', async () => {
+    it('are revoked by a password change of another family, but not by their own', async () => {
       const account = await aUser(node);
       const mine = await sessionLogin(node, account);
       const own = tokensOf(await exchange(node, mine));
@@ -242,7 +242,7 @@ describe('a session that is exchanged for tokens', () => {
       await ended(again, mine);
     });
 
-    it('and by a token of its own: a password changed with it spares both', async () => {
+    it('survive a password change by the token of the linked family', async () => {
       const account = await aUser(node);
       const mine = await sessionLogin(node, account);
       const own = tokensOf(await exchange(node, mine));
@@ -252,7 +252,7 @@ describe('a session that is exchanged for tokens', () => {
       expect(await verify(other, own.access_token)).toBe('204');
     });
 
-    it('when another application deletes its row: soon by itself, and at once for a refresh', async () => {
+    it('are revoked within a second when another application deletes the row, and at once by a refresh', async () => {
       await sql(node, `DELETE FROM session WHERE sid = $1`, [sidIn(cookie)]);
       expect(await verifySession(other, cookie)).toBe('401 session_invalid');
       expect(statusOf(await tryRefresh(other, tokens.refresh_token))).toBe('401 refresh_token_revoked');
@@ -264,13 +264,13 @@ describe('a session that is exchanged for tokens', () => {
       await ended(tokens);
     });
 
-    it('when another application empties the table', async () => {
+    it('are revoked when another application empties the table', async () => {
       await sql(node, `TRUNCATE session`);
       expect(statusOf(await tryRefresh(node, tokens.refresh_token))).toBe('401 refresh_token_revoked');
       await ended(tokens);
     });
 
-    it('when another application logs the user out without deleting the row', async () => {
+    it('are revoked when another application removes the user from the row', async () => {
       await sql(node, `UPDATE session SET sess = '{"cookie":{},"userId":null}' WHERE sid = $1`, [
         sidIn(cookie),
       ]);
@@ -278,7 +278,7 @@ describe('a session that is exchanged for tokens', () => {
       expect(statusOf(await tryRefresh(node, tokens.refresh_token))).toBe('401 refresh_token_revoked');
     });
 
-    it('for good: a row that another application writes once more is refused and removed', async () => {
+    it('stay revoked when another application writes the row again: it is refused and removed', async () => {
       const [row] = await sql<{ sid: string; sess: object; expire: string }>(
         node,
         `SELECT sid, sess, expire::text FROM session WHERE sid = $1`,
@@ -291,8 +291,8 @@ describe('a session that is exchanged for tokens', () => {
     });
   });
 
-  describe('does not end its login', () => {
-    it('by expiring, whether its row is removed or not', async () => {
+  describe('the expiry of one', () => {
+    it('does not revoke the family when the session expires, with or without its row', async () => {
       const tokens = tokensOf(await exchange(node, cookie));
       await sql(node, `UPDATE session SET expire = now() - interval '1 second' WHERE sid = $1`, [
         sidIn(cookie),
@@ -310,7 +310,7 @@ describe('a session that is exchanged for tokens', () => {
       expect(await verify(other, third.access_token)).toBe('204');
     });
 
-    it('nor does the login’s expiry end the session, which gets no other', async () => {
+    it('does not revoke the session when the family expires, but the session gets no other family', async () => {
       const tokens = tokensOf(await exchange(node, cookie));
       await sql(node, `UPDATE refresh_tokens SET expires_at = now() - interval '1 second' WHERE id = $1`, [
         sidOf(tokens),
@@ -321,14 +321,14 @@ describe('a session that is exchanged for tokens', () => {
     });
   });
 
-  it('is exchanged by those alone who may have tokens', async () => {
+  it('refuses users who are not eligible', async () => {
     await withRollout(node, { percentage: 0 }, async () => {
       expect(statusOf(await exchange(node, cookie))).toBe('403 jwt_not_enabled');
       expect(await verifySession(node, cookie)).toBe('204');
     });
   });
 
-  it('is limited: refused calls by address, accepted ones by session', async () => {
+  it('limits refused calls by address and accepted ones by session', async () => {
     await withStrictNode(node, async (strict) => {
       for (let call = 0; call < 3; call++) {
         expect(statusOf(await exchange(strict, cookieFor('unknown'), undefined, '192.0.2.1'))).toBe(

@@ -50,7 +50,7 @@ describe.each([
     return row!.left;
   };
 
-  it('has its sessions accepted here, and expiring when they do', async () => {
+  it('has its sessions accepted here until they expire', async () => {
     const cookie = await loginThere(user.id);
     const me = await bySession(node, cookie, { url: '/api/users/me' });
     expect(me.json()).toMatchObject({ id: user.id });
@@ -67,7 +67,7 @@ describe.each([
     expect((await at('/me', cookie)).status).toBe(200);
   });
 
-  it('accepts the sessions made here, and keeps them', async () => {
+  it('accepts and keeps the sessions that are opened here', async () => {
     const cookie = await sessionLogin(node, user);
     expect(await (await at('/me', cookie)).json()).toEqual({ user: user.id });
     expect(await (await at('/count', cookie, 'POST')).json()).toEqual({ views: 1 });
@@ -79,7 +79,7 @@ describe.each([
     expect(await verifySession(node, cookie)).toBe('204');
   });
 
-  it('knows users by what it calls them', async () => {
+  it('identifies users by its own ids', async () => {
     await sql(node, `UPDATE users SET external_id = '4711' WHERE id = $1`, [user.id]);
     try {
       const theirs = await loginThere('4711');
@@ -93,7 +93,7 @@ describe.each([
     expect(await verifySession(node, await loginThere(randomUUID()))).toBe('401 session_invalid');
   });
 
-  it('ends a session for both, from either side', async () => {
+  it('shares logouts with this service in both directions', async () => {
     const theirs = await loginThere(user.id);
     expect((await bySession(node, theirs, { method: 'POST', url: '/api/logout' })).statusCode).toBe(204);
     expect((await at('/me', theirs)).status).toBe(401);
@@ -102,7 +102,7 @@ describe.each([
     expect(await verifySession(node, ours)).toBe('401 session_invalid');
   });
 
-  it('has the session given up at a login here, also one that belongs to nobody yet', async () => {
+  it('has its session revoked by a login here, even an anonymous one', async () => {
     const visitor = await cookieIn(await fetch(`${product.url}/count`, { method: 'POST' }));
     expect(await verifySession(node, visitor)).toBe('401 session_invalid');
     const cookie = await sessionLogin(node, user, visitor);
@@ -110,7 +110,7 @@ describe.each([
     expect(await (await at('/count', visitor, 'POST')).json()).toEqual({ views: 1 });
   });
 
-  it('ends the login that its session was exchanged for with its own logout', async () => {
+  it('revokes the linked family by its own logout', async () => {
     const cookie = await loginThere(user.id);
     const tokens = tokensOf(await bySession(node, cookie, { method: 'POST', url: '/auth/exchange' }));
     expect((await at('/logout', cookie, 'POST')).status).toBe(204);
@@ -118,7 +118,7 @@ describe.each([
     expect(codeOf(await tryRefresh(node, tokens.refresh_token))).toBe('refresh_token_revoked');
   });
 
-  it('goes on with an exchanged session, which outlives its own idea of it', async () => {
+  it('keeps using an exchanged session beyond its own expiry', async () => {
     const cookie = await loginThere(user.id);
     const tokens = tokensOf(await bySession(node, cookie, { method: 'POST', url: '/auth/exchange' }));
     expect((await at('/count', cookie, 'POST')).status).toBe(200);
@@ -126,7 +126,7 @@ describe.each([
     expect(await verify(node, tokens.access_token)).toBe('204');
   });
 
-  it('may remove what has expired: the login goes on', async () => {
+  it('may remove expired sessions without revoking their families', async () => {
     const cookie = await loginThere(user.id);
     const tokens = tokensOf(await bySession(node, cookie, { method: 'POST', url: '/auth/exchange' }));
     await sql(node, `UPDATE session SET expire = now() - interval '2 seconds' WHERE sid = $1`, [
@@ -137,7 +137,7 @@ describe.each([
     expect((await tryRefresh(node, tokens.refresh_token)).statusCode).toBe(200);
   });
 
-  it('loses all sessions of a user who is revoked here, those too that were never seen here', async () => {
+  it('loses all sessions of a user who is revoked here, even those that were never used here', async () => {
     const account = await aUser(node);
     const unseen = await Promise.all([loginThere(account.id), loginThere(account.id)]);
     const mine = await sessionLogin(node, account);
@@ -151,7 +151,7 @@ describe.each([
     expect((await at('/me', mine)).status).toBe(200);
   });
 
-  it('may keep anything in a session', async () => {
+  it('may store any data in a session', async () => {
     const held = options.passport === true ? { passport: { user: user.id } } : { userId: user.id };
     const cookie = await loginThere(user.id);
     for (const odd of ['\\u0000', '\\ud800', '\\\\u0000', '\\"}']) {
@@ -172,7 +172,7 @@ describe('a secret of any length', () => {
     for (const node of nodes.splice(0)) await node.close();
   });
 
-  it.each(['x', 'x'.repeat(300)])('signs sessions: %s', async (secret) => {
+  it.each(['x', 'x'.repeat(300)])('signs sessions that both applications accept: %s', async (secret) => {
     const node = await createTestApp({ env: { SESSION_SECRET: secret } });
     nodes.push(node);
     const cookie = await sessionLogin(node, await aUser(node));

@@ -82,7 +82,7 @@ describe('a team’s own flag provider', () => {
     return reply.statusCode === 200 ? '200' : `${reply.statusCode} ${codeOf(reply)}`;
   };
 
-  it('decides who may have tokens, knowing user, role and phase', async () => {
+  it('decides who may have tokens, by user, role and phase', async () => {
     const provider = new TeamProvider();
     const node = await aNode(provider);
     const { access_token } = await login(node);
@@ -102,7 +102,7 @@ describe('a team’s own flag provider', () => {
     ]);
   });
 
-  it('is not asked where the phase has one answer', async () => {
+  it('is not called in phases with a fixed answer', async () => {
     const provider = new TeamProvider();
     const node = await aNode(provider);
     const { access_token } = await login(node);
@@ -115,7 +115,7 @@ describe('a team’s own flag provider', () => {
   it.each([
     ['fails', () => Promise.reject(new Error('the flag service is away'))],
     ['hangs', () => new Promise<never>(() => undefined)],
-  ])('that %s gives tokens to nobody new and takes them from nobody', async (_, answer) => {
+  ])('refuses new families and keeps existing ones if it %s', async (_, answer) => {
     const provider = new TeamProvider();
     const node = await aNode(provider);
     const admin = bearer((await login(node)).access_token);
@@ -126,7 +126,7 @@ describe('a team’s own flag provider', () => {
     expect((await tryRefresh(node, tokens.refresh_token)).statusCode).toBe(200);
   });
 
-  it('is that of its own application, of two in one process, and is closed with it', async () => {
+  it('belongs to its own application among two in one process, and is closed with it', async () => {
     const [yes, no] = [new TeamProvider(), new TeamProvider()];
     no.answer = () => Promise.resolve(false);
     const first = await aNode(yes);
@@ -137,7 +137,7 @@ describe('a team’s own flag provider', () => {
     expect(await first.app.get(RolloutService).mayHaveTokens({ id: SOME_ID, role: 'user' })).toBe(true);
   });
 
-  it('that cannot be initialised does not stop the start, and counts once it answers', async () => {
+  it('does not stop the start if it cannot be initialised, and decides once it answers', async () => {
     const provider = Object.assign(new TeamProvider(), {
       initialize: () => Promise.reject(new Error('no licence')),
     });
@@ -148,7 +148,7 @@ describe('a team’s own flag provider', () => {
     expect(await outcome(node)).toBe('200');
   });
 
-  it('is not asked about administrators', async () => {
+  it('is not called for administrators', async () => {
     const provider = new TeamProvider();
     provider.answer = () => Promise.resolve(false);
     const node = await aNode(provider);

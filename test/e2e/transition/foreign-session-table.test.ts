@@ -56,7 +56,7 @@ describe('a table of sessions', () => {
   afterAll(() => node.close());
 
   describe.each(Object.entries(CHANGES))('%s', (_, change) => {
-    it.each(Object.entries(CALLS))('does not keep %s from ending sessions', (__, call) =>
+    it.each(Object.entries(CALLS))('does not prevent %s from revoking sessions', (__, call) =>
       endsBoth(node, call, change),
     );
   });

@@ -8,7 +8,7 @@ import { SECRET, bySession, sessionLogin, sidIn, statusOf } from './session-clie
 const LISTED = 'https://app.example.com';
 
 /** P30: a forward-auth request that does not name its method is judged as one that changes state. */
-describe('a proxy that asks about a request by session', () => {
+describe('forward-auth for a request by session', () => {
   let node: TestApp;
   let user: Account;
   let cookie: string;
@@ -59,7 +59,7 @@ describe('a proxy that asks about a request by session', () => {
     },
   );
 
-  it.each(PAGES)('is answered if the request only reads, wherever the proxy is: %o', async (page) => {
+  it.each(PAGES)('accepts a request that only reads, for any page: %o', async (page) => {
     for (const name of ['x-forwarded-method', 'x-original-method']) {
       for (const method of ['GET', 'HEAD', 'OPTIONS']) {
         const reply = await bySession(node, cookie, {
@@ -77,7 +77,7 @@ describe('a proxy that asks about a request by session', () => {
     { 'sec-fetch-site': 'same-origin' },
     { 'sec-fetch-site': 'none' },
     { origin: LISTED, 'sec-fetch-site': 'cross-site' },
-  ])('is answered if no other site is behind it: %o', async (page) => {
+  ])('accepts a request that comes from no other site: %o', async (page) => {
     const unsafe: Record<string, string>[] = [{}, { 'x-forwarded-method': 'POST' }, { upgrade: 'websocket' }];
     for (const headers of unsafe) {
       expect((await ask({ ...page, ...headers })).statusCode).toBe(204);
@@ -85,7 +85,7 @@ describe('a proxy that asks about a request by session', () => {
     expect((await ask(page, '/auth/verify/a', 'POST')).statusCode).toBe(200);
   });
 
-  it('is judged by the method of its own request where it keeps that', async () => {
+  it('uses the method of the proxy’s own request if the proxy keeps it', async () => {
     const evil = { 'sec-fetch-site': 'cross-site' };
     const statuses: Record<string, number> = {};
     for (const method of ['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE'] as const) {
@@ -120,19 +120,19 @@ describe('a proxy that asks about a request by session', () => {
     );
   });
 
-  it('is not asked for the origin of a request by token', async () => {
+  it('ignores the origin of a request by token', async () => {
     const { access_token } = await login(node, user);
     const headers = { ...bearer(access_token).headers, 'sec-fetch-site': 'cross-site' };
     expect((await ask(headers)).statusCode).toBe(204);
     expect((await ask(headers, '/auth/verify/a', 'POST')).statusCode).toBe(200);
   });
 
-  it('names no method that matters anywhere else', async () => {
+  it('ignores the forwarded method on other routes', async () => {
     const headers = { 'x-forwarded-method': 'POST', 'sec-fetch-site': 'cross-site' };
     expect((await ask(headers, '/api/users/me')).statusCode).toBe(200);
   });
 
-  it('is told all four facts about the user of a session, and the session lives on', async () => {
+  it('returns all four facts about the user of a session, and extends the session', async () => {
     const account = await aUser(node);
     cookie = await sessionLogin(node, account);
     const told = ({ headers }: Reply) =>

@@ -32,13 +32,13 @@ describe('a live session', () => {
     return { headers: { ...more, 'x-forwarded-for': `203.0.113.${clients}` } };
   }
 
-  it('makes a known device of its user at /api/login and /auth/login, whatever strangers do', async () => {
+  it('makes a known device of its user at /api/login and /auth/login, even during an attack', async () => {
     expect((await trySessionLogin(node, user, somewhere().headers)).statusCode).toBe(429);
     expect((await tryLogin(node, user, somewhere({ cookie }))).statusCode).toBe(200);
     expect((await trySessionLogin(node, user, somewhere({ cookie }).headers)).statusCode).toBe(200);
   });
 
-  it('of somebody else, that is not signed, or that has ended makes none', async () => {
+  it('makes no known device if it is another user’s, unsigned or revoked', async () => {
     const foreign = await sessionLogin(node, await aUser(node));
     const forged = cookieFor(randomUUID(), 'another secret');
     for (const other of [foreign, forged, cookieFor('unknown')])
@@ -47,7 +47,7 @@ describe('a live session', () => {
     expect((await trySessionLogin(node, user, somewhere({ cookie }).headers)).statusCode).toBe(429);
   });
 
-  it('does not guess without end', async () => {
+  it('does not allow unlimited guesses', async () => {
     const guess = () => trySessionLogin(node, { ...user, password: WRONG }, somewhere({ cookie }).headers);
     for (let i = 0; i < LIMIT; i++) expect((await guess()).statusCode).toBe(401);
     expect((await guess()).statusCode).toBe(429);

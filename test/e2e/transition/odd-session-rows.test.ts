@@ -78,11 +78,11 @@ describe('a session that holds odd JSON', () => {
     60_000,
   );
 
-  it.each(Object.entries(NAMELESS))('lets nobody in if it names nobody: %s', async (_, text) => {
+  it.each(Object.entries(NAMELESS))('is refused if it names no user: %s', async (_, text) => {
     expect(await verifySession(node, await storeSession(node, text))).toBe('401 session_invalid');
   });
 
-  it('is nobody’s for an external id of which it is only the beginning, or which JSON writes the same', async () => {
+  it('does not match an external id that only begins alike or looks alike in JSON', async () => {
     const others = ['true', '{"a":1}', '[1]', 'null', 'x'.repeat(256)];
     const made = await Promise.all(others.map(() => aUser(node)));
     for (const [at, { id }] of made.entries())
@@ -97,7 +97,7 @@ describe('a session that holds odd JSON', () => {
     );
   });
 
-  it('is found by an external id whatever the product escapes', async () => {
+  it('is found by an external id in any JSON escaping', async () => {
     const { id } = await aUser(node);
     await sql(node, `UPDATE users SET external_id = 'Zoë 😀 \\u0000' WHERE id = $1`, [id]);
     for (const text of [
@@ -223,7 +223,7 @@ describe('any session row', () => {
     },
   );
 
-  it('may expire at any time', async () => {
+  it('is accepted with any time of expiry', async () => {
     const times = ['infinity', '294276-12-31', '9999-12-31'];
     for (const expire of times) {
       const made = await storeSession(node, `{"userId":"${user.id}","cookie":{"originalMaxAge":1000}}`);

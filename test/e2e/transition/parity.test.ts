@@ -88,7 +88,7 @@ describe('the same request by session and by token', () => {
     expect(bySession).toEqual(said(await node.app.inject({ ...call, headers: token })));
   });
 
-  it('is let in by both wherever the description says so, and by neither anywhere else', async () => {
+  it('is accepted with both credentials where the OpenAPI description says so, and nowhere else', async () => {
     const document = (await node.app.inject({ url: '/docs/openapi.json' })).json<OpenAPIObject>();
     const { session, token } = ways.get('a user')!;
     let both = 0;
@@ -122,7 +122,7 @@ describe('the same request by session and by token', () => {
     expect(both).toBeGreaterThan(12);
   });
 
-  it('is described with the way in, and opens nothing to strangers but what is listed', async () => {
+  it('is described with its credentials, and only the listed routes are open', async () => {
     const document = (await node.app.inject({ url: '/docs/openapi.json' })).json<OpenAPIObject>();
     expect(document.components?.securitySchemes).toMatchObject({
       bearer: { type: 'http' },

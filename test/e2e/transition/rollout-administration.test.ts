@@ -70,7 +70,7 @@ describe('the administration of the rollout', () => {
     return reply.statusCode === 200 ? '200' : `${reply.statusCode} ${codeOf(reply)}`;
   };
 
-  it('shows the state, and changes what is named alone', async () => {
+  it('shows the state, and changes only the given fields', async () => {
     const before = await read();
     const user_ids = [user.id.toUpperCase()];
     const state = await change({ percentage: 7, roles: ['admin'], user_ids });
@@ -89,7 +89,7 @@ describe('the administration of the rollout', () => {
     expect(again).toEqual({ ...state, version: state.version + 1 });
   });
 
-  it('changes who may log in, here at once and on the other node within a second', async () => {
+  it('changes who is eligible, here at once and on the other node within a second', async () => {
     for (const [percentage, expected] of [
       [0, '403 jwt_not_enabled'],
       [100, '200'],
@@ -101,7 +101,7 @@ describe('the administration of the rollout', () => {
     }
   });
 
-  it('takes tokens from nobody when it is lowered, unless it drains', async () => {
+  it('keeps existing families when the percentage falls, unless it drains', async () => {
     const { refresh_token } = await login(node, user);
     await change({ percentage: 0 });
     const next = await refresh(node, refresh_token);
@@ -112,7 +112,7 @@ describe('the administration of the rollout', () => {
     expect(await refresh(node, next.refresh_token)).toMatchObject({ token_type: 'Bearer' });
   });
 
-  it('sets the sunset 90 days ahead with the notice, unless it is given', async () => {
+  it('sets the sunset 90 days ahead on entering deprecation_notice, unless it is given', async () => {
     const { sunset_at } = await change({ phase: 'deprecation_notice' });
     expect(Math.abs(Date.parse(sunset_at!) - Date.now() - 90 * DAY)).toBeLessThan(10_000);
     expect((await change({ sunset_at: '2031-01-31T13:00:00+01:00' })).sunset_at).toBe(
@@ -121,7 +121,7 @@ describe('the administration of the rollout', () => {
     expect((await change({ phase: 'gradual_rollout' })).sunset_at).toBeNull();
   });
 
-  it('takes a sunset in the past: sessions are removed, everybody may have tokens', async () => {
+  it('accepts a sunset in the past, which removes sessions and makes everybody eligible', async () => {
     await change({ phase: 'off' });
     expect(await loginIs(node)).toBe('403 jwt_not_enabled');
     await change({ sunset_at: '2020-01-01T00:00:00Z' });
@@ -163,7 +163,7 @@ describe('the administration of the rollout', () => {
     },
   );
 
-  it('shows the phase that counts once the sunset has passed', async () => {
+  it('shows the phase that applies once the sunset has passed', async () => {
     await change({ phase: 'deprecation_notice', sunset_at: inDays(1) });
     expect((await read()).phase).toBe('deprecation_notice');
     expect((await change({ sunset_at: inDays(-1) })).phase).toBe('sessions_removed');
@@ -171,7 +171,7 @@ describe('the administration of the rollout', () => {
     expect((await change({ sunset_at: inDays(1) })).phase).toBe('deprecation_notice');
   });
 
-  it('says of a value of a wrong type that, and not how large it may be', async () => {
+  it('reports only the type of a value of a wrong type, not its range', async () => {
     const reply = await patch({ percentage: '10' });
     expect(reply.json()).toMatchObject({
       errors: [{ field: 'percentage', message: 'percentage must be an integer number' }],
@@ -189,7 +189,7 @@ describe('the administration of the rollout', () => {
     expect(await read()).toEqual(state);
   });
 
-  it('goes back one state with each rollback, and further back after that', async () => {
+  it('goes back one state with each rollback', async () => {
     for (const percentage of [10, 50, 80]) await change({ percentage });
     const one = (await rollBack({ drain: true })).json<State>();
     expect(one).toMatchObject({ percentage: 50, drain: true });
@@ -201,14 +201,14 @@ describe('the administration of the rollout', () => {
     expect(last.version).toBe(one.version + 4);
   });
 
-  it('does not take a change of nothing for a step', async () => {
+  it('does not count an empty change as a state', async () => {
     await change({ percentage: 10 });
     await change({ percentage: 20 });
     await change({ percentage: 20 });
     expect((await rollBack()).json<State>().percentage).toBe(10);
   });
 
-  it('does not end sessions by a rollback', async () => {
+  it('refuses a rollback that would end sessions', async () => {
     await change({ phase: 'sessions_removed' });
     const state = await change({ phase: 'gradual_rollout', percentage: 90 });
     const reply = await rollBack();
@@ -216,13 +216,13 @@ describe('the administration of the rollout', () => {
     expect(await read()).toEqual(state);
   });
 
-  it('brings sessions back by a rollback', async () => {
+  it('restores sessions by a rollback', async () => {
     await change({ percentage: 90 });
     await change({ sunset_at: inDays(-1) });
     expect((await rollBack()).json<State>()).toMatchObject({ percentage: 90, sunset_at: null });
   });
 
-  it('tells who changed what, and when', async () => {
+  it('lists who changed what, and when', async () => {
     await change({ percentage: 41 });
     const { version } = await change({ percentage: 42, user_ids: [user.id] });
     await rollBack();
@@ -254,7 +254,7 @@ describe('the administration of the rollout', () => {
     expect(versions).toEqual(Array.from({ length: version - 1 }, (_, index) => version - 1 - index));
   });
 
-  it('is audited, once for each change', async () => {
+  it('writes one audit event for each change', async () => {
     const { version } = await change({ percentage: 3 });
     const events = await sql<object>(
       node,
@@ -270,7 +270,7 @@ describe('the administration of the rollout', () => {
     ]);
   });
 
-  it('is for admins alone', async () => {
+  it('refuses callers who are not administrators', async () => {
     const as = (await login(node, user)).access_token;
     for (const reply of [
       await get(node, '/admin/rollout', as),
@@ -370,7 +370,7 @@ describe('the administration of the rollout', () => {
 });
 
 describe('the first state', () => {
-  it('has nothing before it', async () => {
+  it('cannot be rolled back', async () => {
     const node = await createTestApp();
     try {
       const reply = await post(node, '/admin/rollout/rollback', {}, bearer((await login(node)).access_token));

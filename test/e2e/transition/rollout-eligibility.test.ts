@@ -4,7 +4,7 @@ import type { TestApp } from '../../helpers/app.js';
 import { ROOT, aUser, bearer, codeOf, login, refresh, tryLogin, tryRefresh } from '../../helpers/client.js';
 import { bySession, SECRET, sessionLogin } from './session-client.js';
 
-describe('who may begin a login by tokens', () => {
+describe('eligibility for a token family', () => {
   const nodes: TestApp[] = [];
   afterEach(async () => {
     for (const node of nodes.splice(0).toReversed()) await node.close();
@@ -16,7 +16,7 @@ describe('who may begin a login by tokens', () => {
     return node;
   }
 
-  it('is nobody in a new database that begins at 0 per cent, and the same after a restart that says otherwise', async () => {
+  it('includes nobody in a new database at 0 per cent, and does not change by a restart with other settings', async () => {
     const first = await aNode({ ROLLOUT_PERCENTAGE: '0' });
     const user = await aUser(first);
     const refused = await tryLogin(first, user);
@@ -46,7 +46,7 @@ describe('who may begin a login by tokens', () => {
     },
   );
 
-  it('is told only to those who know the password', async () => {
+  it('is revealed only to callers who know the password', async () => {
     const node = await aNode({ ROLLOUT_PHASE: 'off' });
     const reply = await tryLogin(node, { ...ROOT, password: 'a wrong one' });
     expect([reply.statusCode, codeOf(reply)]).toEqual([401, 'invalid_credentials']);

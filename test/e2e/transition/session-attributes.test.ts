@@ -57,17 +57,20 @@ describe('the cookie of a product’s session', () => {
     ],
   ];
 
-  it.each(KEPT)('is renewed and cleared as the row has it: %j over %s', async (stored, proto, attributes) => {
-    const cookie = cookieFor(await productSession(node, user, stored));
-    const headers = { 'x-forwarded-proto': proto };
-    const renewed = await bySession(node, cookie, { url: '/auth/verify', headers });
-    expect(renewed.statusCode).toBe(204);
-    expect(attributesOf(renewed)).toEqual(attributes);
-    const out = await bySession(node, cookie, { method: 'POST', url: '/api/logout', headers });
-    expect(attributesOf(out)).toEqual(attributes);
-  });
+  it.each(KEPT)(
+    'is renewed and cleared with the attributes of the row: %j over %s',
+    async (stored, proto, attributes) => {
+      const cookie = cookieFor(await productSession(node, user, stored));
+      const headers = { 'x-forwarded-proto': proto };
+      const renewed = await bySession(node, cookie, { url: '/auth/verify', headers });
+      expect(renewed.statusCode).toBe(204);
+      expect(attributesOf(renewed)).toEqual(attributes);
+      const out = await bySession(node, cookie, { method: 'POST', url: '/api/logout', headers });
+      expect(attributesOf(out)).toEqual(attributes);
+    },
+  );
 
-  it('gives its attributes to the session that a login or a downgrade puts in its place', async () => {
+  it('passes its attributes to the session that replaces it at a login or a downgrade', async () => {
     const stored = {
       partitioned: true,
       sameSite: 'None',
@@ -96,7 +99,7 @@ describe('the cookie of a product’s session', () => {
   });
 });
 
-describe('the cookie of a session that begins here', () => {
+describe('the cookie of a session that is opened here', () => {
   const withNode = async (
     env: Record<string, string>,
     work: (node: TestApp, user: Account) => Promise<void>,
@@ -109,7 +112,7 @@ describe('the cookie of a session that begins here', () => {
     }
   };
 
-  it('has the attributes of the settings, at a downgrade too', async () => {
+  it('has the attributes of the settings, also at a downgrade', async () => {
     const env = {
       SESSION_COOKIE_DOMAIN: 'example.com',
       SESSION_COOKIE_PATH: '/app',
@@ -132,14 +135,14 @@ describe('the cookie of a session that begins here', () => {
     });
   });
 
-  it('is for the path of the issuer by default', async () => {
+  it('has the path of the issuer by default', async () => {
     await withNode({ JWT_ISSUER: 'https://example.com/tenant' }, async (node, user) => {
       const attributes = ['httponly', 'path=/tenant', 'samesite=lax'];
       expect(attributesOf(await trySessionLogin(node, user))).toEqual(attributes);
     });
   });
 
-  it('is what the prefix of its name demands, whatever a row has', async () => {
+  it('meets the demands of its name’s prefix, for any attributes of the row', async () => {
     const name = '__Host-sid';
     const env = { JWT_ISSUER: 'https://example.com/tenant', SESSION_COOKIE_NAME: name };
     await withNode(env, async (node, user) => {

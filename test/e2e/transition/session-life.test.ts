@@ -40,7 +40,7 @@ describe('the life of a session', () => {
       seconds,
     ]);
 
-  it('slides while it is used, with a write now and then', async () => {
+  it('is extended while the session is used, with occasional writes', async () => {
     const cookie = await sessionLogin(node, user);
     const made = await rowOf(cookie);
     for (let i = 0; i < 5; i++) expect((await call(cookie)).cookies).toEqual([]);
@@ -56,7 +56,7 @@ describe('the life of a session', () => {
     expect((await rowOf(cookie)).version).toBe(slid.version);
   });
 
-  it('is written once by many requests at once', async () => {
+  it('is extended once by many simultaneous requests', async () => {
     const cookie = await sessionLogin(node, user);
     await leave(cookie, 600);
     await sql(node, `CREATE TABLE writes (sid text)`);
@@ -76,7 +76,7 @@ describe('the life of a session', () => {
     expect(await sql(node, `SELECT sid FROM writes`)).toEqual([{ sid: sidIn(cookie) }]);
   });
 
-  it('of many are extended by a few statements, and one that somebody holds is left to its next request', async () => {
+  it('is extended for many sessions in a few statements, and a locked session waits for its next request', async () => {
     const cookies = await Promise.all(Array.from({ length: 40 }, () => sessionLogin(node, user)));
     for (const cookie of cookies) await leave(cookie, 600);
     await node.db.database.transaction(async (held) => {
@@ -95,7 +95,7 @@ describe('the life of a session', () => {
     ).toBeLessThan(39);
   });
 
-  it('is never shortened, nor is a cookie that ends with the browser given a time', async () => {
+  it('is never shortened, and a cookie that ends with the browser gets no expiry', async () => {
     const cookie = await sessionLogin(node, user);
     await leave(cookie, 90_000);
     expect((await call(cookie)).cookies).toEqual([]);
@@ -110,7 +110,7 @@ describe('the life of a session', () => {
     expect((await rowOf(cookie)).left).toBeGreaterThan(3_590);
   });
 
-  it('keeps the place that another application gave its cookie', async () => {
+  it('keeps the domain and path that another application gave the cookie', async () => {
     const cookie = await sessionLogin(node, user);
     await sql(
       node,
@@ -134,7 +134,7 @@ describe('the life of a session', () => {
     expect(out.cookies).toMatchObject([{ name: NAME, value: '', domain: 'example.com', path: '/app' }]);
   });
 
-  it('does not slide beyond that of the login it replaces', async () => {
+  it('is not extended beyond the life of the downgraded family', async () => {
     const tokens = tokensOf(
       await post(node, '/auth/login', { username: user.username, password: user.password }),
     );
@@ -155,7 +155,7 @@ describe('the life of a session', () => {
     }, 10_000);
   });
 
-  it('is told by nothing in an answer but the cookie', async () => {
+  it('is visible only in the cookie of an answer', async () => {
     const cookie = await sessionLogin(node, user);
     const replies = [await call(cookie), await bySession(node, cookie, { url: '/auth/devices' })];
     for (const reply of replies) {

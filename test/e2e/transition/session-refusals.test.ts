@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => node.close());
 
-describe('a session cookie that is bad', () => {
+describe('an invalid session cookie', () => {
   const value = (cookie: string) => decodeURIComponent(cookie.slice(NAME.length + 1));
 
   const BAD: readonly (readonly [string, (good: string) => string])[] = [
@@ -72,7 +72,7 @@ describe('a session cookie that is bad', () => {
     expect(await verifySession(node, good)).toBe('204');
   });
 
-  it('is none if its name is another’s', async () => {
+  it('is ignored if it has another name', async () => {
     const good = await sessionLogin(node, user);
     for (const name of [`x${NAME}`, `${NAME}x`, NAME.toUpperCase()]) {
       const reply = await bySession(node, good.replace(NAME, name), { url: '/api/users/me' });
@@ -84,7 +84,7 @@ describe('a session cookie that is bad', () => {
     expect((await bySession(node, quoted, { url: '/api/users/me' })).statusCode).toBe(200);
   });
 
-  it('is one whose user is disabled or gone, or whose time is over', async () => {
+  it('is refused if its user is disabled or deleted, or if it has expired', async () => {
     const account = await aUser(node);
     const cookie = await sessionLogin(node, account);
     await sql(node, `UPDATE users SET disabled_at = now() WHERE id = $1`, [account.id]);
@@ -111,7 +111,7 @@ describe('a call by session from another site', () => {
     { 'sec-fetch-site': 'cross-site' },
     { 'sec-fetch-site': 'same-site', origin: 'https://other.example.com' },
     { 'sec-fetch-site': 'cross-site', origin: 'http://localhost' },
-  ])('is refused if it changes something: %o', async (headers) => {
+  ])('is refused if it changes state: %o', async (headers) => {
     const cookie = await sessionLogin(node, user);
     expect(statusOf(await calling(cookie, headers))).toBe('403 cross_site_request');
     const reading = await bySession(node, cookie, { url: '/api/users/me', headers });
@@ -132,12 +132,12 @@ describe('a call by session from another site', () => {
     { 'sec-fetch-site': 'none' },
     { 'sec-fetch-site': 'cross-site', origin: LISTED },
     { origin: LISTED },
-  ])('is served if it is its own, or listed: %o', async (headers) => {
+  ])('is accepted from the same or a listed origin: %o', async (headers) => {
     const cookie = await sessionLogin(node, user);
     expect(statusOf(await calling(cookie, headers))).toBe('401 invalid_credentials');
   });
 
-  it('does not matter to a token', async () => {
+  it('is accepted by token', async () => {
     const { access_token } = await login(node, user);
     const headers = { ...bearer(access_token).headers, origin: 'https://evil.example' };
     const reply = await post(node, '/auth/password', payload, { headers });
@@ -146,7 +146,7 @@ describe('a call by session from another site', () => {
 });
 
 describe('roles by session', () => {
-  it('are those of the moment', async () => {
+  it('are read for each request', async () => {
     const account = await aUser(node);
     const cookie = await sessionLogin(node, account);
     const users = () => bySession(node, cookie, { url: '/admin/users' });

@@ -59,16 +59,16 @@ describe.each(Object.entries(SHAPES))('a table of sessions %s', (name, shape) =>
     await node.db.drop();
   });
 
-  it('makes a node say at its start what that means, if anything', () => {
+  it('makes a node warn at its start if needed', () => {
     const partitioned = /^session is a partitioned table: no index is made on the users of sessions/;
     expect(said).toEqual(name.startsWith('partitioned') ? [expect.stringMatching(partitioned)] : []);
   });
 
-  it.each(Object.entries(CALLS))('takes part in %s', (__, call) =>
+  it.each(Object.entries(CALLS))('has its sessions revoked by %s', (__, call) =>
     endsBoth(node, call, KEYLESS.includes(name) ? TWICE : undefined),
   );
 
-  it('keeps sessions, lets them live on, and exchanges them there and back', async () => {
+  it('opens, extends, exchanges and downgrades sessions', async () => {
     const user = await aUser(node);
     const cookie = await sessionLogin(node, user);
     const exchanged = tokensOf(await exchange(node, cookie));

@@ -35,21 +35,24 @@ describe('a session that has its user’s id in capitals', () => {
     return cookieFor(sid);
   }
 
-  it.each(SPELLINGS)('is that user’s, and ends with the user’s sessions: %s', async (_, spell) => {
-    const user = await lettered();
-    const [one, two, linked] = await Promise.all([1, 2, 3].map(() => sessionOf(spell(user.id))));
-    const me = await bySession(node, one!, { url: '/api/users/me' });
-    expect(me.json()).toMatchObject({ id: user.id });
-    const tokens = (await exchange(node, linked!)).json<{ access_token: string }>();
-    const reply = await post(node, `/admin/users/${spell(user.id)}/revoke`, undefined, admin);
-    // The third and its login are one.
-    expect([reply.statusCode, reply.json()]).toEqual([200, { revoked: 3 }]);
-    for (const cookie of [one!, two!, linked!])
-      expect(await verifySession(node, cookie)).toBe('401 session_invalid');
-    expect((await get(node, '/auth/verify', tokens.access_token)).statusCode).toBe(401);
-  });
+  it.each(SPELLINGS)(
+    'belongs to that user, and is revoked with the user’s sessions: %s',
+    async (_, spell) => {
+      const user = await lettered();
+      const [one, two, linked] = await Promise.all([1, 2, 3].map(() => sessionOf(spell(user.id))));
+      const me = await bySession(node, one!, { url: '/api/users/me' });
+      expect(me.json()).toMatchObject({ id: user.id });
+      const tokens = (await exchange(node, linked!)).json<{ access_token: string }>();
+      const reply = await post(node, `/admin/users/${spell(user.id)}/revoke`, undefined, admin);
+      // The third and its login are one.
+      expect([reply.statusCode, reply.json()]).toEqual([200, { revoked: 3 }]);
+      for (const cookie of [one!, two!, linked!])
+        expect(await verifySession(node, cookie)).toBe('401 session_invalid');
+      expect((await get(node, '/auth/verify', tokens.access_token)).statusCode).toBe(401);
+    },
+  );
 
-  it.each(SPELLINGS)('ends with the login that it was exchanged for: %s', async (_, spell) => {
+  it.each(SPELLINGS)('is revoked with its linked family: %s', async (_, spell) => {
     const cookie = await sessionOf(spell((await lettered()).id));
     const { access_token } = (await exchange(node, cookie)).json<{ access_token: string }>();
     expect((await get(node, '/auth/verify', access_token)).statusCode).toBe(204);
@@ -57,7 +60,7 @@ describe('a session that has its user’s id in capitals', () => {
     expect(await verifySession(node, cookie)).toBe('401 session_invalid');
   });
 
-  it('is not confused with an external id, which counts as it is', async () => {
+  it('is not confused with an external id, which is case-sensitive', async () => {
     const user = await aUser(node);
     const external = `X-${randomUUID()}`.toUpperCase();
     await sql(node, `UPDATE users SET external_id = $2 WHERE id = $1`, [user.id, external]);

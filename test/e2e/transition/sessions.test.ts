@@ -27,7 +27,7 @@ describe('a session', () => {
   });
   afterAll(() => nodes.close());
 
-  it('begins with a password: the user in the answer, the cookie for no script', async () => {
+  it('is opened with a password, and its cookie is HttpOnly', async () => {
     const reply = await trySessionLogin(node, user);
     expect(reply.statusCode).toBe(200);
     expect(reply.json()).toEqual({ user: { id: user.id, username: user.username, role: 'user' } });
@@ -44,7 +44,7 @@ describe('a session', () => {
     expect(reply.body).not.toContain(sidIn(sessionCookie(reply)!));
   });
 
-  it('is good on every node, for every call that says so', async () => {
+  it('is accepted on every node by every documented call', async () => {
     const cookie = await sessionLogin(node, user);
     const me = await bySession(other, cookie, { url: '/api/users/me' });
     expect(me.json()).toMatchObject({ id: user.id, username: user.username });
@@ -59,14 +59,14 @@ describe('a session', () => {
     expect((await bySession(node, root, { url: '/admin/users' })).statusCode).toBe(200);
   });
 
-  it('is refused by the call that takes tokens alone', async () => {
+  it('is refused by a call that takes tokens only', async () => {
     const cookie = await sessionLogin(node, user);
     const reply = await bySession(node, cookie, { method: 'POST', url: '/auth/logout-all' });
     expect(statusOf(reply)).toBe('401 token_missing');
     expect(await verifySession(node, cookie)).toBe('204');
   });
 
-  it('refuses a wrong password, and a body that is none', async () => {
+  it('is not opened with a wrong password or an invalid body', async () => {
     const wrong = await trySessionLogin(node, { ...user, password: 'wrong' });
     expect(statusOf(wrong)).toBe('401 invalid_credentials');
     expect(wrong.headers['www-authenticate']).toMatch(/^Bearer realm="/);
@@ -81,7 +81,7 @@ describe('a session', () => {
     }
   });
 
-  it('ends with the logout, on all nodes, and leaves one event for each step', async () => {
+  it('is revoked by a logout on all nodes, with one audit event for each step', async () => {
     const cookie = await sessionLogin(node, user);
     const before = await eventsOf(user);
     const reply = await bySession(node, cookie, { method: 'POST', url: '/api/logout' });
@@ -95,7 +95,7 @@ describe('a session', () => {
     expect(await eventsOf(user)).toEqual([...before, 'logout', 'login']);
   });
 
-  it('needs its cookie to be ended', async () => {
+  it('cannot be revoked without its cookie', async () => {
     expect(statusOf(await post(node, '/api/logout'))).toBe('401 token_missing');
     const { access_token } = await login(node, user);
     const cookie = await sessionLogin(node, user);
@@ -108,7 +108,7 @@ describe('a session', () => {
     expect(await verifySession(node, cookie)).toBe('204');
   });
 
-  it('begins under a new id each time, and the one before ends: nobody is given a session that another knows', async () => {
+  it('is opened under a new id each time, and the previous one is revoked, so that no session is fixated', async () => {
     const first = await sessionLogin(node, user);
     const second = await sessionLogin(node, user, first);
     expect(second).not.toBe(first);
@@ -126,7 +126,7 @@ describe('a session', () => {
     expect(await sql(node, `SELECT 1 FROM session WHERE sid = 'visitor'`)).toEqual([]);
   });
 
-  it('is not asked for where a Bearer token is: the token alone counts', async () => {
+  it('is ignored beside a Bearer token', async () => {
     const cookie = await sessionLogin(node, user);
     const { access_token } = await login(node, ROOT);
     const me = await bySession(node, cookie, { url: '/api/users/me', headers: bearer(access_token).headers });
@@ -142,13 +142,13 @@ describe('a session', () => {
     expect(basic.statusCode).toBe(200);
   });
 
-  it('is not looked at on routes that are open to everybody', async () => {
+  it('is ignored on public routes', async () => {
     for (const url of ['/health/live', '/.well-known/jwks.json']) {
       expect((await bySession(node, cookieFor('nobody'), { url })).statusCode).toBe(200);
     }
   });
 
-  it('ends with everything of its user, at once on the node that answered and on the others', async () => {
+  it('is revoked with everything of its user, on all nodes', async () => {
     const cookies = [await sessionLogin(node, user), await sessionLogin(other, user)];
     const { access_token } = await login(node);
     const reply = await post(node, `/admin/users/${user.id}/revoke`, undefined, bearer(access_token));
@@ -160,7 +160,7 @@ describe('a session', () => {
     expect(await verifySession(other, await sessionLogin(node, user))).toBe('204');
   });
 
-  it('that changes the password goes on, and no other', async () => {
+  it('survives its own change of the password, and no other session does', async () => {
     const account = await aUser(node);
     const mine = await sessionLogin(node, account);
     const another = await sessionLogin(node, account);

@@ -32,7 +32,7 @@ describe('a session whose row is hidden when its user is revoked', () => {
   const revoke = (id: string, spared: { exceptSid?: string; exceptSession?: string } = {}) =>
     node.revocations.revokeUser(id, { reason: 'revoke', event: 'revoke', ...spared }, NO_ORIGIN);
 
-  it.each(Object.entries(WAYS))('stays ended if it is known here: %s', async (_, [hide, show]) => {
+  it.each(Object.entries(WAYS))('stays revoked if this service knows it: %s', async (_, [hide, show]) => {
     const [user, other] = await usersWithSessions(node.database, 2);
     for (const each of [user!, other!]) expect(await exchange(node, each)).toBeTypeOf('object');
     await db.dataSource.query(hide);
@@ -42,7 +42,7 @@ describe('a session whose row is hidden when its user is revoked', () => {
     expect(await node.store.live(other!.sid)).toBeDefined();
   });
 
-  it('lives on if it is spared, by itself or with its login', async () => {
+  it('stays live if it is exempt, by itself or with its linked family', async () => {
     const [first, second] = await usersWithSessions(node.database, 2);
     const opened = await exchange(node, first!);
     if (typeof opened === 'string') throw new Error(opened);

@@ -7,7 +7,7 @@ import { tokenOf, untilWaiting } from '../tokens/token-node.js';
 import { aSessionNode, downgrade, exchange, usersWithSessions } from './session-node.js';
 import type { SessionNode } from './session-node.js';
 
-describe('a chain of a login, the session it was given up for, and the login of that', () => {
+describe('a family, the session it was downgraded to, and the family of that session', () => {
   let db: TestDatabase;
   let nodes: SessionNode[];
   beforeAll(async () => {
@@ -37,7 +37,7 @@ describe('a chain of a login, the session it was given up for, and the login of 
     return { reached: reached.promise, letGo: gate.resolve };
   }
 
-  it('ends whole when both its ends are ended at once, the one waiting for the other', async () => {
+  it('are all revoked when both families are revoked at once and one waits for the other', async () => {
     const [one, two, three] = nodes as [SessionNode, SessionNode, SessionNode];
     const [user] = await usersWithSessions(db.database, 1);
     const first = (await exchange(one, user!)) as OpenedFamily;

@@ -212,7 +212,7 @@ const ALIVE = `
 
 /** The pairs of what may happen to a session and its login at once, each so many times on two nodes. */
 export function racePairs(rounds: number): void {
-  describe(`of two that race for a session, ${rounds} times each`, () => {
+  describe(`two operations that race for a session, ${rounds} times each`, () => {
     let db: TestDatabase;
     let nodes: readonly [SessionNode, SessionNode];
     beforeAll(async () => {
@@ -247,7 +247,7 @@ export function racePairs(rounds: number): void {
       return Promise.all([ahead, second(nodes[1], round)]);
     }
 
-    it.each(PAIRS)('$name: no survivor', { timeout: 300_000 }, async (pair) => {
+    it.each(PAIRS)('leave nothing live: $name', { timeout: 300_000 }, async (pair) => {
       const users = await usersWithSessions(db.database, rounds);
       const logins: OpenedFamily[] = [];
       let turn = 0;

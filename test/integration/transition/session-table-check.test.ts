@@ -50,11 +50,11 @@ const TABLES: Readonly<Record<string, readonly [string, ...Line[]]>> = {
     trigger('DELETE', `RAISE EXCEPTION 'not now' USING ERRCODE = '55P03'`),
     ['warn', /refuses DELETE: not now: /],
   ],
-  'a trigger that leaves a DELETE out': [
+  'a trigger that discards a DELETE': [
     trigger('DELETE', 'RETURN NULL'),
     ['warn', /refuses DELETE: a trigger or a rule discards it: revoked sessions are expired/],
   ],
-  'a trigger that leaves an UPDATE out': [
+  'a trigger that discards an UPDATE': [
     trigger('UPDATE', 'RETURN NULL'),
     ['fail', /refuses UPDATE: a trigger or a rule discards it: .*exchange answers 503/],
   ],
@@ -127,19 +127,22 @@ describe('the check of the table of sessions', () => {
   const check = (background = true) =>
     new SessionTableCheck(new SessionTableStore(db.database), new BackgroundLoops(background));
 
-  it('is one of the doctor', () => {
+  it('is a check of the doctor', () => {
     expect(checksIn(FEATURES)).toContain(SessionTableCheck);
   });
 
-  it.each(Object.entries(TABLES))('says at the start and to the doctor: %s', async (_, [change, ...said]) => {
-    await db.dataSource.query(change);
-    const findings = await check().examine();
-    const found = findings.map(({ level, message, advice }) => [level, `${message}: ${advice}`]);
-    expect(found).toEqual(said.map(([level, text]) => [level, expect.stringMatching(text)]));
-    expect(findings.map((finding) => finding.check)).toEqual(said.map(() => 'session_table'));
-    await check().onApplicationBootstrap();
-    expect(lines).toEqual(found.map(([level, text]) => `${level} ${text}`));
-  });
+  it.each(Object.entries(TABLES))(
+    'reports at the start and in the doctor: %s',
+    async (_, [change, ...said]) => {
+      await db.dataSource.query(change);
+      const findings = await check().examine();
+      const found = findings.map(({ level, message, advice }) => [level, `${message}: ${advice}`]);
+      expect(found).toEqual(said.map(([level, text]) => [level, expect.stringMatching(text)]));
+      expect(findings.map((finding) => finding.check)).toEqual(said.map(() => 'session_table'));
+      await check().onApplicationBootstrap();
+      expect(lines).toEqual(found.map(([level, text]) => `${level} ${text}`));
+    },
+  );
 
   it.each(Object.entries(GOOD))(
     'has nothing to say of a table %s, and leaves nothing there',
@@ -152,13 +155,13 @@ describe('the check of the table of sessions', () => {
     },
   );
 
-  it('says nothing at the start of a command, which does no work in the background', async () => {
+  it('logs nothing at the start of a command, which does no background work', async () => {
     await db.dataSource.query(`DROP TABLE session`);
     await check(false).onApplicationBootstrap();
     expect(lines).toEqual([]);
   });
 
-  it('does not keep a node from starting if it cannot look', async () => {
+  it('does not prevent a node from starting if the check fails', async () => {
     await db.dataSource.destroy();
     await check().onApplicationBootstrap();
     expect(lines).toEqual(['warn the table session could not be examined']);

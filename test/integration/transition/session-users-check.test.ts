@@ -10,7 +10,7 @@ import { SessionUsersCheck } from '../../../src/transition/sessions/stores/sessi
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 
-describe('the doctor looks at the users of sessions', () => {
+describe('the check of the users of sessions', () => {
   let db: TestDatabase;
   beforeEach(async () => {
     db = await createTestDatabase();
@@ -41,11 +41,11 @@ describe('the doctor looks at the users of sessions', () => {
     return findings[0]!;
   }
 
-  it('by a check of its own', () => {
+  it('is a check of the doctor', () => {
     expect(checksIn(FEATURES)).toContain(SessionUsersCheck);
   });
 
-  it('and says how many name a user that exists', async () => {
+  it('reports how many sessions name an existing user', async () => {
     expect(await examine('passport.user')).toMatchObject({ level: 'ok', message: 'no session is live' });
     await sessions({ passport: { user: 1 } }, { passport: { user: '2' } }, { passport: { user: 77 } }, {});
     await db.database.query(`INSERT INTO session VALUES ('old', '{}', now() - interval '1 hour')`);
@@ -55,7 +55,7 @@ describe('the doctor looks at the users of sessions', () => {
     });
   });
 
-  it('and finds the right SESSION_USER_KEY if that is wrong', async () => {
+  it('finds the right SESSION_USER_KEY if the setting is wrong', async () => {
     await sessions(
       { passport: { user: 3 }, csrf: 'a-secret-value' },
       { passport: { user: 4 }, csrf: 'a-secret-value' },
@@ -66,14 +66,14 @@ describe('the doctor looks at the users of sessions', () => {
     expect(JSON.stringify(finding)).not.toContain('a-secret-value');
   });
 
-  it('and that users are not imported if sessions name unknown ones', async () => {
+  it('reports missing users if sessions name unknown ones', async () => {
     await sessions({ userId: 'someone-else' }, { userId: 'nobody' });
     const finding = await examine('userId');
     expect(finding).toMatchObject({ level: 'fail', advice: expect.stringContaining('external_id') });
     expect(JSON.stringify(finding)).not.toMatch(/someone-else|nobody/);
   });
 
-  it('and names the fields that sessions hold, never their values or those of one session alone', async () => {
+  it('names the fields of sessions, but no values and no fields of a single session', async () => {
     const shared = { flash: 'a-secret-value', account: { ref: 'another-value', ids: ['1'] } };
     await sessions({ ...shared, carts: { ada_example: 'x' } }, { ...shared, 'ada@example.com': 'y' }, shared);
     const finding = await examine('userId');
@@ -81,7 +81,7 @@ describe('the doctor looks at the users of sessions', () => {
     expect(JSON.stringify(finding)).not.toMatch(/value|ada|path|ids/);
   });
 
-  it.each(['json', 'jsonb', 'text'])('in a column of type %s, whatever other rows hold', async (type) => {
+  it.each(['json', 'jsonb', 'text'])('reads a column of type %s with any content', async (type) => {
     await db.dataSource.query(`ALTER TABLE session ALTER COLUMN sess TYPE ${type} USING sess::text::${type}`);
     await db.database.query(
       `INSERT INTO session VALUES ('a', '{"user":5}', now() + interval '1 hour'), ('b', '[1, null]', now() + interval '1 hour'),

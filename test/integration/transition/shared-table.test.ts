@@ -69,7 +69,7 @@ describe('the table of a product that keeps its sessions there', () => {
 
   const theirs = () => db.database.query(`SELECT sid FROM session WHERE sid = 'theirs'`);
 
-  it('is left as it is, coming and going', async () => {
+  it('is unchanged by the migrations in both directions', async () => {
     const source = await open(db.url);
     await migrate(source);
     await new SessionIndexStore(db.database, config).ensure();
@@ -86,7 +86,7 @@ describe('the table of a product that keeps its sessions there', () => {
     ]);
   });
 
-  it('may have no trigger: what happens to it is found by looking', async () => {
+  it('may lack the trigger: deletions are found by polling', async () => {
     await migrate(await open(db.url));
     await db.dataSource.query(`DROP TRIGGER tandem_session_deleted ON session`);
     const node = await aSessionNode(db.url);
@@ -102,7 +102,7 @@ describe('the table of a product that keeps its sessions there', () => {
     }
   });
 
-  it('may belong to another role: what it does not allow is done without', async (test) => {
+  it('may belong to another role and refuse writes', async (test) => {
     await needsRoles(test);
     const url = await aRole(
       `GRANT CREATE ON DATABASE TO ROLE; GRANT CREATE ON SCHEMA public TO ROLE; GRANT SELECT, INSERT, UPDATE, DELETE ON session TO ROLE`,
@@ -124,7 +124,7 @@ describe('the table of a product that keeps its sessions there', () => {
     }
   });
 
-  it('tells of deletions by a role that may see nothing else', async (test) => {
+  it('reports deletions by a role that has no access to our tables', async (test) => {
     await needsRoles(test);
     await migrate(await open(db.url));
     const url = await aRole(`GRANT SELECT, DELETE ON session TO ROLE; GRANT TEMPORARY ON DATABASE TO ROLE`);
@@ -159,7 +159,7 @@ describe('the table of a product that keeps its sessions there', () => {
     }
   });
 
-  it('makes nobody wait: a deletion while the session is being ended here', async () => {
+  it('does not block a deletion while the session is being revoked here', async () => {
     await migrate(await open(db.url));
     const node = await aSessionNode(db.url);
     try {
@@ -176,7 +176,7 @@ describe('the table of a product that keeps its sessions there', () => {
     }
   });
 
-  it('gets its index while another transaction is open, and no import waits for that', async () => {
+  it('gets its index beside an open transaction, and no import waits for it', async () => {
     await migrate(await open(db.url));
     const waiting = `SELECT 1 FROM pg_stat_activity
       WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'`;
@@ -198,7 +198,7 @@ describe('the table of a product that keeps its sessions there', () => {
     expect(await db.database.query(made)).toHaveLength(1);
   });
 
-  it('gets an index on its users, once, that takes any row and is used', async () => {
+  it('gets one index on its users, which accepts any row and is used', async () => {
     await migrate(await open(db.url));
     const make = () => new SessionIndexStore(db.database, config).ensure();
     await Promise.all([make(), make(), make()]);

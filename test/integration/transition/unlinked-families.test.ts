@@ -9,7 +9,7 @@ import type { TestDatabase } from '../../helpers/database.js';
 import { aSessionNode, exchange, usersWithSessions } from './session-node.js';
 import type { SessionNode } from './session-node.js';
 
-describe('whether a login stands alone', () => {
+describe('the unlinked flag of a family', () => {
   let db: TestDatabase;
   let node: SessionNode;
   beforeAll(async () => {
@@ -28,7 +28,7 @@ describe('whether a login stands alone', () => {
     return new Map(rows.map((row) => [row.id, row.alone]));
   };
 
-  it('is said of every login: of those by password, not of those of a session, also of those of before', async () => {
+  it('is true after a login by password and false after an exchange, also for families from before the migration', async () => {
     const [first, second] = await usersWithSessions(db.database, 2);
     const exchanged = ((await exchange(node, first!)) as OpenedFamily).family.sid;
     const opened = (await node.tokens.open({ id: second!.id, epoch: 0 }, 'body', NO_ORIGIN))!.family.sid;
@@ -46,7 +46,7 @@ describe('whether a login stands alone', () => {
     expect(await alone()).toEqual(expected);
   });
 
-  it('is not taken for granted of one that somebody else writes', async () => {
+  it('is false by default for rows that somebody else writes', async () => {
     const [user] = await usersWithSessions(db.database, 1);
     const [row] = await db.database.query<{ alone: boolean }>(
       `INSERT INTO refresh_tokens (id, user_id, secret, mac_key, delivery, expires_at, absolute_expires_at)

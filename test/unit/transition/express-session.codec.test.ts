@@ -47,7 +47,7 @@ describe('the cookie that a session’s text describes', () => {
     '{"__proto__":{"cookie":{"domain":"a.example"}}}',
     '{"cookie":{"__proto__":{"domain":"a.example"}}}',
     `${'['.repeat(100_000)}`,
-  ])('has no attributes if there is none: %.40s', (text) => {
+  ])('has no attributes if the text has no cookie: %.40s', (text) => {
     expect(storedCookieIn(text)).toEqual(NOTHING_KNOWN);
   });
 
@@ -73,7 +73,7 @@ describe('the cookie that a session’s text describes', () => {
     null,
     ['example.com'],
     { toString: 'example.com' },
-  ])('has no domain that is no host name: %j', (domain) => {
+  ])('ignores a domain that is no host name: %j', (domain) => {
     expect(stored({ domain, path: '/x' })).toEqual({ ...NOTHING_KNOWN, path: '/x' });
   });
 
@@ -90,7 +90,7 @@ describe('the cookie that a session’s text describes', () => {
     1,
     ['/'],
     null,
-  ])('has no path that a header cannot say: %j', (path) => {
+  ])('ignores a path that a header cannot hold: %j', (path) => {
     expect(stored({ path, domain: 'localhost' })).toEqual({ ...NOTHING_KNOWN, domain: 'localhost' });
   });
 
@@ -99,7 +99,7 @@ describe('the cookie that a session’s text describes', () => {
     ['Lax', 'lax'],
     ['NONE', 'none'],
     ['strict', 'strict'],
-  ])('takes SameSite %j for %s', (sameSite, taken) => {
+  ])('reads SameSite %j as %s', (sameSite, taken) => {
     expect(stored({ sameSite })).toEqual({ ...NOTHING_KNOWN, sameSite: taken });
   });
 
@@ -122,7 +122,7 @@ describe('the cookie that a session’s text describes', () => {
     ['-5', -5],
     ['0', 0],
     ['0.5', 0.5],
-  ])('takes an age of %s for %s', (text, age) => {
+  ])('reads an age of %s as %s', (text, age) => {
     expect(storedCookieIn(`{"cookie":{"originalMaxAge":${text}}}`)).toEqual({
       ...NOTHING_KNOWN,
       originalMaxAge: age,
@@ -158,7 +158,7 @@ describe('a session cookie that is set', () => {
     [34_560_001, 34_560_000],
     [1e15, 34_560_000],
     [Infinity, 34_560_000],
-  ])('for %d seconds has a Max-Age of %d: browsers take 400 days at most', (seconds, maxAge) => {
+  ])('has for %d seconds a Max-Age of %d: browsers accept 400 days at most', (seconds, maxAge) => {
     expect(set(seconds)).toMatchObject({ maxAge });
   });
 

@@ -14,7 +14,7 @@ const theirs = createRequire(createRequire(import.meta.url).resolve('express-ses
 ) as CookieSignature;
 
 describe('the signature of a session cookie', () => {
-  it('is the one that express-session makes and takes, for any id and secret', () => {
+  it('is the one of express-session, for any id and secret', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), fc.string({ minLength: 1 }), (sid, secret) => {
         const value = signSid(sid, secret);
@@ -25,11 +25,11 @@ describe('the signature of a session cookie', () => {
     );
   });
 
-  it('is of one secret alone', () => {
+  it('is valid for one secret only', () => {
     expect(unsignSid(signSid('abc', 'one'), 'another')).toBeUndefined();
   });
 
-  it('has one spelling, and none for an id that is empty', () => {
+  it('has one spelling, and none for an empty id', () => {
     const value = signSid('abc', 'secret');
     const others = [
       '',
@@ -50,7 +50,7 @@ describe('the signature of a session cookie', () => {
     for (const other of others) expect([other, unsignSid(other, 'secret')]).toEqual([other, undefined]);
   });
 
-  it('refuses whatever was changed in it', () => {
+  it('is invalid after any change', () => {
     const value = signSid('Zk3pQ9-_xy', 'secret');
     fc.assert(
       fc.property(fc.nat(value.length - 1), fc.string({ minLength: 1, maxLength: 1 }), (at, char) => {

@@ -4,8 +4,8 @@ import { changesState, forwardedChangesState } from '../../../src/transition/ses
 
 const asking = (headers: Record<string, string | string[]>) => ({ headers }) as unknown as FastifyRequest;
 
-describe('the method that a session’s call is judged by', () => {
-  it('is its own', () => {
+describe('the method of a call by session', () => {
+  it('is the method of the request', () => {
     for (const method of ['GET', 'HEAD', 'OPTIONS']) {
       expect(changesState({ method } as FastifyRequest)).toBe(false);
     }
@@ -16,7 +16,7 @@ describe('the method that a session’s call is judged by', () => {
 });
 
 describe.each(['x-forwarded-method', 'x-original-method'])('the method that a proxy names in %s', (name) => {
-  it.each(['GET', 'HEAD', 'OPTIONS', ' HEAD ', 'GET, GET'])('changes nothing: %s', (method) => {
+  it.each(['GET', 'HEAD', 'OPTIONS', ' HEAD ', 'GET, GET'])('is safe: %s', (method) => {
     expect(forwardedChangesState(asking({ [name]: method }))).toBe(false);
     expect(forwardedChangesState(asking({ [name]: method.split(',') }))).toBe(false);
   });
@@ -55,7 +55,7 @@ describe.each(['x-forwarded-method', 'x-original-method'])('the method that a pr
 });
 
 describe('a request that a proxy asks about', () => {
-  it('counts as one that changes state if nobody names its method', () => {
+  it('counts as one that changes state if no header names its method', () => {
     expect(forwardedChangesState(asking({}))).toBe(true);
     expect(forwardedChangesState(asking({ 'x-forwarded-method': [] }))).toBe(true);
   });
@@ -75,7 +75,7 @@ describe('a request that a proxy asks about', () => {
     );
   });
 
-  it('is judged by its own method if the proxy kept it, and by what the headers say besides', () => {
+  it('is judged by its own method if the proxy kept it, and by the headers too', () => {
     expect(forwardedChangesState(asking({}), 'GET')).toBe(false);
     expect(forwardedChangesState(asking({}), 'OPTIONS')).toBe(false);
     expect(forwardedChangesState(asking({}), 'POST')).toBe(true);

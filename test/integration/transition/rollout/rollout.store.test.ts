@@ -24,7 +24,7 @@ describe('the rollout on several nodes', () => {
   }
   const rows = <Row extends Record<string, unknown>>(text: string) => db.database.query<Row>(text);
 
-  it('begins once, as the first node is configured, when they start together', async () => {
+  it('gets one first state, of one node’s settings, when several start together', async () => {
     const nodes = await Promise.all([10, 20, 30, 40].map((percentage) => another(percentage)));
     const [row] = await rows<{ n: number; percentage: number }>(
       'SELECT count(*)::int AS n, min(percentage) AS percentage FROM rollout_versions',
@@ -34,7 +34,7 @@ describe('the rollout on several nodes', () => {
       expect(node.rollout.current()).toMatchObject({ version: 1, percentage: row!.percentage });
   });
 
-  it('loses none of many changes that are made at once', async () => {
+  it('loses none of many simultaneous changes', async () => {
     const nodes = [await another(), await another(), await another()];
     const changed = await Promise.all(
       Array.from({ length: 30 }, (_, index) =>
@@ -67,7 +67,7 @@ describe('the rollout on several nodes', () => {
     expect(await rows(`SELECT 1 FROM audit_events WHERE event = 'rollout'`)).toHaveLength(61);
   });
 
-  it('lets one alone of many changes through that are based on the same version', async () => {
+  it('accepts one of many changes that are based on the same version', async () => {
     const nodes = [await another(), await another()];
     const outcomes = await Promise.allSettled(
       Array.from({ length: 20 }, (_, index) =>
@@ -82,7 +82,7 @@ describe('the rollout on several nodes', () => {
     expect((await nodes[0]!.administration.read()).version).toBe(2);
   });
 
-  it('goes back as many states as there were rollbacks at once', async () => {
+  it('goes back as many states as there are simultaneous rollbacks', async () => {
     const nodes = [await another(0), await another()];
     for (let percentage = 1; percentage <= 10; percentage += 1) {
       await nodes[0]!.administration.change({ percentage }, undefined, BY);
@@ -95,7 +95,7 @@ describe('the rollout on several nodes', () => {
     expect(await nodes[0]!.administration.read()).toMatchObject({ percentage: 4, version: 17 });
   });
 
-  it('keeps every field over a restart', async () => {
+  it('keeps every field across a restart', async () => {
     const node = await another();
     const sunsetAt = Date.now() + 1_000_000_123;
     const state = await node.administration.change(

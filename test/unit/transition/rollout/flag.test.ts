@@ -20,7 +20,7 @@ const flags = PERCENTAGES.map((percentage) => flagOf({ percentage }));
 const ids = Array.from({ length: 100_000 }, () => randomUUID());
 
 describe('the share of users', () => {
-  it('is only added to by a higher percentage: every percentage', () => {
+  it('only grows with the percentage: every percentage', () => {
     for (const id of ids.slice(0, 2_000)) {
       const sides = flags.map((isOn) => isOn(id));
       const first = sides.indexOf(true);
@@ -29,7 +29,7 @@ describe('the share of users', () => {
     }
   });
 
-  it('is only added to by a higher percentage: 100,000 users at two percentages each', () => {
+  it('only grows with the percentage: 100,000 users at two percentages each', () => {
     for (const [index, id] of ids.entries()) {
       const lower = index % 100;
       const higher = lower + 1 + (Math.trunc(index / 100) % (100 - lower));
@@ -48,12 +48,12 @@ describe('the share of users', () => {
     expect(ids.every((id) => flags[100]!(id))).toBe(true);
   });
 
-  it('is the same for another provider, as on another node or after a restart', () => {
+  it('is the same in another provider, as on another node or after a restart', () => {
     const other = flagOf({ percentage: 37, drain: true, roles: ['admin'] });
     for (const id of ids.slice(0, 5_000)) expect(other(id)).toBe(flags[37]!(id));
   });
 
-  it('is that of the same users for ever: a few of them by name', () => {
+  it('never changes: a few users by name', () => {
     // The lowest percentage at which each is in: by MurmurHash3 of `tokens` and the id, worked out apart from this library.
     const known: [string, number][] = [
       ['00000000-0000-4000-8000-000000000001', 35],
@@ -64,20 +64,20 @@ describe('the share of users', () => {
   });
 });
 
-describe('the chosen', () => {
+describe('users chosen by role or id', () => {
   const [chosen, other] = ids as [string, string];
 
-  it('are nobody while the rollout is off', () => {
+  it('are not eligible while the rollout is off', () => {
     const isOn = flagOf({ phase: 'off', percentage: 100, roles: ['user', 'admin'], userIds: [chosen] });
     expect([isOn(chosen), isOn(other, 'admin')]).toEqual([false, false]);
   });
 
-  it('are the roles and the users named, and nobody else, in the internal beta', () => {
+  it('are the only eligible users in the internal beta', () => {
     const isOn = flagOf({ phase: 'internal_beta', percentage: 100, roles: ['admin'], userIds: [chosen] });
     expect([isOn(chosen), isOn(other), isOn(other, 'admin')]).toEqual([true, false, true]);
   });
 
-  it('are those beside the share in the gradual rollout', () => {
+  it('are eligible beside the share in the gradual rollout', () => {
     const isOn = flagOf({ percentage: 0, roles: ['admin'], userIds: [chosen] });
     expect([isOn(chosen), isOn(other), isOn(other, 'admin')]).toEqual([true, false, true]);
     const share = flagOf({ percentage: 100, userIds: [chosen] });
@@ -88,7 +88,7 @@ describe('the chosen', () => {
     expect(flagOf({ phase, percentage: 0 })(other)).toBe(true);
   });
 
-  it('may be as many as the state can hold', () => {
+  it('may be as many as the state allows', () => {
     const isOn = flagOf({ phase: 'internal_beta', userIds: ids.slice(0, 1_000) });
     expect([isOn(ids[999]!), isOn(ids[1_000]!)]).toEqual([true, false]);
   });

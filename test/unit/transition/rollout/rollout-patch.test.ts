@@ -19,7 +19,7 @@ function faults(current: RolloutSettings, patch: RolloutPatch): string[] {
 const announced = aSettings({ phase: 'deprecation_notice', sunsetAt: NOW + 30 * DAY });
 
 describe('a change', () => {
-  it('leaves alone what it does not name', () => {
+  it('keeps the fields that it does not name', () => {
     const before = aSettings({ roles: ['admin'], userIds: ['u'], drain: true });
     expect(after(before, { percentage: 50 })).toEqual({ ...before, percentage: 50 });
     expect(after(before, {})).toEqual(before);
@@ -38,29 +38,29 @@ describe('the sunset', () => {
     expect(after(before, { phase: 'deprecation_notice' }).sunsetAt).toBe(NOW + 7 * DAY);
   });
 
-  it('may be in the past in every phase: removed now', () => {
+  it('may be in the past in every phase, which removes sessions now', () => {
     expect(after(aSettings(), { sunsetAt: NOW - DAY }).sunsetAt).toBe(NOW - DAY);
     const given = { phase: 'deprecation_notice', sunsetAt: NOW - DAY } as const;
     expect(after(aSettings(), given).sunsetAt).toBe(NOW - DAY);
   });
 
-  it('cannot be missing during the notice', () => {
+  it('cannot be removed during the notice', () => {
     expect(after(announced, { sunsetAt: null }).sunsetAt).toBe(NOW + NOTICE);
     expect(after(aSettings({ sunsetAt: NOW + DAY }), { sunsetAt: null }).sunsetAt).toBeNull();
   });
 
-  it('of another time does not end the sessions when the notice begins', () => {
+  it('from an earlier notice does not end sessions when a new notice begins', () => {
     const removed = aSettings({ phase: 'sessions_removed', sunsetAt: NOW - DAY });
     expect(after(removed, { phase: 'deprecation_notice' }).sunsetAt).toBe(NOW + NOTICE);
   });
 
-  it('stays when something else is changed during the notice, also when it has passed', () => {
+  it('stays when another field changes during the notice, even after it has passed', () => {
     expect(after(announced, { percentage: 5 }).sunsetAt).toBe(announced.sunsetAt);
     const over = { ...announced, sunsetAt: NOW - DAY };
     expect(after(over, { percentage: 5, phase: 'deprecation_notice' }).sunsetAt).toBe(NOW - DAY);
   });
 
-  it('goes with its brownouts when the notice is taken back, unless it is given', () => {
+  it('is removed with its brownouts when the notice is withdrawn, unless it is given', () => {
     const brownouts = [{ from: NOW + DAY, to: NOW + DAY + HOUR }];
     const taken = after({ ...announced, brownouts }, { phase: 'gradual_rollout' });
     expect(taken).toEqual(aSettings());
@@ -102,20 +102,20 @@ describe('brownouts', () => {
     expect(faults(announced, { brownouts })).toEqual([fault]);
   });
 
-  it('are judged by the sunset that comes with them', () => {
+  it('are checked against the sunset of the same change', () => {
     const brownouts = [at(DAY, 2 * DAY)];
     expect(faults(announced, { brownouts, sunsetAt: NOW + HOUR })).toHaveLength(1);
     expect(faults(announced, { brownouts: [at(40 * DAY, 41 * DAY)], sunsetAt: NOW + 60 * DAY })).toEqual([]);
     expect(faults(aSettings(), { brownouts, phase: 'deprecation_notice' })).toEqual([]);
   });
 
-  it('that are over may come back as they are stored', () => {
+  it('may be sent back as they are stored after they are over', () => {
     const brownouts = [at(-2 * HOUR, -HOUR)];
     expect(faults({ ...announced, brownouts }, { brownouts, percentage: 1 })).toEqual([]);
     expect(faults({ ...announced, brownouts }, { brownouts: [at(-3 * HOUR, -HOUR)] })).toHaveLength(1);
   });
 
-  it('go when a new sunset overtakes them', () => {
+  it('are removed when a new sunset comes before them', () => {
     const brownouts = [at(HOUR, 2 * HOUR), at(DAY, 2 * DAY)];
     const before = { ...announced, brownouts };
     expect(after(before, { sunsetAt: NOW + DAY }).brownouts).toEqual([brownouts[0]]);

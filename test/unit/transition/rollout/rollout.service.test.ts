@@ -46,7 +46,7 @@ describe('who may have tokens', () => {
     if (asked) expect(flag.isOn).toHaveBeenCalledWith(user, phase);
   });
 
-  it('is everybody once the sunset has passed, also in the phase off', async () => {
+  it('is everybody once the sunset has passed, even in the phase off', async () => {
     const { rollout, clock } = await aRollout({ phase: 'off', sunsetAt: NOW + HOUR }, false);
     expect(await rollout.mayHaveTokens(user)).toBe(false);
     clock.now.mockReturnValue(NOW + HOUR);
@@ -56,14 +56,14 @@ describe('who may have tokens', () => {
 });
 
 describe('refreshes', () => {
-  it('go on without drain, whoever may have tokens now', async () => {
+  it('are accepted without drain, for any eligibility', async () => {
     for (const phase of ['off', 'internal_beta', 'gradual_rollout'] as const) {
       const { rollout } = await aRollout({ phase, percentage: 0 }, false);
       expect(await rollout.mayContinue(user)).toBe(true);
     }
   });
 
-  it('end with drain for those alone who may not', async () => {
+  it('are refused with drain for users who are not eligible', async () => {
     const off = await aRollout({ phase: 'off', drain: true }, true);
     expect(await off.rollout.mayContinue(user)).toBe(false);
     const outside = await aRollout({ drain: true }, false);
@@ -76,7 +76,7 @@ describe('refreshes', () => {
 });
 
 describe('a provider without an answer', () => {
-  it('gives tokens to nobody new, and takes them from nobody', async () => {
+  it('refuses new families and keeps existing ones', async () => {
     const { rollout } = await aRollout({ drain: true }, undefined);
     expect(await rollout.isEligible(user)).toBe(false);
     expect(await rollout.mayContinue(user)).toBe(true);
@@ -96,7 +96,7 @@ describe('the state on a node', () => {
     expect(rollout.brownout()).toEqual(brownouts[0]);
   });
 
-  it('never goes back to what was read before a change', async () => {
+  it('never returns to a state that was read before a change', async () => {
     const { rollout, flag, store, state, reload, feed } = await aRollout({});
     let answer: (current: object) => void = () => undefined;
     store.current.mockReturnValueOnce(new Promise((resolve) => (answer = resolve)));
@@ -113,7 +113,7 @@ describe('the state on a node', () => {
     expect(rollout.current()).toMatchObject({ percentage: 60, version: 9 });
   });
 
-  it('stays when the database does not answer, and the failure is told', async () => {
+  it('stays when the database does not answer, and the failure is reported', async () => {
     const { rollout, store, state, reload } = await aRollout({});
     store.current.mockRejectedValueOnce(new Error('gone'));
     await expect(reload()).rejects.toThrow('gone');
