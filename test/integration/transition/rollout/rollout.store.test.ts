@@ -37,7 +37,7 @@ describe('the rollout on several nodes', () => {
   it('loses none of many simultaneous changes', async () => {
     const nodes = [await another(), await another(), await another()];
     const changed = await Promise.all(
-      Array.from({ length: 30 }, (_, index) =>
+      Array.from({ length: 18 }, (_, index) =>
         nodes[index % 3]!.administration.change(
           index % 2 === 0 ? { percentage: index } : { drain: index % 4 === 1 },
           undefined,
@@ -46,7 +46,7 @@ describe('the rollout on several nodes', () => {
       ),
     );
     const versions = changed.map(({ version }) => version).toSorted((a, b) => a - b);
-    expect(versions).toEqual(Array.from({ length: 30 }, (_, index) => index + 2));
+    expect(versions).toEqual(Array.from({ length: 18 }, (_, index) => index + 2));
     const history = await rows<{ version: number; percentage: number; drain: boolean }>(
       'SELECT version, percentage, drain FROM rollout_versions ORDER BY version',
     );
