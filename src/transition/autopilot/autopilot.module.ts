@@ -4,17 +4,16 @@ import { AuditModule } from '../../audit/audit.module.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
 import { ReportModule } from '../report/report.module.js';
 import { RolloutModule } from '../rollout/rollout.module.js';
-import { Autopilot } from './autopilot.service.js';
-import { PlanAdministration } from './plan-administration.service.js';
-import { PlanSight } from './plan-sight.service.js';
+import { AutopilotService } from './autopilot.service.js';
+import { PlanAdministrationService } from './plan-administration.service.js';
 import { PlanController } from './plan.controller.js';
 import { RolloutPlan } from './plan.entity.js';
 import { PlanStore } from './plan.store.js';
-import { RolloutFigures } from './rollout-figures.js';
+import { RolloutFiguresService } from './rollout-figures.service.js';
 
 @Module({
   imports: [AuditModule, ReportModule, RolloutModule, TokensModule, TypeOrmModule.forFeature([RolloutPlan])],
   controllers: [PlanController],
-  providers: [Autopilot, PlanAdministration, PlanSight, PlanStore, RolloutFigures],
+  providers: [AutopilotService, PlanAdministrationService, PlanStore, RolloutFiguresService],
 })
 export class AutopilotModule {}

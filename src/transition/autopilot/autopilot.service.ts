@@ -14,22 +14,22 @@ import type { Current } from '../rollout/rollout.store.js';
 import type { Plan, PlanState } from './plan.js';
 import { decide } from './plan-decision.js';
 import type { Decision } from './plan-decision.js';
-import { PlanSight } from './plan-sight.service.js';
 import { PlanStore } from './plan.store.js';
+import { RolloutFiguresService } from './rollout-figures.service.js';
 
-/** Between two looks, in milliseconds. */
+/** Milliseconds between two evaluations. */
 const EVERY = 3_000;
 
-/** In these the plan ends, or gives up; they are audited by themselves. */
-const ENDS: Partial<Record<Decision['action'], PlanState>> = { finish: 'finished', pause: 'paused' };
+/** The decisions that end a plan. They are audited as events of their own. */
+const FINAL_STATES: Partial<Record<Decision['action'], PlanState>> = { finish: 'finished', pause: 'paused' };
 
 /**
- * Carries out the plan on the one node that holds its lease: raises the percentage while the figures are good, goes back when they are
- * worse with tokens beyond doubt. A step is one transaction over plan and rollout: it is taken whole or not at all, and once, whichever
- * node is killed when.
+ * Carries out the plan on the node that holds its lease. Raises the percentage while the figures are good, and rolls back if they are
+ * significantly worse with tokens. A step is one transaction over plan and rollout, so it happens entirely or not at all, and only once,
+ * even if nodes are killed.
  */
 @Injectable()
-export class Autopilot implements OnApplicationBootstrap, OnApplicationShutdown {
+export class AutopilotService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly node = randomUUID();
   private readonly loop: BackgroundLoop;
 
@@ -37,12 +37,12 @@ export class Autopilot implements OnApplicationBootstrap, OnApplicationShutdown 
     private readonly plans: PlanStore,
     private readonly states: RolloutStore,
     private readonly rollout: RolloutService,
-    private readonly sight: PlanSight,
+    private readonly figures: RolloutFiguresService,
     private readonly audit: AuditStore,
     private readonly clock: DatabaseClock,
     private readonly loops: BackgroundLoops,
   ) {
-    const failure = 'the plan of the rollout has to wait';
+    const failure = 'the plan of the rollout cannot be evaluated yet';
     this.loop = loops.create({ name: 'rollout-plan', everyMs: EVERY, failure, run: () => this.tick() });
   }
 
@@ -55,14 +55,15 @@ export class Autopilot implements OnApplicationBootstrap, OnApplicationShutdown 
     if (this.loops.enabled) await this.plans.release(this.node).catch(() => undefined);
   }
 
-  /** Looks at the figures, if this node is the one that acts, and does what the plan says. */
+  /** Evaluates the plan and carries out the decision, if this node holds the lease. */
   async tick(): Promise<Decision | undefined> {
     const plan = await this.plans.take(this.node);
     if (plan === undefined) return undefined;
     const now = this.clock.now();
-    // This look has been counted when it was taken.
-    const looked = { ...plan, looks: plan.looks - 1 };
-    const decision = decide(looked, (await this.states.current())!, await this.sight.of(plan, now), now);
+    // `take` has counted this evaluation.
+    const before = { ...plan, evaluations: plan.evaluations - 1 };
+    const evidence = await this.figures.evidenceFor(plan, now);
+    const decision = decide(before, (await this.states.current())!, evidence, now);
     if (decision.action === 'none' || decision.action === 'wait' || decision.action === 'hold')
       return decision;
     const moved = await this.states.withLock((sql, current) =>
@@ -72,7 +73,7 @@ export class Autopilot implements OnApplicationBootstrap, OnApplicationShutdown 
     return moved === undefined ? undefined : decision;
   }
 
-  /** Undefined, and nothing changed, if it is not for this node, or not of this state, any more. */
+  /** Undefined, and nothing changed, if the node has lost the lease or the state has changed. */
   private async carryOut(
     sql: Sql,
     current: Current,
@@ -85,7 +86,8 @@ export class Autopilot implements OnApplicationBootstrap, OnApplicationShutdown 
     if (current.version !== plan.rolloutVersion && !pausing) return undefined;
     const next = settingsAfter(current, plan, decision);
     const rolloutVersion = next === undefined ? current.version : current.version + 1;
-    const state = ENDS[decision.action] ?? (decision.action === 'roll_back' ? 'rolled_back' : 'running');
+    const state =
+      FINAL_STATES[decision.action] ?? (decision.action === 'roll_back' ? 'rolled_back' : 'running');
     const position = 'position' in decision ? decision.position : plan.position;
     const to = { state, why, position, now, rolloutVersion };
     if (!(await this.plans.move(sql, this.node, plan.revision, to))) return undefined;
@@ -97,14 +99,14 @@ export class Autopilot implements OnApplicationBootstrap, OnApplicationShutdown 
     if (decision.action !== 'roll_back') {
       return this.states.add(sql, current, next, current.version, { cause: 'plan_advanced', why }, NO_ORIGIN);
     }
-    // An administrator who rolls back after this goes further back, not forth to what went wrong.
+    // A later rollback by an administrator must go further back, not forward to the step that failed.
     const byPlan = current.cause === 'plan_advanced' && current.parent !== null;
     const parent = byPlan ? (await this.states.find(sql, current.parent))!.parent : current.parent;
     return this.states.add(sql, current, next, parent, { cause: 'plan_rolled_back', why }, NO_ORIGIN);
   }
 }
 
-/** Undefined if the rollout stays as it is. */
+/** Undefined if the rollout does not change. */
 function settingsAfter(current: RolloutState, plan: Plan, decision: Decision): RolloutSettings | undefined {
   if (decision.action === 'advance') {
     return { ...current, phase: 'gradual_rollout', percentage: decision.percentage };

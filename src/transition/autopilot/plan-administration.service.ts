@@ -8,27 +8,27 @@ import { isAnnounced, phaseAt } from '../rollout/rollout-state.js';
 import type { RolloutState } from '../rollout/rollout-state.js';
 import { RolloutStore } from '../rollout/rollout.store.js';
 import type { Current } from '../rollout/rollout.store.js';
-import type { Sight } from './comparison.js';
+import type { Evidence } from './comparison.js';
 import type { Plan, PlanSettings, PlanStep } from './plan.js';
 import { decide } from './plan-decision.js';
 import type { Decision } from './plan-decision.js';
-import { PlanSight } from './plan-sight.service.js';
 import { PlanStore } from './plan.store.js';
+import { RolloutFiguresService } from './rollout-figures.service.js';
 
-/** A plan, and what it would do at this moment. */
+/** A plan and its decision at this moment. */
 export interface PlanStanding {
   readonly plan: Plan;
   readonly decision: Decision;
-  readonly sight: Sight | undefined;
+  readonly evidence: Evidence | undefined;
 }
 
-/** The plan as administrators see and set it. */
+/** Reads and replaces the plan for administrators. */
 @Injectable()
-export class PlanAdministration {
+export class PlanAdministrationService {
   constructor(
     private readonly plans: PlanStore,
     private readonly states: RolloutStore,
-    private readonly sight: PlanSight,
+    private readonly figures: RolloutFiguresService,
     private readonly flag: RolloutFlagService,
     private readonly clock: DatabaseClock,
   ) {}
@@ -37,7 +37,7 @@ export class PlanAdministration {
     return this.standing(await this.plans.read(), (await this.states.current())!);
   }
 
-  /** Begins anew with these settings. Throws 400 for a plan that cannot be carried out; then nothing changes. */
+  /** Replaces the plan and restarts it. Throws 400 for a plan that cannot work, and changes nothing. */
   async put(settings: PlanSettings, by: Administrator): Promise<PlanStanding> {
     const outcome = await this.states.withLock(async (sql, rollout) => {
       const errors = this.faultsOf(settings, rollout);
@@ -50,7 +50,7 @@ export class PlanAdministration {
     return this.standing(outcome.plan, outcome.rollout);
   }
 
-  /** What {@link put} would lead to now. Changes nothing. */
+  /** The result that {@link put} would have now. Changes nothing. */
   async dryRun(settings: PlanSettings): Promise<PlanStanding> {
     const current = (await this.states.current())!;
     const errors = this.faultsOf(settings, current);
@@ -63,7 +63,7 @@ export class PlanAdministration {
       position: null,
       base: current,
       since: null,
-      looks: 0,
+      evaluations: 0,
       rolloutVersion: current.version,
     };
     return this.standing(plan, current);
@@ -71,8 +71,8 @@ export class PlanAdministration {
 
   private async standing(plan: Plan, rollout: RolloutState): Promise<PlanStanding> {
     const now = this.clock.now();
-    const sight = await this.sight.of(plan, now);
-    return { plan, sight, decision: decide(plan, rollout, sight, now) };
+    const evidence = await this.figures.evidenceFor(plan, now);
+    return { plan, evidence, decision: decide(plan, rollout, evidence, now) };
   }
 
   private faultsOf({ enabled, steps }: PlanSettings, rollout: Current): FieldError[] {
@@ -80,13 +80,13 @@ export class PlanAdministration {
     if (!enabled) return faults;
     const off = (why: string) => faults.push({ field: 'enabled', message: `enabled cannot be true: ${why}` });
     if (steps.length === 0) faults.push({ field: 'steps', message: 'steps must not be empty' });
-    if (isAnnounced(phaseAt(rollout, rollout.now))) off('everybody may have tokens already');
-    if (!this.flag.isOurs) off('who may have tokens is said by another flag provider');
+    if (isAnnounced(phaseAt(rollout, rollout.now))) off('all users are eligible for tokens already');
+    if (!this.flag.isOurs) off('another flag provider decides who is eligible for tokens');
     return faults;
   }
 }
 
-/** Each must go further than the one before, or the plan goes backwards or stands still. */
+/** Each step must raise the percentage. */
 function stepFaults(steps: readonly PlanStep[]): FieldError[] {
   return steps.flatMap(({ percentage }, index) =>
     index > 0 && percentage <= steps[index - 1]!.percentage

@@ -2,21 +2,26 @@ import { counted } from '../../common/text.js';
 import { isAnnounced, phaseAt } from '../rollout/rollout-state.js';
 import type { RolloutState } from '../rollout/rollout-state.js';
 import { levelAt, rate, worseWithTokens } from './comparison.js';
-import type { Sight, Worse } from './comparison.js';
+import type { Evidence, Worse } from './comparison.js';
 import { shareOf } from './plan.js';
 import type { Plan, PlanBase } from './plan.js';
 
-/** What a plan does now, and why, for people. */
+/** What a plan does now, and the reason as text. */
 export type Decision = { readonly why: string } & (
   | { readonly action: 'none' | 'wait' | 'hold' | 'finish' | 'pause' }
-  /** The step is in force already. */
+  /** The percentage of the step is in force already. */
   | { readonly action: 'adopt'; readonly position: number }
   | { readonly action: 'advance'; readonly position: number; readonly percentage: number }
   | { readonly action: 'roll_back'; readonly to: PlanBase }
 );
 
-/** Times in milliseconds on the database's clock. `sight`: the figures since the step was taken; not needed before the first. */
-export function decide(plan: Plan, rollout: RolloutState, sight: Sight | undefined, now: number): Decision {
+/** Decides what a plan does. `now`: milliseconds on the database's clock. `evidence`: undefined before the first step. */
+export function decide(
+  plan: Plan,
+  rollout: RolloutState,
+  evidence: Evidence | undefined,
+  now: number,
+): Decision {
   if (plan.state !== 'running') return { action: 'none', why: plan.why };
   if (isAnnounced(phaseAt(rollout, now))) {
     return { action: 'pause', why: 'the rollout has left its gradual phase' };
@@ -25,14 +30,14 @@ export function decide(plan: Plan, rollout: RolloutState, sight: Sight | undefin
     return { action: 'pause', why: 'the rollout has been changed by hand' };
   }
   if (plan.position === null) return begin(plan);
-  const worse = sight === undefined ? undefined : worseIn(plan, sight);
+  const worse = evidence === undefined ? undefined : worseIn(plan, evidence);
   if (worse !== undefined)
     return { action: 'roll_back', to: before(plan, plan.position), why: reason(worse) };
   const step = plan.steps[plan.position]!;
   const left = Math.ceil((plan.since! + step.soak_seconds * 1000 - now) / 1000);
   if (left > 0)
     return { action: 'wait', why: `${step.percentage} per cent are watched for another ${left} s` };
-  const lack = lackOf(plan, step.percentage, sight);
+  const lack = lackOf(plan, step.percentage, evidence);
   if (lack !== undefined) return { action: 'hold', why: lack };
   const next = plan.steps[plan.position + 1];
   if (next === undefined)
@@ -55,19 +60,26 @@ function begin({ steps, base }: Plan): Decision {
   return { action: 'advance', position, percentage, why: `the plan begins at ${share} per cent` };
 }
 
-function worseIn({ looks, steps, maxFalseAlarm, tolerance }: Plan, sight: Sight): Worse | undefined {
-  return worseWithTokens(sight, levelAt(looks + 1, steps.length, maxFalseAlarm), tolerance);
+function worseIn(
+  { evaluations, steps, maxFalseAlarm, tolerance }: Plan,
+  evidence: Evidence,
+): Worse | undefined {
+  return worseWithTokens(evidence, levelAt(evaluations + 1, steps.length, maxFalseAlarm), tolerance);
 }
 
-/** Where everybody has tokens there are no sessions to wait for. */
-function lackOf({ minRequests }: Plan, percentage: number, sight: Sight | undefined): string | undefined {
-  const { bearer, session } = sight!.whole;
+/** At 100 per cent the plan does not wait for requests with sessions. */
+function lackOf(
+  { minRequests }: Plan,
+  percentage: number,
+  evidence: Evidence | undefined,
+): string | undefined {
+  const { bearer, session } = evidence!.whole;
   const enough = bearer.requests >= minRequests && (percentage === 100 || session.requests >= minRequests);
   if (enough) return undefined;
   return `too little to judge by: ${counted(bearer.requests, 'request')} with tokens and ${session.requests} with sessions of ${minRequests}`;
 }
 
-/** The step before, or what the plan began from where that is nearer. */
+/** The previous step, or the start of the plan if that is nearer. */
 function before({ steps, base }: Plan, position: number): PlanBase {
   const percentage = steps[position - 1]?.percentage ?? 0;
   const share = shareOf(base!);

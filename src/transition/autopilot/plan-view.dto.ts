@@ -60,17 +60,17 @@ export class PlanStatusDto {
     type: 'integer',
     nullable: true,
     example: 0,
-    description: 'Index of the step that was taken',
+    description: 'Index of the current step',
   })
   step!: number | null;
 
   @ApiProperty({ type: String, format: 'date-time', nullable: true, example: '2027-01-05T10:00:00.000Z' })
   since!: string | null;
 
-  @ApiProperty({ type: PlanFiguresDto, nullable: true, description: 'Since the step was taken' })
+  @ApiProperty({ type: PlanFiguresDto, nullable: true, description: 'Since the step began' })
   figures!: PlanFiguresDto | null;
 
-  @ApiProperty({ type: PlanNextDto, description: 'What it does, or with `dry_run` would do, now' })
+  @ApiProperty({ type: PlanNextDto, description: 'What the plan does now, or with `dry_run` would do' })
   next!: PlanNextDto;
 }
 
@@ -93,6 +93,6 @@ export class PlanViewDto {
   @ApiProperty({ example: false })
   drain_on_rollback!: boolean;
 
-  @ApiProperty({ type: PlanStatusDto, description: 'Where it stands, and why' })
+  @ApiProperty({ type: PlanStatusDto, description: 'The state of the plan and the reason for it' })
   status!: PlanStatusDto;
 }

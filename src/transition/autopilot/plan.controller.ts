@@ -9,13 +9,13 @@ import { COMMON_ERRORS } from '../../common/common.errors.js';
 import { iso } from '../rollout/rollout-view.js';
 import { DEFAULTS } from './plan.js';
 import type { PlanSettings } from './plan.js';
-import { PlanAdministration } from './plan-administration.service.js';
+import { PlanAdministrationService } from './plan-administration.service.js';
 import type { PlanStanding } from './plan-administration.service.js';
 import { PlanViewDto } from './plan-view.dto.js';
 import type { PlanNextDto, SchemeFiguresDto } from './plan-view.dto.js';
 import { PlanDto, PlanQueryDto } from './plan.dto.js';
 import type { Decision } from './plan-decision.js';
-import type { SchemeFigures } from './rollout-figures.js';
+import type { SchemeFigures } from './comparison.js';
 
 @ApiTags('Rollout')
 @ApiAuthenticated()
@@ -23,10 +23,10 @@ import type { SchemeFigures } from './rollout-figures.js';
 @ApiProblems(COMMON_ERRORS, 'forbidden')
 @Controller('admin/rollout/plan')
 export class PlanController {
-  constructor(private readonly administration: PlanAdministration) {}
+  constructor(private readonly administration: PlanAdministrationService) {}
 
   @Get()
-  @ApiOperation({ summary: 'The plan by which the rollout steers itself, where it stands, and why' })
+  @ApiOperation({ summary: 'The plan of the autopilot, its state and the reason for it' })
   @ApiOkResponse({ type: PlanViewDto })
   async read(): Promise<PlanViewDto> {
     return viewOf(await this.administration.read());
@@ -34,10 +34,10 @@ export class PlanController {
 
   @Put()
   @ApiOperation({
-    summary: 'Let the rollout steer itself',
+    summary: 'Replace the plan of the autopilot',
     description:
-      'Puts another plan in the place of the present one; it begins anew, from the percentage that is in force. A change of the ' +
-      'rollout by hand pauses it. With `dry_run` nothing is changed, and the answer says what it would do now.',
+      'Replaces the plan. The new plan starts from the percentage that is in force. A manual change of the rollout pauses it. ' +
+      'With `dry_run` nothing changes, and the answer says what the plan would do now.',
   })
   @ApiOkResponse({ type: PlanViewDto })
   @ApiProblems(COMMON_ERRORS, 'validation_failed')
@@ -66,7 +66,7 @@ function settingsOf(body: PlanDto): PlanSettings {
   };
 }
 
-function viewOf({ plan, decision, sight }: PlanStanding): PlanViewDto {
+function viewOf({ plan, decision, evidence }: PlanStanding): PlanViewDto {
   return {
     enabled: plan.enabled,
     steps: plan.steps,
@@ -80,9 +80,9 @@ function viewOf({ plan, decision, sight }: PlanStanding): PlanViewDto {
       step: plan.position,
       since: plan.since === null ? null : iso(plan.since),
       figures:
-        sight === undefined
+        evidence === undefined
           ? null
-          : { bearer: figuresOf(sight.whole.bearer), session: figuresOf(sight.whole.session) },
+          : { bearer: figuresOf(evidence.whole.bearer), session: figuresOf(evidence.whole.session) },
       next: nextOf(decision),
     },
   };

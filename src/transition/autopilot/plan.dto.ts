@@ -17,7 +17,7 @@ import {
 } from 'class-validator';
 import { DEFAULTS, LIMITS } from './plan.js';
 
-/** The field may be left out; null is a value, and a wrong one. */
+/** The field may be absent. Null is an invalid value. */
 const IsGiven = () => ValidateIf((_, value) => value !== undefined);
 
 const toBoolean = ({ value }: { value: unknown }): unknown =>
@@ -66,7 +66,7 @@ export class PlanDto {
     minimum: 1,
     maximum: LIMITS.minRequests,
     default: DEFAULTS.minRequests,
-    description: 'Requests of each scheme since the step began, without which there is no next step',
+    description: 'Requests of each scheme in a step that the next step needs',
   })
   @IsGiven()
   @IsInt()
@@ -78,7 +78,7 @@ export class PlanDto {
     minimum: LIMITS.maxFalseAlarm.min,
     maximum: LIMITS.maxFalseAlarm.max,
     default: DEFAULTS.maxFalseAlarm,
-    description: 'The probability that a plan in which nothing is wrong is rolled back',
+    description: 'The probability that a faultless plan is rolled back',
   })
   @IsGiven()
   @IsNumber()
@@ -91,7 +91,7 @@ export class PlanDto {
     maximum: LIMITS.tolerance,
     default: DEFAULTS.tolerance,
     description:
-      'By how much errors or unexpected logouts may be more frequent with tokens, as a part of one',
+      'By how much the rate of errors or unexpected logouts may be higher with tokens. A fraction of one',
   })
   @IsGiven()
   @IsNumber()
@@ -101,7 +101,7 @@ export class PlanDto {
 
   @ApiPropertyOptional({
     default: DEFAULTS.drainOnRollback,
-    description: 'Whether a rollback by the plan also brings home those who have tokens already',
+    description: 'Whether a rollback by the plan also moves users with tokens back to sessions',
   })
   @IsGiven()
   @IsBoolean()
@@ -110,7 +110,7 @@ export class PlanDto {
   @ApiPropertyOptional({
     type: 'object',
     additionalProperties: true,
-    description: 'Ignored, so that what was read can be sent back',
+    description: 'Ignored, so that a plan can be sent as it was read',
   })
   @Allow()
   status?: unknown;
@@ -120,7 +120,7 @@ export class PlanQueryDto {
   @ApiPropertyOptional({
     type: Boolean,
     default: false,
-    description: 'Says what it would do now, and does nothing',
+    description: 'Says what the plan would do now, and changes nothing',
   })
   @IsOptional()
   @Transform(toBoolean)

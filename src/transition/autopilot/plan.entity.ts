@@ -1,7 +1,7 @@
 import { Check, Column, Entity, PrimaryColumn } from 'typeorm';
 import type { PlanBase, PlanState, PlanStep } from './plan.js';
 
-/** The plan by which the rollout steers itself, where it stands, and which node acts. One row. */
+/** The plan of the autopilot, its state, and the node that carries it out. One row. */
 @Entity('rollout_plan')
 @Check('rollout_plan_one_row', 'id = 1')
 @Check('rollout_plan_state_check', `state IN ('off', 'running', 'finished', 'rolled_back', 'paused')`)
@@ -45,13 +45,13 @@ export class RolloutPlan {
   @Column('timestamptz', { nullable: true })
   since!: Date | null;
 
-  @Column('integer', { default: 0 })
-  looks!: number;
+  @Column('integer', { name: 'looks', default: 0 })
+  evaluations!: number;
 
   @Column('integer', { name: 'rollout_version', nullable: true })
   rolloutVersion!: number | null;
 
-  /** The node that acts, until {@link leaseUntil}. */
+  /** The node that carries out the plan until {@link leaseUntil}. */
   @Column('uuid', { name: 'lease_holder', nullable: true })
   leaseHolder!: string | null;
 

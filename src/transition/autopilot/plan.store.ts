@@ -5,13 +5,13 @@ import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import type { Plan, PlanBase, PlanSettings, PlanState } from './plan.js';
 
-/** How long a node that does not come back keeps the others from acting, in seconds. */
+/** Seconds after which another node takes over from one that has disappeared. */
 const LEASE = 10;
 
 const COLUMNS = `
   revision, enabled, steps, min_requests AS "minRequests", max_false_alarm AS "maxFalseAlarm", tolerance,
   drain_on_rollback AS "drainOnRollback", state, why, position, base,
-  extract(epoch FROM since)::float8 * 1000 AS since, looks, rollout_version AS "rolloutVersion"`;
+  extract(epoch FROM since)::float8 * 1000 AS since, looks AS evaluations, rollout_version AS "rolloutVersion"`;
 
 const READ = `SELECT ${COLUMNS} FROM rollout_plan`;
 
@@ -37,17 +37,17 @@ const MOVE = `
   WHERE revision = $1 AND state = 'running' AND lease_holder = $2 AND lease_until > clock_timestamp()
   RETURNING revision`;
 
-/** Where a plan goes from where it stands. */
+/** The next state of a plan. */
 export interface Move {
   readonly state: PlanState;
   readonly why: string;
   readonly position: number | null;
-  /** Milliseconds. */
+  /** Milliseconds on the database's clock. */
   readonly now: number;
   readonly rolloutVersion: number;
 }
 
-/** All SQL of the plan. */
+/** The SQL of the plan's table. */
 @Injectable()
 export class PlanStore {
   constructor(
@@ -59,7 +59,7 @@ export class PlanStore {
     return (await sql.query<Plan & Record<string, unknown>>(READ))[0]!;
   }
 
-  /** Puts another plan in its place, which begins anew. Audited with `sql`'s transaction. */
+  /** Replaces the plan and restarts it. Audited in the transaction of `sql`. */
   async put(
     sql: Sql,
     settings: PlanSettings,
@@ -82,19 +82,19 @@ export class PlanStore {
     return plan!;
   }
 
-  /** The plan, if it runs and `node` is the one that acts, now and for the next seconds. Counts as a look. */
+  /** The plan, if it is running and `node` gets or holds its lease. Extends the lease and counts an evaluation. */
   async take(node: string): Promise<Plan | undefined> {
     return (await this.database.query<Plan & Record<string, unknown>>(TAKE, [node]))[0];
   }
 
-  /** Lets another node act at once. */
+  /** Gives up the lease, so that another node can act at once. */
   async release(node: string): Promise<void> {
     await this.database.query(RELEASE, [node]);
   }
 
   /**
-   * Moves the plan of that revision on, if `node` still is the one that acts. False, and nothing changed, if the plan is
-   * another by now or another node has taken over: so no step is taken twice.
+   * Changes the state of the plan if it still has that revision and `node` holds the lease. Otherwise false, and nothing changed: so no
+   * step is taken twice.
    */
   async move(sql: Sql, node: string, revision: number, to: Move): Promise<boolean> {
     const { state, why, position, now, rolloutVersion } = to;

@@ -1,49 +1,49 @@
 import type { Phase } from '../rollout/rollout-state.js';
 
-/** Raise to `percentage`, then watch for so many seconds. */
+/** Raises the rollout to `percentage`, then watches it for `soak_seconds`. */
 export interface PlanStep {
   readonly percentage: number;
   readonly soak_seconds: number;
 }
 
-/** What an administrator decides. */
+/** The settings of an administrator. */
 export interface PlanSettings {
   readonly enabled: boolean;
-  /** Rising. */
+  /** With rising percentages. */
   readonly steps: readonly PlanStep[];
-  /** Requests of each scheme, since the step began, without which there is no next step. */
+  /** Requests of each scheme in a step that the next step needs. */
   readonly minRequests: number;
-  /** The probability that a plan in which nothing is wrong is rolled back, over all its steps and looks. */
+  /** The probability that a faultless plan is rolled back, over all its steps and evaluations. */
   readonly maxFalseAlarm: number;
-  /** By how much the share of errors or unexpected logouts may be higher with tokens, as a part of one. */
+  /** By how much the rate of errors or unexpected logouts may be higher with tokens. A fraction of one. */
   readonly tolerance: number;
-  /** Whether a rollback by the plan also brings home those who have tokens already. */
+  /** Whether a rollback by the plan also moves users with tokens back to sessions. */
   readonly drainOnRollback: boolean;
 }
 
-/** `running` is the one that acts; the others are where a plan has ended, or has not begun. */
+/** Only a plan that is `running` acts. */
 export type PlanState = 'off' | 'running' | 'finished' | 'rolled_back' | 'paused';
 
-/** What the rollout was when the plan began. */
+/** The rollout when the plan began. */
 export interface PlanBase {
   readonly phase: Phase;
   readonly percentage: number;
 }
 
 export interface Plan extends PlanSettings {
-  /** Grows with each change, so that a decision about an old one is not carried out. */
+  /** Increases with each change, so that a decision about an old plan is not carried out. */
   readonly revision: number;
   readonly state: PlanState;
-  /** Why it is in that state, for people. */
+  /** The reason for the state, as text. */
   readonly why: string;
-  /** The step that has been taken; null before the first. */
+  /** The index of the current step; null before the first. */
   readonly position: number | null;
   readonly base: PlanBase | null;
-  /** When that step was taken, in milliseconds on the database's clock. */
+  /** When that step began, in milliseconds on the database's clock. */
   readonly since: number | null;
-  /** At the figures since then. */
-  readonly looks: number;
-  /** The state of the rollout that the plan has made or found. Any other is somebody else's. */
+  /** Evaluations of the figures since then. */
+  readonly evaluations: number;
+  /** The version of the rollout that the plan has made or found. Somebody else made any other version. */
   readonly rolloutVersion: number | null;
 }
 
@@ -62,7 +62,7 @@ export const DEFAULTS = {
   drainOnRollback: false,
 } as const;
 
-/** How many users have tokens by their share alone. */
+/** The percentage of users who are eligible for tokens. */
 export function shareOf({ phase, percentage }: PlanBase): number {
   return phase === 'gradual_rollout' ? percentage : 0;
 }

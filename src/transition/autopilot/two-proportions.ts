@@ -5,9 +5,9 @@ export interface Proportion {
 }
 
 /**
- * The one-sided p-value of Fisher's exact test: how probable it is that of all hits of both samples so many or more fall into
- * `sample`, if a hit is as likely in the one as in the other. Exact for samples of any size, and so never says too often that there is a
- * difference, as approximations by the normal distribution do where hits are rare.
+ * The one-sided p-value of Fisher's exact test: the probability that `sample` gets so many hits or more of all hits in both samples, if
+ * hits are equally likely in both. It is exact for samples of any size. Normal approximations report too many differences if hits are
+ * rare.
  */
 export function fisherOneSided(sample: Proportion, control: Proportion): number {
   const drawn = sample.trials;
@@ -16,7 +16,7 @@ export function fisherOneSided(sample: Proportion, control: Proportion): number 
   const least = Math.max(0, drawn - (population - marked));
   const most = Math.min(drawn, marked);
   if (sample.hits <= least) return 1;
-  // The shorter sum of the two, so that small probabilities keep all their digits.
+  // Use the shorter of the two sums, so that small probabilities keep their precision.
   if (sample.hits > (drawn * marked) / population) return Math.min(1, upward(sample.hits, most));
   return Math.max(0, 1 - downward(sample.hits - 1, least));
 
@@ -40,7 +40,7 @@ export function fisherOneSided(sample: Proportion, control: Proportion): number 
     return sum;
   }
 
-  /** The hypergeometric probability of just so many. */
+  /** The hypergeometric probability of exactly so many hits. */
   function at(hits: number): number {
     return Math.exp(
       logChoose(marked, hits) + logChoose(population - marked, drawn - hits) - logChoose(population, drawn),
@@ -52,7 +52,7 @@ function logChoose(n: number, k: number): number {
   return logFactorial(n) - logFactorial(k) - logFactorial(n - k);
 }
 
-/** Stirling's series (DLMF 5.11.1), which is good to the last digits from here on. */
+/** From here on Stirling's series (DLMF 5.11.1) is exact to double precision. */
 const SERIES_FROM = 32;
 
 const SMALL = Array.from({ length: SERIES_FROM }, () => 0);

@@ -10,7 +10,7 @@ import type { BackgroundLoop } from '../../common/background-loops.js';
 import { httpServerOf } from '../../common/http.js';
 import { DatabaseClock } from '../../tokens/feed/database-clock.js';
 import { CountedRoutesService } from './counted-routes.service.js';
-import { UnexpectedLogouts } from './logouts/unexpected-logouts.service.js';
+import { UnexpectedLogoutsService } from './logouts/unexpected-logouts.service.js';
 import { ReportWriterStore } from './report-writer.store.js';
 import type { Batch } from './report-writer.store.js';
 import { OTHER, RequestTally } from './request-tally.js';
@@ -54,7 +54,7 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
     private readonly clock: DatabaseClock,
     private readonly store: ReportWriterStore,
     private readonly metrics: SchemeMetrics,
-    private readonly logouts: UnexpectedLogouts,
+    private readonly logouts: UnexpectedLogoutsService,
     private readonly faults: UnverifiedFaultsService,
     loops: BackgroundLoops,
   ) {

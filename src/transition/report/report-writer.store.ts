@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 import { USE_SPAN } from './report-window.js';
+import type { LogoutCause } from './logouts/suspect.js';
+import type { Scheme } from './report.entity.js';
 import type { CountRow } from './request-tally.js';
 import type { UseRow } from './use-tally.js';
 
@@ -35,7 +37,25 @@ const WRITE = `
   ON CONFLICT ON CONSTRAINT scheme_uses_pkey DO UPDATE SET requests = scheme_uses.requests + excluded.requests,
     first_at = least(scheme_uses.first_at, excluded.first_at), last_at = greatest(scheme_uses.last_at, excluded.last_at)`;
 
-/** Adds the counts of a node to the counts of all nodes. */
+/** A family or session that was refused although nobody revoked it. */
+export interface LogoutRow {
+  readonly scheme: Scheme;
+  /** Identifies the family or session without giving access. */
+  readonly subject: string;
+  readonly cause: LogoutCause;
+  readonly userId: string | undefined;
+  /** Milliseconds on the database's clock. */
+  readonly at: number;
+}
+
+const ADD_LOGOUTS = `
+  INSERT INTO unexpected_logouts (scheme, subject, cause, user_id, at)
+  SELECT scheme, subject, cause, "userId", to_timestamp(at / 1000)
+  FROM json_to_recordset($1::json) AS c (scheme text, subject text, cause text, "userId" uuid, at float8)
+  ORDER BY scheme, subject
+  ON CONFLICT ON CONSTRAINT unexpected_logouts_pkey DO NOTHING RETURNING scheme, cause`;
+
+/** Adds the counts and the unexpected logouts that a node has found to those of all nodes. */
 @Injectable()
 export class ReportWriterStore {
   constructor(private readonly database: Database) {}
@@ -43,5 +63,12 @@ export class ReportWriterStore {
   /** One statement. Does nothing if the batch has been written already, because its answer was lost. */
   async write({ node, seq, counts, uses }: Batch): Promise<void> {
     await this.database.query(WRITE, [node, seq, JSON.stringify(counts), JSON.stringify(uses), USE_SPAN]);
+  }
+
+  /** Adds the logouts that are new, and returns them. Each subject counts once, for any number of refusals on any node. */
+  async addLogouts(logouts: readonly LogoutRow[]): Promise<Pick<LogoutRow, 'scheme' | 'cause'>[]> {
+    return this.database.query<Pick<LogoutRow, 'scheme' | 'cause'> & Record<string, unknown>>(ADD_LOGOUTS, [
+      JSON.stringify(logouts),
+    ]);
   }
 }

@@ -16,13 +16,11 @@ import { UnverifiedFaultsService } from './unverified-faults.service.js';
 import { SchemeMetrics } from './scheme-metrics.js';
 import { RolloutModule } from '../rollout/rollout.module.js';
 import { SessionsModule } from '../sessions/sessions.module.js';
+import { LogoutEvidenceStore } from './logouts/logout-evidence.store.js';
+import { SessionJudgeService } from './logouts/session-judge.service.js';
+import { TokenJudgeService } from './logouts/token-judge.service.js';
+import { UnexpectedLogoutsService } from './logouts/unexpected-logouts.service.js';
 import { KnownKeys } from './logouts/known-keys.js';
-import { LoginEvidenceStore } from './logouts/login-evidence.store.js';
-import { SessionCookieJudge } from './logouts/session-cookie-judge.service.js';
-import { SessionEvidenceStore } from './logouts/session-evidence.store.js';
-import { TokenJudge } from './logouts/token-judge.service.js';
-import { UnexpectedLogouts } from './logouts/unexpected-logouts.service.js';
-import { UnexpectedLogoutStore } from './logouts/unexpected-logout.store.js';
 
 @Module({
   imports: [
@@ -37,18 +35,16 @@ import { UnexpectedLogoutStore } from './logouts/unexpected-logout.store.js';
   providers: [
     CountedRoutesService,
     KnownKeys,
-    LoginEvidenceStore,
+    LogoutEvidenceStore,
     RecorderService,
     ReportAgeingStore,
     ReportService,
     ReportStore,
     ReportWriterStore,
     SchemeMetrics,
-    SessionCookieJudge,
-    SessionEvidenceStore,
-    TokenJudge,
-    UnexpectedLogouts,
-    UnexpectedLogoutStore,
+    SessionJudgeService,
+    TokenJudgeService,
+    UnexpectedLogoutsService,
     UnverifiedFaultsService,
   ],
   exports: [RecorderService, ReportStore],

@@ -1,11 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { clientSubject } from '../../limits/client-address.js';
-import { SessionCookieJudge } from './logouts/session-cookie-judge.service.js';
+import { SessionJudgeService } from './logouts/session-judge.service.js';
 import { credentialIn } from './logouts/suspect.js';
 import type { Suspect } from './logouts/suspect.js';
-import { Suspects } from './logouts/suspects.js';
-import { TokenJudge } from './logouts/token-judge.service.js';
+import { SuspectSample } from './logouts/suspect-sample.js';
+import { TokenJudgeService } from './logouts/token-judge.service.js';
 import type { Scheme } from './report.entity.js';
 
 /**
@@ -15,11 +15,11 @@ import type { Scheme } from './report.entity.js';
 @Injectable()
 export class UnverifiedFaultsService {
   private readonly logger = new Logger(UnverifiedFaultsService.name);
-  private readonly suspects = new Suspects();
+  private readonly suspects = new SuspectSample();
 
   constructor(
-    private readonly tokens: TokenJudge,
-    private readonly sessions: SessionCookieJudge,
+    private readonly tokens: TokenJudgeService,
+    private readonly sessions: SessionJudgeService,
   ) {}
 
   /** Records a 5xx for a request without a verified principal. `at`: milliseconds on the database's clock. */

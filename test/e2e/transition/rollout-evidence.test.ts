@@ -4,9 +4,9 @@ import { unavailable } from '../../../src/common/common.errors.js';
 import { RefreshService } from '../../../src/auth/refresh/refresh.service.js';
 import { ChangeFeed } from '../../../src/tokens/feed/change-feed.js';
 import { DatabaseClock } from '../../../src/tokens/feed/database-clock.js';
-import { Autopilot } from '../../../src/transition/autopilot/autopilot.service.js';
-import { RolloutFigures } from '../../../src/transition/autopilot/rollout-figures.js';
-import type { FiguresOf } from '../../../src/transition/autopilot/rollout-figures.js';
+import { AutopilotService } from '../../../src/transition/autopilot/autopilot.service.js';
+import { RolloutFiguresService } from '../../../src/transition/autopilot/rollout-figures.service.js';
+import type { FiguresByScheme } from '../../../src/transition/autopilot/comparison.js';
 import { RecorderService } from '../../../src/transition/report/recorder.service.js';
 import { SessionStore } from '../../../src/transition/sessions/stores/session.store.js';
 import { createTestApp } from '../../helpers/app.js';
@@ -39,10 +39,10 @@ describe('the evidence for the autopilot', () => {
   });
   afterEach(() => vi.restoreAllMocks());
 
-  async function figures(): Promise<FiguresOf> {
+  async function figures(): Promise<FiguresByScheme> {
     await node.app.get(RecorderService).flush();
     const until = node.app.get(DatabaseClock).now() + 1_000;
-    return node.app.get(RolloutFigures, { strict: false }).between({ since: until - 3_600_000, until });
+    return node.app.get(RolloutFiguresService, { strict: false }).between({ since: until - 3_600_000, until });
   }
 
   async function times(count: number, call: (n: number) => Promise<unknown>): Promise<void> {
@@ -68,7 +68,7 @@ describe('the evidence for the autopilot', () => {
     /** What the autopilot does when the step has been in force for long enough. */
     async function looked(): Promise<{ percentage: number; drain: boolean }> {
       await node.app.get(RecorderService).flush();
-      await node.app.get(Autopilot, { strict: false }).tick();
+      await node.app.get(AutopilotService, { strict: false }).tick();
       return (await get(node, '/admin/rollout', admin)).json();
     }
 
@@ -93,7 +93,7 @@ describe('the evidence for the autopilot', () => {
       expect((await status()).state).toBe('running');
     });
 
-    it('does not advance because of requests without a principal, but does for proved ones', async () => {
+    it('does not advance because of requests without a principal, but does for verified ones', async () => {
       await sql(node, `UPDATE rollout_plan SET since = since - interval '2 minutes'`);
       await times(230, garbageRefresh);
       await times(230, garbageCookie);
@@ -104,7 +104,7 @@ describe('the evidence for the autopilot', () => {
       expect(await looked()).toMatchObject({ percentage: 100 });
     });
 
-    it('rolls back with drain for errors of proved principals', async () => {
+    it('rolls back with drain for errors of verified principals', async () => {
       await times(60, byCookie);
       await times(60, () => get(node, '/admin/users/no-uuid/revoke', admin));
       await times(60, () => post(node, '/admin/users/no-uuid/revoke', undefined, bearer(admin)));
@@ -112,7 +112,7 @@ describe('the evidence for the autopilot', () => {
     });
   });
 
-  it('counts a request of a proved principal, whatever its answer', async () => {
+  it('counts each request of a verified principal, for any answer', async () => {
     await byToken();
     await post(node, '/admin/users/no-uuid/revoke', undefined, bearer(admin));
     await byCookie();

@@ -1,7 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import { InMemoryProvider } from '@openfeature/server-sdk';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Autopilot } from '../../../src/transition/autopilot/autopilot.service.js';
+import { AutopilotService } from '../../../src/transition/autopilot/autopilot.service.js';
 import { FLAG_PROVIDER } from '../../../src/transition/rollout/rollout-flag.service.js';
 import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
@@ -88,7 +88,7 @@ describe('the plan of the rollout', () => {
       state: 'running',
       next: { action: 'advance', phase: 'gradual_rollout', percentage: 10 },
     });
-    await node.app.get(Autopilot, { strict: false }).tick();
+    await node.app.get(AutopilotService, { strict: false }).tick();
     expect(await read()).toEqual(before);
     expect(await percentage()).toBe(0);
     expect(await plansAudited()).toBe(audited);

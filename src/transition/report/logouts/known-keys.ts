@@ -5,12 +5,12 @@ import type { OnModuleInit } from '@nestjs/common';
 import { KeyRingService } from '../../../tokens/keys/key-ring.service.js';
 import { DatabaseClock } from '../../../tokens/feed/database-clock.js';
 
-/** More than a ring ever has; the longest known make room. */
+/** More than a ring ever has. The oldest keys are forgotten first. */
 const MAX_KEYS = 64;
 
 /**
- * The public keys that this node has seen in the ring, also after they have left it: by them a token that is refused because its
- * key is gone can still be told from one that was made up. A node does not know keys that were gone when it started.
+ * The public keys that this node has seen in the ring. It keeps them after they have left the ring, to tell a token whose key was removed
+ * from a forged one. It does not know keys that left the ring before it started.
  */
 @Injectable()
 export class KnownKeys implements OnModuleInit {

@@ -2,7 +2,52 @@ import type { FastifyRequest } from 'fastify';
 import { bearerIn, refreshCookieOf } from '../../../auth/http/presented-credentials.js';
 import type { Scheme } from '../report.entity.js';
 
-/** A credential that was refused, kept in memory until it has been looked at again. */
+/**
+ * The cause of an unexpected logout: a genuine credential was refused although it had not expired and nobody had revoked it. Intended
+ * refusals have no cause here: logout, revocation, reuse, expiry, a disabled user, a distrusted key, drain, a brownout, the sunset and
+ * forged credentials.
+ */
+export type LogoutCause =
+  // Access tokens.
+  /** Its key has left the ring without being distrusted. */
+  | 'key_removed'
+  /** Its key was distrusted, but the refusal did not say `token_revoked`, so the client does not refresh. */
+  | 'key_distrusted'
+  /** JWT_ISSUER or JWT_AUDIENCE has changed since it was minted. */
+  | 'issuer_changed'
+  | 'audience_changed'
+  /** Refused as expired before it expired on the database's clock. */
+  | 'expired_early'
+  /** Refused as revoked, but its family is not revoked. */
+  | 'revoked_without_ending'
+  // Access and refresh tokens.
+  /** The family's row is missing, and no audit event revoked the family. */
+  | 'login_missing'
+  /** The family's row is revoked without a reason. The service always writes one. */
+  | 'ended_without_reason'
+  // Refresh tokens.
+  /** It was made with a JWT_SECRET that is neither the current nor the previous one of this node. */
+  | 'secret_changed'
+  /** Its generation is ahead of the family's row: the database has lost a refresh. */
+  | 'refresh_forgotten'
+  /** Refused as reused within the reuse grace period or the lost-response window. */
+  | 'reuse_in_window'
+  /** Its user is not eligible for tokens, but `drain` is off, so the family should continue. */
+  | 'not_enabled'
+  // Sessions.
+  /** Its cookie was signed with a different SESSION_SECRET. */
+  | 'session_secret_changed'
+  /** The session names an unknown user. */
+  | 'session_user_unknown'
+  // Any.
+  /** No fault was found. */
+  | 'unexplained';
+
+/** The judgement of a refused credential: an unexpected logout, or undefined for a correct refusal. */
+export type Judgement =
+  { readonly cause: LogoutCause; readonly subject: string; readonly userId: string | undefined } | undefined;
+
+/** A refused credential, kept in memory until it is judged. */
 export interface Suspect {
   readonly kind: 'access' | 'refresh' | 'session';
   readonly scheme: Scheme;
@@ -11,13 +56,13 @@ export interface Suspect {
   readonly code: string;
   /** The client's address or network: {@link clientSubject}. */
   readonly source: string;
-  /** When it was refused, in milliseconds on the database's clock. */
+  /** When it was refused: milliseconds on the database's clock. */
   readonly at: number;
-  /** Whether logins of users who are not eligible were being ended on purpose. */
+  /** Whether `drain` was on: then families of users who are not eligible are revoked on purpose. */
   readonly draining: boolean;
 }
 
-/** The codes that refuse a credential of a kind. */
+/** The codes that refuse a kind of credential. */
 const CODES: Readonly<Record<Suspect['kind'], ReadonlySet<string>>> = {
   access: new Set(['token_invalid', 'token_expired', 'token_revoked']),
   refresh: new Set([
@@ -29,12 +74,12 @@ const CODES: Readonly<Record<Suspect['kind'], ReadonlySet<string>>> = {
   session: new Set(['session_invalid']),
 };
 
-/** Where a refresh token is presented to go on with a login. Whoever logs out is not cut off. */
+/** The routes that rotate a refresh token. */
 const REFRESH_ROUTES = new Set(['/auth/refresh', '/auth/downgrade', '/oauth/token']);
 
 const LOGOUT_ROUTES = new Set(['/auth/logout', '/api/logout']);
 
-/** What a request presents to be let in by; undefined if it presents nothing. */
+/** The credential that a request presents; undefined if there is none. */
 export function credentialIn(request: FastifyRequest): Pick<Suspect, 'kind' | 'credential'> | undefined {
   if (REFRESH_ROUTES.has(request.routeOptions.url ?? '')) {
     const credential = refreshTokenIn(request);
@@ -46,7 +91,7 @@ export function credentialIn(request: FastifyRequest): Pick<Suspect, 'kind' | 'c
   return cookie === undefined ? undefined : { kind: 'session', credential: cookie };
 }
 
-/** The credential that a request was refused for; undefined if the refusal says nothing of one. */
+/** The credential that a request was refused for; undefined if `code` does not refuse a credential, and for logouts. */
 export function suspectIn(
   request: FastifyRequest,
   code: string,

@@ -9,22 +9,21 @@ import { ISSUER } from '../../../tokens/access/issuer.js';
 import { KeyRingService } from '../../../tokens/keys/key-ring.service.js';
 import { RefreshTokenCodec } from '../../../tokens/families/refresh-token.codec.js';
 import type { PresentedToken } from '../../../tokens/families/refresh-token.codec.js';
-import { judgeAccessToken } from './access-token-judge.js';
-import type { Judgement } from './causes.js';
 import { KnownKeys } from './known-keys.js';
-import { LoginEvidenceStore } from './login-evidence.store.js';
-import { judgeRefreshToken } from './refresh-token-judge.js';
-import type { Suspect } from './suspect.js';
+import { LogoutEvidenceStore } from './logout-evidence.store.js';
+import type { Judgement, Suspect } from './suspect.js';
+import { judgeAccessToken, judgeRefreshToken } from './token-judgement.js';
+import type { AccessTokenCase, RefreshTokenCase } from './token-judgement.js';
 
-type Named =
+type ParsedSuspect =
   | { readonly suspect: Suspect; readonly access: VerifiedToken }
   | { readonly suspect: Suspect; readonly refresh: PresentedToken };
 
-/** Looks at refused tokens again, on the evidence of the database. */
+/** Judges refused tokens by the evidence of the database. */
 @Injectable()
-export class TokenJudge {
+export class TokenJudgeService {
   constructor(
-    private readonly evidence: LoginEvidenceStore,
+    private readonly evidence: LogoutEvidenceStore,
     private readonly known: KnownKeys,
     private readonly ring: KeyRingService,
     private readonly verifier: AccessTokenVerifierService,
@@ -33,60 +32,60 @@ export class TokenJudge {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** One judgement for each of the suspects, in two or three statements for all of them. */
+  /** One judgement for each suspect. Two or three statements for all. */
   async judge(suspects: readonly Suspect[]): Promise<Judgement[]> {
-    const named = await this.nameAll(suspects);
-    const sids = [...new Set(named.flatMap((one) => (one === undefined ? [] : [sidOf(one)])))];
+    const parsed = await this.parseAll(suspects);
+    const sids = [...new Set(parsed.flatMap((one) => (one === undefined ? [] : [sidOf(one)])))];
     if (sids.length === 0) return suspects.map(() => undefined);
     const { refreshTokenExpiry, refreshFamilyExpiry } = this.config;
-    const logins = await this.evidence.logins(sids);
-    const missing = sids.filter((sid) => !logins.has(sid));
-    const vanished = await this.evidence.vanished(missing, refreshTokenExpiry, refreshFamilyExpiry);
+    const families = await this.evidence.families(sids);
+    const unknown = sids.filter((sid) => !families.has(sid));
+    const missing = await this.evidence.missing(unknown, refreshTokenExpiry, refreshFamilyExpiry);
     const distrusted = await this.evidence.distrusted(
-      named.flatMap((one) => (one !== undefined && 'access' in one ? [one.access.kid] : [])),
+      parsed.flatMap((one) => (one !== undefined && 'access' in one ? [one.access.kid] : [])),
     );
-    return named.map((one) => {
+    return parsed.map((one) => {
       if (one === undefined) return undefined;
       const sid = sidOf(one);
-      const found = { login: logins.get(sid), vanished: vanished.get(sid) };
+      const found = { family: families.get(sid), missing: missing.get(sid) };
       return 'access' in one
         ? this.judgeAccess(one.suspect, one.access, found, distrusted.has(one.access.kid))
         : this.judgeRefresh(one.suspect, one.refresh, found);
     });
   }
 
-  /** Whether each of them proves a principal: a token of ours, of a login that lives. In one statement for all of them. */
+  /** For each suspect whether it is a genuine token of a live family. One statement for all. */
   async verify(suspects: readonly Suspect[]): Promise<boolean[]> {
-    const named = await this.nameAll(suspects);
-    const sids = [...new Set(named.flatMap((one) => (one === undefined ? [] : [sidOf(one)])))];
+    const parsed = await this.parseAll(suspects);
+    const sids = [...new Set(parsed.flatMap((one) => (one === undefined ? [] : [sidOf(one)])))];
     if (sids.length === 0) return suspects.map(() => false);
-    const logins = await this.evidence.logins(sids);
-    return named.map((one) => {
-      const login = one && logins.get(sidOf(one));
-      if (login === undefined || login.ended || login.disabled) return false;
-      if ('refresh' in one!) return !login.expired && this.codec.isGenuine(one.refresh, login.secret);
+    const families = await this.evidence.families(sids);
+    return parsed.map((one) => {
+      const family = one && families.get(sidOf(one));
+      if (family === undefined || family.revoked || family.disabled) return false;
+      if ('refresh' in one!) return !family.expired && this.codec.isGenuine(one.refresh, family.secret);
       const { claims, kid, epoch } = one!.access;
       const expired = claims.exp + this.config.clockTolerance <= one!.suspect.at / 1000;
       const trusted = this.ring.publicKey(kid) !== undefined;
-      return !expired && trusted && claims.sub === login.userId && epoch >= login.epoch;
+      return !expired && trusted && claims.sub === family.userId && epoch >= family.epoch;
     });
   }
 
-  /** Whether it has the form of a token of ours. Cheap, and says nothing of its signature. */
+  /** Whether it has the form of our tokens. Does not verify its signature. */
   isCandidate({ kind, credential }: Pick<Suspect, 'kind' | 'credential'>): boolean {
     if (kind === 'refresh') return this.codec.parse(credential) !== undefined;
     const header = inspectToken(credential);
     return 'kid' in header && this.known.keyOf(header.kid) !== undefined;
   }
 
-  private async nameAll(suspects: readonly Suspect[]): Promise<(Named | undefined)[]> {
-    const named: (Named | undefined)[] = [];
-    for (const suspect of suspects) named.push(await this.name(suspect));
-    return named;
+  private async parseAll(suspects: readonly Suspect[]): Promise<(ParsedSuspect | undefined)[]> {
+    const parsed: (ParsedSuspect | undefined)[] = [];
+    for (const suspect of suspects) parsed.push(await this.parse(suspect));
+    return parsed;
   }
 
-  /** What the token says of itself, if it could be ours: for an access token that its signature is. */
-  private async name(suspect: Suspect): Promise<Named | undefined> {
+  /** Parses the token; for an access token also verifies its signature. Undefined if it is not ours. */
+  private async parse(suspect: Suspect): Promise<ParsedSuspect | undefined> {
     const { kind, credential } = suspect;
     if (kind === 'refresh') {
       const refresh = this.codec.parse(credential);
@@ -101,7 +100,7 @@ export class TokenJudge {
   private judgeAccess(
     { code, at }: Suspect,
     token: VerifiedToken,
-    found: Pick<Parameters<typeof judgeAccessToken>[0], 'login' | 'vanished'>,
+    found: Pick<AccessTokenCase, 'family' | 'missing'>,
     keyDistrusted: boolean,
   ): Judgement {
     return judgeAccessToken({
@@ -120,16 +119,16 @@ export class TokenJudge {
   private judgeRefresh(
     { code, draining }: Suspect,
     token: PresentedToken,
-    found: Pick<Parameters<typeof judgeRefreshToken>[0], 'login' | 'vanished'>,
+    found: Pick<RefreshTokenCase, 'family' | 'missing'>,
   ): Judgement {
-    const { login } = found;
+    const { family } = found;
     return judgeRefreshToken({
       ...found,
       sid: token.sid,
       generation: token.generation,
       code,
-      genuine: login !== undefined && this.codec.isGenuine(token, login.secret),
-      secretKnown: login !== undefined && this.codec.mint(login, 0, login.macKey) !== undefined,
+      genuine: family !== undefined && this.codec.isGenuine(token, family.secret),
+      secretKnown: family !== undefined && this.codec.mint(family, 0, family.macKey) !== undefined,
       draining,
       windows: {
         grace: this.config.refreshReuseGrace,
@@ -139,6 +138,6 @@ export class TokenJudge {
   }
 }
 
-function sidOf(named: Named): string {
-  return 'access' in named ? named.access.claims.sid : named.refresh.sid;
+function sidOf(parsed: ParsedSuspect): string {
+  return 'access' in parsed ? parsed.access.claims.sid : parsed.refresh.sid;
 }

@@ -4,33 +4,32 @@ import { clientSubject } from '../../../limits/client-address.js';
 import { RolloutService } from '../../rollout/rollout.service.js';
 import type { Scheme } from '../report.entity.js';
 import { SchemeMetrics } from '../scheme-metrics.js';
-import { SessionCookieJudge } from './session-cookie-judge.service.js';
+import { ReportWriterStore } from '../report-writer.store.js';
+import type { LogoutRow } from '../report-writer.store.js';
+import { SessionJudgeService } from './session-judge.service.js';
 import { suspectIn } from './suspect.js';
 import type { Suspect } from './suspect.js';
-import { Suspects } from './suspects.js';
-import { TokenJudge } from './token-judge.service.js';
-import { UnexpectedLogoutStore } from './unexpected-logout.store.js';
-import type { CutOff } from './unexpected-logout.store.js';
+import { SuspectSample } from './suspect-sample.js';
+import { TokenJudgeService } from './token-judge.service.js';
 
 /**
- * Finds the logins that were cut off although nobody ended them. Refused credentials are kept for a moment and then judged again by
- * what the database and the audit trail say, apart from the code that refused them: its faults show, and its mistakes are not
- * believed. What cannot be proved to be ours is never counted, so that a stranger cannot make the figure grow.
+ * Finds unexpected logouts. It judges refused credentials a moment later by the database and the audit trail, independently of the code
+ * that refused them, so the faults of that code become visible. Credentials we cannot verify are not counted.
  */
 @Injectable()
-export class UnexpectedLogouts {
-  private readonly logger = new Logger(UnexpectedLogouts.name);
-  private readonly suspects = new Suspects();
+export class UnexpectedLogoutsService {
+  private readonly logger = new Logger(UnexpectedLogoutsService.name);
+  private readonly suspects = new SuspectSample();
 
   constructor(
-    private readonly tokens: TokenJudge,
-    private readonly sessions: SessionCookieJudge,
-    private readonly store: UnexpectedLogoutStore,
+    private readonly tokens: TokenJudgeService,
+    private readonly sessions: SessionJudgeService,
+    private readonly store: ReportWriterStore,
     private readonly rollout: RolloutService,
     private readonly metrics: SchemeMetrics,
   ) {}
 
-  /** A request was refused with `code`, at `at` milliseconds on the database's clock. */
+  /** Records a request that was refused with `code`. `at`: milliseconds on the database's clock. */
   note(scheme: Scheme, request: FastifyRequest, code: string, at: number): void {
     const suspect = suspectIn(request, code);
     if (suspect === undefined) return;
@@ -40,25 +39,28 @@ export class UnexpectedLogouts {
     this.suspects.add({ ...suspect, scheme, code, at, source: clientSubject(request), draining });
   }
 
-  /** Judges what has been noted, and adds what was cut off to the report. Keeps it for the next time if the database is away. */
+  /** Judges the recorded refusals, and adds unexpected logouts to the report. Keeps them if the database is unavailable. */
   async examine(): Promise<void> {
     const noted = this.suspects.take();
     if (noted.length === 0) return;
     try {
-      const cutOffs = await this.cutOffsAmong(noted);
-      if (cutOffs.length === 0) return;
-      for (const { scheme, cause } of await this.store.add(cutOffs)) {
+      const logouts = await this.logoutsAmong(noted);
+      if (logouts.length === 0) return;
+      for (const { scheme, cause } of await this.store.addLogouts(logouts)) {
         this.metrics.unexpectedLogout(scheme, cause);
-        this.logger.warn({ scheme, cause }, 'a login was cut off although nobody ended it');
+        this.logger.warn(
+          { scheme, cause },
+          'unexpected logout: a credential was refused although nobody revoked it',
+        );
       }
     } catch (error) {
-      this.logger.warn({ err: error }, 'refused credentials could not be looked at yet');
+      this.logger.warn({ err: error }, 'refused credentials cannot be judged yet');
       for (const suspect of noted) this.suspects.add(suspect);
     }
   }
 
-  /** The first of a login counts. */
-  private async cutOffsAmong(suspects: readonly Suspect[]): Promise<CutOff[]> {
+  /** Of each subject the first refusal. */
+  private async logoutsAmong(suspects: readonly Suspect[]): Promise<LogoutRow[]> {
     const bySession = suspects.filter(({ kind }) => kind === 'session');
     const byToken = suspects.filter(({ kind }) => kind !== 'session');
     const judged = [
@@ -68,11 +70,11 @@ export class UnexpectedLogouts {
         of: bySession[index]!,
       })),
     ];
-    const cutOffs = new Map<string, CutOff>();
+    const logouts = new Map<string, LogoutRow>();
     for (const { judgement, of } of judged) {
-      if (judgement === undefined || cutOffs.has(judgement.subject)) continue;
-      cutOffs.set(judgement.subject, { ...judgement, scheme: of.scheme, at: of.at });
+      if (judgement === undefined || logouts.has(judgement.subject)) continue;
+      logouts.set(judgement.subject, { ...judgement, scheme: of.scheme, at: of.at });
     }
-    return [...cutOffs.values()];
+    return [...logouts.values()];
   }
 }

@@ -1,4 +1,4 @@
-import type { FiguresOf, SchemeFigures } from '../../../../src/transition/autopilot/rollout-figures.js';
+import type { FiguresByScheme, SchemeFigures } from '../../../../src/transition/autopilot/comparison.js';
 import { seeded } from '../../../unit/transition/autopilot/scripted.js';
 
 /** How far the report may be behind, in seconds. */
@@ -11,7 +11,7 @@ interface Sums {
   readonly logouts: number;
 }
 
-type Scheme = keyof FiguresOf;
+type Scheme = keyof FiguresByScheme;
 
 export interface TrafficOptions {
   readonly users: number;
@@ -70,7 +70,7 @@ export class Traffic {
   }
 
   /** What has been reported of a window that ends now, given in milliseconds. */
-  between = ({ since }: { since: number; until: number }): Promise<FiguresOf> =>
+  between = ({ since }: { since: number; until: number }): Promise<FiguresByScheme> =>
     Promise.resolve({ bearer: this.of('bearer', since), session: this.of('session', since) });
 
   private of(scheme: Scheme, since: number): SchemeFigures {

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { MIN_SAMPLE, levelAt, worseWithTokens } from '../../../../src/transition/autopilot/comparison.js';
-import { seeded, sightOf, someFigures } from './scripted.js';
+import { seeded, evidenceOf, someFigures } from './scripted.js';
 
 describe('the comparison', () => {
   it('finds nothing where both are alike, or tokens are better', () => {
-    expect(worseWithTokens(sightOf({}), 0.01, 0)).toBeUndefined();
-    expect(worseWithTokens(sightOf({ errors: 0 }, { errors: 900 }), 0.01, 0)).toBeUndefined();
+    expect(worseWithTokens(evidenceOf({}), 0.01, 0)).toBeUndefined();
+    expect(worseWithTokens(evidenceOf({ errors: 0 }, { errors: 900 }), 0.01, 0)).toBeUndefined();
   });
 
   it('finds errors that are more frequent with tokens', () => {
-    expect(worseWithTokens(sightOf({ errors: 100 }), 0.001, 0.001)).toMatchObject({
+    expect(worseWithTokens(evidenceOf({ errors: 100 }), 0.001, 0.001)).toMatchObject({
       figure: 'errors',
       window: 'whole',
       tokens: { hits: 100, trials: 10_000 },
@@ -18,36 +18,42 @@ describe('the comparison', () => {
   });
 
   it('finds unexpected logouts, of the users', () => {
-    expect(worseWithTokens(sightOf({ logouts: 20 }), 0.001, 0.001)).toMatchObject({
+    expect(worseWithTokens(evidenceOf({ logouts: 20 }), 0.001, 0.001)).toMatchObject({
       figure: 'unexpected logouts',
       tokens: { hits: 20, trials: 500 },
     });
-    expect(worseWithTokens(sightOf({ logouts: 2_000 }), 0.001, 0.001)).toMatchObject({
+    expect(worseWithTokens(evidenceOf({ logouts: 2_000 }), 0.001, 0.001)).toMatchObject({
       tokens: { hits: 2_000, trials: 2_000 },
     });
   });
 
   it('finds of late what drowns in a long step', () => {
-    const whole = sightOf({ requests: 10_000_000, errors: 10_100 }, { requests: 10_000_000, errors: 10_000 });
-    const recent = sightOf({ requests: 2_000, errors: 60 }, { requests: 2_000, errors: 2 });
+    const whole = evidenceOf(
+      { requests: 10_000_000, errors: 10_100 },
+      { requests: 10_000_000, errors: 10_000 },
+    );
+    const recent = evidenceOf({ requests: 2_000, errors: 60 }, { requests: 2_000, errors: 2 });
     expect(worseWithTokens({ ...whole, recent: recent.recent }, 0.001, 0.001)).toMatchObject({
       window: 'recent',
     });
   });
 
   it('leaves alone what is within the tolerance, however certain', () => {
-    const sight = sightOf({ requests: 1_000_000, errors: 1_900 }, { requests: 1_000_000, errors: 1_000 });
-    expect(worseWithTokens(sight, 0.001, 0.001)).toBeUndefined();
-    expect(worseWithTokens(sight, 0.001, 0.0005)).toBeDefined();
+    const evidence = evidenceOf(
+      { requests: 1_000_000, errors: 1_900 },
+      { requests: 1_000_000, errors: 1_000 },
+    );
+    expect(worseWithTokens(evidence, 0.001, 0.001)).toBeUndefined();
+    expect(worseWithTokens(evidence, 0.001, 0.0005)).toBeDefined();
   });
 
   it('says nothing of less than the least sample, of either scheme', () => {
     const bad = { requests: MIN_SAMPLE, errors: MIN_SAMPLE };
     const good = { requests: MIN_SAMPLE, errors: 0 };
-    expect(worseWithTokens(sightOf(bad, good), 0.001, 0.001)).toBeDefined();
+    expect(worseWithTokens(evidenceOf(bad, good), 0.001, 0.001)).toBeDefined();
     const less = MIN_SAMPLE - 1;
-    expect(worseWithTokens(sightOf({ requests: less, errors: less }, good), 0.001, 0.001)).toBeUndefined();
-    expect(worseWithTokens(sightOf(bad, { requests: less, errors: 0 }), 0.001, 0.001)).toBeUndefined();
+    expect(worseWithTokens(evidenceOf({ requests: less, errors: less }, good), 0.001, 0.001)).toBeUndefined();
+    expect(worseWithTokens(evidenceOf(bad, { requests: less, errors: 0 }), 0.001, 0.001)).toBeUndefined();
   });
 
   it('allows all looks of all steps together no more than the plan does', () => {

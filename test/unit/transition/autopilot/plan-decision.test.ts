@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { decide } from '../../../../src/transition/autopilot/plan-decision.js';
 import type { PlanBase } from '../../../../src/transition/autopilot/plan.js';
 import { aSettings } from '../rollout/settings.js';
-import { aPlan, sightOf } from './scripted.js';
+import { aPlan, evidenceOf } from './scripted.js';
 
 const rollout = { ...aSettings({ percentage: 10 }), version: 7 };
 const SOAKED = 600_000;
-const good = sightOf({});
+const good = evidenceOf({});
 
 describe('a plan that begins', () => {
   const from = (phase: PlanBase['phase'], percentage: number) =>
@@ -48,16 +48,19 @@ describe('a plan on its way', () => {
   });
 
   it('holds while there is too little to judge by, of either scheme', () => {
-    for (const thin of [sightOf({ requests: 999, errors: 1 }), sightOf({}, { requests: 999, errors: 1 })]) {
+    for (const thin of [
+      evidenceOf({ requests: 999, errors: 1 }),
+      evidenceOf({}, { requests: 999, errors: 1 }),
+    ]) {
       const decision = decide(aPlan(), rollout, thin, 10 * SOAKED);
       expect(decision).toMatchObject({ action: 'hold', why: expect.stringContaining('too little') });
     }
-    const everybody = sightOf({}, { requests: 0, errors: 0, users: 0 });
+    const everybody = evidenceOf({}, { requests: 0, errors: 0, users: 0 });
     expect(decide(aPlan({ position: 2 }), rollout, everybody, SOAKED)).toMatchObject({ action: 'finish' });
   });
 
   it('goes back to the step before as soon as tokens are worse, and says by how much', () => {
-    const bad = sightOf({ errors: 900 });
+    const bad = evidenceOf({ errors: 900 });
     expect(decide(aPlan({ position: 1 }), rollout, bad, 1)).toEqual({
       action: 'roll_back',
       to: { phase: 'gradual_rollout', percentage: 10 },
@@ -69,7 +72,7 @@ describe('a plan on its way', () => {
   });
 
   it('goes back to what it began from where that is the step before', () => {
-    const bad = sightOf({ errors: 900 });
+    const bad = evidenceOf({ errors: 900 });
     const of = (base: PlanBase, position: number) => decide(aPlan({ base, position }), rollout, bad, 1);
     const beta = { phase: 'internal_beta', percentage: 30 } as const;
     expect(of(beta, 0)).toMatchObject({ to: beta });
@@ -81,9 +84,9 @@ describe('a plan on its way', () => {
   });
 
   it('asks more of a later look', () => {
-    const doubtful = sightOf({ errors: 35 });
-    expect(decide(aPlan({ looks: 0 }), rollout, doubtful, 1).action).toBe('roll_back');
-    expect(decide(aPlan({ looks: 1_000 }), rollout, doubtful, 1).action).toBe('wait');
+    const doubtful = evidenceOf({ errors: 35 });
+    expect(decide(aPlan({ evaluations: 0 }), rollout, doubtful, 1).action).toBe('roll_back');
+    expect(decide(aPlan({ evaluations: 1_000 }), rollout, doubtful, 1).action).toBe('wait');
   });
 });
 
@@ -105,7 +108,7 @@ describe('a plan that is not to act', () => {
   });
 
   it.each(['off', 'finished', 'rolled_back', 'paused'] as const)('does nothing: %s', (state) => {
-    const bad = sightOf({ errors: 900 });
+    const bad = evidenceOf({ errors: 900 });
     expect(decide(aPlan({ state, why: 'so' }), rollout, bad, SOAKED)).toEqual({ action: 'none', why: 'so' });
   });
 });

@@ -1,6 +1,6 @@
-import type { Sight } from '../../../../src/transition/autopilot/comparison.js';
+import type { Evidence } from '../../../../src/transition/autopilot/comparison.js';
 import type { Plan } from '../../../../src/transition/autopilot/plan.js';
-import type { FiguresOf, SchemeFigures } from '../../../../src/transition/autopilot/rollout-figures.js';
+import type { FiguresByScheme, SchemeFigures } from '../../../../src/transition/autopilot/comparison.js';
 
 /** Numbers from 0 to 1 that are the same in each run (a 32-bit mixing generator). */
 export function seeded(seed: number): () => number {
@@ -18,8 +18,8 @@ export function someFigures(change: Partial<SchemeFigures> = {}): SchemeFigures 
 }
 
 /** The same in both windows. */
-export function sightOf(bearer: Partial<SchemeFigures>, session: Partial<SchemeFigures> = {}): Sight {
-  const figures: FiguresOf = { bearer: someFigures(bearer), session: someFigures(session) };
+export function evidenceOf(bearer: Partial<SchemeFigures>, session: Partial<SchemeFigures> = {}): Evidence {
+  const figures: FiguresByScheme = { bearer: someFigures(bearer), session: someFigures(session) };
   return { whole: figures, recent: figures };
 }
 
@@ -41,7 +41,7 @@ export function aPlan(change: Partial<Plan> = {}): Plan {
     position: 0,
     base: { phase: 'gradual_rollout', percentage: 0 },
     since: 0,
-    looks: 0,
+    evaluations: 0,
     rolloutVersion: 7,
     ...change,
   };

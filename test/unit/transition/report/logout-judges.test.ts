@@ -1,27 +1,31 @@
 import { describe, expect, it } from 'vitest';
-import { judgeAccessToken } from '../../../../src/transition/report/logouts/access-token-judge.js';
-import type { AccessTokenCase } from '../../../../src/transition/report/logouts/access-token-judge.js';
-import type { LoginEvidence } from '../../../../src/transition/report/logouts/login-evidence.store.js';
-import { judgeRefreshToken } from '../../../../src/transition/report/logouts/refresh-token-judge.js';
-import type { RefreshTokenCase } from '../../../../src/transition/report/logouts/refresh-token-judge.js';
-import { judgeSession } from '../../../../src/transition/report/logouts/session-judge.js';
+import type { FamilyEvidence } from '../../../../src/transition/report/logouts/logout-evidence.store.js';
+import { judgeSession } from '../../../../src/transition/report/logouts/session-judge.service.js';
 import type { Suspect } from '../../../../src/transition/report/logouts/suspect.js';
-import { Suspects } from '../../../../src/transition/report/logouts/suspects.js';
+import { SuspectSample } from '../../../../src/transition/report/logouts/suspect-sample.js';
+import {
+  judgeAccessToken,
+  judgeRefreshToken,
+} from '../../../../src/transition/report/logouts/token-judgement.js';
+import type {
+  AccessTokenCase,
+  RefreshTokenCase,
+} from '../../../../src/transition/report/logouts/token-judgement.js';
 
 const NOW = 1_796_000_000;
 
-function aLogin(more: Partial<LoginEvidence> = {}): LoginEvidence {
+function aFamily(more: Partial<FamilyEvidence> = {}): FamilyEvidence {
   return {
     sid: 'sid',
     userId: 'user',
-    ended: false,
+    revoked: false,
     reason: null,
     expired: false,
     generation: 5,
     confirmedGeneration: 5,
     macKey: 'key',
     secret: Buffer.alloc(32),
-    endedAfter: null,
+    revokedAfter: null,
     epoch: 3,
     disabled: false,
     ...more,
@@ -45,8 +49,8 @@ describe('the judge of access tokens', () => {
       token: { claims, kid: 'kid', generation: 5, epoch },
       code: 'token_invalid',
       at: NOW,
-      login: aLogin(),
-      vanished: undefined,
+      family: aFamily(),
+      missing: undefined,
       keyDistrusted: false,
       keyInRing: true,
       issuer: 'issuer',
@@ -56,15 +60,15 @@ describe('the judge of access tokens', () => {
     })?.cause;
   }
 
-  it('finds no cause for what was refused on purpose', () => {
+  it('finds no cause for a correct refusal', () => {
     expect(causeOf({ at: NOW + 65 })).toBeUndefined();
     for (const code of ['token_revoked', 'token_expired'])
       expect(causeOf({ code, keyDistrusted: true, keyInRing: false })).toBeUndefined();
-    expect(causeOf({ login: aLogin({ ended: true, reason: 'logout' }) })).toBeUndefined();
-    expect(causeOf({ login: aLogin({ disabled: true }) })).toBeUndefined();
-    expect(causeOf({ login: aLogin({ userId: 'another' }) })).toBeUndefined();
+    expect(causeOf({ family: aFamily({ revoked: true, reason: 'logout' }) })).toBeUndefined();
+    expect(causeOf({ family: aFamily({ disabled: true }) })).toBeUndefined();
+    expect(causeOf({ family: aFamily({ userId: 'another' }) })).toBeUndefined();
     expect(causeOf({ code: 'token_revoked' }, 2)).toBeUndefined();
-    expect(causeOf({ login: undefined })).toBeUndefined();
+    expect(causeOf({ family: undefined })).toBeUndefined();
   });
 
   it.each<[string, Partial<AccessTokenCase>]>([
@@ -74,8 +78,8 @@ describe('the judge of access tokens', () => {
     ['audience_changed', { audience: 'another' }],
     ['expired_early', { code: 'token_expired', at: NOW + 64 }],
     ['revoked_without_ending', { code: 'token_revoked' }],
-    ['login_missing', { login: undefined, vanished: { sid: 'sid', userId: 'user' } }],
-    ['ended_without_reason', { login: aLogin({ ended: true }) }],
+    ['login_missing', { family: undefined, missing: { sid: 'sid', userId: 'user' } }],
+    ['ended_without_reason', { family: aFamily({ revoked: true }) }],
     ['unexplained', {}],
   ])('finds %s', (cause, more) => {
     expect(causeOf(more)).toBe(cause);
@@ -88,8 +92,8 @@ describe('the judge of refresh tokens', () => {
       sid: 'sid',
       generation: 5,
       code: 'refresh_token_invalid',
-      login: aLogin(),
-      vanished: undefined,
+      family: aFamily(),
+      missing: undefined,
       genuine: true,
       secretKnown: true,
       draining: false,
@@ -98,20 +102,22 @@ describe('the judge of refresh tokens', () => {
     })?.cause;
   }
 
-  const stolen = (more: Partial<LoginEvidence>, generation = 4) =>
+  const reused = (more: Partial<FamilyEvidence>, generation = 4) =>
     causeOf({
       code: 'refresh_token_reused',
       generation,
-      login: aLogin({ ended: true, reason: 'reuse', ...more }),
+      family: aFamily({ revoked: true, reason: 'reuse', ...more }),
     });
 
-  it('finds no cause for what was refused on purpose', () => {
-    expect(causeOf({ login: undefined })).toBeUndefined();
+  it('finds no cause for a correct refusal', () => {
+    expect(causeOf({ family: undefined })).toBeUndefined();
     expect(causeOf({ genuine: false })).toBeUndefined();
-    expect(causeOf({ login: aLogin({ expired: true }), secretKnown: false, genuine: false })).toBeUndefined();
-    expect(causeOf({ login: aLogin({ disabled: true }) })).toBeUndefined();
-    expect(causeOf({ login: aLogin({ ended: true, reason: 'revoke' }) })).toBeUndefined();
-    expect(causeOf({ login: aLogin({ ended: true }), genuine: false })).toBeUndefined();
+    expect(
+      causeOf({ family: aFamily({ expired: true }), secretKnown: false, genuine: false }),
+    ).toBeUndefined();
+    expect(causeOf({ family: aFamily({ disabled: true }) })).toBeUndefined();
+    expect(causeOf({ family: aFamily({ revoked: true, reason: 'revoke' }) })).toBeUndefined();
+    expect(causeOf({ family: aFamily({ revoked: true }), genuine: false })).toBeUndefined();
     expect(causeOf({ code: 'jwt_not_enabled', draining: true })).toBeUndefined();
   });
 
@@ -119,34 +125,34 @@ describe('the judge of refresh tokens', () => {
     ['secret_changed', { genuine: false, secretKnown: false }],
     ['refresh_forgotten', { generation: 6 }],
     ['not_enabled', { code: 'jwt_not_enabled' }],
-    ['login_missing', { login: undefined, vanished: { sid: 'sid', userId: 'user' } }],
-    ['ended_without_reason', { login: aLogin({ ended: true }), code: 'refresh_token_revoked' }],
+    ['login_missing', { family: undefined, missing: { sid: 'sid', userId: 'user' } }],
+    ['ended_without_reason', { family: aFamily({ revoked: true }), code: 'refresh_token_revoked' }],
     ['unexplained', {}],
   ])('finds %s', (cause, more) => {
     expect(causeOf(more)).toBe(cause);
   });
 
-  it('tells a theft from a repetition by the windows alone', () => {
-    expect(stolen({ endedAfter: 9 })).toBe('reuse_in_window');
-    expect(stolen({ endedAfter: 10 })).toBeUndefined();
-    expect(stolen({ endedAfter: 99, confirmedGeneration: 4 })).toBe('reuse_in_window');
-    expect(stolen({ endedAfter: 100, confirmedGeneration: 4 })).toBeUndefined();
-    expect(stolen({ endedAfter: 0 }, 3)).toBeUndefined();
-    expect(stolen({ endedAfter: 500 }, 5)).toBe('reuse_in_window');
-    expect(stolen({ endedAfter: 1, reason: 'downgrade' })).toBeUndefined();
+  it('expects a repeated successor only within the windows', () => {
+    expect(reused({ revokedAfter: 9 })).toBe('reuse_in_window');
+    expect(reused({ revokedAfter: 10 })).toBeUndefined();
+    expect(reused({ revokedAfter: 99, confirmedGeneration: 4 })).toBe('reuse_in_window');
+    expect(reused({ revokedAfter: 100, confirmedGeneration: 4 })).toBeUndefined();
+    expect(reused({ revokedAfter: 0 }, 3)).toBeUndefined();
+    expect(reused({ revokedAfter: 500 }, 5)).toBe('reuse_in_window');
+    expect(reused({ revokedAfter: 1, reason: 'downgrade' })).toBeUndefined();
   });
 });
 
 describe('the judge of sessions', () => {
   const live = { sid: 'sid', name: 'user', userId: 'user', disabled: false };
 
-  it('names a session by what lets nobody in', () => {
+  it('identifies a session by a hash that gives no access', () => {
     const judged = judgeSession({ sid: 'sid', signed: false, session: live });
     expect(judged).toMatchObject({ cause: 'session_secret_changed', userId: 'user' });
     expect(judged?.subject).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  it('finds causes for sessions alone that live and have a user', () => {
+  it('finds a cause only for a live session with a user', () => {
     const causeOf = (session: typeof live | undefined, signed = true) =>
       judgeSession({ sid: 'sid', signed, session })?.cause;
     expect(causeOf(live)).toBe('unexplained');
@@ -157,7 +163,7 @@ describe('the judge of sessions', () => {
   });
 });
 
-describe('the suspects', () => {
+describe('the sample of suspects', () => {
   const suspect = (credential: string, source = '192.0.2.1'): Suspect => ({
     kind: 'access',
     scheme: 'bearer',
@@ -168,8 +174,8 @@ describe('the suspects', () => {
     draining: false,
   });
 
-  it('are looked at once each', () => {
-    const suspects = new Suspects();
+  it('returns each suspect once', () => {
+    const suspects = new SuspectSample();
     for (let time = 0; time < 3; time++) suspects.add(suspect('a'));
     suspects.add(suspect('b'));
     expect(suspects.take().map(({ credential }) => credential)).toEqual(['a', 'b']);
@@ -178,12 +184,12 @@ describe('the suspects', () => {
     expect(suspects.take()).toHaveLength(1);
   });
 
-  it('are a fair choice of a flood, of a bounded size', () => {
+  it('is a fair, bounded choice of a flood', () => {
     let state = 7;
     const random = () => (state = (state * 1_103_515_245 + 12_345) % 2 ** 31) / 2 ** 31;
     let honest = 0;
     for (let round = 0; round < 50; round++) {
-      const suspects = new Suspects(random);
+      const suspects = new SuspectSample(random);
       for (let n = 0; n < 5_000; n++) suspects.add(suspect(n % 50 === 49 ? `honest ${n}` : `made up ${n}`));
       const taken = suspects.take();
       expect(taken).toHaveLength(500);
@@ -195,8 +201,8 @@ describe('the suspects', () => {
     expect(honest / 50).toBeLessThan(12);
   });
 
-  it('of one source do not keep out those of another', () => {
-    const suspects = new Suspects();
+  it('keeps the suspects of other sources during a flood of one source', () => {
+    const suspects = new SuspectSample();
     for (let n = 0; n < 20_000; n++) suspects.add(suspect(`made up ${n}`));
     for (let n = 0; n < 100; n++) suspects.add(suspect(`honest ${n}`, `198.51.100.${n}`));
     for (let n = 20_000; n < 40_000; n++) suspects.add(suspect(`made up ${n}`));
@@ -205,8 +211,8 @@ describe('the suspects', () => {
     expect(taken.filter(({ credential }) => credential.startsWith('honest'))).toHaveLength(100);
   });
 
-  it('of very many sources are a fair choice too', () => {
-    const suspects = new Suspects();
+  it('is a fair choice of very many sources', () => {
+    const suspects = new SuspectSample();
     for (let n = 0; n < 5_000; n++) suspects.add(suspect(`credential ${n}`, `source ${n}`));
     const taken = suspects.take().map(({ credential }) => Number(credential.split(' ')[1]));
     expect(taken).toHaveLength(500);

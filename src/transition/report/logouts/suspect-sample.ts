@@ -1,6 +1,6 @@
 import type { Suspect } from './suspect.js';
 
-/** Refused credentials kept between two looks. */
+/** Refused credentials kept between two judgements. */
 const MAX_SUSPECTS = 500;
 
 interface Source {
@@ -10,10 +10,10 @@ interface Source {
 }
 
 /**
- * The credentials that are to be examined, each once. In a flood each source keeps an equal share, and of one source it is a random
- * choice, so that made-up credentials do not keep the honest ones out.
+ * A bounded sample of refused credentials, each once. In a flood each source keeps an equal share, chosen at random, so that made-up
+ * credentials do not displace genuine ones.
  */
-export class Suspects {
+export class SuspectSample {
   private sources = new Map<string, Source>();
   private credentials = new Set<string>();
   private offered = 0;
@@ -37,7 +37,7 @@ export class Suspects {
     return this.credentials.size === 0;
   }
 
-  /** Empties it. */
+  /** Returns the sample and empties it. */
   take(): Suspect[] {
     const taken = [...this.sources.values()].flatMap(({ suspects }) => suspects);
     this.sources = new Map();
@@ -46,7 +46,7 @@ export class Suspects {
     return taken;
   }
 
-  /** Removes one for a new one of the source `own`. False if the new one is the one that has to go. */
+  /** Removes one suspect for a new one of the source `own`. False if the new one is rejected instead. */
   private makeRoom(own: Source | undefined): boolean {
     const share = own?.suspects.length ?? 0;
     const largest = [...this.sources.values()].reduce((a, b) =>
@@ -54,10 +54,10 @@ export class Suspects {
     );
     if (largest.suspects.length > share + 1) return this.remove(largest, this.randomOf(largest));
     if (own !== undefined && share > 1) {
-      const place = Math.floor(this.random() * own.offered);
-      return place < share && this.remove(own, place);
+      const index = Math.floor(this.random() * own.offered);
+      return index < share && this.remove(own, index);
     }
-    // As many sources as there is room for: a choice of all that were offered.
+    // Each source has one suspect: choose at random from all that were offered.
     if (Math.floor(this.random() * this.offered) >= MAX_SUSPECTS) return false;
     const sources = [...this.sources.values()];
     const any = sources[Math.floor(this.random() * sources.length)]!;
@@ -68,8 +68,8 @@ export class Suspects {
     return Math.floor(this.random() * suspects.length);
   }
 
-  private remove(from: Source, place: number): true {
-    const [removed] = from.suspects.splice(place, 1);
+  private remove(from: Source, index: number): true {
+    const [removed] = from.suspects.splice(index, 1);
     this.credentials.delete(removed!.credential);
     if (from.suspects.length === 0) this.sources.delete(removed!.source);
     return true;
