@@ -62,8 +62,8 @@ export class AutopilotService implements OnApplicationBootstrap, OnApplicationSh
     const now = this.clock.now();
     // `take` has counted this evaluation.
     const before = { ...plan, evaluations: plan.evaluations - 1 };
-    const evidence = await this.figures.evidenceFor(plan, now);
-    const decision = decide(before, (await this.states.current())!, evidence, now);
+    const rollout = (await this.states.current())!;
+    const decision = decide(before, rollout, await this.figures.evidenceFor(plan, now), now);
     if (decision.action === 'none' || decision.action === 'wait' || decision.action === 'hold')
       return decision;
     const moved = await this.states.withLock((sql, current) =>

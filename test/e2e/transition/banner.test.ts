@@ -31,7 +31,7 @@ describe('the script of the banner', () => {
   it.each([
     ['/transition/banner.js', 'text/javascript; charset=utf-8'],
     ['/transition/guide', 'text/html; charset=utf-8'],
-  ])('%s may be cached and loaded from anywhere', async (url, type) => {
+  ])('lets caches store %s, and any origin load it', async (url, type) => {
     const reply = await node.app.inject({ url });
     expect(reply.statusCode).toBe(200);
     expect(reply.headers).toMatchObject({
@@ -124,7 +124,7 @@ describe.skipIf(withoutChromium !== undefined)('the banner in a browser', () => 
 
   const region = () => page.getByRole('region', { name: 'Notice about signing in' });
 
-  it('tells users of sessions, accessibly, under a strict policy', async () => {
+  it('is accessible to session users under a strict policy', async () => {
     await signIn();
     await open();
     await region().waitFor();
@@ -140,7 +140,7 @@ describe.skipIf(withoutChromium !== undefined)('the banner in a browser', () => 
     expect(faults).toEqual([]);
   });
 
-  it('is dismissed by keyboard, and stays away until there is news', async () => {
+  it('can be dismissed by keyboard until the date changes', async () => {
     await signIn();
     await open();
     await region().waitFor();
@@ -161,7 +161,7 @@ describe.skipIf(withoutChromium !== undefined)('the banner in a browser', () => 
     expect(await region().count()).toBe(0);
   });
 
-  it('says nothing to others, nor before the notice', async () => {
+  it('does not appear for other users or before the notice', async () => {
     await open();
     expect(await region().count()).toBe(0);
     await signIn();
@@ -171,7 +171,7 @@ describe.skipIf(withoutChromium !== undefined)('the banner in a browser', () => 
     expect(faults).toEqual([]);
   });
 
-  it('speaks the words of its page, as text', async () => {
+  it('shows the page’s own words as text', async () => {
     attributes =
       'defer data-message="Bis {date}: &lt;b&gt;neu&lt;/b&gt;" data-link="Mehr" data-dismiss="Weg" data-label="Hinweis"';
     await signIn();

@@ -42,7 +42,7 @@ describe('a deprecation notice', () => {
   const queue = (payload: object = {}): Promise<Reply> =>
     post(node, '/admin/deprecation-notices', payload, bearer(token));
 
-  /** Nobody else has used a session then. */
+  /** Makes users who are the only ones that have used a session. */
   async function onlyUsers(...addresses: (string | null)[]): Promise<string[]> {
     await sql(node, `DELETE FROM scheme_uses`);
     const ids: string[] = [];
@@ -84,7 +84,7 @@ describe('a deprecation notice', () => {
     return Promise.all(mails.map(async (mail) => ({ ...mail, parsed: await simpleParser(mail.raw) })));
   }
 
-  it('reaches each user of sessions who has an address once, in text and HTML', async () => {
+  it('is sent once to each session user who has an address, in text and HTML', async () => {
     const [ada] = await onlyUsers('ada@example.com', 'bob@example.com', null);
     await used(ada!, 1, 'Newer <script>/2.0');
     const reply = await queue();
@@ -107,7 +107,7 @@ describe('a deprecation notice', () => {
     expect(await mailTo('bob@')).toHaveLength(1);
   });
 
-  it('says when sessions end, and what its template names', async () => {
+  it('says when sessions end, and fills in its template', async () => {
     await sql(
       node,
       `INSERT INTO rollout_versions (version, cause, phase, percentage, roles, user_ids, drain, sunset_at, brownouts)
@@ -151,7 +151,7 @@ describe('a deprecation notice', () => {
     ['no days', { days: 0 }, /days/],
     ['days that are no number', { days: '30' }, /days/],
     ['a field that does not exist', { template: 'x' }, /template/],
-  ])('with %s is refused and sends nothing', async (_, payload, message) => {
+  ])('is refused with %s, and sends nothing', async (_, payload, message) => {
     await onlyUsers('none@example.com');
     const before = await sql(node, `SELECT 1 FROM deprecation_notices`);
     const reply = await queue(payload);
@@ -161,7 +161,7 @@ describe('a deprecation notice', () => {
     expect(await mailTo('none@')).toEqual([]);
   });
 
-  it('to nobody is refused: no address, disabled, or too long ago', async () => {
+  it('is refused if no user has an address, is enabled and used a session recently', async () => {
     const [, disabled, old] = await onlyUsers(null, 'disabled@example.com', 'old@example.com');
     await sql(node, `UPDATE users SET disabled_at = now() WHERE id = $1`, [disabled]);
     await sql(node, `DELETE FROM scheme_uses WHERE user_id = $1`, [old]);
@@ -175,7 +175,7 @@ describe('a deprecation notice', () => {
     expect((await queue({ days: 40 })).json()).toMatchObject({ queued: 1 });
   });
 
-  it('counts what the server refuses, and asks again where it may', async () => {
+  it('counts permanent refusals, and retries after temporary ones', async () => {
     await onlyUsers(
       'refused@example.com',
       'later@example.com',
@@ -224,7 +224,7 @@ describe('a deprecation notice', () => {
     ]);
   });
 
-  it('is listed with the others, newest first, a page at a time', async () => {
+  it('is listed newest first, page by page', async () => {
     await onlyUsers('page@example.com');
     const made = [(await queue()).json<{ id: string }>().id, (await queue()).json<{ id: string }>().id];
     const page = async (query: string) =>
@@ -241,7 +241,7 @@ describe('a deprecation notice', () => {
     }
   });
 
-  it('is for administrators', async () => {
+  it('is for administrators only', async () => {
     const user = bearer((await login(node, await aUser(node))).access_token);
     expect((await post(node, '/admin/deprecation-notices', {}, user)).statusCode).toBe(403);
     expect((await get(node, '/admin/deprecation-notices')).statusCode).toBe(401);

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => node.close());
 
-it('a notice to very many users may take longer to queue than a connection may be silent', async () => {
+it('queues a notice to very many users for longer than the inactivity timeout of a connection', async () => {
   const { access_token: token } = await login(node);
   const queue = () => call(node, 'POST', '/admin/deprecation-notices', { token, body: {} });
   const answer = await late(node, 'LOCK TABLE deprecation_notices IN EXCLUSIVE MODE', [], queue);

@@ -52,7 +52,7 @@ describe('the end of sessions', () => {
     node.app.inject({ url: '/auth/migration', headers });
   const said = (reply: Reply) => HEADERS.filter((name) => reply.headers[name] !== undefined);
 
-  it('is announced by every answer to a request by session, and by no other', async () => {
+  it('is announced in every answer to a request by session, and in no other', async () => {
     const path = { url: '/api/users/me' };
     expect(said(await bySession(node, cookie, path))).toEqual([]);
     const before = Math.floor(Date.now() / 1000) - 1;
@@ -80,7 +80,7 @@ describe('the end of sessions', () => {
     }
   });
 
-  it('keeps the date since when it is announced, whatever else changes, on every node', async () => {
+  it('keeps the date of the announcement on every node when the rollout changes', async () => {
     await announce();
     const moment = `UPDATE rollout_versions SET at = '2020-01-01T00:00:00Z'
       WHERE version = (SELECT max(version) FROM rollout_versions)`;
@@ -101,14 +101,14 @@ describe('the end of sessions', () => {
     }, 5_000);
   });
 
-  it('shows in headers that pages of listed origins can read', async () => {
+  it('is announced in headers that pages of listed origins can read', async () => {
     await announce();
     const headers = { origin: 'https://app.example.com' };
     const reply = await bySession(node, cookie, { url: '/api/users/me', headers });
     expect(reply.headers['access-control-expose-headers']).toMatch(/Deprecation, Sunset, Link$/);
   });
 
-  it('is described to everybody, and the banner is for users of sessions', async () => {
+  it('is described to everybody, and shows the banner to session users', async () => {
     expect((await migration()).json()).toEqual({
       phase: 'gradual_rollout',
       banner: { show: false, message: expect.any(String), sunset_at: null, guide_url: GUIDE },
@@ -163,7 +163,7 @@ describe('the end of sessions', () => {
     expect(elsewhere.headers['access-control-allow-origin']).toBeUndefined();
   });
 
-  it('is rehearsed by brownouts, which say when they end', async () => {
+  it('is rehearsed by brownouts that say when they end', async () => {
     const to = new Date(Date.now() + 3_600_000).toISOString();
     await announce({ brownouts: [{ from: new Date(Date.now() - 1_000).toISOString(), to }] });
     const reply = await bySession(node, cookie, { url: '/api/users/me' });
@@ -176,7 +176,7 @@ describe('the end of sessions', () => {
     expect(await verifySession(node, cookie)).toBe('204');
   });
 
-  it('comes with the sunset: cookies and session logins are refused, tokens go on', async () => {
+  it('refuses cookies and session logins after the sunset, and accepts tokens', async () => {
     await announce({ sunset_at: new Date(Date.now() - 1_000).toISOString() });
     const reply = await bySession(node, cookie, { url: '/api/users/me' });
     expect([reply.statusCode, codeOf(reply)]).toEqual([401, 'sessions_removed']);

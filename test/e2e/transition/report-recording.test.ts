@@ -9,7 +9,7 @@ import type { TestApp } from '../../helpers/app.js';
 import { aUser, bearer, get, login, post, sql, tryLogin, tryRefresh } from '../../helpers/client.js';
 import type { Account } from '../../helpers/client.js';
 
-describe('what is recorded', () => {
+describe('the recorder of the report', () => {
   let node: TestApp;
   let user: Account;
   beforeAll(async () => {
@@ -24,7 +24,7 @@ describe('what is recorded', () => {
     return node.app.get(ReportStore).figures({ since: until - 3_600_000, until });
   }
 
-  /** What `work` added to the figures of Bearer. */
+  /** The change of the figures of `bearer` during `work`. */
   async function added(work: () => Promise<unknown>) {
     const { bearer: before } = await figures();
     await work();
@@ -36,7 +36,7 @@ describe('what is recorded', () => {
     return { requests: after.requests - before.requests, users: after.users - before.users, errors };
   }
 
-  it('is each authentication call and each request that carries a credential to a closed route', async () => {
+  it('counts each authentication call and each request with a credential to a closed route', async () => {
     expect(
       await added(async () => {
         const tokens = await login(node, user);
@@ -65,7 +65,7 @@ describe('what is recorded', () => {
     });
   });
 
-  it('is nothing else', async () => {
+  it('counts no public route, unknown path or request without a credential', async () => {
     const { access_token } = await login(node);
     expect(
       await added(async () => {
@@ -77,7 +77,7 @@ describe('what is recorded', () => {
     ).toEqual({ requests: 0, users: 0, errors: {} });
   });
 
-  it('counts refreshes of OAuth clients, and whose they are', async () => {
+  it('counts refreshes of OAuth clients and their users', async () => {
     const newcomer = await aUser(node);
     const { refresh_token } = await login(node, newcomer);
     await figures();
@@ -95,7 +95,7 @@ describe('what is recorded', () => {
     ).toEqual({ requests: 2, users: 1, errors: { refresh_token_invalid: 1 } });
   });
 
-  it('knows whose a refresh is, and a session by its user agent', async () => {
+  it('counts the user of a refresh, and a session with its user agent', async () => {
     const newcomer = await aUser(node);
     const { refresh_token } = await login(node, newcomer);
     await figures();
@@ -129,7 +129,7 @@ describe('what is recorded', () => {
     expect(await added(malformed)).toEqual({ requests: 1, users: 0, errors: { malformed_request: 1 } });
   });
 
-  it('is written later when the database does not answer, and once when its answer was lost', async () => {
+  it('writes a batch later after a failure, and only once if the answer was lost', async () => {
     const writer = node.app.get(ReportWriterStore);
     const write = vi.spyOn(writer, 'write');
     const { access_token } = await login(node, user);

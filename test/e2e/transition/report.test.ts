@@ -55,7 +55,7 @@ describe('GET /admin/rollout/report', () => {
     return reply.json<Report>();
   };
 
-  it('has everything that this node has answered, and not its own reading', async () => {
+  it('contains every earlier request to this node, and not the request for the report', async () => {
     const before = await report();
     const { access_token } = await login(node, user);
     for (let time = 0; time < 5; time++) await get(node, '/api/users/me', access_token);
@@ -72,7 +72,7 @@ describe('GET /admin/rollout/report', () => {
     expect(p99).toBeGreaterThanOrEqual(p95!);
   });
 
-  it('is of the last 24 hours, by the hour, unless asked for another time', async () => {
+  it('covers the last 24 hours by hour by default', async () => {
     const { since, until, buckets, schemes } = await report();
     expect(Date.parse(until) - Date.parse(since)).toBe(86_400_000);
     expect(Math.abs(Date.parse(until) - Date.now())).toBeLessThan(5_000);
@@ -86,7 +86,7 @@ describe('GET /admin/rollout/report', () => {
     [{ minutes: 30 }, 60_000, 31],
     [{ minutes: 60 * 48 }, 3_600_000, 49],
     [{ minutes: 60 * 24 * 92 }, 86_400_000, 93],
-  ])('has buckets that grow with the time that is asked for: %j', async ({ minutes }, size, most) => {
+  ])('has larger buckets for a longer window: %j', async ({ minutes }, size, most) => {
     const until = new Date();
     const since = new Date(until.getTime() - minutes * 60_000);
     const asked = { since: since.toISOString(), until: until.toISOString() };
@@ -98,14 +98,14 @@ describe('GET /admin/rollout/report', () => {
     expect(Date.parse(buckets[0]!.from)).toBeLessThanOrEqual(since.getTime());
   });
 
-  it('says nothing of a time in which nothing happened', async () => {
+  it('has zero figures for a window without requests', async () => {
     const { schemes, user_agents, buckets } = await report({ since: '2020-01-01', until: '2020-01-02' });
     expect(schemes).toEqual({ bearer: NOTHING, session: NOTHING });
     expect(user_agents).toEqual([]);
     expect(buckets).toHaveLength(1);
   });
 
-  it('takes times in the future for now, and any zone', async () => {
+  it('reads future times as now, and accepts any time zone', async () => {
     const { until } = await report({ until: '2999-12-31T23:59:59.999+14:00' });
     expect(Math.abs(Date.parse(until) - Date.now())).toBeLessThan(5_000);
     const { since } = await report({ since: '2026-01-01T01:00:00+01:00', until: '2026-01-02T00:00Z' });
@@ -133,19 +133,19 @@ describe('GET /admin/rollout/report', () => {
     expect(reply.json<{ errors: { message: string }[] }>().errors[0]!.message).toContain(message);
   });
 
-  it('refuses a parameter that is there twice', async () => {
+  it('refuses a repeated parameter', async () => {
     const url = '/admin/rollout/report?since=2026-01-01&since=2026-01-02';
     const reply = await node.app.inject({ url, ...bearer(admin) });
     expect([reply.statusCode, codeOf(reply)]).toEqual([400, 'validation_failed']);
   });
 
-  it('is for administrators alone', async () => {
+  it('is for administrators only', async () => {
     const { access_token } = await login(node, user);
     expect(codeOf(await ask({}, access_token))).toBe('forbidden');
     expect(codeOf(await node.app.inject({ url: '/admin/rollout/report' }))).toBe('token_missing');
   });
 
-  it('is told to Prometheus too, by node and without a word of who', async () => {
+  it('is exposed to Prometheus by node, without data of users', async () => {
     await post(node, '/auth/login', { ...user, id: undefined, username: 'mallory' });
     const { body } = await get(node, '/metrics');
     expect(body).toMatch(/^tandem_scheme_request_duration_seconds_count\{scheme="bearer"\} \d+$/m);
@@ -156,7 +156,7 @@ describe('GET /admin/rollout/report', () => {
       expect(body).not.toContain(word);
   });
 
-  it('keeps who used what without their credentials or addresses', async () => {
+  it('stores neither credentials nor addresses of users', async () => {
     const rows = await sql<{ row: string }>(
       node,
       'SELECT t::text AS row FROM report_buckets t UNION ALL SELECT t::text FROM scheme_uses t',

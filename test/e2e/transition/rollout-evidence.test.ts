@@ -42,7 +42,9 @@ describe('the evidence for the autopilot', () => {
   async function figures(): Promise<FiguresByScheme> {
     await node.app.get(RecorderService).flush();
     const until = node.app.get(DatabaseClock).now() + 1_000;
-    return node.app.get(RolloutFiguresService, { strict: false }).between({ since: until - 3_600_000, until });
+    return node.app
+      .get(RolloutFiguresService, { strict: false })
+      .between({ since: until - 3_600_000, until });
   }
 
   async function times(count: number, call: (n: number) => Promise<unknown>): Promise<void> {

@@ -55,7 +55,7 @@ describe('the plan of the rollout', () => {
       )
     )[0]!.n;
 
-  it('takes its first step by itself within seconds, and says where it stands and why', async () => {
+  it('takes its first step within seconds, and reports its state and the reason', async () => {
     const reply = await put({ ...PLAN, min_requests: 5, tolerance: 0, max_false_alarm: 0.05 });
     expect(reply.statusCode).toBe(200);
     expect(reply.json()).toMatchObject({ ...PLAN, min_requests: 5, tolerance: 0, max_false_alarm: 0.05 });
@@ -81,7 +81,7 @@ describe('the plan of the rollout', () => {
     await until(async () => (await figures()).bearer.requests >= 5, 10_000);
   });
 
-  it('says with dry_run what it would do, and does nothing', async () => {
+  it('says with dry_run what it would do, and changes nothing', async () => {
     const [before, audited] = [await read(), await plansAudited()];
     const reply = await put(PLAN, '?dry_run=true');
     expect(reply.json<PlanView>().status).toMatchObject({
@@ -101,7 +101,7 @@ describe('the plan of the rollout', () => {
     expect((await put(PLAN, '?dry_run=false')).json<PlanView>().enabled).toBe(true);
   });
 
-  it('pauses when the rollout is changed by hand', async () => {
+  it('pauses when somebody changes the rollout', async () => {
     await put(PLAN);
     await patch({ percentage: 5 });
     expect((await read()).status.next).toMatchObject({ action: 'pause' });
@@ -113,7 +113,7 @@ describe('the plan of the rollout', () => {
     expect(await percentage()).toBe(5);
   });
 
-  it('takes back what it has given', async () => {
+  it('accepts a plan as it was read', async () => {
     const view = (await put({ ...PLAN, enabled: false })).json<object>();
     const again = await put(view);
     expect(again.statusCode).toBe(200);
@@ -185,7 +185,7 @@ describe('the plan of the rollout', () => {
     },
   );
 
-  it('is for admins alone', async () => {
+  it('is for administrators only', async () => {
     for (const reply of [
       await get(node, '/admin/rollout/plan', user),
       await send('PUT', '/admin/rollout/plan', PLAN, user),
@@ -196,7 +196,7 @@ describe('the plan of the rollout', () => {
 });
 
 describe('the plan of a new rollout', () => {
-  it('is off by default, with what it would take for granted', async () => {
+  it('is off by default, and shows its default settings', async () => {
     const fresh = await createTestApp();
     try {
       const reply = await get(fresh, '/admin/rollout/plan', (await login(fresh)).access_token);
@@ -230,7 +230,7 @@ describe('the plan of a new rollout', () => {
 class TeamFlags {}
 
 describe('the plan beside a team’s own flag provider', () => {
-  it('cannot be on, for it would raise a percentage that nobody reads', async () => {
+  it('cannot be enabled, because nothing would read its percentage', async () => {
     const node = await createTestApp({ imports: [TeamFlags], env: { ROLLOUT_PHASE: 'deprecation_notice' } });
     try {
       const { access_token } = await login(node);

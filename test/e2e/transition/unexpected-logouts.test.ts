@@ -41,8 +41,8 @@ import {
 
 const ENV = { SESSION_SECRET: SECRET };
 
-/** By scheme and cause, once what the nodes have noted is looked at. */
-async function cutOffs(...nodes: TestApp[]): Promise<Record<string, number>> {
+/** Unexpected logouts by scheme and cause, after the nodes have judged what they recorded. */
+async function logouts(...nodes: TestApp[]): Promise<Record<string, number>> {
   for (const node of nodes) await node.app.get(RecorderService).flush();
   const rows = await sql<{ what: string; n: number }>(
     nodes[0]!,
@@ -74,7 +74,7 @@ describe('an unexpected logout', () => {
     return other;
   }
 
-  it('by a key that is gone before its tokens is key_removed', async () => {
+  it('is key_removed if a key leaves the ring before its tokens expire', async () => {
     const { access_token } = await login(node, user);
     const [ring, store] = [node.app.get(KeyRingService), node.app.get(SigningKeyStore)];
     const [{ kid }] = (await sql<{ kid: string }>(node, 'SELECT kid FROM signing_keys')) as [{ kid: string }];
@@ -84,51 +84,51 @@ describe('an unexpected logout', () => {
     await sql(node, 'DELETE FROM signing_keys WHERE kid = $1', [kid]);
     await ring.reload();
     for (let time = 0; time < 3; time++) expect(await verify(node, access_token)).toBe('401 token_invalid');
-    expect(await cutOffs(node)).toEqual({ 'bearer key_removed': 1 });
+    expect(await logouts(node)).toEqual({ 'bearer key_removed': 1 });
   });
 
-  it('by a clock that runs ahead is expired_early', async () => {
+  it('is expired_early if the clock runs ahead', async () => {
     const { access_token } = await login(node, user);
     expect(await verify(node, access_token)).toBe('204');
     const clock = node.app.get(DatabaseClock);
     vi.spyOn(clock, 'now').mockReturnValueOnce(clock.now() + 3_600_000);
     expect(await verify(node, access_token)).toBe('401 token_expired');
-    expect(await cutOffs(node)).toEqual({ 'bearer expired_early': 1 });
+    expect(await logouts(node)).toEqual({ 'bearer expired_early': 1 });
   });
 
-  it('by a revocation that no ending explains is revoked_without_ending', async () => {
+  it('is revoked_without_ending if no revocation of the family explains the refusal', async () => {
     const tokens = await login(node, user);
     const expires = node.app.get(DatabaseClock).now() + 60_000;
     node.app.get(ChangeFeed).publish([{ kind: 'sid', subject: sidOf(tokens), epoch: null, expires }]);
     expect(await verify(node, tokens.access_token)).toBe('401 token_revoked');
-    expect(await cutOffs(node)).toEqual({ 'bearer revoked_without_ending': 1 });
+    expect(await logouts(node)).toEqual({ 'bearer revoked_without_ending': 1 });
   });
 
-  it('by a row that vanished is login_missing', async () => {
+  it('is login_missing if the row of the family is missing', async () => {
     const tokens = await login(node, user);
     const next = await refresh(node, tokens.refresh_token);
     await sql(node, 'DELETE FROM refresh_tokens WHERE id = $1', [sidOf(tokens)]);
     for (let time = 0; time < 2; time++)
       expect(codeOf(await tryRefresh(node, next.refresh_token))).toBe('refresh_token_invalid');
-    expect(await cutOffs(node)).toEqual({ 'bearer login_missing': 1 });
+    expect(await logouts(node)).toEqual({ 'bearer login_missing': 1 });
   });
 
-  it('by a row that was ended by hand is ended_without_reason', async () => {
+  it('is ended_without_reason if somebody revoked the row by hand', async () => {
     const tokens = await login(node, user);
     await sql(node, 'UPDATE refresh_tokens SET revoked_at = now() WHERE id = $1', [sidOf(tokens)]);
     expect(codeOf(await tryRefresh(node, tokens.refresh_token))).toBe('refresh_token_revoked');
-    expect(await cutOffs(node)).toEqual({ 'bearer ended_without_reason': 1 });
+    expect(await logouts(node)).toEqual({ 'bearer ended_without_reason': 1 });
   });
 
-  it('by a refresh that the database has forgotten is refresh_forgotten', async () => {
+  it('is refresh_forgotten if the database has lost a refresh', async () => {
     const tokens = await login(node, user);
     const next = await refresh(node, tokens.refresh_token);
     await sql(node, 'UPDATE refresh_tokens SET generation = 0 WHERE id = $1', [sidOf(tokens)]);
     expect(codeOf(await tryRefresh(node, next.refresh_token))).toBe('refresh_token_invalid');
-    expect(await cutOffs(node)).toEqual({ 'bearer refresh_forgotten': 1 });
+    expect(await logouts(node)).toEqual({ 'bearer refresh_forgotten': 1 });
   });
 
-  it('by a repetition that is taken for a theft is reuse_in_window', async () => {
+  it('is reuse_in_window if a repeated token is treated as reused', async () => {
     const tokens = await login(node, user);
     await refresh(node, tokens.refresh_token);
     const store = node.app.get(RefreshTokenStore);
@@ -136,19 +136,19 @@ describe('an unexpected logout', () => {
     vi.spyOn(store, 'find').mockResolvedValueOnce({ ...found!, age: 1e9 });
     expect(codeOf(await tryRefresh(node, tokens.refresh_token))).toBe('refresh_token_reused');
     expect(codeOf(await tryRefresh(node, tokens.refresh_token))).toBe('refresh_token_revoked');
-    expect(await cutOffs(node)).toEqual({ 'bearer reuse_in_window': 1 });
+    expect(await logouts(node)).toEqual({ 'bearer reuse_in_window': 1 });
   });
 
-  it('by the flag without a drain is not_enabled', async () => {
+  it('is not_enabled if the flag refuses a family without a drain', async () => {
     const { refresh_token } = await login(node, user);
     const rollout = node.app.get(RolloutService);
     vi.spyOn(rollout, 'restrictsExistingFamilies').mockReturnValueOnce(true);
     vi.spyOn(rollout, 'mayContinue').mockResolvedValueOnce(false);
     expect(codeOf(await tryRefresh(node, refresh_token))).toBe('jwt_not_enabled');
-    expect(await cutOffs(node)).toEqual({ 'bearer not_enabled': 1 });
+    expect(await logouts(node)).toEqual({ 'bearer not_enabled': 1 });
   });
 
-  it('by a JWT_SECRET that was replaced and then forgotten is secret_changed', async () => {
+  it('is secret_changed if JWT_SECRET was replaced without the previous one', async () => {
     const db = await createTestDatabase();
     const secret = 'YW5vdGhlci1zZWNyZXQtb2YtdGVzdHMtMDEyMzQ1Njc4OQ';
     const nodes: TestApp[] = [];
@@ -161,45 +161,45 @@ describe('an unexpected logout', () => {
       await start({ JWT_SECRET: secret, JWT_SECRET_PREVIOUS: TEST_SECRET });
       const last = await start({ JWT_SECRET: secret });
       expect(codeOf(await tryRefresh(last, refresh_token))).toBe('refresh_token_invalid');
-      expect(await cutOffs(last)).toEqual({ 'bearer secret_changed': 1 });
+      expect(await logouts(last)).toEqual({ 'bearer secret_changed': 1 });
     } finally {
       for (const one of nodes) await one.close();
       await db.drop();
     }
   });
 
-  it('by a SESSION_SECRET that is another one is session_secret_changed', async () => {
+  it('is session_secret_changed if SESSION_SECRET was replaced', async () => {
     const other = await another({ SESSION_SECRET: 'another one' });
     const cookie = await sessionLogin(node, user);
     for (let time = 0; time < 2; time++)
       expect(await verifySession(other, cookie)).toBe('401 session_invalid');
-    expect(await cutOffs(node, other)).toEqual({ 'session session_secret_changed': 1 });
+    expect(await logouts(node, other)).toEqual({ 'session session_secret_changed': 1 });
   });
 
-  it('of a user whom nobody has moved in is session_user_unknown', async () => {
+  it('is session_user_unknown if the user was not imported', async () => {
     await sql(node, `INSERT INTO session VALUES ($1, '{"userId": "legacy-77"}', now() + interval '1 hour')`, [
       'of-the-old-application',
     ]);
     expect(await verifySession(node, cookieFor('of-the-old-application'))).toBe('401 session_invalid');
-    expect(await cutOffs(node)).toEqual({ 'session session_user_unknown': 1 });
+    expect(await logouts(node)).toEqual({ 'session session_user_unknown': 1 });
   });
 
-  it('for no reason at all is unexplained', async () => {
+  it('is unexplained if nothing is wrong', async () => {
     const { access_token } = await login(node, user);
     vi.spyOn(node.app.get(KeyRingService), 'verificationKey').mockReturnValueOnce(undefined);
     expect(await verify(node, access_token)).toBe('401 token_invalid');
     const cookie = await sessionLogin(node, user);
     vi.spyOn(node.app.get(SessionStore), 'live').mockResolvedValueOnce(undefined);
     expect(await verifySession(node, cookie)).toBe('401 session_invalid');
-    expect(await cutOffs(node)).toEqual({ 'bearer unexplained': 1, 'session unexplained': 1 });
+    expect(await logouts(node)).toEqual({ 'bearer unexplained': 1, 'session unexplained': 1 });
   });
 
-  it('is in the report and in the metrics, and counts once for two nodes that refuse it', async () => {
+  it('appears in the report and the metrics, and counts once if two nodes refuse it', async () => {
     const other = await another({});
     const tokens = await login(node, user);
     await sql(node, 'UPDATE refresh_tokens SET revoked_at = now() WHERE id = $1', [sidOf(tokens)]);
     for (const one of [node, other]) await tryRefresh(one, tokens.refresh_token);
-    expect(await cutOffs(node, other)).toEqual({ 'bearer ended_without_reason': 1 });
+    expect(await logouts(node, other)).toEqual({ 'bearer ended_without_reason': 1 });
     const reply = await get(node, '/admin/rollout/report', (await login(node)).access_token);
     const { schemes, buckets } = reply.json<{
       schemes: { bearer: object; session: object };
@@ -218,18 +218,18 @@ describe('an unexpected logout', () => {
     expect(counted[0]! + counted[1]!).toBeGreaterThanOrEqual(1);
   });
 
-  it('is found later if the database is away when it happens', async () => {
+  it('is found later if the database is unavailable when it happens', async () => {
     const tokens = await login(node, user);
     await sql(node, 'UPDATE refresh_tokens SET revoked_at = now() WHERE id = $1', [sidOf(tokens)]);
     await tryRefresh(node, tokens.refresh_token);
     await sql(node, 'ALTER TABLE unexpected_logouts RENAME TO away');
     await node.app.get(RecorderService).flush();
     await sql(node, 'ALTER TABLE away RENAME TO unexpected_logouts');
-    expect(await cutOffs(node)).toEqual({ 'bearer ended_without_reason': 1 });
+    expect(await logouts(node)).toEqual({ 'bearer ended_without_reason': 1 });
   });
 });
 
-describe('no unexpected logout', () => {
+describe('the report counts no unexpected logout for', () => {
   let node: TestApp;
   let user: Account;
   let admin: string;
@@ -240,11 +240,11 @@ describe('no unexpected logout', () => {
   });
   afterEach(async () => {
     vi.restoreAllMocks();
-    expect(await cutOffs(node)).toEqual({});
+    expect(await logouts(node)).toEqual({});
   });
   afterAll(() => node.close());
 
-  it('is a logout, a revoke, a theft or a password change', async () => {
+  it('a logout, a revocation, a reused token or a password change', async () => {
     const [out, stolen, changed, revoked] = [
       await login(node, user),
       await login(node, user),
@@ -267,7 +267,7 @@ describe('no unexpected logout', () => {
     }
   });
 
-  it('is what expired', async () => {
+  it('expired credentials', async () => {
     const tokens = await login(node, user);
     await sql(node, `UPDATE refresh_tokens SET expires_at = now() WHERE id = $1`, [sidOf(tokens)]);
     expect(codeOf(await tryRefresh(node, tokens.refresh_token))).toBe('refresh_token_expired');
@@ -277,7 +277,7 @@ describe('no unexpected logout', () => {
     expect(await verify(node, tokens.access_token)).toBe('401 token_expired');
   });
 
-  it('is a row that was removed after its login had expired, or had been ended', async () => {
+  it('a row that was deleted after its family had expired or was revoked', async () => {
     const [expired, ended] = [await login(node, user), await login(node, user)];
     await post(node, '/auth/logout', undefined, bearer(ended.access_token));
     // Time passes only for that login: nobody else changes the audit trail.
@@ -289,7 +289,7 @@ describe('no unexpected logout', () => {
       expect(codeOf(await tryRefresh(node, refresh_token))).toBe('refresh_token_invalid');
   });
 
-  it('is what somebody made up, also about a login that lives', async () => {
+  it('forged credentials, even of a live family', async () => {
     const tokens = await login(node, user);
     const [header, payload] = tokens.access_token.split('.');
     const forged = `${header}.${payload}.${randomBytes(256).toString('base64url')}`;
@@ -307,7 +307,7 @@ describe('no unexpected logout', () => {
     );
   });
 
-  it('is a session that ended, here or in the old application, or expired, or never began', async () => {
+  it('a session that was revoked here or in the product, has expired or never existed', async () => {
     const [out, deleted, expired] = [
       await sessionLogin(node, user),
       await sessionLogin(node, user),
@@ -321,7 +321,7 @@ describe('no unexpected logout', () => {
       expect(await verifySession(node, cookie)).toBe('401 session_invalid');
   });
 
-  it('is a login that was given up for a session, nor theft of what took its place', async () => {
+  it('a family that was downgraded to a session, or reuse after that', async () => {
     const tokens = await login(node, user);
     const { refresh_token } = tokens;
     const downgrade = () => post(node, '/auth/downgrade', { refresh_token });
@@ -338,7 +338,7 @@ describe('no unexpected logout', () => {
     expect(await verifySession(node, cookie)).toBe('401 session_invalid');
   });
 
-  it('is a brownout', async () => {
+  it('a brownout', async () => {
     const cookie = await sessionLogin(node, user);
     const now = Date.now();
     vi.spyOn(node.app.get(RolloutService), 'brownout').mockReturnValue({
@@ -348,7 +348,7 @@ describe('no unexpected logout', () => {
     expect(await verifySession(node, cookie)).toBe('401 sessions_brownout');
   });
 
-  it('is a drain of those who are not eligible', async () => {
+  it('a drain of users who are not eligible', async () => {
     const { refresh_token } = await login(node, user);
     const change = (body: object) =>
       node.app.inject({ method: 'PATCH', url: '/admin/rollout', payload: body, ...bearer(admin) });
@@ -359,7 +359,7 @@ describe('no unexpected logout', () => {
     expect((await tryRefresh(node, refresh_token)).statusCode).toBe(200);
   });
 
-  it('is a role that changed, or a user who was disabled', async () => {
+  it('a changed role or a disabled user', async () => {
     const other = await aUser(node);
     const tokens = await login(node, other);
     const change = (payload: object) =>
@@ -370,32 +370,32 @@ describe('no unexpected logout', () => {
     expect(codeOf(await tryRefresh(node, tokens.refresh_token))).toBe('refresh_token_revoked');
   });
 
-  it('is a key that was distrusted', async () => {
+  it('a distrusted key', async () => {
     const { access_token } = await login(node, user);
     const [{ kid }] = (await sql<{ kid: string }>(node, 'SELECT kid FROM signing_keys')) as [{ kid: string }];
     await node.app.get(KeyAdministrationService).distrust(kid, NO_ORIGIN);
     await until(async () => (await verify(node, access_token)) === '401 token_revoked', 2_000);
-    expect(await cutOffs(node)).toEqual({});
+    expect(await logouts(node)).toEqual({});
     // Clients log out instead of refreshing if they are told that the token is invalid.
     vi.spyOn(KeyRingService.prototype, 'verificationKey').mockReturnValueOnce(undefined);
     expect(await verify(node, access_token)).toBe('401 token_invalid');
-    expect(await cutOffs(node)).toEqual({ 'bearer key_distrusted': 1 });
+    expect(await logouts(node)).toEqual({ 'bearer key_distrusted': 1 });
     await sql(node, 'TRUNCATE unexpected_logouts');
   });
 });
 
-describe('an unexpected logout by another configuration', () => {
+describe('an unexpected logout after a change of the configuration', () => {
   it.each([
     ['issuer_changed', { JWT_ISSUER: 'http://elsewhere.test' }],
     ['audience_changed', { JWT_AUDIENCE: 'something else' }],
-  ])('of the service is %s', async (cause, env) => {
+  ])('is %s', async (cause, env) => {
     const node = await createTestApp({ env: ENV });
     // Made last: Passport keeps one strategy of a name in a process.
     const other = await createTestApp({ env: { ...ENV, ...env }, db: node.db });
     const { access_token } = await login(node);
     expect(await verify(other, access_token)).toBe('401 token_invalid');
     expect(await verify(other, access_token)).toBe('401 token_invalid');
-    expect(await cutOffs(node, other)).toEqual({ [`bearer ${cause}`]: 1 });
+    expect(await logouts(node, other)).toEqual({ [`bearer ${cause}`]: 1 });
     await other.close();
     await node.close();
   });

@@ -15,7 +15,7 @@ const MID_STEP = `
 /** The other node waits for the lease to run out, and then for its next look. */
 const TAKEN_OVER_WITHIN = 20_000;
 
-describe('the node that carries out the plan of the rollout', () => {
+describe('the node that carries out the plan', () => {
   let db: TestDatabase;
   let acting: NodeProcess;
   let other: NodeProcess;
@@ -34,7 +34,7 @@ describe('the node that carries out the plan of the rollout', () => {
       ({ percentage }) => percentage,
     );
 
-  it('is followed by another when it is killed in the middle of a step, which is taken once', async () => {
+  it('is replaced by another node if it is killed during a step, and the step is taken once', async () => {
     const session = await sessionOf(acting);
     const asAdmin = (method: string, path: string, body: object) =>
       fetch(`${acting.url}${path}`, {

@@ -11,8 +11,8 @@ const USERS = 2_000;
 const KILL_AT = [300, 900, 1_500];
 const PATIENCE = 150_000;
 
-/** Connections of a node: so many answers can be lost by a kill. */
-const LANES = 4;
+/** Connections of a node. A kill can lose so many answers. */
+const CONNECTIONS = 4;
 
 interface Progress {
   readonly queued: number;
@@ -57,7 +57,7 @@ describe('mail to two thousand users', () => {
     await db.drop();
   });
 
-  /** Whether the server has every mail that was handed over, by what the database knows of it. */
+  /** Whether the server has every mail that the database calls handed over. */
   const nothingBetween = async (): Promise<boolean> => {
     const handedOver = await db.database.query<{ email: string }>(
       `SELECT email FROM notice_recipients WHERE state IN ('handed_over', 'sent')`,
@@ -82,7 +82,7 @@ describe('mail to two thousand users', () => {
   };
 
   it(
-    'reaches each once, though the node that sends is killed three times',
+    'reaches each user once although the sending node is killed three times',
     { timeout: PATIENCE * 2 },
     async () => {
       let node = await start();
@@ -105,7 +105,7 @@ describe('mail to two thousand users', () => {
 
       const refused = USERS / 100;
       expect(progress).toMatchObject({ queued: USERS, sent: USERS - refused, failed: refused });
-      expect(progress!.unconfirmed).toBeLessThanOrEqual(KILL_AT.length * LANES);
+      expect(progress!.unconfirmed).toBeLessThanOrEqual(KILL_AT.length * CONNECTIONS);
       const mails = new Map<string, number>();
       for (const { to } of await server.received()) mails.set(to, (mails.get(to) ?? 0) + 1);
       expect([...mails].filter(([, times]) => times !== 1)).toEqual([]);

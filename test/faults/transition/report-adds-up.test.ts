@@ -90,14 +90,14 @@ describe('the report of three nodes', () => {
       await fetch(`${at(0).url}${path}`, { headers: { authorization: `Bearer ${next.access_token}` } });
   }
 
-  it('adds up to what a client counted, on each of them', async () => {
+  it('equals the count of a client, on each node', async () => {
     await Promise.all(Array.from({ length: USERS }, (_, number) => visit(number)));
     for (const node of nodes) await addsUp(node);
     const { user_agents } = await report(nodes[0]!);
     for (const { last_seen } of user_agents) expect(Date.now() - Date.parse(last_seen)).toBeLessThan(60_000);
   });
 
-  it('has everything that a node had answered when it was told to stop', async () => {
+  it('contains all requests of a node that was stopped', async () => {
     await Promise.all(Array.from({ length: 6 }, (_, number) => visit(USERS + number)));
     const [stopped] = nodes.splice(1, 1);
     // Answered just now: most likely not written yet.
@@ -107,7 +107,7 @@ describe('the report of three nodes', () => {
     await stopped!.remove();
   });
 
-  it('keeps what a node had written when it was killed', async () => {
+  it('keeps what a killed node had written', async () => {
     await visit(USERS + 6);
     await addsUp(nodes[0]!);
     const [killed] = nodes.splice(1, 1);

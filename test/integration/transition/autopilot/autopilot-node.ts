@@ -26,7 +26,8 @@ export async function anAutopilotNode(url: string, script: Script): Promise<Auto
   const node = await aRolloutNode(url, { rolloutPercentage: 0 });
   const audit = new AuditStore(node.database);
   const store = new PlanStore(node.database, audit);
-  const figures = Object.assign(new RolloutFiguresService({} as ReportStore), script.figures);
+  const figures = new RolloutFiguresService({} as ReportStore);
+  figures.between = (window) => script.figures.between(window);
   const clock = { now: script.now } as DatabaseClock;
   const autopilot = new AutopilotService(
     store,

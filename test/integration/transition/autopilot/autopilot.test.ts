@@ -9,7 +9,7 @@ import type { AutopilotNode } from './autopilot-node.js';
 import { Traffic } from './traffic.js';
 import type { TrafficOptions } from './traffic.js';
 
-/** Between two looks of a node, in seconds. */
+/** Seconds between two evaluations of a node. */
 const EVERY = 3;
 
 const { steps, minRequests, maxFalseAlarm, tolerance, drainOnRollback } = aPlan();
@@ -63,7 +63,7 @@ describe('the autopilot', () => {
       )
     ).map(({ cause }) => cause);
 
-  it('advances on time while all is well, to the end', async () => {
+  it('advances on time to the last step while the figures are good', async () => {
     const node = await given({ users: 10_000, pause: 60, errorRate: 0.01 });
     await node.plans.put(PLAN, BY);
     expect(await run(1_900)).toEqual([
@@ -89,7 +89,7 @@ describe('the autopilot', () => {
     ['fails every third call', { errors: 0.3, logouts: 0 }],
     ['fails one call in twenty', { errors: 0.05, logouts: 0 }],
     ['logs out at one call in ten', { errors: 0, logouts: 0.1 }],
-  ])('goes back from 10 per cent before 200 users are hurt, when a fault %s', async (_, fault) => {
+  ])('rolls back from 10 per cent before 200 users are affected when a fault %s', async (_, fault) => {
     const node = await given({ users: 10_000, pause: 60, errorRate: 0.001 });
     const first = { percentage: 1, soak_seconds: 60 };
     await node.plans.put({ ...PLAN, minRequests: 50, steps: [first, ...steps] }, BY);
@@ -109,7 +109,7 @@ describe('the autopilot', () => {
     expect(await run(300)).toEqual([]);
   });
 
-  it('holds while traffic is thin, and goes on when there is enough', async () => {
+  it('holds while there are too few requests, and advances when there are enough', async () => {
     const node = await given({ users: 100, pause: 60 });
     await node.plans.put({ ...PLAN, minRequests: 200 }, BY);
     expect(await run(800)).toEqual([[EVERY, 10]]);
@@ -119,7 +119,7 @@ describe('the autopilot', () => {
     expect(more).toEqual([expect.any(Number), 50]);
   });
 
-  it('acts on one node alone, and takes no step twice, however many look at once', async () => {
+  it('acts on one node, and takes no step twice when many nodes evaluate at once', async () => {
     const node = await given({ users: 10_000, pause: 60 }, 3);
     await node.plans.put({ ...PLAN, steps: steps.map((step) => ({ ...step, soak_seconds: 30 })) }, BY);
     for (let second = 0; second < 150; second += 1) {
@@ -135,7 +135,7 @@ describe('the autopilot', () => {
     expect(rows.map((row) => row.percentage)).toEqual([0, 10, 50, 100]);
   });
 
-  it('is taken over by another node when the lease of the one that acts has run out', async () => {
+  it('moves to another node when the lease expires', async () => {
     const [one, two] = [await given({ users: 10_000, pause: 60 }, 2), nodes[1]!];
     await one.plans.put(PLAN, BY);
     expect(await one.autopilot.tick()).toMatchObject({ action: 'advance' });
@@ -147,7 +147,7 @@ describe('the autopilot', () => {
     expect(await one.autopilot.tick()).toMatchObject({ action: 'wait' });
   });
 
-  it('takes no step that has been overtaken while it was decided', async () => {
+  it('drops a decision if the rollout has changed in the meantime', async () => {
     const node = await given({ users: 10_000, pause: 60 });
     await node.plans.put(PLAN, BY);
     const figures = traffic.between;
@@ -168,7 +168,7 @@ describe('the autopilot', () => {
     expect(await percentage()).toBe(20);
   });
 
-  it('lets an administrator go further back after its own rollback, not forth again', async () => {
+  it('lets an administrator roll back further after its own rollback, never forward', async () => {
     const node = await given({ users: 10_000, pause: 60 });
     await node.administration.change({ percentage: 3 }, undefined, BY);
     await node.plans.put(PLAN, BY);
@@ -179,7 +179,7 @@ describe('the autopilot', () => {
     expect(state.percentage).toBe(0);
   });
 
-  it('brings home those who have tokens if it was told to', async () => {
+  it('drains users with tokens on rollback if the plan says so', async () => {
     const node = await given({ users: 10_000, pause: 60 });
     await node.plans.put({ ...PLAN, drainOnRollback: true }, BY);
     await run(60);
@@ -188,7 +188,7 @@ describe('the autopilot', () => {
     expect(node.rollout.current()).toMatchObject({ percentage: 0, drain: true });
   });
 
-  it('begins anew with another plan, and stops when it is switched off', async () => {
+  it('restarts with a new plan, and stops when it is disabled', async () => {
     const node = await given({ users: 10_000, pause: 60 });
     await node.plans.put(PLAN, BY);
     await run(300);

@@ -71,7 +71,7 @@ describe('the stores of the report', () => {
       ({ span }) => span,
     );
 
-  it('keeps evidence apart from what is reported of everybody', async () => {
+  it('stores evidence separately from the counts of all requests', async () => {
     const proved = { ...latency(now, 3), kind: 'proved', key: '' } as const;
     const wrong = { ...latency(now, 2), kind: 'proved_error', key: 'internal_error' } as const;
     await writer.write({ node: randomUUID(), seq: 1, uses: [], counts: [latency(now, 7), proved, wrong] });
@@ -89,7 +89,7 @@ describe('the stores of the report', () => {
     });
   });
 
-  it('adds up what nodes write at once, and a batch that comes again not at all', async () => {
+  it('adds the batches of concurrent nodes, and ignores a repeated batch', async () => {
     const users = Array.from({ length: 50 }, () => randomUUID());
     const nodes = Array.from({ length: 8 }, () => randomUUID());
     for (let seq = 1; seq <= 5; seq++) {
@@ -119,7 +119,7 @@ describe('the stores of the report', () => {
     ]);
   });
 
-  it('writes all of a batch or nothing', async () => {
+  it('writes a whole batch or nothing', async () => {
     const bad = { ...error(now, 1), scheme: 'neither' as 'bearer' };
     const node = randomUUID();
     await expect(write([latency(now, 1), bad], [], node)).rejects.toThrow('report_buckets_scheme_check');
@@ -128,7 +128,7 @@ describe('the stores of the report', () => {
     expect((await figures(now - MINUTE)).bearer.requests).toBe(1);
   });
 
-  it('counts by the second, and users by when they were last there', async () => {
+  it('counts requests by second, and users by their first and last use', async () => {
     const [early, late] = [randomUUID(), randomUUID()];
     const at = Math.floor(now / MINUTE) * MINUTE - 5 * MINUTE;
     await write(
@@ -146,7 +146,7 @@ describe('the stores of the report', () => {
     expect(await of(-60, 10)).toEqual([0, 0, 0]);
   });
 
-  it('adds up what gets old and changes no sum by it, in batches of any size', async () => {
+  it('merges old intervals without changing a sum, in batches of any size', async () => {
     const users = Array.from({ length: 7 }, () => randomUUID());
     const counts: CountRow[] = [];
     const uses = new Map<string, UseRow>();
@@ -179,7 +179,7 @@ describe('the stores of the report', () => {
     expect(young[0]!.n).toBe(0);
   });
 
-  it('takes what is written late into stretches that are added up already', async () => {
+  it('adds late counts to intervals that are already merged', async () => {
     const at = now - 5 * HOUR;
     await write([latency(at, 1)], [use(at, randomUUID())]);
     await age(100);
@@ -190,14 +190,14 @@ describe('the stores of the report', () => {
     expect(await spans('report_buckets')).toEqual([60]);
   });
 
-  it('does not add up twice when two do it at once', async () => {
+  it('merges each interval once when two nodes merge at the same time', async () => {
     const at = now - 5 * HOUR;
     await write(Array.from({ length: 500 }, (_, bin) => latency(at, 1, bin)));
     await Promise.all([age(50), age(50), age(50)]);
     expect((await figures(now - DAY)).bearer.requests).toBe(500);
   });
 
-  it('keeps nothing for longer than three months', async () => {
+  it('deletes everything after three months', async () => {
     await write([latency(now - 94 * DAY, 1)], [use(now - 94 * DAY, randomUUID())]);
     await write([latency(now - 91 * DAY, 1)], [use(now - 91 * DAY, randomUUID())]);
     await db.dataSource.query(
@@ -215,7 +215,7 @@ describe('the stores of the report', () => {
     }
   });
 
-  it('tells the figures of each bucket, which add up to the whole', async () => {
+  it('returns figures by bucket that add up to the total', async () => {
     const begin = Math.floor(now / HOUR) * HOUR - 3 * HOUR;
     const user = randomUUID();
     for (let hour = 0; hour < 3; hour++) {
@@ -231,7 +231,7 @@ describe('the stores of the report', () => {
     expect(totalOf([...buckets.values()], await store.users({ since: begin, until: now }))).toEqual(whole);
   });
 
-  it('tells the users of each bucket apart, whatever stretches they are kept by and the window cuts', async () => {
+  it('counts distinct users by bucket, for any stored intervals and window edges', async () => {
     const users = Array.from({ length: 6 }, () => randomUUID());
     const uses = new Map<string, UseRow>();
     for (let i = 0; i < 1_500; i++) {
@@ -286,7 +286,7 @@ describe('the stores of the report', () => {
     await check();
   });
 
-  it('lists the hundred user agents that most users have, and the rest as one', async () => {
+  it('lists the hundred user agents with the most users, and the rest as one', async () => {
     const uses = Array.from({ length: 130 }, (_, i) =>
       use(now, randomUUID(), now, { userAgent: `agent ${i}`, requests: 2 }),
     );
@@ -298,7 +298,7 @@ describe('the stores of the report', () => {
     expect(agents.find(({ userAgent }) => userAgent === 'other')).toMatchObject({ users: 30, requests: 60 });
   });
 
-  it('tells once for each user when a session was last used, page by page', async () => {
+  it('returns the latest use of a session once for each user, page by page', async () => {
     const sessions = new ReportStore(db.database);
     const users = Array.from({ length: 5 }, () => randomUUID()).toSorted();
     await write(

@@ -3,7 +3,7 @@ import { MIN_SAMPLE, levelAt, worseWithTokens } from '../../../../src/transition
 import { seeded, evidenceOf, someFigures } from './scripted.js';
 
 describe('the comparison', () => {
-  it('finds nothing where both are alike, or tokens are better', () => {
+  it('finds nothing if both schemes are alike or tokens are better', () => {
     expect(worseWithTokens(evidenceOf({}), 0.01, 0)).toBeUndefined();
     expect(worseWithTokens(evidenceOf({ errors: 0 }, { errors: 900 }), 0.01, 0)).toBeUndefined();
   });
@@ -17,7 +17,7 @@ describe('the comparison', () => {
     });
   });
 
-  it('finds unexpected logouts, of the users', () => {
+  it('finds unexpected logouts by user', () => {
     expect(worseWithTokens(evidenceOf({ logouts: 20 }), 0.001, 0.001)).toMatchObject({
       figure: 'unexpected logouts',
       tokens: { hits: 20, trials: 500 },
@@ -27,7 +27,7 @@ describe('the comparison', () => {
     });
   });
 
-  it('finds of late what drowns in a long step', () => {
+  it('finds a recent fault that the average of a long step hides', () => {
     const whole = evidenceOf(
       { requests: 10_000_000, errors: 10_100 },
       { requests: 10_000_000, errors: 10_000 },
@@ -38,7 +38,7 @@ describe('the comparison', () => {
     });
   });
 
-  it('leaves alone what is within the tolerance, however certain', () => {
+  it('ignores a difference within the tolerance, even a significant one', () => {
     const evidence = evidenceOf(
       { requests: 1_000_000, errors: 1_900 },
       { requests: 1_000_000, errors: 1_000 },
@@ -47,7 +47,7 @@ describe('the comparison', () => {
     expect(worseWithTokens(evidence, 0.001, 0.0005)).toBeDefined();
   });
 
-  it('says nothing of less than the least sample, of either scheme', () => {
+  it('needs the minimum sample of both schemes', () => {
     const bad = { requests: MIN_SAMPLE, errors: MIN_SAMPLE };
     const good = { requests: MIN_SAMPLE, errors: 0 };
     expect(worseWithTokens(evidenceOf(bad, good), 0.001, 0.001)).toBeDefined();
@@ -56,7 +56,7 @@ describe('the comparison', () => {
     expect(worseWithTokens(evidenceOf(bad, { requests: less, errors: 0 }), 0.001, 0.001)).toBeUndefined();
   });
 
-  it('allows all looks of all steps together no more than the plan does', () => {
+  it('keeps the sum of all significance levels below the plan’s', () => {
     let spent = 0;
     for (let look = 1; look <= 100_000; look += 1) spent += 4 * levelAt(look, 5, 0.01);
     expect(5 * spent).toBeLessThan(0.01);
@@ -64,7 +64,7 @@ describe('the comparison', () => {
   });
 });
 
-describe('10,000 rollouts in which nothing is wrong', () => {
+describe('10,000 faultless rollouts', () => {
   const STEPS = 3;
   const LOOKS = 12;
   const ERRORS = 0.01;
@@ -116,7 +116,7 @@ describe('10,000 rollouts in which nothing is wrong', () => {
     console.info(`false alarms: ${alarms} of 10,000 good rollouts, of 500 that were allowed`);
   });
 
-  it('would be rolled back far too often if each look were taken for the only one', () => {
+  it('would be rolled back far too often if each evaluation used the whole level', () => {
     const random = seeded(4);
     let alarms = 0;
     for (let rollout = 0; rollout < 1_000; rollout += 1) {

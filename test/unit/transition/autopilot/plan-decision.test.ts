@@ -8,22 +8,22 @@ const rollout = { ...aSettings({ percentage: 10 }), version: 7 };
 const SOAKED = 600_000;
 const good = evidenceOf({});
 
-describe('a plan that begins', () => {
+describe('a new plan', () => {
   const from = (phase: PlanBase['phase'], percentage: number) =>
     decide(aPlan({ position: null, since: null, base: { phase, percentage } }), rollout, undefined, 0);
 
-  it('takes the first step that goes further than what is in force', () => {
+  it('takes the first step above the percentage in force', () => {
     expect(from('gradual_rollout', 0)).toMatchObject({ action: 'advance', position: 0, percentage: 10 });
     expect(from('gradual_rollout', 11)).toMatchObject({ action: 'advance', position: 1, percentage: 50 });
     expect(from('internal_beta', 80)).toMatchObject({ action: 'advance', position: 0, percentage: 10 });
     expect(from('off', 100)).toMatchObject({ action: 'advance', position: 0, percentage: 10 });
   });
 
-  it('watches a step that is in force already', () => {
+  it('adopts a step that is in force already', () => {
     expect(from('gradual_rollout', 50)).toMatchObject({ action: 'adopt', position: 1 });
   });
 
-  it('never goes backwards', () => {
+  it('never lowers the percentage', () => {
     const plan = aPlan({ position: null, base: { phase: 'gradual_rollout', percentage: 60 } });
     const steps = plan.steps.slice(0, 2);
     expect(decide({ ...plan, steps }, rollout, undefined, 0)).toMatchObject({
@@ -33,8 +33,8 @@ describe('a plan that begins', () => {
   });
 });
 
-describe('a plan on its way', () => {
-  it('goes on when the step has been watched for long enough, and not before', () => {
+describe('a running plan', () => {
+  it('advances when the soak time is over, and not before', () => {
     expect(decide(aPlan(), rollout, good, SOAKED - 1)).toEqual({
       action: 'wait',
       why: '10 per cent are watched for another 1 s',
@@ -47,7 +47,7 @@ describe('a plan on its way', () => {
     expect(decide(aPlan({ position: 2 }), rollout, good, SOAKED)).toMatchObject({ action: 'finish' });
   });
 
-  it('holds while there is too little to judge by, of either scheme', () => {
+  it('holds while either scheme has too few requests', () => {
     for (const thin of [
       evidenceOf({ requests: 999, errors: 1 }),
       evidenceOf({}, { requests: 999, errors: 1 }),
@@ -59,7 +59,7 @@ describe('a plan on its way', () => {
     expect(decide(aPlan({ position: 2 }), rollout, everybody, SOAKED)).toMatchObject({ action: 'finish' });
   });
 
-  it('goes back to the step before as soon as tokens are worse, and says by how much', () => {
+  it('rolls back to the previous step as soon as tokens are worse, and says by how much', () => {
     const bad = evidenceOf({ errors: 900 });
     expect(decide(aPlan({ position: 1 }), rollout, bad, 1)).toEqual({
       action: 'roll_back',
@@ -71,7 +71,7 @@ describe('a plan on its way', () => {
     });
   });
 
-  it('goes back to what it began from where that is the step before', () => {
+  it('rolls back to its start if that is nearer than the previous step', () => {
     const bad = evidenceOf({ errors: 900 });
     const of = (base: PlanBase, position: number) => decide(aPlan({ base, position }), rollout, bad, 1);
     const beta = { phase: 'internal_beta', percentage: 30 } as const;
@@ -83,14 +83,14 @@ describe('a plan on its way', () => {
     expect(of(there, 0)).toMatchObject({ to: { phase: 'gradual_rollout', percentage: 0 } });
   });
 
-  it('asks more of a later look', () => {
+  it('uses a stricter level for a later evaluation', () => {
     const doubtful = evidenceOf({ errors: 35 });
     expect(decide(aPlan({ evaluations: 0 }), rollout, doubtful, 1).action).toBe('roll_back');
     expect(decide(aPlan({ evaluations: 1_000 }), rollout, doubtful, 1).action).toBe('wait');
   });
 });
 
-describe('a plan that is not to act', () => {
+describe('a plan that must not act', () => {
   it('pauses when somebody else has changed the rollout', () => {
     expect(decide(aPlan(), { ...rollout, version: 8 }, good, SOAKED)).toEqual({
       action: 'pause',
@@ -98,7 +98,7 @@ describe('a plan that is not to act', () => {
     });
   });
 
-  it('pauses when the rollout has left its gradual phase', () => {
+  it('pauses when the rollout has left the gradual phase', () => {
     for (const state of [
       { ...rollout, phase: 'deprecation_notice' as const },
       { ...rollout, sunsetAt: SOAKED },
@@ -107,7 +107,7 @@ describe('a plan that is not to act', () => {
     }
   });
 
-  it.each(['off', 'finished', 'rolled_back', 'paused'] as const)('does nothing: %s', (state) => {
+  it.each(['off', 'finished', 'rolled_back', 'paused'] as const)('does nothing in the state %s', (state) => {
     const bad = evidenceOf({ errors: 900 });
     expect(decide(aPlan({ state, why: 'so' }), rollout, bad, SOAKED)).toEqual({ action: 'none', why: 'so' });
   });

@@ -15,7 +15,7 @@ function p(hits: number, trials: number, otherHits: number, otherTrials: number)
 }
 
 describe('Fisher’s exact test, one-sided', () => {
-  it('gives the values of the literature', () => {
+  it('matches values from the literature', () => {
     // The lady tasting tea: all four cups right has a chance of 1 in 70, three or more of 17 in 70.
     expect(p(4, 4, 0, 4)).toBeCloseTo(1 / 70, 12);
     expect(p(3, 4, 1, 4)).toBeCloseTo(17 / 70, 12);
@@ -33,7 +33,7 @@ describe('Fisher’s exact test, one-sided', () => {
     }
   });
 
-  it('comes to the test by the normal distribution where hits are many', () => {
+  it('approaches the normal approximation when hits are frequent', () => {
     const [hits, trials, otherHits, otherTrials] = [10_250, 1_000_000, 90_000, 9_000_000];
     const pooled = (hits + otherHits) / (trials + otherTrials);
     const error = Math.sqrt(pooled * (1 - pooled) * (1 / trials + 1 / otherTrials));
@@ -42,7 +42,7 @@ describe('Fisher’s exact test, one-sided', () => {
     expect(p(hits, trials, otherHits, otherTrials) / approximate).toBeCloseTo(1, 1);
   });
 
-  it('keeps the digits of small probabilities, and says 1 at most', () => {
+  it('keeps the precision of small probabilities, and is at most 1', () => {
     expect(p(20, 20, 0, 20)).toBeCloseTo(1 / 137_846_528_820, 20);
     expect(p(60, 100, 1, 10_000)).toBeGreaterThan(0);
     expect(p(60, 100, 1, 10_000)).toBeLessThan(1e-100);

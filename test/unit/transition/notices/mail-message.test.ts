@@ -16,7 +16,7 @@ const MAIL = {
 };
 
 describe('a message', () => {
-  it('has both parts, its sender, and says that no person wrote it', async () => {
+  it('has a text and an HTML part, its sender, and marks itself as automatic', async () => {
     const parsed = await simpleParser(await composeMessage(MAIL, 'Tandem <no-reply@example.com>'));
     expect(parsed.text?.trim()).toBe(MAIL.text);
     expect(parsed.html).toContain('<p>Text</p>');
@@ -25,7 +25,7 @@ describe('a message', () => {
     expect(parsed.messageId).toBe('<one.two@example.com>');
   });
 
-  it('lets no header in by its subject or anything else', async () => {
+  it('allows no header injection through its subject', async () => {
     const subject = 'Hello\r\nBcc: all@example.com\r\n\r\nbody';
     const raw = (await composeMessage({ ...MAIL, subject }, 'a@example.com')).toString();
     const parsed = await simpleParser(raw);
@@ -37,7 +37,7 @@ describe('a message', () => {
 
 describe('an address', () => {
   it.each(['a@example.com', 'a.b+c@sub.example.com', 'ü@example.com', "o'neil@example.com"])(
-    'may be %s',
+    'accepts %s',
     (text) => expect(isAddress(text)).toBe(true),
   );
 
@@ -53,14 +53,14 @@ describe('an address', () => {
     'a@b@example.com',
     `${'a'.repeat(250)}@example.com`,
     'a@a..\u{fdd0}',
-  ])('may not be %j', (text) => expect(isAddress(text)).toBe(false));
+  ])('rejects %j', (text) => expect(isAddress(text)).toBe(false));
 
-  it('is taken out of a mailbox with a name', () => {
+  it('is extracted from a mailbox with a name', () => {
     expect(addressIn('Tandem <no-reply@example.com>')).toBe('no-reply@example.com');
     expect(addressIn('no-reply@example.com')).toBe('no-reply@example.com');
   });
 
-  it('has its domain encoded for the SMTP dialogue, whatever its spelling', () => {
+  it('has its domain encoded for SMTP commands, in any spelling', () => {
     expect(envelopeAddress('a@bücher.example')).toBe('a@xn--bcher-kva.example');
     expect(envelopeAddress('a@BÜCHER.example')).toBe('a@xn--bcher-kva.example');
     expect(envelopeAddress('a@bücher。example')).toBe('a@xn--bcher-kva.example');

@@ -39,7 +39,7 @@ describe('a template', () => {
     (template) => expect(templateErrors(template, 'text')).toMatchObject([{ field: 'text' }]),
   );
 
-  it('is filled in once: a value that looks like a field stays a value', () => {
+  it('is filled in once, so a value that looks like a field stays as it is', () => {
     expect(fillTemplate('{{username}}, {{guide_url}}', { ...VALUES, username: '{{guide_url}} $& $1' })).toBe(
       `{{guide_url}} $& $1, ${VALUES.guide_url}`,
     );
@@ -49,12 +49,12 @@ describe('a template', () => {
 describe('a mail', () => {
   const mail = mailOf(LETTER, VALUES.guide_url, 'api.example.com');
 
-  it('is the same whenever it is made', () => {
+  it('is the same each time it is made', () => {
     expect(mailOf({ ...LETTER, attempts: 7 }, VALUES.guide_url, 'api.example.com')).toEqual(mail);
     expect(mail.messageId).toBe(`${LETTER.noticeId}.${LETTER.userId}@api.example.com`);
   });
 
-  it('names the date, the program and what to do', () => {
+  it('says the date, the program and what to do', () => {
     for (const part of [
       'on 1 March 2031',
       '1 January 2031',
@@ -67,13 +67,13 @@ describe('a mail', () => {
     expect(mail.subject).toContain('1 March 2031');
   });
 
-  it('has no markup but its own in the HTML', () => {
+  it('escapes all values in the HTML', () => {
     const { html } = mailOf({ ...LETTER, username: '<img src=x>"\'&' }, VALUES.guide_url, 'x');
     expect(html).toContain('&lt;img src=x&gt;&quot;&#39;&amp;');
     expect(html.match(/<a /g)).toHaveLength(1);
   });
 
-  it.each(['', 'none', '\u202e\u0007'])('says of the user agent %j that it has no name', (userAgent) => {
+  it.each(['', 'none', '\u202e\u0007'])('describes the user agent %j as unknown', (userAgent) => {
     expect(mailOf({ ...LETTER, userAgent }, '', 'x').text).toContain('does not say its name');
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { binOf, quantile } from '../../../../src/transition/report/latency-histogram.js';
 
-/** Numbers that look like durations and are the same in every run: a linear congruential generator, log-uniform. */
+/** Log-uniform durations from a linear congruential generator: the same in every run. */
 function durations(count: number): number[] {
   let state = 42;
   return Array.from({ length: count }, () => {
@@ -17,7 +17,7 @@ function binsOf(values: readonly number[]): Map<number, number> {
 }
 
 describe('the latency histogram', () => {
-  it('tells every quantile within 5 %', () => {
+  it('estimates every quantile within 5 %', () => {
     const values = durations(5_000);
     const sorted = values.toSorted((a, b) => a - b);
     for (const q of [0, 0.01, 0.5, 0.9, 0.95, 0.99, 0.999, 1]) {
@@ -26,27 +26,27 @@ describe('the latency histogram', () => {
     }
   });
 
-  it('of one value is that value, at any size', () => {
+  it('estimates a single value within 5 %, whatever its size', () => {
     for (let value = 0.1; value <= 3_600_000; value *= 1.037) {
       expect(Math.abs(quantile(binsOf([value]), 0.5)! - value) / value).toBeLessThan(0.05);
     }
   });
 
-  it('is added up by adding the counts', () => {
+  it('is merged by adding the counts', () => {
     const [a, b] = [durations(300), durations(700).map((value) => value / 3)];
     const merged = binsOf(a);
     for (const [bin, n] of binsOf(b)) merged.set(bin, (merged.get(bin) ?? 0) + n);
     for (const q of [0.5, 0.95, 0.99]) expect(quantile(merged, q)).toBe(quantile(binsOf([...a, ...b]), q));
   });
 
-  it('has few bins, whatever it is told', () => {
+  it('has a bounded number of bins for any durations', () => {
     const bins = new Set([...durations(5_000), 0, -1, 1e-9, 1e12, Infinity].map((value) => binOf(value)));
     expect(bins.size).toBeLessThan(190);
     expect(binOf(Infinity)).toBe(binOf(3_600_000));
     expect(binOf(0)).toBe(binOf(0.1));
   });
 
-  it('of nothing has no quantiles', () => {
+  it('has no quantiles when it is empty', () => {
     expect(quantile(new Map(), 0.5)).toBeNull();
   });
 });

@@ -5,7 +5,7 @@ import type { Batch } from '../../../../src/transition/report/report-writer.stor
 
 type Hook = (request: object, reply: object, done: () => void) => void;
 
-/** A recorder without anything around it: every request counts for Bearer. */
+/** A recorder with fakes around it. Every request counts for `bearer`. */
 function aRecorder() {
   let hook: Hook | undefined;
   const fastify = { addHook: (_name: string, added: Hook) => (hook = added) };
@@ -30,7 +30,7 @@ const requestsIn = ({ counts }: Batch) =>
   counts.filter(({ kind }) => kind === 'latency').reduce((sum, { n }) => sum + n, 0);
 
 describe('the recorder', () => {
-  it('does no I/O for a request, and writes what it has counted when the node stops', async () => {
+  it('does no I/O for a request, and writes its counts when the node stops', async () => {
     const { recorder, write, answer } = aRecorder();
     for (let time = 0; time < 3; time++) answer();
     expect(write).not.toHaveBeenCalled();
@@ -38,7 +38,7 @@ describe('the recorder', () => {
     expect(write.mock.calls.map(([batch]) => requestsIn(batch))).toEqual([3]);
   });
 
-  it('writes the very same batch again after a failure, and what came meanwhile as another', async () => {
+  it('repeats the same batch after a failure, and writes later requests as another batch', async () => {
     const { recorder, write, answer } = aRecorder();
     answer();
     write.mockRejectedValueOnce(new Error('away'));
@@ -54,7 +54,7 @@ describe('the recorder', () => {
     expect(write).toHaveBeenCalledTimes(3);
   });
 
-  it('ends its stop although the database is away', async () => {
+  it('stops although the database is unavailable', async () => {
     const { recorder, write, answer } = aRecorder();
     write.mockRejectedValue(new Error('away'));
     answer();

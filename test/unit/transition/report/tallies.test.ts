@@ -6,7 +6,7 @@ import { UseTally } from '../../../../src/transition/report/use-tally.js';
 const START = 1_796_000_400_000;
 
 describe('the tally of requests', () => {
-  it('sums by second, scheme, bin and code, and begins anew when it is taken', () => {
+  it('sums by second, scheme, bin and code, and starts at zero after each batch', () => {
     const tally = new RequestTally();
     tally.count('bearer', START, 5, undefined);
     tally.count('bearer', START + 999, 5, 'token_expired');
@@ -20,7 +20,7 @@ describe('the tally of requests', () => {
     expect(tally.take()).toEqual([]);
   });
 
-  it('loses no request while it cannot be written for hours, and stays small', () => {
+  it('loses no request while it cannot be written for hours, and stays bounded', () => {
     const tally = new RequestTally();
     for (let second = 0; second < 10_000; second++) tally.count('bearer', START + second * 1000, 1, 'x');
     const rows = tally.take();
@@ -31,7 +31,7 @@ describe('the tally of requests', () => {
     }
   });
 
-  it('counts codes without end as other', () => {
+  it('counts codes beyond the bound as other', () => {
     const tally = new RequestTally();
     for (let code = 0; code < 1_000; code++) tally.count('bearer', START, 1, `code_${code}`);
     const errors = tally.take().filter(({ kind }) => kind === 'error');
@@ -43,7 +43,7 @@ describe('the tally of requests', () => {
 describe('the tally of uses', () => {
   const uuid = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
-  it('counts sessions by user agent, and of tokens only who came', () => {
+  it('counts sessions by user agent, and only users for tokens', () => {
     const tally = new UseTally();
     tally.note('session', uuid(1), 'A', START);
     tally.note('session', uuid(1), 'A', START + 10);
@@ -63,7 +63,7 @@ describe('the tally of uses', () => {
     ]);
   });
 
-  it('writes new users at once and those who come again when there is room', () => {
+  it('writes new users at once, and known users when a batch has room', () => {
     const tally = new UseTally();
     for (let round = 0; round < 2; round++) {
       for (let n = 0; n < 3_000; n++) tally.note('bearer', uuid(n), '', START + round);
@@ -74,7 +74,7 @@ describe('the tally of uses', () => {
     ]);
   });
 
-  it('gives room back when an hour has passed and is written', () => {
+  it('frees memory when an hour has passed and is written', () => {
     const tally = new UseTally();
     for (let hour = 0; hour < 3; hour++) {
       for (let n = 0; n < 60_000; n++) tally.note('bearer', uuid(n), '', START + hour * 3_600_000);
@@ -92,7 +92,7 @@ describe('the tally of uses', () => {
     expect(written).toBe(100_000);
   });
 
-  it('takes the ninth name that a client gives itself on a day as other', () => {
+  it('counts the ninth user agent of a user on one day as other', () => {
     const tally = new UseTally();
     for (let n = 0; n < 100; n++) tally.note('session', uuid(1), `agent ${n}`, START);
     const rows = tally.take();
