@@ -29,7 +29,7 @@ const REFUSED: readonly (readonly [file: string, specifier: string])[] = [
   ['src/oauth/a.ts', '../admin/admin.dto.js'],
   ['src/oauth/deep/a.ts', '../../operations/metrics.js'],
   ['src/cluster/a.ts', '../operations/metrics.js'],
-  ['src/operations/jobs/a.ts', '../../admin/admin.dto.js'],
+  ['src/operations/health/a.ts', '../../admin/admin.dto.js'],
   ['src/admin/cli/doctor/a.ts', '../../../oauth/oauth.errors.js'],
   ['src/admin/a.ts', '../transition/rollout/flag.js'],
   ['src/admin/cli/a.ts', '../../transition/rollout/flag.js'],
