@@ -3,15 +3,21 @@ import type { DynamicModule } from '@nestjs/common';
 import { AdminModule } from './admin/admin.module.js';
 import { CommandLineModule } from './admin/cli/command-line.module.js';
 import { ApiModule } from './api/api.module.js';
+import { AUTH_ERRORS } from './auth/auth.errors.js';
 import { AuthModule } from './auth/auth.module.js';
+import { COMMON_ERRORS } from './common/common.errors.js';
 import { CommonModule } from './common/common.module.js';
 import { LoggingModule } from './common/logging.module.js';
+import type { FeatureErrors } from './common/problem.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
 import { poolSizeOf } from './database/data-source-options.js';
 import { DatabaseModule } from './database/database.module.js';
+import { OAUTH_ERRORS } from './oauth/oauth.errors.js';
 import { OAuthModule } from './oauth/oauth.module.js';
 import { OperationsModule } from './operations/operations.module.js';
+import { TOKEN_ERRORS } from './tokens/tokens.errors.js';
+import { USER_ERRORS } from './users/users.errors.js';
 import { CredentialsModule } from './transition/credentials.module.js';
 
 /** The features of the service; the other modules are infrastructure. */
@@ -27,6 +33,16 @@ export const FEATURES = [
 
 /** The class of the variables that the features read. */
 export const VARIABLES = CredentialsModule.variables;
+
+/** The error tables of all features, for the generated documents. */
+export const ERRORS: readonly FeatureErrors[] = [
+  { feature: 'common', table: COMMON_ERRORS },
+  { feature: 'users', table: USER_ERRORS },
+  { feature: 'tokens', table: TOKEN_ERRORS },
+  { feature: 'auth', table: AUTH_ERRORS },
+  { feature: 'oauth', table: OAUTH_ERRORS },
+  ...CredentialsModule.errors,
+];
 
 /** Adds the credentials to the OpenAPI description that no decorator of a route can state. */
 export const describeCredentials = CredentialsModule.describe;

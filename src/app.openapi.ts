@@ -5,6 +5,9 @@ import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { describeCredentials } from './app.module.js';
 
+/** The path of Swagger UI. */
+export const DOCS_PATH = '/docs';
+
 const PROBLEM = {
   type: 'object',
   description: 'RFC 9457. `code` is stable, `detail` is for people.',
@@ -27,7 +30,7 @@ const PROBLEM = {
   },
 };
 
-/** The description of the whole HTTP surface, below `pathPrefix`; the same text for the same code. */
+/** The OpenAPI description of the whole HTTP surface below `pathPrefix`. The same code gives the same text. */
 export function buildOpenApi(app: INestApplication, pathPrefix = ''): OpenAPIObject {
   const builder = new DocumentBuilder()
     .setTitle('Tandem')
@@ -54,7 +57,7 @@ export function buildOpenApi(app: INestApplication, pathPrefix = ''): OpenAPIObj
 /** Swagger UI at `/docs`, the document at `/docs/openapi.json`. */
 export function serveOpenApi(app: INestApplication, pathPrefix: string): void {
   let document: OpenAPIObject | undefined;
-  SwaggerModule.setup('docs', app, () => (document ??= buildOpenApi(app, pathPrefix)), {
+  SwaggerModule.setup(DOCS_PATH, app, () => (document ??= buildOpenApi(app, pathPrefix)), {
     jsonDocumentUrl: 'docs/openapi.json',
     yamlDocumentUrl: 'docs/openapi.yaml',
     customSiteTitle: 'Tandem API',
@@ -62,7 +65,7 @@ export function serveOpenApi(app: INestApplication, pathPrefix: string): void {
   });
 }
 
-/** The working directory is the project's root, wherever the code was built to. */
+/** The working directory is the project's root, also for built code. */
 function versionOf(): string {
   const { version } = JSON.parse(readFileSync(join(process.cwd(), 'package.json'), 'utf8')) as {
     version: string;

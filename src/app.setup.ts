@@ -2,7 +2,7 @@ import cookie from '@fastify/cookie';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { serveOpenApi } from './app.openapi.js';
+import { DOCS_PATH, serveOpenApi } from './app.openapi.js';
 import { takeAllMethods, withoutForwardedPath } from './auth/http/forward-auth.js';
 import { AllowedMethods } from './common/allowed-methods.js';
 import { answerClientError, refuseExpectation, refuseWithoutHost } from './common/client-error.js';
@@ -105,7 +105,7 @@ export async function setUpApp(
   const allowed = new AllowedMethods();
   allowed.follow(fastify);
   await app.register(cookie);
-  addSecurityHeaders(fastify, { hsts: config.production });
+  addSecurityHeaders(fastify, { hsts: config.production, uiPath: DOCS_PATH });
   refuseWithoutHost(fastify);
   app.get(RequestObserver).observe(fastify);
   app.get(Drain).follow(fastify, timeOuts);

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NestFactory } from '@nestjs/core';
-import { AppModule } from './app.module.js';
+import { AppModule, ERRORS } from './app.module.js';
 import { buildOpenApi } from './app.openapi.js';
 import { fastifyAdapter } from './app.setup.js';
 import { loadConfig } from './config/load-config.js';
@@ -13,18 +13,18 @@ const USAGE = `Usage: node dist/src/docs.cli.js [errors] [openapi] [--check]
   openapi   writes docs/openapi.json from the controllers
   --check   writes nothing and exits 1 if a file is not what would be written
 
-Without a name it is all of them. Needs no database.
+Without a name, writes all of them. Needs no database.
 `;
 
-/** What is generated: where it goes, relative to the project's root, and how it is made. The same text for the same code. */
+/** The generated documents: path below the project's root, and how to make the text. The same code gives the same text. */
 const DOCUMENTS = {
-  errors: { path: 'docs/errors.md', make: errorsDocument },
+  errors: { path: 'docs/errors.md', make: () => errorsDocument(ERRORS) },
   openapi: { path: 'docs/openapi.json', make: openApiDocument },
 } as const;
 
 type DocumentName = keyof typeof DOCUMENTS;
 
-/** Nest reads the decorators alone in a preview: no provider is made, so nothing is connected to or kept. */
+/** In a preview Nest reads the decorators only. It creates no provider, so nothing connects to a database. */
 async function openApiDocument(): Promise<string> {
   const config = loadConfig({ JWT_SECRET: 'unused' });
   const app = await NestFactory.create(
@@ -39,7 +39,7 @@ function isDocumentName(word: string): word is DocumentName {
   return Object.hasOwn(DOCUMENTS, word);
 }
 
-/** The exit code: 0 up to date, 1 stale, 2 not understood. */
+/** The exit code: 0 up to date, 1 stale, 2 wrong usage. */
 async function main(args: readonly string[]): Promise<number> {
   const words = args.filter((word) => word !== '--check');
   if (!words.every(isDocumentName)) {

@@ -1,4 +1,4 @@
-import { declaredProblems } from './common/problem.js';
+import type { FeatureErrors } from './common/problem.js';
 
 const INTRODUCTION = `# Errors
 
@@ -9,9 +9,9 @@ Every error is \`application/problem+json\` (RFC 9457): \`{type, title, status, 
 \`code\`, which is stable; \`detail\` is for people. \`request_id\` is the \`X-Request-Id\` of the answer: it finds the log line.
 `;
 
-/** The text of `docs/errors.md`, laid out as the formatter wants it: by status, then by code. Of all features that are loaded. */
-export function errorsDocument(): string {
-  const rows = declaredProblems()
+/** The text of `docs/errors.md`, sorted by status and code, in the formatter's layout. */
+export function errorsDocument(features: readonly FeatureErrors[]): string {
+  const rows = features
     .flatMap(({ feature, table }) =>
       Object.entries(table).map(([code, { status, title }]) => ({ code, status, title, feature })),
     )

@@ -13,7 +13,7 @@ import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
-import { RateLimited } from '../limits/rate-limit.guard.js';
+import { RateLimitGuard, RateLimited } from '../limits/rate-limit.guard.js';
 import { PresentedTokensService } from '../tokens/families/presented-tokens.service.js';
 import { TOKEN_ERRORS } from '../tokens/tokens.errors.js';
 import type { User } from '../users/user.entity.js';
@@ -21,7 +21,7 @@ import { USER_ERRORS } from '../users/users.errors.js';
 import { LoginDto, PasswordDto, RefreshDto, TokensDto } from './auth.dto.js';
 import { AUTH_ERRORS } from './auth.errors.js';
 import { bearerIn, presentedRefreshTokens } from './http/presented-credentials.js';
-import { ShedLoad } from './login/load-shedding.guard.js';
+import { LoadSheddingGuard } from './login/load-shedding.guard.js';
 import { LocalAuthGuard } from './login/local-auth.guard.js';
 import { LoginService } from './login/login.service.js';
 import { LogoutService } from './account/logout.service.js';
@@ -48,9 +48,8 @@ export class AuthController {
   @CountedAs('bearer')
   @Public()
   @HttpCode(200)
-  @ShedLoad()
   @RateLimited('login')
-  @UseGuards(LocalAuthGuard)
+  @UseGuards(LoadSheddingGuard, RateLimitGuard, LocalAuthGuard)
   @ApiOperation({
     summary: 'Log in',
     description: 'Starts a token family for this device and returns its first tokens.',
@@ -147,6 +146,7 @@ export class AuthController {
   @Post('password')
   @HttpCode(204)
   @RateLimited('password')
+  @UseGuards(RateLimitGuard)
   @ApiAuthenticated()
   @ApiOperation({ summary: 'Change the password', description: 'Logs the caller out on all other devices.' })
   @ApiNoContentResponse()

@@ -10,7 +10,7 @@ import type { Role } from '../users/user.entity.js';
 import type { AuthenticatedRequest, Principal } from './principal.js';
 
 export const IS_PUBLIC = 'auth:public';
-export const ROLES = 'auth:roles';
+const ROLES = 'auth:roles';
 export const COUNTED_AS = 'auth:counted-as';
 const IS_TOKEN_ONLY = 'auth:token-only';
 
@@ -60,14 +60,17 @@ export const ApiAuthenticated = () =>
 
 /** Whether the route or its controller is {@link Public}. */
 export const isPublic = perRoute(
-  (context) =>
-    reflector.getAllAndOverride<boolean | undefined>(IS_PUBLIC, [
-      context.getHandler(),
-      context.getClass(),
-    ]) === true,
+  (context) => reflector.getAllAndOverride(IS_PUBLIC, [context.getHandler(), context.getClass()]) === true,
 );
 
 /** Whether the route is {@link TokenOnly}. */
-export const isTokenOnly = perRoute(
-  (context) => reflector.get<boolean | undefined>(IS_TOKEN_ONLY, context.getHandler()) === true,
+export const isTokenOnly = perRoute((context) => reflector.get(IS_TOKEN_ONLY, context.getHandler()) === true);
+
+/** The roles of {@link Roles}, or null if every caller may use the route. A route's own roles replace those of its controller. */
+export const rolesOf = perRoute(
+  (context) =>
+    reflector.getAllAndOverride<readonly Role[] | undefined>(ROLES, [
+      context.getHandler(),
+      context.getClass(),
+    ]) ?? null,
 );

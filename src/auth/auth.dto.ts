@@ -7,7 +7,7 @@ export class TokenDeliveryDto {
   @ApiPropertyOptional({
     enum: ['body', 'cookie'],
     default: 'body',
-    description: '`cookie`: the refresh token is only in the HttpOnly cookie, where no script gets at it',
+    description: '`cookie`: the refresh token is only in an HttpOnly cookie, which scripts cannot read',
   })
   @IsOptional()
   @IsIn(['body', 'cookie'])
@@ -27,8 +27,8 @@ export class LoginDto extends TokenDeliveryDto {
 
   @ApiPropertyOptional({
     description:
-      'A refresh token of an earlier login on this device, for clients without cookies: failed logins elsewhere do not lock ' +
-      'its user out here. It is not spent.',
+      'A refresh token of an earlier login on this device, for clients without cookies. Then failed logins elsewhere do not lock ' +
+      'the user out on this device. The token stays valid.',
     example: 'tandem_rt_…',
   })
   @IsOptional()
@@ -38,12 +38,9 @@ export class LoginDto extends TokenDeliveryDto {
   refresh_token?: string | null;
 }
 
-/** Any text that could be a token of ours; of others too, but all of them keep the rules below. */
-const PLAIN_TOKEN = /^[A-Za-z0-9_-]{1,512}$/;
-
 export class RefreshDto {
   @ApiPropertyOptional({
-    description: 'Without it the cookie `refresh_token` counts',
+    description: 'Default: the cookie `refresh_token`',
     example: 'tandem_rt_…',
   })
   @IsOptional()
@@ -51,17 +48,6 @@ export class RefreshDto {
   @MinLength(1)
   @IsString()
   refresh_token?: string;
-
-  static usual(body: object): RefreshDto | undefined {
-    const dto = new RefreshDto();
-    const keys = Object.keys(body);
-    if (keys.length === 0) return dto;
-    const { refresh_token: token } = body as RefreshDto;
-    if (keys.length > 1 || keys[0] !== 'refresh_token' || typeof token !== 'string') return undefined;
-    if (!PLAIN_TOKEN.test(token)) return undefined;
-    dto.refresh_token = token;
-    return dto;
-  }
 }
 
 export class PasswordDto {
@@ -79,13 +65,13 @@ export class TokensDto {
   @ApiProperty({ example: 'eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6Ii4uLiJ9…' })
   access_token!: string;
 
-  @ApiPropertyOptional({ example: 'tandem_rt_…', description: 'Not with `token_delivery: "cookie"`' })
+  @ApiPropertyOptional({ example: 'tandem_rt_…', description: 'Absent with `token_delivery: "cookie"`' })
   refresh_token?: string;
 
   @ApiProperty({ example: 'Bearer', enum: ['Bearer'] })
   token_type!: 'Bearer';
 
-  @ApiProperty({ example: 900, description: 'Seconds that the access token lives' })
+  @ApiProperty({ example: 900, description: 'Lifetime of the access token in seconds' })
   expires_in!: number;
 }
 
@@ -108,7 +94,7 @@ export class DeviceDto {
   @ApiProperty({ type: String, nullable: true, example: 'curl/8.5.0' })
   user_agent!: string | null;
 
-  @ApiProperty({ example: true, description: 'Whether it is the login that asks' })
+  @ApiProperty({ example: true, description: 'Whether it is the device that makes this call' })
   current!: boolean;
 }
 

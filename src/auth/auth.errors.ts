@@ -8,4 +8,4 @@ export const AUTH_ERRORS = {
   device_not_found: { status: 404, title: 'There is no such login' },
 } as const satisfies Record<string, ProblemKind>;
 
-export const refuseAuth = problems('auth', AUTH_ERRORS);
+export const refuseAuth = problems(AUTH_ERRORS);

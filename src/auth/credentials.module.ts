@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import type { CanActivate, Provider, Type } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import type { OpenAPIObject } from '@nestjs/swagger';
+import type { FeatureErrors } from '../common/problem.js';
 import { Environment } from '../config/environment.js';
 import { AuthModule } from './auth.module.js';
 import { JwtAuthGuard } from './guards/jwt-auth.guard.js';
@@ -20,6 +21,9 @@ export function globalGuards(authentication: Type<CanActivate>): Provider[] {
 export class CredentialsModule {
   /** The variables that the credentials need: none beyond those of the service. */
   static readonly variables = Environment;
+
+  /** The error tables that the credentials add: none beyond those of `auth` and `tokens`. */
+  static readonly errors: readonly FeatureErrors[] = [];
 
   /** Adds nothing: the decorators of the routes state access tokens. */
   static readonly describe: (document: OpenAPIObject) => void = () => undefined;

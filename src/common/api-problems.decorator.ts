@@ -6,11 +6,14 @@ interface Example {
   readonly value: object;
 }
 
-const documented = new WeakMap<object, Map<number, Record<string, Example>>>();
+/** The examples of an operation or a controller, by status and code. */
+type Examples = Readonly<Record<number, Readonly<Record<string, Example>>>>;
+
+const EXAMPLES = 'common:problem-examples';
 
 /**
- * Documents refusals of an operation, or of all operations of a controller, with an example of each. Several of these
- * decorators on one thing add up.
+ * Documents refusals of an operation, or of all operations of a controller, with an example of each. Several of these decorators on
+ * one operation add up.
  */
 export function ApiProblems<Code extends string>(
   table: Readonly<Record<Code, ProblemKind>>,
@@ -18,15 +21,14 @@ export function ApiProblems<Code extends string>(
 ): MethodDecorator & ClassDecorator {
   return (target: object, key?: string | symbol, descriptor?: PropertyDescriptor) => {
     const owner = (descriptor?.value as object | undefined) ?? target;
-    const statuses = documented.get(owner) ?? new Map<number, Record<string, Example>>();
-    documented.set(owner, statuses);
     for (const code of codes) {
       const { status, title } = table[code];
-      const examples = { ...statuses.get(status), [code]: problemExample(code, { status, title }) };
-      statuses.set(status, examples);
+      const all = (Reflect.getOwnMetadata(EXAMPLES, owner) ?? {}) as Examples;
+      const examples = { ...all[status], [code]: problemExample(code, { status, title }) };
+      Reflect.defineMetadata(EXAMPLES, { ...all, [status]: examples }, owner);
       const response = ApiResponse({
         status,
-        // Swagger joins the descriptions of one status, and lets the last content count.
+        // Swagger joins the descriptions of one status and keeps the last content.
         description: `\`${code}\`: ${title}`,
         content: {
           'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' }, examples },
@@ -38,7 +40,7 @@ export function ApiProblems<Code extends string>(
   };
 }
 
-/** What a client sees of one refusal, for the description. */
+/** An example of one refusal as a client sees it. */
 export function problemExample(code: string, { status, title }: ProblemKind): Example {
   const value = { type: `urn:tandem:error:${code}`, title, status, detail: title, code, request_id: 'req-1' };
   return {

@@ -8,8 +8,8 @@ import { problemBody } from './problem.filter.js';
 import type { Problem } from './problem.js';
 import { requestIdOf } from './http.js';
 
-/** How long a client that goes on sending may take to read why it was refused, in milliseconds. */
-const LINGER = 1_000;
+/** Milliseconds that a client has to read the refusal before the connection closes. */
+const CLOSE_DELAY_MS = 1_000;
 
 function problemFor(code: string | undefined): Problem {
   if (code === 'HPE_HEADER_OVERFLOW') return refuse('headers_too_large');
@@ -19,9 +19,9 @@ function problemFor(code: string | undefined): Problem {
 }
 
 /**
- * Answers what the HTTP parser could not make a request of: a flood of headers, a broken request line, a client that takes
- * too long. The connection ends. When an earlier request on it is being answered, it ends without a word: another
- * response in the middle of that one would be read as a part of it.
+ * Answers what the HTTP parser cannot parse: too many headers, a broken request line, a client that is too slow. Then closes the
+ * connection. Sends nothing while an earlier request on the connection is being answered, because the client would take the second
+ * response for a part of the first one.
  */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   const { _httpMessage: answering } = socket as { _httpMessage?: { headersSent: boolean } | null };
@@ -30,10 +30,11 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
     return;
   }
   const problem = problemFor(error.code);
+  const status = problem.getStatus();
   const id = randomUUID();
   const body = JSON.stringify(problemBody(problem, id));
   const head = [
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'Content-Type: application/problem+json; charset=utf-8',
     `Content-Length: ${Buffer.byteLength(body)}`,
     `X-Request-Id: ${id}`,
@@ -42,7 +43,7 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
     'Connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
-  setTimeout(() => socket.destroy(), LINGER).unref();
+  setTimeout(() => socket.destroy(), CLOSE_DELAY_MS).unref();
 }
 
 /** RFC 9112, section 3.2: a request of HTTP/1.1 without `Host`. Node's own refusal has no body. */
@@ -57,7 +58,7 @@ export function refuseWithoutHost(fastify: FastifyInstance): void {
 export function refuseExpectation(request: IncomingMessage, response: ServerResponse): void {
   const id = requestIdOf(request);
   const problem = refuse('expectation_failed');
-  response.writeHead(problem.status, {
+  response.writeHead(problem.getStatus(), {
     'Content-Type': 'application/problem+json; charset=utf-8',
     'X-Request-Id': id,
     'X-Content-Type-Options': 'nosniff',

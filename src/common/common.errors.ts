@@ -21,7 +21,7 @@ export const COMMON_ERRORS = {
   service_unavailable: { status: 503, title: 'Temporarily unavailable' },
 } as const satisfies Record<string, ProblemKind>;
 
-export const refuse = problems('common', COMMON_ERRORS);
+export const refuse = problems(COMMON_ERRORS);
 
 /** 503 with `Retry-After` (seconds): the caller may repeat the request, nothing is lost. */
 export function unavailable(cause: unknown, retryAfter = 1) {

@@ -4,20 +4,20 @@ import { refuse } from './common.errors.js';
 
 const FORM = 'application/x-www-form-urlencoded';
 
-/** The endpoints that take a form, as OAuth wants it. They use no cookie, so a form of another site is nobody's. */
-const FORMS = '/oauth/';
-
-/** What says that a request has a body. */
+/** Headers that describe a body. */
 const BODY_HEADERS = ['content-type', 'content-length', 'transfer-encoding'];
 
-/** For `@RouteConfig()`: whatever body comes with a call of the route is neither read nor judged. */
+/** For `@RouteConfig()`: the route never reads the body of a request. */
 export const IGNORES_BODY = { ignoresBody: true };
 
+/** For `@RouteConfig()`: the route takes a form. It must not use cookies, because a page of any site can send a form. */
+export const TAKES_FORM = { takesForm: true };
+
 /**
- * Takes JSON as the only kind of body, and forms where OAuth wants them; any other is 415. A form can be sent by another site's page without asking
- * (CORS "simple" requests), JSON cannot. An empty body is no body, whatever its type: clients send a global `Content-Type` with every
- * call. Compressed bodies are 415. Broken UTF-8 is refused, because decoding would silently change the text, and
- * so are keys that reach into prototypes: 400 `malformed_request`. Nothing of the body is in an error.
+ * Accepts JSON bodies, and forms on routes with {@link TAKES_FORM}. Any other body is 415, also a compressed one. A page of another site
+ * can send a form without a preflight (CORS "simple" requests), but not JSON. An empty body counts as no body, because some clients send
+ * a `Content-Type` with every call. Broken UTF-8, which decoding would silently change, and keys that change prototypes are 400
+ * `malformed_request`. No error quotes the body.
  */
 export function takeJsonOnly(fastify: FastifyInstance): void {
   const parse = fastify.getDefaultJsonParser('error', 'error');
@@ -29,37 +29,36 @@ export function takeJsonOnly(fastify: FastifyInstance): void {
   });
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    // Chunked: nothing said before that it would be empty.
+    // A chunked body can turn out to be empty.
     if (body.length === 0) done(null, undefined);
     else if (isCompressed(request)) done(refuseCoding(), undefined);
     else if (!isUtf8(body)) done(refuse('malformed_request'), undefined);
-    // The one parser of Fastify that answers through `done` alone.
+    // This parser of Fastify reports through `done`, not through a promise.
     else void parse(request, body.toString('utf8'), done);
   });
   fastify.addContentTypeParser(FORM, { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     if (body.length === 0) done(null, undefined);
-    else if (request.routeOptions.url?.startsWith(FORMS) !== true)
-      done(refuse('unsupported_media_type'), undefined);
+    else if (!('takesForm' in request.routeOptions.config)) done(refuse('unsupported_media_type'), undefined);
     else if (isCompressed(request)) done(refuseCoding(), undefined);
     else if (!isUtf8(body)) done(refuse('malformed_request'), undefined);
     else done(null, new URLSearchParams(body.toString('utf8')));
   });
 }
 
-/** Whether the head of a request says that it has no body (RFC 9112, section 6.3). */
+/** Whether the headers say that there is no body (RFC 9112, section 6.3). */
 function isEmpty({ headers }: FastifyRequest): boolean {
   const length = headers['content-length'];
   return headers['transfer-encoding'] === undefined && (length === undefined || length === '0');
 }
 
-/** Whether the body has a content coding or a transfer coding besides `chunked`. Nothing is decompressed here. */
+/** Whether the body has a content coding or a transfer coding besides `chunked`. The service decompresses nothing. */
 function isCompressed({ headers }: FastifyRequest): boolean {
   const coding = headers['content-encoding'] ?? 'identity';
   const transfer = headers['transfer-encoding'] ?? 'chunked';
   return !/^\s*(?:identity)?\s*$/i.test(coding) || !/^\s*chunked\s*$/i.test(transfer);
 }
 
-/** RFC 9110, section 15.5.16: says which codings would be taken. */
+/** RFC 9110, section 15.5.16: names the accepted coding. */
 function refuseCoding() {
   return refuse('unsupported_media_type', { headers: { 'Accept-Encoding': 'identity' } });
 }

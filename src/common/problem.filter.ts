@@ -2,7 +2,6 @@ import { Catch, HttpException, Logger } from '@nestjs/common';
 import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AllowedMethods } from './allowed-methods.js';
-import { noteProblem } from './answered-problem.js';
 import { COMMON_ERRORS, refuse, unavailable } from './common.errors.js';
 import { Problem } from './problem.js';
 import { TransientError, isTransient } from './transient-error.js';
@@ -23,17 +22,17 @@ const BY_STATUS: Readonly<Record<number, CommonCode>> = {
   431: 'headers_too_large',
 };
 
-/** Client data that PostgreSQL cannot hold: NUL, a number out of range, text that is no UUID (Appendix A). */
+/** Client data that PostgreSQL cannot store: NUL, a number out of range, text that is no UUID (Appendix A). */
 const UNSTORABLE = /^22(?:003|021|P02|P05)$/;
 
-/** What a client is told of an error. Texts of other libraries never reach it: they quote what was sent. */
+/** What a client is told about an error. Messages of libraries never reach it, because they quote the request. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof TransientError) return unavailable(error);
   const { code, statusCode } = Object(error) as { code?: unknown; statusCode?: unknown };
   const status = error instanceof HttpException ? error.getStatus() : statusCode;
   if (status === 503) return unavailable(error);
-  // Before the look at what is unavailable: a client that hangs up while it sends is ECONNRESET too, with status 400.
+  // Before `isTransient`: a client that closes the connection is ECONNRESET too, with status 400.
   if (typeof status === 'number' && status >= 400 && status < 500) {
     return refuse(BY_STATUS[status] ?? 'malformed_request', { cause: error });
   }
@@ -46,7 +45,7 @@ export function problemBody(problem: Problem, requestId: string): object {
   return {
     type: `urn:tandem:error:${problem.code}`,
     title: problem.title,
-    status: problem.status,
+    status: problem.getStatus(),
     detail: problem.message,
     code: problem.code,
     request_id: requestId,
@@ -54,7 +53,7 @@ export function problemBody(problem: Problem, requestId: string): object {
   };
 }
 
-/** Lets every error leave as `application/problem+json`, and nothing of its inside. */
+/** Answers every error as `application/problem+json`, without internal details. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger(ProblemFilter.name);
@@ -67,52 +66,58 @@ export class ProblemFilter implements ExceptionFilter {
     const request = http.getRequest<FastifyRequest>();
     const problem = this.of(error, request);
     const entry = { err: problem.cause, detail: problem.message, request_id: request.id };
-    if (problem.status === 500) this.logger.error(entry, 'unexpected error');
-    // Without a cause there is nothing to say beyond the line of the request: in a storm there are very many.
-    if (problem.status === 503 && problem.cause !== undefined) this.logger.warn(entry, 'unavailable');
+    const status = problem.getStatus();
+    if (status === 500) this.logger.error(entry, 'unexpected error');
+    // Without a cause the request's own line says everything. Under overload there are very many.
+    if (status === 503 && problem.cause !== undefined) this.logger.warn(entry, 'unavailable');
     if (reply.sent) return;
-    // Part of another answer has gone out: cut off, it cannot be taken for the whole.
+    // Part of another answer has been sent. Cut the connection, so that the client does not take it for the whole.
     if (reply.raw.headersSent) reply.raw.destroy();
     else this.send(request, reply, problem);
   }
 
-  /** For those who owe a client another form. */
+  /** Override it to answer in another form. */
   protected send(request: FastifyRequest, reply: FastifyReply, problem: Problem): void {
     sendProblem(request, reply, problem);
   }
 
-  /** The path of an unknown route may be known with another method. */
+  /** 405 for a known path with another method. */
   private of(error: unknown, request: FastifyRequest): Problem {
     const allow = request.is404 ? this.allowed?.of(request.url) : undefined;
-    if (allow === undefined || !(error instanceof HttpException)) return problemOf(error);
+    if (allow === undefined || error instanceof Problem || !(error instanceof HttpException))
+      return problemOf(error);
     return refuse('method_not_allowed', { headers: { Allow: allow } });
   }
 }
 
-/** What another protocol wants of an answer that is a problem too: members of its own (RFC 9457, section 3.2), its type. */
+/** Additions of another protocol to a problem: its own members (RFC 9457, section 3.2) and its content type. */
 export interface ProblemForm {
   readonly members?: Readonly<Record<string, string>>;
   readonly type?: string | undefined;
 }
 
-/** `request_id` and the headers that every error has: none may be kept by a cache. */
+/** A request after {@link sendProblem}. */
+export type RefusedRequest = FastifyRequest & { problem?: Problem };
+
+/** Sends a problem with `request_id` and the headers of every error. No cache may store it. */
 export function sendProblem(
-  request: FastifyRequest,
+  request: RefusedRequest,
   reply: FastifyReply,
   problem: Problem,
   { members = {}, type = 'application/problem+json; charset=utf-8' }: ProblemForm = {},
 ): void {
-  noteProblem(request, problem);
+  const status = problem.getStatus();
+  request.problem = problem;
   reply.header('Cache-Control', 'no-store');
-  // Proxies replace the body of these.
-  if (problem.status === 401 || problem.status === 403) reply.header('X-Auth-Error', problem.code);
-  if (problem.status === 401) reply.header('WWW-Authenticate', 'Bearer realm="tandem"');
-  if (problem.status === 503) reply.header('Retry-After', '1');
-  // What is left of the body is not worth reading.
-  if (problem.status === 413) reply.header('Connection', 'close');
+  // Proxies replace the body of these answers.
+  if (status === 401 || status === 403) reply.header('X-Auth-Error', problem.code);
+  if (status === 401) reply.header('WWW-Authenticate', 'Bearer realm="tandem"');
+  if (status === 503) reply.header('Retry-After', '1');
+  // Do not read the rest of the body.
+  if (status === 413) reply.header('Connection', 'close');
   void reply
     .headers(problem.headers)
-    .status(problem.status)
+    .status(status)
     .type(type)
     .send(JSON.stringify({ ...problemBody(problem, request.id), ...members }));
 }

@@ -1,7 +1,9 @@
-/** A row of a feature's error table: what a client is told for one `code`. */
+import { HttpException } from '@nestjs/common';
+
+/** A row of a feature's error table: the status and public text of one `code`. */
 export interface ProblemKind {
   readonly status: number;
-  /** Public text, the same for every occurrence. Dull on purpose: it helps a client, not an attacker. */
+  /** Public text, the same for every occurrence. It is dull, so that it tells an attacker nothing. */
   readonly title: string;
 }
 
@@ -12,57 +14,49 @@ export interface FieldError {
 }
 
 export interface ProblemOptions {
-  /** For people; public. Defaults to the title. */
+  /** Public text for people. Default: the title. */
   readonly detail?: string;
   readonly errors?: readonly FieldError[];
   /** Response headers, such as `Retry-After`. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** For the log alone. */
+  /** For the log only. */
   readonly cause?: unknown;
 }
 
-/** A refusal on its way to the client as `application/problem+json` (RFC 9457). */
-export class Problem extends Error {
-  readonly status: number;
+/** An error that the client gets as `application/problem+json` (RFC 9457). Its message is the `detail`. */
+export class Problem extends HttpException {
   readonly title: string;
   readonly errors: readonly FieldError[] | undefined;
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(
     readonly code: string,
-    kind: ProblemKind,
-    options: ProblemOptions = {},
+    { status, title }: ProblemKind,
+    { detail, errors, headers, cause }: ProblemOptions = {},
   ) {
-    // Nobody reads where a refusal came from, and to find out costs time: in a flood there are many.
+    // Nobody reads the stack of a refusal, and collecting it takes time: in a flood there are many refusals.
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
-    super(options.detail ?? kind.title, options.cause === undefined ? undefined : { cause: options.cause });
+    super(detail ?? title, status, { cause });
     Error.stackTraceLimit = stackTraceLimit;
-    this.status = kind.status;
-    this.title = kind.title;
-    this.errors = options.errors;
-    this.headers = options.headers ?? {};
+    this.title = title;
+    this.errors = errors;
+    this.headers = headers ?? {};
   }
 }
 
-/** A feature's error table. */
+/** A feature's error table, by code. */
 export type ProblemTable = Readonly<Record<string, ProblemKind>>;
 
-const declared: { readonly feature: string; readonly table: ProblemTable }[] = [];
-
-/** Every table that has been declared so far, with the feature that owns it: for the documents. */
-export function declaredProblems(): readonly { readonly feature: string; readonly table: ProblemTable }[] {
-  return declared;
+/** An error table and the feature that owns it, for the generated documents. */
+export interface FeatureErrors {
+  readonly feature: string;
+  readonly table: ProblemTable;
 }
 
-/**
- * Makes a feature's thrower from its table: `const refuse = problems('auth', AUTH_ERRORS); throw refuse('token_missing')`. The
- * table is documented under that feature.
- */
+/** Makes a feature's constructor of problems from its table: `const refuse = problems(AUTH_ERRORS); throw refuse('token_missing')`. */
 export function problems<Code extends string>(
-  feature: string,
   table: Readonly<Record<Code, ProblemKind>>,
 ): (code: Code, options?: ProblemOptions) => Problem {
-  declared.push({ feature, table });
   return (code, options) => new Problem(code, table[code], options);
 }

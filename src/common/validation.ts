@@ -3,13 +3,13 @@ import type { ValidationError } from '@nestjs/common';
 import { refuse } from './common.errors.js';
 import type { FieldError } from './problem.js';
 
-/** Keys that would reach into the prototypes of whatever a body is copied to. */
+/** Keys that would change the prototype of an object that the body is copied to. */
 const PROTOTYPE_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
-/** Deeper than any request of ours; a recursive look at the body must end. */
+/** Deeper than any valid request. It bounds the recursive check of a body. */
 const MAX_DEPTH = 16;
 
-/** A field's name as a developer chooses one. Anything else in its place may be a secret, and no answer repeats it. */
+/** A field name as developers choose them. Any other name may be a secret, so no answer repeats it. */
 const NAME = /^[a-z]\w{0,23}$/i;
 
 const OTHER_NAME = '(unknown)';
@@ -18,10 +18,10 @@ function shown(name: string): string {
   return NAME.test(name) || /^\d{1,6}$/.test(name) ? name : OTHER_NAME;
 }
 
-/** Rules about the type of a value, the outermost first. */
+/** Rules about the type of a value, the outermost type first. */
 const TYPE_RULES = ['isArray', 'isObject', 'isString', 'isBoolean', 'isInt', 'isNumber'];
 
-/** Rules whose text misleads if the value has another type: `"10"` is not "greater than 100". */
+/** Rules whose message misleads if the value has the wrong type: `"10"` is not "greater than 100". */
 const SIZE_RULES = new Set([
   'max',
   'min',
@@ -33,7 +33,7 @@ const SIZE_RULES = new Set([
   'arrayUnique',
 ]);
 
-/** The text of the rule that says most about a value that breaks several: its type, then its form, then its size. */
+/** The message of the most helpful broken rule: about the type, otherwise the form, otherwise the size. */
 function textOf(constraints: Readonly<Record<string, string>>): string | undefined {
   const broken = Object.keys(constraints);
   const rule =
@@ -49,19 +49,19 @@ function fieldErrors(errors: readonly ValidationError[], path = ''): FieldError[
     const field = `${path}${name}`;
     const text = textOf(constraints ?? {});
     const message = name === property ? text : text && 'this property should not exist';
-    // What is in a value of a wrong type says nothing more.
+    // The parts of a value of the wrong type are not interesting.
     return message === undefined ? fieldErrors(children ?? [], `${field}.`) : [{ field, message }];
   });
 }
 
-/** An answer must not grow beyond the request by the errors in it. */
+/** Bounds the answer: a small request must not cause a large one. */
 const MAX_ERRORS = 32;
 
 function invalid(errors: readonly FieldError[]) {
   return refuse('validation_failed', { errors: errors.slice(0, MAX_ERRORS) });
 }
 
-/** What PostgreSQL cannot hold, or would silently change: NUL, and half of a surrogate pair. */
+/** PostgreSQL cannot store NUL, and would silently change half of a surrogate pair. */
 function isUnstorable(text: string): boolean {
   return text.includes('\0') || !text.isWellFormed();
 }
@@ -81,17 +81,6 @@ function check(value: unknown, field: string, depth: number): void {
 }
 
 /**
- * A class of bodies that knows what most of them look like. `usual` gives an instance of one that keeps every rule of the class for
- * sure, at a glance; undefined for any other, which the rules are then applied to.
- */
-export interface UsualBodies {
-  usual(body: object): object | undefined;
-}
-
-/** What {@link validateBody} has made of a body. */
-const validated = new WeakSet<object>();
-
-/**
  * Refuses unknown fields, wrong types, prototype keys and text that cannot be stored: 400 `validation_failed` with the
  * fields. An absent body counts as an empty one.
  */
@@ -102,20 +91,12 @@ class StrictValidationPipe extends ValidationPipe {
   ): Promise<unknown> {
     if (metadata.type !== 'body' && metadata.type !== 'query') return super.transform(value, metadata);
     const given = value ?? {};
-    if (validated.has(given) && metadata.metatype !== undefined && given instanceof metadata.metatype)
-      return given;
     if (metadata.type === 'body' && (typeof given !== 'object' || Array.isArray(given))) {
       throw invalid([{ field: 'body', message: 'the body must be a JSON object' }]);
     }
-    const usual = usualOf(given, metadata.metatype);
-    if (usual !== undefined) return usual;
     check(given, metadata.type, 0);
     return super.transform(given, metadata);
   }
-}
-
-function usualOf(body: object, metatype: object | undefined): object | undefined {
-  return metatype !== undefined && 'usual' in metatype ? (metatype as UsualBodies).usual(body) : undefined;
 }
 
 export const validationPipe = new StrictValidationPipe({
@@ -126,16 +107,3 @@ export const validationPipe = new StrictValidationPipe({
   validationError: { target: false, value: false },
   exceptionFactory: (errors) => invalid(fieldErrors(errors)),
 });
-
-/**
- * What the pipe does, for a guard, which runs before pipes: the request's body becomes what was made of it, and the pipe
- * leaves it alone. Throws 400 `validation_failed`.
- */
-export async function validateBody<T extends object>(
-  type: new () => T,
-  request: { body?: unknown },
-): Promise<void> {
-  const body = (await validationPipe.transform(request.body, { type: 'body', metatype: type })) as T;
-  validated.add(body);
-  request.body = body;
-}

@@ -1,9 +1,8 @@
-import { Injectable, SetMetadata, applyDecorators } from '@nestjs/common';
+import { Injectable, SetMetadata } from '@nestjs/common';
 import type { ExecutionContext } from '@nestjs/common';
 import { ThrottlerGuard } from '@nestjs/throttler';
 import type { ThrottlerRequest, ThrottlerStorage } from '@nestjs/throttler';
 import { refuse } from '../common/common.errors.js';
-import { guardedFirst } from '../common/guarded-first.js';
 import { countedClient, subjectOf } from './client-address.js';
 import type { AddressedRequest } from './client-address.js';
 import { ClientRateLimitService } from './client-rate-limit.service.js';
@@ -12,10 +11,11 @@ import { rateLimitHeaders } from './quota.js';
 
 const BUCKET = 'rate-limit:bucket';
 
-/** Admits `AUTH_RATE_LIMIT` calls of the route per `AUTH_RATE_WINDOW` and client address, counted under `bucket`. */
-export function RateLimited(bucket: AddressBucket): MethodDecorator {
-  return applyDecorators(SetMetadata(BUCKET, bucket), guardedFirst(RateLimitGuard));
-}
+/**
+ * The bucket in which {@link RateLimitGuard} counts the calls of a route: `AUTH_RATE_LIMIT` calls per `AUTH_RATE_WINDOW` and client
+ * address. The route also needs the guard.
+ */
+export const RateLimited = (bucket: AddressBucket) => SetMetadata(BUCKET, bucket);
 
 /** A request on which an earlier guard may have left the user whose device sent it. */
 export type ThrottledRequest = AddressedRequest & {

@@ -5,10 +5,12 @@ import { Problem } from '../common/problem.js';
 import { OAUTH_ERRORS } from './oauth.errors.js';
 
 /**
- * RFC 6749's word for what a refusal is about. A refresh that was refused is 400 there, and the login may go on elsewhere where
- * only tokens are not enabled: a client drops its token at `invalid_grant` alone.
+ * The error code of RFC 6749 for a refusal, and its status there: a refused refresh is 400. A client drops its token at
+ * `invalid_grant` only. While tokens are not enabled for a user, the family stays valid, so the code is another one.
  */
-function errorOf({ code, status }: Problem): { readonly error: string; readonly status: number } {
+function errorOf(problem: Problem): { readonly error: string; readonly status: number } {
+  const { code } = problem;
+  const status = problem.getStatus();
   if (code.startsWith('refresh_token_')) return { error: 'invalid_grant', status: 400 };
   if (code === 'jwt_not_enabled') return { error: 'unauthorized_client', status: 400 };
   if (Object.hasOwn(OAUTH_ERRORS, code)) return { error: code, status };
@@ -16,10 +18,10 @@ function errorOf({ code, status }: Problem): { readonly error: string; readonly 
   return { error: status >= 500 ? 'server_error' : 'invalid_request', status };
 }
 
-/** Refusals as RFC 6749 wants them: a problem that has `error` and `error_description` too, as JSON for whoever asks for JSON. */
+/** Refusals as RFC 6749 defines them: a problem with `error` and `error_description`, as JSON if the client asks for JSON. */
 @Catch()
 export class OAuthErrorFilter extends ProblemFilter {
-  // Nest would look for what the parent takes.
+  // Without parameters, because Nest creates it.
   constructor() {
     super();
   }
@@ -27,7 +29,7 @@ export class OAuthErrorFilter extends ProblemFilter {
   protected override send(request: FastifyRequest, reply: FastifyReply, problem: Problem): void {
     const { error, status } = errorOf(problem);
     const { code, title, message: detail, headers: all, cause } = problem;
-    // The challenge of a 401 that is none here.
+    // Without the challenge of a 401, if the status is another one here.
     const headers = Object.fromEntries(
       Object.entries(all).filter(([name]) => status === 401 || name !== 'WWW-Authenticate'),
     );

@@ -1,4 +1,5 @@
 import { Controller, Header, HttpCode, Post, Req, Res, UseFilters } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBasicAuth, ApiBody, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { TokensDto } from '../auth/auth.dto.js';
@@ -8,6 +9,7 @@ import { RefreshService } from '../auth/refresh/refresh.service.js';
 import { TokenReply } from '../auth/http/token-reply.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
+import { TAKES_FORM } from '../common/json-body.js';
 import { ClientAuthentication } from './client-authentication.js';
 import { OAuthErrorFilter } from './oauth-error.filter.js';
 import { formOf, required } from './oauth-form.js';
@@ -35,6 +37,7 @@ export class OAuthController {
 
   @Post('introspect')
   @HttpCode(200)
+  @RouteConfig(TAKES_FORM)
   @Header('Cache-Control', 'no-store')
   @ApiBasicAuth('client')
   @ApiOperation({
@@ -51,6 +54,7 @@ export class OAuthController {
 
   @Post('revoke')
   @HttpCode(200)
+  @RouteConfig(TAKES_FORM)
   @Header('Cache-Control', 'no-store')
   @ApiBasicAuth('client')
   @ApiOperation({
@@ -69,6 +73,7 @@ export class OAuthController {
   @Post('token')
   @CountedAs('bearer')
   @HttpCode(200)
+  @RouteConfig(TAKES_FORM)
   @ApiOperation({
     summary: 'Refresh as an OAuth client',
     description:

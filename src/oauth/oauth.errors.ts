@@ -9,7 +9,7 @@ export const OAUTH_ERRORS = {
   invalid_scope: { status: 400, title: 'There are no scopes here' },
 } as const satisfies Record<string, ProblemKind>;
 
-const refusal = problems('oauth', OAUTH_ERRORS);
+const refusal = problems(OAUTH_ERRORS);
 
 /** RFC 6749, section 5.2: a client that tried Basic is challenged by it; both challenges are true. */
 const CHALLENGE = { 'WWW-Authenticate': 'Bearer realm="tandem", Basic realm="tandem"' };

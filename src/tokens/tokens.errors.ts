@@ -19,7 +19,7 @@ export const TOKEN_ERRORS = {
 
 export type TokenErrorCode = keyof typeof TOKEN_ERRORS;
 
-const refusal = problems('tokens', TOKEN_ERRORS);
+const refusal = problems(TOKEN_ERRORS);
 
 /** A refusal with its challenge. RFC 6750, section 3: no error code if no token was presented. */
 export function refuseToken(code: TokenErrorCode, cause?: unknown) {

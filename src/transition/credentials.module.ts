@@ -5,14 +5,17 @@ import { KnownDevicesService } from '../auth/login/known-devices.service.js';
 import { TokenEligibilityService } from '../auth/refresh/token-eligibility.service.js';
 import { RevocationService } from '../tokens/families/revocation.service.js';
 import { TokensModule } from '../tokens/tokens.module.js';
+import type { FeatureErrors } from '../common/problem.js';
 import { AutopilotModule } from './autopilot/autopilot.module.js';
 import { NoticesModule } from './notices/notices.module.js';
 import { ReportModule } from './report/report.module.js';
+import { ROLLOUT_ERRORS } from './rollout/rollout.errors.js';
 import { RolloutModule } from './rollout/rollout.module.js';
 import { RolloutService } from './rollout/rollout.service.js';
 import { CredentialGuard } from './sessions/http/credential.guard.js';
 import { SessionAuthenticationService } from './sessions/http/session-authentication.service.js';
 import { describeSessions } from './sessions/http/sessions.openapi.js';
+import { SESSION_ERRORS, SESSION_LOGIN_ERRORS } from './sessions/sessions.errors.js';
 import { SessionRevocationHook } from './sessions/link/session-revocation.hook.js';
 import { SessionsModule } from './sessions/sessions.module.js';
 import { TransitionEnvironment } from './transition.settings.js';
@@ -37,6 +40,13 @@ import { TransitionSettingsCheck } from './transition-settings.check.js';
 export class CredentialsModule {
   /** The variables of the service with those that the transition adds. */
   static readonly variables = TransitionEnvironment;
+
+  /** The error tables that the transition adds. */
+  static readonly errors: readonly FeatureErrors[] = [
+    { feature: 'rollout', table: ROLLOUT_ERRORS },
+    { feature: 'sessions', table: SESSION_ERRORS },
+    { feature: 'sessions', table: SESSION_LOGIN_ERRORS },
+  ];
 
   /** Adds session cookies to the OpenAPI description. */
   static readonly describe = describeSessions;

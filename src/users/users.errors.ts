@@ -8,4 +8,4 @@ export const USER_ERRORS = {
   password_too_weak: { status: 400, title: 'The password is too weak' },
 } as const satisfies Record<string, ProblemKind>;
 
-export const refuseUser = problems('users', USER_ERRORS);
+export const refuseUser = problems(USER_ERRORS);

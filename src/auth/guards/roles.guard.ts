@@ -1,24 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import { refuse } from '../../common/common.errors.js';
-import { perRoute } from '../../common/per-route.js';
-import type { Role } from '../../users/user.entity.js';
+import { rolesOf } from '../auth.decorators.js';
 import type { AuthenticatedRequest } from '../principal.js';
-import { ROLES } from '../auth.decorators.js';
 
-const reflector = new Reflector();
-
-/** Null: every caller. */
-const rolesOf = perRoute(
-  (context) =>
-    reflector.getAllAndOverride<readonly Role[] | undefined>(ROLES, [
-      context.getHandler(),
-      context.getClass(),
-    ]) ?? null,
-);
-
-/** Asks whether the caller has a role that the route wants; routes without `@Roles()` are open to every caller. */
+/** Refuses callers without one of the route's roles: 403 `forbidden`. */
 @Injectable()
 export class RolesGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {

@@ -1,24 +1,24 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
-import { guardedFirst } from '../../common/guarded-first.js';
 import { Clock } from '../../common/clock.js';
 import { PasswordHasher } from '../../users/hashing/password-hasher.js';
 import type { Share } from '../../users/hashing/work-queue.js';
 import { KnownDevicesService } from './known-devices.service.js';
 import type { DeviceRequest } from './known-devices.service.js';
 
-/** Between two lines about it, in milliseconds: in a storm there is one refusal after the other. */
-const TELL_EVERY = 1_000;
+/** Milliseconds between two log lines. Under overload there is one refusal after the other. */
+const LOG_INTERVAL_MS = 1_000;
 
 /**
- * Recognises known devices, and refuses a login whose password could not be checked anyway: 503 with `Retry-After`. While the pool
- * is full of strangers, a request that shows no device costs the database nothing.
+ * Refuses a login if its password could not be checked now: 503 with `Retry-After`. Must run before all other guards. Also looks up the
+ * device that sends the login, because known devices have their own share of the hashing pool. A request without a credential of a
+ * device costs no database query.
  */
 @Injectable()
 export class LoadSheddingGuard implements CanActivate {
   private readonly logger = new Logger(LoadSheddingGuard.name);
   private refused = 0;
-  private told = -Infinity;
+  private loggedAt = -Infinity;
 
   constructor(
     private readonly hasher: PasswordHasher,
@@ -37,20 +37,17 @@ export class LoadSheddingGuard implements CanActivate {
     try {
       this.hasher.refuseIfFull(share);
     } catch (error) {
-      this.tell();
+      this.log();
       throw error;
     }
   }
 
-  private tell(): void {
+  private log(): void {
     this.refused += 1;
     const now = this.clock.monotonic();
-    if (now - this.told < TELL_EVERY) return;
+    if (now - this.loggedAt < LOG_INTERVAL_MS) return;
     this.logger.warn({ refused: this.refused }, 'more logins than passwords can be checked');
-    this.told = now;
+    this.loggedAt = now;
     this.refused = 0;
   }
 }
-
-/** Comes before all other guards, limits too: it asks whether a password could be checked now. */
-export const ShedLoad = (): MethodDecorator => guardedFirst(LoadSheddingGuard);

@@ -9,8 +9,8 @@ import { DatabaseClock } from '../feed/database-clock.js';
 import type { LiveFamily } from '../families/token-family.js';
 
 /**
- * Mints access tokens (RFC 9068). `iat` is the database's clock at the statement that read the login: a node that slept
- * between reading and signing makes a token that is as old as what it knew.
+ * Mints access tokens (RFC 9068). `iat` is the database's time when the family was read. A node that is suspended between reading and
+ * signing therefore mints a token that is as old as its knowledge.
  */
 @Injectable()
 export class AccessTokenService {
@@ -22,15 +22,15 @@ export class AccessTokenService {
   ) {}
 
   /** Signed off the event loop with the current key. */
-  mint(login: LiveFamily): Promise<string> {
-    const iat = Math.floor(login.now / 1000);
+  mint(family: LiveFamily): Promise<string> {
+    const iat = Math.floor(family.now / 1000);
     const claims: AccessClaims = {
       iss: this.issuer,
       aud: this.config.jwtAudience,
-      sub: login.userId,
-      role: login.role,
-      sid: login.sid,
-      jti: makeJti(login),
+      sub: family.userId,
+      role: family.role,
+      sid: family.sid,
+      jti: makeJti(family),
       iat,
       exp: iat + this.config.tokenExpiry,
     };

@@ -1,7 +1,7 @@
-import type { Role } from '../../users/user.entity.js';
 import { randomUUID } from 'node:crypto';
+import type { Role } from '../../users/user.entity.js';
 
-/** The payload of an access token, exactly (after RFC 9068). Times in seconds since the epoch. */
+/** The exact payload of an access token (RFC 9068). Times in seconds since the epoch. */
 export interface AccessClaims {
   readonly iss: string;
   readonly aud: string;
@@ -13,7 +13,7 @@ export interface AccessClaims {
   readonly exp: number;
 }
 
-/** An access token that was proved to be ours, with what its `jti` says. Whether it still counts is asked per request. */
+/** An access token that this service signed, with the content of its `jti`. It may have expired or be revoked. */
 export interface VerifiedToken extends JtiContent {
   readonly claims: AccessClaims;
   readonly kid: string;
@@ -26,12 +26,12 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const NIL = '00000000-0000-0000-0000-000000000000';
 const CLAIM_COUNT = 8;
 
-/** Longer ones cannot be ours: the longest that Tandem mints, with 4096-bit keys, are well below. */
+/** The longest token that Tandem mints, with a 4096-bit key, is well below this length. */
 export const MAX_LENGTH = 4096;
 
 /**
- * The `kid` of a compact JWS whose form and header could be one of ours, before any signature is checked. Needed before
- * jsonwebtoken, which ignores `typ` and `crit` and takes other spellings of base64url for the same token.
+ * The `kid` of a compact JWS that has the form and header of our tokens. Checks no signature. Needed before jsonwebtoken, which ignores
+ * `typ` and `crit` and accepts several spellings of one token in base64url.
  */
 export function inspectToken(raw: string): { readonly kid: string } | { readonly fault: TokenFault } {
   const parts = raw.length <= MAX_LENGTH ? raw.split('.') : [];
@@ -45,8 +45,8 @@ export function inspectToken(raw: string): { readonly kid: string } | { readonly
 }
 
 /**
- * Checks what a payload must be beyond its signature; undefined if it is not what Tandem mints. `longest`: the greatest TOKEN_EXPIRY
- * that this installation ever had, in seconds.
+ * Checks a payload whose signature is known to be ours. Undefined if Tandem does not mint such a payload. `longest`: the greatest
+ * TOKEN_EXPIRY that this installation ever had, in seconds.
  */
 export function readClaims(payload: unknown, kid: string, longest: number): VerifiedToken | undefined {
   if (typeof payload !== 'object' || payload === null) return undefined;
@@ -61,7 +61,7 @@ export function readClaims(payload: unknown, kid: string, longest: number): Veri
   return content && { ...content, kid, claims: claims as AccessClaims };
 }
 
-/** Other spellings of the same bytes (padding, stray bits) would be other tokens to a cache and the same to a verifier. */
+/** Refuses other spellings of the same bytes (padding, stray bits): a cache would see another token, a verifier the same one. */
 function isCanonical(part: string): boolean {
   return BASE64URL.test(part) && Buffer.from(part, 'base64url').toString('base64url') === part;
 }
@@ -85,33 +85,33 @@ function isTime(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** What Tandem puts into the `jti` of an access token. */
+/** The content of the `jti` of an access token. */
 export interface JtiContent {
-  /** Of the refresh token that it was minted with. */
+  /** The generation of the refresh token that was issued with it. */
   readonly generation: number;
-  /** The user's epoch at that time: a revocation of the user names the first epoch that still counts. */
+  /** The user's epoch at that time. A revocation of the user names the first epoch that is still valid. */
   readonly epoch: number;
 }
 
 const VERSION_8_UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 /**
- * A version 8 UUID (RFC 9562, section 5.8): 32 bits of generation, 58 random bits, 32 bits of epoch. Unique among the
- * tokens of a login for all that matters; nothing rests on its being unguessable.
+ * A version 8 UUID (RFC 9562, section 5.8): 32 bits of generation, 58 random bits, 32 bits of epoch. Practically unique within a token
+ * family. Security does not depend on it being hard to guess.
  */
 export function makeJti({ generation, epoch }: JtiContent): string {
-  // Of a random UUID, whose variant is the same: Node makes many from one call for random bytes.
+  // Take the random bits from a random UUID, which has the same variant. Node makes many of them from one call for random bytes.
   const random = randomUUID();
   return `${hex(generation)}${random.slice(8, 14)}8${random.slice(15, 28)}${hex(epoch)}`;
 }
 
-/** Eight digits. */
+/** Eight hexadecimal digits. */
 function hex(value: number): string {
-  if (value < 0 || value > 0xffff_ffff) throw new RangeError(`${value} has no place in a jti`);
+  if (value < 0 || value > 0xffff_ffff) throw new RangeError(`${value} does not fit into a jti`);
   return value.toString(16).padStart(8, '0');
 }
 
-/** Undefined for anything that {@link makeJti} does not write. */
+/** Undefined for text that {@link makeJti} does not write. */
 export function readJti(jti: string): JtiContent | undefined {
   if (!VERSION_8_UUID.test(jti)) return undefined;
   return { generation: parseInt(jti.slice(0, 8), 16), epoch: parseInt(jti.slice(28), 16) };

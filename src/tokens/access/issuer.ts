@@ -8,7 +8,7 @@ import { ServiceStateStore } from '../../database/service-state.store.js';
 import { KeyOpenerService } from '../keys/key-opener.service.js';
 import { KeyRingError } from '../keys/key-ring.js';
 
-/** Injection token of `iss`: the same on every node and after a restart, never taken from a request. */
+/** Injection token of `iss`. It is the same on every node and after a restart, and never comes from a request. */
 export const ISSUER = Symbol('ISSUER');
 
 export const issuerProvider: Provider = {
@@ -22,8 +22,8 @@ export const issuerProvider: Provider = {
 };
 
 /**
- * Trusts the issuer in the database only with its MAC: the metadata lead other services to it for keys, so who could change it could
- * make them accept other tokens.
+ * Trusts the issuer in the database only if its MAC is right. Other services fetch our keys from the issuer, so an attacker who changes
+ * it could make them accept forged tokens.
  */
 @Injectable()
 export class KeptIssuer {

@@ -12,12 +12,12 @@ import { ChangeFeed } from '../feed/change-feed.js';
 
 const TOPIC = 'token_expiry';
 
-/** Longer than any node acts on what it knew before, in milliseconds. */
-const UNTIL_ALL_KNOW = 1_000;
+/** Milliseconds after which every node has read the change or stopped serving: longer than the lease of the change feed. */
+const PROPAGATION_MS = 1_000;
 
 /**
- * The greatest TOKEN_EXPIRY that this installation ever had. No token of ours lives longer. It is kept in the database with a MAC, so
- * that a row alone cannot raise it.
+ * The greatest TOKEN_EXPIRY that this installation ever had. No token of ours lives longer. The database stores it with a MAC, so that
+ * write access to the database alone cannot raise it.
  */
 @Injectable()
 export class TokenLifetimeService {
@@ -44,14 +44,14 @@ export class TokenLifetimeService {
     return this.greatest;
   }
 
-  /** Resolves when every other node that serves accepts the tokens that this node will sign. */
+  /** Resolves when every other serving node accepts the tokens that this node will sign. */
   async settled(): Promise<void> {
-    if (this.raised) await delay(UNTIL_ALL_KNOW);
+    if (this.raised) await delay(PROPAGATION_MS);
   }
 
   private async raise(sql: Sql, firstStart: boolean): Promise<void> {
     const kept = await this.state.tokenExpiry(sql);
-    // Releases before this one kept the sum of TOKEN_EXPIRY and CLOCK_TOLERANCE.
+    // Earlier releases stored the sum of TOKEN_EXPIRY and CLOCK_TOLERANCE.
     const known = firstStart && kept.expiry === null ? kept.longest : this.trusted(kept);
     const greatest = Math.max(known, this.config.tokenExpiry);
     this.raised = known > 0 && greatest > known;
@@ -67,7 +67,7 @@ export class TokenLifetimeService {
     this.greatest = Math.max(known, this.config.tokenExpiry);
   }
 
-  /** 0 if nobody kept one, or somebody else than this service did. */
+  /** 0 if there is none, or if this service did not write it. */
   private trusted({ expiry, macs }: { readonly expiry: number | null; readonly macs: unknown }): number {
     if (expiry === null) return 0;
     if (this.macs.verify(['token_expiry', expiry], macs) === 'right') return expiry;

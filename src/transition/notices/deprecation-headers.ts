@@ -3,7 +3,7 @@ import type { OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AuthenticatedRequest } from '../../auth/principal.js';
-import { answeredProblem } from '../../common/answered-problem.js';
+import type { RefusedRequest } from '../../common/problem.filter.js';
 import { httpServerOf } from '../../common/http.js';
 import { DeprecationService } from './deprecation.service.js';
 
@@ -45,6 +45,6 @@ export class DeprecationHeaders implements OnModuleInit {
 function concernsSession(request: FastifyRequest): boolean {
   if ((request as AuthenticatedRequest).user?.via === 'session') return true;
   if (request.routeOptions.url === SESSION_LOGIN) return true;
-  const code = answeredProblem(request)?.code;
+  const code = (request as RefusedRequest).problem?.code;
   return code === 'sessions_brownout' || code === 'sessions_removed';
 }

@@ -46,7 +46,7 @@ export class MigrationService {
       });
       return { id: userId, role };
     } catch (error) {
-      if (error instanceof Problem && error.status === 401) return undefined;
+      if (error instanceof Problem && error.getStatus() === 401) return undefined;
       throw error;
     }
   }

@@ -4,7 +4,7 @@ import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { userAgentOf } from '../../auth/http/request-origin.js';
-import { answeredProblem } from '../../common/answered-problem.js';
+import type { RefusedRequest } from '../../common/problem.filter.js';
 import { BackgroundLoops } from '../../common/background-loops.js';
 import type { BackgroundLoop } from '../../common/background-loops.js';
 import { httpServerOf } from '../../common/http.js';
@@ -92,7 +92,7 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
     if (scheme === undefined) return;
     const at = this.clock.now();
     const refused = reply.statusCode >= 400;
-    const code = refused ? (answeredProblem(request)?.code ?? OTHER) : undefined;
+    const code = refused ? ((request as RefusedRequest).problem?.code ?? OTHER) : undefined;
     const duration = reply.elapsedTime;
     this.requests.count(scheme, at, duration, code);
     this.metrics.answered(scheme, duration, code);

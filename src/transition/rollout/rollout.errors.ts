@@ -8,4 +8,4 @@ export const ROLLOUT_ERRORS = {
   rollback_ends_sessions: { status: 409, title: 'The earlier state would end the sessions' },
 } as const satisfies Record<string, ProblemKind>;
 
-export const refuseRollout = problems('rollout', ROLLOUT_ERRORS);
+export const refuseRollout = problems(ROLLOUT_ERRORS);

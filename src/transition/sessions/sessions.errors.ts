@@ -9,11 +9,11 @@ export const SESSION_ERRORS = {
   already_exchanged: { status: 409, title: 'The session was already exchanged for tokens' },
 } as const satisfies Record<string, ProblemKind>;
 
-export const refuseSession = problems('sessions', SESSION_ERRORS);
+export const refuseSession = problems(SESSION_ERRORS);
 
 /** Refusals to open a session. */
 export const SESSION_LOGIN_ERRORS = {
   sessions_removed: { status: 410, title: 'Sessions can no longer be opened' },
 } as const satisfies Record<string, ProblemKind>;
 
-export const refuseNewSession = problems('sessions', SESSION_LOGIN_ERRORS);
+export const refuseNewSession = problems(SESSION_LOGIN_ERRORS);

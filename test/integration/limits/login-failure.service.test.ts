@@ -41,7 +41,7 @@ describe('LoginFailureService', () => {
       await (await on.begin(account)).cancelled();
       return 0;
     } catch (error) {
-      if (!(error instanceof Problem) || error.status !== 429) throw error;
+      if (!(error instanceof Problem) || error.getStatus() !== 429) throw error;
       return Number(error.headers['Retry-After']);
     }
   }

@@ -12,7 +12,7 @@ import { Database } from '../../../src/database/database.js';
 import { ServiceStateStore } from '../../../src/database/service-state.store.js';
 import { fastifyTrustProxy } from '../../../src/limits/client-address.js';
 import { LimitsModule } from '../../../src/limits/limits.module.js';
-import { RateLimited } from '../../../src/limits/rate-limit.guard.js';
+import { RateLimitGuard, RateLimited } from '../../../src/limits/rate-limit.guard.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 
@@ -25,13 +25,13 @@ class PasswordGuard implements CanActivate {
 @Controller()
 class Routes {
   @RateLimited('login')
-  @UseGuards(PasswordGuard)
+  @UseGuards(RateLimitGuard, PasswordGuard)
   @Get('login')
   login() {
     return 'ok';
   }
 
-  @UseGuards(PasswordGuard)
+  @UseGuards(RateLimitGuard, PasswordGuard)
   @RateLimited('login')
   @Get('login-too')
   loginToo() {
@@ -39,6 +39,7 @@ class Routes {
   }
 
   @RateLimited('refresh')
+  @UseGuards(RateLimitGuard)
   @Get('refresh')
   refresh() {
     return 'ok';
@@ -53,7 +54,7 @@ class Routes {
 class ProblemToHeaders implements ExceptionFilter<Problem> {
   catch(problem: Problem, host: ArgumentsHost) {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
-    void reply.status(problem.status).headers(problem.headers).send(problem.code);
+    void reply.status(problem.getStatus()).headers(problem.headers).send(problem.code);
   }
 }
 

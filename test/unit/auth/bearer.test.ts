@@ -22,7 +22,7 @@ describe('bearerIn', () => {
     expect(bearerIn(header)).toBe(token);
   });
 
-  it('finds the same by its short way as by the rule', () => {
+  it('reads the scheme in any case', () => {
     const text = fc.string({ unit: fc.constantFrom(...'ey.aJ -_'.split('')) });
     fc.assert(
       fc.property(text, (rest) => {

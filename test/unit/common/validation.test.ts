@@ -2,7 +2,7 @@ import { IsOptional, IsString } from 'class-validator';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Problem } from '../../../src/common/problem.js';
-import { validateBody, validationPipe } from '../../../src/common/validation.js';
+import { validationPipe } from '../../../src/common/validation.js';
 
 class Note {
   @IsString()
@@ -13,33 +13,14 @@ class Note {
   title?: string;
 }
 
-async function bodyOf(body: unknown): Promise<Note> {
-  const request = { body };
-  await validateBody(Note, request);
-  return request.body as Note;
-}
+const bodyOf = async (body: unknown) =>
+  (await validationPipe.transform(body, { type: 'body', metatype: Note })) as Note;
 
 describe('a body', () => {
   it('becomes an instance of its class', async () => {
     const note = await bodyOf({ text: 'x' });
     expect(note).toBeInstanceOf(Note);
     expect(note).toEqual({ text: 'x' });
-  });
-
-  it('that a guard has validated is not made anew by the pipe, unless it is to be something else', async () => {
-    class Other {
-      @IsString()
-      name!: string;
-    }
-    const note = await bodyOf({ text: 'x' });
-    expect(await validationPipe.transform(note, { type: 'body', metatype: Note })).toBe(note);
-    await expect(validationPipe.transform(note, { type: 'body', metatype: Other })).rejects.toMatchObject({
-      code: 'validation_failed',
-    });
-    const forged = Object.assign(new Note(), { text: 1 });
-    await expect(validationPipe.transform(forged, { type: 'body', metatype: Note })).rejects.toMatchObject({
-      code: 'validation_failed',
-    });
   });
 
   it('that is absent is refused like an empty one', async () => {

@@ -2,14 +2,14 @@ import { Body, Controller, HttpCode, Inject, Post, Req, Res, UseGuards } from '@
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AUTH_ERRORS } from '../../../auth/auth.errors.js';
-import { ShedLoad } from '../../../auth/login/load-shedding.guard.js';
+import { LoadSheddingGuard } from '../../../auth/login/load-shedding.guard.js';
 import { originOf, refuseOtherSites } from '../../../auth/http/request-origin.js';
 import { CountedAs, Public } from '../../../auth/auth.decorators.js';
 import { ApiProblems } from '../../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../../common/common.errors.js';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
-import { RateLimited } from '../../../limits/rate-limit.guard.js';
+import { RateLimitGuard, RateLimited } from '../../../limits/rate-limit.guard.js';
 import type { User } from '../../../users/user.entity.js';
 import { ApiSession } from './sessions.openapi.js';
 import { SessionAuthenticationService } from './session-authentication.service.js';
@@ -37,9 +37,8 @@ export class SessionsController {
   @CountedAs('session')
   @Public()
   @HttpCode(200)
-  @ShedLoad()
   @RateLimited('session_login')
-  @UseGuards(SessionLoginGuard)
+  @UseGuards(LoadSheddingGuard, RateLimitGuard, SessionLoginGuard)
   @ApiOperation({
     summary: 'Log in with a session',
     description: 'Opens a session under a new id, in a cookie, and revokes the session that the caller had.',

@@ -85,7 +85,7 @@ export class ExchangeLimitsService {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof Problem && REFUSALS.has(error.status)) {
+      if (error instanceof Problem && REFUSALS.has(error.getStatus())) {
         // Reuse is audited already.
         if (error.code !== 'refresh_token_reused') this.refusals.count(error.code, clientAddress(request));
         await this.clients.enforce(bucket, request);
