@@ -17,10 +17,10 @@ import { Drain } from './operations/drain.js';
 import type { DrainTimes } from './operations/drain.js';
 import { RequestObserver } from './operations/request-observer.js';
 
-/** Bytes of a request body: the largest that any call needs, with room. */
+/** Bytes of a request body. No call needs as many. */
 const BODY_LIMIT = 64 * 1024;
 
-/** Bytes of a request's head: room for a token and the cookies of other applications. */
+/** Bytes of the request headers: enough for a token and the cookies of other applications. */
 const HEAD_LIMIT = 16 * 1024;
 
 /** Response headers that scripts of other origins may read (CORS). */
@@ -35,15 +35,15 @@ const EXPOSED_HEADERS = [
 
 /** How long a client may take, in milliseconds. */
 export interface TimeOuts extends DrainTimes {
-  /** To send the head of a request. */
+  /** To send the headers of a request. */
   readonly head: number;
-  /** To send the whole of it. */
+  /** To send the whole request. */
   readonly request: number;
-  /** To read or send anything while a request is under way. */
+  /** To read or send something during a request. */
   readonly silence: number;
-  /** Between two requests: longer than load balancers keep connections, so that it is they who close them. */
+  /** Between two requests. Longer than load balancers keep connections, so that the load balancer closes them first. */
   readonly idle: number;
-  /** Between two looks at who is late. */
+  /** Interval of the check for slow clients. */
   readonly check: number;
 }
 
@@ -58,7 +58,7 @@ const TIME_OUTS: TimeOuts = {
   drain: 10_000,
 };
 
-/** Fastify with bounds on everything that a client may send or wait with. */
+/** Fastify with limits on everything that a client may send or delay. */
 export function fastifyAdapter(config: Config, timeOuts: TimeOuts = TIME_OUTS): FastifyAdapter {
   const adapter = new JsonFastifyAdapter({
     trustProxy: fastifyTrustProxy(config.trustProxy),
@@ -66,7 +66,7 @@ export function fastifyAdapter(config: Config, timeOuts: TimeOuts = TIME_OUTS): 
     genReqId: requestIdOf,
     requestIdHeader: false,
     logger: false,
-    // There is no middleware, so no request needs to walk through it.
+    // There is no middleware, so no request needs to pass it.
     skipMiddie: true,
     rewriteUrl: withoutForwardedPath,
     connectionTimeout: timeOuts.silence,
@@ -78,7 +78,7 @@ export function fastifyAdapter(config: Config, timeOuts: TimeOuts = TIME_OUTS): 
       maxHeaderSize: HEAD_LIMIT,
       headersTimeout: timeOuts.head,
       connectionsCheckingInterval: timeOuts.check,
-      // Node's own refusal has no body: see refuseWithoutHost.
+      // Node's own refusal has no body. See refuseWithoutHost.
       requireHostHeader: false,
     },
     routerOptions: { maxParamLength: 256 },
@@ -95,7 +95,7 @@ export function fastifyAdapter(config: Config, timeOuts: TimeOuts = TIME_OUTS): 
   return adapter;
 }
 
-/** What main and the tests share: everything between the socket and the guards. */
+/** Sets up everything between the socket and the guards, for main and the tests. */
 export async function setUpApp(
   app: NestFastifyApplication,
   config: Config,
@@ -116,7 +116,7 @@ export async function setUpApp(
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
       exposedHeaders: EXPOSED_HEADERS,
       maxAge: 600,
-      // Its refusal would be no problem document.
+      // The plugin's own refusal is not a problem document.
       strictPreflight: false,
     });
   }
@@ -132,7 +132,7 @@ class JsonFastifyAdapter extends FastifyAdapter {
   override registerParserMiddleware(): void {}
 }
 
-/** The adapter's type of the instance names another version of the same interface. */
+/** The adapter declares another version of the same interface. */
 function fastifyOf(adapter: { getInstance(): unknown }): FastifyInstance {
   return adapter.getInstance() as FastifyInstance;
 }

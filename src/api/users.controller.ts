@@ -21,7 +21,7 @@ export class UsersController {
   ) {}
 
   @Get()
-  @ApiOperation({ summary: 'List users', description: 'By name, a page at a time.' })
+  @ApiOperation({ summary: 'List users', description: 'Sorted by name, in pages.' })
   @ApiOkResponse({ type: UsersDto })
   @ApiProblems(COMMON_ERRORS, 'validation_failed')
   async list(@Query() { limit, cursor }: PageQueryDto): Promise<UsersDto> {
@@ -29,7 +29,7 @@ export class UsersController {
   }
 
   @Get('me')
-  @ApiOperation({ summary: 'Who am I' })
+  @ApiOperation({ summary: 'Show the current user' })
   @ApiOkResponse({ type: MeDto })
   async me(@CurrentPrincipal() { userId }: Principal): Promise<MeDto> {
     const user = await this.users.find(userId);

@@ -1,7 +1,7 @@
 import { problems } from '../common/problem.js';
 import type { ProblemKind } from '../common/problem.js';
 
-/** Refusals of logging in and of handling one's logins. */
+/** Refusals of logins and of device management. */
 export const AUTH_ERRORS = {
   invalid_credentials: { status: 401, title: 'The username or the password is not right' },
   jwt_not_enabled: { status: 403, title: 'Tokens are not enabled for this user' },

@@ -17,7 +17,7 @@ export class WellKnownController {
   @Header('Content-Type', 'application/json; charset=utf-8')
   @Header('Cache-Control', `public, max-age=${JWKS_MAX_AGE}`)
   @ApiOperation({
-    summary: 'The keys that access tokens are signed with',
+    summary: 'The keys that sign access tokens',
     description: 'A JWK Set (RFC 7517).',
   })
   @ApiOkResponse({

@@ -5,11 +5,11 @@ interface Route {
   readonly methods: Set<string>;
 }
 
-/** Knows which methods a path takes, for the `Allow` header of a 405. Asked for unknown routes only. */
+/** Finds the methods that a path accepts, for the `Allow` header of a 405. Runs for unknown routes only. */
 export class AllowedMethods {
   private readonly routes = new Map<string, Route>();
 
-  /** Has to be called before the routes are added. */
+  /** Call it before routes are added. */
   follow(fastify: FastifyInstance): void {
     fastify.addHook('onRoute', ({ url, method }) => {
       if (url.includes('*')) return;

@@ -3,7 +3,7 @@ import type { OnApplicationShutdown } from '@nestjs/common';
 
 /**
  * Injection token of a boolean: whether this process does background work. A node does. The command line starts the same
- * modules and does not: it leaves the work to the nodes.
+ * modules without it.
  */
 export const BACKGROUND = Symbol('BACKGROUND');
 

@@ -1,7 +1,7 @@
 import { problems } from './problem.js';
 import type { ProblemKind } from './problem.js';
 
-/** Refusals that belong to no feature: what any endpoint may answer. */
+/** Refusals of no particular feature. Any endpoint may answer them. */
 export const COMMON_ERRORS = {
   validation_failed: { status: 400, title: 'The request is not valid' },
   malformed_request: { status: 400, title: 'The request could not be read' },
@@ -23,7 +23,7 @@ export const COMMON_ERRORS = {
 
 export const refuse = problems(COMMON_ERRORS);
 
-/** 503 with `Retry-After` (seconds): the caller may repeat the request, nothing is lost. */
+/** 503 with `Retry-After` (seconds). The caller may safely repeat the request. */
 export function unavailable(cause: unknown, retryAfter = 1) {
   return refuse('service_unavailable', { cause, headers: { 'Retry-After': String(retryAfter) } });
 }

@@ -4,8 +4,8 @@ import { timingSafeEqual } from 'node:crypto';
 type Secret = string | Uint8Array | null | undefined;
 
 /**
- * Whether two secrets, MACs or hashes are the same. The time depends on their lengths alone, so it does not tell how much of a guess is
- * right. Nothing equals nothing only: `null` and `undefined` are the same, and differ from every text.
+ * Whether two secrets, MACs or hashes are equal. The time depends only on their lengths, so it does not reveal how much of a guess is
+ * right. `null` and `undefined` equal each other and nothing else.
  */
 export function sameSecret(secret: Secret, given: Secret): boolean {
   if (secret == null || given == null) return secret == null && given == null;

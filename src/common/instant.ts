@@ -2,24 +2,24 @@ import { ValidateBy } from 'class-validator';
 
 const DATE = /^\d{4}-\d\d-\d\d$/;
 
-/** RFC 3339, section 5.6; the seconds may be left out, the zone may not: it is one instant whoever reads it. */
+/** RFC 3339, section 5.6. Seconds are optional. The zone is required, so that the text names one instant for every reader. */
 const TIME =
   /^\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
 /**
- * The instant that a date (its beginning in UTC) or a time with a zone means, in milliseconds since the epoch; undefined for
- * anything else. Every date of a query or of the command line is read here.
+ * The instant of a date (its start in UTC) or of a time with a zone, in milliseconds since the epoch. Undefined for other text. Every
+ * date of a query or of the command line is parsed here.
  */
 export function instantIn(text: unknown): number | undefined {
   if (typeof text !== 'string' || !(DATE.test(text) || TIME.test(text))) return undefined;
-  // `Date.parse` takes 30 February for 2 March.
+  // `Date.parse` reads 30 February as 2 March.
   const day = text.slice(0, 10);
   const midnight = new Date(`${day}T00:00:00Z`);
   const exists = !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day);
   return exists ? Date.parse(text) : undefined;
 }
 
-/** For queries: `2026-11-24`, or a time as {@link IsTimestamp} takes it. */
+/** For queries: `2026-11-24`, or a time as in {@link IsTimestamp}. */
 export function IsInstant(): PropertyDecorator {
   return ValidateBy({
     name: 'isInstant',
@@ -31,7 +31,7 @@ export function IsInstant(): PropertyDecorator {
   });
 }
 
-/** For bodies, in which a date alone would leave the hour to be guessed: `2027-01-31T12:00:00Z`, with `Z` or an offset. */
+/** For bodies: `2027-01-31T12:00:00Z`, with `Z` or an offset. Refuses a date alone, because it does not say the hour. */
 export function IsTimestamp(): PropertyDecorator {
   return ValidateBy({
     name: 'isTimestamp',

@@ -1,7 +1,7 @@
 import { loggedError } from './logged-error.js';
 
 /**
- * Names whose values are secrets, or text of a client that may hold one. Compared without case, `-` and `_`, so `clientSecret`
+ * Names whose values are secrets, or client text that may contain secrets. The comparison ignores case, `-` and `_`, so `clientSecret`
  * and `Client-Secret` count as `client_secret`.
  */
 export const REDACTED_NAMES = [
@@ -41,12 +41,12 @@ const REDACTED = '[redacted]';
 
 const NAMES: ReadonlySet<string> = new Set(REDACTED_NAMES.map(plain));
 
-/** Deeper values are left out. */
+/** Deeper values are redacted. */
 const MAX_DEPTH = 6;
 
 /**
- * A log entry, an object or a text, without the values of {@link REDACTED_NAMES}, at any depth. Errors become what {@link loggedError} keeps. Pino's own
- * redaction looks for each name at each depth, which takes thirty times as long.
+ * A log entry, an object or text, without the values of {@link REDACTED_NAMES} at any depth. Converts errors with {@link loggedError}.
+ * Pino's own redaction searches for each name at each depth, which takes thirty times as long.
  */
 export function redact(entry: unknown): unknown {
   return entry instanceof Error ? { err: loggedError(entry) } : redactValue(entry, 0);

@@ -1,4 +1,4 @@
-/** What the log holds of an error. */
+/** What the log contains about an error. */
 export interface LoggedError {
   readonly type: string;
   readonly message: string;
@@ -7,25 +7,25 @@ export interface LoggedError {
   readonly cause: LoggedError | undefined;
 }
 
-/** Causes of causes beyond this are left out. */
+/** The log omits deeper causes. */
 const MAX_DEPTH = 5;
 
 /** Replaces a message that may quote input. */
 const LEFT_OUT = 'message left out: it may quote input';
 
-/** Errors that the engine and Node throw. Their messages quote the value that was wrong. */
+/** Errors of the engine and of Node. Their messages quote the wrong value. */
 const BUILT_IN = [SyntaxError, TypeError, RangeError, ReferenceError, URIError, EvalError, DOMException];
 
-/** The parts of such messages that name no value, and say what kind of bug it is. */
+/** The parts of such messages that quote no value and name the kind of bug. */
 const HARMLESS =
   /^Cannot (?:read|set) properties of (?:undefined|null)|is not (?:a function|a constructor|defined)$/;
 
-/** SQLSTATE classes whose messages quote values: data exceptions, and what a product's trigger raises. */
+/** SQLSTATE classes whose messages quote values: data exceptions, and errors that a product's trigger raises. */
 const QUOTING_SQLSTATE = /^(?:22|P0)[0-9A-Z]{3}$/;
 
 /**
- * Name, message, stack, code and causes of an error. Nothing that a library attached, such as the parameters of a statement
- * or PostgreSQL's DETAIL. A message that may quote input is left out, in the stack too.
+ * Name, message, stack, code and causes of an error. Omits everything that a library attached, such as the parameters of a statement or
+ * PostgreSQL's DETAIL. Omits a message that may quote input, in the stack too.
  */
 export function loggedError(error: unknown, depth = 0): LoggedError | undefined {
   if (error === undefined || error === null || depth > MAX_DEPTH) return undefined;
@@ -50,7 +50,7 @@ export function loggedError(error: unknown, depth = 0): LoggedError | undefined 
   };
 }
 
-/** The same as text, for the standard error stream: an error that nobody caught, with its causes. */
+/** The same as text, for an uncaught error on the standard error stream. */
 export function loggedErrorText(error: unknown): string {
   const lines: string[] = [];
   for (let logged = loggedError(error); logged !== undefined; logged = logged.cause) {
@@ -70,7 +70,7 @@ function messageOf(error: Error, code = ''): string {
   return quotes ? (HARMLESS.exec(error.message)?.[0] ?? LEFT_OUT) : error.message;
 }
 
-/** The lines of the stack after the message, which may itself have lines that look like frames. */
+/** The lines of the stack after the message. The message itself may have lines that look like frames. */
 function framesOf({ message, stack = '' }: Error): string[] {
   const at = stack.indexOf(message);
   const frames = at === -1 ? '' : stack.slice(at + message.length);

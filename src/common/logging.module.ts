@@ -7,12 +7,12 @@ import type { Config } from '../config/config.js';
 import { redact } from './log-redaction.js';
 
 /**
- * Logs as JSON in production and as readable lines elsewhere, without secrets at any level. Mounts no middleware, which
- * every request would have to walk through: request lines come from a hook of the RequestObserver.
+ * Logs JSON in production and readable lines elsewhere, without secrets at any level. Mounts no middleware, which every request would
+ * have to pass: a hook of the RequestObserver logs the requests.
  */
 @Module({})
 export class LoggingModule {
-  /** Writes to standard output unless a destination is given. The first logger made in a process serves all of it. */
+  /** Writes to standard output by default. The first logger of a process serves the whole process. */
   static forRoot(config: Config, destination: DestinationStream = logOutput(config)): DynamicModule {
     return {
       module: LoggingModule,
@@ -35,13 +35,13 @@ export class LoggingModule {
   }
 }
 
-/** Before pino sees it: pino copies the message of an error that is logged without one. */
+/** Redacts before pino does anything: pino copies the message of an error that is logged without a message. */
 const logMethod: NonNullable<LoggerOptions['hooks']>['logMethod'] = function (args, method) {
   const [entry, ...rest] = args as [unknown, ...never[]];
   method.apply(this, [redact(entry), ...rest] as never);
 };
 
-/** In this thread: what is logged last, before an exit, is logged too. */
+/** Writes in this thread, so that the last lines before an exit are not lost. */
 export function logOutput(config: Config): DestinationStream {
   if (config.production) return process.stdout;
   return PinoPretty({ singleLine: true, ignore: 'pid,hostname', sync: true });

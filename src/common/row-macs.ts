@@ -2,18 +2,18 @@ import { createHmac, hkdfSync } from 'node:crypto';
 import { sameSecret } from './constant-time.js';
 import type { Config } from '../config/config.js';
 
-/** What a `macs` column holds: one MAC for each secret, by a name that says nothing about the secret. */
+/** The content of a `macs` column: one MAC for each secret, under a name that reveals nothing about the secret. */
 export type Macs = Readonly<Record<string, string>>;
 
-/** `missing`: the row has no MAC. `unknown_key`: it has MACs, but none by a secret of this node. */
+/** `missing`: the row has no MAC. `unknown_key`: it has MACs, but none for a secret of this node. */
 export type MacVerdict = 'right' | 'wrong' | 'missing' | 'unknown_key';
 
 export type MacPart = string | number | boolean | null;
 
 /**
- * Makes and verifies MACs over the rows of one table, with keys derived from JWT_SECRET and JWT_SECRET_PREVIOUS. Write access to the
- * database alone makes none. While JWT_SECRET is being changed, a row gets a MAC by each of the two secrets, so that nodes that have
- * only one of them verify it.
+ * Makes and verifies MACs over the rows of one table, with keys derived from JWT_SECRET and JWT_SECRET_PREVIOUS. An attacker
+ * with write access to the database alone cannot make them. While JWT_SECRET is being changed, a row gets one MAC for each of the two
+ * secrets, so that nodes that know only one of them can verify it.
  */
 export class RowMacs {
   private readonly keys: ReadonlyMap<string, Buffer>;
@@ -26,14 +26,14 @@ export class RowMacs {
     this.keys = new Map(secrets.map(derive));
   }
 
-  /** One MAC by each secret of this node. */
+  /** One MAC for each secret of this node. */
   make(parts: readonly MacPart[]): Macs {
     return Object.fromEntries(
       [...this.keys].map(([name, key]) => [name, this.mac(key, parts).toString('base64url')]),
     );
   }
 
-  /** `macs`: as read from the database, so it may be anything. Compares in constant time. */
+  /** `macs`: the value from the database, which may be anything. Compares in constant time. */
   verify(parts: readonly MacPart[], macs: unknown): MacVerdict {
     if (macs === null || macs === undefined) return 'missing';
     let verdict: MacVerdict = 'unknown_key';
@@ -46,7 +46,7 @@ export class RowMacs {
     return verdict;
   }
 
-  /** Whether there is a MAC by every secret of this node. Says nothing about whether they are right. */
+  /** Whether there is a MAC for every secret of this node. Does not verify them. */
   isComplete(macs: unknown): boolean {
     return [...this.keys.keys()].every((name) => macIn(macs, name) !== undefined);
   }

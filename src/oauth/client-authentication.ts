@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { RefusalCounter } from '../audit/refusal-counter.js';
 import { clientAddress } from '../limits/client-address.js';
 import { ClientRateLimitService } from '../limits/client-rate-limit.service.js';
-import { OAuthClients } from './oauth-client.service.js';
+import { OAuthClientService } from './oauth-client.service.js';
 import { refuseOAuth } from './oauth.errors.js';
 import type { OAuthForm } from './oauth-form.js';
 
@@ -14,16 +14,16 @@ interface Credentials {
 
 const BASIC = /^basic +([A-Za-z0-9+/]+={0,2}) *$/i;
 
-/** Who calls: a service client by `client_secret_basic` or `client_secret_post` (RFC 6749, section 2.3.1). */
+/** Authenticates a service client by `client_secret_basic` or `client_secret_post` (RFC 6749, section 2.3.1). */
 @Injectable()
 export class ClientAuthentication {
   constructor(
-    private readonly clients: OAuthClients,
+    private readonly clients: OAuthClientService,
     private readonly limiter: ClientRateLimitService,
     private readonly refusals: RefusalCounter,
   ) {}
 
-  /** The client's id. Throws 401 `invalid_client`, or 429 for an address that has failed too often; 400 for two at once. */
+  /** The client's id. Throws 401 `invalid_client`, 429 after too many failures from one address, 400 for two methods at once. */
   async require(request: FastifyRequest, form: OAuthForm): Promise<string> {
     const given = credentialsOf(request, form);
     if (given?.secret === undefined) return this.refuse(request);
@@ -32,8 +32,8 @@ export class ClientAuthentication {
   }
 
   /**
-   * For a call that public clients make too: one that shows a secret has to have the right one, and one that is registered has
-   * to show it. Any other id says nothing, since tokens belong to no client.
+   * For a call that public clients make too. A client that sends a secret must send the right one, and a registered client must send its
+   * secret. Ignores other client ids, because tokens belong to no client.
    */
   async ifGiven(request: FastifyRequest, form: OAuthForm): Promise<void> {
     const given = credentialsOf(request, form);
@@ -50,7 +50,7 @@ export class ClientAuthentication {
   }
 }
 
-/** Undefined where nobody says who calls. Throws 400 for two ways at once (RFC 6749, section 2.3). */
+/** Undefined if the request names no client. Throws 400 for two methods at once (RFC 6749, section 2.3). */
 function credentialsOf(request: FastifyRequest, form: OAuthForm): Credentials | undefined {
   const { authorization } = request.headers;
   const posted = form['client_id'];
@@ -58,7 +58,7 @@ function credentialsOf(request: FastifyRequest, form: OAuthForm): Credentials | 
     return posted === undefined ? undefined : { id: posted, secret: form['client_secret'] };
   }
   if (form['client_secret'] !== undefined) {
-    throw refuseOAuth('invalid_request', 'The client authenticates in two ways');
+    throw refuseOAuth('invalid_request', 'The client authenticates with two methods');
   }
   const basic = basicOf(authorization);
   if (posted !== undefined && posted !== basic.id) {
@@ -67,7 +67,7 @@ function credentialsOf(request: FastifyRequest, form: OAuthForm): Credentials | 
   return basic;
 }
 
-/** What is no Basic is a client that nobody knows. */
+/** An unknown client if the header is not Basic. */
 function basicOf(header: string): Credentials {
   const pair = Buffer.from(BASIC.exec(header)?.[1] ?? '', 'base64').toString('utf8');
   const colon = pair.indexOf(':');
@@ -75,7 +75,7 @@ function basicOf(header: string): Credentials {
   return { id: decoded(pair.slice(0, colon)), secret: decoded(pair.slice(colon + 1)) };
 }
 
-/** Both are encoded as a form is before they are encoded for Basic. */
+/** Clients encode id and secret as form values before they encode them for Basic. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));

@@ -27,7 +27,7 @@ import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
 import { DEFAULT_LIMIT, PageQueryDto } from '../common/pagination.js';
 import type { OAuthClient } from './oauth-client.entity.js';
-import { OAuthClients } from './oauth-client.service.js';
+import { OAuthClientService } from './oauth-client.service.js';
 import type { ClientWithSecret } from './oauth-client.service.js';
 import { ClientWithSecretDto, ClientsDto, NewClientDto } from './oauth.dto.js';
 
@@ -37,12 +37,12 @@ import { ClientWithSecretDto, ClientsDto, NewClientDto } from './oauth.dto.js';
 @ApiProblems(COMMON_ERRORS, 'validation_failed', 'forbidden')
 @Controller('admin/clients')
 export class AdminClientsController {
-  constructor(private readonly clients: OAuthClients) {}
+  constructor(private readonly clients: OAuthClientService) {}
 
   @Get()
   @ApiOperation({
     summary: 'List service clients',
-    description: 'By id, a page at a time, disabled ones too.',
+    description: 'Sorted by id, with disabled clients, in pages.',
   })
   @ApiOkResponse({ type: ClientsDto })
   async list(@Query() { limit, cursor }: PageQueryDto): Promise<ClientsDto> {
@@ -54,7 +54,7 @@ export class AdminClientsController {
   @Header('Cache-Control', 'no-store')
   @ApiOperation({
     summary: 'Register a service client',
-    description: 'It may introspect and revoke tokens. Its secret is in the answer, and nowhere else.',
+    description: 'The client may introspect and revoke tokens. Only this answer contains its secret.',
   })
   @ApiCreatedResponse({ type: ClientWithSecretDto })
   async create(
@@ -68,7 +68,7 @@ export class AdminClientsController {
   @Post(':id/secret')
   @HttpCode(200)
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: "Renew a client's secret", description: 'The old one ends at once.' })
+  @ApiOperation({ summary: "Renew a client's secret", description: 'The old secret stops working at once.' })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({ type: ClientWithSecretDto })
   @ApiProblems(COMMON_ERRORS, 'not_found')
@@ -84,7 +84,10 @@ export class AdminClientsController {
 
   @Delete(':id')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Disable a service client', description: 'For good: its secret ends at once.' })
+  @ApiOperation({
+    summary: 'Disable a service client',
+    description: 'Permanently. Its secret stops working at once.',
+  })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiNoContentResponse()
   @ApiProblems(COMMON_ERRORS, 'not_found')

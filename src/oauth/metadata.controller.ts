@@ -26,9 +26,9 @@ export class MetadataController {
   @Get('oauth-authorization-server')
   @Header('Cache-Control', `public, max-age=${JWKS_MAX_AGE}`)
   @ApiOperation({
-    summary: 'What this authorization server is',
+    summary: 'Describe this authorization server',
     description:
-      'Metadata (RFC 8414). If the issuer has a path, they are also served with that path appended, where clients look for them.',
+      'Metadata (RFC 8414). If the issuer has a path, the metadata is also at this URL with that path appended, as clients expect.',
   })
   @ApiOkResponse({
     schema: {
@@ -52,12 +52,12 @@ export class MetadataController {
       introspection_endpoint_auth_methods_supported: WITH_SECRET,
       revocation_endpoint_auth_methods_supported: WITH_SECRET,
       grant_types_supported: ['refresh_token'],
-      // Required by RFC 8414, and truly none: there is no authorization endpoint.
+      // RFC 8414 requires it. It is empty, because there is no authorization endpoint.
       response_types_supported: [],
     };
   }
 
-  /** RFC 8414, section 3: the issuer's path comes after the well-known one, and no other does. */
+  /** RFC 8414, section 3: the well-known path, followed by the path of the issuer. */
   @Get('oauth-authorization-server/*')
   @Header('Cache-Control', `public, max-age=${JWKS_MAX_AGE}`)
   @ApiExcludeEndpoint()

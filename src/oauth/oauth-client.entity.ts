@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** A service that may ask about tokens and end logins. */
+/** A service client: it may introspect and revoke tokens. */
 @Entity('oauth_clients')
 export class OAuthClient {
   /** The `client_id`. */
@@ -11,14 +11,14 @@ export class OAuthClient {
   @Column('text')
   name!: string;
 
-  /** SHA-256 of the secret: 256 random bits need no slow hash. */
+  /** SHA-256 of the secret. A secret of 256 random bits needs no slow hash. */
   @Column('bytea', { name: 'secret_hash' })
   secretHash!: Buffer;
 
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
   createdAt!: Date;
 
-  /** When the secret was last made anew. */
+  /** When the secret was last renewed. */
   @Column('timestamptz', { name: 'secret_at', default: () => 'now()' })
   secretAt!: Date;
 

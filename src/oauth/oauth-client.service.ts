@@ -8,17 +8,17 @@ import type { OAuthClient } from './oauth-client.entity.js';
 import { OAuthClientStore } from './oauth-client.store.js';
 import type { Doer } from './oauth-client.store.js';
 
-/** The fixed prefix by which secret scanners know a client secret. */
+/** Secret scanners find client secrets by this prefix. */
 const PREFIX = 'tandem_cs_';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 const CURSORS = cursorsOf('clients', UUID);
 
-/** Compared with where there is no client. */
-const NOBODY = randomBytes(32);
+/** The hash to compare with if there is no such client, so that the time does not tell. */
+const UNKNOWN_CLIENT = randomBytes(32);
 
-/** A client with its secret, which is known now and never again. */
+/** A client with its secret. The service shows the secret once and stores only its hash. */
 export interface ClientWithSecret {
   readonly client: OAuthClient;
   readonly secret: string;
@@ -29,9 +29,9 @@ export interface ClientPage {
   readonly next_cursor: string | null;
 }
 
-/** Services that may ask about tokens: who they are, and whether they are it. */
+/** Registers and authenticates service clients. */
 @Injectable()
-export class OAuthClients {
+export class OAuthClientService {
   constructor(
     private readonly store: OAuthClientStore,
     private readonly trust: OAuthClientTrust,
@@ -45,7 +45,7 @@ export class OAuthClients {
     return { client: await this.store.insert(randomUUID(), name, hashOf(secret), doer), secret };
   }
 
-  /** The old secret ends with it. Undefined for a client that is unknown or disabled. */
+  /** The old secret stops working at once. Undefined for a client that is unknown or disabled. */
   async renewSecret(id: string, doer: Doer): Promise<ClientWithSecret | undefined> {
     const secret = newSecret();
     const client = await this.store.renew(id, hashOf(secret), doer);
@@ -53,14 +53,14 @@ export class OAuthClients {
     return client && { client, secret };
   }
 
-  /** False for one that is unknown. */
+  /** False for an unknown client. */
   async disable(id: string, doer: Doer): Promise<boolean> {
     const client = await this.store.disable(id, doer);
     if (client !== undefined) this.trust.clear(id);
     return client !== undefined;
   }
 
-  /** Throws 400 for a cursor that is none. */
+  /** Throws 400 for an invalid cursor. */
   async list(limit: number, cursor: string | undefined): Promise<ClientPage> {
     const after = cursor === undefined ? undefined : CURSORS.read(cursor)[0];
     const found = await this.store.list(limit + 1, after);
@@ -69,22 +69,22 @@ export class OAuthClients {
   }
 
   /**
-   * Whether there is a client of that id, disabled or not: such a one has to prove itself. In capitals it is the same UUID
-   * (RFC 9562, section 4), so that no other spelling is a public client.
+   * Whether a client with this id is registered, even if it is disabled: such a client must authenticate. A UUID in capitals is the same
+   * UUID (RFC 9562, section 4), so that another spelling does not pass as a public client.
    */
   async isRegistered(given: string): Promise<boolean> {
     const id = given.trim().toLowerCase();
     return UUID.test(id) && (await this.store.find(id)) !== undefined;
   }
 
-  /** Whether the secret is that of an active client whose row this service wrote. In constant time, whoever it is. */
+  /** Whether the secret belongs to an active client whose row this service wrote. Takes constant time for every client. */
   async authenticate(id: string, secret: string): Promise<boolean> {
     const client = UUID.test(id) ? await this.store.find(id) : undefined;
-    const right = timingSafeEqual(hashOf(secret), client?.secretHash ?? NOBODY);
+    const right = timingSafeEqual(hashOf(secret), client?.secretHash ?? UNKNOWN_CLIENT);
     return right && client?.disabledAt === null && this.trust.isOurs(client);
   }
 
-  /** A disabled client gets its MAC in any case: then it stays disabled. */
+  /** A disabled client always gets a MAC, so that it stays disabled. */
   private async vouch(sql: Sql, firstStart: boolean): Promise<void> {
     for (const client of await this.store.lockAll(sql)) {
       const ours = client.disabledAt !== null || this.trust.isOurs(client, firstStart);

@@ -20,18 +20,18 @@ const DISABLE = `
 const ALL = `SELECT ${COLUMNS} FROM oauth_clients ORDER BY id FOR UPDATE`;
 const SET_MACS = `UPDATE oauth_clients SET macs = $2 WHERE id = $1`;
 
-/** Before every id. */
+/** Sorts before every id. */
 const FIRST = '00000000-0000-0000-0000-000000000000';
 
 type Row = OAuthClient & Record<string, unknown>;
 
-/** Who did it, and where from. */
+/** Who makes a change, and from where. */
 export interface Doer {
   readonly actorId: string;
   readonly origin: Origin;
 }
 
-/** All SQL of the service clients. What changes one is audited in the same transaction. */
+/** All SQL of the service clients. Audits each change in the same transaction. */
 @Injectable()
 export class OAuthClientStore {
   constructor(
@@ -45,7 +45,7 @@ export class OAuthClientStore {
     return sql.query<Row>(ALL);
   }
 
-  /** From now on the row of the client has a MAC over what it says. */
+  /** Afterwards the client's row has a MAC over its content. */
   async vouch(sql: Sql, client: OAuthClient): Promise<void> {
     await sql.query(SET_MACS, [client.id, JSON.stringify(this.trust.macsOf(client))]);
   }
@@ -54,7 +54,7 @@ export class OAuthClientStore {
     return (await this.database.query<Row>(FIND, [id]))[0];
   }
 
-  /** Those after `after`, by id. */
+  /** The clients with an id after `after`, by id. */
   list(limit: number, after: string | undefined): Promise<OAuthClient[]> {
     return this.database.query<Row>(LIST, [after ?? FIRST, limit]);
   }
@@ -63,12 +63,12 @@ export class OAuthClientStore {
     return (await this.change('created', INSERT, [id, name, secretHash], doer))!;
   }
 
-  /** From now on only the new secret counts. Undefined for a client that is unknown or disabled. */
+  /** Afterwards only the new secret is valid. Undefined for a client that is unknown or disabled. */
   renew(id: string, secretHash: Buffer, doer: Doer): Promise<OAuthClient | undefined> {
     return this.change('renewed', RENEW, [id, secretHash], doer);
   }
 
-  /** Undefined for one that is unknown; repeating it changes nothing. */
+  /** Undefined for an unknown client. Repeating it changes nothing. */
   disable(id: string, doer: Doer): Promise<OAuthClient | undefined> {
     return this.change('disabled', DISABLE, [id], doer);
   }

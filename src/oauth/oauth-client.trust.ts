@@ -6,7 +6,7 @@ import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import type { OAuthClient } from './oauth-client.entity.js';
 
-/** Tells clients that this service registered from rows that somebody else wrote into the database. */
+/** Verifies that this service wrote the row of a client, and not somebody with write access to the database. */
 @Injectable()
 export class OAuthClientTrust {
   private readonly macs: RowMacs;
@@ -22,7 +22,7 @@ export class OAuthClientTrust {
     return this.macs.make(partsOf(client));
   }
 
-  /** Raises an alarm if not. `firstStart`: a row without a MAC comes from a release before row MACs. */
+  /** Raises an alarm if the row is not ours. `firstStart`: accepts a row without a MAC, from a release before row MACs. */
   isOurs(client: OAuthClient, firstStart = false): boolean {
     const verdict = this.macs.verify(partsOf(client), client.macs);
     if (verdict === 'right' || (verdict === 'missing' && firstStart)) return true;
@@ -31,7 +31,7 @@ export class OAuthClientTrust {
     return false;
   }
 
-  /** Whether its row has a right MAC by every secret of this node. */
+  /** Whether the row has a right MAC for every secret of this node. */
   isComplete(client: OAuthClient): boolean {
     return this.macs.verify(partsOf(client), client.macs) === 'right' && this.macs.isComplete(client.macs);
   }
@@ -41,7 +41,7 @@ export class OAuthClientTrust {
   }
 }
 
-/** Everything that decides what a client may do; what is for people alone is left out. */
+/** Everything that decides what a client may do, without the text for people. */
 function partsOf({ id, secretHash, disabledAt }: OAuthClient): MacPart[] {
   return [id, secretHash.toString('hex'), disabledAt !== null];
 }

@@ -2,13 +2,13 @@ import type { FastifyRequest } from 'fastify';
 import { refuse } from '../common/common.errors.js';
 import { refuseOAuth } from './oauth.errors.js';
 
-/** The parameters of a call; those without a value are left out, and unknown ones are nobody's business (RFC 6749, section 3.2). */
+/** The parameters of a call, without those that have no value. Callers ignore unknown parameters (RFC 6749, section 3.2). */
 export type OAuthForm = Readonly<Partial<Record<string, string>>>;
 
-/** Throws 415 for another kind of body, 400 `invalid_request` for a parameter that is there twice. */
+/** Throws 415 for another kind of body, 400 `invalid_request` for a repeated parameter. */
 export function formOf(request: FastifyRequest): OAuthForm {
   const { body } = request;
-  // No body at all is a form without parameters.
+  // No body counts as a form without parameters.
   const sent = body ?? new URLSearchParams();
   if (!(sent instanceof URLSearchParams)) throw refuse('unsupported_media_type');
   const form = Object.create(null) as Record<string, string>;
@@ -20,7 +20,7 @@ export function formOf(request: FastifyRequest): OAuthForm {
   return form;
 }
 
-/** Throws 400 `invalid_request` for one that is missing. */
+/** The value of a parameter. Throws 400 `invalid_request` if it is missing. */
 export function required(form: OAuthForm, name: string): string {
   const value = form[name];
   if (value === undefined) throw refuseOAuth('invalid_request', `The parameter ${name} is missing`);

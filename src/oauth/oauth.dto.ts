@@ -22,7 +22,7 @@ export class GrantFormDto {
   @ApiProperty({ example: 'tandem_rt_…' })
   refresh_token!: string;
 
-  @ApiPropertyOptional({ description: 'Any, for a client that has no secret' })
+  @ApiPropertyOptional({ description: 'Any text for a client without a secret' })
   client_id?: string;
 
   @ApiPropertyOptional({ format: 'password', description: 'With `client_secret_post`' })
@@ -31,16 +31,16 @@ export class GrantFormDto {
 
 /** RFC 7662, section 2.2. */
 export class IntrospectionDto {
-  @ApiProperty({ description: 'Whether the token counts now; if not, nothing else is said' })
+  @ApiProperty({ description: 'Whether the token is valid now. If not, the answer has no other member.' })
   active!: boolean;
 
   @ApiPropertyOptional({
     enum: ['access_token', 'refresh_token'],
-    description: 'A refresh token opens no API',
+    description: 'An API must not accept a refresh token',
   })
   token_use?: string;
 
-  @ApiPropertyOptional({ enum: ['Bearer'], description: 'Of an access token' })
+  @ApiPropertyOptional({ enum: ['Bearer'], description: 'For an access token' })
   token_type?: string;
 
   @ApiPropertyOptional({ example: 'http://127.0.0.1:5000' })
@@ -55,7 +55,7 @@ export class IntrospectionDto {
   @ApiPropertyOptional({ enum: ['user', 'admin'] })
   role?: string;
 
-  @ApiPropertyOptional({ format: 'uuid', description: 'The login' })
+  @ApiPropertyOptional({ format: 'uuid', description: 'The id of the token family' })
   sid?: string;
 
   @ApiPropertyOptional({ format: 'uuid' })
@@ -69,7 +69,7 @@ export class IntrospectionDto {
 }
 
 export class NewClientDto {
-  @ApiProperty({ example: 'billing', maxLength: 128, description: 'For people' })
+  @ApiProperty({ example: 'billing', maxLength: 128, description: 'A name for people' })
   @Matches(/^[^\p{Cc}\p{Cf}]*[^\p{C}\p{Z}][^\p{Cc}\p{Cf}]*$/u, { message: 'name must be visible text' })
   @MaxLength(128)
   @IsString()
@@ -93,7 +93,7 @@ export class ClientDto {
   @ApiProperty({ type: String, format: 'date-time' })
   created_at!: Date;
 
-  @ApiProperty({ type: String, format: 'date-time', description: 'When the secret was made' })
+  @ApiProperty({ type: String, format: 'date-time', description: 'When the secret was created' })
   secret_at!: Date;
 
   @ApiProperty({ example: false })
@@ -101,7 +101,7 @@ export class ClientDto {
 }
 
 export class ClientWithSecretDto extends ClientDto {
-  @ApiProperty({ example: 'tandem_cs_…', description: 'Shown this once' })
+  @ApiProperty({ example: 'tandem_cs_…', description: 'Shown only once' })
   client_secret!: string;
 }
 

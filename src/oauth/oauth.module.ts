@@ -9,7 +9,7 @@ import { AdminClientsController } from './clients.admin.controller.js';
 import { MetadataController } from './metadata.controller.js';
 import { OAuthClient } from './oauth-client.entity.js';
 import { OAuthClientTrust } from './oauth-client.trust.js';
-import { OAuthClients } from './oauth-client.service.js';
+import { OAuthClientService } from './oauth-client.service.js';
 import { OAuthClientStore } from './oauth-client.store.js';
 import { OAuthController } from './oauth.controller.js';
 import { OAuthTokenService } from './oauth-token.service.js';
@@ -17,6 +17,12 @@ import { OAuthTokenService } from './oauth-token.service.js';
 @Module({
   imports: [AuditModule, AuthModule, LimitsModule, TokensModule, TypeOrmModule.forFeature([OAuthClient])],
   controllers: [AdminClientsController, MetadataController, OAuthController],
-  providers: [ClientAuthentication, OAuthClients, OAuthClientStore, OAuthClientTrust, OAuthTokenService],
+  providers: [
+    ClientAuthentication,
+    OAuthClientService,
+    OAuthClientStore,
+    OAuthClientTrust,
+    OAuthTokenService,
+  ],
 })
 export class OAuthModule {}

@@ -27,7 +27,7 @@ describe('an access token', () => {
     return node.app.get(KeyRingService).sign(payload, Date.now());
   }
 
-  it('opens the API and tells a proxy who is calling', async () => {
+  it('opens the API and identifies the caller to a proxy', async () => {
     const reply = await get(node, '/auth/verify', token);
     expect([reply.statusCode, reply.body]).toEqual([204, '']);
     expect(reply.headers).toMatchObject({
@@ -38,7 +38,7 @@ describe('an access token', () => {
     });
   });
 
-  it('is asked for without an error code when none is given', async () => {
+  it('is demanded without an error code if the request has none', async () => {
     for (const authorization of [undefined, 'Basic cm9vdDpyb290', token]) {
       const headers = authorization === undefined ? {} : { authorization };
       const reply = await node.app.inject({ url: '/api/users', headers });
@@ -77,7 +77,7 @@ describe('an access token', () => {
     });
   });
 
-  it('is malformed when it is no compact JWS in its one spelling', async () => {
+  it('is malformed if it is not a compact JWS in canonical form', async () => {
     const [header, payload, signature] = token.split('.') as [string, string, string];
     const malformed = [
       'x',
@@ -97,7 +97,7 @@ describe('an access token', () => {
     expect(codeOf(empty)).toBe('token_malformed');
   });
 
-  it('is invalid when key, algorithm or type are not ours', async () => {
+  it('is invalid if key, algorithm or type are not ours', async () => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const hmac = publicKey.export({ type: 'spki', format: 'der' });
@@ -131,11 +131,11 @@ describe('an access token', () => {
     ['a nil id', { jti: NIL }],
     ['a subject that is no UUID', { sub: 'root' }],
     ['an id of another version', { jti: randomUUID() }],
-  ])('is invalid with %s, even when our key signed it', async (_, change) => {
+  ])('is invalid with %s, even if our key signed it', async (_, change) => {
     expect(await verify(node, await signed({ ...claims, ...change }))).toBe('401 token_invalid');
   });
 
-  it('is taken until it has expired, with the tolerance for clocks, and is then told to be', async () => {
+  it('is accepted until it expires, plus the clock tolerance, and is then refused as expired', async () => {
     const now = Math.floor(Date.now() / 1000);
     expect(await verify(node, await signed({ ...claims, iat: now - 900, exp: now - 2 }))).toBe('204');
     expect(await verify(node, await signed({ ...claims, iat: now - 900, exp: now - 8 }))).toBe(
@@ -143,14 +143,14 @@ describe('an access token', () => {
     );
   });
 
-  it('is taken under every spelling of the scheme', async () => {
+  it('is accepted with every spelling of the scheme', async () => {
     for (const authorization of [`bearer ${token}`, `BEARER  ${token}`]) {
       const reply = await node.app.inject({ url: '/auth/verify', headers: { authorization } });
       expect(reply.statusCode).toBe(204);
     }
   });
 
-  it('is asked for on every spelling of a closed route', async () => {
+  it('is required for every spelling of a closed route', async () => {
     for (const url of [
       '/api/users/',
       '/api//users',

@@ -21,7 +21,7 @@ describe('the API', () => {
   });
   afterAll(() => node.close());
 
-  it('tells the caller who they are', async () => {
+  it("shows the caller's own user", async () => {
     const reply = await get(node, '/api/users/me', token);
     expect(reply.statusCode).toBe(200);
     expect(reply.json()).toEqual({
@@ -32,7 +32,7 @@ describe('the API', () => {
     });
   });
 
-  it('lists all users page by page, each once, with three fields and no more', async () => {
+  it('lists each user once over all pages, with exactly three fields', async () => {
     const seen: Page['users'] = [];
     let cursor: string | null = null;
     let pages = 0;
@@ -53,7 +53,7 @@ describe('the API', () => {
     for (const user of seen) expect(Object.keys(user).sort()).toEqual(['id', 'role', 'username']);
   });
 
-  it('lists fifty unless asked otherwise', async () => {
+  it('lists fifty users by default', async () => {
     expect((await get(node, '/api/users', token)).json()).toMatchObject({ next_cursor: null });
   });
 
@@ -65,7 +65,7 @@ describe('the API', () => {
     },
   );
 
-  it('keeps a sane request id and replaces any other', async () => {
+  it('keeps a valid request id and replaces any other', async () => {
     const idOf = async (given: string) => {
       const headers = { ...bearer(token).headers, 'x-request-id': given };
       return (await node.app.inject({ url: '/api/users/me', headers })).headers['x-request-id'];
@@ -76,7 +76,7 @@ describe('the API', () => {
     }
   });
 
-  it('answers 404 to an unknown path in the shape of every error', async () => {
+  it('answers 404 to an unknown path as a problem', async () => {
     const reply = await get(node, '/nowhere', token);
     expect(reply.statusCode).toBe(404);
     expect(reply.headers['content-type']).toMatch(/^application\/problem\+json/);

@@ -55,7 +55,7 @@ describe('a browser with several refresh_token cookies', () => {
     }
   });
 
-  it('ends all their families at logout', async () => {
+  it('revokes all their families at logout', async () => {
     for (const flip of [false, true]) {
       const mine = await login(node, owner);
       const other = await login(node, attacker);
@@ -68,7 +68,7 @@ describe('a browser with several refresh_token cookies', () => {
     }
   });
 
-  it('ends the families of the cookies and of the access token at logout', async () => {
+  it('revokes the families of the cookies and of the access token at logout', async () => {
     const third = await login(node, owner);
     const reply = await post(node, '/auth/logout', undefined, {
       headers: {
@@ -110,14 +110,14 @@ describe('a browser with several refresh_token cookies', () => {
     await refresh(node, newest);
   });
 
-  it('takes the same cookie twice for one', async () => {
+  it('counts the same cookie twice as one', async () => {
     const reply = await call('/auth/refresh', own.refresh_token, own.refresh_token);
     expect(reply.statusCode).toBe(200);
     const quoted = await call('/auth/refresh', `"${own.refresh_token}"`, own.refresh_token);
     expect(quoted.statusCode).toBe(200);
   });
 
-  it('finds its way back after a logout, although the other cookie is still there', async () => {
+  it('can log in again after a logout, although the other cookie is still there', async () => {
     expect((await call('/auth/logout', tossed.refresh_token, own.refresh_token)).statusCode).toBe(204);
     const again = await login(node, owner);
     for (const tokens of orders(tossed.refresh_token, again.refresh_token)) {
@@ -127,7 +127,7 @@ describe('a browser with several refresh_token cookies', () => {
     }
   });
 
-  it('refuses families that have all ended, and reports no reuse', async () => {
+  it('refuses families that are all revoked, and reports no reuse', async () => {
     await sql(node, `UPDATE refresh_tokens SET expires_at = now() WHERE id = ANY ($1::uuid[])`, [
       [sidOf(own), sidOf(tossed)],
     ]);
@@ -135,7 +135,7 @@ describe('a browser with several refresh_token cookies', () => {
     expect(told(reply)).toEqual([401, 'refresh_token_invalid']);
   });
 
-  it('judges a token in the body alone', async () => {
+  it('ignores the cookies if the body has a token', async () => {
     const reply = await post(
       node,
       '/auth/refresh',

@@ -91,7 +91,7 @@ describe('every 401 and 403', () => {
 });
 
 describe('an answer to an authenticated request', () => {
-  it('is kept by no cache, whatever the route', async () => {
+  it('is not stored by caches on any route', async () => {
     const admin = bearer((await login(node)).access_token);
     const closed = operations.filter((operation) => operation.closed && operation.url !== '/auth/logout-all');
     expect(closed.length).toBeGreaterThan(10);
@@ -101,13 +101,13 @@ describe('an answer to an authenticated request', () => {
     }
   });
 
-  it('is kept by no cache when the caller logs out', async () => {
+  it('is not stored by caches at logout', async () => {
     const { access_token } = await login(node, await aUser(node));
     const reply = await post(node, '/auth/logout', undefined, bearer(access_token));
     expect([reply.statusCode, reply.headers['cache-control']]).toEqual([204, 'no-store']);
   });
 
-  it('leaves public documents to caches', async () => {
+  it('lets caches store public documents', async () => {
     const keys = await node.app.inject({ url: '/.well-known/jwks.json' });
     expect(keys.headers['cache-control']).toMatch(/^public, max-age=/);
   });

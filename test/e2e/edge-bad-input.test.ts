@@ -32,7 +32,7 @@ const VALID = JSON.stringify({ username: 'u', password: 'p' });
 const MEGABYTE = 'a'.repeat(1024 * 1024);
 const NESTED = `${'{"a":'.repeat(5000)}1${'}'.repeat(5000)}`;
 
-describe('a body that is not what it should be', () => {
+describe('an invalid body', () => {
   it.each([
     ['numbers where text belongs', '{"username":1,"password":2}'],
     ['nothing', ''],
@@ -88,7 +88,7 @@ describe('a body that is not what it should be', () => {
     expect((JSON.parse(flood!.body) as { errors: unknown[] }).errors).toHaveLength(32);
   });
 
-  it('accepts what is right, in any language', async () => {
+  it('accepts a valid body in any language', async () => {
     const [response] = await exchange(edge.port, login(JSON.stringify({ username: '張👩‍🚀é', password: 'p' })));
     expect(response?.status).toBe(200);
     expect(JSON.parse(response!.body)).toEqual({ username: '張👩‍🚀é' });
@@ -105,7 +105,7 @@ describe('a body that is not what it should be', () => {
     expectProblem(response, 415, 'unsupported_media_type');
   });
 
-  it('refuses a megabyte, announced or chunked', async () => {
+  it('refuses a megabyte with a length or in chunks', async () => {
     const [announced] = await exchange(edge.port, login(MEGABYTE));
     expectProblem(announced, 413, 'payload_too_large');
     const head =
@@ -191,7 +191,7 @@ describe('a body that is not what it should be', () => {
   });
 });
 
-describe('what is no proper HTTP', () => {
+describe('invalid HTTP', () => {
   const HEAD = 'Host: x\r\nContent-Type: application/json\r\n';
 
   it.each([
@@ -266,12 +266,12 @@ describe('what is no proper HTTP', () => {
     expect(response?.headers['x-request-id']).toBeDefined();
   });
 
-  it('takes a target in absolute form as its path', async () => {
+  it('accepts a target in absolute form', async () => {
     const [response] = await exchange(edge.port, request('GET', 'http://other.example/health/live'));
     expect(response?.status).toBe(200);
   });
 
-  it('answers pipelined requests in their order', async () => {
+  it('answers pipelined requests in order', async () => {
     const bytes = ['1', '2', '3'].map((id) => request('GET', `/items/${id}`));
     const responses = await exchange(edge.port, [...bytes, request('GET', '/nowhere')], { enough: 4 });
     expect(responses.map(({ body }) => (JSON.parse(body) as { id?: string }).id)).toEqual([
@@ -283,7 +283,7 @@ describe('what is no proper HTTP', () => {
     expect(responses.at(-1)?.status).toBe(404);
   });
 
-  it('goes on serving after all of that', async () => {
+  it('still serves requests after all of that', async () => {
     const [response] = await exchange(edge.port, request('GET', '/health/live'));
     expect(response).toMatchObject({ status: 200, body: '{"status":"ok"}' });
   });

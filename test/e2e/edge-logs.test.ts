@@ -67,7 +67,7 @@ it.each([
   expect(lines.join('')).not.toContain(SECRET);
 });
 
-it('has one line for each request, with its id, and the stack of a bug once', async () => {
+it('logs one line for each request, with its id, and the stack of a bug once', async () => {
   lines.length = 0;
   await exchange(edge.port, request('GET', '/faults/bug?a=1', { headers: { 'X-Request-Id': 'r-1' } }));
   await expect.poll(() => lines.length).toBe(2);
@@ -88,7 +88,7 @@ it('has one line for each request, with its id, and the stack of a bug once', as
   });
 });
 
-it('tells success at debug and refusals at info', async () => {
+it('logs success at debug and refusals at info', async () => {
   lines.length = 0;
   await exchange(edge.port, request('GET', '/health/live'));
   await exchange(edge.port, request('GET', '/nowhere'));
@@ -97,7 +97,7 @@ it('tells success at debug and refusals at info', async () => {
     .toEqual([20, 30]);
 });
 
-it('holds nothing that a library attached to an error, and hides secrets that are logged by name', () => {
+it('logs nothing that a library attached to an error, and redacts secrets by name', () => {
   lines.length = 0;
   const cause = Object.assign(new Error('failed'), { parameters: [SECRET], query: SECRET, code: '23505' });
   const logger = edge.app.get(Logger);
@@ -114,7 +114,7 @@ it('holds nothing that a library attached to an error, and hides secrets that ar
   });
 });
 
-it.each(REDACTED_NAMES)('hides what is logged as %s, at every depth and in every spelling', (name) => {
+it.each(REDACTED_NAMES)('redacts %s at every depth and in every spelling', (name) => {
   lines.length = 0;
   const logger = edge.app.get(Logger);
   const camel = name.replaceAll(/[-_](.)/g, (_, letter: string) => letter.toUpperCase());
@@ -130,7 +130,7 @@ it.each(REDACTED_NAMES)('hides what is logged as %s, at every depth and in every
   expect(JSON.parse(lines[0]!)).toMatchObject({ [name]: '[redacted]' });
 });
 
-it('hides client secrets and quoted input wherever an error is logged', () => {
+it('redacts client secrets and quoted input wherever an error is logged', () => {
   lines.length = 0;
   const logger = edge.app.get(Logger);
   const error = parseError(SECRET);

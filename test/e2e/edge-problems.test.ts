@@ -45,7 +45,7 @@ describe('an error', () => {
     },
   );
 
-  it('says when to come back', async () => {
+  it('says when to retry', async () => {
     expect((await call('/faults/database')).headers.get('retry-after')).toBe('1');
     expect((await call('/faults/limited')).headers.get('retry-after')).toBe('7');
   });
@@ -56,7 +56,7 @@ describe('an error', () => {
     );
   });
 
-  it('is not kept by any cache, however the path is written', async () => {
+  it('is not stored by any cache, for any spelling of the path', async () => {
     for (const path of ['/auth/nowhere', '/%61uth/login', '/nowhere']) {
       const response = await call(path, { method: 'POST', body: '{' });
       expect(response.status).toBeGreaterThanOrEqual(400);
@@ -78,7 +78,7 @@ describe('an error', () => {
 });
 
 describe('every response', () => {
-  it('keeps a sane request id and replaces any other', async () => {
+  it('keeps a valid request id and replaces any other', async () => {
     const kept = await call('/health/live', { headers: { 'X-Request-Id': 'abc-1.2_3' } });
     expect(kept.headers.get('x-request-id')).toBe('abc-1.2_3');
     for (const id of ['a b', 'x'.repeat(65), '"><script>']) {
@@ -97,7 +97,7 @@ describe('every response', () => {
     }
   });
 
-  it('to HEAD is that to GET without its body', async () => {
+  it('to HEAD equals the response to GET without its body', async () => {
     const response = await call('/health/live', { method: 'HEAD' });
     expect([response.status, response.headers.get('content-length'), await response.text()]).toEqual([
       200,
@@ -134,7 +134,7 @@ describe('a page of another origin', () => {
 });
 
 describe('Swagger UI', () => {
-  it('is served whole from here, under a policy that lets no inline script run', async () => {
+  it('loads everything from this service, under a policy that forbids inline scripts', async () => {
     const page = await call('/docs');
     expect(page.status).toBe(200);
     const html = await page.text();
@@ -149,7 +149,7 @@ describe('Swagger UI', () => {
     }
   });
 
-  it('comes with the document', async () => {
+  it('serves the OpenAPI document', async () => {
     const document = (await (await call('/docs/openapi.json')).json()) as Record<string, object>;
     expect(document).toMatchObject({
       info: { title: 'Tandem' },
@@ -162,7 +162,7 @@ describe('Swagger UI', () => {
 });
 
 describe('metrics', () => {
-  it('name routes by their pattern and never by what was asked for', async () => {
+  it('name routes by their pattern and never by the requested path', async () => {
     await call('/items/a-secret-id?token=a-secret-token');
     await call('/nowhere/a-secret-path');
     const text = await (await call('/metrics')).text();
@@ -173,7 +173,7 @@ describe('metrics', () => {
     expect(text).not.toContain('a-secret');
   });
 
-  it('do not grow with methods that nobody serves', async () => {
+  it('do not grow with unknown methods', async () => {
     await call('/nowhere', { method: 'PROPFIND' });
     const text = await (await call('/metrics')).text();
     expect(text).not.toContain('PROPFIND');

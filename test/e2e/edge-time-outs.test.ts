@@ -57,14 +57,14 @@ it.each([
   expect(JSON.parse(response!.body)).toMatchObject({ code: 'request_timeout' });
 });
 
-it('closes connections that stay silent, before and after a request', async () => {
+it('closes inactive connections, before and after a request', async () => {
   for (const bytes of ['', request('GET', '/health/live')]) {
     const responses = await exchange(edge.port, bytes, { enough: 99, patience: 5_000 });
     expect(responses.length).toBeLessThanOrEqual(1);
   }
 });
 
-it('answers what is in flight when it stops, takes no new connection, and waits for nobody without end', async () => {
+it('answers requests in flight when it stops, refuses new connections, and does not wait forever', async () => {
   const own = await startEdge(edgeConfig(), {
     timeOuts: { ...TIME_OUTS, head: 60_000, request: 60_000, silence: 60_000 },
   });

@@ -13,7 +13,7 @@ const WERKZEUG =
 const EIGHTY = '0123456789'.repeat(8);
 const OF_EIGHTY = '$2b$04$abcdefghijklmnopqrstuum2G75IXDN/xsgbNa/hCiPSKyIHQd70S';
 
-describe('a login with a password that another system has stored', () => {
+describe('a login with a password hash of another system', () => {
   let node: TestApp;
 
   beforeAll(async () => {
@@ -30,7 +30,7 @@ describe('a login with a password that another system has stored', () => {
     (await sql<{ password_hash: string }>(node, 'SELECT password_hash FROM users WHERE id = $1', [id]))[0]!
       .password_hash;
 
-  it('succeeds, and from then on the password is stored as argon2id', async () => {
+  it('succeeds, and stores the password as argon2id', async () => {
     const user = await stored(WERKZEUG, PASSWORD);
     expect(codeOf(await tryLogin(node, { ...user, password: 'wrong' }))).toBe('invalid_credentials');
     expect(await hashOf(user)).toBe(WERKZEUG);
@@ -40,7 +40,7 @@ describe('a login with a password that another system has stored', () => {
     expect((await tryLogin(node, user)).statusCode).toBe(200);
   });
 
-  it('succeeds with a password that is longer than one may be set here, up to 1024 characters', async () => {
+  it('succeeds with a password of up to 1024 characters, longer than a new one may be', async () => {
     for (const [length, status] of [
       [257, 200],
       [1_024, 200],
@@ -61,14 +61,14 @@ describe('a login with a password that another system has stored', () => {
     }
   });
 
-  it('leaves alone what bcrypt has compared only the beginning of', async () => {
+  it('keeps the hash if bcrypt compared only the beginning of the password', async () => {
     const user = await stored(OF_EIGHTY, `${EIGHTY.slice(0, 72)}mistyped`);
     expect((await tryLogin(node, user)).statusCode).toBe(200);
     expect(await hashOf(user)).toBe(OF_EIGHTY);
     expect((await tryLogin(node, { ...user, password: EIGHTY })).statusCode).toBe(200);
   });
 
-  it('finds a password that was hashed as the keyboard wrote it', async () => {
+  it('accepts a password that was hashed without Unicode normalisation', async () => {
     // hashlib.pbkdf2_hmac('sha256', 'nai\u0308ve cafe\u0301'.encode(), b'salt', 1000).hex()
     const user = await stored(
       'pbkdf2:sha256:1000$salt$defeb1f603bdc9bfbfebe41abb57f7befca4756dfaad461a43f517006df1a9fe',
@@ -89,7 +89,7 @@ describe('a login with a password that another system has stored', () => {
     },
   );
 
-  it('takes as long to refuse for everybody once dearer hashes are stored, on a node that did not store them', async () => {
+  it('fails as slowly as the most expensive stored hash, also on a node that did not import it', async () => {
     const other = await createTestApp({ db: node.db });
     try {
       const nobody = { id: '', username: 'nobody', password: PASSWORD };

@@ -27,7 +27,7 @@ describe('POST /auth/login', () => {
   });
   afterAll(() => node.close());
 
-  it('answers with the four fields of a token response, and nothing may keep it', async () => {
+  it('answers with the four fields of a token response, which no cache may store', async () => {
     const reply = await tryLogin(node, user);
     expect(reply.statusCode).toBe(200);
     expect(reply.headers['cache-control']).toBe('no-store');
@@ -40,7 +40,7 @@ describe('POST /auth/login', () => {
     });
   });
 
-  it('sets the refresh token as a cookie that no script and no other site gets at', async () => {
+  it('sets the refresh token in a cookie that scripts and other sites cannot read', async () => {
     const reply = await tryLogin(node, user);
     expect(refreshCookie(reply)).toEqual({
       name: 'refresh_token',
@@ -105,7 +105,7 @@ describe('POST /auth/login', () => {
     });
   });
 
-  it('tells nobody whether a name is unknown, its password wrong or the user disabled', async () => {
+  it('does not reveal whether a name is unknown, the password wrong or the user disabled', async () => {
     const disabled = await aUser(node);
     await sql(node, 'UPDATE users SET disabled_at = now() WHERE id = $1', [disabled.id]);
     const headers = { 'x-request-id': 'the-same' };
@@ -125,7 +125,7 @@ describe('POST /auth/login', () => {
     }
   });
 
-  it('takes a name in any case and another Unicode spelling', async () => {
+  it('accepts a name in any case and in another Unicode form', async () => {
     const spelled = Array.from(user.username.toUpperCase())
       .map((c) => (/[A-Z]/.test(c) ? String.fromCodePoint(c.codePointAt(0)! + 0xfee0) : c))
       .join('');

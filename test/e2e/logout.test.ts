@@ -27,7 +27,7 @@ describe('logging out', () => {
   });
   afterAll(() => node.close());
 
-  it('ends the login of the access token, and no other', async () => {
+  it('revokes the family of the access token, and no other', async () => {
     const other = await login(node, user);
     const tokens = await login(node, user);
     const reply = await post(node, '/auth/logout', undefined, bearer(tokens.access_token));
@@ -37,14 +37,14 @@ describe('logging out', () => {
     expect(await verify(node, other.access_token)).toBe('204');
   });
 
-  it('ends every access token of the login, also those of earlier refreshes', async () => {
+  it('revokes every access token of the family, also those of earlier refreshes', async () => {
     const first = await login(node, user);
     const second = await refresh(node, first.refresh_token);
     expect((await post(node, '/auth/logout', undefined, bearer(second.access_token))).statusCode).toBe(204);
     expect(await verify(node, first.access_token)).toBe('401 token_revoked');
   });
 
-  it('takes the refresh token in the body, in the cookie, and one that is spent', async () => {
+  it('accepts a refresh token in the body or the cookie, and a used one', async () => {
     const byBody = await login(node, user);
     expect((await post(node, '/auth/logout', { refresh_token: byBody.refresh_token })).statusCode).toBe(204);
     expect(await verify(node, byBody.access_token)).toBe('401 token_revoked');
@@ -58,7 +58,7 @@ describe('logging out', () => {
     expect(await verify(node, spent.access_token)).toBe('401 token_revoked');
   });
 
-  it('ends both logins when the two tokens are of different ones', async () => {
+  it('revokes both families if the two tokens belong to different families', async () => {
     const [one, two] = [await login(node, user), await login(node, user)];
     const payload = { refresh_token: two.refresh_token };
     expect((await post(node, '/auth/logout', payload, bearer(one.access_token))).statusCode).toBe(204);
@@ -66,7 +66,7 @@ describe('logging out', () => {
     expect(await verify(node, two.access_token)).toBe('401 token_revoked');
   });
 
-  it('can be repeated, and leaves one event', async () => {
+  it('can be repeated, and writes one audit event', async () => {
     const tokens = await login(node, user);
     for (let time = 0; time < 3; time++) {
       expect((await post(node, '/auth/logout', undefined, bearer(tokens.access_token))).statusCode).toBe(204);
@@ -97,7 +97,7 @@ describe('logging out', () => {
     expect(await verify(node, tokens.access_token)).toBe('401 token_revoked');
   });
 
-  it('refuses what is not ours', async () => {
+  it('refuses tokens that are not ours', async () => {
     const none = await post(node, '/auth/logout');
     expect([none.statusCode, codeOf(none)]).toEqual([401, 'token_missing']);
     expect(none.headers['www-authenticate']).toBe('Bearer realm="tandem"');
@@ -129,7 +129,7 @@ describe('logging out', () => {
     expect(await verify(node, access_token)).toBe('204');
   });
 
-  it('everywhere ends every login of the user, and of nobody else', async () => {
+  it('everywhere revokes every family of the user and of nobody else, and clears the cookie', async () => {
     const [someone, another] = [await aUser(node), await aUser(node)];
     const logins = [await login(node, someone), await login(node, someone)];
     const bystander = await login(node, another);

@@ -158,7 +158,7 @@ describe('an unmodified', () => {
     });
   });
 
-  it('express-oauth2-jwt-bearer lets our tokens into another API, and no others', async () => {
+  it('express-oauth2-jwt-bearer accepts our tokens in another API, and no others', async () => {
     const app = express();
     app.use(auth({ issuerBaseURL: issuer, audience: 'api', tokenSigningAlg: 'RS256' }));
     app.get('/orders', (request, response) => {

@@ -74,7 +74,7 @@ describe('the endpoints for other services', () => {
   const errorOf = (reply: Reply) => [reply.statusCode, reply.json<{ error?: string }>().error, codeOf(reply)];
 
   describe('introspection', () => {
-    it('says of a live access token what it says itself', async () => {
+    it('returns the claims of a valid access token', async () => {
       const user = await aUser(node);
       const { access_token } = await login(node, user);
       const claims = JSON.parse(Buffer.from(access_token.split('.')[1]!, 'base64url').toString()) as object;
@@ -86,7 +86,7 @@ describe('the endpoints for other services', () => {
       });
     });
 
-    it('knows the newest refresh token of a live login, and tells it from an access token', async () => {
+    it('accepts the current refresh token of a family, and marks it as a refresh token', async () => {
       const user = await aUser(node);
       const first = await login(node, user);
       expect(await introspect(first.refresh_token)).toEqual({
@@ -102,7 +102,7 @@ describe('the endpoints for other services', () => {
       expect(await introspect(second.refresh_token)).toMatchObject({ active: true });
     });
 
-    it('of an access token shows that what came with it has arrived', async () => {
+    it('of an access token confirms that the client received its refresh token', async () => {
       const first = await login(node, await aUser(node));
       const { access_token } = await refresh(node, first.refresh_token);
       const confirmed = async () =>
@@ -118,7 +118,7 @@ describe('the endpoints for other services', () => {
       await until(async () => (await confirmed()) === 1, 5_000);
     });
 
-    it('says nothing but no of every other token', async () => {
+    it('answers only that every other token is inactive', async () => {
       const tokens = await login(node, await aUser(node));
       const changed = (text: string) => text.slice(0, -2) + (text.endsWith('AA') ? 'BB' : 'AA');
       const ended = await login(node, await aUser(node));
@@ -140,13 +140,13 @@ describe('the endpoints for other services', () => {
       for (const token of none) expect(await introspect(token), token).toEqual({ active: false });
     });
 
-    it('says no of an access token that has expired', async () => {
+    it('calls an expired access token inactive', async () => {
       const brief = await another({ TOKEN_EXPIRY: '1', CLOCK_TOLERANCE: '0' });
       const { access_token } = await login(brief, await aUser(node));
       await expect.poll(() => introspect(access_token), { timeout: 5_000 }).toEqual({ active: false });
     });
 
-    it('answers 503 rather than on old knowledge', async () => {
+    it('answers 503 without fresh revocations', async () => {
       const { access_token } = await login(node, await aUser(node));
       const feed = node.app.get(ChangeFeed);
       const stale = vi.spyOn(feed, 'isFresh').mockReturnValue(false);
@@ -185,7 +185,7 @@ describe('the endpoints for other services', () => {
       },
     );
 
-    it('ends the login of a spent refresh token, and nobody for a token that is none', async () => {
+    it('revokes the family of a used refresh token, and ignores other text', async () => {
       const first = await login(node, await aUser(node));
       const second = await refresh(node, first.refresh_token);
       for (const token of ['nonsense', `${first.refresh_token.slice(0, -2)}AA`]) {
@@ -198,7 +198,7 @@ describe('the endpoints for other services', () => {
   });
 
   describe('a client', () => {
-    it('proves itself by Basic or in the form, and in no other way', async () => {
+    it('authenticates with Basic or in the form, and in no other way', async () => {
       const token = 'nonsense';
       const { client_id, client_secret } = client;
       const other = await aClient('other');
@@ -239,7 +239,7 @@ describe('the endpoints for other services', () => {
       expect(errorOf(both)).toEqual([400, 'invalid_request', 'invalid_request']);
     });
 
-    it('is told of a wrong call only when it is known', async () => {
+    it('learns of a wrong call only if it is authenticated', async () => {
       for (const body of ['', 'token=a&token=b', 'token=', 'token_type_hint=access_token']) {
         const known = await form('introspect', body, basic(client));
         expect(errorOf(known), body).toEqual([400, 'invalid_request', 'invalid_request']);
@@ -247,7 +247,7 @@ describe('the endpoints for other services', () => {
       expect((await form('introspect', '')).statusCode).toBe(401);
     });
 
-    it('sends forms, and only here', async () => {
+    it('sends forms to these endpoints only', async () => {
       const json = await post(node, '/oauth/introspect', { token: root }, { headers: basic(client) });
       expect(errorOf(json)).toEqual([415, 'invalid_request', 'unsupported_media_type']);
       for (const url of ['/auth/login', '/auth/refresh', '/api/login', '/nothing']) {
@@ -271,7 +271,7 @@ describe('the endpoints for other services', () => {
       }
     });
 
-    it('is refused by 429 from an address that has failed too often, and others are not', async () => {
+    it('gets 429 from an address with too many failures, and from no other address', async () => {
       const limited = await another({ AUTH_RATE_LIMIT: '3', TRUST_PROXY: '127.0.0.1' });
       const attempt = (secret: string, ip: string) =>
         limited.app.inject({
@@ -301,7 +301,7 @@ describe('the endpoints for other services', () => {
     const grant = (fields: Record<string, string>, headers: Record<string, string> = {}) =>
       form('token', { grant_type: 'refresh_token', ...fields }, headers);
 
-    it('is a refresh like any other, for public clients and known ones, and sets no cookie', async () => {
+    it('refreshes for public and registered clients, and sets no cookie', async () => {
       let { refresh_token } = await login(node, await aUser(node));
       const { client_id, client_secret } = client;
       for (const [fields, headers] of [
@@ -327,7 +327,7 @@ describe('the endpoints for other services', () => {
       }
     });
 
-    it('gives the same successor to all who come at once, at both endpoints', async () => {
+    it('returns the same successor to simultaneous calls at both endpoints', async () => {
       const { refresh_token } = await login(node, await aUser(node));
       const replies = await Promise.all(
         Array.from({ length: 8 }, (_, i) =>
@@ -337,7 +337,7 @@ describe('the endpoints for other services', () => {
       expect(new Set(replies.map((reply) => reply.json<Tokens>().refresh_token)).size).toBe(1);
     });
 
-    it('refuses as RFC 6749 says, and ends a login whose token was stolen', async () => {
+    it('refuses as RFC 6749 requires, and revokes a family whose token was reused', async () => {
       const first = await login(node, await aUser(node));
       const second = await refresh(node, first.refresh_token);
       const third = await refresh(node, second.refresh_token);
@@ -380,7 +380,7 @@ describe('the endpoints for other services', () => {
       ]);
     });
 
-    it('answers errors as JSON to whoever asks for JSON, and else as problems', async () => {
+    it('answers errors as JSON if the client asks for JSON, and otherwise as problems', async () => {
       const asked = await grant({ refresh_token: 'x' }, { accept: 'application/json' });
       expect(asked.headers['content-type']).toBe('application/json; charset=utf-8');
       const plain = await grant({ refresh_token: 'x' });
@@ -397,7 +397,7 @@ describe('the endpoints for other services', () => {
   });
 
   describe('the clients, for administrators', () => {
-    it('are listed without their secrets, page after page, and nothing stored lets anybody in', async () => {
+    it('are listed in pages without secrets, and stored data does not authenticate anybody', async () => {
       const made = await aClient('listed');
       const seen: Record<string, unknown>[] = [];
       for (let cursor: string | null = ''; cursor !== null;) {
@@ -423,7 +423,7 @@ describe('the endpoints for other services', () => {
         expect(JSON.stringify([rows, events])).not.toContain(secret);
     });
 
-    it('get a new secret, and the old one ends; disabled they are out for good', async () => {
+    it('get a new secret that replaces the old one, and stay refused once disabled', async () => {
       const made = await aClient();
       const works = async (one: Client) =>
         (await form('introspect', { token: 'x' }, basic(one))).statusCode === 200;
@@ -454,7 +454,7 @@ describe('the endpoints for other services', () => {
       expect(listed.json<{ events: unknown[] }>().events[0]).toMatchObject({ event: 'client' });
     });
 
-    it('are nobody else\u2019s business', async () => {
+    it('are visible to administrators only', async () => {
       const user = bearer((await login(node, await aUser(node))).access_token);
       for (const [reply, status] of [
         [post(node, '/admin/clients', { name: 'x' }, user), 403],

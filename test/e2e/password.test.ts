@@ -35,7 +35,7 @@ describe('POST /auth/password', () => {
     );
   }
 
-  it('changes the password: every other login ends, the one that asks goes on', async () => {
+  it("changes the password and revokes every other family, but not the caller's own", async () => {
     user = await aUser(node);
     const [mine, other] = [await login(node, user), await login(node, user)];
     expect((await change(mine.access_token)).statusCode).toBe(204);
@@ -70,7 +70,7 @@ describe('POST /auth/password', () => {
     ['a common one twice', 'passwordpassword'],
     ['a sequence', '1234567890123456'],
     ['a repetition', 'aaaaaaaaaaaaaaaaaaaa'],
-  ])('refuses a weak password and ends nothing: %s', async (_, weak) => {
+  ])('refuses a weak password and revokes nothing: %s', async (_, weak) => {
     user = await aUser(node);
     const [mine, other] = [await login(node, user), await login(node, user)];
     const reply = await change(mine.access_token, weak);
@@ -97,7 +97,7 @@ describe('guesses of the current password', () => {
   let addresses = 0;
   const somewhere = () => ({ 'x-forwarded-for': `198.51.100.${++addresses}` });
 
-  it('are limited for each device, from however many addresses they come', async () => {
+  it('are limited for each device, over all addresses', async () => {
     const user = await anyUser();
     const [stolen, own] = await Promise.all([
       login(node, user, { headers: somewhere() }),

@@ -16,8 +16,8 @@ export class PasswordService {
   ) {}
 
   /**
-   * Sets a new password. Every other login of the user ends with it, in one transaction. Throws 401
-   * `invalid_credentials`, 400 `password_too_weak`.
+   * Sets a new password and revokes the user's other families and sessions in one transaction. Throws 401 `invalid_credentials`, 400
+   * `password_too_weak`.
    */
   async change(principal: Principal, current: string, next: string, origin: Origin): Promise<void> {
     const user = await this.users.find(principal.userId);
@@ -31,7 +31,7 @@ export class PasswordService {
         event: 'user',
         exceptSid: principal.sid,
         exceptSession: principal.sessionId,
-        // Fails, and with it everything, if the password has been replaced since it was confirmed.
+        // Fails, and rolls everything back, if the password has changed since it was confirmed.
         alongside: (sql) => this.users.setHash(sql, user, hash),
       },
       origin,
@@ -39,7 +39,7 @@ export class PasswordService {
   }
 }
 
-/** Whoever calls is logged in: the device is known. */
+/** The caller is logged in, so its device is known. */
 function deviceOf({ userId, sid, sessionId }: Principal): KnownDevice {
   return sid === undefined
     ? { userId, bucket: 'device_session', id: sessionId ?? '' }

@@ -21,12 +21,12 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** How many times the limit of one device all known devices of a user have together, right passwords included. */
+/** All known devices of a user together have this many times the limit of one device. Right passwords count too. */
 const DEVICES = 4;
 
 /**
- * Checks names and passwords so that nobody learns from status, text or time whether a user exists or is disabled, and
- * nobody guesses one account's password from many addresses.
+ * Checks usernames and passwords. Status, text and time do not reveal whether a user exists or is disabled. Attackers cannot guess the
+ * password of one account from many addresses.
  */
 @Injectable()
 export class CredentialCheckService {
@@ -41,16 +41,16 @@ export class CredentialCheckService {
   ) {}
 
   /**
-   * The user whose name and password these are. Throws 401 `invalid_credentials`, 429 when the account has seen too many
-   * wrong passwords, 503 when too many wait for their check.
+   * The user with this name and password. Throws 401 `invalid_credentials`, 429 after too many wrong passwords for the account, 503 if
+   * too many password checks are waiting.
    *
-   * A known `device` has limits and a share of the hashing pool of its own: failures elsewhere do not lock the owner out of it.
+   * A known `device` has its own limits and its own share of the hashing pool, so that failures elsewhere do not lock its owner out.
    */
   async check(given: Credentials, device: KnownDevice | undefined, origin: Origin): Promise<User> {
     const started = this.clock.monotonic();
     const account = normaliseUsername(given.username)?.key ?? given.username;
     const user = this.users.lookUp(given.username);
-    // A caller that is over the limit does not learn that the look-up failed.
+    // A caller over the limit gets 429, also if the look-up fails.
     user.catch(() => undefined);
     const checked =
       device === undefined
@@ -60,14 +60,14 @@ export class CredentialCheckService {
     return checked.user;
   }
 
-  /** For an account that changed between the check and what was to follow it. */
+  /** Checks the credentials again, for an account that changed after {@link check}. */
   async again(given: Credentials, origin: Origin): Promise<User> {
     const started = this.clock.monotonic();
     const checked = await this.users.checkPassword(given.username, given.password, 'known');
     return checked.outcome === 'ok' ? checked.user : this.refuse(checked.cause, started, origin);
   }
 
-  /** Whether the password is that of a user who is logged in already. Wrong ones count for that device alone. */
+  /** Checks the password of a user who is logged in already. A wrong one counts for this device only. */
   async confirm(user: User, password: string, device: KnownDevice, origin: Origin): Promise<void> {
     const started = this.clock.monotonic();
     const right = await this.limited(
@@ -109,7 +109,7 @@ export class CredentialCheckService {
     user: Promise<User | undefined>,
     { userId, bucket, id }: KnownDevice,
   ): Promise<PasswordCheck> {
-    // Without it, one account's devices could fill the share of all known ones.
+    // Without this limit, the devices of one account could fill the share of all known devices.
     await this.limiter.enforce('device_user', userId, {
       limit: this.config.authRateLimit * DEVICES,
       windowSeconds: this.config.authRateWindow,
@@ -125,8 +125,8 @@ export class CredentialCheckService {
   }
 
   /**
-   * Counts the check before it is made, and takes it back after a right password: parallel guesses find no gap. A check that could
-   * not be made was no guess either: overload must not lock an account.
+   * Counts the check before it starts and refunds it after a right password, so that parallel guesses find no gap. Also refunds a check
+   * that failed, because overload must not lock an account.
    */
   private async limited<T>(
     bucket: SubjectBucket,

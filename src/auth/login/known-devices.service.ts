@@ -6,34 +6,34 @@ import { UserService } from '../../users/user.service.js';
 import { normaliseUsername } from '../../users/username.js';
 import { refreshCookiesOf } from '../http/presented-credentials.js';
 
-/** A device that is logged in as the user whose name a login gives. */
+/** A device that is already logged in as the user who logs in now. */
 export interface KnownDevice {
   readonly userId: string;
-  /** What `id` is the id of. */
+  /** The kind of `id`. */
   readonly bucket: 'device_family' | 'device_session';
   readonly id: string;
 }
 
-/** A login request after {@link KnownDevicesService} has looked at it. */
+/** A login request after {@link KnownDevicesService} has examined it. */
 export type DeviceRequest = FastifyRequest & { knownDevice?: KnownDevice | undefined };
 
-/** Sessions as proof of a known device. */
+/** Finds known devices by their sessions. */
 export interface DeviceSessions {
   /** Whether the request carries a session that this service signed. No I/O. */
   mayHave(request: FastifyRequest): boolean;
-  /** The live sessions among the first `most` of the request. */
+  /** The live sessions among the first `most` session cookies of the request. */
   find(
     request: FastifyRequest,
     most: number,
   ): Promise<readonly { readonly sid: string; readonly userId: string }[]>;
 }
 
-/** Credentials of each kind that are looked up. A browser has one, or a second one that somebody else set. */
+/** The number of credentials of each kind that are looked up. A browser has one, and perhaps one that somebody else set. */
 const MOST = 4;
 
 /**
- * Recognises devices that are logged in already: by a refresh token of a family that was not revoked, in the body or the cookie, or
- * by a live session. A token that only expired is proof enough: its owner has to log in again.
+ * Finds devices that are already logged in: by a refresh token of a family that was not revoked, in the body or the cookie, or by a live
+ * session. An expired token suffices, because its owner must log in again.
  */
 @Injectable()
 export class KnownDevicesService {
@@ -50,7 +50,7 @@ export class KnownDevicesService {
     this.sessions = sessions;
   }
 
-  /** Whether it is worth asking the database. No I/O. */
+  /** Whether the request has a credential that is worth a database query. No I/O. */
   mayKnow(request: FastifyRequest): boolean {
     const wellFormed = tokensIn(request).some((token) => this.codec.parse(token) !== undefined);
     return wellFormed || this.sessions?.mayHave(request) === true;
@@ -76,7 +76,7 @@ export class KnownDevicesService {
   }
 }
 
-/** Guards run before the body is validated: it may be anything. */
+/** Guards run before the body is validated, so it may be anything. */
 function memberOf(request: FastifyRequest, name: 'username' | 'refresh_token'): string | undefined {
   const value = (Object(request.body) as Record<string, unknown>)[name];
   return typeof value === 'string' ? value : undefined;
@@ -87,7 +87,7 @@ function accountIn(request: FastifyRequest): string | undefined {
   return username === undefined ? undefined : normaliseUsername(username)?.key;
 }
 
-/** One in the body counts before the cookies. */
+/** A token in the body takes precedence over the cookies. */
 function tokensIn(request: FastifyRequest): readonly string[] {
   const inBody = memberOf(request, 'refresh_token');
   return inBody === undefined ? refreshCookiesOf(request).slice(0, MOST) : [inBody];

@@ -6,7 +6,7 @@ import { CredentialCheckService } from './credential-check.service.js';
 import type { DeviceRequest } from './known-devices.service.js';
 import { originOf } from '../http/request-origin.js';
 
-/** Proves a user by name and password. */
+/** Verifies a username and password. */
 @Injectable()
 export class LocalStrategy extends PassportStrategy(Strategy, 'local') {
   constructor(private readonly credentials: CredentialCheckService) {

@@ -19,8 +19,8 @@ export class LoginService {
   ) {}
 
   /**
-   * Opens a login for a user whose credentials the local guard found right. If the account has changed since (revoked,
-   * disabled, another password), they are checked once more: a login begun before a revocation must not outlive it.
+   * Opens a token family for a user whose credentials the local guard has verified. If the account has changed since then (revoked,
+   * disabled, another password), checks them again: a login that started before a revocation must not survive it.
    */
   async open(user: User, given: Credentials, delivery: TokenDelivery, origin: Origin): Promise<OpenedFamily> {
     if (!(await this.eligibility.isEligible(user))) throw refuseAuth('jwt_not_enabled');

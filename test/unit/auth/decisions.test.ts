@@ -26,14 +26,14 @@ function part<T>(members: object): T {
 describe('LoginService', () => {
   const opened = { family: {}, token: 'tandem_rt_x' };
 
-  it('refuses a user who may not begin a login by tokens', async () => {
+  it('refuses a login by a user who is not eligible for tokens', async () => {
     const logins = new LoginService(part({}), part({}), part({ isEligible: () => false }));
     await expect(logins.open(user, given, 'body', NO_ORIGIN)).rejects.toMatchObject({
       code: 'jwt_not_enabled',
     });
   });
 
-  it('checks the credentials once more when the account has changed since', async () => {
+  it('checks the credentials again if the account has changed since', async () => {
     const again = { id: user.id, username: 'ada', epoch: 4 } as User;
     const open = vi.fn().mockResolvedValueOnce(undefined).mockResolvedValueOnce(opened);
     const logins = new LoginService(
@@ -45,7 +45,7 @@ describe('LoginService', () => {
     expect(open.mock.calls.map(([account]: unknown[]) => account)).toEqual([user, again]);
   });
 
-  it('gives up with 503 on an account that keeps changing', async () => {
+  it('answers 503 if the account keeps changing', async () => {
     const open = () => Promise.resolve(undefined);
     const logins = new LoginService(
       part({ open }),
@@ -56,7 +56,7 @@ describe('LoginService', () => {
   });
 });
 
-describe('CredentialCheck', () => {
+describe('CredentialCheckService', () => {
   function check(users: object) {
     const limiter = { enforce: vi.fn(), refund: vi.fn() };
     const attempt = { failed: vi.fn(), succeeded: vi.fn(), cancelled: vi.fn() };
@@ -76,7 +76,7 @@ describe('CredentialCheck', () => {
     return { credentials, limiter, failures, attempt, refusals, hasher };
   }
 
-  it('does not count a check that could not be made', async () => {
+  it('does not count a check that failed', async () => {
     const checkPassword = () => Promise.reject(unavailable(new Error('full')));
     const { credentials, limiter, attempt } = check({ checkPassword });
     await expect(credentials.check(given, undefined, NO_ORIGIN)).rejects.toMatchObject({ status: 503 });
@@ -97,7 +97,7 @@ describe('CredentialCheck', () => {
     expect(refusals.count).toHaveBeenCalledWith('wrong_password', null);
   });
 
-  it('counts a name that nobody can have like any other', async () => {
+  it('counts an impossible username like any other', async () => {
     const checkPassword = () => Promise.resolve({ outcome: 'refused', cause: 'unknown_user' });
     const { credentials, limiter } = check({ checkPassword });
     const nobody = { username: 'a b', password: 'x' };
@@ -105,7 +105,7 @@ describe('CredentialCheck', () => {
     expect(limiter.enforce).toHaveBeenCalledWith('account', 'a b');
   });
 
-  it('takes back what it counted after a right password, and forgets the failures before it', async () => {
+  it('refunds the count after a right password, and forgets earlier failures', async () => {
     const { credentials, limiter, attempt } = check({
       checkPassword: () => Promise.resolve({ outcome: 'ok', user }),
     });
@@ -115,7 +115,7 @@ describe('CredentialCheck', () => {
     expect(attempt.succeeded).toHaveBeenCalledTimes(1);
   });
 
-  it('checks no password while the account has to wait, and gives the call back', async () => {
+  it('checks no password while the account must wait, and refunds the count', async () => {
     const checkPassword = vi.fn();
     const { credentials, limiter, failures } = check({ checkPassword });
     failures.begin.mockRejectedValueOnce(new Error('has to wait'));
@@ -124,7 +124,7 @@ describe('CredentialCheck', () => {
     expect(limiter.refund).toHaveBeenCalledWith('account', 'ada');
   });
 
-  it('counts a known device for itself, in its own share of the pool', async () => {
+  it('counts a known device separately, in its own share of the pool', async () => {
     const checkPassword = vi.fn(() => Promise.resolve({ outcome: 'refused', cause: 'wrong_password' }));
     const { credentials, limiter, failures } = check({ checkPassword });
     const device = { userId: user.id, bucket: 'device_family', id: 's' } as const;
@@ -137,7 +137,7 @@ describe('CredentialCheck', () => {
     expect(checkPassword).toHaveBeenCalledWith('ada', given.password, 'known', expect.anything());
   });
 
-  it('looks again without another reservation', async () => {
+  it('checks again without counting again', async () => {
     const ok = check({ checkPassword: () => Promise.resolve({ outcome: 'ok', user }) });
     expect(await ok.credentials.again(given, NO_ORIGIN)).toBe(user);
     expect(ok.limiter.enforce).not.toHaveBeenCalled();
@@ -157,7 +157,7 @@ describe('PasswordService', () => {
     via: 'session',
   } as const;
 
-  it('refuses a caller whose account is gone', async () => {
+  it('refuses a caller whose account was deleted', async () => {
     const passwords = new PasswordService(
       part({ find: () => Promise.resolve(undefined) }),
       part({}),
@@ -168,7 +168,7 @@ describe('PasswordService', () => {
     });
   });
 
-  it('counts the guesses of a session apart from the account, and lets it go on', async () => {
+  it('counts the guesses of a session separately, and keeps the session', async () => {
     const users = { find: () => Promise.resolve(user), hashNew: () => Promise.resolve('hash') };
     const confirm = vi.fn();
     const revokeUser = vi.fn();
@@ -285,7 +285,7 @@ describe('JwtAuthGuard', () => {
     expect(verifyCanonical).toHaveBeenCalledTimes(1);
   });
 
-  it('passes on what went wrong, and calls what it does not know an invalid token', () => {
+  it('rethrows errors, and reports unknown faults as an invalid token', () => {
     const guard = part<JwtAuthGuard>(Object.create(JwtAuthGuard.prototype) as object);
     expect(() => guard.handleRequest(new Error('lost'), false, undefined)).toThrow('lost');
     expect(() => guard.handleRequest(null, false, new Error('jwt'))).toThrow(
@@ -298,7 +298,7 @@ describe('JwtAuthGuard', () => {
 describe('LocalAuthGuard', () => {
   const guard = part<LocalAuthGuard>(Object.create(LocalAuthGuard.prototype) as object);
 
-  it('refuses when Passport found nobody, and passes on what went wrong', () => {
+  it('refuses if Passport found no user, and rethrows errors', () => {
     expect(() => guard.handleRequest(null, false)).toThrow(expect.objectContaining({ status: 401 }));
     expect(() => guard.handleRequest(new Error('lost'), false)).toThrow('lost');
     expect(guard.handleRequest(null, user)).toBe(user);
@@ -306,7 +306,7 @@ describe('LocalAuthGuard', () => {
 });
 
 describe('originOf', () => {
-  it('keeps the beginning of a long user agent and does without one', () => {
+  it('keeps the beginning of a long user agent, and accepts a missing one', () => {
     const request = { ip: undefined, headers: {}, id: 'r' };
     expect(originOf(part(request))).toEqual({ ip: null, userAgent: null, requestId: 'r' });
     const long = { ip: '192.0.2.1', headers: { 'user-agent': 'x'.repeat(300) }, id: 'r' };

@@ -15,7 +15,7 @@ describe('isAmbiguous', () => {
     '/%',
     '/a;b=../c',
     '/~user/@x/:y',
-  ])('takes %s', (path) => {
+  ])('accepts the path %s', (path) => {
     expect(isAmbiguous(path)).toBe(false);
   });
 
@@ -46,7 +46,7 @@ describe('isAmbiguous', () => {
     '/a//b',
     '/a/b//',
     '/http://evil.example',
-  ])('refuses %s', (path) => {
+  ])('finds the path %s ambiguous', (path) => {
     expect(isAmbiguous(path)).toBe(true);
   });
 });
@@ -61,7 +61,7 @@ describe('withoutForwardedPath', () => {
     '/auth/verify/%ff?x',
     'http://x/auth/verify/a',
     'HTTPS://x:1/auth/verify/a',
-  ])('hides what follows from the router: %s', (url) => {
+  ])('hides the appended path from the router: %s', (url) => {
     expect(routed(url)).toBe('/auth/verify/-');
   });
 
@@ -73,7 +73,7 @@ describe('withoutForwardedPath', () => {
     '/auth/verif%79/a',
     '*',
     '',
-  ])('leaves every other target alone: %s', (url) => {
+  ])('leaves the target %s unchanged', (url) => {
     expect(routed(url)).toBe(url);
   });
 });

@@ -41,7 +41,7 @@ describe('KnownTokensService', () => {
     expect(tokens.find(`header.mine.${signature}`)?.principal.externalId).toBeUndefined();
   });
 
-  it('gives out a principal that no request can change for another', () => {
+  it('freezes the principal that requests share', () => {
     const first = tokens.remember('a', verified()).principal;
     expect(first).toEqual({ userId: 'u', role: 'user', sid: 's', via: 'bearer' });
     tokens.rememberExternalId('a', 'x-1');

@@ -38,12 +38,12 @@ function admits(type: new () => object, method: string, role?: Principal['role']
 }
 
 describe('RolesGuard', () => {
-  it('lets every caller in where no role is asked for', () => {
+  it('admits every caller to a route without roles', () => {
     expect(admits(Open, 'anything', 'user')).toBe(true);
     expect(admits(Open, 'anything')).toBe(true);
   });
 
-  it('lets in whoever has a role that the route or its class asks for, and nobody else', () => {
+  it('admits only callers with a role of the route or its controller', () => {
     for (const [type, method] of [
       [Open, 'forAdmins'],
       [Closed, 'inherited'],
@@ -54,12 +54,12 @@ describe('RolesGuard', () => {
     }
   });
 
-  it('goes by the route where route and class ask for different roles', () => {
+  it('prefers the roles of the route to those of its controller', () => {
     expect(admits(Closed, 'forBoth', 'user')).toBe(true);
     expect(admits(Closed, 'forNobody', 'admin')).toBe(false);
   });
 
-  it('tells classes apart that have inherited the same handler', () => {
+  it('distinguishes controllers that inherit the same handler', () => {
     expect(admits(Inheriting, 'anything', 'user')).toBe(true);
     expect(admits(InheritingClosed, 'anything', 'user')).toBe(false);
     expect(admits(InheritingClosed, 'anything', 'admin')).toBe(true);

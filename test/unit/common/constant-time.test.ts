@@ -8,7 +8,7 @@ describe('the comparison in constant time', () => {
     ['text and its bytes', 'ü', Buffer.from('ü')],
     ['nothing', null, undefined],
     ['empty text', '', ''],
-  ])('finds %s the same', (_, one, other) => expect(sameSecret(one, other)).toBe(true));
+  ])('finds that %s are equal', (_, one, other) => expect(sameSecret(one, other)).toBe(true));
 
   it.each([
     ['another text', 'abc', 'abd'],
@@ -16,7 +16,7 @@ describe('the comparison in constant time', () => {
     ['nothing and empty text', null, ''],
     ['text and nothing', 'undefined', undefined],
     ['another spelling in Unicode', 'ü', 'u\u0308'],
-  ])('tells %s apart', (_, one, other) => {
+  ])('finds that %s differ', (_, one, other) => {
     expect(sameSecret(one, other)).toBe(false);
     expect(sameSecret(other, one)).toBe(false);
   });

@@ -34,8 +34,8 @@ const QUOTING: Readonly<Record<string, () => unknown>> = {
   'a header': () => new Headers({ [`${SECRET} x`]: '' }),
 };
 
-describe('what is logged of an error', () => {
-  it.each(Object.entries(QUOTING))('holds nothing that %s quotes', (_, work) => {
+describe('a logged error', () => {
+  it.each(Object.entries(QUOTING))('does not contain the value that %s quotes', (_, work) => {
     const error = thrownBy(work);
     expect(`${error.message} ${JSON.stringify(error)}`).toContain(SECRET);
     const logged = loggedError(new Error('outer', { cause: error }));
@@ -44,14 +44,14 @@ describe('what is logged of an error', () => {
     expect(logged?.cause?.stack).toContain('logged-error.test');
   });
 
-  it('holds no line of a message that looks like a frame', () => {
+  it('contains no line of the message that looks like a stack frame', () => {
     const error = new TypeError(`wrong: x\n    at ${SECRET} (file:///a.js:1:1)\n    at ${SECRET}`);
     const logged = loggedError(error);
     expect(JSON.stringify(logged)).not.toContain(SECRET);
     expect(logged?.stack).toContain('logged-error.test');
   });
 
-  it('holds no stack of an error whose message was changed later', () => {
+  it('contains no stack if the message was changed later', () => {
     const error = thrownBy(() => JSON.parse(SECRET));
     error.message = 'changed';
     expect(JSON.stringify(loggedError(error))).not.toContain(SECRET);
@@ -63,13 +63,13 @@ describe('what is logged of an error', () => {
     ['22007', `invalid input syntax for type timestamp: "${SECRET}"`],
     ['P0001', `a trigger does not like ${SECRET}`],
     ['ERR_INVALID_ARG_VALUE', `The argument is invalid. Received '${SECRET}'`],
-  ])('holds no value that code %s quotes', (code, message) => {
+  ])('does not contain the value that code %s quotes', (code, message) => {
     const error = Object.assign(new Error(message), { code, severity: 'ERROR' });
     expect(loggedError(error)).toMatchObject({ code, type: 'Error' });
     expect(JSON.stringify(loggedError(error))).not.toContain(SECRET);
   });
 
-  it('holds nothing that PostgreSQL or a library attached', () => {
+  it('contains nothing that PostgreSQL or a library attached', () => {
     const error = Object.assign(
       new Error('duplicate key value violates unique constraint "users_username_key_unique"'),
       {
@@ -86,13 +86,13 @@ describe('what is logged of an error', () => {
     expect(loggedError(error)?.message).toContain('users_username_key_unique');
   });
 
-  it('holds no code that is text, and nothing of what is no error', () => {
+  it('contains no code that is free text, and nothing of a value that is no error', () => {
     const error = Object.assign(new Error('x'), { code: `${SECRET} ` });
     expect(loggedError(error)?.code).toBeUndefined();
     expect(JSON.stringify([loggedError(SECRET), loggedError({ message: SECRET })])).not.toContain(SECRET);
   });
 
-  it('says what kind of bug it is', () => {
+  it('names the kind of bug', () => {
     const nothing = undefined as unknown as { a: number };
     expect(loggedError(thrownBy(() => nothing.a))?.message).toBe('Cannot read properties of undefined');
     const wrong = {} as { call: () => void };
@@ -100,7 +100,7 @@ describe('what is logged of an error', () => {
     expect(loggedError(new Error('a text of ours'))?.message).toBe('a text of ours');
   });
 
-  it('is the same as text, with its causes', () => {
+  it('has the same content as text, with its causes', () => {
     const cause = thrownBy(() => JSON.parse(SECRET));
     const shown = loggedErrorText(new Error('outer', { cause }));
     expect(shown).toMatch(/^Error: outer\n +at [\s\S]+caused by SyntaxError: message left out/);

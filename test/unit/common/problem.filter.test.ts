@@ -4,8 +4,8 @@ import { problemOf } from '../../../src/common/problem.filter.js';
 import { refuse } from '../../../src/common/common.errors.js';
 import { DatabaseUnavailable } from '../../../src/database/database.errors.js';
 
-describe('what a client is told', () => {
-  it('is a problem as it is', () => {
+describe('the answer to an error', () => {
+  it('keeps a problem as it is', () => {
     const problem = refuse('forbidden');
     expect(problemOf(problem)).toBe(problem);
   });
@@ -41,13 +41,13 @@ describe('what a client is told', () => {
     ['nothing', undefined, 'internal_error'],
     ['null', null, 'internal_error'],
     ['text', 'text', 'internal_error'],
-  ])('of %s is a code of ours', (_name, error, code) => {
+  ])('for %s has one of our codes', (_name, error, code) => {
     const problem = problemOf(error);
     expect(problem.code).toBe(code);
     expect(problem.message).toBe(problem.title);
   });
 
-  it('of what will pass says when to come back', () => {
+  it('says when to retry after a transient error', () => {
     expect(problemOf(new DatabaseUnavailable(new Error('gone'))).headers).toEqual({ 'Retry-After': '1' });
   });
 });

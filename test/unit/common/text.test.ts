@@ -8,7 +8,7 @@ describe('a count in a message', () => {
     [0, '0 logins have'],
     [1, '1 login has'],
     [2, '2 logins have'],
-  ])('of %i agrees with its words', (n, text) => {
+  ])('of %i agrees with its noun and verb', (n, text) => {
     expect(`${counted(n, 'login')} ${agree(n, 'has', 'have')}`).toBe(text);
     expect(counted(n, 'entry', 'entries')).toBe(n === 1 ? '1 entry' : `${n} entries`);
   });
@@ -28,7 +28,7 @@ const CLIENT = `tandem_cs_${'aB3-_'.repeat(8)}xyz`;
 const JWT = `eyJhbGciOiJSUzI1NiJ9.${'aB3-_'.repeat(30)}.${'c'.repeat(342)}`;
 const COOKIE = `s:${'d'.repeat(32)}.${'e/+'.repeat(14)}f`;
 
-describe('text of a client that is kept', () => {
+describe('stored client text', () => {
   it.each([
     REFRESH,
     CLIENT,
@@ -37,7 +37,7 @@ describe('text of a client that is kept', () => {
     encodeURIComponent(COOKIE),
     `Bearer ${'f'.repeat(20)}`,
     `basic ${'Zm9v'.repeat(5)}`,
-  ])('holds no secret, wherever it stands: %s', (secret) => {
+  ])('contains no secret at any position: %s', (secret) => {
     for (const text of [secret, `app/1.0 (${secret})`, `a=${secret};b`, `${'x '.repeat(120)}${secret} end`]) {
       const kept = maskSecrets(text, 256);
       expect(kept).not.toContain(secret.slice(-16));
@@ -48,7 +48,7 @@ describe('text of a client that is kept', () => {
     expect(containsSecret(secret)).toBe(true);
   });
 
-  it('holds no beginning of a secret that was cut off', () => {
+  it('contains no beginning of a truncated secret', () => {
     for (const secret of [REFRESH, CLIENT]) {
       for (let before = 230; before < 260; before++)
         expect(maskSecrets(`${' '.repeat(before)}${secret}`, 256)).not.toContain(secret.slice(0, 20));
@@ -61,12 +61,12 @@ describe('text of a client that is kept', () => {
     'Visual Basic 6.0',
     '7c1f9a52-0b1d-4a57-8a8f-1d6a0b8c9d10',
     '',
-  ])('is otherwise as it was: %s', (text) => {
+  ])('is unchanged without a secret: %s', (text) => {
     expect(maskSecrets(text, 256)).toBe(text);
     expect(containsSecret(text)).toBe(false);
   });
 
-  it('is at most so long', () => {
+  it('is cut to the given length', () => {
     expect(maskSecrets('x'.repeat(10_000), 256)).toHaveLength(256);
   });
 });

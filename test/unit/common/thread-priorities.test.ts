@@ -15,7 +15,7 @@ const nicenessOf = (threads: readonly string[]) =>
   new Set(threads.map((thread) => getPriority(Number(thread))));
 
 describe('putEventLoopFirst', () => {
-  it("lets V8's threads come after the event loop and the pool after them, and touches no others", async () => {
+  it('ranks V8 threads below the event loop and the pool below them, and changes no others', async () => {
     // Makes the pool's threads.
     await stat('/');
     const before = getPriority();

@@ -46,8 +46,8 @@ const CASES = (await dtos()).flatMap((dto) =>
     .map(({ propertyName, name }) => [dto.name, propertyName, WRONG[name!], dto] as const),
 );
 
-describe('the text for a value of a wrong type', () => {
-  it('is looked at in many DTOs', () => {
+describe('the message for a value of the wrong type', () => {
+  it('is tested for many DTOs', () => {
     expect(CASES.length).toBeGreaterThan(10);
   });
 

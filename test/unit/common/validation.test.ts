@@ -23,7 +23,7 @@ describe('a body', () => {
     expect(note).toEqual({ text: 'x' });
   });
 
-  it('that is absent is refused like an empty one', async () => {
+  it('is refused like an empty one if it is absent', async () => {
     await expect(bodyOf(undefined)).rejects.toMatchObject({
       code: 'validation_failed',
       errors: [{ field: 'text', message: 'text must be a string' }],
@@ -39,7 +39,7 @@ describe('a body', () => {
     '',
     '$1',
     'naïve',
-  ])('never has a property named %s repeated: it may be a secret', async (name) => {
+  ])('does not repeat a property named %s, which may be a secret', async (name) => {
     for (const body of [{ text: 'x', [name]: 1 }, { text: { [name]: { [name]: '\0' } } }]) {
       const problem = await bodyOf(body).catch((error: unknown) => error as Problem);
       expect(problem).toMatchObject({ code: 'validation_failed' });
@@ -47,13 +47,13 @@ describe('a body', () => {
     }
   });
 
-  it('names an unknown property that is spelled as fields are', async () => {
+  it('names an unknown property if it looks like a field', async () => {
     await expect(bodyOf({ text: 'x', titel: 'y' })).rejects.toMatchObject({
       errors: [{ field: 'titel', message: 'property titel should not exist' }],
     });
   });
 
-  it('passes with any text that is well-formed and has no NUL', async () => {
+  it('passes with any well-formed text without NUL', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'binary' }), async (text) => {
         const storable = !text.includes('\0') && text.isWellFormed();
@@ -66,7 +66,7 @@ describe('a body', () => {
     );
   });
 
-  it('of any other kind is refused as a problem and never by accident', async () => {
+  it('is refused with a problem if it is anything else', async () => {
     await fc.assert(
       fc.asyncProperty(fc.anything({ withNullPrototype: true, maxDepth: 20 }), async (body) => {
         const error: unknown = await bodyOf(body).catch((reason: unknown) => reason);

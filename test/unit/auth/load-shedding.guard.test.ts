@@ -11,7 +11,7 @@ import { RateLimitGuard } from '../../../src/limits/rate-limit.guard.js';
 import type { PasswordHasher } from '../../../src/users/hashing/password-hasher.js';
 import type { Share } from '../../../src/users/hashing/work-queue.js';
 
-describe('HashingRoomGuard', () => {
+describe('LoadSheddingGuard', () => {
   const full = new Set<Share>();
   let now = 0;
   const device = { userId: 'u', bucket: 'device_family', id: 's' } as const;
@@ -36,7 +36,7 @@ describe('HashingRoomGuard', () => {
     devices.find.mockClear();
   });
 
-  it('lets logins pass while passwords can be checked, and refuses them when not', async () => {
+  it('lets logins pass while passwords can be checked, and refuses them otherwise', async () => {
     expect(await ask()).toBe(true);
     full.add('unknown');
     await expect(ask()).rejects.toMatchObject({ status: 503, headers: { 'Retry-After': '2' } });
@@ -44,12 +44,12 @@ describe('HashingRoomGuard', () => {
     expect(await ask()).toBe(true);
   });
 
-  it('asks the database nothing of a request that shows no device', async () => {
+  it('makes no query for a request without a credential of a device', async () => {
     await ask();
     expect(devices.find).not.toHaveBeenCalled();
   });
 
-  it('lets a known device pass while strangers fill their share, and tells the route of it', async () => {
+  it('lets a known device pass while unknown clients fill their share, and passes the device on', async () => {
     full.add('unknown');
     devices.mayKnow.mockReturnValue(true);
     const request = {};
@@ -59,7 +59,7 @@ describe('HashingRoomGuard', () => {
     await expect(ask()).rejects.toMatchObject({ status: 503 });
   });
 
-  it('says so once a second, and of how many', async () => {
+  it('logs once a second how many logins it refused', async () => {
     const warn = vi.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
     full.add('unknown');
     now = 5_000;
@@ -70,7 +70,7 @@ describe('HashingRoomGuard', () => {
     warn.mockRestore();
   });
 
-  it('comes before the limit, which would ask the database', () => {
+  it('runs before the rate limit, which would query the database', () => {
     const login = Object.getOwnPropertyDescriptor(AuthController.prototype, 'login')?.value as object;
     const guards = Reflect.getMetadata(GUARDS_METADATA, login) as unknown[];
     expect(guards.slice(0, 2)).toEqual([LoadSheddingGuard, RateLimitGuard]);
