@@ -124,6 +124,34 @@ describe('the SMTP transport', () => {
     expect(await server.commands()).toEqual([]);
   });
 
+  it('upgrades to TLS before it sends the password and the mail', async () => {
+    const seen: string[] = [];
+    // The package brings a certificate for localhost.
+    const server = new SMTPServer({
+      onAuth: (auth, session, done) => {
+        seen.push(`AUTH ${auth.username} over ${session.secure ? 'TLS' : 'plain text'}`);
+        done(null, { user: auth.username });
+      },
+      onData: (stream, session, done) => {
+        seen.push(`DATA over ${session.secure ? 'TLS' : 'plain text'}`);
+        stream.resume().on('end', () => done());
+      },
+    });
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = server.server.address() as AddressInfo;
+      const url = `smtp://tandem:hunter2-secret@127.0.0.1:${port}?requireTLS=true`;
+      const untrusted = await sent(url, 'ada@example.com');
+      expect(untrusted).toMatchObject({ outcome: 'unreachable' });
+      expect(seen).toEqual([]);
+      const trusting = `${url}&tls.rejectUnauthorized=false`;
+      expect(await sent(trusting, 'ada@example.com')).toEqual({ outcome: 'accepted' });
+      expect(seen).toEqual(['AUTH tandem over TLS', 'DATA over TLS']);
+    } finally {
+      await new Promise<void>((resolve) => server.close(resolve));
+    }
+  });
+
   it('does not send the password to a server without TLS if TLS is required', async () => {
     const server = await aServer({ login: true });
     const delivery = await sent(`${withPassword(server)}?requireTLS=true`, 'ada@example.com');
