@@ -7,6 +7,7 @@ import type { RolloutPatch } from './rollout-patch.js';
 import { inForce, phaseAt, widensEligibility } from './rollout-state.js';
 import type { RolloutSettings, RolloutState } from './rollout-state.js';
 import { isSame } from './rollout-view.js';
+import { RolloutHistoryStore } from './rollout-history.store.js';
 import { refuseRollout } from './rollout.errors.js';
 import { RolloutService } from './rollout.service.js';
 import { RolloutStore } from './rollout.store.js';
@@ -33,6 +34,7 @@ export class RolloutAdministrationService {
   constructor(
     private readonly store: RolloutStore,
     private readonly rollout: RolloutService,
+    private readonly versions: RolloutHistoryStore,
   ) {}
 
   /** The state in the database. Its phase is the one that applies: `sessions_removed` after the sunset. */
@@ -84,6 +86,11 @@ export class RolloutAdministrationService {
       return { state, now: current.now };
     });
     return this.settle(outcome);
+  }
+
+  /** Who changed the rollout, how and when; newest first. Throws 400 for an invalid cursor. */
+  history(limit: number, cursor: string | undefined) {
+    return this.versions.list(limit, cursor);
   }
 
   private settle(outcome: Outcome): RolloutState {

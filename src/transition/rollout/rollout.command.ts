@@ -8,7 +8,6 @@ import { time, wholeNumber } from '../../admin/cli/options.js';
 import type { Terminal } from '../../admin/cli/terminal.js';
 import type { Role } from '../../users/user.entity.js';
 import { RolloutAdministrationService } from './rollout-administration.service.js';
-import { RolloutHistoryStore } from './rollout-history.store.js';
 import { PHASES } from './rollout-state.js';
 import type { Phase, RolloutState } from './rollout-state.js';
 import { stateView } from './rollout-view.js';
@@ -37,7 +36,6 @@ A change of phase that makes users eligible who are not eligible now needs --per
 export class RolloutCommand {
   constructor(
     private readonly administration: RolloutAdministrationService,
-    private readonly versions: RolloutHistoryStore,
     private readonly find: FindUser,
   ) {}
 
@@ -110,7 +108,7 @@ export class RolloutCommand {
 
   private async history(terminal: Terminal, limit: number, cursor: string | undefined): Promise<void> {
     const { entries, next_cursor } = await collect(limit, cursor, async (size, after) => {
-      const page = await this.versions.list(size, after);
+      const page = await this.administration.history(size, after);
       return { entries: page.events, next_cursor: page.next_cursor };
     });
     if (terminal.json) return terminal.result({ events: entries, next_cursor }, () => []);

@@ -8,7 +8,6 @@ import { ApiProblems } from '../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
 import { DEFAULT_LIMIT, PageQueryDto } from '../../common/pagination.js';
 import { RolloutAdministrationService } from './rollout-administration.service.js';
-import { RolloutHistoryStore } from './rollout-history.store.js';
 import type { RolloutPatch } from './rollout-patch.js';
 import { stateView } from './rollout-view.js';
 import { RolloutDto, RolloutHistoryDto } from './rollout-view.dto.js';
@@ -21,10 +20,7 @@ import { ROLLOUT_ERRORS } from './rollout.errors.js';
 @ApiProblems(COMMON_ERRORS, 'validation_failed', 'forbidden')
 @Controller('admin/rollout')
 export class RolloutController {
-  constructor(
-    private readonly administration: RolloutAdministrationService,
-    private readonly history: RolloutHistoryStore,
-  ) {}
+  constructor(private readonly administration: RolloutAdministrationService) {}
 
   @Get()
   @ApiOperation({ summary: 'The state of the rollout' })
@@ -74,7 +70,7 @@ export class RolloutController {
   @ApiOperation({ summary: 'Who changed what, when', description: 'Newest first, in pages.' })
   @ApiOkResponse({ type: RolloutHistoryDto })
   async list(@Query() { limit, cursor }: PageQueryDto): Promise<RolloutHistoryDto> {
-    return this.history.list(limit ?? DEFAULT_LIMIT, cursor) as Promise<RolloutHistoryDto>;
+    return this.administration.history(limit ?? DEFAULT_LIMIT, cursor) as Promise<RolloutHistoryDto>;
   }
 }
 

@@ -16,7 +16,6 @@ import { SessionAuthenticationService } from './session-authentication.service.j
 import { SessionCookieService } from './session-cookie.service.js';
 import { SessionLoginGuard } from './session-login.guard.js';
 import { SessionLoginService } from '../session-login.service.js';
-import { SessionStore } from '../stores/session.store.js';
 import { SessionLoginDto, SessionUserDto } from './sessions.dto.js';
 import { SESSION_LOGIN_ERRORS } from '../sessions.errors.js';
 import { SessionService } from '../session.service.js';
@@ -27,7 +26,6 @@ export class SessionsController {
   constructor(
     private readonly callers: SessionAuthenticationService,
     private readonly sessions: SessionService,
-    private readonly store: SessionStore,
     private readonly logins: SessionLoginService,
     private readonly cookie: SessionCookieService,
     @Inject(CONFIG) private readonly config: Config,
@@ -80,10 +78,6 @@ export class SessionsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
     const sessions = await this.callers.authenticateAll(request, { changesState: true, always: true });
-    for (const session of sessions) {
-      const stored = await this.store.cookieOf(session.sid);
-      await this.sessions.revoke(session, 'logout', originOf(request));
-      this.cookie.clear(reply, stored ?? {});
-    }
+    for (const session of sessions) await this.sessions.logOut(session, originOf(request), reply);
   }
 }

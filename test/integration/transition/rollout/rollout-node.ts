@@ -5,6 +5,7 @@ import { ServiceStateStore } from '../../../../src/database/service-state.store.
 import { RolloutAdministrationService } from '../../../../src/transition/rollout/rollout-administration.service.js';
 import { RolloutFlagService } from '../../../../src/transition/rollout/rollout-flag.service.js';
 import { RolloutService } from '../../../../src/transition/rollout/rollout.service.js';
+import { RolloutHistoryStore } from '../../../../src/transition/rollout/rollout-history.store.js';
 import { RolloutStore } from '../../../../src/transition/rollout/rollout.store.js';
 import { aNode } from '../../tokens/token-node.js';
 import type { TokenNode } from '../../tokens/token-node.js';
@@ -34,5 +35,10 @@ export async function aRolloutNode(
   await flag.onModuleInit();
   await rollout.onModuleInit();
   await feed.start();
-  return { ...node, store, rollout, administration: new RolloutAdministrationService(store, rollout) };
+  return {
+    ...node,
+    store,
+    rollout,
+    administration: new RolloutAdministrationService(store, rollout, new RolloutHistoryStore(database)),
+  };
 }
