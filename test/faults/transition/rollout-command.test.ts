@@ -49,7 +49,7 @@ describe('npm run admin -- rollout, beside a running node', () => {
       return (JSON.parse(text) as State).phase === phase;
     }, 1_000);
 
-  it('changes what is named and nothing else, on the node within a second', async () => {
+  it('changes only the named settings, on the node within a second', async () => {
     const beta = await json<State>('set', '--phase', 'internal_beta', '--roles', 'user', '--users', 'root');
     expect(beta).toEqual({
       ...first,
@@ -78,7 +78,7 @@ describe('npm run admin -- rollout, beside a running node', () => {
     expect((await tryLogin(node)).status).toBe(200);
   });
 
-  it('refuses what it does not understand, what names nothing, and a version that is over', async () => {
+  it('refuses invalid options, an empty change and an old version', async () => {
     const before = await json<State>('status');
     expect(await refused(1, 'set')).toBe('No setting was named: see --help\n');
     expect(await refused(1, 'set', '--users', 'nobody-there')).toBe('There is no user nobody-there\n');
@@ -99,7 +99,7 @@ describe('npm run admin -- rollout, beside a running node', () => {
     expect(await json<State>('status')).toEqual(before);
   });
 
-  it('goes back one state a call, as far as there is one', async () => {
+  it('rolls back one state per call until the first state', async () => {
     const [now, ...earlier] = (await json<{ events: Change[] }>('history')).events;
     const beta = await json<State>('rollback', '--if-version', `${now!.version}`);
     expect(beta).toMatchObject({ phase: 'internal_beta', roles: ['user'], user_ids: [], drain: false });
@@ -114,7 +114,7 @@ describe('npm run admin -- rollout, beside a running node', () => {
     expect(await refused(1, 'rollback')).toBe('There is no earlier state\n');
   });
 
-  it('tells who changed what, a part at a time', async () => {
+  it('lists who changed what, in pages', async () => {
     const { events } = await json<{ events: Change[] }>('history');
     expect(events.map(({ cause }) => cause)).toEqual([
       ...Array.from({ length: 3 }, () => 'rolled_back'),
@@ -139,7 +139,7 @@ describe('npm run admin -- rollout, beside a running node', () => {
     expect(err).toMatch(/^There is more: --cursor \S+\n$/);
   });
 
-  it('needs a percentage for a phase that makes users eligible', async () => {
+  it('requires a percentage for a phase that makes users eligible', async () => {
     await json<State>('set', '--phase', 'off');
     expect(await refused(1, 'set', '--phase', 'gradual_rollout')).toMatch(/^percentage must be given/);
     expect(await json<State>('status')).toMatchObject({ phase: 'off' });
