@@ -7,31 +7,31 @@ import { Environment } from './config/environment.js';
 import { loadConfig } from './config/load-config.js';
 import { ensureEmbeddedPostgres } from './database/embedded/embedded-postgres.js';
 
-/** The exit code of a start that was refused because of how the service is set up (sysexits.h, EX_CONFIG). */
+/** The exit code if the configuration does not allow a start (sysexits.h, EX_CONFIG). */
 const EX_CONFIG = 78;
 
-/** Whether a supervisor has started this process. */
+/** Whether this process is a worker of a supervisor. */
 const SUPERVISED = cluster.isWorker;
 
-/** How long a stop may take, in milliseconds: a little more than the requests in flight get, and a supervisor's workers. */
+/** Milliseconds that a stop may take: a little more than requests in flight get. A supervisor waits longer than its workers. */
 const STOP_WITHIN = SUPERVISED ? 13_000 : 15_000;
 
-/** What this process has begun, in that order: it ends in the opposite one, for PostgreSQL has to outlast the requests. */
-const begun: (() => Promise<unknown>)[] = [];
+/** Run in reverse order: PostgreSQL stops after the requests. */
+const shutdownSteps: (() => Promise<unknown>)[] = [];
 
 let stopping = false;
 
-/** Starts a node, or a supervisor of several, and on the embedded database the server too if nobody else has. */
+/** Starts a node, or a supervisor of several. Without DATABASE_URL it also starts the embedded PostgreSQL, unless that runs. */
 async function start(config: Config): Promise<void> {
   const url = config.databaseUrl ?? (await embeddedUrl(config));
   if (SUPERVISED || config.workers === 1) {
-    // Loaded by those that need it: a supervisor stays small.
+    // Imported here so that a supervisor stays small.
     const { startNode } = await import('./node.js');
-    return startNode(config, url, begun);
+    return startNode(config, url, shutdownSteps);
   }
   const { Supervisor } = await import('./cluster/supervisor.js');
   const supervisor = new Supervisor(config, stop);
-  begun.push(() => supervisor.end());
+  shutdownSteps.push(() => supervisor.stop());
   supervisor.start();
 }
 
@@ -59,8 +59,8 @@ function settingsFor(variables: typeof Environment): Config {
 
 async function embeddedUrl(config: Config): Promise<string> {
   const server = ensureEmbeddedPostgres(config.dataDir, (line) => process.stderr.write(`${line}\n`));
-  // Before it is there: a signal during the start must not leave it behind.
-  begun.push(() =>
+  // Added before the server runs: a signal during the start must stop it too.
+  shutdownSteps.push(() =>
     server.then(
       (running) => running.release(),
       () => undefined,
@@ -69,27 +69,27 @@ async function embeddedUrl(config: Config): Promise<string> {
   return (await server).url;
 }
 
-/** Ends the process once, with `code` or with 1 if ending fails or takes too long; a link to nowhere must not keep it. */
+/** Ends the process with `code`, or with 1 if a shutdown step fails or all take too long. Later calls do nothing. */
 function stop(code: number): void {
   if (stopping) return;
   stopping = true;
   setTimeout(() => process.exit(1), STOP_WITHIN);
-  endAll().then(
+  runShutdownSteps().then(
     () => process.exit(code),
     () => process.exit(1),
   );
 }
 
-async function endAll(): Promise<void> {
-  for (const end of begun.toReversed()) await end();
+async function runShutdownSteps(): Promise<void> {
+  for (const step of shutdownSteps.toReversed()) await step();
 }
 
-function refuseToStart(error: unknown): void {
-  // What breaks while the node is being stopped is no fault of its set-up.
+function failStart(error: unknown): void {
+  // A failure during shutdown is not a fault of the configuration.
   if (stopping) return;
   const faults = startFaults(error);
   const code = error instanceof ConfigurationError ? EX_CONFIG : 1;
-  // The supervisor writes the faults that its workers share once.
+  // All workers fail alike. The supervisor writes their faults once.
   if (SUPERVISED && process.connected) process.send!({ kind: 'start-faults', faults }, () => stop(code));
   else {
     writeStartFaults(faults);
@@ -104,7 +104,7 @@ process.on('unhandledRejection', (error) => {
   writeUncaught('unhandled rejection', error);
 });
 
-// Node would print the error with all that a library attached to it, such as the values of a statement.
+// Node would print everything that a library attached to the error, such as the values of a statement.
 process.on('uncaughtException', (error) => {
   writeUncaught('uncaught exception', error);
   process.exit(1);
@@ -113,5 +113,5 @@ process.on('uncaughtException', (error) => {
 try {
   await start(await settings());
 } catch (error) {
-  refuseToStart(error);
+  failStart(error);
 }

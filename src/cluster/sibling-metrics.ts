@@ -2,8 +2,8 @@ import cluster from 'node:cluster';
 import type { Worker } from 'node:cluster';
 import type { Registry } from 'prom-client';
 
-/** How long a worker may take to say what it has counted, in milliseconds. */
-const PATIENCE = 1_000;
+/** Milliseconds that a worker may take to answer. */
+const TIMEOUT_MS = 1_000;
 
 type Metrics = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
@@ -17,8 +17,8 @@ function isMessage(message: unknown): message is Message {
 }
 
 /**
- * A worker's way to the metrics of the workers beside it: whichever of them Prometheus reaches answers for all. Without a
- * supervisor there are none.
+ * Gives a worker the metrics of all workers, so that whichever of them Prometheus reaches answers for all. The `clusterMetrics` of
+ * prom-client fails if one worker is silent, such as one that is starting; this asks the serving workers and takes what arrives in time.
  */
 export class SiblingMetrics {
   private readonly wanted = new Map<number, (all: readonly Metrics[]) => void>();
@@ -33,12 +33,12 @@ export class SiblingMetrics {
     });
   }
 
-  /** Those of all workers that answered in time, this one's among them. */
+  /** The metrics of all workers that answered in time, including this one. */
   async all(): Promise<readonly Metrics[]> {
     if (!cluster.isWorker || !process.connected) return [await this.own()];
     const id = ++this.count;
     const { promise, resolve } = Promise.withResolvers<readonly Metrics[] | undefined>();
-    const timer = setTimeout(resolve, 2 * PATIENCE, undefined);
+    const timer = setTimeout(resolve, 2 * TIMEOUT_MS, undefined);
     this.wanted.set(id, resolve);
     process.send!({ kind: 'metrics-wanted', id } satisfies Message);
     try {
@@ -55,12 +55,11 @@ export class SiblingMetrics {
   }
 }
 
-/** The supervisor's part: asks all that serve when one of them wants to know. */
+/** The supervisor's part: when one worker asks, it asks all serving workers. */
 export class MetricsExchange {
   private readonly rounds = new Map<number, (metrics: Metrics) => void>();
   private count = 0;
 
-  /** `serving`: the workers that can answer now. */
   constructor(private readonly serving: () => Worker[]) {}
 
   receive(from: Worker, message: unknown): void {
@@ -75,7 +74,7 @@ export class MetricsExchange {
     const asked = this.serving();
     const all: Metrics[] = [];
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, PATIENCE);
+      const timer = setTimeout(resolve, TIMEOUT_MS);
       this.rounds.set(round, (metrics) => {
         if (all.push(metrics) < asked.length) return;
         clearTimeout(timer);
@@ -89,5 +88,5 @@ export class MetricsExchange {
   }
 }
 
-/** Of a worker that is gone. */
+/** The worker has exited meanwhile. */
 function ignore(): void {}

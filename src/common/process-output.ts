@@ -1,4 +1,3 @@
-import type { LoggerService } from '@nestjs/common';
 import { pino } from 'pino';
 import { ConfigurationError } from '../config/configuration-error.js';
 import { loggedError, loggedErrorText } from './logged-error.js';
@@ -10,9 +9,6 @@ export interface StartFaults {
   readonly lines: readonly string[];
   readonly stack: string;
 }
-
-/** The log contexts in which Nest logs a start error that it also throws: when it creates modules and when it opens the port. */
-const START_CONTEXTS: readonly unknown[] = ['ExceptionHandler', 'NestApplication'];
 
 const LEVELS_WITH_STACK = ['debug', 'trace'];
 
@@ -42,20 +38,6 @@ export function writeStartFaults({ lines, stack }: StartFaults, env: NodeJS.Proc
 export function writeUncaught(what: string, error: unknown, env: NodeJS.ProcessEnv = process.env): void {
   if (env['NODE_ENV'] === 'production') pino(process.stdout).fatal({ err: loggedError(error) }, what);
   else process.stderr.write(`${what}: ${loggedErrorText(error)}\n`);
-}
-
-/** A logger without Nest's own lines about start errors. The caller gets those errors thrown and writes one line itself. */
-export function withoutStartFaults(logger: LoggerService): LoggerService {
-  const error: LoggerService['error'] = (message: unknown, ...more: unknown[]) => {
-    if (!START_CONTEXTS.includes(more.at(-1))) logger.error(message, ...more);
-  };
-  return new Proxy(logger, {
-    get: (target, name) => {
-      if (name === 'error') return error;
-      const value: unknown = Reflect.get(target, name);
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-    },
-  });
 }
 
 /** What an operator needs to know about an error, in one line. A problem hides the reason from clients in its cause. */

@@ -46,10 +46,10 @@ export class UntrustedProxyService implements OnModuleInit {
   }
 
   private check(request: FastifyRequest): void {
-    const header = this.untrustedHeader(request);
-    if (header === undefined) return;
     const now = this.clock.monotonic();
     if (now - this.recordedAt < RECORD_EVERY) return;
+    const header = this.untrustedHeader(request);
+    if (header === undefined) return;
     const peer = canonicalAddress(request.socket.remoteAddress);
     if (peer === undefined) return;
     this.recordedAt = now;

@@ -1,27 +1,27 @@
 import cluster from 'node:cluster';
 import { Injectable } from '@nestjs/common';
-import { AggregatorRegistry, Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
+import { AggregatorRegistry, Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { SiblingMetrics } from '../cluster/sibling-metrics.js';
-import { DurationHistogram } from './duration-histogram.js';
-import type { DurationSeries } from './duration-histogram.js';
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
+const REQUEST_LABELS = ['method', 'route', 'status'] as const;
+
+/** Upper bounds of the buckets of every duration, in seconds. */
+const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
 /**
- * What Prometheus is told. Labels are patterns and classes, never what a client sent. Under a supervisor whichever worker is
- * asked answers for all of them, each with its own `worker` label.
+ * The Prometheus metrics. Labels are route patterns and status classes, never data of a client. Under a supervisor, the worker that is
+ * scraped answers for all workers, each with its own `worker` label.
  */
 @Injectable()
 export class Metrics {
   private readonly registry = new Registry();
-  private readonly durations = new DurationHistogram(
+  private readonly durations = this.histogram(
     'http_request_duration_seconds',
     'Time to answer, by method, route and class of status',
-    this.registry,
+    REQUEST_LABELS,
   );
-  /** By method, route and class: as many as there are of those. */
-  private readonly series = new Map<string, DurationSeries>();
-
   private readonly siblings = new SiblingMetrics(() => this.registry.getMetricsAsJSON());
 
   constructor() {
@@ -30,22 +30,17 @@ export class Metrics {
     if (cluster.isWorker) this.registry.setDefaultLabels({ worker: cluster.worker!.id });
   }
 
-  /** `route` is the pattern; undefined for requests that reached none. */
+  /** `route` is the pattern; undefined for requests that matched none. */
   answered(method: string, route: string | undefined, status: number, seconds: number): void {
-    const key = `${method} ${route} ${Math.trunc(status / 100)}`;
-    let series = this.series.get(key);
-    if (series === undefined) {
-      series = this.durations.open({
-        method: METHODS.has(method) ? method : 'other',
-        route: route ?? 'none',
-        status: `${Math.trunc(status / 100)}xx`,
-      });
-      this.series.set(key, series);
-    }
-    series.observe(seconds);
+    const labels = {
+      method: METHODS.has(method) ? method : 'other',
+      route: route ?? 'none',
+      status: `${Math.trunc(status / 100)}xx`,
+    };
+    this.durations.observe(labels, seconds);
   }
 
-  /** A figure that is read when Prometheus asks. */
+  /** A value that is read at each scrape. */
   gauge(name: string, help: string, read: () => number): void {
     new Gauge({
       name,
@@ -57,7 +52,7 @@ export class Metrics {
     });
   }
 
-  /** The same figure of several things, by the value of one label. */
+  /** The same value of several things, told apart by one label. */
   gauges(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): void {
     new Gauge({
       name,
@@ -70,14 +65,18 @@ export class Metrics {
     });
   }
 
-  /** A figure of a feature that only grows. Label values must be few: words of ours, never what a client sent. */
+  /** A counter. It must have few label values, and none that a client sent. */
   counter<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> {
     return new Counter({ name, help, labelNames, registers: [this.registry] });
   }
 
-  /** Durations of a feature, in seconds. As for labels, see {@link counter}. */
-  histogram(name: string, help: string): DurationHistogram {
-    return new DurationHistogram(name, help, this.registry);
+  /** Durations in seconds. For labels the rule of {@link counter} applies. */
+  histogram<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[],
+  ): Histogram<Label> {
+    return new Histogram({ name, help, labelNames, buckets: BUCKETS, registers: [this.registry] });
   }
 
   /** The text exposition format. */
@@ -90,17 +89,19 @@ export class Metrics {
     return this.registry.contentType;
   }
 
-  /** As many as have a duration. */
+  /** The counter repeats the counts of the histogram, so that a request costs one look-up of its labels. */
   private countRequests(): void {
-    const { series } = this.durations;
+    const { durations } = this;
     new Counter({
       name: 'http_requests_total',
       help: 'Requests answered, by method, route and class of status',
-      labelNames: ['method', 'route', 'status'],
+      labelNames: REQUEST_LABELS,
       registers: [this.registry],
-      collect() {
+      async collect() {
         this.reset();
-        for (const { labels, count } of series) this.inc(labels, count);
+        const { name, values } = await durations.get();
+        for (const { metricName, labels, value } of values)
+          if (metricName === `${name}_count`) this.inc(labels, value);
       },
     });
   }

@@ -1,20 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase } from '../helpers/database.js';
 import type { TestDatabase } from '../helpers/database.js';
-import { NodeProcess, productionFaults } from '../helpers/node-process.js';
-import type { NodeOptions } from '../helpers/node-process.js';
+import { TestNodes, productionFaults } from '../helpers/node-process.js';
 
-const begun: NodeProcess[] = [];
-
-async function spawn(options: NodeOptions): Promise<NodeProcess> {
-  const node = await NodeProcess.spawn(options);
-  begun.push(node);
-  return node;
-}
-
-afterEach(async () => {
-  await Promise.all(begun.splice(0).map((node) => node.remove()));
-});
+const nodes = new TestNodes();
+afterEach(() => nodes.remove());
 
 describe('a failing start in production', () => {
   let db: TestDatabase;
@@ -31,7 +21,7 @@ describe('a failing start in production', () => {
   }
 
   async function faultOf(databaseUrl: string, more: Readonly<Record<string, string>> = {}): Promise<string> {
-    const node = await spawn({ databaseUrl, env: { ...env, ...more } });
+    const node = await nodes.spawn({ databaseUrl, env: { ...env, ...more } });
     expect(await node.exited).toBe(1);
     const faults = productionFaults(node);
     expect(faults).toHaveLength(1);
@@ -73,20 +63,18 @@ describe('a failing start in production', () => {
   });
 
   it('says on one line that the port is in use', async () => {
-    const first = await NodeProcess.start({ databaseUrl: db.url });
-    begun.push(first);
+    const first = await nodes.start({ databaseUrl: db.url });
     expect(await faultOf(db.url, { PORT: new URL(first.url).port })).toMatch(/EADDRINUSE/);
   });
 
   it('says on one line that the secret is not the installation’s', async () => {
-    const first = await NodeProcess.start({ databaseUrl: db.url });
-    begun.push(first);
+    await nodes.start({ databaseUrl: db.url });
     const JWT_SECRET = 'another-secret-than-that-of-the-first-node';
     expect(await faultOf(db.url, { JWT_SECRET })).toMatch(/^JWT_SECRET is not the one/);
   });
 
   it('adds the stack at LOG_LEVEL debug', async () => {
-    const node = await spawn({
+    const node = await nodes.spawn({
       databaseUrl: 'postgresql://tandem:hunter2hunter2@127.0.0.1:1/none',
       env: { ...env, LOG_LEVEL: 'debug' },
     });

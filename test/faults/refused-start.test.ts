@@ -1,29 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { until } from '../helpers/client.js';
 import { createTestDatabase } from '../helpers/database.js';
-import { NodeProcess, productionFaults } from '../helpers/node-process.js';
-import type { NodeOptions } from '../helpers/node-process.js';
+import { NodeProcess, TestNodes, productionFaults } from '../helpers/node-process.js';
 
 /** sysexits.h: EX_CONFIG. */
 const EX_CONFIG = 78;
 
-const begun: NodeProcess[] = [];
-
-async function spawn(options: NodeOptions): Promise<NodeProcess> {
-  const node = await NodeProcess.spawn(options);
-  begun.push(node);
-  return node;
-}
-
-afterEach(async () => {
-  await Promise.all(begun.splice(0).map((node) => node.remove()));
-});
+const nodes = new TestNodes();
+afterEach(() => nodes.remove());
 
 describe('a start', () => {
-  it('in production says on one line each what is missing, and nothing else', async () => {
-    const node = await spawn({ env: { NODE_ENV: 'production', JWT_SECRET: '', PORT: 'many' } });
+  it('writes one line for each missing setting in production, and nothing else', async () => {
+    const node = await nodes.spawn({ env: { NODE_ENV: 'production', JWT_SECRET: '', PORT: 'many' } });
     expect(await node.exited).toBe(EX_CONFIG);
     const lines = productionFaults(node);
     expect(lines).toHaveLength(4);
@@ -33,9 +22,9 @@ describe('a start', () => {
     expect(lines.every((line) => / takes /.test(line))).toBe(true);
   });
 
-  it('in production refuses a secret that everybody knows', async () => {
+  it('is refused in production with a placeholder as secret', async () => {
     const secret = 'your-secret-key-here-your-secret-key-here';
-    const node = await spawn({
+    const node = await nodes.spawn({
       databaseUrl: 'postgresql://nobody@127.0.0.1:1/none',
       env: {
         NODE_ENV: 'production',
@@ -48,8 +37,8 @@ describe('a start', () => {
     expect(node.output).not.toContain(secret);
   });
 
-  it('in production refuses values that were not meant so, and names them', async () => {
-    const node = await spawn({
+  it('is refused in production with quoted or unexpanded values, which it names', async () => {
+    const node = await nodes.spawn({
       databaseUrl: 'postgresql://nobody@127.0.0.1:1/none',
       env: {
         NODE_ENV: '"production"',
@@ -64,19 +53,18 @@ describe('a start', () => {
       expect(node.output).toMatch(new RegExp(`\\b${name} takes `));
   });
 
-  it('without the database that it was told to use ends in bounded time and gives away no password', async () => {
-    const node = await spawn({ databaseUrl: 'postgresql://tandem:hunter2hunter2@127.0.0.1:1/none' });
+  it('fails in bounded time without its database, and does not print the password', async () => {
+    const node = await nodes.spawn({ databaseUrl: 'postgresql://tandem:hunter2hunter2@127.0.0.1:1/none' });
     expect(await node.exited).toBe(1);
     expect(node.output).not.toContain('hunter2hunter2');
   });
 
-  it('with another JWT_SECRET than the installation’s is refused and changes nothing', async () => {
+  it('is refused with the wrong JWT_SECRET, and changes nothing', async () => {
     const db = await createTestDatabase();
     try {
-      const first = await NodeProcess.start({ databaseUrl: db.url });
-      begun.push(first);
+      const first = await nodes.start({ databaseUrl: db.url });
       const before = await db.dataSource.query<unknown[]>('SELECT * FROM signing_keys');
-      const second = await spawn({
+      const second = await nodes.spawn({
         databaseUrl: db.url,
         env: { JWT_SECRET: 'another-secret-than-that-of-the-first-node' },
       });
@@ -85,17 +73,17 @@ describe('a start', () => {
       expect(await db.dataSource.query('SELECT * FROM signing_keys')).toEqual(before);
       expect(first.alive).toBe(true);
     } finally {
-      await Promise.all(begun.splice(0).map((node) => node.remove()));
+      await nodes.remove();
       await db.drop();
     }
   });
 });
 
-describe('a start that succeeds', () => {
-  it('in an empty production database says that there is no administrator, and how to make one', async () => {
+describe('a successful start', () => {
+  it('warns in an empty production database that there is no administrator, before the addresses', async () => {
     const db = await createTestDatabase();
     try {
-      const node = await NodeProcess.start({
+      const node = await nodes.start({
         databaseUrl: db.url,
         env: {
           NODE_ENV: 'production',
@@ -104,24 +92,21 @@ describe('a start that succeeds', () => {
           ADMIN_PASSWORD: '',
         },
       });
-      begun.push(node);
-      await until(
-        () => Promise.resolve(/There is no active administrator: .*ADMIN_USERNAME/.test(node.output)),
-        10_000,
+      expect(node.output).toMatch(
+        /There is no active administrator: .*ADMIN_USERNAME[^]*Tandem is ready at[^\n]*\n$/,
       );
       expect(node.output).toMatch(/users create NAME --role admin/);
     } finally {
-      await Promise.all(begun.splice(0).map((node) => node.remove()));
+      await nodes.remove();
       await db.drop();
     }
   });
 
-  it('on a host that others reach says how to get a demonstration user, from one worker of several', async () => {
-    const node = await NodeProcess.start({
+  it('explains on a public host how to get a demonstration user, once for all workers, before the addresses', async () => {
+    const node = await nodes.start({
       env: { HOST: '0.0.0.0', WORKERS: '2', ADMIN_USERNAME: '', ADMIN_PASSWORD: '' },
     });
-    begun.push(node);
-    await until(() => Promise.resolve(/There is no active administrator/.test(node.output)), 10_000);
+    expect(node.output).toMatch(/There is no active administrator[^]*Tandem is ready at[^\n]*\n$/);
     expect(node.output.match(/There is no demonstration user .*HOST=127\.0\.0\.1/g)).toHaveLength(1);
   });
 });
@@ -137,7 +122,7 @@ describe('the embedded database', () => {
     return () => first.remove();
   });
 
-  it('ends with a start that is refused after it was started', async () => {
+  it('stops if the start is refused after the database started', async () => {
     const node = await NodeProcess.spawn({
       folder,
       env: { JWT_SECRET: 'another-secret-than-the-one-before' },
@@ -147,7 +132,7 @@ describe('the embedded database', () => {
     expect(await postmasterOf(folder)).toBeUndefined();
   });
 
-  it('ends with a start that is interrupted', async () => {
+  it('stops if the start is interrupted', async () => {
     const node = await NodeProcess.spawn({ folder });
     while (node.alive && !node.output.includes('PostgreSQL started')) {
       await new Promise((resolve) => setTimeout(resolve, 5));

@@ -7,7 +7,7 @@ import { exchange, request } from '../helpers/http.js';
 import { NodeProcess } from '../helpers/node-process.js';
 import { login, logout, refresh, tryLogin, verify } from '../helpers/remote-client.js';
 
-/** The children of a process that are workers of ours, and not its database. */
+/** The child processes that are workers, without the database. */
 function workersOf(pid: number): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
   return children
@@ -24,7 +24,7 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
-/** The ids of the workers whose figures an answer of `/metrics` holds. */
+/** The ids of the workers that appear in `/metrics`. */
 async function workersIn(url: string): Promise<Set<string>> {
   const text = await (await fetch(`${url}/metrics`)).text();
   return new Set([...text.matchAll(/^process_cpu_seconds_total\{worker="(\d+)"\}/gm)].map(([, id]) => id!));
@@ -42,38 +42,38 @@ describe.runIf(process.platform === 'linux')('WORKERS', () => {
     await db.drop();
   });
 
-  it('runs as many nodes on one port, ready when all are', async () => {
+  it('runs three nodes on one port and is ready when all are', async () => {
     expect(workersOf(service.pid)).toHaveLength(3);
     expect(service.output.match(/is ready at/g)).toHaveLength(1);
     expect(await workersIn(service.url)).toEqual(new Set(['1', '2', '3']));
   });
 
-  it('refuses on every one of them what one of them has ended', async () => {
+  it('refuses on every worker a token that one worker revoked', async () => {
     const tokens = await login(service);
     const next = await refresh(service, tokens.refresh_token);
     expect((await verify(service, next.access_token)).status).toBe(204);
     await logout(service, next.access_token);
-    // Connections are dealt out in turn: a dozen at once reach each of them.
+    // Connections are dealt out in turn: a dozen at once reach every worker.
     await until(async () => {
       const all = Array.from({ length: 12 }, () => verify(service, next.access_token));
       return (await Promise.all(all)).every(({ code }) => code === 'token_revoked');
     }, 5_000);
   });
 
-  it('replaces one that was killed, while the others serve', async () => {
+  it('replaces a killed worker while the others serve', async () => {
     const before = workersOf(service.pid);
     process.kill(before[0]!, 'SIGKILL');
-    // The dead one's connections are reset: one that was kept from before, and one that was on its way to it.
+    // Connections of the killed worker are reset: a kept-alive one and one that was on its way.
     const call = () => fetch(`${service.url}/health/live`).then(({ status }) => status);
     for (let calls = 0; calls < 20; calls++) expect(await call().catch(call).catch(call)).toBe(200);
     await until(async () => (await workersIn(service.url)).size === 3, 30_000);
     const after = workersOf(service.pid);
     expect(after).toHaveLength(3);
     expect(after).not.toContain(before[0]);
-    expect(service.output).toContain('a worker has died');
+    expect(service.output).toContain('a worker crashed');
   });
 
-  it('lets nobody wait whose connection was on its way to one that is killed', async () => {
+  it('closes a connection that was on its way to a killed worker', async () => {
     const [frozen] = workersOf(service.pid);
     process.kill(frozen!, 'SIGSTOP');
     let answered = 0;
@@ -82,16 +82,16 @@ describe.runIf(process.platform === 'linux')('WORKERS', () => {
       answered += 1;
       return String(response?.status ?? 'none');
     });
-    // They are dealt out in turn, and one at a time to each.
+    // Connections are dealt out in turn, one at a time to each worker.
     await until(() => Promise.resolve(answered === 5), 5_000);
     process.kill(frozen!, 'SIGKILL');
     expect((await Promise.all(calls)).toSorted()).toEqual(['200', '200', '200', '200', '200', 'none']);
     await until(async () => (await workersIn(service.url)).size === 3, 30_000);
   });
 
-  it('ends in order and leaves no process behind', async () => {
+  it('stops gracefully and leaves no process behind', async () => {
     const workers = workersOf(service.pid);
-    // Not readiness: whoever stops says first that it is not ready any more.
+    // Liveness, because a stopping node is not ready any more.
     const slow = fetch(`${service.url}/health/live`);
     expect(await service.end('SIGTERM')).toBe(0);
     expect((await slow).status).toBe(200);
@@ -100,7 +100,7 @@ describe.runIf(process.platform === 'linux')('WORKERS', () => {
 });
 
 describe.runIf(process.platform === 'linux')('a supervisor', () => {
-  it('that cannot start its workers ends with their exit code', async () => {
+  it('exits with the code of workers that cannot start', async () => {
     const service = await NodeProcess.spawn({
       databaseUrl: 'postgres://nobody@127.0.0.1:1/none',
       env: { WORKERS: '2' },
@@ -109,7 +109,7 @@ describe.runIf(process.platform === 'linux')('a supervisor', () => {
     await service.remove();
   });
 
-  it('that is killed takes its workers with it', async () => {
+  it('stops its workers when it is killed', async () => {
     const db = await createTestDatabase();
     const service = await NodeProcess.start({ databaseUrl: db.url, env: { WORKERS: '2' } });
     const workers = workersOf(service.pid);
@@ -120,7 +120,7 @@ describe.runIf(process.platform === 'linux')('a supervisor', () => {
     await db.drop();
   });
 
-  it('keeps one embedded database for all of them, and ends it last', async () => {
+  it('runs one embedded database for all workers and stops it last', async () => {
     const service = await NodeProcess.start({ env: { WORKERS: '2' } });
     const [postmaster] = readFileSync(`${service.folder}/data/postgres/postmaster.pid`, 'utf8').split('\n');
     const loggedIn = () =>

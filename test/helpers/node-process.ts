@@ -15,21 +15,21 @@ const KILL_AFTER = 20_000;
 export const ADMIN = { username: 'root', password: 'a long enough pass phrase' } as const;
 
 export interface NodeOptions {
-  /** Of the database; left out, the node starts its own. */
+  /** Without it, the node starts its own database. */
   readonly databaseUrl?: string;
   /** The folder of a node that ran before. */
   readonly folder?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** What is run instead of the built service: a path in the checkout. */
+  /** The path of another script in the checkout, to run instead of the built service. */
   readonly script?: string;
 }
 
-/** A real process of the service in a folder of its own, with nothing of the tests' environment. */
+/** A real process of the service in its own folder, without the environment of the tests. */
 export class NodeProcess {
   /** Everything it has written. */
   output = '';
   url = '';
-  /** What it was started with, for a command line that works beside it. */
+  /** The environment of the process, for commands that run beside it. */
   readonly environment: Readonly<Record<string, string>>;
   readonly exited: Promise<number | NodeJS.Signals>;
   private readonly child: ChildProcess;
@@ -64,15 +64,15 @@ export class NodeProcess {
     );
   }
 
-  /** Begins a start and waits for nothing. */
+  /** Starts the process and does not wait for it. */
   static async spawn(options: NodeOptions): Promise<NodeProcess> {
     const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'tandem-fault-')));
-    // An embedded server does not run as root, and has to get at it.
+    // The embedded server does not run as root and needs access.
     await chmod(folder, 0o755);
     return new NodeProcess(folder, options);
   }
 
-  /** Resolves when the node says that it is ready. Throws, and leaves nothing behind, if it never does. */
+  /** Resolves when the node is ready. If it never is, removes everything and throws. */
   static async start(options: NodeOptions): Promise<NodeProcess> {
     const node = await NodeProcess.spawn(options);
     try {
@@ -107,16 +107,16 @@ export class NodeProcess {
     this.child.kill(signal);
   }
 
-  /** Sends the signal and resolves with the exit code, or the signal that ended it. Kills what does not end. */
+  /** Sends the signal and resolves with the exit code or the signal. Kills a process that does not stop. */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | NodeJS.Signals> {
     this.child.kill(signal);
-    const patience = setTimeout(() => this.child.kill('SIGKILL'), KILL_AFTER);
+    const killer = setTimeout(() => this.child.kill('SIGKILL'), KILL_AFTER);
     const outcome = await this.exited;
-    clearTimeout(patience);
+    clearTimeout(killer);
     return outcome;
   }
 
-  /** Ends it in order, so that an embedded database of its own ends too, and removes its folder. */
+  /** Stops the process gracefully, with its embedded database, and removes its folder. */
   async remove(): Promise<void> {
     if (this.alive) {
       this.child.kill('SIGCONT');
@@ -126,7 +126,30 @@ export class NodeProcess {
   }
 }
 
-/** The messages of the faults that a production start wrote. Throws if a line is not JSON, or if a fault says more than a message. */
+/** The processes of one test: they are removed together, also if an assertion failed before. */
+export class TestNodes {
+  private readonly nodes: NodeProcess[] = [];
+
+  /** See {@link NodeProcess.spawn}. */
+  async spawn(options: NodeOptions): Promise<NodeProcess> {
+    const node = await NodeProcess.spawn(options);
+    this.nodes.push(node);
+    return node;
+  }
+
+  /** See {@link NodeProcess.start}. */
+  async start(options: NodeOptions): Promise<NodeProcess> {
+    const node = await NodeProcess.start(options);
+    this.nodes.push(node);
+    return node;
+  }
+
+  async remove(): Promise<void> {
+    await Promise.all(this.nodes.splice(0).map((node) => node.remove()));
+  }
+}
+
+/** The messages of the faults that a production start wrote. Throws if a line is not JSON or a fault has other fields. */
 export function productionFaults({ output }: NodeProcess): string[] {
   const lines = output
     .trimEnd()

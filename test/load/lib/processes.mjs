@@ -15,8 +15,8 @@ export function shareCores() {
 }
 
 /** Starts `script` on the server's core. */
-export function startOnServerCore(script, env, args = []) {
-  const [command, rest] = pinnedTo(0, [script, ...args]);
+export function startOnServerCore(script, env, args = [], flags = []) {
+  const [command, rest] = pinnedTo(0, [...flags, script, ...args]);
   const child = spawn(command, rest, {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'ignore', 'inherit'],
