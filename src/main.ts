@@ -1,7 +1,7 @@
 import cluster from 'node:cluster';
 import { startFaults, writeStartFaults, writeUncaught } from './common/process-output.js';
 import type { Config } from './config/config.js';
-import { ConfigurationError } from './config/configuration-error.js';
+import { ConfigurationError } from './config/config.js';
 import { loadDotenv } from './config/dotenv.js';
 import { Environment } from './config/environment.js';
 import { loadConfig } from './config/load-config.js';

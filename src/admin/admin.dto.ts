@@ -2,9 +2,9 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsEmail, IsIn, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
 import { UserDto } from '../api/api.dto.js';
 import { PageQueryDto } from '../common/pagination.js';
-import type { Role } from '../users/user.entity.js';
+import type { Role, User } from '../users/user.entity.js';
 import { IsPassword } from '../users/password-policy.js';
-import { IfGiven } from './if-given.decorator.js';
+import { IfGiven } from './request-rules.js';
 
 export class NewUserDto {
   @ApiProperty({ example: 'grace', maxLength: 128 })
@@ -62,7 +62,7 @@ export class AdminUsersQueryDto extends PageQueryDto {
   @ApiPropertyOptional({
     maxLength: 256,
     example: 'grace',
-    description: 'Part of the username, the address or the external id, in any case of letters',
+    description: 'Part of the username, the mail address or the external id; case-insensitive',
   })
   @IsOptional()
   @IsString()
@@ -81,7 +81,7 @@ export class AdminUserDto extends UserDto {
     type: String,
     nullable: true,
     example: 'legacy-4711',
-    description: 'What the user was called before',
+    description: 'The id of the user in the product',
   })
   external_id!: string | null;
 
@@ -98,6 +98,22 @@ export class AdminUsersDto {
 }
 
 export class RevokedDto {
-  @ApiProperty({ example: 3, description: 'How many live logins ended' })
+  @ApiProperty({
+    example: 3,
+    description: 'How many active token families and unlinked sessions were revoked',
+  })
   revoked!: number;
+}
+
+/** A user as administrators see it. */
+export function adminUserView(user: User): AdminUserDto {
+  return {
+    id: user.id,
+    username: user.username,
+    role: user.role,
+    email: user.email,
+    disabled: user.disabledAt !== null,
+    external_id: user.externalId,
+    created_at: user.createdAt,
+  };
 }

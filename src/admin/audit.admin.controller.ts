@@ -19,8 +19,8 @@ export class AdminAuditController {
   @ApiOperation({
     summary: 'Read the audit trail',
     description:
-      'Security events, the newest first. What happens while pages are read comes before the first of them. Refusals of ' +
-      'strangers are summed by cause, network and minute. `npm run admin -- audit verify` tells whether the trail is whole.',
+      'Security events, newest first. Events that happen while you read pages come before the first page. Refusals of unknown ' +
+      'callers are summed by cause, network and minute. `npm run admin -- audit verify` checks that the trail is intact.',
   })
   @ApiOkResponse({ type: AuditEventsDto })
   async list(@Query() { user_id, event, since, limit, cursor }: AuditQueryDto): Promise<AuditEventsDto> {

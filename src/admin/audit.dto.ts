@@ -4,14 +4,13 @@ import { AUDIT_EVENTS } from '../audit/audit-log.store.js';
 import type { AuditEventName } from '../audit/audit-log.store.js';
 import { IsInstant } from '../common/instant.js';
 import { PageQueryDto } from '../common/pagination.js';
-import { IfGiven } from './if-given.decorator.js';
-import { AN_ID, UUID } from './value-forms.js';
+import { IfGiven, AN_ID, UUID } from './request-rules.js';
 
 export class AuditQueryDto extends PageQueryDto {
   @ApiPropertyOptional({
     format: 'uuid',
     example: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10',
-    description: 'Whose account it concerns',
+    description: 'The user whose account it concerns',
   })
   @IsOptional()
   @Matches(UUID, AN_ID)
@@ -26,7 +25,7 @@ export class AuditQueryDto extends PageQueryDto {
     type: String,
     format: 'date-time',
     example: '2026-11-24T09:30:00Z',
-    description: 'What happened at that time or later: a date (in UTC), or a time with a zone',
+    description: 'Only events at or after this time: a date (in UTC), or a time with a zone',
   })
   @IfGiven()
   @IsInstant()
@@ -34,7 +33,7 @@ export class AuditQueryDto extends PageQueryDto {
 }
 
 export class AuditEventDto {
-  @ApiProperty({ example: '4711', description: 'A whole number that grows; some are left out' })
+  @ApiProperty({ example: '4711', description: 'An increasing integer with gaps' })
   id!: string;
 
   @ApiProperty({ type: String, format: 'date-time', example: '2026-11-24T09:30:00.000Z' })
@@ -47,7 +46,7 @@ export class AuditEventDto {
     type: String,
     nullable: true,
     example: 'password',
-    description: 'Why or how, in a fixed word',
+    description: 'A fixed word for why or how',
   })
   cause!: string | null;
 
@@ -56,7 +55,7 @@ export class AuditEventDto {
     format: 'uuid',
     nullable: true,
     example: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10',
-    description: 'Whose account it concerns',
+    description: 'The user whose account it concerns',
   })
   user_id!: string | null;
 
@@ -65,7 +64,7 @@ export class AuditEventDto {
     format: 'uuid',
     nullable: true,
     example: null,
-    description: 'The administrator who did it, if it was one',
+    description: 'The administrator who did it; null if it was not an administrator',
   })
   actor_id!: string | null;
 
@@ -74,7 +73,7 @@ export class AuditEventDto {
     format: 'uuid',
     nullable: true,
     example: '0b9f6c0e-8f1d-4f5e-9a53-0a6f0c3d2b11',
-    description: 'The login: `sid` in its access tokens',
+    description: 'The token family: `sid` in its access tokens',
   })
   sid!: string | null;
 
@@ -89,7 +88,7 @@ export class AuditEventDto {
 
   @ApiProperty({
     example: 1,
-    description: 'How many happenings it sums up: refusals are counted by cause, network and minute',
+    description: 'How many events this entry stands for: refusals are counted per cause, network and minute',
   })
   count!: number;
 

@@ -11,15 +11,15 @@ import { countLive } from '../tokens/families/refresh-token.store.js';
 import type { RevokedFamily } from '../tokens/families/refresh-token.store.js';
 import { AccountStore } from '../users/account.store.js';
 
-/** Logins whose rows one transaction holds: others wait for them some tens of milliseconds. */
+/** Families that one transaction locks: others wait for it for some tens of milliseconds. */
 const LOGINS = 250;
 
-/** Users in one transaction: a look for their sessions goes through all of these, so it must not happen too often. */
+/** Users in one transaction. Each transaction scans the session table, so there must not be too many. */
 const USERS = 1_000;
 
-/** How long logins that were being written when the call came are waited for, in milliseconds, twice. */
-const PATIENCE = 2_000;
-const LOOK_EVERY = 10;
+/** Milliseconds to wait, twice, for logins that were being written when the call came. */
+const WAIT_MS = 2_000;
+const POLL_MS = 10;
 
 const NIL = '00000000-0000-0000-0000-000000000000';
 
@@ -29,7 +29,7 @@ interface Actor {
   readonly origin: Origin;
 }
 
-/** Ends the logins that match a filter, in batches that keep nobody waiting. */
+/** Revokes the families that match a filter, in small batches. */
 @Injectable()
 export class BulkRevocation {
   constructor(
@@ -41,10 +41,10 @@ export class BulkRevocation {
   ) {}
 
   /**
-   * Says how many live logins ended, sessions that have none included. What began before the call and matches is over when it returns, what begins later
-   * goes on. Sessions end with their logins, and with a filter of users alone also those that have none. Each login that
-   * ends leaves an event, the call another with the filter and the sum. Throws 503 when the database fails it on the way:
-   * what has ended has ended, and repeating it ends the rest.
+   * Returns how many active families and unlinked sessions were revoked. Matching families that began before the call are revoked when
+   * it returns; later ones are not. Linked sessions are revoked too; a filter of users only also revokes unlinked sessions. Each revoked
+   * family leaves an audit event, and so does the call, with the filter and the sum. Throws 503 if the database fails meanwhile: what was
+   * revoked stays revoked, and repeating the call revokes the rest.
    */
   async revoke(filter: FamilyFilter, origin: Origin, actorId?: string): Promise<number> {
     const actor = { actorId, origin };
@@ -61,7 +61,7 @@ export class BulkRevocation {
     return revoked;
   }
 
-  /** A login that is being written meanwhile finds another epoch of its user, see {@link RevocationTransaction.revokeUser}. */
+  /** A concurrent login finds a higher user epoch and fails, see {@link RevocationTransaction.revokeUser}. */
   private async *everythingOfUsers(filter: FamilyFilter, actor: Actor): AsyncGenerator<number> {
     let after: string | undefined = NIL;
     while (after !== undefined) {
@@ -76,7 +76,7 @@ export class BulkRevocation {
     const settled = await this.settled();
     yield* this.sweep(filter, cutOff, actor);
     if (settled) return;
-    if (!(await this.settled())) throw unavailable(new Error('a login has been in the writing for too long'));
+    if (!(await this.settled())) throw unavailable(new Error('a login took too long to be written'));
     yield* this.sweep(filter, cutOff, actor);
   }
 
@@ -105,7 +105,7 @@ export class BulkRevocation {
     });
   }
 
-  /** True once every login that was being written at the call is visible or given up. */
+  /** True once every login that was being written at the call is committed or rolled back. */
   private async settled(): Promise<boolean> {
     const started = this.clock.monotonic();
     const writing = await this.logins.writers();
@@ -113,8 +113,8 @@ export class BulkRevocation {
       const still = writing.size === 0 ? writing : await this.logins.writers();
       for (const writer of writing) if (!still.has(writer)) writing.delete(writer);
       if (writing.size === 0) return true;
-      if (this.clock.monotonic() - started > PATIENCE) return false;
-      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+      if (this.clock.monotonic() - started > WAIT_MS) return false;
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }
 

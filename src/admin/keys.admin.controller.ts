@@ -8,8 +8,7 @@ import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse, unavailable } from '../common/common.errors.js';
 import { DEFAULT_LIMIT, PageQueryDto } from '../common/pagination.js';
 import { KeyAdministrationService } from '../tokens/keys/key-administration.service.js';
-import { keyPage } from './key-page.js';
-import { RotatedDto, SigningKeysDto } from './keys.dto.js';
+import { keyPage, RotatedDto, SigningKeysDto } from './keys.dto.js';
 
 @ApiTags('Administration')
 @ApiAuthenticated()
@@ -22,7 +21,7 @@ export class AdminKeysController {
   @Get()
   @ApiOperation({
     summary: 'List the signing keys',
-    description: 'The keys made last first, with their state now. Distrusted ones stay listed for 30 days.',
+    description: 'Newest keys first, with their current state. Distrusted keys stay listed for 30 days.',
   })
   @ApiOkResponse({ type: SigningKeysDto })
   @ApiProblems(COMMON_ERRORS, 'validation_failed')
@@ -35,8 +34,8 @@ export class AdminKeysController {
   @ApiOperation({
     summary: 'Rotate the signing key',
     description:
-      'Publishes a next key, which signs once every client that keeps the JWK Set has it: no request fails. While a next ' +
-      'key is ripening nothing changes.',
+      'Publishes the next key. It signs once every client that caches the JWK Set has it, so no request fails. If there is a ' +
+      'next key already, nothing changes.',
   })
   @ApiOkResponse({ type: RotatedDto })
   async rotate(
@@ -45,7 +44,7 @@ export class AdminKeysController {
   ): Promise<RotatedDto> {
     const ring = await this.keys.rotate(originOf(request), actorId);
     const next = ring.find(({ state }) => state === 'next');
-    // Distrusted, or promoted early, by somebody else since.
+    // Another administrator has distrusted or promoted it meanwhile.
     if (next === undefined) throw unavailable(new Error('the next key is not next any more'));
     return { keys: keyPage(ring, ring.length, undefined).keys, promote_at: next.promote_at };
   }
@@ -55,8 +54,8 @@ export class AdminKeysController {
   @ApiOperation({
     summary: 'Distrust a signing key',
     description:
-      'For a key that may have leaked: nothing that it signed is accepted any more, and whoever is logged in refreshes. If ' +
-      'it was the current one, the next one or a new one signs at once. Works again.',
+      'For a key that may have leaked. Tokens that it signed are refused, and clients refresh. If it was the current key, the ' +
+      'next key or a new one signs at once. Repeating the call is harmless.',
   })
   @ApiParam({ name: 'kid', example: 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs' })
   @ApiNoContentResponse()

@@ -1,11 +1,13 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { cursorsOf } from '../common/pagination.js';
+import type { KeyView } from '../tokens/keys/key-administration.service.js';
 
 const STATES = ['next', 'current', 'previous', 'distrusted', 'gone', 'refused'] as const;
 
 export class SigningKeyDto {
   @ApiProperty({
     example: 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs',
-    description: 'RFC 7638 thumbprint, the `kid` in the header of what it signs',
+    description: 'RFC 7638 thumbprint: the `kid` in the header of tokens that it signs',
   })
   kid!: string;
 
@@ -13,9 +15,9 @@ export class SigningKeyDto {
     enum: STATES,
     example: 'current',
     description:
-      '`next`: published, not signing yet. `current`: signs. `previous`: what it signed still counts. `distrusted`: ' +
-      'nothing that it signed counts. `gone`: all that it signed has expired. `refused`: the service did not write that ' +
-      'row, and nothing that it signed counts.',
+      '`next`: published, not signing yet. `current`: signs. `previous`: its tokens are still accepted. `distrusted`: its ' +
+      'tokens are refused. `gone`: all its tokens have expired. `refused`: the service did not write that row, and its tokens ' +
+      'are refused.',
   })
   state!: (typeof STATES)[number];
 
@@ -25,7 +27,7 @@ export class SigningKeyDto {
   @ApiProperty({
     format: 'date-time',
     example: '2026-11-24T09:45:00.000Z',
-    description: 'From then on it signs, until a later one does',
+    description: 'The time from which it signs, until a later key does',
   })
   promote_at!: string;
 
@@ -42,13 +44,37 @@ export class SigningKeysDto {
 }
 
 export class RotatedDto {
-  @ApiProperty({ type: [SigningKeyDto], description: 'The whole ring, the keys made last first' })
+  @ApiProperty({ type: [SigningKeyDto], description: 'The whole key ring, newest first' })
   keys!: SigningKeyDto[];
 
   @ApiProperty({
     format: 'date-time',
     example: '2026-11-24T09:45:00.000Z',
-    description: 'When the next key begins to sign: once every client that keeps the JWK Set has it',
+    description: 'When the next key begins to sign: once every client that caches the JWK Set has it',
   })
   promote_at!: string;
+}
+
+/** `time kid` of the last key of a page. */
+const CURSORS = cursorsOf('keys', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Za-z0-9_-]{43}$/);
+
+export interface KeyPage {
+  readonly keys: KeyView[];
+  readonly next_cursor: string | null;
+}
+
+/** A page of keys, newest first. Throws 400 for an invalid cursor. */
+export function keyPage(ring: readonly KeyView[], limit: number, cursor: string | undefined): KeyPage {
+  const position = cursor === undefined ? undefined : CURSORS.read(cursor)[0];
+  const rest = ring
+    .filter((key) => position === undefined || positionOf(key) < position)
+    .toSorted((a, b) => (positionOf(a) < positionOf(b) ? 1 : -1));
+  const keys = rest.slice(0, limit);
+  const last = rest.length > limit ? keys.at(-1) : undefined;
+  return { keys, next_cursor: last === undefined ? null : CURSORS.write(positionOf(last)) };
+}
+
+/** All positions have one length and form, so they sort by time. */
+function positionOf({ created_at, kid }: KeyView): string {
+  return `${created_at} ${kid}`;
 }

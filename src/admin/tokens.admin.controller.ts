@@ -24,7 +24,7 @@ import { RevocationService } from '../tokens/families/revocation.service.js';
 import { FamilyListStore } from '../tokens/families/family-list.store.js';
 import { RevokedDto } from './admin.dto.js';
 import { BulkRevocation } from './bulk-revocation.service.js';
-import { refuseNothing } from './refuse-nothing.js';
+import { requireOneOf } from './request-rules.js';
 import { BulkRevokeDto, TokenFamiliesDto, TokensQueryDto } from './tokens.dto.js';
 
 @ApiTags('Administration')
@@ -41,10 +41,10 @@ export class AdminTokensController {
 
   @Get()
   @ApiOperation({
-    summary: 'List and find logins by token',
+    summary: 'List and find token families',
     description:
-      'Token families, the newest login first: who, where from, since when, last used, state. Each is one login on one ' +
-      'device. Those that are over stay listed for a week after they would have ended for good.',
+      'Token families, newest login first. Each is one login on one device. Expired and revoked families stay listed for a ' +
+      'week after their latest possible expiry.',
   })
   @ApiOkResponse({ type: TokenFamiliesDto })
   async list(@Query() { user_id, ip, active, limit, cursor }: TokensQueryDto): Promise<TokenFamiliesDto> {
@@ -55,9 +55,9 @@ export class AdminTokensController {
   @Delete(':family_id')
   @HttpCode(204)
   @ApiOperation({
-    summary: 'Revoke a login',
+    summary: 'Revoke a token family',
     description:
-      'Its tokens are refused at once, and a session that it was exchanged from ends too. Works again.',
+      'Its tokens are refused at once. A linked session is revoked too. Repeating the call is harmless.',
   })
   @ApiParam({ name: 'family_id', format: 'uuid' })
   @ApiNoContentResponse()
@@ -74,12 +74,12 @@ export class AdminTokensController {
   @Post('revoke')
   @HttpCode(200)
   @ApiOperation({
-    summary: 'Revoke many logins',
+    summary: 'Revoke many token families',
     description:
-      'Ends the logins for which all that is given is true; nothing given is refused. A login counts by when it began and ' +
-      'by the address that used it last. What began before the call and matches is over when the answer comes; repeat a ' +
-      'call that failed. `role` and `user_ids` alone end the sessions of these users too, with `issued_before` or `ip` a ' +
-      'session ends with the login that it was exchanged for.',
+      'Revokes the token families that match all given filters; at least one is required. `issued_before` compares the time of ' +
+      'the login, `ip` the address of the last use. Families that began before the call are revoked when the answer arrives. ' +
+      'Repeat a call that failed. With `role` and `user_ids` only, all sessions of these users are revoked too. With ' +
+      '`issued_before` or `ip`, only sessions that are linked to a revoked family are.',
   })
   @ApiOkResponse({ type: RevokedDto })
   async revokeMany(
@@ -88,7 +88,7 @@ export class AdminTokensController {
     @Body() body: BulkRevokeDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RevokedDto> {
-    refuseNothing(body, 'issued_before', 'role', 'ip', 'user_ids');
+    requireOneOf(body, 'issued_before', 'role', 'ip', 'user_ids');
     disableInactivityTimeout(reply);
     const { issued_before, role, ip, user_ids } = body;
     const issuedBefore = issued_before === undefined ? undefined : new Date(issued_before);

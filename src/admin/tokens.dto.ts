@@ -7,10 +7,9 @@ import { PageQueryDto } from '../common/pagination.js';
 import { canonicalAddress } from '../limits/client-address.js';
 import type { RevocationReason, TokenDelivery } from '../tokens/families/refresh-token.entity.js';
 import type { Role } from '../users/user.entity.js';
-import { IfGiven } from './if-given.decorator.js';
-import { AN_ID, UUID } from './value-forms.js';
+import { IfGiven, AN_ID, UUID } from './request-rules.js';
 
-/** Every spelling of an address finds what was recorded under it. */
+/** Any notation of an address finds the recorded one. */
 const toCanonicalAddress = ({ value }: { value: unknown }): unknown =>
   typeof value === 'string' && isIP(value) !== 0 ? canonicalAddress(value) : value;
 
@@ -22,7 +21,7 @@ export class TokensQueryDto extends PageQueryDto {
 
   @ApiPropertyOptional({
     example: '192.0.2.7',
-    description: 'The address of the last use, IPv4 or IPv6 in any spelling',
+    description: 'The address of the last use, IPv4 or IPv6 in any notation',
   })
   @IsOptional()
   @Transform(toCanonicalAddress)
@@ -31,7 +30,7 @@ export class TokensQueryDto extends PageQueryDto {
 
   @ApiPropertyOptional({
     enum: ['true', 'false'],
-    description: 'Those that can be used, or those that have expired or been revoked',
+    description: '`true`: families that can be used; `false`: expired and revoked ones',
   })
   @IsOptional()
   @IsIn(['true', 'false'])
@@ -43,7 +42,7 @@ export class BulkRevokeDto {
     type: String,
     format: 'date-time',
     example: '2026-11-24T09:30:00Z',
-    description: 'Logins that began before it (RFC 3339, with a zone). One in the future means now.',
+    description: 'Only logins before this time (RFC 3339, with a zone). A time in the future means now.',
   })
   @IfGiven()
   @IsTimestamp()
@@ -78,7 +77,7 @@ export class TokenFamilyDto {
   @ApiProperty({
     format: 'uuid',
     example: '0b9f6c0e-8f1d-4f5e-9a53-0a6f0c3d2b11',
-    description: 'The login: `sid` in its access tokens',
+    description: '`sid` in its access tokens',
   })
   id!: string;
 
@@ -95,14 +94,19 @@ export class TokenFamilyDto {
     type: String,
     format: 'date-time',
     example: '2026-11-24T09:45:00.000Z',
-    description: 'Of the last refresh, or of the login',
+    description: 'The time of the last refresh, or of the login',
   })
   last_used_at!: Date;
 
   @ApiProperty({ type: String, format: 'date-time', example: '2026-12-01T09:45:00.000Z' })
   expires_at!: Date;
 
-  @ApiProperty({ type: String, nullable: true, example: '192.0.2.7', description: 'Of the last use' })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: '192.0.2.7',
+    description: 'The address of the last use',
+  })
   ip!: string | null;
 
   @ApiProperty({ type: String, nullable: true, example: 'curl/8.5.0' })
@@ -111,7 +115,7 @@ export class TokenFamilyDto {
   @ApiProperty({
     enum: ['body', 'cookie'],
     example: 'body',
-    description: 'How the refresh token is handed out',
+    description: 'How the refresh token is delivered',
   })
   delivery!: TokenDelivery;
 

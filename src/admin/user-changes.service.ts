@@ -13,7 +13,7 @@ import type { Role, User } from '../users/user.entity.js';
 import { UserService } from '../users/user.service.js';
 import { refuseUser } from '../users/users.errors.js';
 
-/** What an administrator wants of a user; what is absent stays as it is. */
+/** The changes of an account; absent fields stay as they are. */
 export interface UserChange {
   readonly role?: Role | undefined;
   readonly disabled?: boolean | undefined;
@@ -22,7 +22,7 @@ export interface UserChange {
   readonly password?: string | undefined;
 }
 
-/** Changes accounts, and what that means for the logins of their users. */
+/** Changes accounts, and revokes what a change makes invalid. */
 @Injectable()
 export class UserChanges {
   constructor(
@@ -33,8 +33,8 @@ export class UserChanges {
   ) {}
 
   /**
-   * The user as they are after it, all in one transaction. Disabling, and setting a password, ends every login of theirs; a
-   * change of role refuses their access tokens. What is so already changes nothing and leaves no event. Throws 404
+   * Returns the changed user, in one transaction. Disabling the user and setting a password revoke all families and sessions; a new role
+   * invalidates the access tokens. A change to the same value does nothing and leaves no event. Throws 404
    * `not_found`, 400 `password_too_weak`, 409 `last_admin` if no active administrator would be left.
    */
   async change(id: string, change: UserChange, origin: Origin, actorId?: string): Promise<User> {
@@ -80,7 +80,7 @@ export class UserChanges {
     if (was && !stays && !(await this.accounts.anotherAdmin(sql, before.id))) throw refuseUser('last_admin');
   }
 
-  /** Says how many logins ended. */
+  /** Returns how many families and sessions were revoked. */
   private async end(endings: RevocationTransaction, id: string, events: readonly Event[]): Promise<number> {
     const causes = new Set(events.map(({ cause }) => cause));
     if (causes.has('disabled'))
@@ -101,7 +101,7 @@ interface Event {
 
 const ENDING: ReadonlySet<Cause> = new Set(['disabled', 'password']);
 
-/** One for each thing that changes. */
+/** One event for each changed field. */
 function eventsOf(before: User, wanted: Account): Event[] {
   const events: Event[] = [];
   const wasDisabled = before.disabledAt !== null;

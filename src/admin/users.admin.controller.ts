@@ -29,9 +29,9 @@ import {
   NewUserDto,
   RevokedDto,
   UserChangeDto,
+  adminUserView,
 } from './admin.dto.js';
-import { adminUserView } from './admin-user.view.js';
-import { refuseNothing } from './refuse-nothing.js';
+import { requireOneOf } from './request-rules.js';
 import { UserChanges } from './user-changes.service.js';
 
 @ApiTags('Administration')
@@ -48,7 +48,7 @@ export class AdminUsersController {
   ) {}
 
   @Get()
-  @ApiOperation({ summary: 'List and find users', description: 'By name, a page at a time.' })
+  @ApiOperation({ summary: 'List and find users', description: 'Sorted by name, in pages.' })
   @ApiOkResponse({ type: AdminUsersDto })
   async list(@Query() { query, limit, cursor }: AdminUsersQueryDto): Promise<AdminUsersDto> {
     const { users, next_cursor } = await this.accounts.page(limit ?? DEFAULT_LIMIT, cursor, query);
@@ -71,8 +71,8 @@ export class AdminUsersController {
   @ApiOperation({
     summary: 'Change a user',
     description:
-      'Any of the fields, together or not at all. Disabling the user or setting a password ends every login of theirs, by ' +
-      'token and by session; another role refuses their access tokens, and the next refresh gives the new one.',
+      'Changes all given fields in one transaction. Disabling the user or setting a password revokes all token families and ' +
+      'sessions. A new role invalidates the access tokens; the next refresh returns one with the new role.',
   })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({ type: AdminUserDto })
@@ -84,7 +84,7 @@ export class AdminUsersController {
     @Param('id', ParseUUIDPipe) id: string,
     @Body() body: UserChangeDto,
   ): Promise<AdminUserDto> {
-    refuseNothing(body, 'role', 'disabled', 'email', 'password');
+    requireOneOf(body, 'role', 'disabled', 'email', 'password');
     return adminUserView(await this.changes.change(id, body, originOf(request), actorId));
   }
 
@@ -92,7 +92,7 @@ export class AdminUsersController {
   @HttpCode(200)
   @ApiOperation({
     summary: 'Log a user out everywhere',
-    description: 'Every login of the user ends at once, by token and by session.',
+    description: 'Revokes all token families and sessions of the user at once.',
   })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({ type: RevokedDto })

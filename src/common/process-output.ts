@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { ConfigurationError } from '../config/configuration-error.js';
+import { ConfigurationError } from '../config/config.js';
 import { loggedError, loggedErrorText } from './logged-error.js';
 import { Problem } from './problem.js';
 

@@ -41,3 +41,15 @@ export interface Config {
 
 /** Injection token of the validated {@link Config}. */
 export const CONFIG = Symbol('CONFIG');
+
+/** The environment does not allow a start. Each fault is one line that names its variable, and holds no value of any. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError';
+
+  constructor(
+    readonly faults: readonly string[],
+    options?: ErrorOptions,
+  ) {
+    super(faults.join('\n'), options);
+  }
+}

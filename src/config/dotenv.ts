@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { parse, populate } from 'dotenv';
-import { ConfigurationError } from './configuration-error.js';
+import { ConfigurationError } from './config.js';
 import { Environment, environmentVariables } from './environment.js';
 import { readText } from './file-text.js';
 import { fileVariable } from './secret-files.js';

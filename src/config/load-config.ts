@@ -3,13 +3,13 @@ import { resolve } from 'node:path';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import type { Config } from './config.js';
-import { ConfigurationError } from './configuration-error.js';
+import { ConfigurationError } from './config.js';
 import { Environment, environmentVariables } from './environment.js';
 import type { SecretSource } from './environment.js';
 import { existingSecret, keptSecret } from './kept-secret.js';
 import { keptSettings } from './kept-settings.js';
 import type { Settings } from './kept-settings.js';
-import { faultOf } from './odd-values.js';
+import { faultOf } from './config-warnings.js';
 import { given } from './secret-files.js';
 
 /**

@@ -4,7 +4,7 @@ import { DoctorCheck, ok, warn } from '../admin/cli/doctor/doctor-check.js';
 import type { Examination, Finding } from '../admin/cli/doctor/doctor-check.js';
 import { BackgroundLoops } from '../common/background-loops.js';
 import { CONFIG } from '../config/config.js';
-import { warningOf } from '../config/odd-values.js';
+import { warningOf } from '../config/config-warnings.js';
 import type { TransitionConfig } from './transition.settings.js';
 
 const SHORT_SECRET = 16;

@@ -31,7 +31,7 @@ describe.runIf(HAS_PSEUDO_TERMINAL)('the command line at a terminal', () => {
     const person = at('users', 'create', 'ada');
     await person.shows('Password');
     person.type(`${PASSWORD}${CONTROL_T}${ENTER}`);
-    await person.shows('The same again');
+    await person.shows('Repeat the password');
     person.type(`${PASSWORD}${ENTER}`);
     expect(await person.exited, person.shown).toBe(0);
     expect(person.shown).toContain('created: ada');
@@ -44,7 +44,7 @@ describe.runIf(HAS_PSEUDO_TERMINAL)('the command line at a terminal', () => {
     const differing = at('users', 'create', 'bob');
     await differing.shows('Password');
     differing.type(`${PASSWORD}${ENTER}`);
-    await differing.shows('The same again');
+    await differing.shows('Repeat the password');
     differing.type(`${PASSWORD}!${ENTER}`);
     expect(await differing.exited, differing.shown).toBe(1);
     expect(differing.shown).toContain('nothing was changed');
@@ -52,7 +52,7 @@ describe.runIf(HAS_PSEUDO_TERMINAL)('the command line at a terminal', () => {
     await leaving.shows('Password');
     leaving.type(`half of a pass${CONTROL_C}`);
     expect(await leaving.exited, leaving.shown).toBe(1);
-    expect(leaving.shown).toContain('Given up: nothing was changed');
+    expect(leaving.shown).toContain('Cancelled: nothing was changed');
     expect(leaving.shown).not.toContain('half');
     expect(await exists('bob')).toBe(false);
   });

@@ -1,38 +1,38 @@
 import { Injectable } from '@nestjs/common';
 import type { Command } from 'commander';
-import { markedIn } from './marked.js';
 import type { ServiceHost } from './service-host.js';
 import type { Terminal } from './terminal.js';
+import type { DynamicModule, Type } from '@nestjs/common';
 
 /**
- * Makes an action for commander of what a command does. The service is started only when one runs: help and usage errors
- * need no database. `work` gets the command with what Nest injected, the terminal, then what commander passes (arguments,
- * then options); it returns an exit code, or nothing for 0. What it throws is told on stderr, exit code 1.
+ * Turns a method of a command into an action for commander. The service starts only when an action runs, so help and usage errors need
+ * no database. `work` gets the command from Nest, the terminal, and what commander passes (arguments, then options). It returns an exit
+ * code, or nothing for 0. If it throws, the message goes to stderr and the exit code is 1.
  */
 export type Run<T> = <Typed extends unknown[]>(
   work: (command: T, terminal: Terminal, ...typed: Typed) => Promise<number | void>,
 ) => (...typed: Typed) => Promise<void>;
 
-/** For a command that has to work where the service does not start: `run` is given no instance. */
+/** For a command that must work if the service cannot start: its `run` passes no instance. */
 export interface Surroundings {
   readonly host: ServiceHost;
-  /** What the service is made of. */
+  /** The modules of the service. */
   readonly features: readonly unknown[];
   readonly run: Run<undefined>;
 }
 
-/** A provider that is a part of `npm run admin`; see {@link AdminCommand}. */
+/** A provider that adds commands to `npm run admin`; see {@link AdminCommand}. */
 export interface AdminCommandClass<T = unknown> {
   new (...injected: never[]): T;
-  /** Adds its words to the program: `run` turns what they do into actions. Called before there is an instance. */
+  /** Adds the commands to the program. Called before there is an instance. */
   describe(program: Command, run: Run<T>, surroundings: Surroundings): void;
 }
 
 const MARK = Symbol('AdminCommand');
 
 /**
- * Marks a provider as a part of `npm run admin`. It belongs to the module of its feature: the command line finds it there, so
- * that whoever deletes the feature deletes the command.
+ * Marks a provider as a command of `npm run admin`. The command line finds it in the module of its feature, so deleting the feature
+ * deletes the command.
  */
 export function AdminCommand() {
   return <T>(target: AdminCommandClass<T>): void => {
@@ -41,7 +41,33 @@ export function AdminCommand() {
   };
 }
 
-/** The commands among the providers of the modules and of all that those import. */
+/** The commands among the providers of the modules and of the modules that they import. */
 export function commandsIn(modules: readonly unknown[]): AdminCommandClass[] {
   return markedIn(MARK, modules) as AdminCommandClass[];
+}
+
+/** The providers that carry the metadata key, in the modules and in the modules that they import, each once. */
+export function markedIn(mark: symbol, modules: readonly unknown[]): object[] {
+  const seen = new Set<unknown>();
+  const found = new Set<object>();
+  const visit = (node: unknown): void => {
+    const dynamic: Partial<DynamicModule> = isDynamic(node) ? node : {};
+    const module: unknown = isDynamic(node) ? node.module : node;
+    if (typeof module !== 'function' || (seen.has(module) && !isDynamic(node))) return;
+    seen.add(module);
+    for (const provider of [...listed('providers', module), ...(dynamic.providers ?? [])]) {
+      if (typeof provider === 'function' && Reflect.hasOwnMetadata(mark, provider)) found.add(provider);
+    }
+    for (const next of [...listed('imports', module), ...(dynamic.imports ?? [])]) visit(next);
+  };
+  for (const module of modules) visit(module);
+  return [...found];
+}
+
+function isDynamic(node: unknown): node is DynamicModule {
+  return typeof node === 'object' && node !== null && 'module' in node;
+}
+
+function listed(what: 'providers' | 'imports', module: object): unknown[] {
+  return (Reflect.getMetadata(what, module as Type) as unknown[] | undefined) ?? [];
 }

@@ -11,9 +11,8 @@ import type { Head } from '../../audit/sealing/chain-head.service.js';
 import { SealStore } from '../../audit/sealing/seal.store.js';
 import { AdminCommand } from './admin-command.js';
 import type { Run } from './admin-command.js';
-import { collect, DEFAULT_SHOWN, MAX_SHOWN } from './collect.js';
+import { collect, DEFAULT_SHOWN, MAX_SHOWN, moment, wholeNumber } from './options.js';
 import { FindUser } from './find-user.js';
-import { moment, wholeNumber } from './options.js';
 import type { Terminal } from './terminal.js';
 
 interface FilterOptions {
@@ -34,16 +33,15 @@ interface VerifyOptions {
 }
 
 const VERIFY_HELP = `
-Exit code 1 means that something was changed, removed or inserted. Who controls the database can also cut off the
-newest events with their seals: that shows by what was noted under DATA_DIR of a node, or by an end of the chain that
-you kept elsewhere:
+Exit code 1 means that an event was changed, removed or inserted. Somebody who controls the database can also cut off
+the newest events with their seals. A node detects that by the end of the chain that it keeps under DATA_DIR. You can
+also keep the end elsewhere:
   npm run -s admin -- audit verify --json | jq -r '.head | "\\(.id):\\(.hash)"' > head.txt
   npm run admin -- audit verify --head "$(cat head.txt)"
-After a restore of an older backup the end that was noted is gone for a good reason: --accept. All nodes follow within
-ten seconds.`;
+After you restored an older backup, accept the new end with --accept. All nodes follow within ten seconds.`;
 
 const EXPORT_HELP = `
-One event on each line, the oldest first:
+One event per line, oldest first:
   npm run -s admin -- audit export --since 30d > audit.jsonl
   npm run admin -- audit export --event revoke --output revokes.jsonl`;
 
@@ -60,26 +58,26 @@ export class AuditCommand {
   static describe(program: Command, run: Run<AuditCommand>): void {
     const audit = program
       .command('audit')
-      .description('what happened, and whether the record of it is whole');
+      .description('read security events and check that none was tampered with');
     const filtered = (command: Command) =>
       command
-        .option('--user <user>', 'about that user: name or id')
-        .addOption(program.createOption('--event <event>', 'only these').choices(AUDIT_EVENTS))
-        .option('--since <time>', 'from a time on, or from so long ago (15m, 12h, 30d)', moment)
-        .option('--until <time>', 'before a time', moment);
-    filtered(audit.command('list').description('list security events, the newest first'))
+        .option('--user <user>', 'only events of this user (name or id)')
+        .addOption(program.createOption('--event <event>', 'only this event').choices(AUDIT_EVENTS))
+        .option('--since <time>', 'only after a time or a duration ago (15m, 12h, 30d)', moment)
+        .option('--until <time>', 'only before a time', moment);
+    filtered(audit.command('list').description('list security events, newest first'))
       .option('--limit <n>', 'how many', wholeNumber(1, MAX_SHOWN), DEFAULT_SHOWN)
       .option('--cursor <cursor>', 'the next_cursor of an earlier list')
       .action(run((command, terminal, options: ListOptions) => command.list(terminal, options)));
     audit
       .command('verify')
-      .description('find out whether the audit trail was tampered with')
-      .option('--head <seal:hash>', 'an end of the chain that was noted earlier', headOf)
-      .option('--accept', 'take the end that the chain has now for the right one, on all nodes')
+      .description('check whether the audit trail was tampered with')
+      .option('--head <seal:hash>', 'an end of the chain that you kept earlier', headOf)
+      .option('--accept', 'accept the current end of the chain on all nodes')
       .addHelpText('after', VERIFY_HELP)
       .action(run((command, terminal, options: VerifyOptions) => command.verify(terminal, options)));
     filtered(audit.command('export').description('write events as JSON lines'))
-      .option('--output <file>', 'a new file, for its owner alone; otherwise stdout')
+      .option('--output <file>', 'a new file that only its owner can read; default: stdout')
       .addHelpText('after', EXPORT_HELP)
       .action(
         run((command, terminal, options: FilterOptions & { output?: string }) =>

@@ -12,7 +12,7 @@ import { KeysCommand } from './keys.command.js';
 import { TokensCommand } from './tokens.command.js';
 import { UsersCommand } from './users.command.js';
 
-/** The commands over users, tokens, keys, audit and the import, and the doctor; other features bring their own. */
+/** The commands for users, tokens, keys, audit, import and the doctor. Other features bring their own. */
 @Module({
   imports: [AdminModule, AuditModule, TokensModule, UsersModule],
   providers: [

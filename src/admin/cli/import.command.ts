@@ -9,7 +9,7 @@ import { OTHER_ENCODING } from '../../users/import/row-reader.js';
 import type { ImportFormat } from '../../users/import/row-reader.js';
 import { AdminCommand } from './admin-command.js';
 import type { Run } from './admin-command.js';
-import { CommandFailed } from './command-failed.js';
+import { CommandFailed } from './options.js';
 import type { Terminal } from './terminal.js';
 
 interface ImportOptions {

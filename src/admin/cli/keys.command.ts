@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { KeyAdministrationService } from '../../tokens/keys/key-administration.service.js';
 import { AdminCommand } from './admin-command.js';
 import type { Run } from './admin-command.js';
-import { CommandFailed } from './command-failed.js';
+import { CommandFailed } from './options.js';
 import type { Terminal } from './terminal.js';
 
 @AdminCommand()
@@ -10,19 +10,19 @@ export class KeysCommand {
   constructor(private readonly keys: KeyAdministrationService) {}
 
   static describe(program: Command, run: Run<KeysCommand>): void {
-    const keys = program.command('keys').description('the keys that sign access tokens');
+    const keys = program.command('keys').description('manage the keys that sign access tokens');
     keys
       .command('list')
-      .description('the signing keys and their state')
+      .description('list the signing keys and their states')
       .action(run((command, terminal) => command.list(terminal)));
     keys
       .command('rotate')
-      .description('publish a next key; it signs once clients know it, and no request fails')
+      .description('publish the next key; it signs once clients have it, and no request fails')
       .action(run((command, terminal) => command.rotate(terminal)));
     keys
       .command('distrust')
-      .description('refuse everything that a key has signed, at once, on every node')
-      .argument('<kid>', 'as "keys list" shows it')
+      .description('refuse all tokens that a key signed, at once, on every node')
+      .argument('<kid>', 'kid from "keys list"')
       .action(run((command, terminal, kid: string) => command.distrust(terminal, kid)));
   }
 

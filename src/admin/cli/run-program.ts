@@ -2,29 +2,29 @@ import type { Type } from '@nestjs/common';
 import { Command, CommanderError } from 'commander';
 import { isClosedOutput } from '../../common/process-output.js';
 import { Problem } from '../../common/problem.js';
-import { ConfigurationError } from '../../config/configuration-error.js';
+import { ConfigurationError } from '../../config/config.js';
 import { KeyRingError } from '../../tokens/keys/key-ring.js';
 import type { AdminCommandClass, Run, Surroundings } from './admin-command.js';
 import { Terminal } from './terminal.js';
 
-/** What a run ends with. */
+/** The exit codes. */
 export const EXIT = { done: 0, failed: 1, usage: 2, configuration: 78 } as const;
 
 const ABOUT =
-  'Administers Tandem from the command line, beside running nodes: they follow within a second.\n\n' +
-  'Settings come from the environment and .env, as for a node. Outside production, those that are unset are as the ' +
-  'last node under DATA_DIR was started with. The embedded database is started for as long as it takes if no node runs.';
+  'Administers Tandem from the command line. Running nodes apply changes within a second.\n\n' +
+  'Settings come from the environment and .env, as for a node. Outside production, an unset variable has the value that the ' +
+  'last node under DATA_DIR used. If no node runs, the embedded database runs for the duration of the command.';
 
 const EXAMPLES = `
 Examples:
-  npm run admin -- users create ada --role admin     asks for the password
-  npm run admin -- tokens revoke --user ada          every login of that user ends
+  npm run admin -- users create ada --role admin     asks for a password
+  npm run admin -- tokens revoke --user ada          revokes all token families of a user
   npm run -s admin -- audit list --event login --json | jq '.events[].ip'
-  npm run admin -- doctor                            what would break this deployment
+  npm run admin -- doctor                            finds what would break this deployment
 
-Exit codes: 0 done, 1 failed, 2 not understood, 78 the configuration does not allow a start.`;
+Exit codes: 0 success, 1 failure, 2 usage error, 78 invalid configuration.`;
 
-/** Runs what was typed and says what the process is to exit with. Never throws. */
+/** Runs a command line and returns the exit code. Never throws. */
 export async function runProgram(
   args: readonly string[],
   commands: readonly AdminCommandClass[],
@@ -59,18 +59,18 @@ function newProgram(): Command {
   return new Command('npm run admin --')
     .usage('<command> …')
     .description(ABOUT)
-    .option('--json', 'results as JSON, for programs')
+    .option('--json', 'print results as JSON')
     .addHelpText('after', EXAMPLES)
     .configureHelp({ sortSubcommands: true, showGlobalOptions: true })
     .showSuggestionAfterError()
-    .showHelpAfterError('(--help says more)')
+    .showHelpAfterError('(see --help)')
     .exitOverride();
 }
 
-/** Tells the person what went wrong, and returns the exit code. */
+/** Writes the error to stderr and returns the exit code. */
 function codeOf(error: unknown): number {
   if (error instanceof CommanderError) {
-    // commander has said it; help that was asked for is no error.
+    // commander has written the message. Requested help is not an error.
     return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   }
   if (isClosedOutput(error)) return EXIT.done;
@@ -79,7 +79,7 @@ function codeOf(error: unknown): number {
   return setUp ? EXIT.configuration : EXIT.failed;
 }
 
-/** What a client must not be told, whoever runs the command should be. */
+/** An operator may see the cause that a problem hides from clients. */
 function linesOf(error: unknown): readonly string[] {
   if (error instanceof ConfigurationError) return error.faults;
   if (error instanceof Problem) {

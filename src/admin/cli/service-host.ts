@@ -13,29 +13,29 @@ import type { Environment } from '../../config/environment.js';
 import { loadCommandConfig } from '../../config/load-config.js';
 import { ensureEmbeddedPostgres } from '../../database/embedded/embedded-postgres.js';
 
-/** Warnings and errors go to stderr in one line each: stdout belongs to results. */
+/** Writes warnings and errors to stderr, one line each. Only results go to stdout. */
 const LOGGER: LoggerService = {
   log() {},
   warn: tell,
   error: tell,
 };
 
-/** How the service is put together; the command line does not know of what. */
+/** How to compose the service. The command line does not know its modules. */
 export interface Composition {
   /** The variables of the service and of all its features. */
   readonly variables: typeof Environment;
-  /** Without HTTP, and without the work that nodes do by themselves. */
+  /** The service without HTTP and without background work. */
   module(config: Config, databaseUrl: string): DynamicModule;
-  /** The same as a node on a free port of loopback. */
+  /** The service as a node on a free loopback port. */
   listen(config: Config, databaseUrl: string): Promise<INestApplication>;
 }
 
 /**
- * The service's own providers in this process on the database that nodes use: on the embedded one an attached server, started
- * if none runs and stopped again by whoever uses it last.
+ * Runs the providers of the service in this process, on the database of the nodes. It starts the embedded server if none runs; the last
+ * process that uses the server stops it.
  */
 export class ServiceHost {
-  private readonly begun: (() => Promise<unknown>)[] = [];
+  private readonly shutdownSteps: (() => Promise<unknown>)[] = [];
   private app: Promise<INestApplicationContext> | undefined;
   private url: Promise<string> | undefined;
   private settings: Config | undefined;
@@ -53,33 +53,33 @@ export class ServiceHost {
     return this.settings;
   }
 
-  /** Throws ConfigurationError or KeyRingError where a node would refuse to start, too. */
+  /** Throws ConfigurationError or KeyRingError if a node would refuse to start too. */
   async get<T>(provider: Type<T> | symbol): Promise<T> {
     this.app ??= this.open();
     return (await this.app).get<T>(provider, { strict: false });
   }
 
-  /** Starts the embedded server if that is the one and nobody has. */
+  /** Starts the embedded server if `DATABASE_URL` is unset and none runs. */
   databaseUrl(): Promise<string> {
     const { databaseUrl, dataDir } = this.config;
     this.url ??= databaseUrl === undefined ? this.embedded(dataDir) : Promise.resolve(databaseUrl);
     return this.url;
   }
 
-  /** Has the service answer requests in this process; says where. Comes before the first {@link get}. */
+  /** Serves HTTP in this process and returns the URL. Call it before the first {@link get}. */
   async listen(): Promise<string> {
     const node = this.databaseUrl().then((url) => this.composition.listen(this.config, url));
     this.app ??= node;
-    this.begun.push(async () => (await node).close());
+    this.shutdownSteps.push(async () => (await node).close());
     return (await node).getUrl();
   }
 
-  /** Ends what has begun, once. */
+  /** Stops what was started. Later calls do nothing. */
   close(): Promise<void> {
     this.closing ??= (async () => {
-      // What is cut off by the end is no news.
+      // Errors of what the shutdown interrupts are not news.
       Logger.overrideLogger(false);
-      for (const end of this.begun.toReversed()) await end();
+      for (const step of this.shutdownSteps.toReversed()) await step();
     })();
     return this.closing;
   }
@@ -87,14 +87,14 @@ export class ServiceHost {
   private async open(): Promise<INestApplicationContext> {
     const module = this.composition.module(this.config, await this.databaseUrl());
     const app = await NestFactory.createApplicationContext(module, { logger: LOGGER, abortOnError: false });
-    this.begun.push(() => app.close());
+    this.shutdownSteps.push(() => app.close());
     return app;
   }
 
   private async embedded(dataDir: string): Promise<string> {
     const server = ensureEmbeddedPostgres(dataDir, () => undefined);
-    // Before it is there: a signal meanwhile must not leave it behind.
-    this.begun.push(() =>
+    // Added before the server runs: a signal during the start must stop it too.
+    this.shutdownSteps.push(() =>
       server.then(
         (running) => running.release(),
         () => undefined,

@@ -2,20 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { userInfo } from 'node:os';
 import type { Origin } from '../../audit/audit-context.js';
-import { CommandFailed } from './command-failed.js';
+import { CommandFailed } from './options.js';
 
-/** How far a long piece of work has come. */
+/** The progress of a long task. */
 export interface Progress {
   advance(by?: number): void;
   stop(): void;
 }
 
-/** Who sits at the command line, and how it is talked to: results on stdout, everything else on stderr. */
+/** Input and output of a command: results go to stdout, everything else to stderr. */
 export class Terminal {
-  /** What audit keeps of where a command came from; one request id for the whole run. */
+  /** The origin in audit events. The whole run has one request id. */
   readonly origin: Origin;
 
-  /** `json`: results are one JSON document each, for programs. */
+  /** `json`: print each result as one JSON document. */
   constructor(
     readonly json: boolean,
     private readonly streams: Pick<NodeJS.Process, 'stdin' | 'stdout' | 'stderr'> = process,
@@ -25,7 +25,7 @@ export class Terminal {
     this.origin = { ip: null, userAgent, requestId: randomUUID(), operator };
   }
 
-  /** Prints what came of a command: the value as JSON, or the lines that a person reads. */
+  /** Prints the result of a command: the value as JSON, or the lines for a person. */
   async result(value: unknown, lines: () => readonly string[]): Promise<void> {
     await this.write(
       this.json
@@ -36,7 +36,7 @@ export class Terminal {
     );
   }
 
-  /** Rows under headings, in columns as wide as they need to be; control characters of stored text are not passed on. */
+  /** Prints rows under headings in aligned columns. Replaces control characters of stored text. */
   async table<Row extends object>(
     rows: readonly Row[],
     columns: readonly (keyof Row & string)[],
@@ -53,22 +53,22 @@ export class Terminal {
     await this.write([columns, ...cells].map((line) => `${format(line)}\n`).join(''));
   }
 
-  /** Waits while whoever reads is slower: what is streamed does not pile up in memory. */
+  /** Waits while the reader is slower, so that output does not pile up in memory. */
   async write(text: string): Promise<void> {
     if (text !== '' && !this.streams.stdout.write(text)) await once(this.streams.stdout, 'drain');
   }
 
-  /** Where a list that was cut short goes on. */
+  /** Tells how to read the rest of a list. */
   more(cursor: string | null): void {
     if (cursor !== null) this.note(`There is more: --cursor ${cursor}`);
   }
 
-  /** For the person at the terminal, never part of a result. */
+  /** A line for the person at the terminal, never part of a result. */
   note(line: string): void {
     this.streams.stderr.write(`${line}\n`);
   }
 
-  /** A bar on stderr, where a person sees it; elsewhere nothing. `total` of 0: not known. */
+  /** Shows a progress bar if stderr is a terminal. `total` of 0: unknown. */
   async progress(label: string, total: number): Promise<Progress> {
     if (!this.streams.stderr.isTTY || this.json) return { advance() {}, stop() {} };
     const { SingleBar, Presets } = await import('cli-progress');
@@ -83,25 +83,25 @@ export class Terminal {
   }
 
   /**
-   * A password: asked for twice without showing it, or where stdin is no terminal its first line. Never an argument: those
-   * are seen by everybody on the machine and kept in the shell's history.
+   * Asks twice for a password without showing it. If stdin is not a terminal, reads its first line. A password is never an argument:
+   * everybody on the machine sees arguments, and the shell's history keeps them.
    */
   async newPassword(): Promise<string> {
     if (!this.streams.stdin.isTTY) return this.firstLine();
     const given = await this.ask('Password');
-    if (given !== (await this.ask('The same again')))
-      throw new CommandFailed('The two are not the same: nothing was changed');
+    if (given !== (await this.ask('Repeat the password')))
+      throw new CommandFailed('The passwords differ: nothing was changed');
     return given;
   }
 
   private async ask(message: string): Promise<string> {
     const { default: password } = await import('@inquirer/password');
     try {
-      // Without the key that shows what was typed: a terminal may be recorded.
+      // No key reveals the input: a terminal may be recorded.
       return await password({ message, toggleMask: false }, { output: this.streams.stderr });
     } catch (error) {
       if (error instanceof Error && error.name === 'ExitPromptError')
-        throw new CommandFailed('Given up: nothing was changed');
+        throw new CommandFailed('Cancelled: nothing was changed');
       throw error;
     }
   }
@@ -114,7 +114,7 @@ export class Terminal {
       if (text.includes('\n') || text.length > 4096) break;
     }
     const [line = ''] = text.split(/\r?\n/, 1);
-    if (line === '') throw new CommandFailed('A password is expected on stdin: one line');
+    if (line === '') throw new CommandFailed('Write the password as one line to stdin');
     return line;
   }
 }

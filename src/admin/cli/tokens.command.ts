@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { agree, counted } from '../../common/text.js';
+import { counted } from '../../common/text.js';
 import { canonicalAddress } from '../../limits/client-address.js';
 import { RevocationService } from '../../tokens/families/revocation.service.js';
 import { FamilyListStore } from '../../tokens/families/family-list.store.js';
@@ -7,10 +7,18 @@ import type { Role } from '../../users/user.entity.js';
 import { BulkRevocation } from '../bulk-revocation.service.js';
 import { AdminCommand } from './admin-command.js';
 import type { Run } from './admin-command.js';
-import { collect, DEFAULT_SHOWN, MAX_SHOWN } from './collect.js';
-import { CommandFailed } from './command-failed.js';
+import {
+  collect,
+  DEFAULT_SHOWN,
+  MAX_SHOWN,
+  CommandFailed,
+  address,
+  gathered,
+  moment,
+  uuid,
+  wholeNumber,
+} from './options.js';
 import { FindUser } from './find-user.js';
-import { address, gathered, moment, uuid, wholeNumber } from './options.js';
 import type { Terminal } from './terminal.js';
 
 interface ListOptions {
@@ -30,7 +38,7 @@ interface RevokeOptions {
 }
 
 const REVOKE_HELP = `
-Either ids, or at least one filter; of several filters all must be true:
+Give ids or at least one filter. Several filters must all match:
   npm run admin -- tokens revoke 0b9f6c0e-8f1d-4f5e-9a53-0a6f0c3d2b11
   npm run admin -- tokens revoke --user ada --user grace
   npm run admin -- tokens revoke --issued-before 2h --ip 192.0.2.7`;
@@ -45,25 +53,27 @@ export class TokensCommand {
   ) {}
 
   static describe(program: Command, run: Run<TokensCommand>): void {
-    const tokens = program.command('tokens').description('the logins by token, each on one device');
+    const tokens = program.command('tokens').description('manage token families, one per login and device');
     tokens
       .command('list')
-      .description('list logins, the newest first')
-      .option('--user <user>', 'of that user: name or id')
-      .option('--ip <address>', 'last used from there', address)
-      .option('--active', 'only those that can be used')
-      .option('--ended', 'only those that have expired or been revoked')
+      .description('list token families, newest login first')
+      .option('--user <user>', 'only of this user (name or id)')
+      .option('--ip <address>', 'only last used from this address', address)
+      .option('--active', 'only families that can be used')
+      .option('--ended', 'only expired or revoked families')
       .option('--limit <n>', 'how many', wholeNumber(1, MAX_SHOWN), DEFAULT_SHOWN)
       .option('--cursor <cursor>', 'the next_cursor of an earlier list')
       .action(run((command, terminal, options: ListOptions) => command.list(terminal, options)));
     tokens
       .command('revoke')
-      .description('end logins, on every node within a second')
-      .argument('[id...]', 'as "tokens list" shows them')
-      .option('--user <user>', 'of that user: name or id; may be repeated', gathered)
-      .addOption(program.createOption('--role <role>', 'of users with that role').choices(['user', 'admin']))
-      .option('--ip <address>', 'last used from there', address)
-      .option('--issued-before <time>', 'begun before a time, or so long ago (15m, 12h, 30d)', moment)
+      .description('revoke token families, on every node within a second')
+      .argument('[id...]', 'ids from "tokens list"')
+      .option('--user <user>', 'only of this user (name or id); may be repeated', gathered)
+      .addOption(
+        program.createOption('--role <role>', 'only of users with this role').choices(['user', 'admin']),
+      )
+      .option('--ip <address>', 'only last used from this address', address)
+      .option('--issued-before <time>', 'only logins before a time or a duration ago (15m, 12h, 30d)', moment)
       .addHelpText('after', REVOKE_HELP)
       .action(
         run((command, terminal, ids: string[], options: RevokeOptions) =>
@@ -98,17 +108,18 @@ export class TokensCommand {
 
   private async revoke(terminal: Terminal, ids: readonly string[], options: RevokeOptions): Promise<void> {
     const filtered = Object.keys(options).length > 0;
-    if (filtered === ids.length > 0) throw new CommandFailed('Give ids or filters: nothing was revoked');
+    if (filtered === ids.length > 0)
+      throw new CommandFailed('Give ids or filters, not both: nothing was revoked');
     const revoked = filtered ? await this.byFilter(terminal, options) : await this.byId(terminal, ids);
     await terminal.result({ revoked }, () => [
-      `${counted(revoked, 'login')} ${agree(revoked, 'has', 'have')} ended`,
+      `Revoked ${counted(revoked, 'token family', 'token families')}`,
     ]);
   }
 
   private async byId(terminal: Terminal, ids: readonly string[]): Promise<number> {
     for (const id of ids) {
       if (!(await this.logins.exists(id)))
-        throw new CommandFailed(`There is no login ${id}: nothing was revoked`);
+        throw new CommandFailed(`There is no token family ${id}: nothing was revoked`);
     }
     return this.revocations.revokeFamilies(ids, 'revoke', 'revoke', terminal.origin);
   }

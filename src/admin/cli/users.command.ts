@@ -3,21 +3,20 @@ import type { Command } from 'commander';
 import { AccountStore } from '../../users/account.store.js';
 import type { Role, User } from '../../users/user.entity.js';
 import { UserService } from '../../users/user.service.js';
-import { adminUserView } from '../admin-user.view.js';
+import { adminUserView } from '../admin.dto.js';
 import { UserChanges } from '../user-changes.service.js';
 import type { UserChange } from '../user-changes.service.js';
 import { AdminCommand } from './admin-command.js';
 import type { Run } from './admin-command.js';
-import { collect, DEFAULT_SHOWN, MAX_SHOWN } from './collect.js';
+import { collect, DEFAULT_SHOWN, MAX_SHOWN, mailAddress, wholeNumber } from './options.js';
 import { FindUser } from './find-user.js';
-import { mailAddress, wholeNumber } from './options.js';
 import type { Terminal } from './terminal.js';
 
 const USER = 'username or id';
 const ROLES = ['user', 'admin'];
 
 const PASSWORD_HELP = `
-The password is asked for, or read from stdin where that is no terminal:
+The command asks for the password, or reads it from stdin if that is not a terminal:
   pass show tandem/ada | npm run -s admin -- users create ada`;
 
 interface ListOptions {
@@ -36,10 +35,10 @@ export class UsersCommand {
   ) {}
 
   static describe(program: Command, run: Run<UsersCommand>): void {
-    const users = program.command('users').description('who may log in');
+    const users = program.command('users').description('manage users');
     users
       .command('list')
-      .description('list and find users, by name')
+      .description('list and find users, sorted by name')
       .option('--query <text>', 'part of the name, the mail address or the external id')
       .option('--limit <n>', 'how many', wholeNumber(1, MAX_SHOWN), DEFAULT_SHOWN)
       .option('--cursor <cursor>', 'the next_cursor of an earlier list')
@@ -58,23 +57,23 @@ export class UsersCommand {
       );
     users
       .command('disable')
-      .description('end every login of a user, and let them begin none')
+      .description('disable a user: revoke all token families and sessions, refuse logins')
       .argument('<user>', USER)
       .action(run((command, terminal, user: string) => command.change(terminal, user, { disabled: true })));
     users
       .command('enable')
-      .description('let a disabled user log in again')
+      .description('enable a disabled user')
       .argument('<user>', USER)
       .action(run((command, terminal, user: string) => command.change(terminal, user, { disabled: false })));
     users
       .command('role')
-      .description('give a user another role; it counts at once')
+      .description('change the role of a user, effective at once')
       .argument('<user>', USER)
       .addArgument(new Argument('<role>').choices(ROLES))
       .action(run((command, terminal, user: string, role: Role) => command.change(terminal, user, { role })));
     users
       .command('reset-password')
-      .description('set a password; every login of the user ends')
+      .description('set a password and revoke all token families and sessions of the user')
       .argument('<user>', USER)
       .addHelpText('after', PASSWORD_HELP)
       .action(run((command, terminal, user: string) => command.resetPassword(terminal, user)));
@@ -114,7 +113,7 @@ export class UsersCommand {
   }
 
   private async resetPassword(terminal: Terminal, text: string): Promise<void> {
-    // First, so that nobody types a password for a user that there is not.
+    // Before the prompt: nobody types a password for an unknown user.
     await this.find.named(text);
     await this.change(terminal, text, { password: await terminal.newPassword() });
   }

@@ -1,10 +1,15 @@
 import type { Command } from 'commander';
 import { AdminCommand } from '../../admin/cli/admin-command.js';
 import type { Run } from '../../admin/cli/admin-command.js';
-import { collect, DEFAULT_SHOWN, MAX_SHOWN } from '../../admin/cli/collect.js';
-import { CommandFailed } from '../../admin/cli/command-failed.js';
+import {
+  collect,
+  DEFAULT_SHOWN,
+  MAX_SHOWN,
+  CommandFailed,
+  time,
+  wholeNumber,
+} from '../../admin/cli/options.js';
 import { FindUser } from '../../admin/cli/find-user.js';
-import { time, wholeNumber } from '../../admin/cli/options.js';
 import type { Terminal } from '../../admin/cli/terminal.js';
 import type { Role } from '../../users/user.entity.js';
 import { RolloutAdministrationService } from './rollout-administration.service.js';

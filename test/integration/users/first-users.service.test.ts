@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Clock } from '../../../src/common/clock.js';
 import type { Config } from '../../../src/config/config.js';
-import { ConfigurationError } from '../../../src/config/configuration-error.js';
+import { ConfigurationError } from '../../../src/config/config.js';
 import { FirstUsersService } from '../../../src/users/first-users.service.js';
 import { PasswordHasher } from '../../../src/users/hashing/password-hasher.js';
 import { PasswordPolicy } from '../../../src/users/password-policy.js';

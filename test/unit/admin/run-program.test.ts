@@ -3,12 +3,12 @@ import type { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AdminCommand, commandsIn } from '../../../src/admin/cli/admin-command.js';
 import type { Run } from '../../../src/admin/cli/admin-command.js';
-import { CommandFailed } from '../../../src/admin/cli/command-failed.js';
+import { CommandFailed } from '../../../src/admin/cli/options.js';
 import { runProgram } from '../../../src/admin/cli/run-program.js';
 import type { ServiceHost } from '../../../src/admin/cli/service-host.js';
 import type { Terminal } from '../../../src/admin/cli/terminal.js';
 import { refuse, unavailable } from '../../../src/common/common.errors.js';
-import { ConfigurationError } from '../../../src/config/configuration-error.js';
+import { ConfigurationError } from '../../../src/config/config.js';
 
 let outcome: () => Promise<number | void> = async () => undefined;
 

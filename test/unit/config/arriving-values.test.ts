@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { configWarnings } from '../../../src/config/config-warnings.js';
-import { ConfigurationError } from '../../../src/config/configuration-error.js';
+import { ConfigurationError } from '../../../src/config/config.js';
 import { loadDotenv } from '../../../src/config/dotenv.js';
 import { loadConfig } from '../../../src/config/load-config.js';
 

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../../src/config/configuration-error.js';
+import { ConfigurationError } from '../../../src/config/config.js';
 import { Environment } from '../../../src/config/environment.js';
 import { keepSettings } from '../../../src/config/kept-settings.js';
 import { loadCommandConfig, loadConfig } from '../../../src/config/load-config.js';

@@ -5,7 +5,7 @@ import { parse } from 'dotenv';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
-import { ConfigurationError } from '../../../src/config/configuration-error.js';
+import { ConfigurationError } from '../../../src/config/config.js';
 import { loadDotenv } from '../../../src/config/dotenv.js';
 import { Environment, environmentVariables } from '../../../src/config/environment.js';
 import { keepSettings } from '../../../src/config/kept-settings.js';

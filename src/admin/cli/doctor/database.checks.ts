@@ -24,11 +24,11 @@ interface Answer {
   readonly now: number;
 }
 
-/** What breaks on the way to the database or in it. Changes nothing there, and applies no migration. */
+/** Checks the connection to the database and its settings. Changes nothing and applies no migration. */
 export async function databaseChecks(url: string, { clockTolerance, workers }: Config): Promise<Finding[]> {
   return examined(
     'database',
-    'check DATABASE_URL, and that PostgreSQL runs, lets us in and takes writes',
+    'check DATABASE_URL, and that PostgreSQL runs, accepts the login and is writable',
     async () => {
       const client = new VerifiedClient({
         endpoint: new DatabaseEndpoint(url),
@@ -58,34 +58,35 @@ export async function databaseChecks(url: string, { clockTolerance, workers }: C
 
 function version({ version: number, name }: Answer): Finding {
   return number < OLDEST
-    ? fail('database', `PostgreSQL ${name} is too old`, 'PostgreSQL 15 or newer is needed')
+    ? fail('database', `PostgreSQL ${name} is too old`, 'upgrade to PostgreSQL 15 or newer')
     : ok('database', `PostgreSQL ${name}`);
 }
 
 function connections({ connections: all }: Answer, workers: number): Finding {
-  // Each worker follows the revocations over one more.
+  // Each worker needs one more for the revocation feed.
   const each = workers * (poolSizeOf(workers) + 1);
   const nodes = Math.floor(all / each);
-  const message = `max_connections lets in ${counted(nodes, 'node')} of ${counted(each, 'connection')} each`;
+  const message = `max_connections allows ${counted(nodes, 'node')} with ${counted(each, 'connection')} each`;
   if (nodes < 1) return fail('connections', message, 'raise max_connections');
   return nodes < 2
-    ? warn('connections', message, 'raise max_connections: while nodes are replaced there is one more')
+    ? warn('connections', message, 'raise max_connections: a rolling restart runs one more node')
     : ok('connections', message);
 }
 
 function durability({ fsync, commits }: Answer): Finding {
   return fsync === 'on' && commits !== 'off'
-    ? ok('durability', 'what is committed stays')
+    ? ok('durability', 'committed transactions survive a crash')
     : fail(
         'durability',
-        `fsync is ${fsync}, synchronous_commit is ${commits}: a crash brings back logins that were revoked`,
+        `fsync is ${fsync}, synchronous_commit is ${commits}: after a crash, revoked token families are valid again`,
         'turn both on',
       );
 }
 
 function clock(skew: number, tolerance: number): Finding {
   const message = `this machine is ${Math.abs(skew).toFixed(2)} s ${skew > 0 ? 'behind' : 'ahead of'} the database`;
-  const advice = 'let both follow the same time servers (NTP): other services judge exp by their own clocks';
+  const advice =
+    'synchronise both with the same time servers (NTP): other services check exp with their own clocks';
   if (Math.abs(skew) > Math.max(tolerance, 1)) return fail('clock', message, advice);
   return Math.abs(skew) > 1 ? warn('clock', message, advice) : ok('clock', message);
 }
@@ -93,10 +94,10 @@ function clock(skew: number, tolerance: number): Finding {
 async function migrations(url: string): Promise<Finding> {
   const pending = await pendingMigrations(url);
   return pending.length === 0
-    ? ok('migrations', 'none is pending')
+    ? ok('migrations', 'no migration is pending')
     : warn(
         'migrations',
         `${pending.length} pending: ${pending.join(', ')}`,
-        'the next start of a node applies them; take a backup first',
+        'take a backup; the next start of a node applies them',
       );
 }

@@ -1,26 +1,26 @@
 import { Injectable } from '@nestjs/common';
 import type { Type } from '@nestjs/common';
-import { markedIn } from '../marked.js';
+import { markedIn } from '../admin-command.js';
 
 /** One line of the doctor's report. */
 export interface Finding {
-  /** What was looked at, in a word or two with underscores. */
+  /** The name of the check: one or two words with underscores. */
   readonly check: string;
   readonly level: 'ok' | 'warn' | 'fail';
   readonly message: string;
-  /** What to do; left out where nothing needs to be done. */
+  /** What to do; absent if there is nothing to do. */
   readonly advice?: string;
 }
 
-/** A provider that looks at something when the doctor comes; see {@link DoctorCheck}. */
+/** A provider with a check of the doctor; see {@link DoctorCheck}. */
 export interface Examination {
-  /** May throw: that is a finding, too. Has ten seconds. */
+  /** Has ten seconds. What it throws becomes a finding. */
   examine(): Promise<Finding[]>;
 }
 
 const MARK = Symbol('DoctorCheck');
 
-/** Marks a provider as a part of `npm run admin -- doctor`; it belongs to the module of its feature. */
+/** Marks a provider of a feature's module as a check of `npm run admin -- doctor`. */
 export function DoctorCheck() {
   return (target: new (...injected: never[]) => Examination): void => {
     Injectable()(target as never);
@@ -28,7 +28,7 @@ export function DoctorCheck() {
   };
 }
 
-/** The checks among the providers of the modules and of all that those import. */
+/** The checks among the providers of the modules and of the modules that they import. */
 export function checksIn(modules: readonly unknown[]): Type<Examination>[] {
   return markedIn(MARK, modules) as Type<Examination>[];
 }
@@ -49,10 +49,9 @@ export const fail = (check: string, message: string, advice: string): Finding =>
   advice,
 });
 
-/** Milliseconds. */
-const PATIENCE = 10_000;
+const TIMEOUT_MS = 10_000;
 
-/** What `work` finds, in bounded time; that it failed is a finding under the name of the check. */
+/** The findings of `work`, in bounded time. A failure is a finding too, under the name of the check. */
 export async function examined(
   check: string,
   advice: string,
@@ -60,7 +59,7 @@ export async function examined(
 ): Promise<Finding[]> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Finding[]>((resolve) => {
-    timer = setTimeout(() => resolve([fail(check, 'no answer within 10 s', advice)]), PATIENCE);
+    timer = setTimeout(() => resolve([fail(check, 'no answer within 10 s', advice)]), TIMEOUT_MS);
   });
   try {
     return await Promise.race([work(), late]);
@@ -71,7 +70,7 @@ export async function examined(
   }
 }
 
-/** The innermost reason, in one line. */
+/** The innermost cause, in one line. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code } = error as NodeJS.ErrnoException;

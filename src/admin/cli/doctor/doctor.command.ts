@@ -21,20 +21,20 @@ own to --url, or to the node at HOST and PORT, or else to one that is started fo
   npm run admin -- doctor --url https://api.example.com
   npm run -s admin -- doctor --json | jq -e '.ok'`;
 
-/** Looks for what breaks deployments. Works where the service does not start, and then says why. */
+/** Finds what would break a deployment. Also works if the service does not start, and reports why. */
 @AdminCommand()
 export class DoctorCommand {
   static describe(program: Command, _run: Run<DoctorCommand>, { host, features, run }: Surroundings): void {
     program
       .command('doctor')
       .description('find what would break this deployment, and what to do about it')
-      .option('--url <url>', 'where clients reach the service', baseUrl)
+      .option('--url <url>', 'the public URL of the service', baseUrl)
       .addHelpText('after', HELP)
       .action(run((_nothing, terminal, { url }: { url?: string }) => examine(terminal, host, features, url)));
   }
 }
 
-/** Throws ConfigurationError where the settings alone do not allow a start. */
+/** Throws ConfigurationError if the settings do not allow a start. */
 async function examine(
   terminal: Terminal,
   host: ServiceHost,
@@ -51,14 +51,14 @@ async function examine(
   };
   await report(settingsChecks(config));
   await report(
-    examined('database', 'look into DATA_DIR/postgres.log', async () =>
+    examined('database', 'read DATA_DIR/postgres.log', async () =>
       databaseChecks(await host.databaseUrl(), config),
     ),
   );
   if (findings.some(({ check, level }) => check === 'database' && level === 'fail')) {
     await report(Promise.resolve([skipped('the database cannot be used')]));
   } else if (findings.some(({ check, level }) => check === 'migrations' && level !== 'ok')) {
-    await report(Promise.resolve([skipped('migrations are pending, and the doctor applies none')]));
+    await report(Promise.resolve([skipped('migrations are pending, and the doctor does not apply them')]));
   } else await service(host, features, config, url, report);
   const ok = findings.every(({ level }) => level !== 'fail');
   if (terminal.json) await terminal.result({ ok, checks: findings }, () => []);
@@ -80,9 +80,7 @@ async function service(
     return report(Promise.resolve([fail('start', messageOf(error), 'a node would not start either')]));
   }
   for (const type of checksIn(features)) {
-    await report(
-      examined(type.name, 'look into the log of a node', async () => (await host.get(type)).examine()),
-    );
+    await report(examined(type.name, 'read the log of a node', async () => (await host.get(type)).examine()));
   }
   const issuer = await host.get<string>(ISSUER);
   const current = (await (await host.get(KeyAdministrationService)).list()).find(
@@ -93,7 +91,7 @@ async function service(
   await report(proxyChecks(target, config, () => state.untrustedProxy()));
 }
 
-/** At HOST and PORT, if one answers there. */
+/** The URL of the node at HOST and PORT, if one answers. */
 async function runningNode({ host, port }: Config): Promise<string | undefined> {
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   return port !== 0 && (await isUp(url)) ? url : undefined;
@@ -102,8 +100,8 @@ async function runningNode({ host, port }: Config): Promise<string | undefined> 
 function skipped(why: string): Finding {
   return warn(
     'service',
-    `keys, audit, mail, JWKS and proxy were not looked at: ${why}`,
-    'solve that, then ask again',
+    `keys, audit, mail, JWKS and proxy were not checked: ${why}`,
+    'fix that, then run the doctor again',
   );
 }
 
@@ -114,6 +112,6 @@ function lineOf({ check, level, message, advice }: Finding): string {
 
 function baseUrl(text: string): string {
   if (!/^https?:\/\/[^\s@]+$/.test(text) || !URL.canParse(text))
-    throw new InvalidArgumentError('It takes an http or https URL.');
+    throw new InvalidArgumentError('It must be an http or https URL.');
   return text;
 }

@@ -5,29 +5,28 @@ import { examined, fail, messageOf, ok, warn } from './doctor-check.js';
 import type { Finding } from './doctor-check.js';
 import { isLoopback } from '../../../config/value-checks.js';
 
-/** Milliseconds. */
-const PATIENCE = 5_000;
+const TIMEOUT_MS = 5_000;
 
-/** Whether clients find the keys under the issuer that tokens name. `kid`: of the key that signs. */
+/** Checks that clients find the signing key `kid` under the issuer URL. */
 export async function jwksChecks(issuer: string, kid: string, { production }: Config): Promise<Finding[]> {
   const url = `${issuer.replace(/\/$/, '')}/.well-known/jwks.json`;
   const bad = production ? fail : warn;
-  const advice = 'JWT_ISSUER has to be the URL under which clients and other services reach the nodes';
+  const advice = 'set JWT_ISSUER to the URL under which clients and other services reach the nodes';
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(PATIENCE), redirect: 'error' });
+    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: 'error' });
     if (response.status !== 200) return [bad('jwks', `${url} answers ${response.status}`, advice)];
     const { keys } = (await response.json()) as { keys?: { kid?: string }[] };
     return keys?.some((key) => key.kid === kid) === true
-      ? [ok('jwks', `${url} has the key that signs`)]
-      : [fail('jwks', `${url} has not the key that signs: it is another installation's`, advice)];
+      ? [ok('jwks', `${url} has the signing key`)]
+      : [fail('jwks', `${url} lacks the signing key: it belongs to another installation`, advice)];
   } catch (error) {
     return [bad('jwks', `${url} cannot be reached: ${messageOf(error)}`, advice)];
   }
 }
 
 /**
- * Whether a client can choose the address that its limits count, by sending `X-Forwarded-For` itself. Takes three calls of the
- * allowance of this machine at `/auth/login`, with no name and no password in them. `untrusted`: the proxy that nodes have noted.
+ * Checks whether a client can choose its rate-limited address by sending `X-Forwarded-For`. It makes three calls of `/auth/login` without
+ * credentials, which count towards the limit of this machine. `untrusted`: the proxy that nodes have recorded.
  */
 export async function proxyChecks(
   url: string,
@@ -40,32 +39,32 @@ export async function proxyChecks(
     const second = await remaining(url, other);
     const again = await remaining(url, one);
     if (first === undefined || second === undefined || again === undefined)
-      return [warn('proxy', `${url} does not say what remains of the rate limit`, 'is that this service?')];
+      return [
+        warn('proxy', `${url} sends no rate limit headers`, 'check that this is the URL of the service'),
+      ];
     if (second < first) {
-      // After the requests: if they went through a proxy, the node has noted it by now.
+      // After the requests: if they came through a proxy, the node has recorded it by now.
       const proxy = await untrusted();
       return [
-        proxy === undefined
-          ? ok('proxy', `${url} does not believe an X-Forwarded-For of our own`)
-          : strangeProxy(proxy),
+        proxy === undefined ? ok('proxy', `${url} ignores a forged X-Forwarded-For`) : strangeProxy(proxy),
       ];
     }
-    if (again >= first) return [warn('proxy', 'the rate limit is used up just now', 'try again in a minute')];
+    if (again >= first) return [warn('proxy', 'the rate limit is exhausted', 'try again in a minute')];
     const direct = isLoopback(new URL(url).hostname);
-    const believed = `${url} believes the X-Forwarded-For of whoever sends it`;
+    const believed = `${url} trusts an X-Forwarded-For from anybody`;
     if (direct && trustProxy !== undefined)
       return [
         warn(
           'proxy',
-          `${believed} from this machine, which TRUST_PROXY takes for the proxy`,
-          'run it again with --url and the public URL; and let nobody but the proxy reach the port',
+          `${believed} on this machine, which TRUST_PROXY names as a proxy`,
+          'run it again with --url and the public URL; allow only the proxy to reach the port',
         ),
       ];
     return [
       fail(
         'proxy',
-        `${believed}: clients choose the address that is limited and audited`,
-        'set TRUST_PROXY to the addresses of your proxies alone, and let them append to the header',
+        `${believed}: clients choose the address that is rate-limited and audited`,
+        'set TRUST_PROXY to the addresses of your proxies only, and let them append to the header',
       ),
     ];
   });
@@ -73,12 +72,14 @@ export async function proxyChecks(
 
 function strangeProxy({ peer, header }: UntrustedProxy): Finding {
   const missing =
-    header === 'x-forwarded-for' ? '' : ', and let it send X-Forwarded-For, the only header that is read';
+    header === 'x-forwarded-for'
+      ? ''
+      : ', and make it send X-Forwarded-For, the only header that Tandem reads';
   return warn(
     'proxy',
     `requests arrive from ${peer} with the header ${header}, and TRUST_PROXY does not name that address`,
     `if it is your proxy, set TRUST_PROXY=${peer}${missing}: without it all clients behind the proxy share one rate limit. ` +
-      'If it is none, a client sent the header itself: there is nothing to do',
+      'If it is not, a client sent the header itself and there is nothing to do',
   );
 }
 
@@ -97,7 +98,7 @@ async function remaining(url: string, spoofed: string): Promise<number | undefin
     method: 'POST',
     headers: { 'Content-Type': 'application/json', 'X-Forwarded-For': spoofed },
     body: '{}',
-    signal: AbortSignal.timeout(PATIENCE),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
     redirect: 'error',
   });
   await response.arrayBuffer();
@@ -108,7 +109,7 @@ async function remaining(url: string, spoofed: string): Promise<number | undefin
 /** Whether one of our nodes answers there. */
 export async function isUp(url: string): Promise<boolean> {
   try {
-    const response = await fetch(new URL('/health/live', url), { signal: AbortSignal.timeout(PATIENCE) });
+    const response = await fetch(new URL('/health/live', url), { signal: AbortSignal.timeout(TIMEOUT_MS) });
     await response.arrayBuffer();
     return response.status === 200;
   } catch {

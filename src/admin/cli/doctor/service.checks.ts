@@ -13,21 +13,21 @@ import { UserStore } from '../../../users/user.store.js';
 import { DoctorCheck, fail, ok, warn } from './doctor-check.js';
 import type { Examination, Finding } from './doctor-check.js';
 
-/** Bytes: nginx, Apache and most load balancers take a line of 8 kB, some a whole head of that. */
+/** Bytes: nginx, Apache and most load balancers accept a header line of 8 kB, some only 8 kB of headers. */
 const HEADER_LIMIT = 8_000;
 const GENEROUS = 4_000;
 
 /** Days. */
 const OLD_KEY = 180;
 
-/** Somebody has write access to the database. */
+/** Somebody else has write access to the database. */
 const REMEDIES = {
-  signing_keys: 'find out who wrote it; then npm run admin -- keys distrust with that kid',
-  oauth_clients: 'find out who wrote it; then DELETE /admin/clients/{id}',
-  service_state: 'find out who wrote it; the next start of a node writes it again',
+  signing_keys: 'find out who wrote it; then run npm run admin -- keys distrust with that kid',
+  oauth_clients: 'find out who wrote it; then call DELETE /admin/clients/{id}',
+  service_state: 'find out who wrote it; the next start of a node rewrites it',
 };
 
-/** What the service itself finds on its database. */
+/** Checks that use the providers of the service. */
 @DoctorCheck()
 export class ServiceChecks implements Examination {
   constructor(
@@ -57,19 +57,23 @@ export class ServiceChecks implements Examination {
     if (current === undefined || !this.ring.canSign(this.clock.now()))
       return fail(
         'keys',
-        'there is no key that this node can sign with',
-        'npm run admin -- keys list; check JWT_SECRET',
+        'this node has no key to sign with',
+        'check JWT_SECRET; run npm run admin -- keys list',
       );
     const days = Math.floor((this.clock.now() - Date.parse(current.promote_at)) / 86_400_000);
     return days > OLD_KEY
-      ? warn('keys', `the current key has signed for ${counted(days, 'day')}`, 'npm run admin -- keys rotate')
-      : ok('keys', `${current.kid} signs, ${keys.filter(({ state }) => state === 'next').length} ripening`);
+      ? warn('keys', `the current key is ${counted(days, 'day')} old`, 'npm run admin -- keys rotate')
+      : ok(
+          'keys',
+          `${current.kid} signs, ${keys.filter(({ state }) => state === 'next').length} published as next`,
+        );
   }
 
-  /** What was found when the service of this command started. */
+  /** The alarms of the start of this command's service. */
   private rows(): Finding[] {
     const alarms = this.alarms.all();
-    if (alarms.length === 0) return [ok('rows', 'keys, clients and settings in the database are our own')];
+    if (alarms.length === 0)
+      return [ok('rows', 'all keys, clients and settings were written by this installation')];
     return alarms.map(({ table, id, message }) =>
       fail('rows', `${table} ${id}: ${message}`, REMEDIES[table]),
     );
@@ -79,7 +83,7 @@ export class ServiceChecks implements Examination {
     const now = this.clock.now();
     const ids = { sub: randomUUID(), sid: randomUUID(), jti: randomUUID() };
     const seconds = Math.floor(now / 1000);
-    // Long expired: whoever sees it has nothing.
+    // It expired long ago, so it is useless to an attacker.
     const claims = {
       iss: this.issuer,
       aud: this.config.jwtAudience,
@@ -91,10 +95,10 @@ export class ServiceChecks implements Examination {
     const size = `Authorization: Bearer ${await this.ring.sign(claims, now)}`.length;
     const advice = 'shorten JWT_ISSUER and JWT_AUDIENCE, or set RSA_MODULUS_BITS=2048 and rotate the key';
     if (size > HEADER_LIMIT)
-      return fail('token_size', `${size} bytes in the header: proxies refuse it`, advice);
+      return fail('token_size', `${size} bytes in the header: proxies reject it`, advice);
     return size > GENEROUS
       ? warn('token_size', `${size} bytes in the header leave little room for cookies`, advice)
-      : ok('token_size', `${size} bytes in the header, of 8 kB that proxies take`);
+      : ok('token_size', `${size} bytes in the header; proxies accept 8 kB`);
   }
 
   private async admins(): Promise<Finding> {
@@ -105,10 +109,10 @@ export class ServiceChecks implements Examination {
 
   private async trail(): Promise<Finding[]> {
     const findings = await this.audit.verifyEnd();
-    if (findings.length === 0) return [ok('audit', 'the end of the trail is sealed and as it was')];
+    if (findings.length === 0) return [ok('audit', 'the end of the audit trail is sealed and intact')];
     return findings.map(({ kind, message }) =>
       kind === 'unsealed'
-        ? warn('audit', message, 'start a node, or look into its log')
+        ? warn('audit', message, 'start a node, or read its log')
         : fail('audit', message, 'npm run admin -- audit verify'),
     );
   }

@@ -11,7 +11,7 @@ import type { Finding } from './doctor-check.js';
 
 const GENEROUS = 1_000;
 
-/** What the environment alone tells. */
+/** Checks of the settings, without the database. */
 export async function settingsChecks(config: Config): Promise<Finding[]> {
   return [
     ...secrets(config),
@@ -31,17 +31,21 @@ function secrets({ jwtSecret, jwtSecretPrevious }: Config): Finding[] {
       : warn(
           'jwt_secret',
           WEAKNESS,
-          'make one: openssl rand -base64 48; the present one becomes JWT_SECRET_PREVIOUS',
+          'create one with openssl rand -base64 48; the current one becomes JWT_SECRET_PREVIOUS',
         ),
   ];
   if (sameSecret(jwtSecretPrevious, jwtSecret))
     findings.push(
-      warn('jwt_secret_previous', 'JWT_SECRET_PREVIOUS is JWT_SECRET', 'give the secret of before, or none'),
+      warn(
+        'jwt_secret_previous',
+        'JWT_SECRET_PREVIOUS equals JWT_SECRET',
+        'set it to the previous secret, or unset it',
+      ),
     );
   return findings;
 }
 
-/** Everybody on the machine may read what is written here. */
+/** Checks that other users of this machine cannot read secrets or add keys. */
 async function files({ dataDir, keysDir }: Config): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const [path, why] of [
@@ -53,18 +57,18 @@ async function files({ dataDir, keysDir }: Config): Promise<Finding[]> {
       () => 0,
     );
     if ((mode & 0o077) !== 0)
-      findings.push(fail('data_dir', `others may read ${path}, and ${why}`, `chmod go= ${path}`));
+      findings.push(fail('data_dir', `others can read ${path}, and ${why}`, `chmod go= ${path}`));
   }
   const keys = await stat(keysDir).catch(() => undefined);
   if (keys !== undefined && (keys.mode & 0o022) !== 0)
     findings.push(
       fail(
         'keys_dir',
-        `others may put keys into ${keysDir}`,
-        `chmod go-w ${keysDir}: what is there is imported`,
+        `others can put keys into ${keysDir}`,
+        `chmod go-w ${keysDir}: the service imports keys from there`,
       ),
     );
-  return findings.length > 0 ? findings : [ok('files', 'nobody else can read secrets or place keys')];
+  return findings.length > 0 ? findings : [ok('files', 'only the owner can read secrets and add keys')];
 }
 
 function cookies({ jwtIssuer, corsOrigins, production }: Config): Finding[] {
@@ -74,7 +78,7 @@ function cookies({ jwtIssuer, corsOrigins, production }: Config): Finding[] {
     findings.push(
       fail(
         'cookies',
-        'JWT_ISSUER is an http URL: browsers drop the cookie refresh_token, which is Secure, over http',
+        'JWT_ISSUER is an http URL: browsers drop the Secure cookie refresh_token over http',
         'terminate TLS in front of the service, and set JWT_ISSUER to the https URL',
       ),
     );
@@ -85,9 +89,9 @@ function cookies({ jwtIssuer, corsOrigins, production }: Config): Finding[] {
     findings.push(
       warn(
         'cookies',
-        `${elsewhere.join(', ')} may not be of the site of ${issuer!.origin}: its pages do not get the cookie, which is ` +
+        `${elsewhere.join(', ')} may be another site than ${issuer!.origin}: its pages do not send the cookie, which is ` +
           'SameSite=Strict',
-        'let them take the refresh token from the body, or serve both under one domain',
+        'use refresh tokens in the body there, or serve both under one domain',
       ),
     );
   if (findings.length === 0)
@@ -103,26 +107,23 @@ function limits({ authRateLimit, authRateWindow, trustProxy, host }: Config): Fi
     perMinute > GENEROUS
       ? warn(
           'rate_limit',
-          `${perMinute} calls a minute and address let passwords be guessed`,
+          `${perMinute} calls per minute and address allow password guessing`,
           'lower AUTH_RATE_LIMIT',
         )
-      : ok(
-          'rate_limit',
-          `${counted(authRateLimit, 'call')} in ${authRateWindow} s for each address and route`,
-        ),
+      : ok('rate_limit', `${counted(authRateLimit, 'call')} in ${authRateWindow} s per address and route`),
   ];
   if (trustProxy === undefined && !isLoopback(host))
     findings.push(
       warn(
         'trust_proxy',
-        `the service listens on ${host} and trusts no proxy`,
-        'behind a load balancer set TRUST_PROXY to its addresses: without it all clients share one limit',
+        `the service listens on ${host} and TRUST_PROXY is unset`,
+        'behind a load balancer, set TRUST_PROXY to its addresses: otherwise all clients share one limit',
       ),
     );
   return findings;
 }
 
-/** By the last two labels: a guess without the list of public suffixes. */
+/** The last two labels: an approximation without the list of public suffixes. */
 function isSameSite(one: URL, other: URL): boolean {
   const site = ({ hostname }: URL) =>
     /[a-z]/i.test(hostname) && !hostname.startsWith('[') ? hostname.split('.').slice(-2).join('.') : hostname;

@@ -1,4 +1,0 @@
-import { ValidateIf } from 'class-validator';
-
-/** Lets a field be absent, but not null. */
-export const IfGiven = () => ValidateIf((_, value: unknown) => value !== undefined);
