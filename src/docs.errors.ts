@@ -2,7 +2,9 @@ import type { FeatureErrors } from './common/problem.js';
 
 const INTRODUCTION = `# Errors
 
-Generated from the error tables in \`src\` by \`npm run docs\`: edit those.
+For developers of clients. After reading you know which codes to expect and what to rely on.
+
+\`npm run docs\` generates this page from the error tables in \`src\`. Edit those.
 
 Every error is \`application/problem+json\` (RFC 9457): \`{type, title, status, detail, code, request_id}\`, and \`errors\` with
 \`{field, message}\` for each field when the code is \`validation_failed\`. \`type\` is \`urn:tandem:error:<code>\`. Rely on

@@ -21,10 +21,10 @@ describe('the documents of the transition', () => {
     // Inside the project, so that it is compiled like the other sources.
     const folder = await mkdtemp(join(import.meta.dirname, 'documents-'));
     try {
-      const flag = join(project, 'src', 'transition', 'rollout', 'rollout-flag.js');
+      const flag = join(project, 'src', 'transition', 'rollout', 'rollout-flag.service.js');
       await writeFile(
         join(folder, 'our-flag.module.ts'),
-        block!.text.replace('./rollout/rollout-flag.js', flag),
+        block!.text.replace('./rollout/rollout-flag.service.js', flag),
       );
       await writeFile(
         join(folder, 'our-provider.ts'),

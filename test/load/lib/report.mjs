@@ -73,9 +73,9 @@ For operators who plan capacity, and for maintainers who change a path that user
 service costs compared with others, and which goals it misses. [Scaling](scaling.md#where-the-goals-are-missed) says why.
 
 \`npm run bench\` measured this on ${date} at ${id}: ${cores} cores of ${cpu}, ${memory} GB, Node ${node}, PostgreSQL on the same
-machine. The server has the first core. Load and database share the second. A ratio compares the service with a yardstick, pair by
-pair in turn, in ${rounds} rounds of ${seconds} s. The table shows the median ratio and, in brackets, the lowest and the highest. Absolute
-figures depend on this machine. Ratios show what the code costs. [results.json](performance/results.json) has all figures.`;
+machine. The server has the first core. Load and database share the second. The service and what it is compared with (the yardstick) ran
+in turn, in ${rounds} rounds of ${seconds} s. Each round gives one ratio. The table shows the median ratio and, in brackets, the lowest and the
+highest. Absolute figures depend on this machine. Ratios show what the code costs. [results.json](performance/results.json) has all figures.`;
 }
 
 function table(rows) {
@@ -91,7 +91,7 @@ function table(rows) {
   ].join('\n');
 }
 
-/** Whether the goal was reached; empty where there is none. */
+/** Whether the goal was reached. Empty if there is none. */
 export function goal({ atLeast, atMost, ratio, measured }) {
   const value = ratio ?? measured;
   if (atLeast !== undefined)
