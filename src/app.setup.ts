@@ -3,7 +3,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DOCS_PATH, serveOpenApi } from './app.openapi.js';
-import { takeAllMethods, withoutForwardedPath } from './auth/http/forward-auth.js';
+import { allowAllMethods, withoutForwardedPath } from './auth/http/forward-auth.js';
 import { AllowedMethods } from './common/allowed-methods.js';
 import { answerClientError, refuseExpectation, refuseWithoutHost } from './common/client-error.js';
 import { takeJsonOnly } from './common/json-body.js';
@@ -90,7 +90,7 @@ export function fastifyAdapter(config: Config, timeOuts: TimeOuts = TIME_OUTS): 
   });
   const fastify = fastifyOf(adapter);
   takeJsonOnly(fastify);
-  takeAllMethods(fastify);
+  allowAllMethods(fastify);
   fastify.server.on('checkExpectation', refuseExpectation);
   return adapter;
 }

@@ -20,7 +20,8 @@ const ROWS_PER_FLUSH = 10;
 /**
  * Sums unauthenticated refusals by cause, network and minute, so that a stranger cannot fill the disk with audit events. A network is
  * an IPv4 address or the /64 of an IPv6 address. During a flood from many networks, the busiest keep their name and the others count
- * together: at most 14,400 rows a day have a network, about 4 MB. A node that is killed loses the sums of its last minute, and nothing else.
+ * together: at most 14,400 rows a day have a network, about 4 MB. A node that is killed loses only
+ * the sums of its last minute.
  */
 @Injectable()
 export class RefusalCounter implements OnModuleInit, OnApplicationShutdown {

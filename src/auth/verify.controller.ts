@@ -15,7 +15,7 @@ export class VerifyController {
 
   @Get()
   @HttpCode(204)
-  @ForwardAuth('named')
+  @ForwardAuth('forwarded')
   @ApiAuthenticated()
   @ApiOperation({
     summary: 'Verify a request for a proxy (forward-auth)',
@@ -42,7 +42,7 @@ export class VerifyController {
 
   @All('*')
   @HttpCode(200)
-  @ForwardAuth('own')
+  @ForwardAuth('request')
   @UseGuards(ForwardedPathGuard)
   // A cross-origin preflight is verified like any other request.
   @RouteConfig({ ...IGNORES_BODY, cors: false })

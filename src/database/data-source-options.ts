@@ -6,14 +6,16 @@ import { VerifiedClient } from './trust/verified-client.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
-/** Connections that one node may open; with several nodes keep their sum below PostgreSQL's `max_connections`. */
+/** Connections that one node may open. The sum over all nodes must stay below PostgreSQL's `max_connections`. */
 const POOL_SIZE = 20;
 
-/** Connections that the workers of one supervisor may open together, unless a worker would get fewer than it needs. */
+/** Connections that the workers of one supervisor may open together, if each worker gets at least {@link MIN_POOL_SIZE}. */
 const SHARED_POOL_SIZE = 64;
+
+/** Connections that a worker needs. */
 const MIN_POOL_SIZE = 5;
 
-/** TypeORM would print the error of a migration. The error is thrown too, and the caller reports it. */
+/** Without this logger, TypeORM prints the error of a migration. It also throws the error, and the caller reports it. */
 const SILENT: Logger = {
   logQuery: () => undefined,
   logQueryError: () => undefined,
@@ -38,7 +40,7 @@ export function verifiedConnections(endpoint: DatabaseEndpoint): {
 
 /**
  * How every part of Tandem connects to PostgreSQL. Each connection is verified, see {@link VerifiedClient}. Timeouts: 2 s for a
- * connection, 3 s for a lock, 4 s for a statement on the server and 4.5 s for its answer. So a dead network link ends in an error too, and
+ * connection, 3 s for a lock, 4 s for a statement on the server and 4.5 s for its answer. So a dead network link causes an error too, and
  * a request that waits for it is answered within the 5 s that a recovery may take.
  */
 export function dataSourceOptions(
@@ -57,7 +59,7 @@ export function dataSourceOptions(
     poolSize,
     connectTimeoutMS: 2_000,
     applicationName: 'tandem',
-    // An idle client that loses its connection emits an error, which would end the process without a handler.
+    // An idle client that loses its connection emits an error. Without a handler, the process would exit.
     poolErrorHandler: onPoolError,
     extra: {
       ...verifiedConnections(endpoint),

@@ -1,9 +1,12 @@
 import { TransientError, isTransient, sqlStateOf } from '../common/transient-error.js';
 
-/** The database did not answer, or is slow, locked or full. The outcome of the statement is unknown; repeating it is safe. */
+/**
+ * A transient database failure (no connection, timeout, deadlock, full disk, too many waiting callers). The statement may or may not have
+ * been executed.
+ */
 export class DatabaseUnavailable extends TransientError {
   constructor(cause: unknown) {
-    super('the database did not answer', { cause });
+    super('the database is unavailable', { cause });
   }
 }
 

@@ -67,18 +67,14 @@ export class Database implements Sql {
   }
 
   async query<Row extends QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
-    const client = await this.connect();
-    try {
-      const rows = await run<Row>(client, text, values);
-      client.release();
-      return rows;
-    } catch (error) {
-      throw released(client, error, isBroken(error));
-    }
+    return this.withClient((client) => run<Row>(client, text, values));
   }
 
-  /** For a rare statement whose best plan depends on its values. PostgreSQL plans it anew each time. */
-  async planned<Row extends QueryResultRow>(text: string, values: readonly unknown[]): Promise<Row[]> {
+  /** Runs a statement without preparing it. For a rare statement whose best plan depends on its values. */
+  async queryUnprepared<Row extends QueryResultRow>(
+    text: string,
+    values: readonly unknown[],
+  ): Promise<Row[]> {
     return this.withClient(async (client) => (await client.query<Row>(text, values as unknown[])).rows);
   }
 
@@ -91,14 +87,14 @@ export class Database implements Sql {
    */
   async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     try {
-      return await this.once(work);
+      return await this.runTransaction(work);
     } catch (error) {
       if (!isConflict(error)) throw error;
-      return this.once(work);
+      return this.runTransaction(work);
     }
   }
 
-  private once<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+  private runTransaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     return this.withClient(async (client) => {
       await client.query('BEGIN');
       try {
@@ -113,8 +109,9 @@ export class Database implements Sql {
   }
 
   /**
-   * Runs `work` on one connection, without a transaction. If `work` throws, the connection is closed, which releases the locks of its
-   * session. For long work with few concurrent callers.
+   * Runs `work` on one connection, without a transaction. If `work` succeeds, the connection goes back to the pool with everything that
+   * `work` has set in its session, so `work` must release its locks. If it throws, the connection is closed, which releases them. For
+   * long work with few concurrent callers.
    */
   async session<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     return this.withClient(
@@ -123,10 +120,13 @@ export class Database implements Sql {
     );
   }
 
-  /** After an error for which `spoils` is true, the connection is closed instead of going back to the pool. */
+  /**
+   * Runs `work` with a connection of the pool. If `work` succeeds, the connection goes back to the pool. If it throws, `mustClose` decides
+   * whether the connection is closed or goes back.
+   */
   private async withClient<T>(
     work: (client: PoolClient) => Promise<T>,
-    spoils: (error: unknown) => boolean = isBroken,
+    mustClose: (error: unknown) => boolean = isBroken,
   ): Promise<T> {
     const client = await this.connect();
     try {
@@ -134,7 +134,7 @@ export class Database implements Sql {
       client.release();
       return result;
     } catch (error) {
-      throw released(client, error, spoils(error));
+      throw releaseAfter(client, error, mustClose(error));
     }
   }
 
@@ -154,8 +154,8 @@ export class Database implements Sql {
 }
 
 /** Returns a connection to the pool after an error, or closes it. Returns the error to throw. */
-function released(client: PoolClient, error: unknown, spoilt: boolean): unknown {
-  client.release(spoilt);
+function releaseAfter(client: PoolClient, error: unknown, close: boolean): unknown {
+  client.release(close);
   return isBroken(error) && !(error instanceof DatabaseUnavailable) ? new DatabaseUnavailable(error) : error;
 }
 

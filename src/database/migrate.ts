@@ -6,8 +6,8 @@ import type { DatabaseEndpoint } from './trust/database-endpoint.js';
 
 /**
  * Applies the pending migrations over separate connections, because a migration may take longer than any request. If several nodes start
- * at once, one node migrates and the others wait. They take the lock before they read the list of migrations, because that creates TypeORM's
- * table. The lock belongs to the session, so it is released if the node dies.
+ * at once, one node migrates and the others wait. They take the lock before they read the list of migrations, because reading it
+ * creates TypeORM's table. The lock belongs to the session, so it is released if the node dies.
  */
 export async function migrate(dataSource: DataSource): Promise<void> {
   const { endpoint } = dataSource.options.extra as { endpoint: DatabaseEndpoint };

@@ -15,7 +15,7 @@ const SET_ISSUER_MACS = `
   UPDATE service_state SET macs = macs || jsonb_build_object('issuer', $1::jsonb)`;
 
 const TOKEN_EXPIRY = `
-  SELECT token_expiry AS expiry, max_token_expiry AS longest, macs -> 'token_expiry' AS macs FROM service_state`;
+  SELECT token_expiry AS expiry, max_token_expiry AS "maxTokenLifetime", macs -> 'token_expiry' AS macs FROM service_state`;
 
 const SET_TOKEN_EXPIRY = `
   UPDATE service_state SET token_expiry = $1, macs = macs || jsonb_build_object('token_expiry', $2::jsonb)`;
@@ -48,6 +48,16 @@ export interface UntrustedProxy {
   readonly header: string;
 }
 
+/** The stored token lifetimes, in seconds. */
+export interface StoredTokenExpiry {
+  /** The greatest TOKEN_EXPIRY of any node; null before the first start of a release that stores it. */
+  readonly expiry: number | null;
+  /** The longest lifetime of a token, including the clock tolerance. */
+  readonly maxTokenLifetime: number;
+  /** MACs over `expiry`; see `common/row-macs.ts`. */
+  readonly macs: unknown;
+}
+
 /** The topic for the minimum duration of failed logins. */
 export const FAILURE_FLOOR_TOPIC = 'failure_floor';
 
@@ -65,6 +75,7 @@ export class ServiceStateStore {
     return row!.issuer;
   }
 
+  /** The stored issuer (null before the first start) and the MACs over it. */
   async issuer(sql: Sql): Promise<{ readonly issuer: string | null; readonly macs: unknown }> {
     return (await sql.query<{ issuer: string | null; macs: unknown }>(ISSUER))[0]!;
   }
@@ -73,11 +84,8 @@ export class ServiceStateStore {
     await sql.query(SET_ISSUER_MACS, [JSON.stringify(macs)]);
   }
 
-  /** The greatest TOKEN_EXPIRY, and the longest lifetime of a token including the clock tolerance, in seconds. */
-  async tokenExpiry(
-    sql: Sql,
-  ): Promise<{ readonly expiry: number | null; readonly longest: number; readonly macs: unknown }> {
-    return (await sql.query<{ expiry: number | null; longest: number; macs: unknown }>(TOKEN_EXPIRY))[0]!;
+  async tokenExpiry(sql: Sql): Promise<StoredTokenExpiry> {
+    return (await sql.query<StoredTokenExpiry & Record<string, unknown>>(TOKEN_EXPIRY))[0]!;
   }
 
   async setTokenExpiry(sql: Sql, seconds: number, macs: Macs): Promise<void> {
@@ -95,6 +103,7 @@ export class ServiceStateStore {
     if (raised.length > 0) await this.bump(sql, FAILURE_FLOOR_TOPIC);
   }
 
+  /** The minimum duration of failed logins, in milliseconds. */
   async failureFloor(): Promise<number> {
     const [row] = await this.database.query<{ failure_floor: number }>(FAILURE_FLOOR);
     return row!.failure_floor;

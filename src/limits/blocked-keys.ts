@@ -7,7 +7,7 @@ interface Block {
 
 /**
  * Keys that are known to be refused until some moment, at most `capacity` of them. When it is full, it drops the older half. Each
- * dropped key costs one query and nothing else. Two generations, because removing the oldest entry of one large Map again and again
+ * dropped key costs one query and nothing else. Two generations, because repeatedly removing the oldest entry of one large Map
  * walks over all entries that were removed before it.
  */
 export class BlockedKeys {

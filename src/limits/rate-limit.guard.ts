@@ -25,8 +25,8 @@ export type ThrottledRequest = AddressedRequest & {
 
 /**
  * Refuses a client that has used up its calls to a `@RateLimited()` route: 429 `rate_limited` with `Retry-After`. Every answer of
- * such a route carries the RateLimit headers. Routes without the decorator pass. A known device counts by its own address or
- * /64 alone.
+ * such a route carries the RateLimit headers. Routes without the decorator pass. A known device counts only by its own
+ * address or /64.
  */
 @Injectable()
 export class RateLimitGuard extends ThrottlerGuard {
@@ -40,7 +40,7 @@ export class RateLimitGuard extends ThrottlerGuard {
     return Promise.resolve(addressed.knownDevice === undefined ? client : subjectOf(client));
   }
 
-  /** By the bucket alone: two handlers with one bucket share an allowance, and renaming a handler changes nothing. */
+  /** Counted by bucket only: two handlers with one bucket share an allowance, and renaming a handler changes nothing. */
   protected override generateKey(context: ExecutionContext, client: string): string {
     return `${this.bucketOf(context)!}:${client}`;
   }

@@ -103,7 +103,7 @@ export class TokensModule implements OnModuleInit {
   /** The order matters. The node follows the key ring before it reads it, and it serves only once it has read the whole feed. */
   async onModuleInit(): Promise<void> {
     await this.opener.open();
-    await this.revocations.noteTokenExpiry(this.config.tokenExpiry + this.config.clockTolerance);
+    await this.revocations.raiseTokenExpiry(this.config.tokenExpiry + this.config.clockTolerance);
     await this.keys.reload();
     await this.feed.start();
     await this.lifetime.settled();

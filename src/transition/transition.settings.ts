@@ -57,7 +57,7 @@ export class TransitionEnvironment extends Environment {
   SESSION_COOKIE_DOMAIN?: string;
 
   @TakesBeside(
-    '/ alone, because SESSION_COOKIE_NAME begins with __Host-',
+    'only /, because SESSION_COOKIE_NAME begins with __Host-',
     (value, env) => value === '/' || !isForHost(env),
   )
   @Takes('the path of a cookie: / and printable ASCII other than ; and space', isCookiePath)

@@ -18,7 +18,7 @@ const REFUSED = /[\p{C}\p{Z}\p{White_Space}\p{Default_Ignorable_Code_Point}]/u;
  *
  * The key is the name in NFKC, in lower case, and in NFKC again. This is the UsernameCaseMapped profile of PRECIS (RFC 8265,
  * section 3.3) with one difference: PRECIS maps only the widths of letters, refuses all other compatibility characters and normalises
- * to NFC, while NFKC maps all of them. So a ligature or a mathematical letter counts as the letter that it looks like. No one can take
+ * to NFC, while NFKC maps all of them. So a ligature or a mathematical letter counts as the letter that it resembles. No one can take
  * a name that differs from another one only in this way, and an unusual keyboard or a pasted name still finds its account. Both forms
  * of the Greek sigma are one letter, as in Unicode's case folding.
  */

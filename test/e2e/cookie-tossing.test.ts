@@ -43,7 +43,7 @@ describe('a browser with several refresh_token cookies', () => {
   /** Both orders. */
   const orders = (...tokens: string[]): string[][] => [tokens, tokens.toReversed()];
 
-  it('continues nobody’s login if they belong to several families, and ends none', async () => {
+  it('refuses cookies of different families and revokes neither', async () => {
     for (const tokens of orders(own.refresh_token, tossed.refresh_token)) {
       const reply = await call('/auth/refresh', ...tokens);
       expect(told(reply)).toEqual([401, 'refresh_token_invalid']);
@@ -55,7 +55,7 @@ describe('a browser with several refresh_token cookies', () => {
     }
   });
 
-  it('revokes all their families at logout', async () => {
+  it('revokes the families of all cookies at logout', async () => {
     for (const flip of [false, true]) {
       const mine = await login(node, owner);
       const other = await login(node, attacker);
@@ -83,10 +83,10 @@ describe('a browser with several refresh_token cookies', () => {
   });
 
   it.each([
-    ['nothing', ''],
+    ['empty', ''],
     ['rubbish', 'rubbish'],
-    ['a token with another MAC', `tandem_rt_${'A'.repeat(72)}`],
-  ])('uses the only one that verifies: beside %s', async (_, bad) => {
+    ['a token with an invalid MAC', `tandem_rt_${'A'.repeat(72)}`],
+  ])('uses the only valid cookie when the other is %s', async (_, bad) => {
     for (const tokens of orders(own.refresh_token, bad)) {
       const reply = await call('/auth/refresh', ...tokens);
       expect(reply.statusCode).toBe(200);
@@ -97,7 +97,7 @@ describe('a browser with several refresh_token cookies', () => {
     expect(await verify(node, own.access_token)).toBe('401 token_revoked');
   });
 
-  it('uses the newest of one family, which is no reuse', async () => {
+  it('uses the newest of several tokens of one family, and reports no reuse', async () => {
     const second = await refresh(node, own.refresh_token);
     const third = await refresh(node, second.refresh_token);
     let newest = third.refresh_token;
@@ -110,14 +110,14 @@ describe('a browser with several refresh_token cookies', () => {
     await refresh(node, newest);
   });
 
-  it('counts the same cookie twice as one', async () => {
+  it('treats two cookies with the same token as one', async () => {
     const reply = await call('/auth/refresh', own.refresh_token, own.refresh_token);
     expect(reply.statusCode).toBe(200);
     const quoted = await call('/auth/refresh', `"${own.refresh_token}"`, own.refresh_token);
     expect(quoted.statusCode).toBe(200);
   });
 
-  it('can log in again after a logout, although the other cookie is still there', async () => {
+  it('accepts a new login after a logout although the other cookie is still there', async () => {
     expect((await call('/auth/logout', tossed.refresh_token, own.refresh_token)).statusCode).toBe(204);
     const again = await login(node, owner);
     for (const tokens of orders(tossed.refresh_token, again.refresh_token)) {
@@ -127,7 +127,7 @@ describe('a browser with several refresh_token cookies', () => {
     }
   });
 
-  it('refuses families that are all revoked, and reports no reuse', async () => {
+  it('refuses two revoked families and reports no reuse', async () => {
     await sql(node, `UPDATE refresh_tokens SET expires_at = now() WHERE id = ANY ($1::uuid[])`, [
       [sidOf(own), sidOf(tossed)],
     ]);
@@ -145,7 +145,7 @@ describe('a browser with several refresh_token cookies', () => {
     expect(sidOf(reply.json<Tokens>())).toBe(sidOf(own));
   });
 
-  it('is refused, and logged out, with a header full of genuine tokens', async () => {
+  it('refuses a header full of valid tokens, and revokes their families at logout', async () => {
     const many = await Promise.all(Array.from({ length: 40 }, () => login(node, owner)));
     const reply = await call('/auth/refresh', ...many.map(({ refresh_token }) => refresh_token));
     expect(told(reply)).toEqual([401, 'refresh_token_invalid']);

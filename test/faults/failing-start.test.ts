@@ -29,7 +29,7 @@ describe('a failing start in production', () => {
     return faults[0]!;
   }
 
-  it('says on one line that there is no database', async () => {
+  it('logs one line if the database is unreachable', async () => {
     const url = 'postgresql://tandem:hunter2hunter2@127.0.0.1:1/none';
     expect(await faultOf(url)).toMatch(/^The database cannot be used: .*ECONNREFUSED/);
     expect(await faultOf(url, { WORKERS: '2' })).toMatch(/^The database cannot be used: .*ECONNREFUSED/);
@@ -38,22 +38,22 @@ describe('a failing start in production', () => {
     );
   });
 
-  it('says on one line that the password is wrong', async () => {
+  it('logs one line if the database password is wrong', async () => {
     const url = urlWith((wrong) => (wrong.password = 'hunter2hunter2'));
     expect(await faultOf(url)).toMatch(/^The database cannot be used: password authentication failed/);
   });
 
-  it('says on one line that the database is not there', async () => {
+  it('logs one line if the database does not exist', async () => {
     const url = urlWith((wrong) => (wrong.pathname = '/nowhere'));
     expect(await faultOf(url)).toMatch(/^The database cannot be used: database "nowhere" does not exist/);
   });
 
-  it('says on one line that the server has no TLS', async () => {
+  it('logs one line if the database server has no TLS', async () => {
     const url = urlWith(({ searchParams }) => searchParams.set('sslmode', 'require'));
     expect(await faultOf(url)).toMatch(/^The database cannot be used: The server does not support SSL/);
   });
 
-  it('says on one line that a migration failed', async () => {
+  it('logs one line if a migration fails', async () => {
     const empty = await createTestDatabase({ migrated: false });
     await empty.database.query('CREATE TABLE service_state (id integer)');
     expect(await faultOf(empty.url)).toMatch(
@@ -62,18 +62,18 @@ describe('a failing start in production', () => {
     await empty.drop();
   });
 
-  it('says on one line that the port is in use', async () => {
+  it('logs one line if the port is in use', async () => {
     const first = await nodes.start({ databaseUrl: db.url });
     expect(await faultOf(db.url, { PORT: new URL(first.url).port })).toMatch(/EADDRINUSE/);
   });
 
-  it('says on one line that the secret is not the installation’s', async () => {
+  it('logs one line if JWT_SECRET belongs to another installation', async () => {
     await nodes.start({ databaseUrl: db.url });
     const JWT_SECRET = 'another-secret-than-that-of-the-first-node';
     expect(await faultOf(db.url, { JWT_SECRET })).toMatch(/^JWT_SECRET is not the one/);
   });
 
-  it('adds the stack at LOG_LEVEL debug', async () => {
+  it('adds the stack trace at LOG_LEVEL=debug', async () => {
     const node = await nodes.spawn({
       databaseUrl: 'postgresql://tandem:hunter2hunter2@127.0.0.1:1/none',
       env: { ...env, LOG_LEVEL: 'debug' },

@@ -50,7 +50,7 @@ it('a restore forgets what happened since the backup, as the documents say', asy
   const found = await audit();
   expect([found.code, found.out]).toEqual([
     1,
-    expect.stringMatching(/the end of the chain was cut off[^]*NOT INTACT/),
+    expect.stringMatching(/the chain was truncated[^]*NOT INTACT/),
   ]);
   expect((await audit('--accept')).code).toBe(0);
   expect((await audit()).code).toBe(0);

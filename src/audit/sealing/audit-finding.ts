@@ -2,7 +2,7 @@ import { agree, counted } from '../../common/text.js';
 import type { Head } from './chain-head.service.js';
 import type { Seal } from './seal.js';
 
-/** A difference between the audit trail and its seals. `unsealed` alone is no sign of tampering. */
+/** A difference between the audit trail and its seals. `unsealed` is not a sign of tampering. */
 export interface Finding {
   readonly kind:
     | 'removed'
@@ -14,7 +14,7 @@ export interface Finding {
     | 'end'
     | 'unknown_key'
     | 'unsealed';
-  /** The ids of the events, if it is about events. */
+  /** The ids of the events; null if the finding is not about events. */
   readonly first_id: string | null;
   readonly last_id: string | null;
   readonly message: string;
@@ -81,17 +81,17 @@ export function before(first_id: string, last_id: string, count: number): Findin
   };
 }
 
-export function cut({ id }: Head): Finding {
+export function truncated({ id }: Head): Finding {
   return {
     kind: 'end',
     first_id: null,
     last_id: null,
-    message: `the end of the chain was cut off: the recorded seal ${id} is missing or was replaced`,
+    message: `the chain was truncated: the recorded seal ${id} is missing or was replaced`,
   };
 }
 
-export function beyond(givenOut: string, highest: string): Finding {
-  const first_id = String(BigInt(givenOut) + 1n);
+export function beyond(lastAllocatedId: string, highest: string): Finding {
+  const first_id = String(BigInt(lastAllocatedId) + 1n);
   return {
     kind: 'inserted',
     first_id,
@@ -106,7 +106,9 @@ export function unsealed(count: number, newest: Seal | undefined): Finding {
     kind: 'unsealed',
     first_id: newest === undefined ? null : String(BigInt(newest.lastId) + 1n),
     last_id: null,
-    message: `${counted(count, 'event')} since ${since} ${agree(count, 'is', 'are')} not sealed. Nodes seal every ten seconds. Check that a node is running and that no other session holds the sealer's lock.`,
+    message:
+      `${counted(count, 'event')} since ${since} ${agree(count, 'is', 'are')} not sealed. Nodes seal every ten seconds. ` +
+      `Check that a node is running and that no other session holds the sealer's lock.`,
   };
 }
 

@@ -6,8 +6,8 @@ import { checkSeal, macOfRemoval } from './seal.js';
 import type { Seal } from './seal.js';
 import { SealStore } from './seal.store.js';
 
-/** Seals in one run. */
-const MAX_SEALS = 200;
+/** Seals per run. */
+const MAX_SEALS_PER_RUN = 200;
 
 /** How long refusals are kept, in days. Unlike other events, anybody can cause them. */
 export const REFUSAL_DAYS = 7;
@@ -26,14 +26,15 @@ export class AuditRetentionService {
   ) {}
 
   /**
-   * Removes whole seals with about `batch` events. The newest of these seals stays as the beginning of the chain, with an HMAC that proves
-   * that retention removed the events. Returns `batch` if there is more.
+   * Removes whole seals with about `batch` events. The newest of these seals stays as the beginning of the chain. Its HMAC shows that
+   * retention removed the events. The result tells the clean-up job whether to call again: `batch` if there is more to remove, less if
+   * not. It is not the exact number of removed events.
    */
   async removeExpired(batch: number): Promise<number> {
     const days = this.config.auditRetentionDays;
     if (days === 0) return 0;
     const done = await this.store.withLock(async (sql) => {
-      const old = await this.store.olderThan(sql, days, MAX_SEALS);
+      const old = await this.store.olderThan(sql, days, MAX_SEALS_PER_RUN);
       const chosen = this.choose(old, batch);
       const last = chosen.at(-1);
       if (last === undefined) return 0;
@@ -43,15 +44,22 @@ export class AuditRetentionService {
         macOfRemoval(last, this.keys),
         this.keys.current,
       );
-      return chosen.length < old.length || old.length === MAX_SEALS ? batch : Math.min(removed, batch - 1);
+      return chosen.length < old.length || old.length === MAX_SEALS_PER_RUN
+        ? batch
+        : Math.min(removed, batch - 1);
     });
     return done ?? 0;
   }
 
-  /** Removes about `batch` refusals that are older than seven days. Returns `batch` if there may be more. */
+  /** Removes about `batch` refusals that are older than seven days. Returns `batch` to be called again, 0 at the end. */
   async removeRefusals(batch: number): Promise<number> {
     const done = await this.store.withLock(async (sql) => {
-      const old = await this.store.withOldRefusals(sql, this.refusalsThrough, REFUSAL_DAYS, MAX_SEALS);
+      const old = await this.store.withOldRefusals(
+        sql,
+        this.refusalsThrough,
+        REFUSAL_DAYS,
+        MAX_SEALS_PER_RUN,
+      );
       const chosen = this.choose(old, batch);
       const last = chosen.at(-1);
       if (last === undefined) return 0;
@@ -62,7 +70,7 @@ export class AuditRetentionService {
     return done ?? 0;
   }
 
-  /** A forged seal may claim any age. It and all later seals stay, as evidence. */
+  /** The oldest seals with about `batch` events. A forged seal may claim any age, so it and all later seals stay as evidence. */
   private choose(old: readonly Seal[], batch: number): Seal[] {
     const chosen: Seal[] = [];
     let events = 0;

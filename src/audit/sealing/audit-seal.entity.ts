@@ -1,6 +1,6 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
-/** Proves what the audit trail contained in a range of ids. Each seal carries the hash of the previous one. */
+/** A seal over the events in a range of ids. It shows later changes. Each seal contains the hash of the previous one. */
 @Entity('audit_seals')
 @Index('audit_seals_refusals_idx', ['lastId'], { where: 'refusals > 0' })
 export class AuditSeal {

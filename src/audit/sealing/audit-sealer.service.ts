@@ -6,32 +6,33 @@ import { SealHash, checkRemoval, checkSeal, macOfRemoval, sealOf } from './seal.
 import type { Seal } from './seal.js';
 import { SealStore } from './seal.store.js';
 
-/** Events in a seal. */
+/** Events per seal. */
 export const SEAL_SIZE = 1_000;
 
-/** Seals in one transaction. */
-const MAX_SEALS = 20;
+/** Seals per run and transaction. */
+const MAX_SEALS_PER_RUN = 20;
 
 /** How long to wait for the transactions that were writing events at the start. */
 const WRITERS_TIMEOUT_MS = 3_000;
 const WRITERS_POLL_MS = 10;
 
+/** Why a chain is not continued, by the check of its newest seal. */
 const OBJECTIONS = {
   right: undefined,
   wrong: 'its newest seal is forged or damaged, and no seal is added',
   unknown_key: 'its newest seal was made with another JWT_SECRET, which must be set as JWT_SECRET_PREVIOUS',
 };
 
-/** The result of one run. `busy`: another node seals, or a writer takes long. `more`: run again at once. */
+/** The result of one run. `busy`: another node is sealing, or a writer takes long. `more`: run again at once. */
 export interface Sealing {
   readonly outcome: 'sealed' | 'more' | 'busy' | 'refused';
-  /** What an administrator must know: why sealing was refused, or that the end of the chain was cut off. */
+  /** What an administrator must know: why sealing was refused, or that the end of the chain was truncated. */
   readonly alarm?: string;
 }
 
 /**
- * Seals the events of the audit trail in ranges of ids without gaps, so that later changes, removals and insertions are detected. Writing an
- * event costs nothing extra. A range is sealed only when every transaction that may have taken one of its ids has ended. Those
+ * Seals the events of the audit trail in ranges of ids without gaps, so that later changes, removals and insertions are detected.
+ * Writing an event costs nothing extra. A range is sealed only when every transaction that may have taken one of its ids has ended. Those
  * transactions are found by the table lock that each writer holds.
  */
 @Injectable()
@@ -44,14 +45,14 @@ export class AuditSealerService {
 
   /**
    * Seals at most 20,000 events. Refuses to continue a chain whose newest seal this service did not make, because a new seal would confirm
-   * the tampering. Continues a chain that was cut off, with an alarm. The record of the old end stays.
+   * the tampering. Continues a truncated chain, with an alarm. The record of the old end stays.
    */
   async seal(): Promise<Sealing> {
     const intact = await this.chainHead.isIntact();
     const sealing = await this.store.withLock((sql) => this.sealAll(sql));
     if (sealing === undefined) return { outcome: 'busy' };
     if (sealing.outcome === 'refused') return sealing;
-    if (!intact) return { ...sealing, alarm: 'the end of its chain was cut off' };
+    if (!intact) return { ...sealing, alarm: 'its chain was truncated' };
     if (sealing.newest !== undefined) await this.chainHead.record(sealing.newest);
     return sealing;
   }
@@ -67,21 +68,21 @@ export class AuditSealerService {
     const alarm = newest === undefined ? undefined : OBJECTIONS[checkSeal(newest, this.keys)];
     if (alarm !== undefined) return { outcome: 'refused', alarm };
     // In this order: a transaction that took one of these ids is among the writers, or it has ended.
-    const upTo = await this.store.givenOut(sql);
+    const upTo = await this.store.lastAllocatedId(sql);
     if (!(await this.writersEnded(sql))) return { outcome: 'busy' };
     // None of these events is younger.
     const now = await this.store.clock(sql);
     await this.renewRemovalMark(sql);
-    for (let made = 0; made < MAX_SEALS; made++) {
-      const next = await this.next(sql, newest, upTo, now);
-      if (next === undefined) return { outcome: 'sealed', newest };
-      await this.store.add(sql, next);
-      newest = next;
+    for (let made = 0; made < MAX_SEALS_PER_RUN; made++) {
+      const nextSeal = await this.next(sql, newest, upTo, now);
+      if (nextSeal === undefined) return { outcome: 'sealed', newest };
+      await this.store.add(sql, nextSeal);
+      newest = nextSeal;
     }
     return { outcome: 'more', newest };
   }
 
-  /** Undefined if there is nothing to seal. After a change of JWT_SECRET one seal is made even without events. */
+  /** The seal over the next events; undefined if there is nothing to seal. After a change of JWT_SECRET one seal is made even without events. */
   private async next(
     sql: Sql,
     newest: Seal | undefined,
@@ -89,8 +90,8 @@ export class AuditSealerService {
     now: string,
   ): Promise<Seal | undefined> {
     const firstId = newest === undefined ? 1n : BigInt(newest.lastId) + 1n;
-    const renewed = newest !== undefined && ![newest.key, newest.secondKey].includes(this.keys.current);
-    if (firstId > BigInt(upTo) && !renewed) return undefined;
+    const secretChanged = newest !== undefined && ![newest.key, newest.secondKey].includes(this.keys.current);
+    if (firstId > BigInt(upTo) && !secretChanged) return undefined;
     const events = await this.store.events(String(firstId), upTo, SEAL_SIZE, sql);
     const hash = new SealHash({ separateRefusals: true });
     for (const event of events) hash.add(event);

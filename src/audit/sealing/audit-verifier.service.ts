@@ -15,7 +15,7 @@ import type { Finding } from './audit-finding.js';
 /** Seals in memory at a time. */
 const PAGE_SIZE = 500;
 
-/** Further findings would tell nothing new. */
+/** Findings in a report. Further ones would add nothing. */
 const MAX_FINDINGS = 100;
 
 export interface Verification {
@@ -51,7 +51,7 @@ export class AuditVerifierService {
   async verify(head?: Head, onEvents: (count: number) => void = () => {}): Promise<Verification> {
     let pass = await this.walk(onEvents);
     // Retention may have removed events during the walk.
-    for (let again = 0; again < 3 && pass === 'moved'; again++) pass = await this.walk(onEvents);
+    for (let retries = 0; retries < 3 && pass === 'moved'; retries++) pass = await this.walk(onEvents);
     if (pass === 'moved')
       throw new Error('retention keeps removing events during the verification: try again');
     const { seals, events, newest, findings } = pass;
@@ -68,7 +68,7 @@ export class AuditVerifierService {
     };
   }
 
-  /** A quick check of the end of the chain: made by this service, not cut off, and up to date. */
+  /** A quick check of the end of the chain: made by this service, not truncated, and up to date. */
   async verifyEnd(): Promise<Finding[]> {
     const newest = await this.store.newest();
     const forged =
@@ -171,17 +171,17 @@ export class AuditVerifierService {
 
   private async end(newest: Seal | undefined, head: Head | undefined): Promise<Finding[]> {
     const findings: Finding[] = [];
-    // A seal with a known key also proves the seals before it, even if their keys are unknown.
+    // A seal with a known key also verifies the seals before it, even if their keys are unknown.
     if (newest !== undefined && checkSeal(newest, this.keys) === 'unknown_key')
       findings.push(find.unknownKey(newest));
     const recorded = await this.chainHead.read();
-    if (recorded !== undefined && !(await this.chainHead.isIntact())) findings.push(find.cut(recorded));
-    if (head !== undefined && !(await this.chainHead.contains(head))) findings.push(find.cut(head));
+    if (recorded !== undefined && !(await this.chainHead.isIntact())) findings.push(find.truncated(recorded));
+    if (head !== undefined && !(await this.chainHead.contains(head))) findings.push(find.truncated(head));
     // In this order: the sequence has assigned the id of every event that is written in between.
     const top = await this.store.highest();
-    const givenOut = await this.store.givenOut();
+    const lastAllocatedId = await this.store.lastAllocatedId();
     const highest = [BigInt(top), BigInt(newest?.lastId ?? 0)].reduce((a, b) => (a > b ? a : b));
-    if (highest > BigInt(givenOut)) findings.push(find.beyond(givenOut, String(highest)));
+    if (highest > BigInt(lastAllocatedId)) findings.push(find.beyond(lastAllocatedId, String(highest)));
     return findings;
   }
 }

@@ -27,7 +27,7 @@ const NO_SEAL: Head = { id: '0', hash: '' };
 
 /**
  * Records the end of the chain outside the database, in `DATA_DIR/audit-head.json`. An attacker with write access to the database can
- * cut off the newest events together with their seals. Only this record reveals that.
+ * truncate the chain: remove the newest events together with their seals. Only this record reveals that.
  */
 @Injectable()
 export class ChainHeadService {

@@ -25,7 +25,7 @@ const EVENTS = `
   FROM audit_events WHERE id >= $1 AND id <= $2 ORDER BY audit_events.id LIMIT $3`;
 
 /** A sequence is outside of transactions: it shows every assigned id, even of uncommitted events. */
-const GIVEN_OUT = `
+const LAST_ALLOCATED_ID = `
   SELECT CASE WHEN is_called THEN last_value ELSE 0 END::text AS id FROM audit_events_id_seq`;
 
 const CLOCK = `SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text AS now`;
@@ -109,9 +109,9 @@ export class SealStore {
     return sql.query<SealedEvent & Record<string, unknown>>(EVENTS, [from, to, limit]);
   }
 
-  /** The last id that the sequence has assigned. */
-  async givenOut(sql: Sql = this.database): Promise<string> {
-    return (await sql.query<{ id: string }>(GIVEN_OUT))[0]!.id;
+  /** The last event id that the sequence has allocated, also for uncommitted events. */
+  async lastAllocatedId(sql: Sql = this.database): Promise<string> {
+    return (await sql.query<{ id: string }>(LAST_ALLOCATED_ID))[0]!.id;
   }
 
   /** The database's time in microseconds since the epoch. */

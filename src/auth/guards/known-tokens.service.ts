@@ -6,7 +6,7 @@ import type { VerifiedToken } from '../../tokens/access/access-token.js';
 import { DatabaseClock } from '../../tokens/feed/database-clock.js';
 import type { Principal } from '../principal.js';
 
-/** Tokens held, at about 1.3 kB each. A node with more tokens in use verifies signatures again and again. */
+/** Tokens held, at about 1.3 kB each. A node with more tokens in use verifies some signatures repeatedly. */
 export const CAPACITY = 50_000;
 
 const PRUNE_INTERVAL_MS = 60_000;

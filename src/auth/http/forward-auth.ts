@@ -43,8 +43,8 @@ export function withoutForwardedPath(request: IncomingMessage): string {
   return forwardedPath(target) === undefined ? target : ROUTED;
 }
 
-/** Lets the instance route every method that the HTTP parser knows. Call it before routes are added. */
-export function takeAllMethods(fastify: FastifyInstance): void {
+/** Allows routes for every method that the HTTP parser knows. Call it before routes are added. */
+export function allowAllMethods(fastify: FastifyInstance): void {
   for (const method of METHODS) {
     if (method !== 'CONNECT' && !fastify.supportedMethods.includes(method)) fastify.addHttpMethod(method);
   }
@@ -52,19 +52,19 @@ export function takeAllMethods(fastify: FastifyInstance): void {
   fastify.addHttpMethod('QUERY', { hasBody: false, overrideExisting: true });
 }
 
-/** Where a forward-auth route finds the method of the request that the proxy verifies. */
-export type JudgedMethod = 'own' | 'named';
+/** The method to verify is that of the request itself, or the one the proxy forwards in a header. */
+export type VerifiedMethod = 'request' | 'forwarded';
 
 const FORWARD_AUTH = 'auth:forward-auth';
 
 const reflector = new Reflector();
 
-/** Marks a route that a proxy calls to verify another request. The method is `named` in headers or is the route's `own`. */
-export const ForwardAuth = (method: JudgedMethod) => SetMetadata(FORWARD_AUTH, method);
+/** Marks a route that a proxy calls to verify another request. */
+export const ForwardAuth = (method: VerifiedMethod) => SetMetadata(FORWARD_AUTH, method);
 
-/** Null for a route that is not a forward-auth route. */
+/** The method to verify for a forward-auth route; null for any other route. */
 export const forwardAuthOf = perRoute(
-  (context) => reflector.get<JudgedMethod | undefined>(FORWARD_AUTH, context.getHandler()) ?? null,
+  (context) => reflector.get<VerifiedMethod | undefined>(FORWARD_AUTH, context.getHandler()) ?? null,
 );
 
 /** Refuses a path that servers may resolve differently: 403 `forbidden`. */

@@ -61,7 +61,7 @@ export class CredentialCheckService {
   }
 
   /** Checks the credentials again, for an account that changed after {@link check}. */
-  async again(given: Credentials, origin: Origin): Promise<User> {
+  async recheck(given: Credentials, origin: Origin): Promise<User> {
     const started = this.clock.monotonic();
     const checked = await this.users.checkPassword(given.username, given.password, 'known');
     return checked.outcome === 'ok' ? checked.user : this.refuse(checked.cause, started, origin);

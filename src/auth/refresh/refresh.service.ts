@@ -183,7 +183,7 @@ export class RefreshService {
     return revoked > 0 ? { outcome: 'reused', sid } : REVOKED;
   }
 
-  /** The token of a family that was given up for a session can be reused, too: then everything that is linked is revoked. */
+  /** A spent token of a downgraded family counts as reused, too: then the family and everything linked to it is revoked. */
   private async refuseRevoked(family: TokenFamily, generation: number, origin: Origin): Promise<Rotation> {
     const reused = await this.revocations.revokeIfReused(family, generation, origin);
     return reused ? { outcome: 'reused', sid: family.sid } : REVOKED;

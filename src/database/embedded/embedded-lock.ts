@@ -10,9 +10,9 @@ const EMPTY_FILE_TIMEOUT_MS = 2_000;
 /**
  * Runs `work` while no other process runs work under the same path. Takes over the lock of a process that died.
  *
- * The lock is a series of files `<path>.<turn>`. The holder is the process in the highest turn. The next turn is created, exclusively, only if
- * the highest one is free or its holder is dead. Then the lower ones are deleted. So no process deletes a stale lock file that another one
- * has just replaced. Throws if another process holds the lock for longer than `timeoutMs`.
+ * The lock is a series of files `<path>.<turn>`. The holder is the process in the highest turn. A process creates the next turn
+ * exclusively, and only if the highest one is free or its holder is dead. Then it deletes the lower ones. So no process deletes a stale
+ * lock file that another one has just replaced. Throws if another process holds the lock for longer than `timeoutMs`.
  */
 export async function withLock<T>(path: string, work: () => Promise<T>, timeoutMs = 180_000): Promise<T> {
   const deadline = Date.now() + timeoutMs;

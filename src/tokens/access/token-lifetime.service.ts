@@ -12,7 +12,7 @@ import { ChangeFeed } from '../feed/change-feed.js';
 
 const TOPIC = 'token_expiry';
 
-/** Milliseconds after which every node has read the change or stopped serving: longer than the lease of the change feed. */
+/** Within this time every node has read the change or stopped serving: longer than the lease of the change feed. */
 const PROPAGATION_MS = 1_000;
 
 /**
@@ -39,7 +39,7 @@ export class TokenLifetimeService {
     feed.subscribe(TOPIC, () => this.reload());
   }
 
-  /** Seconds. */
+  /** The greatest TOKEN_EXPIRY, in seconds. */
   get longest(): number {
     return this.greatest;
   }
@@ -52,7 +52,7 @@ export class TokenLifetimeService {
   private async raise(sql: Sql, firstStart: boolean): Promise<void> {
     const kept = await this.state.tokenExpiry(sql);
     // Earlier releases stored the sum of TOKEN_EXPIRY and CLOCK_TOLERANCE.
-    const known = firstStart && kept.expiry === null ? kept.longest : this.trusted(kept);
+    const known = firstStart && kept.expiry === null ? kept.maxTokenLifetime : this.trusted(kept);
     const greatest = Math.max(known, this.config.tokenExpiry);
     this.raised = known > 0 && greatest > known;
     this.greatest = greatest;

@@ -18,7 +18,7 @@ export interface FamilySweep {
   readonly next: string | undefined;
 }
 
-/** Rows that one statement reads: it stays far below the statement timeout, whatever the size of the table. */
+/** Rows that one statement reads: it stays far below the statement timeout for a table of any size. */
 const CHUNK = 10_000;
 
 const CUT_OFF = `

@@ -2,8 +2,10 @@ import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } fr
 import type { Relation } from 'typeorm';
 import { User } from '../../users/user.entity.js';
 
+/** How refresh tokens are delivered: in the body of the response, or only in an HttpOnly cookie. */
 export type TokenDelivery = 'body' | 'cookie';
 
+/** Why a family was revoked. `reuse`: one of its spent tokens was presented. */
 export type RevocationReason = 'logout' | 'revoke' | 'reuse' | 'password' | 'disable' | 'downgrade';
 
 /**
@@ -42,7 +44,10 @@ export class RefreshToken {
   @Column('timestamptz', { name: 'rotated_at', default: () => 'now()' })
   rotatedAt!: Date;
 
-  /** The newest generation that the client is known to have received. -1: not even the first, if that is tracked. */
+  /**
+   * The newest generation that the client is known to have received. -1: delivery is tracked and the client has not yet confirmed the
+   * first token.
+   */
   @Column('integer', { name: 'confirmed_generation', default: 0 })
   confirmedGeneration!: number;
 
@@ -50,6 +55,7 @@ export class RefreshToken {
   delivery!: TokenDelivery;
 
   /** No session is linked to it, so it rotates without asking the revocation hook. The default is safe: ask. */
+  // Column name from an earlier release; means "unlinked".
   @Column('boolean', { name: 'alone', default: false })
   unlinked!: boolean;
 

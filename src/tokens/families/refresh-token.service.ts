@@ -87,7 +87,7 @@ export class RefreshTokenService {
     return verified.generation === verified.family.generation ? verified.family : undefined;
   }
 
-  /** The family of a genuine token as it is now, whatever its state and generation. Undefined for a bad MAC or an unknown family. */
+  /** The family of a genuine token as it is now, in any state and for any generation. Undefined for a bad MAC or an unknown family. */
   async find(presented: PresentedToken): Promise<TokenFamily | undefined> {
     const family = await this.store.find(presented.sid);
     if (family === undefined || !this.codec.isGenuine(presented, family.secret)) return undefined;

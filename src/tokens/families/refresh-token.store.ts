@@ -14,7 +14,10 @@ const COLUMNS = `
   extract(epoch FROM t.absolute_expires_at)::float8 * 1000 AS "absoluteExpiresAt",
   extract(epoch FROM clock_timestamp())::float8 * 1000 AS now`;
 
-/** FOR SHARE: either a revocation of the user waits for this statement and then sees the family, or this statement waits and sees the new epoch. */
+/**
+ * FOR SHARE: either a revocation of the user waits for this statement and then sees the family, or this statement waits and sees the new
+ * epoch.
+ */
 const CREATE = `
   WITH u AS (
     SELECT id, role, epoch FROM users WHERE id = $2 AND epoch = $3 AND disabled_at IS NULL FOR SHARE

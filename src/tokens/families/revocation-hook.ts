@@ -36,7 +36,7 @@ export interface RevocationHook {
   clear(leftovers: readonly string[]): Promise<void>;
 
   /**
-   * Called when a token of a revoked family is presented. True if that is a reuse of a token that was given up for a session, and false
+   * Called when a token of a revoked family is presented. True if that is a reuse of a token of a downgraded family, and false
    * if it is a retry of a call whose response was lost.
    */
   isReused(family: TokenFamily, generation: number): Promise<boolean>;

@@ -57,7 +57,7 @@ export class RevocationService {
     return this.transaction(async (revocation) => {
       const revoked = await revocation.revokeFamilies(sids, reason);
       const entries = revoked.map(({ sid, userId }) => ({ event, cause: reason, sid, userId, actorId }));
-      // The session that a family was given up for is audited under that family.
+      // The session that a family was downgraded to is audited under that family.
       if (entries.length === 0 && revocation.revokedSessions > 0) {
         const family = await this.families.find(sids[0]!, revocation.sql);
         if (family !== undefined)

@@ -19,7 +19,7 @@ export class FeedConnection {
     private readonly onHint: () => void,
   ) {}
 
-  /** Opens a connection unless a trusted one is open. Returns the server: on another server, the feed must be read from its start. */
+  /** Opens a connection unless a trusted one is open. Returns the server. If it has changed, read the feed from its start. */
   async open(): Promise<string> {
     if (this.client?.isTrusted !== true) {
       this.close();
@@ -28,7 +28,7 @@ export class FeedConnection {
     return serverOf(this.client.identity);
   }
 
-  /** Throws if the connection is not open, and {@link UntrustedDatabase} if the database has become unfit. */
+  /** Reads a page. Throws if the connection is not open, or {@link UntrustedDatabase} if the database is no longer trusted. */
   async read(from: string): Promise<FeedPage> {
     const { client } = this;
     if (client?.isTrusted !== true) throw new Error('the connection of the feed is closed');

@@ -56,19 +56,19 @@ const REMOVE_EXPIRED = `
   DELETE FROM revocations WHERE seq IN (SELECT seq FROM revocations WHERE expires_at <= now() LIMIT $1)
   RETURNING seq`;
 
-const NOTE_EXPIRY = `
+const RAISE_EXPIRY = `
   UPDATE service_state SET max_token_expiry = $1 WHERE max_token_expiry < $1`;
 
 type EntryRow = readonly ['sid' | 'user', string, number | null, number];
 
 type FeedRow = Omit<FeedPage, 'entries' | 'next'> & { next: string | null; entries: EntryRow[] | null };
 
-/** The table of revocations. Rows are added in the transaction that revokes. */
+/** The table of revocations. Entries are added in the transaction that revokes. */
 @Injectable()
 export class RevocationStore {
   constructor(private readonly database: Database) {}
 
-  /** Reads a page from a horizon, or from where the page before ended. `client`: the feed's own connection. */
+  /** Reads the page that begins at `from`: a horizon, or `next` of the previous page. `client`: the feed's own connection. */
   async read(client: ClientBase, from: string): Promise<FeedPage> {
     const [xid, seq = '0'] = from.split('.');
     const { rows } = await client.query<FeedRow>({ name: 'feed', text: READ_PAGE, values: [xid, seq] });
@@ -80,21 +80,22 @@ export class RevocationStore {
     };
   }
 
+  /** Adds an entry for each family: every node refuses all of its access tokens. Returns the entries. */
   async addSids(sql: Sql, sids: readonly string[]): Promise<RevocationEntry[]> {
     if (sids.length === 0) return [];
     const rows = await sql.query<{ expires: number }>(ADD_SIDS, [sids]);
     return sids.map((subject) => ({ kind: 'sid', subject, epoch: null, expires: rows[0]!.expires }));
   }
 
-  /** Refuses the user's access tokens that carry an epoch below `epoch`. */
+  /** Adds an entry for the user: every node refuses the user's access tokens with an epoch below `epoch`. Returns the entry. */
   async addUser(sql: Sql, userId: string, epoch: number): Promise<RevocationEntry> {
     const [row] = await sql.query<{ expires: number }>(ADD_USER, [userId, epoch]);
     return { kind: 'user', subject: userId, epoch, expires: row!.expires };
   }
 
-  /** From now on every node remembers new revocations for at least this long (seconds). */
-  async noteTokenExpiry(seconds: number): Promise<void> {
-    await this.database.query(NOTE_EXPIRY, [seconds]);
+  /** Raises the retention of new entries to at least this token lifetime, in seconds. */
+  async raiseTokenExpiry(seconds: number): Promise<void> {
+    await this.database.query(RAISE_EXPIRY, [seconds]);
   }
 
   /** Removes at most `batch` entries that no longer concern a valid token. Returns how many. */

@@ -20,7 +20,7 @@ export interface StoredKey {
   readonly privatePem: string;
 }
 
-/** RFC 7638: SHA-256 over the required members in lexicographic order. */
+/** The thumbprint of a public key (RFC 7638): SHA-256 over the required members in lexicographic order. */
 export function thumbprint({ e, kty, n }: JsonWebKey): string {
   return createHash('sha256').update(JSON.stringify({ e, kty, n })).digest('base64url');
 }
@@ -42,13 +42,13 @@ export function publicJwkOf(key: KeyObject): {
   return { kty: kty!, n: n!, e: e! };
 }
 
-/** Whether a release before row MACs encrypted the key. Meaningful only if the secret decrypts it. */
+/** Whether the key was encrypted before row MACs existed. Meaningful only if the secret decrypts it. */
 export function predatesMacs(pem: string): boolean {
   const der = Buffer.from(pem.replace(/-----[^-]+-----/g, ''), 'base64');
   return !der.includes(CIPHER_OID);
 }
 
-/** Undefined if the secret does not decrypt it, or if it is not an RSA key of at least 2048 bits. */
+/** Decrypts a private key. Undefined if the secret does not decrypt it, or if it is not an RSA key of at least 2048 bits. */
 export function decryptKey(pem: string, secret: string): KeyObject | undefined {
   try {
     const key = createPrivateKey({ key: pem, passphrase: secret });
@@ -59,12 +59,13 @@ export function decryptKey(pem: string, secret: string): KeyObject | undefined {
   }
 }
 
+/** Generates an RSA key off the event loop, which may take seconds, and encrypts it with the secret. */
 export async function generateKey(modulusLength: number, secret: string): Promise<StoredKey> {
   const { privateKey } = await generate('rsa', { modulusLength });
   return encryptKey(privateKey, secret);
 }
 
-/** Tells two secrets apart and reveals nothing about either. */
+/** A one-way fingerprint of the secret, to compare secrets without storing them. */
 export function fingerprint(secret: string): string {
   return Buffer.from(hkdfSync('sha256', secret, '', 'tandem key ring fingerprint', 16)).toString('hex');
 }

@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
+import { Clock } from '../../common/clock.js';
 import { ISSUER } from '../../tokens/access/issuer.js';
 import { DatabaseClock } from '../../tokens/feed/database-clock.js';
 import { RolloutService } from '../rollout/rollout.service.js';
@@ -19,18 +20,27 @@ export function guideUrlOf(issuer: string): string {
   return `${issuer.replace(/\/$/, '')}/transition/guide`;
 }
 
-/** Knows whether sessions are deprecated, and since when. Requests cause no I/O. */
+/** How long requests start no reload after a failed one, in milliseconds. */
+const RETRY_AFTER_MS = 1_000;
+
+/**
+ * Tells whether and since when sessions are deprecated. Requests never wait for the database; the first request after a rollout change
+ * starts a reload in the background. At most one reload runs at a time, and none within a second of a failure.
+ */
 @Injectable()
 export class DeprecationService implements OnModuleInit {
   private readonly logger = new Logger(DeprecationService.name);
   /** The date for one version of the rollout. */
   private known: { readonly version: number; readonly since: number | undefined } | undefined;
   private loading = false;
+  /** On the monotonic clock: no request starts a reload earlier. */
+  private retryAt = 0;
 
   constructor(
     private readonly store: NoticeStore,
     private readonly rollout: RolloutService,
-    private readonly clock: DatabaseClock,
+    private readonly databaseClock: DatabaseClock,
+    private readonly clock: Clock,
     @Inject(ISSUER) private readonly issuer: string,
   ) {}
 
@@ -47,13 +57,13 @@ export class DeprecationService implements OnModuleInit {
     const phase = this.rollout.phase();
     if (phase !== 'deprecation_notice' && phase !== 'sessions_removed') return undefined;
     const { version, sunsetAt } = this.rollout.current();
-    if (this.known?.version !== version) void this.load();
+    if (this.known?.version !== version && this.clock.monotonic() >= this.retryAt) void this.load();
     return { since: this.known?.since ?? this.defaultSince(sunsetAt), sunsetAt, guideUrl: this.guideUrl };
   }
 
   /** For a rollout version whose date is still being loaded, or a sunset without a notice. */
   private defaultSince(sunsetAt: number | null): number {
-    return Math.min(this.clock.now(), sunsetAt ?? Infinity);
+    return Math.min(this.databaseClock.now(), sunsetAt ?? Infinity);
   }
 
   private async load(): Promise<void> {
@@ -63,6 +73,7 @@ export class DeprecationService implements OnModuleInit {
       const { version } = this.rollout.current();
       this.known = { version, since: await this.store.deprecatedSince() };
     } catch (error) {
+      this.retryAt = this.clock.monotonic() + RETRY_AFTER_MS;
       this.logger.warn({ err: error }, 'the date of the deprecation cannot be loaded yet');
     } finally {
       this.loading = false;

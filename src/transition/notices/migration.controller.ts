@@ -16,9 +16,9 @@ export class MigrationController {
   @Get()
   @Header('Cache-Control', 'no-store')
   @ApiOperation({
-    summary: 'The state of the move from sessions to tokens',
+    summary: 'Migration status',
     description:
-      'Public. With a session cookie it also says whether to show the banner to its user, and whether the user may move now.',
+      'Public. With a session cookie, the answer also says whether to show the banner to the user, and whether the user may switch to tokens now.',
   })
   @ApiOkResponse({ type: MigrationDto })
   @ApiProblems(COMMON_ERRORS, 'service_unavailable')

@@ -9,7 +9,7 @@ import { DeprecationService } from './deprecation.service.js';
 import type { MigrationDto } from './notice.dto.js';
 import { longDate } from './notice-mail.js';
 
-/** Tells a caller the state of the move from sessions to tokens, and whether the caller should see the banner. */
+/** Describes the migration from sessions to tokens, and says whether the caller should see the banner. */
 @Injectable()
 export class MigrationService {
   constructor(
@@ -61,7 +61,7 @@ export class MigrationService {
 }
 
 function messageOf(sunsetAt: number | null, removed: boolean): string {
-  if (removed) return 'The way you were signed in here is no longer accepted. Please sign in again.';
+  if (removed) return 'Your previous sign-in method no longer works. Please sign in again.';
   const when = sunsetAt === null ? 'soon' : `on ${longDate(new Date(sunsetAt))}`;
-  return `The way you are signed in here ends ${when}. Please move to the new one before that.`;
+  return `Your current sign-in method stops working ${when}. Please switch to the new one before then.`;
 }

@@ -95,7 +95,10 @@ export class BannerDto {
   })
   show!: boolean;
 
-  @ApiProperty({ example: 'The way you are signed in here ends on 3 February 2031.' })
+  @ApiProperty({
+    example:
+      'Your current sign-in method stops working on 3 February 2031. Please switch to the new one before then.',
+  })
   message!: string;
 
   @ApiProperty({ type: String, format: 'date-time', nullable: true })

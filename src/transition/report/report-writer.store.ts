@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 import { USE_SPAN } from './report-window.js';
-import type { LogoutCause } from './logouts/suspect.js';
+import type { LogoutCause } from './logouts/refused-credential.js';
 import type { Scheme } from './report.entity.js';
 import type { CountRow } from './request-tally.js';
 import type { UseRow } from './use-tally.js';

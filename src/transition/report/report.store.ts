@@ -71,7 +71,7 @@ export class ReportStore {
    * ten minutes, to the minute in the last three days, and to the hour before that: an interval counts as a whole.
    */
   async figures({ since, until }: Window): Promise<FiguresByScheme> {
-    return figuresOf(await this.database.planned<Row>(WHOLE, [since, until]));
+    return figuresOf(await this.database.queryUnprepared<Row>(WHOLE, [since, until]));
   }
 
   /**
@@ -79,10 +79,10 @@ export class ReportStore {
    * out. Users are not known for buckets shorter than an hour.
    */
   async buckets({ since, until }: Window, seconds: number): Promise<ReadonlyMap<number, FiguresByScheme>> {
-    const rows = await this.database.planned<Row>(COUNT_BUCKETS, [since, until, seconds]);
+    const rows = await this.database.queryUnprepared<Row>(COUNT_BUCKETS, [since, until, seconds]);
     if (seconds >= USE_SPAN) {
       const other = seconds === USE_SPAN ? DAY : USE_SPAN;
-      rows.push(...(await this.database.planned<Row>(USER_BUCKETS, [since, until, seconds, other])));
+      rows.push(...(await this.database.queryUnprepared<Row>(USER_BUCKETS, [since, until, seconds, other])));
     }
     const bySlot = new Map<number, Row[]>();
     for (const row of rows) {
@@ -95,14 +95,14 @@ export class ReportStore {
 
   /** The distinct users of each scheme. */
   async users({ since, until }: Window): Promise<Readonly<Record<Scheme, number>>> {
-    const rows = await this.database.planned<{ scheme: Scheme; n: number }>(USERS, [since, until]);
+    const rows = await this.database.queryUnprepared<{ scheme: Scheme; n: number }>(USERS, [since, until]);
     const of = (wanted: Scheme) => rows.find(({ scheme }) => scheme === wanted)?.n ?? 0;
     return { bearer: of('bearer'), session: of('session') };
   }
 
   /** The user agents that still use sessions, most users first: at most a hundred, and `other`. */
   async sessionAgents({ since, until }: Window): Promise<SessionAgent[]> {
-    return this.database.planned<SessionAgent & Record<string, unknown>>(AGENTS, [since, until]);
+    return this.database.queryUnprepared<SessionAgent & Record<string, unknown>>(AGENTS, [since, until]);
   }
 
   /**

@@ -2,9 +2,9 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { clientSubject } from '../../limits/client-address.js';
 import { SessionJudgeService } from './logouts/session-judge.service.js';
-import { credentialIn } from './logouts/suspect.js';
-import type { Suspect } from './logouts/suspect.js';
-import { SuspectSample } from './logouts/suspect-sample.js';
+import { credentialIn } from './logouts/refused-credential.js';
+import type { RefusedCredential } from './logouts/refused-credential.js';
+import { RefusedCredentialSample } from './logouts/refused-credential-sample.js';
 import { TokenJudgeService } from './logouts/token-judge.service.js';
 import type { Scheme } from './report.entity.js';
 
@@ -15,7 +15,7 @@ import type { Scheme } from './report.entity.js';
 @Injectable()
 export class UnverifiedFaultsService {
   private readonly logger = new Logger(UnverifiedFaultsService.name);
-  private readonly suspects = new SuspectSample();
+  private readonly faults = new RefusedCredentialSample();
 
   constructor(
     private readonly tokens: TokenJudgeService,
@@ -28,16 +28,16 @@ export class UnverifiedFaultsService {
     if (found === undefined) return;
     const judge = found.kind === 'session' ? this.sessions : this.tokens;
     if (!judge.isCandidate(found)) return;
-    this.suspects.add({ ...found, scheme, code, at, source: clientSubject(request), draining: false });
+    this.faults.add({ ...found, scheme, code, at, source: clientSubject(request), draining: false });
   }
 
   get empty(): boolean {
-    return this.suspects.empty;
+    return this.faults.empty;
   }
 
   /** Returns and forgets the faults with genuine credentials. Keeps all of them if the database is unavailable. */
-  async verified(): Promise<Pick<Suspect, 'scheme' | 'at' | 'code'>[]> {
-    const noted = this.suspects.take();
+  async verified(): Promise<Pick<RefusedCredential, 'scheme' | 'at' | 'code'>[]> {
+    const noted = this.faults.take();
     if (noted.length === 0) return [];
     try {
       const bySession = noted.filter(({ kind }) => kind === 'session');
@@ -49,7 +49,7 @@ export class UnverifiedFaultsService {
       ];
     } catch (error) {
       this.logger.warn({ err: error }, 'the credentials of faults cannot be verified yet');
-      for (const suspect of noted) this.suspects.add(suspect);
+      for (const fault of noted) this.faults.add(fault);
       return [];
     }
   }

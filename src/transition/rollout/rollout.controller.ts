@@ -52,7 +52,7 @@ export class RolloutController {
   @HttpCode(200)
   @ApiOperation({
     summary: 'Roll back to the previous state',
-    description: 'Called again, it goes one state further back. It signs nobody out, even with `drain`.',
+    description: 'A second call returns to the state before that. It signs nobody out, even with `drain`.',
   })
   @ApiBody({ type: RollbackDto, required: false })
   @ApiOkResponse({ type: RolloutDto })

@@ -52,7 +52,7 @@ export class SessionLoginService {
   ): Promise<OpenedSession> {
     const replaced = await this.cookieOfAny(before);
     let opened = await this.begin(user, replaced, origin);
-    opened ??= await this.begin(await this.credentials.again(given, origin), replaced, origin);
+    opened ??= await this.begin(await this.credentials.recheck(given, origin), replaced, origin);
     if (opened === undefined) throw unavailable(new Error('the account keeps changing'));
     for (const sid of before) await this.sessions.revokePresented(sid, origin);
     return opened;

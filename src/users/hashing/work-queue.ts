@@ -52,7 +52,7 @@ export class WorkQueue {
   /** Throws the 503 that {@link run} would throw now, for callers that do other work first. */
   refuseIfFull(share: Share, weight = 1): void {
     const line = this.lines[share];
-    // One may always wait, whatever its weight.
+    // One may always wait, even if its weight exceeds the limit.
     if (line.queue.length > 0 && line.weight + weight > line.room)
       throw refuse('service_unavailable', { headers: { 'Retry-After': '2' } });
   }

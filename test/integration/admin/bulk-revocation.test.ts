@@ -26,7 +26,7 @@ describe('a bulk revocation', () => {
     db = await createTestDatabase();
     node = await aNode(db.url);
     other = await aNode(db.url);
-    await node.revocationStore.noteTokenExpiry(905);
+    await node.revocationStore.raiseTokenExpiry(905);
     await node.feed.start();
     await other.feed.start();
     const { database, revocations } = node;

@@ -286,7 +286,7 @@ describe('the seals of the audit trail', () => {
     // The node keeps sealing, reports the alarm, and keeps its record.
     expect(await sealAll(node)).toMatchObject({
       outcome: 'sealed',
-      alarm: expect.stringContaining('cut off'),
+      alarm: expect.stringContaining('truncated'),
     });
     expect(kindsOf(await node.verifier.verify())).toEqual(['end']);
     const restarted = await aNode({ dataDir: node.dataDir });

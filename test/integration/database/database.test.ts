@@ -51,7 +51,7 @@ describe('Database', () => {
   it('prepares ordinary statements, and replans those whose plan depends on the values', async () => {
     const [often, rarely] = ['SELECT $1::integer AS often', 'SELECT $1::integer AS rarely'];
     expect(await database.query(often, [1])).toEqual([{ often: 1 }]);
-    expect(await database.planned(rarely, [2])).toEqual([{ rarely: 2 }]);
+    expect(await database.queryUnprepared(rarely, [2])).toEqual([{ rarely: 2 }]);
     const prepared = await database.query(
       `SELECT statement FROM pg_prepared_statements WHERE statement IN ($1, $2)`,
       [often, rarely],

@@ -64,7 +64,7 @@ describe('RateLimitStore', () => {
     expect(admitted).toBe(10);
   });
 
-  it('admits as many calls as there is room for when several are counted at once', async () => {
+  it('admits only as many calls as the limit allows when one statement counts several', async () => {
     const key = randomBytes(16);
     const quota = { limit: 10, windowSeconds: WINDOW };
     expect(await store.consume(key, 7, quota)).toMatchObject({ admitted: 7, remaining: 3 });
@@ -73,7 +73,7 @@ describe('RateLimitStore', () => {
     expect(await store.consume(randomBytes(16), 70, quota)).toMatchObject({ admitted: 10, remaining: 0 });
   });
 
-  it('admits exactly as many calls as have left the window', async () => {
+  it('admits one call for each call that has left the window', async () => {
     const key = randomBytes(16);
     const quota = { limit: 10, windowSeconds: WINDOW };
     // All calls of one statement count at one moment, so the time between statements changes no count.
@@ -94,7 +94,7 @@ describe('RateLimitStore', () => {
   });
 
   it.each([10, 10 * SLOTS])(
-    'admits no call into a full window of %i until its last second',
+    'refuses every call in a full window of %i calls until its oldest call expires',
     async (limit) => {
       const key = randomBytes(16);
       const quota = { limit, windowSeconds: 3_600 };
@@ -117,7 +117,7 @@ describe('RateLimitStore', () => {
   });
 
   it.each([3, SLOTS, 3 * SLOTS])(
-    'admits at most %i calls in every window of random traffic, and refuses none too early',
+    'admits at most %i calls in every window of random traffic, and refuses no call below the limit',
     async (limit) => {
       const slot = limit <= SLOTS ? 1 : Math.ceil((WINDOW * 1_000_000) / SLOTS);
       const gap = fc.oneof(
@@ -151,7 +151,7 @@ describe('RateLimitStore', () => {
     },
   );
 
-  it('keeps a row small for any limit', async () => {
+  it('keeps the row of a key small for any limit', async () => {
     const key = randomBytes(16);
     const quota = { limit: 1_000_000_000, windowSeconds: WINDOW };
     for (let i = 0; i < 3 * SLOTS; i++) {
@@ -163,7 +163,7 @@ describe('RateLimitStore', () => {
     expect(bytes).toBeLessThan(600);
   });
 
-  it('counts a call at the moment of its admission, not when it started to wait for the row', async () => {
+  it('records when a call was admitted, not when it began to wait for the row', async () => {
     const key = randomBytes(16);
     const quota = { limit: 10, windowSeconds: WINDOW };
     await store.consume(key, 1, quota);
@@ -181,7 +181,7 @@ describe('RateLimitStore', () => {
     expect(Number((await row(key))!.ends.at(-1))).toBeGreaterThan(released);
   });
 
-  it('is not blocked for longer than a window after the clock was set back', async () => {
+  it('blocks a key for at most one window after the clock was set back', async () => {
     const key = randomBytes(16);
     const quota = { limit: 2, windowSeconds: WINDOW };
     await store.consume(key, 2, quota);
@@ -191,7 +191,7 @@ describe('RateLimitStore', () => {
     expect(resetMs).toBeLessThanOrEqual(WINDOW * 1000);
   });
 
-  it('refunds each call once and never more calls than were admitted', async () => {
+  it('refunds each call at most once', async () => {
     const key = randomBytes(16);
     const quota = { limit: 10, windowSeconds: WINDOW };
     const refund = (from: RateLimitStore, calls: number) =>
@@ -205,7 +205,7 @@ describe('RateLimitStore', () => {
     expect(await consumeSome(key, 20, 10)).toBe(10);
   });
 
-  it('refunds calls that were counted together', async () => {
+  it('refunds several calls that one statement counted', async () => {
     const key = randomBytes(16);
     const quota = { limit: 10, windowSeconds: WINDOW };
     await store.consume(key, 3, quota);
@@ -215,7 +215,7 @@ describe('RateLimitStore', () => {
     expect(await consumeSome(key, 10, 10)).toBe(5);
   });
 
-  it('refunds many calls at once on two nodes in any order', async () => {
+  it('refunds many keys from two nodes in any order without a deadlock', async () => {
     const keys = Array.from({ length: 50 }, () => randomBytes(16));
     const quota = { limit: 2, windowSeconds: WINDOW };
     await Promise.all(keys.map((key) => store.consume(key, 2, quota)));
@@ -228,14 +228,14 @@ describe('RateLimitStore', () => {
     expect(free.map(({ admitted }) => admitted)).toEqual(keys.map(() => 2));
   });
 
-  it('counts earlier calls under a changed limit', async () => {
+  it('applies a changed limit to the calls that were counted before', async () => {
     const key = randomBytes(16);
     await consumeSome(key, 40, 100);
     expect(await consumeSome(key, 1, 10)).toBe(0);
     expect(await consumeSome(key, 60, 50)).toBe(10);
   });
 
-  it('deletes expired rows in batches and no row that still counts', async () => {
+  it('deletes only expired rows, in batches', async () => {
     await store.removeExpired(10_000);
     const keys = Array.from({ length: 5 }, () => randomBytes(16));
     for (const key of keys) await consumeSome(key, 1, 1);

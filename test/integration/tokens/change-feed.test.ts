@@ -25,7 +25,7 @@ describe('the change feed between nodes', () => {
   beforeEach(async () => {
     db = await createTestDatabase();
     one = await another();
-    await one.revocationStore.noteTokenExpiry(905);
+    await one.revocationStore.raiseTokenExpiry(905);
     two = await another();
   });
   afterEach(async () => {

@@ -7,7 +7,7 @@ import type { TestDatabase } from '../../helpers/database.js';
 import { aNode, aUser, tokenOf } from './token-node.js';
 import type { TokenNode } from './token-node.js';
 
-describe('the revocation hook', () => {
+describe('RevocationService with a revocation hook', () => {
   let db: TestDatabase;
   let node: TokenNode;
   const hook = {
@@ -48,7 +48,7 @@ describe('the revocation hook', () => {
       )
     ).map(({ event }) => event);
 
-  it('is asked before a linked family rotates, and the family is revoked if it refuses', async () => {
+  it('asks the hook before rotating a linked family, and revokes the family if the hook refuses', async () => {
     const { family, token } = await openLinkable(await aUser(db.database));
     hook.mayContinue.mockResolvedValueOnce(false);
     expect(await present(token)).toEqual({ outcome: 'rejected', reason: 'refresh_token_revoked' });
@@ -59,7 +59,7 @@ describe('the revocation hook', () => {
     expect(await eventsOf(family.sid)).toEqual(['exchange', 'logout']);
   });
 
-  it('is not asked for an unlinked family', async () => {
+  it('rotates an unlinked family without asking the hook', async () => {
     const { token } = await open(await aUser(db.database));
     const rotation = await present(token);
     expect(rotation.outcome).toBe('rotated');
@@ -67,7 +67,7 @@ describe('the revocation hook', () => {
     expect(hook.mayContinue).not.toHaveBeenCalled();
   });
 
-  it('is called for a revoked family and its successors, and again for families that it returns', async () => {
+  it('calls the hook for a revoked family, and again for the families that the hook returns', async () => {
     const user = await aUser(db.database);
     const [first, known, late, other] = [
       await open(user),
@@ -86,7 +86,7 @@ describe('the revocation hook', () => {
     expect(node.revoked.isRevoked(tokenOf(other.family))).toBe(false);
   });
 
-  it('clears leftovers after the commit, and not after a rollback', async () => {
+  it('lets the hook clean up after the commit, but not after a rollback', async () => {
     const { family } = await open(await aUser(db.database));
     const revoked: boolean[] = [];
     hook.clear.mockImplementationOnce(async () => {
@@ -109,7 +109,7 @@ describe('the revocation hook', () => {
     expect(revoked).toEqual([true]);
   });
 
-  it('has its revocation audited under the family if that was revoked before', async () => {
+  it('audits what the hook revokes under the family if the family was revoked before', async () => {
     const { family } = await open(await aUser(db.database));
     await node.revocations.revokeFamilies([family.sid], 'downgrade', 'downgrade', NO_ORIGIN);
     hook.onRevoked.mockResolvedValueOnce({ sessions: 1, families: [], leftovers: [] });
@@ -118,7 +118,7 @@ describe('the revocation hook', () => {
     expect(await eventsOf(family.sid)).toEqual(['login', 'downgrade', 'revoke']);
   });
 
-  it('decides whether a token of a revoked family is reused', async () => {
+  it('lets the hook decide whether a token of a revoked family is reused', async () => {
     const { family, token } = await open(await aUser(db.database));
     await node.revocations.revokeFamilies([family.sid], 'downgrade', 'downgrade', NO_ORIGIN);
     expect(await present(token)).toEqual({ outcome: 'rejected', reason: 'refresh_token_revoked' });
@@ -129,7 +129,7 @@ describe('the revocation hook', () => {
     expect(await eventsOf(family.sid)).toEqual(['login', 'downgrade', 'refresh_reused']);
   });
 
-  it('keeps an exempt session together with the family that is linked to it by then', async () => {
+  it('keeps an exempt session and the family that is linked to it meanwhile', async () => {
     const user = await aUser(db.database);
     const [mine, another] = [await open(user), await open(user)];
     hook.linkedFamilyOf.mockResolvedValueOnce(mine.family.sid);

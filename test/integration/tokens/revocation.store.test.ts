@@ -118,8 +118,8 @@ describe('RevocationStore', () => {
   });
 
   it('keeps a revocation for the longest token lifetime of any node plus one minute', async () => {
-    await node.revocationStore.noteTokenExpiry(905);
-    await node.revocationStore.noteTokenExpiry(60);
+    await node.revocationStore.raiseTokenExpiry(905);
+    await node.revocationStore.raiseTokenExpiry(60);
     const [entry] = await revoke(randomUUID());
     const page = await readFrom('0');
     expect((entry!.expires - page.now) / 1000).toBeCloseTo(965, -1);

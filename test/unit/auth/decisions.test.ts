@@ -139,12 +139,12 @@ describe('CredentialCheckService', () => {
 
   it('checks again without counting again', async () => {
     const ok = check({ checkPassword: () => Promise.resolve({ outcome: 'ok', user }) });
-    expect(await ok.credentials.again(given, NO_ORIGIN)).toBe(user);
+    expect(await ok.credentials.recheck(given, NO_ORIGIN)).toBe(user);
     expect(ok.limiter.enforce).not.toHaveBeenCalled();
     const refused = check({
       checkPassword: () => Promise.resolve({ outcome: 'refused', cause: 'disabled' }),
     });
-    await expect(refused.credentials.again(given, NO_ORIGIN)).rejects.toMatchObject({ status: 401 });
+    await expect(refused.credentials.recheck(given, NO_ORIGIN)).rejects.toMatchObject({ status: 401 });
   });
 });
 

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { SessionCookieService } from '../../sessions/http/session-cookie.service.js';
 import { LogoutEvidenceStore } from './logout-evidence.store.js';
 import type { SessionEvidence } from './logout-evidence.store.js';
-import type { Judgement, LogoutCause, Suspect } from './suspect.js';
+import type { LogoutVerdict, LogoutCause, RefusedCredential } from './refused-credential.js';
 
 /** Judges refused session cookies by the evidence of the database. */
 @Injectable()
@@ -13,11 +13,11 @@ export class SessionJudgeService {
     private readonly cookie: SessionCookieService,
   ) {}
 
-  /** For each suspect whether it is a signed cookie of a live session with a user. One statement for all. */
-  async verify(suspects: readonly Suspect[]): Promise<boolean[]> {
-    const claims = suspects.map(({ credential }) => this.cookie.claimIn(credential));
+  /** For each refused credential whether it is a signed cookie of a live session with a user. One statement for all. */
+  async verify(refusals: readonly RefusedCredential[]): Promise<boolean[]> {
+    const claims = refusals.map(({ credential }) => this.cookie.claimIn(credential));
     const sids = [...new Set(claims.flatMap((claim) => (claim?.signed === true ? [claim.sid] : [])))];
-    if (sids.length === 0) return suspects.map(() => false);
+    if (sids.length === 0) return refusals.map(() => false);
     const sessions = await this.evidence.sessions(sids);
     return claims.map((claim) => {
       const session = claim?.signed === true ? sessions.get(claim.sid) : undefined;
@@ -26,15 +26,15 @@ export class SessionJudgeService {
   }
 
   /** Whether it names a session. Does not verify its signature. */
-  isCandidate({ credential }: Pick<Suspect, 'credential'>): boolean {
+  isCandidate({ credential }: Pick<RefusedCredential, 'credential'>): boolean {
     return this.cookie.claimIn(credential) !== undefined;
   }
 
-  /** One judgement for each suspect. One statement for all. */
-  async judge(suspects: readonly Suspect[]): Promise<Judgement[]> {
-    const claims = suspects.map(({ credential }) => this.cookie.claimIn(credential));
+  /** One verdict for each refused credential. One statement for all. */
+  async judge(refusals: readonly RefusedCredential[]): Promise<LogoutVerdict[]> {
+    const claims = refusals.map(({ credential }) => this.cookie.claimIn(credential));
     const sids = [...new Set(claims.flatMap((claim) => (claim === undefined ? [] : [claim.sid])))];
-    if (sids.length === 0) return suspects.map(() => undefined);
+    if (sids.length === 0) return refusals.map(() => undefined);
     const sessions = await this.evidence.sessions(sids);
     return claims.map((claim) => claim && judgeSession({ ...claim, session: sessions.get(claim.sid) }));
   }
@@ -53,9 +53,9 @@ export interface SessionCase {
  * Judges the refusal of a cookie. A cookie with a wrong signature is genuine if its session is live: a client that knows an id, which
  * cannot be guessed, had the cookie.
  */
-export function judgeSession({ sid, signed, session }: SessionCase): Judgement {
+export function judgeSession({ sid, signed, session }: SessionCase): LogoutVerdict {
   if (session === undefined || session.name === null || session.disabled) return undefined;
-  const of = (cause: LogoutCause): Judgement => ({
+  const of = (cause: LogoutCause): LogoutVerdict => ({
     cause,
     subject: createHash('sha256').update(sid).digest('hex'),
     userId: session.userId ?? undefined,

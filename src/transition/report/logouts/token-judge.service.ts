@@ -11,13 +11,13 @@ import { RefreshTokenCodec } from '../../../tokens/families/refresh-token.codec.
 import type { PresentedToken } from '../../../tokens/families/refresh-token.codec.js';
 import { KnownKeys } from './known-keys.js';
 import { LogoutEvidenceStore } from './logout-evidence.store.js';
-import type { Judgement, Suspect } from './suspect.js';
-import { judgeAccessToken, judgeRefreshToken } from './token-judgement.js';
-import type { AccessTokenCase, RefreshTokenCase } from './token-judgement.js';
+import type { LogoutVerdict, RefusedCredential } from './refused-credential.js';
+import { judgeAccessToken, judgeRefreshToken } from './token-verdict.js';
+import type { AccessTokenCase, RefreshTokenCase } from './token-verdict.js';
 
-type ParsedSuspect =
-  | { readonly suspect: Suspect; readonly access: VerifiedToken }
-  | { readonly suspect: Suspect; readonly refresh: PresentedToken };
+type ParsedRefusal =
+  | { readonly refusal: RefusedCredential; readonly access: VerifiedToken }
+  | { readonly refusal: RefusedCredential; readonly refresh: PresentedToken };
 
 /** Judges refused tokens by the evidence of the database. */
 @Injectable()
@@ -32,11 +32,11 @@ export class TokenJudgeService {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** One judgement for each suspect. Two or three statements for all. */
-  async judge(suspects: readonly Suspect[]): Promise<Judgement[]> {
-    const parsed = await this.parseAll(suspects);
+  /** One verdict for each refused credential. Two or three statements for all. */
+  async judge(refusals: readonly RefusedCredential[]): Promise<LogoutVerdict[]> {
+    const parsed = await this.parseAll(refusals);
     const sids = [...new Set(parsed.flatMap((one) => (one === undefined ? [] : [sidOf(one)])))];
-    if (sids.length === 0) return suspects.map(() => undefined);
+    if (sids.length === 0) return refusals.map(() => undefined);
     const { refreshTokenExpiry, refreshFamilyExpiry } = this.config;
     const families = await this.evidence.families(sids);
     const unknown = sids.filter((sid) => !families.has(sid));
@@ -49,60 +49,60 @@ export class TokenJudgeService {
       const sid = sidOf(one);
       const found = { family: families.get(sid), missing: missing.get(sid) };
       return 'access' in one
-        ? this.judgeAccess(one.suspect, one.access, found, distrusted.has(one.access.kid))
-        : this.judgeRefresh(one.suspect, one.refresh, found);
+        ? this.judgeAccess(one.refusal, one.access, found, distrusted.has(one.access.kid))
+        : this.judgeRefresh(one.refusal, one.refresh, found);
     });
   }
 
-  /** For each suspect whether it is a genuine token of a live family. One statement for all. */
-  async verify(suspects: readonly Suspect[]): Promise<boolean[]> {
-    const parsed = await this.parseAll(suspects);
+  /** For each refused credential whether it is a genuine token of a live family. One statement for all. */
+  async verify(refusals: readonly RefusedCredential[]): Promise<boolean[]> {
+    const parsed = await this.parseAll(refusals);
     const sids = [...new Set(parsed.flatMap((one) => (one === undefined ? [] : [sidOf(one)])))];
-    if (sids.length === 0) return suspects.map(() => false);
+    if (sids.length === 0) return refusals.map(() => false);
     const families = await this.evidence.families(sids);
     return parsed.map((one) => {
       const family = one && families.get(sidOf(one));
       if (family === undefined || family.revoked || family.disabled) return false;
       if ('refresh' in one!) return !family.expired && this.codec.isGenuine(one.refresh, family.secret);
       const { claims, kid, epoch } = one!.access;
-      const expired = claims.exp + this.config.clockTolerance <= one!.suspect.at / 1000;
+      const expired = claims.exp + this.config.clockTolerance <= one!.refusal.at / 1000;
       const trusted = this.ring.publicKey(kid) !== undefined;
       return !expired && trusted && claims.sub === family.userId && epoch >= family.epoch;
     });
   }
 
   /** Whether it has the form of our tokens. Does not verify its signature. */
-  isCandidate({ kind, credential }: Pick<Suspect, 'kind' | 'credential'>): boolean {
+  isCandidate({ kind, credential }: Pick<RefusedCredential, 'kind' | 'credential'>): boolean {
     if (kind === 'refresh') return this.codec.parse(credential) !== undefined;
     const header = inspectToken(credential);
     return 'kid' in header && this.known.keyOf(header.kid) !== undefined;
   }
 
-  private async parseAll(suspects: readonly Suspect[]): Promise<(ParsedSuspect | undefined)[]> {
-    const parsed: (ParsedSuspect | undefined)[] = [];
-    for (const suspect of suspects) parsed.push(await this.parse(suspect));
+  private async parseAll(refusals: readonly RefusedCredential[]): Promise<(ParsedRefusal | undefined)[]> {
+    const parsed: (ParsedRefusal | undefined)[] = [];
+    for (const refusal of refusals) parsed.push(await this.parse(refusal));
     return parsed;
   }
 
   /** Parses the token; for an access token also verifies its signature. Undefined if it is not ours. */
-  private async parse(suspect: Suspect): Promise<ParsedSuspect | undefined> {
-    const { kind, credential } = suspect;
+  private async parse(refusal: RefusedCredential): Promise<ParsedRefusal | undefined> {
+    const { kind, credential } = refusal;
     if (kind === 'refresh') {
       const refresh = this.codec.parse(credential);
-      return refresh && { suspect, refresh };
+      return refresh && { refusal, refresh };
     }
     // Verifying a signature blocks the event loop: let requests through in between.
     await setImmediate();
     const access = await this.verifier.verifyBy(credential, (kid) => this.known.keyOf(kid));
-    return access && { suspect, access };
+    return access && { refusal, access };
   }
 
   private judgeAccess(
-    { code, at }: Suspect,
+    { code, at }: RefusedCredential,
     token: VerifiedToken,
     found: Pick<AccessTokenCase, 'family' | 'missing'>,
     keyDistrusted: boolean,
-  ): Judgement {
+  ): LogoutVerdict {
     return judgeAccessToken({
       ...found,
       token,
@@ -117,10 +117,10 @@ export class TokenJudgeService {
   }
 
   private judgeRefresh(
-    { code, draining }: Suspect,
+    { code, draining }: RefusedCredential,
     token: PresentedToken,
     found: Pick<RefreshTokenCase, 'family' | 'missing'>,
-  ): Judgement {
+  ): LogoutVerdict {
     const { family } = found;
     return judgeRefreshToken({
       ...found,
@@ -138,6 +138,6 @@ export class TokenJudgeService {
   }
 }
 
-function sidOf(parsed: ParsedSuspect): string {
+function sidOf(parsed: ParsedRefusal): string {
   return 'access' in parsed ? parsed.access.claims.sid : parsed.refresh.sid;
 }

@@ -7,9 +7,9 @@ import { SchemeMetrics } from '../scheme-metrics.js';
 import { ReportWriterStore } from '../report-writer.store.js';
 import type { LogoutRow } from '../report-writer.store.js';
 import { SessionJudgeService } from './session-judge.service.js';
-import { suspectIn } from './suspect.js';
-import type { Suspect } from './suspect.js';
-import { SuspectSample } from './suspect-sample.js';
+import { refusedCredentialIn } from './refused-credential.js';
+import type { RefusedCredential } from './refused-credential.js';
+import { RefusedCredentialSample } from './refused-credential-sample.js';
 import { TokenJudgeService } from './token-judge.service.js';
 
 /**
@@ -19,7 +19,7 @@ import { TokenJudgeService } from './token-judge.service.js';
 @Injectable()
 export class UnexpectedLogoutsService {
   private readonly logger = new Logger(UnexpectedLogoutsService.name);
-  private readonly suspects = new SuspectSample();
+  private readonly refusals = new RefusedCredentialSample();
 
   constructor(
     private readonly tokens: TokenJudgeService,
@@ -31,17 +31,17 @@ export class UnexpectedLogoutsService {
 
   /** Records a request that was refused with `code`. `at`: milliseconds on the database's clock. */
   note(scheme: Scheme, request: FastifyRequest, code: string, at: number): void {
-    const suspect = suspectIn(request, code);
-    if (suspect === undefined) return;
-    const judge = suspect.kind === 'session' ? this.sessions : this.tokens;
-    if (!judge.isCandidate(suspect)) return;
+    const refusal = refusedCredentialIn(request, code);
+    if (refusal === undefined) return;
+    const judge = refusal.kind === 'session' ? this.sessions : this.tokens;
+    if (!judge.isCandidate(refusal)) return;
     const { drain: draining } = this.rollout.current();
-    this.suspects.add({ ...suspect, scheme, code, at, source: clientSubject(request), draining });
+    this.refusals.add({ ...refusal, scheme, code, at, source: clientSubject(request), draining });
   }
 
   /** Judges the recorded refusals, and adds unexpected logouts to the report. Keeps them if the database is unavailable. */
   async examine(): Promise<void> {
-    const noted = this.suspects.take();
+    const noted = this.refusals.take();
     if (noted.length === 0) return;
     try {
       const logouts = await this.logoutsAmong(noted);
@@ -55,25 +55,25 @@ export class UnexpectedLogoutsService {
       }
     } catch (error) {
       this.logger.warn({ err: error }, 'refused credentials cannot be judged yet');
-      for (const suspect of noted) this.suspects.add(suspect);
+      for (const refusal of noted) this.refusals.add(refusal);
     }
   }
 
   /** Of each subject the first refusal. */
-  private async logoutsAmong(suspects: readonly Suspect[]): Promise<LogoutRow[]> {
-    const bySession = suspects.filter(({ kind }) => kind === 'session');
-    const byToken = suspects.filter(({ kind }) => kind !== 'session');
+  private async logoutsAmong(refusals: readonly RefusedCredential[]): Promise<LogoutRow[]> {
+    const bySession = refusals.filter(({ kind }) => kind === 'session');
+    const byToken = refusals.filter(({ kind }) => kind !== 'session');
     const judged = [
-      ...(await this.tokens.judge(byToken)).map((judgement, index) => ({ judgement, of: byToken[index]! })),
-      ...(await this.sessions.judge(bySession)).map((judgement, index) => ({
-        judgement,
+      ...(await this.tokens.judge(byToken)).map((verdict, index) => ({ verdict, of: byToken[index]! })),
+      ...(await this.sessions.judge(bySession)).map((verdict, index) => ({
+        verdict,
         of: bySession[index]!,
       })),
     ];
     const logouts = new Map<string, LogoutRow>();
-    for (const { judgement, of } of judged) {
-      if (judgement === undefined || logouts.has(judgement.subject)) continue;
-      logouts.set(judgement.subject, { ...judgement, scheme: of.scheme, at: of.at });
+    for (const { verdict, of } of judged) {
+      if (verdict === undefined || logouts.has(verdict.subject)) continue;
+      logouts.set(verdict.subject, { ...verdict, scheme: of.scheme, at: of.at });
     }
     return [...logouts.values()];
   }

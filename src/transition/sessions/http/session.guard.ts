@@ -48,7 +48,7 @@ export class SessionGuard implements CanActivate {
 function mayChangeState(context: ExecutionContext, request: AuthenticatedRequest): boolean {
   const forwarded = forwardAuthOf(context);
   if (forwarded === null) return changesState(request);
-  return forwardedChangesState(request, forwarded === 'own' ? request.method : undefined);
+  return forwardedChangesState(request, forwarded === 'request' ? request.method : undefined);
 }
 
 /** Whether the call may change state. */

@@ -59,8 +59,8 @@ export class DowngradeStore {
 }
 
 /**
- * Whether a token of that generation counts as reused if it is presented now. The rules are those of a refresh: it was spent before
- * the downgrade, or its response can no longer be lost.
+ * Whether presenting a token of this generation now is reuse, as in a refresh: the token was spent before the downgrade, or the windows
+ * for repeating a lost response are over.
  */
 export function isReused(
   { spentGeneration, seen, revoked, age }: DowngradedSession,
@@ -70,6 +70,7 @@ export function isReused(
     refreshLostResponseWindow: lostResponse,
   }: Pick<Config, 'refreshReuseGrace' | 'refreshLostResponseWindow'>,
 ): boolean {
+  // Everything linked is revoked already, so the token gives no access. Its owner may present it after a logout by session.
   if (revoked) return false;
   return generation < spentGeneration || age >= (seen ? grace : Math.max(grace, lostResponse));
 }

@@ -39,10 +39,11 @@ const LINK = `
   WHERE session_fates.family_id IS NULL AND session_fates.ended_at IS NULL AND session_fates.user_id = excluded.user_id
   RETURNING sid`;
 
-const ends = (parameter: string) => `to_timestamp(${parameter}::float8 / 1000)`;
+/** SQL that converts a parameter in milliseconds since the epoch. */
+const toTimestamp = (parameter: string) => `to_timestamp(${parameter}::float8 / 1000)`;
 
 const lockRowBy = (path: string) => `
-  UPDATE session SET expire = greatest(expire::timestamptz, ${ends('$3')})
+  UPDATE session SET expire = greatest(expire::timestamptz, ${toTimestamp('$3')})
   WHERE sid = $1 AND expire > clock_timestamp() AND ${userNamed(userAt(path))} = $2 RETURNING sid`;
 
 /** `s` is the row of the session, `f` its link. A row that was removed after it expired loses nothing. */
@@ -50,7 +51,7 @@ const LOST = `
   (f.row_expired IS FALSE OR (s.sid IS NULL AND f.row_expired IS NULL)
     OR (s.sid IS NOT NULL AND ${userNamed('named.name')} IS DISTINCT FROM f.user_id))`;
 
-/** OFFSET 0: the user that the row names is computed once, however often it is compared. */
+/** OFFSET 0 makes PostgreSQL compute the user of the row once, although the statement compares it several times. */
 const named = (path: string) => `CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named`;
 
 const stateBy = (path: string) => `
@@ -102,7 +103,7 @@ export class SessionLinkStore {
     this.sweepText = sweepBy(config.sessionUserKey);
   }
 
-  /** Links the two from the commit on. False, and nothing written, if the session was revoked or exchanged before. */
+  /** Links the session and the family. Returns false and writes nothing if the session was revoked or exchanged before. */
   async link(sql: Sql, sid: string, userId: string, familyId: string): Promise<boolean> {
     return (await sql.query(LINK, [sid, userId, familyId])).length > 0;
   }

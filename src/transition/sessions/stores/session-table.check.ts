@@ -73,7 +73,7 @@ export class SessionTableCheck implements Examination, OnApplicationBootstrap {
         (write === 'DELETE' ? warn : fail)(
           CHECK,
           `the table session refuses ${write}: ${messageOf(error)}`,
-          `${WITHOUT[write]}; look at its triggers, constraints and policies`,
+          `${WITHOUT[write]}; check its triggers, constraints and policies`,
         ),
       )
       .slice(0, inserts ? 1 : undefined);

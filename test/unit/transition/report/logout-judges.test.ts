@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { FamilyEvidence } from '../../../../src/transition/report/logouts/logout-evidence.store.js';
 import { judgeSession } from '../../../../src/transition/report/logouts/session-judge.service.js';
-import type { Suspect } from '../../../../src/transition/report/logouts/suspect.js';
-import { SuspectSample } from '../../../../src/transition/report/logouts/suspect-sample.js';
+import type { RefusedCredential } from '../../../../src/transition/report/logouts/refused-credential.js';
+import { RefusedCredentialSample } from '../../../../src/transition/report/logouts/refused-credential-sample.js';
 import {
   judgeAccessToken,
   judgeRefreshToken,
-} from '../../../../src/transition/report/logouts/token-judgement.js';
+} from '../../../../src/transition/report/logouts/token-verdict.js';
 import type {
   AccessTokenCase,
   RefreshTokenCase,
-} from '../../../../src/transition/report/logouts/token-judgement.js';
+} from '../../../../src/transition/report/logouts/token-verdict.js';
 
 const NOW = 1_796_000_000;
 
@@ -163,8 +163,8 @@ describe('the judge of sessions', () => {
   });
 });
 
-describe('the sample of suspects', () => {
-  const suspect = (credential: string, source = '192.0.2.1'): Suspect => ({
+describe('the sample of refused credentials', () => {
+  const refusal = (credential: string, source = '192.0.2.1'): RefusedCredential => ({
     kind: 'access',
     scheme: 'bearer',
     credential,
@@ -174,14 +174,14 @@ describe('the sample of suspects', () => {
     draining: false,
   });
 
-  it('returns each suspect once', () => {
-    const suspects = new SuspectSample();
-    for (let time = 0; time < 3; time++) suspects.add(suspect('a'));
-    suspects.add(suspect('b'));
-    expect(suspects.take().map(({ credential }) => credential)).toEqual(['a', 'b']);
-    expect(suspects.take()).toEqual([]);
-    suspects.add(suspect('a'));
-    expect(suspects.take()).toHaveLength(1);
+  it('returns each refused credential once', () => {
+    const refusals = new RefusedCredentialSample();
+    for (let time = 0; time < 3; time++) refusals.add(refusal('a'));
+    refusals.add(refusal('b'));
+    expect(refusals.take().map(({ credential }) => credential)).toEqual(['a', 'b']);
+    expect(refusals.take()).toEqual([]);
+    refusals.add(refusal('a'));
+    expect(refusals.take()).toHaveLength(1);
   });
 
   it('is a fair, bounded choice of a flood', () => {
@@ -189,9 +189,9 @@ describe('the sample of suspects', () => {
     const random = () => (state = (state * 1_103_515_245 + 12_345) % 2 ** 31) / 2 ** 31;
     let honest = 0;
     for (let round = 0; round < 50; round++) {
-      const suspects = new SuspectSample(random);
-      for (let n = 0; n < 5_000; n++) suspects.add(suspect(n % 50 === 49 ? `honest ${n}` : `made up ${n}`));
-      const taken = suspects.take();
+      const refusals = new RefusedCredentialSample(random);
+      for (let n = 0; n < 5_000; n++) refusals.add(refusal(n % 50 === 49 ? `honest ${n}` : `made up ${n}`));
+      const taken = refusals.take();
       expect(taken).toHaveLength(500);
       expect(new Set(taken.map(({ credential }) => credential)).size).toBe(500);
       honest += taken.filter(({ credential }) => credential.startsWith('honest')).length;
@@ -201,20 +201,20 @@ describe('the sample of suspects', () => {
     expect(honest / 50).toBeLessThan(12);
   });
 
-  it('keeps the suspects of other sources during a flood of one source', () => {
-    const suspects = new SuspectSample();
-    for (let n = 0; n < 20_000; n++) suspects.add(suspect(`made up ${n}`));
-    for (let n = 0; n < 100; n++) suspects.add(suspect(`honest ${n}`, `198.51.100.${n}`));
-    for (let n = 20_000; n < 40_000; n++) suspects.add(suspect(`made up ${n}`));
-    const taken = suspects.take();
+  it('keeps the credentials of other sources during a flood of one source', () => {
+    const refusals = new RefusedCredentialSample();
+    for (let n = 0; n < 20_000; n++) refusals.add(refusal(`made up ${n}`));
+    for (let n = 0; n < 100; n++) refusals.add(refusal(`honest ${n}`, `198.51.100.${n}`));
+    for (let n = 20_000; n < 40_000; n++) refusals.add(refusal(`made up ${n}`));
+    const taken = refusals.take();
     expect(taken).toHaveLength(500);
     expect(taken.filter(({ credential }) => credential.startsWith('honest'))).toHaveLength(100);
   });
 
   it('is a fair choice of very many sources', () => {
-    const suspects = new SuspectSample();
-    for (let n = 0; n < 5_000; n++) suspects.add(suspect(`credential ${n}`, `source ${n}`));
-    const taken = suspects.take().map(({ credential }) => Number(credential.split(' ')[1]));
+    const refusals = new RefusedCredentialSample();
+    for (let n = 0; n < 5_000; n++) refusals.add(refusal(`credential ${n}`, `source ${n}`));
+    const taken = refusals.take().map(({ credential }) => Number(credential.split(' ')[1]));
     expect(taken).toHaveLength(500);
     expect(taken.filter((n) => n < 2_500).length).toBeGreaterThan(100);
     expect(taken.filter((n) => n >= 2_500).length).toBeGreaterThan(100);

@@ -1,6 +1,6 @@
 import type { VerifiedToken } from '../../../tokens/access/access-token.js';
 import type { FamilyEvidence, MissingFamily } from './logout-evidence.store.js';
-import type { Judgement, LogoutCause } from './suspect.js';
+import type { LogoutVerdict, LogoutCause } from './refused-credential.js';
 
 /** A refused access token with a valid signature, and the evidence. Times in seconds on the database's clock. */
 export interface AccessTokenCase {
@@ -17,14 +17,14 @@ export interface AccessTokenCase {
   readonly tolerance: number;
 }
 
-/** Judges the refusal by the evidence, not by the code alone. */
-export function judgeAccessToken(facts: AccessTokenCase): Judgement {
+/** The verdict on a refused access token. The evidence decides, because the code of the refusal may be wrong. */
+export function judgeAccessToken(facts: AccessTokenCase): LogoutVerdict {
   const { token, family, missing } = facts;
   const { claims, epoch } = token;
   if (claims.exp + facts.tolerance <= facts.at) return undefined;
   // The client refreshes, unless the refusal says that the token is invalid.
   if (facts.keyDistrusted && facts.code !== 'token_invalid') return undefined;
-  const of = (cause: LogoutCause): Judgement => ({ cause, subject: claims.sid, userId: claims.sub });
+  const of = (cause: LogoutCause): LogoutVerdict => ({ cause, subject: claims.sid, userId: claims.sub });
   if (family === undefined) return missing === undefined ? undefined : of('login_missing');
   if (family.userId !== claims.sub || family.disabled || epoch < family.epoch) return undefined;
   if (family.revoked) return family.reason === null ? of('ended_without_reason') : undefined;
@@ -53,10 +53,10 @@ export interface RefreshTokenCase {
   readonly windows: { readonly grace: number; readonly lostResponse: number };
 }
 
-/** Judges the refusal by the evidence, not by the code alone. */
-export function judgeRefreshToken(facts: RefreshTokenCase): Judgement {
+/** The verdict on a refused refresh token, see {@link judgeAccessToken}. */
+export function judgeRefreshToken(facts: RefreshTokenCase): LogoutVerdict {
   const { sid, generation, family, missing, genuine } = facts;
-  const of = (cause: LogoutCause): Judgement => ({
+  const of = (cause: LogoutCause): LogoutVerdict => ({
     cause,
     subject: sid,
     userId: family?.userId ?? missing?.userId,
@@ -66,7 +66,7 @@ export function judgeRefreshToken(facts: RefreshTokenCase): Judgement {
   if (family.revoked) {
     if (!genuine) return undefined;
     if (family.reason === null) return of('ended_without_reason');
-    // A family that was revoked for another reason may have a stolen successor.
+    // A family that was revoked for another reason may have a successor that somebody else uses.
     const isReuse = facts.code === 'refresh_token_reused' && family.reason === 'reuse';
     return isReuse && isInWindow(facts, family) ? of('reuse_in_window') : undefined;
   }

@@ -4,8 +4,8 @@ import type { Scheme } from '../report.entity.js';
 
 /**
  * The cause of an unexpected logout: a genuine credential was refused although it had not expired and nobody had revoked it. Intended
- * refusals have no cause here: logout, revocation, reuse, expiry, a disabled user, a distrusted key, drain, a brownout, the sunset and
- * forged credentials.
+ * refusals have no cause here: logout, revocation, reuse, expiry, a disabled user, a distrusted key, the rollout setting `drain`, a
+ * brownout, the sunset and forged credentials.
  */
 export type LogoutCause =
   // Access tokens.
@@ -32,7 +32,7 @@ export type LogoutCause =
   | 'refresh_forgotten'
   /** Refused as reused within the reuse grace period or the lost-response window. */
   | 'reuse_in_window'
-  /** Its user is not eligible for tokens, but `drain` is off, so the family should continue. */
+  /** Its user is not eligible for tokens, but the rollout setting `drain` is off, so the family may rotate. */
   | 'not_enabled'
   // Sessions.
   /** Its cookie was signed with a different SESSION_SECRET. */
@@ -43,12 +43,12 @@ export type LogoutCause =
   /** No fault was found. */
   | 'unexplained';
 
-/** The judgement of a refused credential: an unexpected logout, or undefined for a correct refusal. */
-export type Judgement =
+/** The verdict on a refused credential: an unexpected logout, or undefined for a correct refusal. */
+export type LogoutVerdict =
   { readonly cause: LogoutCause; readonly subject: string; readonly userId: string | undefined } | undefined;
 
 /** A refused credential, kept in memory until it is judged. */
-export interface Suspect {
+export interface RefusedCredential {
   readonly kind: 'access' | 'refresh' | 'session';
   readonly scheme: Scheme;
   /** The token, or the whole Cookie header. */
@@ -58,12 +58,12 @@ export interface Suspect {
   readonly source: string;
   /** When it was refused: milliseconds on the database's clock. */
   readonly at: number;
-  /** Whether `drain` was on: then families of users who are not eligible are revoked on purpose. */
+  /** Whether the rollout setting `drain` was on: then families of users who are not eligible are revoked on purpose. */
   readonly draining: boolean;
 }
 
 /** The codes that refuse a kind of credential. */
-const CODES: Readonly<Record<Suspect['kind'], ReadonlySet<string>>> = {
+const CODES: Readonly<Record<RefusedCredential['kind'], ReadonlySet<string>>> = {
   access: new Set(['token_invalid', 'token_expired', 'token_revoked']),
   refresh: new Set([
     'refresh_token_invalid',
@@ -80,7 +80,9 @@ const REFRESH_ROUTES = new Set(['/auth/refresh', '/auth/downgrade', '/oauth/toke
 const LOGOUT_ROUTES = new Set(['/auth/logout', '/api/logout']);
 
 /** The credential that a request presents; undefined if there is none. */
-export function credentialIn(request: FastifyRequest): Pick<Suspect, 'kind' | 'credential'> | undefined {
+export function credentialIn(
+  request: FastifyRequest,
+): Pick<RefusedCredential, 'kind' | 'credential'> | undefined {
   if (REFRESH_ROUTES.has(request.routeOptions.url ?? '')) {
     const credential = refreshTokenIn(request);
     return credential === undefined ? undefined : { kind: 'refresh', credential };
@@ -91,11 +93,11 @@ export function credentialIn(request: FastifyRequest): Pick<Suspect, 'kind' | 'c
   return cookie === undefined ? undefined : { kind: 'session', credential: cookie };
 }
 
-/** The credential that a request was refused for; undefined if `code` does not refuse a credential, and for logouts. */
-export function suspectIn(
+/** The credential that a request was refused for. Undefined for a logout, and if `code` does not refuse a credential. */
+export function refusedCredentialIn(
   request: FastifyRequest,
   code: string,
-): Pick<Suspect, 'kind' | 'credential'> | undefined {
+): Pick<RefusedCredential, 'kind' | 'credential'> | undefined {
   if (LOGOUT_ROUTES.has(request.routeOptions.url ?? '')) return undefined;
   const found = credentialIn(request);
   return found !== undefined && CODES[found.kind].has(code) ? found : undefined;

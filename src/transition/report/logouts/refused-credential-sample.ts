@@ -1,0 +1,77 @@
+import type { RefusedCredential } from './refused-credential.js';
+
+/** Refused credentials kept until they are judged. */
+const MAX_CREDENTIALS = 500;
+
+interface Source {
+  /** Never empty. */
+  readonly refusals: RefusedCredential[];
+  offered: number;
+}
+
+/**
+ * A bounded sample of refused credentials, each once. In a flood each source keeps an equal share, chosen at random, so that made-up
+ * credentials do not displace genuine ones.
+ */
+export class RefusedCredentialSample {
+  private sources = new Map<string, Source>();
+  private credentials = new Set<string>();
+  private offered = 0;
+
+  /** `random`: at least 0 and less than 1. */
+  constructor(private readonly random: () => number = Math.random) {}
+
+  add(refusal: RefusedCredential): void {
+    if (this.credentials.has(refusal.credential)) return;
+    this.offered += 1;
+    const own = this.sources.get(refusal.source);
+    if (own !== undefined) own.offered += 1;
+    if (this.credentials.size >= MAX_CREDENTIALS && !this.makeRoom(own)) return;
+    this.credentials.add(refusal.credential);
+    const kept = this.sources.get(refusal.source);
+    if (kept === undefined) this.sources.set(refusal.source, { refusals: [refusal], offered: 1 });
+    else kept.refusals.push(refusal);
+  }
+
+  get empty(): boolean {
+    return this.credentials.size === 0;
+  }
+
+  /** Returns the sample and empties it. */
+  take(): RefusedCredential[] {
+    const taken = [...this.sources.values()].flatMap(({ refusals }) => refusals);
+    this.sources = new Map();
+    this.credentials = new Set();
+    this.offered = 0;
+    return taken;
+  }
+
+  /** Removes one refused credential for a new one of the source `own`. False if the new one is rejected instead. */
+  private makeRoom(own: Source | undefined): boolean {
+    const share = own?.refusals.length ?? 0;
+    const largest = [...this.sources.values()].reduce((a, b) =>
+      b.refusals.length > a.refusals.length ? b : a,
+    );
+    if (largest.refusals.length > share + 1) return this.remove(largest, this.randomOf(largest));
+    if (own !== undefined && share > 1) {
+      const index = Math.floor(this.random() * own.offered);
+      return index < share && this.remove(own, index);
+    }
+    // Each source has one refused credential: choose at random from all that were offered.
+    if (Math.floor(this.random() * this.offered) >= MAX_CREDENTIALS) return false;
+    const sources = [...this.sources.values()];
+    const any = sources[Math.floor(this.random() * sources.length)]!;
+    return this.remove(any, this.randomOf(any));
+  }
+
+  private randomOf({ refusals }: Source): number {
+    return Math.floor(this.random() * refusals.length);
+  }
+
+  private remove(from: Source, index: number): true {
+    const [removed] = from.refusals.splice(index, 1);
+    this.credentials.delete(removed!.credential);
+    if (from.refusals.length === 0) this.sources.delete(removed!.source);
+    return true;
+  }
+}
