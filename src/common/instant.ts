@@ -31,7 +31,7 @@ export function IsInstant(): PropertyDecorator {
   });
 }
 
-/** For bodies: `2027-01-31T12:00:00Z`, with `Z` or an offset. Refuses a date alone, because it does not say the hour. */
+/** For bodies: `2027-01-31T12:00:00Z`, with `Z` or an offset. Refuses a date without a time. */
 export function IsTimestamp(): PropertyDecorator {
   return ValidateBy({
     name: 'isTimestamp',

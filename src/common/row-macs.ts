@@ -12,7 +12,7 @@ export type MacPart = string | number | boolean | null;
 
 /**
  * Makes and verifies MACs over the rows of one table, with keys derived from JWT_SECRET and JWT_SECRET_PREVIOUS. An attacker
- * with write access to the database alone cannot make them. While JWT_SECRET is being changed, a row gets one MAC for each of the two
+ * who can only write to the database cannot make them. While JWT_SECRET is being changed, a row gets one MAC for each of the two
  * secrets, so that nodes that know only one of them can verify it.
  */
 export class RowMacs {

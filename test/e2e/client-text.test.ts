@@ -19,7 +19,7 @@ import type { Account, Tokens } from '../helpers/client.js';
 /** A password, as far as the service can tell: no form of ours. */
 const PASSWORD = 'hunter2-secret';
 
-describe('what clients write reaches no table', () => {
+describe('the tables of the database', () => {
   let node: TestApp;
   let user: Account;
   let tokens: Tokens;
@@ -40,7 +40,7 @@ describe('what clients write reaches no table', () => {
     expect(rows.filter((row) => row.includes(text))).toEqual([]);
   }
 
-  it('if it is a secret of ours in the User-Agent', async () => {
+  it('contain no secret that a client sent in the User-Agent', async () => {
     const signed = `s:${'x'.repeat(32)}.${'y'.repeat(43)}`;
     const basic = Buffer.from(`id:${clientSecret}`).toString('base64');
     const secrets = [tokens.refresh_token, tokens.access_token, clientSecret, signed, basic];
@@ -83,7 +83,7 @@ describe('what clients write reaches no table', () => {
     expect(devices.find(({ current }) => current)?.user_agent).toBe(agent);
   });
 
-  it('if it is a secret of ours as X-Request-Id', async () => {
+  it('contain no secret that a client sent in X-Request-Id', async () => {
     for (const id of [clientSecret, tokens.refresh_token, tokens.refresh_token.slice(0, 60)]) {
       const reply = await tryLogin(node, user, { headers: { 'x-request-id': id } });
       expect(reply.headers['x-request-id']).toMatch(/^[\da-f-]{36}$/);
@@ -91,7 +91,7 @@ describe('what clients write reaches no table', () => {
     }
   });
 
-  it('as the address, if a proxy passes it on', async () => {
+  it('contain no text that a proxy forwards as an address', async () => {
     const headers = { 'x-forwarded-for': PASSWORD };
     const form = { 'content-type': 'application/x-www-form-urlencoded', ...headers };
     await login(node, user, { headers });
@@ -110,7 +110,7 @@ describe('what clients write reaches no table', () => {
     expect(rows.some((row) => row.includes('invalid_client') && row.includes('127.0.0.1'))).toBe(true);
   });
 
-  it('if it is typed into the wrong field', async () => {
+  it('contain no password that was typed into the username field', async () => {
     for (const username of [PASSWORD, user.password, `${ROOT.username} ${PASSWORD}`]) {
       expect((await tryLogin(node, { id: '', username, password: user.username })).statusCode).toBe(401);
     }

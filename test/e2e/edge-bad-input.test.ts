@@ -283,7 +283,7 @@ describe('invalid HTTP', () => {
     expect(responses.at(-1)?.status).toBe(404);
   });
 
-  it('still serves requests after all of that', async () => {
+  it('does not stop the service from answering valid requests', async () => {
     const [response] = await exchange(edge.port, request('GET', '/health/live'));
     expect(response).toMatchObject({ status: 200, body: '{"status":"ok"}' });
   });

@@ -41,7 +41,7 @@ describe('who is calling', () => {
   const told = ({ headers }: { headers: Record<string, unknown> }) =>
     ['user-id', 'external-id', 'role', 'scheme'].map((name) => headers[`x-auth-${name}`]);
 
-  it('is told in all four headers, whatever the client claims', async () => {
+  it('is named in all four headers, which replace those of the client', async () => {
     const claimed = {
       'X-Auth-User-Id': 'x',
       'X-Auth-External-Id': 'x',
@@ -146,7 +146,7 @@ describe('a request below /auth/verify', () => {
     }
   });
 
-  it('leaves the connection good for the next request, whatever body it did not read', async () => {
+  it('leaves the connection usable for the next request after any unread body', async () => {
     const first = request('POST', '/auth/verify/a', {
       headers: authorization,
       body: 'GET /evil HTTP/1.1\r\n\r\n',
@@ -160,7 +160,7 @@ describe('a request below /auth/verify', () => {
     expect(after.map(({ status }) => status)).toEqual([200, 200]);
   });
 
-  it('is answered like any other when it asks for another protocol', async () => {
+  it('is answered like any other request if it asks for a protocol upgrade', async () => {
     const headers = {
       ...authorization,
       Connection: 'Upgrade',
@@ -170,7 +170,7 @@ describe('a request below /auth/verify', () => {
     expect((await ask('/auth/verify/socket', 'GET', headers)).status).toBe(200);
   });
 
-  it('is asked about as it is when it is a preflight: no CORS header is added', async () => {
+  it('is verified without added CORS headers if it is a preflight', async () => {
     const preflight = { Origin: LISTED, 'Access-Control-Request-Method': 'PUT' };
     const anonymous = await ask('/auth/verify/a', 'OPTIONS', preflight);
     expect([anonymous.status, anonymous.headers['access-control-allow-origin']]).toEqual([401, undefined]);

@@ -72,7 +72,7 @@ describe('logins under attack', () => {
       }
     }
 
-    it('refuses unknown clients, whatever credentials of other users they present', async () => {
+    it('refuses unknown clients, even with credentials of other users', async () => {
       const codec = node.app.get(RefreshTokenCodec);
       const stranger = await login(node, await someone(), somewhere());
       const forged = codec.mint({ sid: sidOf(device), secret: Buffer.alloc(32) }, 0, codec.currentKey)!;

@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => node.close());
 
-it('a call that nobody hears anything of is cut off, but not one that ends many logins', async () => {
+it('an inactive call times out, but a call that revokes many token families does not', async () => {
   const one = sidOf(await login(node));
   const ofOne = () => call(node, 'DELETE', `/admin/tokens/${one}`, { token });
   await expect(late(node, HOLD, [one], ofOne)).rejects.toThrow('fetch failed');
@@ -23,6 +23,6 @@ it('a call that nobody hears anything of is cut off, but not one that ends many 
   const ofAll = () => call(node, 'POST', '/admin/tokens/revoke', { token, body: { role: 'admin' } });
   const answer = await late(node, HOLD, [another], ofAll);
   expect(answer.status).toBe(200);
-  // The caller's own login and the other one; what was cut off above has been done all the same.
+  // The caller's own family and the other one. The call that timed out above has revoked its families nevertheless.
   expect(JSON.parse(answer.text)).toEqual({ revoked: 2 });
 });

@@ -71,7 +71,7 @@ describe('a listening node', () => {
     expect(open.map(({ name }) => name).sort()).toEqual(OPEN);
   });
 
-  it('answers 401 to a stranger on every other operation', async () => {
+  it('answers 401 to an unauthenticated caller on every other operation', async () => {
     const closed = (await operations()).filter(({ operation }) => operation.security !== undefined);
     expect(closed.length).toBeGreaterThan(7);
     for (const { name, path, method } of closed) {

@@ -38,7 +38,7 @@ describe('the refresh cookie', () => {
     });
   }
 
-  it('is the only carrier if the login asked for it, also after every refresh', async () => {
+  it('is the only place of the refresh token if the login asks for it, also after every refresh', async () => {
     const reply = await loginBy('cookie');
     expect(Object.keys(reply.json<object>()).sort()).toEqual(['access_token', 'expires_in', 'token_type']);
     let cookie = refreshCookie(reply)!;
@@ -57,21 +57,21 @@ describe('the refresh cookie', () => {
     }
   });
 
-  it('stays the only carrier if a refresh presents the token in the body', async () => {
+  it('stays the only place of the refresh token if a refresh presents the token in the body', async () => {
     const reply = await tryRefresh(node, refreshCookie(await loginBy('cookie'))!.value);
     expect(reply.statusCode).toBe(200);
     expect(reply.json()).not.toHaveProperty('refresh_token');
     expect(refreshCookie(reply)).toBeDefined();
   });
 
-  it('is answered only by cookie, whatever the login asked for', async () => {
+  it('gets its successor only in a cookie, even if the login asked for the body', async () => {
     const reply = await loginBy('body');
     const next = await byCookie('/auth/refresh', tokensOf(reply).refresh_token);
     expect(next.statusCode).toBe(200);
     expect(next.json()).not.toHaveProperty('refresh_token');
   });
 
-  it('counts only if the body has no token', async () => {
+  it('is ignored if the body has a token', async () => {
     const cookie = refreshCookie(await loginBy('cookie'))!.value;
     const body = tokensOf(await loginBy());
     const reply = await tryRefresh(node, body.refresh_token, { cookies: { refresh_token: cookie } });

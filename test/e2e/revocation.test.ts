@@ -125,7 +125,7 @@ describe('a revocation answered by one node', () => {
     await refresh(node, after.refresh_token);
   });
 
-  it('of a whole user can be repeated, and an earlier one makes nothing valid again', async () => {
+  it('of a whole user can be repeated, and makes no earlier token valid', async () => {
     user = await aUser(node);
     const admin = bearer((await login(node)).access_token);
     const url = `/admin/users/${user.id}/revoke`;

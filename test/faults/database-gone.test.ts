@@ -32,7 +32,7 @@ describe.each([
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('answers only documented 503s meanwhile, recovers by itself within 5 s and loses no login', async () => {
+  it('answers only documented 503s meanwhile, recovers by itself within 5 s and loses no family', async () => {
     const logins = await Promise.all([login(node), login(node), login(node)]);
     const gone = await login(node);
     const load = new Load(node, logins[0].access_token, [await login(node), await login(node)]);

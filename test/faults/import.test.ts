@@ -94,7 +94,7 @@ describe('npm run admin -- import', () => {
     },
   );
 
-  it('is run again after a kill in the middle, and then has everybody once', async () => {
+  it('imports every user once if it is repeated after a kill in the middle', async () => {
     for (const signal of ['SIGKILL', 'SIGINT'] as const) {
       const child = start('import', smaller);
       const ended = run(child);

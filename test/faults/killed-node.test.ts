@@ -20,7 +20,7 @@ describe('a node', () => {
     await db.drop();
   });
 
-  it('killed right after it answered a logout has logged out for good', async () => {
+  it('that is killed right after a logout has revoked the family', async () => {
     const node = await start();
     const tokens = await login(node);
     expect((await logout(node, tokens.access_token)).status).toBe(204);
@@ -30,7 +30,7 @@ describe('a node', () => {
     expect((await tryRefresh(next, tokens.refresh_token)).code).toBe('refresh_token_revoked');
   });
 
-  it('killed right after it answered a refresh leaves both the answer and its repetition valid', async () => {
+  it('that is killed right after a refresh leaves both the new token and its repetition valid', async () => {
     const node = await start();
     const [first, other] = [await login(node), await login(node)];
     const second = await refresh(node, first.refresh_token);
@@ -44,7 +44,7 @@ describe('a node', () => {
     expect((await verify(next, third.access_token)).status).toBe(204);
   });
 
-  it('killed in the middle of refreshes leaves every client able to go on with what it holds', async () => {
+  it('that is killed during refreshes leaves every client with a usable token', async () => {
     const node = await start();
     const held = await Promise.all(Array.from({ length: 6 }, () => login(node)));
     let answered = 0;

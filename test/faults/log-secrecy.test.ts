@@ -33,7 +33,7 @@ describe.each([
     await db.drop();
   });
 
-  it('holds no token, password, cookie or secret, whatever was sent and whatever broke', async () => {
+  it('contains no token, password, cookie or secret after any input and any fault', async () => {
     const first = await login(node);
     const second = await refresh(node, first.refresh_token);
     await verify(node, second.access_token);

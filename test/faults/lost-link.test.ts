@@ -33,7 +33,7 @@ describe.each([
     await db.drop();
   });
 
-  it('accepts no token on old knowledge, says 503 and when to come back, and recovers within 5 s', async () => {
+  it('accepts no token while it is stale, answers 503 with Retry-After, and recovers within 5 s', async () => {
     const [kept, ended] = [await login(a), await login(a)];
     for (const { access_token } of [kept, ended]) {
       expect((await verify(b, access_token)).status).toBe(204);

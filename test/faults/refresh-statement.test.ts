@@ -44,7 +44,7 @@ describe('a refresh, as the database sees it', () => {
     };
   }
 
-  it('is one statement and no transaction', async () => {
+  it('needs one statement and no transaction', async () => {
     const user = await aUser(node);
     let tokens = await login(node, user);
     const seen = watch(node, sidOf(tokens), user.id);
@@ -55,7 +55,7 @@ describe('a refresh, as the database sees it', () => {
     expect(await verify(node, tokens.access_token)).toBe('204');
   });
 
-  it('is one more on a node that sees the login for the first time, and one again from then on', async () => {
+  it('needs one more statement on a node that sees the family for the first time, and one from then on', async () => {
     const user = await aUser(node);
     let tokens = await login(node, user);
     const seen = watch(other, sidOf(tokens), user.id);
@@ -65,7 +65,7 @@ describe('a refresh, as the database sees it', () => {
     expect(seen.statements()).toBe(3);
   });
 
-  it('refuses a login that was ended on another node since, and counts nothing for it', async () => {
+  it('refuses a family that another node has revoked since, and counts no call', async () => {
     const tokens = await refresh(node, (await login(node, await aUser(node))).refresh_token);
     const hits = () => sql<{ n: number }>(node, 'SELECT sum(h)::int AS n FROM rate_limits, unnest(hits) h');
     expect((await post(other, '/auth/logout', { refresh_token: tokens.refresh_token })).statusCode).toBe(204);

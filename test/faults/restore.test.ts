@@ -17,7 +17,7 @@ let node: NodeProcess | undefined;
 afterAll(() => node?.remove());
 
 /** What docs/operations/backup-and-restore.md says, with a copy of the files of the embedded server as the backup. */
-it('a restore forgets what happened since the backup, as the documents say', async () => {
+it('a restore undoes everything since the backup, as the documents say', async () => {
   node = await NodeProcess.start({});
   const { folder, environment } = node;
   const [cluster, backup] = [join(folder, 'data', 'postgres'), join(folder, 'backup')];

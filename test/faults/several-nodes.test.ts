@@ -25,7 +25,7 @@ describe('several nodes that start at once on one empty database', () => {
     await db.drop();
   });
 
-  it('make one schema, one key and one admin', async () => {
+  it('create one schema, one key and one administrator', async () => {
     const names = await db.dataSource.query<{ name: string }[]>('SELECT name FROM migrations');
     expect(new Set(names.map(({ name }) => name)).size).toBe(names.length);
     expect(await count(db, 'signing_keys')).toBe(1);
@@ -33,7 +33,7 @@ describe('several nodes that start at once on one empty database', () => {
     expect(await count(db, 'service_state')).toBe(1);
   });
 
-  it('serve each other’s logins', async () => {
+  it('accept the tokens of each other', async () => {
     const tokens = await login(nodes[0]!);
     expect((await verify(nodes[1]!, tokens.access_token)).status).toBe(204);
     const next = await refresh(nodes[2]!, tokens.refresh_token);
@@ -58,7 +58,7 @@ describe('two nodes', () => {
     await db.drop();
   });
 
-  it('refuse what the other has logged out, the one at once and the other within a second', async () => {
+  it('refuse a family after a logout, the node of the logout at once and the other within a second', async () => {
     for (let round = 0; round < 5; round += 1) {
       const { access_token } = await login(a);
       expect((await verify(b, access_token)).status).toBe(204);
@@ -69,7 +69,7 @@ describe('two nodes', () => {
     }
   });
 
-  it('never accept on waking what was revoked while they were frozen', async () => {
+  it('accept no token that was revoked while they were frozen', async () => {
     for (let round = 0; round < 5; round += 1) {
       const { access_token } = await login(a);
       expect((await verify(b, access_token)).status).toBe(204);

@@ -131,7 +131,7 @@ describe('the walk-through of the README', () => {
     expect(users.status).toBe(200);
   });
 
-  it('begins at what the start prints', () => {
+  it('begins with the output of the start', () => {
     expect(node.output).toContain('Tandem is ready at http://localhost:');
     expect(node.output).toMatch(/Swagger UI: http:\/\/localhost:\d+\/docs/);
     expect(node.output).toContain('Walk-through: README.md');

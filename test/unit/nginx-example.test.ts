@@ -14,7 +14,7 @@ function directivesOf(location: string): string[] {
 }
 
 describe('the nginx example', () => {
-  it('names the method of the client’s request in both headers, whatever the client sent', () => {
+  it('names the method of the client’s request in both headers, even if the client sent other values', () => {
     const asking = directivesOf('= /_verify');
     expect(asking).toEqual(
       expect.arrayContaining([

@@ -17,7 +17,7 @@ const PROPAGATION_MS = 1_000;
 
 /**
  * The greatest TOKEN_EXPIRY that this installation ever had. No token of ours lives longer. The database stores it with a MAC, so that
- * write access to the database alone cannot raise it.
+ * somebody who can only write to the database cannot raise it.
  */
 @Injectable()
 export class TokenLifetimeService {

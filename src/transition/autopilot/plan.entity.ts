@@ -45,6 +45,7 @@ export class RolloutPlan {
   @Column('timestamptz', { nullable: true })
   since!: Date | null;
 
+  // Column name from an earlier release; means "evaluations".
   @Column('integer', { name: 'looks', default: 0 })
   evaluations!: number;
 

@@ -34,7 +34,7 @@ const mailTransport = {
       : new SmtpTransport(smtpUrl, mailFrom),
 };
 
-/** What tells session clients and their users about the end of sessions: headers, the banner, the guide and mail. */
+/** Tells session clients and their users when sessions end: by headers, the banner, the guide and mail. */
 @Module({
   imports: [
     AuditModule,

@@ -24,7 +24,7 @@ export class PagesController {
   @Get('banner.js')
   @ApiOperation({
     summary: 'A banner for web pages',
-    description: 'A script that tells users of sessions, and nobody else, when sessions end.',
+    description: 'A script that tells only users with a session when sessions stop working.',
   })
   @ApiProduces('text/javascript')
   @ApiOkResponse({ schema: { type: 'string', example: '(() => { … })();' } })

@@ -12,8 +12,8 @@ const LOGOUT_KEY = { primaryKeyConstraintName: 'unexpected_logouts_pkey' };
 
 /**
  * `latency`: `key` is a bin of the histogram; the sum of all bins is the number of requests. `error`: `key` is the code of the problem.
- * `proved` and `proved_error` count the requests that are evidence for the autopilot: requests of verified principals, and their errors
- * by code.
+ * `proved` and `proved_error` (names from an earlier release) count the requests that are evidence for the autopilot: requests of
+ * verified principals, and their errors by code.
  */
 export type CountKind = 'latency' | 'error' | 'proved' | 'proved_error';
 

@@ -66,7 +66,7 @@ export class RolloutAdministrationService {
   }
 
   /**
-   * Returns to the state before the last change; called again, one state further back. Throws 409 if there is none, and if the rollback
+   * Returns to the state before the last change. A second call returns to the state before that. Throws 409 if there is none, and if the rollback
    * would end sessions that work now: set the phase explicitly for that.
    */
   async rollBack(

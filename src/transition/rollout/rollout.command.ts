@@ -75,7 +75,7 @@ export class RolloutCommand {
       .action(run((command, terminal, options: Typed) => command.set(terminal, options)));
     rollout
       .command('rollback')
-      .description('roll back to the previous state; again: one state further. Signs nobody out')
+      .description('roll back to the previous state. Repeat to go back further. Signs nobody out')
       .option('--drain', 'users who are no longer eligible return to sessions')
       .option('--no-drain', 'these users keep their tokens')
       .option('--if-version <n>', 'only if this is still the version, so that a retry is safe', version)

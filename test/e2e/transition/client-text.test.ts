@@ -22,7 +22,7 @@ describe('text from clients with sessions', () => {
     return (await everyRow(node)).filter((row) => row.includes(text));
   };
 
-  it('if it is a token in the User-Agent that the report keeps', async () => {
+  it('never stores a token from the User-Agent in the report', async () => {
     const { refresh_token } = await login(node, user);
     const cookie = await sessionLogin(node, user);
     const headers = { 'user-agent': `app/2.0 ${refresh_token}` };

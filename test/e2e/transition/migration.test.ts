@@ -163,7 +163,7 @@ describe('the end of sessions', () => {
     expect(elsewhere.headers['access-control-allow-origin']).toBeUndefined();
   });
 
-  it('is rehearsed by brownouts that say when they end', async () => {
+  it('is rehearsed by brownouts that state when they end', async () => {
     const to = new Date(Date.now() + 3_600_000).toISOString();
     await announce({ brownouts: [{ from: new Date(Date.now() - 1_000).toISOString(), to }] });
     const reply = await bySession(node, cookie, { url: '/api/users/me' });

@@ -42,7 +42,7 @@ const NAMELESS: Readonly<Record<string, string>> = {
   'a text': '"userId"',
   'a number': '1e999999',
   'more than is read': `{"userId":"x","n":"${'x'.repeat(5 << 20)}"}`,
-  'depth alone': DEEP,
+  'only depth': DEEP,
 };
 
 let node: TestApp;
@@ -55,7 +55,7 @@ afterAll(() => node.close());
 
 describe('a session that holds odd JSON', () => {
   it.each(Object.entries(REVOCATIONS))(
-    'is ended by %s, and keeps nobody from it',
+    'is revoked by %s, and prevents no other revocation',
     async (_, revoke) => {
       user = await aUser(node);
       const tokens = await login(node, user);
@@ -82,7 +82,7 @@ describe('a session that holds odd JSON', () => {
     expect(await verifySession(node, await storeSession(node, text))).toBe('401 session_invalid');
   });
 
-  it('does not match an external id that only begins alike or looks alike in JSON', async () => {
+  it('does not match an external id with the same prefix or a similar JSON spelling', async () => {
     const others = ['true', '{"a":1}', '[1]', 'null', 'x'.repeat(256)];
     const made = await Promise.all(others.map(() => aUser(node)));
     for (const [at, { id }] of made.entries())

@@ -92,7 +92,7 @@ describe('1,000 users on three nodes behind a load balancer without stickiness',
     return withTokens();
   }
 
-  it('are walked to tokens and back with drain, and to tokens again, and not one is signed out', async () => {
+  it('move to tokens, back with drain, and to tokens again, and nobody is signed out', async () => {
     const began = performance.now();
     expect((await move({ percentage: 0 })).size).toBe(0);
 

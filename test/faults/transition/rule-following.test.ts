@@ -204,7 +204,7 @@ describe('ten thousand requests that follow the rules', () => {
   });
   afterAll(() => node.close());
 
-  it('cut nobody off, and are in the report one by one', async () => {
+  it('sign nobody out, and each one is in the report', async () => {
     const counted = {
       bearer: { requests: 0, errors: {} as Record<string, number> },
       session: { requests: 0, errors: {} as Record<string, number> },

@@ -41,7 +41,7 @@ describe('a session on a node that is led to a standby', () => {
   const statusOf = async (at: NodeProcess, cookie: string) =>
     (await fetch(`${at.url}/api/users/me`, { headers: { cookie } })).status;
 
-  it('is not accepted by what the standby says, which does not know that it has ended', async () => {
+  it('is refused after its revocation although the standby has not received it', async () => {
     const cookie = await sessionLogin();
     expect(await statusOf(node, cookie)).toBe(200);
     await servers.caughtUp();

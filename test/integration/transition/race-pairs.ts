@@ -247,7 +247,7 @@ export function racePairs(rounds: number): void {
       return Promise.all([ahead, second(nodes[1], round)]);
     }
 
-    it.each(PAIRS)('leave nothing live: $name', { timeout: 300_000 }, async (pair) => {
+    it.each(PAIRS)('leave no live session or family: $name', { timeout: 300_000 }, async (pair) => {
       const users = await usersWithSessions(db.database, rounds);
       const logins: OpenedFamily[] = [];
       let turn = 0;

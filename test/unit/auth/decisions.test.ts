@@ -34,11 +34,11 @@ describe('LoginService', () => {
   });
 
   it('checks the credentials again if the account has changed since', async () => {
-    const again = { id: user.id, username: 'ada', epoch: 4 } as User;
+    const recheck = { id: user.id, username: 'ada', epoch: 4 } as User;
     const open = vi.fn().mockResolvedValueOnce(undefined).mockResolvedValueOnce(opened);
     const logins = new LoginService(
       part({ open }),
-      part({ again: () => Promise.resolve(again) }),
+      part({ recheck: () => Promise.resolve(again) }),
       new TokenEligibilityService(),
     );
     expect(await logins.open(user, given, 'cookie', NO_ORIGIN)).toBe(opened);
@@ -49,7 +49,7 @@ describe('LoginService', () => {
     const open = () => Promise.resolve(undefined);
     const logins = new LoginService(
       part({ open }),
-      part({ again: () => Promise.resolve(user) }),
+      part({ recheck: () => Promise.resolve(user) }),
       new TokenEligibilityService(),
     );
     await expect(logins.open(user, given, 'body', NO_ORIGIN)).rejects.toMatchObject({ status: 503 });
@@ -229,7 +229,7 @@ describe('JwtAuthGuard', () => {
     return { ring, feed, revocations, clock, confirmations, verifyCanonical, request, outcome };
   }
 
-  it('asks the database before it admits a known token on old knowledge', async () => {
+  it('asks the database before it admits a known token while the feed is stale', async () => {
     const { feed, revocations, outcome } = aGuard();
     expect(await outcome()).toBe('admits');
     let fresh = false;

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Problem } from '../../../src/common/problem.js';
 
 describe('a problem', () => {
-  it('collects no stack, and leaves the stack of other errors alone', () => {
+  it('collects no stack trace, and does not change the stack trace of other errors', () => {
     const before = Error.stackTraceLimit;
     const cause = new Error('the database');
     const problem = new Problem('gone', { status: 503, title: 'Gone' }, { cause });

@@ -26,7 +26,7 @@ function aLimiter({ limit = 10 } = {}) {
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('RateLimitService', () => {
-  it('runs one statement at a time per subject, whatever the number of calls', async () => {
+  it('runs one statement at a time per subject for any number of calls', async () => {
     const { asked, limiter } = aLimiter();
     const first = limiter.hit('login', 'a');
     const rest = Array.from({ length: 30 }, () => limiter.hit('login', 'a'));

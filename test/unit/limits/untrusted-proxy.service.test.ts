@@ -76,8 +76,8 @@ describe('a proxy that TRUST_PROXY does not name', () => {
   });
 });
 
-describe('UntrustedProxyService records no proxy', () => {
-  it.each([[['10.0.0.0/8']], [1]] as const)('if TRUST_PROXY names it: %j', async (trust) => {
+describe('UntrustedProxyService', () => {
+  it.each([[['10.0.0.0/8']], [1]] as const)('records no proxy that TRUST_PROXY names: %j', async (trust) => {
     const { recorded, ask } = aServer(trust);
     await ask(FORWARDED);
     await ask({ ...FORWARDED, via: '1.1 edge' });
@@ -86,7 +86,7 @@ describe('UntrustedProxyService records no proxy', () => {
     expect(recorded).toEqual([]);
   });
 
-  it('if a request comes from a client or from the doctor', async () => {
+  it('records no proxy for a request from a client or from the doctor', async () => {
     const { recorded, ask } = aServer();
     await ask({});
     await ask({ 'x-forwarded-for': '' });

@@ -109,12 +109,12 @@ describe('the lint rule tandem/constant-time', () => {
     expect(reported).not.toContain(`allowed/${name}.ts`);
   });
 
-  it('finds each comparison of the sources if it is made another than in constant time', () => {
+  it('finds each secret comparison of the sources if it is not made in constant time', () => {
     expect(mutants.length).toBeGreaterThan(30);
     expect(mutants.filter((path) => !reported.has(path))).toEqual([]);
   });
 
-  it('finds nothing in the sources, and is an error there', async () => {
+  it('reports nothing in the sources, and is enabled as an error', async () => {
     expect([...reported].filter((path) => path.startsWith('as-it-is'))).toEqual([]);
     const { jsPlugins, overrides } = JSON.parse(await readFile(join(ROOT, '.oxlintrc.json'), 'utf8')) as {
       jsPlugins: string[];

@@ -14,11 +14,11 @@ function issuerOf(config: Partial<Config>, kept?: string): Promise<string> {
 }
 
 describe('the issuer', () => {
-  it('is the configured one', async () => {
+  it('is JWT_ISSUER if it is set', async () => {
     expect(await issuerOf({ jwtIssuer: 'https://id.example' }, 'http://kept')).toBe('https://id.example');
   });
 
-  it("is the first node's URL where none is configured, and stays it", async () => {
+  it('is the URL of the first node if JWT_ISSUER is not set, and never changes', async () => {
     expect(await issuerOf({ host: '127.0.0.1', port: 5000 })).toBe('http://127.0.0.1:5000');
     expect(await issuerOf({ host: '::1', port: 5000 })).toBe('http://[::1]:5000');
     expect(await issuerOf({ host: '0.0.0.0', port: 5001 }, 'http://kept')).toBe('http://kept');

@@ -32,7 +32,7 @@ describe('the jti', () => {
     expect(readJti(jti)).toBeUndefined();
   });
 
-  it('refuses to carry a number that does not fit rather than another one', () => {
+  it('throws for a number that does not fit', () => {
     expect(() => makeJti({ generation: 2 ** 32, epoch: 0 })).toThrow(RangeError);
     expect(() => makeJti({ generation: 0, epoch: -1 })).toThrow(RangeError);
   });

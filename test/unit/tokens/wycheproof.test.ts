@@ -76,7 +76,7 @@ function transplanted(vector: Vector, privateKey: KeyObject): string | undefined
 }
 
 describe("Wycheproof's JSON Web Signature vectors", () => {
-  it('are accepted by nobody here, for none is an access token of ours', async () => {
+  it('are all refused, because this service signed none of them', async () => {
     expect(vectors).toHaveLength(401);
     for (const vector of vectors) {
       const token = typeof vector.jws === 'string' ? vector.jws : JSON.stringify(vector.jws);
@@ -84,7 +84,7 @@ describe("Wycheproof's JSON Web Signature vectors", () => {
     }
   });
 
-  it('break no signature check when their padding is put under a token of ours', async () => {
+  it('do not pass the signature check when their padding replaces the one of a valid token', async () => {
     const jwks = read<(JsonWebKey & { n: string })[]>('rs256-test-private-jwks.json');
     const keys = new Map(jwks.map((jwk) => [jwk.n, createPrivateKey({ key: jwk, format: 'jwk' })]));
     const outcomes = { accepted: 0, refused: 0 };

@@ -179,7 +179,7 @@ describe('the settings of the transition', () => {
       expect.stringMatching(/^SESSION_COOKIE_DOMAIN takes no domain/),
     ]);
     expect(faultsOf({ ...host, SESSION_COOKIE_PATH: '/app' })).toEqual([
-      expect.stringMatching(/^SESSION_COOKIE_PATH takes \/ alone/),
+      expect.stringMatching(/^SESSION_COOKIE_PATH takes only \/,/),
     ]);
     expect(load({ ...SECRETS, ...host, JWT_ISSUER: 'https://a.example/b' })).toMatchObject({
       sessionCookiePath: '/',
@@ -260,7 +260,7 @@ describe('SESSION_SECRET', () => {
     expect(await examine(STRONG)).toMatchObject([{ check: 'session_secret', level: 'ok' }]);
   });
 
-  it('takes a value that arrives in an odd form, and warns about it without the value', () => {
+  it('accepts a value in an unusual form, and warns without quoting it', () => {
     for (const value of [`"${STRONG}"`, `${STRONG}\n`, ` ${STRONG}`, `\uFEFF${STRONG}`, `"${STRONG}`]) {
       const config = load({ ...PRODUCTION, SESSION_SECRET: value });
       expect(config.sessionSecret).toBe(value);

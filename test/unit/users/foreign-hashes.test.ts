@@ -125,7 +125,7 @@ describe('a password hash of another system', () => {
   });
 
   it.each(VECTORS)(
-    '%s with its tag changed, cut off or left out lets nobody in',
+    '%s with a changed, truncated or missing tag matches no password',
     async (_, stored, password) => {
       const cut = stored.replace(/([^$]{20})[^$]*$/, '$1');
       const none = stored.slice(0, stored.lastIndexOf('$') + 1);

@@ -53,7 +53,7 @@ describe('the password hasher', () => {
     ['a prefix alone', '$argon2id$'],
     ['no salt', '$argon2id$v=19$m=19456,t=2,p=1$'],
     ['no tag', `$argon2id$v=19$m=19456,t=2,p=1$${SALT}$`],
-    ['a tag cut off', `$argon2id$v=19$m=19456,t=2,p=1$${SALT}$AAAA`],
+    ['a truncated tag', `$argon2id$v=19$m=19456,t=2,p=1$${SALT}$AAAA`],
     ['no base64', `$argon2id$v=19$m=19456,t=2,p=1$${SALT}$${'!'.repeat(43)}`],
     ['no numbers', `$argon2id$v=19$m=x,t=y,p=z$${SALT}$${TAG}`],
     ['too little memory', `$argon2id$v=19$m=1,t=2,p=1$${SALT}$${TAG}`],

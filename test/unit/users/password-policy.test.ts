@@ -38,7 +38,7 @@ describe('the password policy', () => {
     ['such a one in full width', 8, 'ｅｉｎｓｔｅｉｎ'],
     ['a long common one', 15, '1qaz2wsx3edc4rfv'],
     ['a common one twice', 15, 'PasswordPassword'],
-    ['a common one again and again, cut off', 15, '123456789012345'],
+    ['a common one, repeated and truncated', 15, '123456789012345'],
     ['the username', 6, 'Octavia'],
     ['the username in another spelling', 6, 'ｏｃｔａｖｉａ'],
     ['the username again and again', 15, 'octaviaOctaviaOct'],
@@ -56,7 +56,7 @@ describe('the password policy', () => {
     ['the username in capitals', 'QVIXOTL-BRZNDEIS'],
     ['the username in full width', 'ｑvixotl-brzndeis'],
     ['the username twice', 'qvixotl-brzndeisQvixotl-Brzndeis'],
-    ['the username again and again, cut off', 'qvixotl-brzndeisqvixotl-brz'],
+    ['the username, repeated and truncated', 'qvixotl-brzndeisqvixotl-brz'],
   ])('refuses %s, although it is not a common password', (_, password) => {
     for (const username of ['qvixotl-brzndeis', 'Qvixotl-Brzndeis']) {
       expect(policy(15).weakness(password, username)).toBe('The password must not be the username.');

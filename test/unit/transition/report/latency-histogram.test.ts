@@ -26,7 +26,7 @@ describe('the latency histogram', () => {
     }
   });
 
-  it('estimates a single value within 5 %, whatever its size', () => {
+  it('estimates a single value within 5 % for any size', () => {
     for (let value = 0.1; value <= 3_600_000; value *= 1.037) {
       expect(Math.abs(quantile(binsOf([value]), 0.5)! - value) / value).toBeLessThan(0.05);
     }
