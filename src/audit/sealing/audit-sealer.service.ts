@@ -82,7 +82,7 @@ export class AuditSealerService {
     return { outcome: 'more', newest };
   }
 
-  /** The seal over the next events; undefined if there is nothing to seal. After a change of JWT_SECRET one seal is made even without events. */
+  /** The next seal; undefined if there is nothing to seal. After a change of JWT_SECRET one seal is made even without events. */
   private async next(
     sql: Sql,
     newest: Seal | undefined,

@@ -18,7 +18,7 @@ export class MigrationController {
   @ApiOperation({
     summary: 'Migration status',
     description:
-      'Public. With a session cookie, the answer also says whether to show the banner to the user, and whether the user may switch to tokens now.',
+      'Public. With a session cookie, also says whether to show the banner and whether the user may switch to tokens now.',
   })
   @ApiOkResponse({ type: MigrationDto })
   @ApiProblems(COMMON_ERRORS, 'service_unavailable')

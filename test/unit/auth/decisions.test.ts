@@ -34,15 +34,15 @@ describe('LoginService', () => {
   });
 
   it('checks the credentials again if the account has changed since', async () => {
-    const recheck = { id: user.id, username: 'ada', epoch: 4 } as User;
+    const changed = { id: user.id, username: 'ada', epoch: 4 } as User;
     const open = vi.fn().mockResolvedValueOnce(undefined).mockResolvedValueOnce(opened);
     const logins = new LoginService(
       part({ open }),
-      part({ recheck: () => Promise.resolve(again) }),
+      part({ recheck: () => Promise.resolve(changed) }),
       new TokenEligibilityService(),
     );
     expect(await logins.open(user, given, 'cookie', NO_ORIGIN)).toBe(opened);
-    expect(open.mock.calls.map(([account]: unknown[]) => account)).toEqual([user, again]);
+    expect(open.mock.calls.map(([account]: unknown[]) => account)).toEqual([user, changed]);
   });
 
   it('answers 503 if the account keeps changing', async () => {
