@@ -8,8 +8,8 @@ import { AppModule, FEATURES, VARIABLES } from './app.module.js';
 import { fastifyAdapter, setUpApp } from './app.setup.js';
 import { exitOnClosedOutput } from './common/process-output.js';
 
-/** How long ending may take, in milliseconds: a link to nowhere must not keep the command. */
-const END_WITHIN = 15_000;
+/** The timeout of the shutdown: an unreachable database must not keep the command running. */
+const STOP_TIMEOUT_MS = 15_000;
 
 const composition: Composition = {
   variables: VARIABLES,
@@ -28,8 +28,8 @@ const composition: Composition = {
 
 const host = new ServiceHost(composition);
 
-async function end(code: number): Promise<never> {
-  setTimeout(() => process.exit(1), END_WITHIN).unref();
+async function stop(code: number): Promise<never> {
+  setTimeout(() => process.exit(1), STOP_TIMEOUT_MS).unref();
   await host.close().catch((error: unknown) => {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     code ||= 1;
@@ -37,9 +37,9 @@ async function end(code: number): Promise<never> {
   process.exit(code);
 }
 
-// 128 and the signal's number, as a shell says it.
-process.on('SIGINT', () => void end(130));
-process.on('SIGTERM', () => void end(143));
-exitOnClosedOutput(end);
+// 128 plus the signal number, like a shell.
+process.on('SIGINT', () => void stop(130));
+process.on('SIGTERM', () => void stop(143));
+exitOnClosedOutput(stop);
 
-await end(await runProgram(process.argv.slice(2), commandsIn(FEATURES), { host, features: FEATURES }));
+await stop(await runProgram(process.argv.slice(2), commandsIn(FEATURES), { host, features: FEATURES }));

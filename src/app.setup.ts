@@ -53,8 +53,8 @@ const TIME_OUTS: TimeOuts = {
   silence: 30_000,
   idle: 65_000,
   check: 1_000,
-  announce: 1_000,
-  linger: 1_000,
+  readinessDelay: 1_000,
+  idleGrace: 1_000,
   drain: 10_000,
 };
 

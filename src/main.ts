@@ -7,25 +7,25 @@ import { Environment } from './config/environment.js';
 import { loadConfig } from './config/load-config.js';
 import { ensureEmbeddedPostgres } from './database/embedded/embedded-postgres.js';
 
-/** The exit code if the configuration does not allow a start (sysexits.h, EX_CONFIG). */
+/** The exit code for an invalid configuration (sysexits.h). */
 const EX_CONFIG = 78;
 
 /** Whether this process is a worker of a supervisor. */
 const SUPERVISED = cluster.isWorker;
 
-/** Milliseconds that a stop may take: a little more than requests in flight get. A supervisor waits longer than its workers. */
-const STOP_WITHIN = SUPERVISED ? 13_000 : 15_000;
+/** The timeout of a shutdown: a little longer than that of requests in flight. A supervisor waits longer than its workers. */
+const STOP_TIMEOUT_MS = SUPERVISED ? 13_000 : 15_000;
 
 /** Run in reverse order: PostgreSQL stops after the requests. */
 const shutdownSteps: (() => Promise<unknown>)[] = [];
 
 let stopping = false;
 
-/** Starts a node, or a supervisor of several. Without DATABASE_URL it also starts the embedded PostgreSQL, unless that runs. */
+/** Starts a node, or a supervisor with several workers. Without DATABASE_URL, starts the embedded PostgreSQL too, unless it is running. */
 async function start(config: Config): Promise<void> {
   const url = config.databaseUrl ?? (await embeddedUrl(config));
   if (SUPERVISED || config.workers === 1) {
-    // Imported here so that a supervisor stays small.
+    // Imported here to keep the memory of a supervisor small.
     const { startNode } = await import('./node.js');
     return startNode(config, url, shutdownSteps);
   }
@@ -36,8 +36,8 @@ async function start(config: Config): Promise<void> {
 }
 
 /**
- * The settings of this process. A supervisor needs those of the service only, and stays small without the features, whose settings its
- * workers check. If a setting of the service is at fault, those of the features are checked too, so that every fault is reported.
+ * Loads the settings of this process. A supervisor does not load the features, to save memory: its workers check their settings. If a
+ * core setting is invalid, the settings of the features are checked too, so that all errors are reported.
  */
 async function settings(): Promise<Config> {
   if (!SUPERVISED) {
@@ -69,11 +69,11 @@ async function embeddedUrl(config: Config): Promise<string> {
   return (await server).url;
 }
 
-/** Ends the process with `code`, or with 1 if a shutdown step fails or all take too long. Later calls do nothing. */
+/** Exits with `code`, or with 1 if a shutdown step fails or the shutdown times out. Later calls do nothing. */
 function stop(code: number): void {
   if (stopping) return;
   stopping = true;
-  setTimeout(() => process.exit(1), STOP_WITHIN);
+  setTimeout(() => process.exit(1), STOP_TIMEOUT_MS);
   runShutdownSteps().then(
     () => process.exit(code),
     () => process.exit(1),
@@ -85,11 +85,11 @@ async function runShutdownSteps(): Promise<void> {
 }
 
 function failStart(error: unknown): void {
-  // A failure during shutdown is not a fault of the configuration.
+  // A failure during shutdown says nothing about the configuration.
   if (stopping) return;
   const faults = startFaults(error);
   const code = error instanceof ConfigurationError ? EX_CONFIG : 1;
-  // All workers fail alike. The supervisor writes their faults once.
+  // All workers fail for the same reason. The supervisor writes it once.
   if (SUPERVISED && process.connected) process.send!({ kind: 'start-faults', faults }, () => stop(code));
   else {
     writeStartFaults(faults);
@@ -104,7 +104,7 @@ process.on('unhandledRejection', (error) => {
   writeUncaught('unhandled rejection', error);
 });
 
-// Node would print everything that a library attached to the error, such as the values of a statement.
+// Node would print all properties of the error, such as the parameters of a SQL statement.
 process.on('uncaughtException', (error) => {
   writeUncaught('uncaught exception', error);
   process.exit(1);

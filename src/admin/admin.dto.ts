@@ -62,7 +62,7 @@ export class AdminUsersQueryDto extends PageQueryDto {
   @ApiPropertyOptional({
     maxLength: 256,
     example: 'grace',
-    description: 'Part of the username, the mail address or the external id; case-insensitive',
+    description: 'Part of the username, email address or external id; case-insensitive',
   })
   @IsOptional()
   @IsString()
@@ -81,7 +81,7 @@ export class AdminUserDto extends UserDto {
     type: String,
     nullable: true,
     example: 'legacy-4711',
-    description: 'The id of the user in the product',
+    description: 'The id of the user in your product',
   })
   external_id!: string | null;
 
@@ -100,12 +100,12 @@ export class AdminUsersDto {
 export class RevokedDto {
   @ApiProperty({
     example: 3,
-    description: 'How many active token families and unlinked sessions were revoked',
+    description: 'The number of live token families and unlinked sessions that were revoked',
   })
   revoked!: number;
 }
 
-/** A user as administrators see it. */
+/** The administrators' view of a user. */
 export function adminUserView(user: User): AdminUserDto {
   return {
     id: user.id,

@@ -3,16 +3,16 @@ import { AuditModule } from '../audit/audit.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { UsersModule } from '../users/users.module.js';
 import { AdminAuditController } from './audit.admin.controller.js';
-import { BulkRevocation } from './bulk-revocation.service.js';
+import { BulkRevocationService } from './bulk-revocation.service.js';
 import { AdminKeysController } from './keys.admin.controller.js';
 import { AdminTokensController } from './tokens.admin.controller.js';
-import { UserChanges } from './user-changes.service.js';
+import { UserChangeService } from './user-change.service.js';
 import { AdminUsersController } from './users.admin.controller.js';
 
 @Module({
   imports: [AuditModule, TokensModule, UsersModule],
   controllers: [AdminAuditController, AdminKeysController, AdminTokensController, AdminUsersController],
-  providers: [BulkRevocation, UserChanges],
-  exports: [BulkRevocation, UserChanges],
+  providers: [BulkRevocationService, UserChangeService],
+  exports: [BulkRevocationService, UserChangeService],
 })
 export class AdminModule {}

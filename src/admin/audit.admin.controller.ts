@@ -19,8 +19,9 @@ export class AdminAuditController {
   @ApiOperation({
     summary: 'Read the audit trail',
     description:
-      'Security events, newest first. Events that happen while you read pages come before the first page. Refusals of unknown ' +
-      'callers are summed by cause, network and minute. `npm run admin -- audit verify` checks that the trail is intact.',
+      'Security events, newest first. Events that are added while you read do not appear on later pages. Refused requests of ' +
+      'unknown callers are counted per cause, network and minute. `npm run admin -- audit verify` checks that the audit trail is ' +
+      'unchanged.',
   })
   @ApiOkResponse({ type: AuditEventsDto })
   async list(@Query() { user_id, event, since, limit, cursor }: AuditQueryDto): Promise<AuditEventsDto> {

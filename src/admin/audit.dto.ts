@@ -4,16 +4,16 @@ import { AUDIT_EVENTS } from '../audit/audit-log.store.js';
 import type { AuditEventName } from '../audit/audit-log.store.js';
 import { IsInstant } from '../common/instant.js';
 import { PageQueryDto } from '../common/pagination.js';
-import { IfGiven, AN_ID, UUID } from './request-rules.js';
+import { IfGiven, UUID_MESSAGE, UUID } from './request-rules.js';
 
 export class AuditQueryDto extends PageQueryDto {
   @ApiPropertyOptional({
     format: 'uuid',
     example: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10',
-    description: 'The user whose account it concerns',
+    description: 'Only events about this user',
   })
   @IsOptional()
-  @Matches(UUID, AN_ID)
+  @Matches(UUID, UUID_MESSAGE)
   user_id?: string;
 
   @ApiPropertyOptional({ enum: AUDIT_EVENTS, example: 'login' })
@@ -46,7 +46,7 @@ export class AuditEventDto {
     type: String,
     nullable: true,
     example: 'password',
-    description: 'A fixed word for why or how',
+    description: 'Why or how it happened, from a fixed list',
   })
   cause!: string | null;
 
@@ -55,7 +55,7 @@ export class AuditEventDto {
     format: 'uuid',
     nullable: true,
     example: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10',
-    description: 'The user whose account it concerns',
+    description: 'The user whom the event is about',
   })
   user_id!: string | null;
 
@@ -64,7 +64,7 @@ export class AuditEventDto {
     format: 'uuid',
     nullable: true,
     example: null,
-    description: 'The administrator who did it; null if it was not an administrator',
+    description: 'The administrator who did it; null if nobody or somebody else did',
   })
   actor_id!: string | null;
 
@@ -73,7 +73,7 @@ export class AuditEventDto {
     format: 'uuid',
     nullable: true,
     example: '0b9f6c0e-8f1d-4f5e-9a53-0a6f0c3d2b11',
-    description: 'The token family: `sid` in its access tokens',
+    description: 'The id of the token family: the `sid` claim of its access tokens',
   })
   sid!: string | null;
 
@@ -88,7 +88,8 @@ export class AuditEventDto {
 
   @ApiProperty({
     example: 1,
-    description: 'How many events this entry stands for: refusals are counted per cause, network and minute',
+    description:
+      'The number of events in this entry: refused requests are counted per cause, network and minute',
   })
   count!: number;
 

@@ -11,17 +11,17 @@ import { countLive } from '../tokens/families/refresh-token.store.js';
 import type { RevokedFamily } from '../tokens/families/refresh-token.store.js';
 import { AccountStore } from '../users/account.store.js';
 
-/** Families that one transaction locks: others wait for it for some tens of milliseconds. */
-const LOGINS = 250;
+/** One transaction locks this many families, so that other requests wait only some tens of milliseconds for it. */
+const FAMILIES_PER_BATCH = 250;
 
-/** Users in one transaction. Each transaction scans the session table, so there must not be too many. */
-const USERS = 1_000;
+/** Each transaction scans the session table, so the batches must not be too small. */
+const USERS_PER_BATCH = 1_000;
 
-/** Milliseconds to wait, twice, for logins that were being written when the call came. */
-const WAIT_MS = 2_000;
-const POLL_MS = 10;
+/** How long to wait for transactions that are writing families. See {@link BulkRevocationService.revokeMatching}. */
+const WRITERS_TIMEOUT_MS = 2_000;
+const WRITERS_POLL_MS = 10;
 
-const NIL = '00000000-0000-0000-0000-000000000000';
+const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
 /** Who revokes, and from where. */
 interface Actor {
@@ -31,94 +31,99 @@ interface Actor {
 
 /** Revokes the families that match a filter, in small batches. */
 @Injectable()
-export class BulkRevocation {
+export class BulkRevocationService {
   constructor(
     private readonly accounts: AccountStore,
-    private readonly logins: FamilySweepStore,
+    private readonly families: FamilySweepStore,
     private readonly revocations: RevocationService,
     private readonly audit: AuditStore,
     private readonly clock: Clock,
   ) {}
 
   /**
-   * Returns how many active families and unlinked sessions were revoked. Matching families that began before the call are revoked when
-   * it returns; later ones are not. Linked sessions are revoked too; a filter of users only also revokes unlinked sessions. Each revoked
-   * family leaves an audit event, and so does the call, with the filter and the sum. Throws 503 if the database fails meanwhile: what was
-   * revoked stays revoked, and repeating the call revokes the rest.
+   * Revokes every family that matches the filter and was opened before the call. Returns how many live families and sessions were revoked.
+   * Linked sessions are revoked too; a filter of only roles or users also revokes their unlinked sessions. Each revoked family is audited,
+   * and so is the call. Throws 503 if the database fails or a transaction that was opening a family does not end in time. Batches that were
+   * committed stay revoked: call again for the rest.
    */
   async revoke(filter: FamilyFilter, origin: Origin, actorId?: string): Promise<number> {
     const actor = { actorId, origin };
     const userWide = filter.issuedBefore === undefined && filter.ip === undefined;
-    const ending = userWide ? this.everythingOfUsers(filter, actor) : this.matchingLogins(filter, actor);
+    const batches = userWide ? this.revokeUsers(filter, actor) : this.revokeMatching(filter, actor);
     let revoked = 0;
     let complete = false;
     try {
-      for await (const count of ending) revoked += count;
+      for await (const count of batches) revoked += count;
       complete = true;
     } finally {
-      await this.sumUp(filter, { revoked, complete }, actor);
+      await this.auditCall(filter, { revoked, complete }, actor);
     }
     return revoked;
   }
 
-  /** A concurrent login finds a higher user epoch and fails, see {@link RevocationTransaction.revokeUser}. */
-  private async *everythingOfUsers(filter: FamilyFilter, actor: Actor): AsyncGenerator<number> {
-    let after: string | undefined = NIL;
+  /** A login in progress finds a higher user epoch and fails, see {@link RevocationTransaction.revokeUser}. */
+  private async *revokeUsers(filter: FamilyFilter, actor: Actor): AsyncGenerator<number> {
+    let after: string | undefined = NIL_UUID;
     while (after !== undefined) {
-      const userIds: string[] = await this.accounts.batch(filter, after, USERS);
-      yield await this.end((endings) => endings.revokeUsers(userIds, 'revoke'), actor);
-      after = userIds.length < USERS ? undefined : userIds.at(-1);
+      const userIds: string[] = await this.accounts.batch(filter, after, USERS_PER_BATCH);
+      yield await this.revokeBatch((revocation) => revocation.revokeUsers(userIds, 'revoke'), actor);
+      after = userIds.length < USERS_PER_BATCH ? undefined : userIds.at(-1);
     }
   }
 
-  private async *matchingLogins(filter: FamilyFilter, actor: Actor): AsyncGenerator<number> {
-    const cutOff = await this.logins.cutOff(filter.issuedBefore);
-    const settled = await this.settled();
+  /**
+   * A family that a transaction is still opening is not visible yet, so the sweep waits for such transactions first. If one does not end in
+   * time, the visible families are revoked without further delay. A second sweep then covers what that transaction opened.
+   */
+  private async *revokeMatching(filter: FamilyFilter, actor: Actor): AsyncGenerator<number> {
+    const cutOff = await this.families.cutOff(filter.issuedBefore);
+    const allVisible = await this.writersEnded();
     yield* this.sweep(filter, cutOff, actor);
-    if (settled) return;
-    if (!(await this.settled())) throw unavailable(new Error('a login took too long to be written'));
+    if (allVisible) return;
+    if (!(await this.writersEnded()))
+      throw unavailable(new Error('a transaction that was opening a token family did not end in time'));
     yield* this.sweep(filter, cutOff, actor);
   }
 
   private async *sweep(filter: FamilyFilter, cutOff: string, actor: Actor): AsyncGenerator<number> {
-    let after: string | undefined = NIL;
+    let after: string | undefined = NIL_UUID;
     while (after !== undefined) {
-      const { sids, next } = await this.logins.find(filter, cutOff, after);
-      for (let start = 0; start < sids.length; start += LOGINS) {
-        const batch = sids.slice(start, start + LOGINS);
-        yield await this.end((endings) => endings.revokeFamilies(batch, 'revoke'), actor);
+      const { sids, next } = await this.families.find(filter, cutOff, after);
+      for (let start = 0; start < sids.length; start += FAMILIES_PER_BATCH) {
+        const batch = sids.slice(start, start + FAMILIES_PER_BATCH);
+        yield await this.revokeBatch((revocation) => revocation.revokeFamilies(batch, 'revoke'), actor);
       }
       after = next;
     }
   }
 
-  private end(
-    work: (endings: RevocationTransaction) => Promise<RevokedFamily[]>,
+  private revokeBatch(
+    revoke: (revocation: RevocationTransaction) => Promise<RevokedFamily[]>,
     actor: Actor,
   ): Promise<number> {
-    return this.revocations.transaction(async (endings) => {
-      const ended = await work(endings);
+    return this.revocations.transaction(async (revocation) => {
+      const revoked = await revoke(revocation);
       const event = { event: 'revoke', cause: 'revoke', actorId: actor.actorId };
-      const entries = ended.map(({ sid, userId }) => ({ ...event, sid, userId }));
-      await this.audit.addAll(entries, actor.origin, endings.sql);
-      return countLive(ended) + endings.revokedSessions;
+      const entries = revoked.map(({ sid, userId }) => ({ ...event, sid, userId }));
+      await this.audit.addAll(entries, actor.origin, revocation.sql);
+      return countLive(revoked) + revocation.revokedSessions;
     });
   }
 
-  /** True once every login that was being written at the call is committed or rolled back. */
-  private async settled(): Promise<boolean> {
+  /** Waits until every transaction that was writing families has ended. Returns false after the timeout. */
+  private async writersEnded(): Promise<boolean> {
     const started = this.clock.monotonic();
-    const writing = await this.logins.writers();
+    const writing = await this.families.writers();
     for (;;) {
-      const still = writing.size === 0 ? writing : await this.logins.writers();
+      const still = writing.size === 0 ? writing : await this.families.writers();
       for (const writer of writing) if (!still.has(writer)) writing.delete(writer);
       if (writing.size === 0) return true;
-      if (this.clock.monotonic() - started > WAIT_MS) return false;
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      if (this.clock.monotonic() - started > WRITERS_TIMEOUT_MS) return false;
+      await new Promise((resolve) => setTimeout(resolve, WRITERS_POLL_MS));
     }
   }
 
-  private async sumUp(
+  private async auditCall(
     { issuedBefore, role, ip, userIds }: FamilyFilter,
     outcome: { readonly revoked: number; readonly complete: boolean },
     { actorId, origin }: Actor,

@@ -21,7 +21,8 @@ export class AdminKeysController {
   @Get()
   @ApiOperation({
     summary: 'List the signing keys',
-    description: 'Newest keys first, with their current state. Distrusted keys stay listed for 30 days.',
+    description:
+      'Newest keys first, with their current state. Distrusted keys remain in the list for 30 days.',
   })
   @ApiOkResponse({ type: SigningKeysDto })
   @ApiProblems(COMMON_ERRORS, 'validation_failed')
@@ -34,8 +35,8 @@ export class AdminKeysController {
   @ApiOperation({
     summary: 'Rotate the signing key',
     description:
-      'Publishes the next key. It signs once every client that caches the JWK Set has it, so no request fails. If there is a ' +
-      'next key already, nothing changes.',
+      'Publishes the next key. It starts to sign when all cached copies of the JWK Set contain it, so no request fails. If a ' +
+      'next key already exists, nothing changes.',
   })
   @ApiOkResponse({ type: RotatedDto })
   async rotate(
@@ -44,8 +45,8 @@ export class AdminKeysController {
   ): Promise<RotatedDto> {
     const ring = await this.keys.rotate(originOf(request), actorId);
     const next = ring.find(({ state }) => state === 'next');
-    // Another administrator has distrusted or promoted it meanwhile.
-    if (next === undefined) throw unavailable(new Error('the next key is not next any more'));
+    if (next === undefined)
+      throw unavailable(new Error('the next key was distrusted or promoted in the meantime'));
     return { keys: keyPage(ring, ring.length, undefined).keys, promote_at: next.promote_at };
   }
 
@@ -54,8 +55,8 @@ export class AdminKeysController {
   @ApiOperation({
     summary: 'Distrust a signing key',
     description:
-      'For a key that may have leaked. Tokens that it signed are refused, and clients refresh. If it was the current key, the ' +
-      'next key or a new one signs at once. Repeating the call is harmless.',
+      'For a leaked key. Every token that it signed is rejected; clients recover by refreshing. If it was the current key, the ' +
+      'next or a new key takes over immediately. Idempotent.',
   })
   @ApiParam({ name: 'kid', example: 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs' })
   @ApiNoContentResponse()

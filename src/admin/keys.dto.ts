@@ -7,7 +7,7 @@ const STATES = ['next', 'current', 'previous', 'distrusted', 'gone', 'refused'] 
 export class SigningKeyDto {
   @ApiProperty({
     example: 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs',
-    description: 'RFC 7638 thumbprint: the `kid` in the header of tokens that it signs',
+    description: 'The RFC 7638 thumbprint of the key, and the `kid` header of the tokens that it signs',
   })
   kid!: string;
 
@@ -15,9 +15,9 @@ export class SigningKeyDto {
     enum: STATES,
     example: 'current',
     description:
-      '`next`: published, not signing yet. `current`: signs. `previous`: its tokens are still accepted. `distrusted`: its ' +
-      'tokens are refused. `gone`: all its tokens have expired. `refused`: the service did not write that row, and its tokens ' +
-      'are refused.',
+      '`next`: published, but not signing yet. `current`: signs new tokens. `previous`: its tokens are still accepted. ' +
+      '`distrusted`: its tokens are rejected. `gone`: all its tokens have expired. `refused`: the service did not write this ' +
+      'row, and rejects its tokens.',
   })
   state!: (typeof STATES)[number];
 
@@ -27,7 +27,7 @@ export class SigningKeyDto {
   @ApiProperty({
     format: 'date-time',
     example: '2026-11-24T09:45:00.000Z',
-    description: 'The time from which it signs, until a later key does',
+    description: 'When the key starts to sign',
   })
   promote_at!: string;
 
@@ -50,12 +50,12 @@ export class RotatedDto {
   @ApiProperty({
     format: 'date-time',
     example: '2026-11-24T09:45:00.000Z',
-    description: 'When the next key begins to sign: once every client that caches the JWK Set has it',
+    description: 'When the next key starts to sign: all cached copies of the JWK Set contain it by then',
   })
   promote_at!: string;
 }
 
-/** `time kid` of the last key of a page. */
+/** The position `<created_at> <kid>` of the last key of a page. */
 const CURSORS = cursorsOf('keys', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Za-z0-9_-]{43}$/);
 
 export interface KeyPage {
@@ -74,7 +74,7 @@ export function keyPage(ring: readonly KeyView[], limit: number, cursor: string 
   return { keys, next_cursor: last === undefined ? null : CURSORS.write(positionOf(last)) };
 }
 
-/** All positions have one length and form, so they sort by time. */
+/** All positions have the same length and format, so they sort by time. */
 function positionOf({ created_at, kid }: KeyView): string {
   return `${created_at} ${kid}`;
 }

@@ -23,8 +23,8 @@ import { DEFAULT_LIMIT } from '../common/pagination.js';
 import { RevocationService } from '../tokens/families/revocation.service.js';
 import { FamilyListStore } from '../tokens/families/family-list.store.js';
 import { RevokedDto } from './admin.dto.js';
-import { BulkRevocation } from './bulk-revocation.service.js';
-import { requireOneOf } from './request-rules.js';
+import { BulkRevocationService } from './bulk-revocation.service.js';
+import { requireAnyOf } from './request-rules.js';
 import { BulkRevokeDto, TokenFamiliesDto, TokensQueryDto } from './tokens.dto.js';
 
 @ApiTags('Administration')
@@ -34,30 +34,29 @@ import { BulkRevokeDto, TokenFamiliesDto, TokensQueryDto } from './tokens.dto.js
 @Controller('admin/tokens')
 export class AdminTokensController {
   constructor(
-    private readonly logins: FamilyListStore,
+    private readonly families: FamilyListStore,
     private readonly revocations: RevocationService,
-    private readonly bulk: BulkRevocation,
+    private readonly bulk: BulkRevocationService,
   ) {}
 
   @Get()
   @ApiOperation({
     summary: 'List and find token families',
     description:
-      'Token families, newest login first. Each is one login on one device. Expired and revoked families stay listed for a ' +
+      'Newest first. Each token family belongs to one login on one device. Expired and revoked families remain in the list for a ' +
       'week after their latest possible expiry.',
   })
   @ApiOkResponse({ type: TokenFamiliesDto })
   async list(@Query() { user_id, ip, active, limit, cursor }: TokensQueryDto): Promise<TokenFamiliesDto> {
     const filter = { userId: user_id, ip, active: active === undefined ? undefined : active === 'true' };
-    return this.logins.page(filter, limit ?? DEFAULT_LIMIT, cursor);
+    return this.families.page(filter, limit ?? DEFAULT_LIMIT, cursor);
   }
 
   @Delete(':family_id')
   @HttpCode(204)
   @ApiOperation({
     summary: 'Revoke a token family',
-    description:
-      'Its tokens are refused at once. A linked session is revoked too. Repeating the call is harmless.',
+    description: 'Its tokens are rejected immediately. A linked session is revoked too. Idempotent.',
   })
   @ApiParam({ name: 'family_id', format: 'uuid' })
   @ApiNoContentResponse()
@@ -67,7 +66,7 @@ export class AdminTokensController {
     @CurrentPrincipal() { userId: actorId }: Principal,
     @Param('family_id', ParseUUIDPipe) id: string,
   ): Promise<void> {
-    if (!(await this.logins.exists(id))) throw refuse('not_found');
+    if (!(await this.families.exists(id))) throw refuse('not_found');
     await this.revocations.revokeFamilies([id], 'revoke', 'revoke', originOf(request), actorId);
   }
 
@@ -76,10 +75,9 @@ export class AdminTokensController {
   @ApiOperation({
     summary: 'Revoke many token families',
     description:
-      'Revokes the token families that match all given filters; at least one is required. `issued_before` compares the time of ' +
-      'the login, `ip` the address of the last use. Families that began before the call are revoked when the answer arrives. ' +
-      'Repeat a call that failed. With `role` and `user_ids` only, all sessions of these users are revoked too. With ' +
-      '`issued_before` or `ip`, only sessions that are linked to a revoked family are.',
+      'Revokes families that match all given filters; at least one is required. `issued_before` compares the time of the login, ' +
+      '`ip` the address of the last use. Only families opened before the call are revoked. With only `role` or `user_ids`, all ' +
+      'sessions of these users are revoked too; with `issued_before` or `ip`, only linked sessions. If the call fails, repeat it.',
   })
   @ApiOkResponse({ type: RevokedDto })
   async revokeMany(
@@ -88,7 +86,7 @@ export class AdminTokensController {
     @Body() body: BulkRevokeDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RevokedDto> {
-    requireOneOf(body, 'issued_before', 'role', 'ip', 'user_ids');
+    requireAnyOf(body, 'issued_before', 'role', 'ip', 'user_ids');
     disableInactivityTimeout(reply);
     const { issued_before, role, ip, user_ids } = body;
     const issuedBefore = issued_before === undefined ? undefined : new Date(issued_before);

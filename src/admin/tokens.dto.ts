@@ -7,16 +7,16 @@ import { PageQueryDto } from '../common/pagination.js';
 import { canonicalAddress } from '../limits/client-address.js';
 import type { RevocationReason, TokenDelivery } from '../tokens/families/refresh-token.entity.js';
 import type { Role } from '../users/user.entity.js';
-import { IfGiven, AN_ID, UUID } from './request-rules.js';
+import { IfGiven, UUID_MESSAGE, UUID } from './request-rules.js';
 
-/** Any notation of an address finds the recorded one. */
+/** Addresses are stored in canonical form, so a filter is converted to it. */
 const toCanonicalAddress = ({ value }: { value: unknown }): unknown =>
   typeof value === 'string' && isIP(value) !== 0 ? canonicalAddress(value) : value;
 
 export class TokensQueryDto extends PageQueryDto {
   @ApiPropertyOptional({ format: 'uuid', example: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10' })
   @IsOptional()
-  @Matches(UUID, AN_ID)
+  @Matches(UUID, UUID_MESSAGE)
   user_id?: string;
 
   @ApiPropertyOptional({
@@ -30,7 +30,7 @@ export class TokensQueryDto extends PageQueryDto {
 
   @ApiPropertyOptional({
     enum: ['true', 'false'],
-    description: '`true`: families that can be used; `false`: expired and revoked ones',
+    description: '`true`: only live families; `false`: only expired and revoked ones',
   })
   @IsOptional()
   @IsIn(['true', 'false'])
@@ -42,7 +42,8 @@ export class BulkRevokeDto {
     type: String,
     format: 'date-time',
     example: '2026-11-24T09:30:00Z',
-    description: 'Only logins before this time (RFC 3339, with a zone). A time in the future means now.',
+    description:
+      'Only logins before this time (RFC 3339, with a zone). A time in the future is treated as now.',
   })
   @IfGiven()
   @IsTimestamp()
@@ -77,7 +78,7 @@ export class TokenFamilyDto {
   @ApiProperty({
     format: 'uuid',
     example: '0b9f6c0e-8f1d-4f5e-9a53-0a6f0c3d2b11',
-    description: '`sid` in its access tokens',
+    description: 'The `sid` claim of its access tokens',
   })
   id!: string;
 

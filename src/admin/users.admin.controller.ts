@@ -31,8 +31,8 @@ import {
   UserChangeDto,
   adminUserView,
 } from './admin.dto.js';
-import { requireOneOf } from './request-rules.js';
-import { UserChanges } from './user-changes.service.js';
+import { requireAnyOf } from './request-rules.js';
+import { UserChangeService } from './user-change.service.js';
 
 @ApiTags('Administration')
 @ApiAuthenticated()
@@ -43,12 +43,12 @@ export class AdminUsersController {
   constructor(
     private readonly users: UserService,
     private readonly accounts: AccountStore,
-    private readonly changes: UserChanges,
+    private readonly changes: UserChangeService,
     private readonly revocations: RevocationService,
   ) {}
 
   @Get()
-  @ApiOperation({ summary: 'List and find users', description: 'Sorted by name, in pages.' })
+  @ApiOperation({ summary: 'List and find users', description: 'Sorted by name and paginated.' })
   @ApiOkResponse({ type: AdminUsersDto })
   async list(@Query() { query, limit, cursor }: AdminUsersQueryDto): Promise<AdminUsersDto> {
     const { users, next_cursor } = await this.accounts.page(limit ?? DEFAULT_LIMIT, cursor, query);
@@ -71,8 +71,8 @@ export class AdminUsersController {
   @ApiOperation({
     summary: 'Change a user',
     description:
-      'Changes all given fields in one transaction. Disabling the user or setting a password revokes all token families and ' +
-      'sessions. A new role invalidates the access tokens; the next refresh returns one with the new role.',
+      'Changes all given fields or none. Disabling the user or setting a password revokes all their token families and ' +
+      'sessions. A new role invalidates their access tokens; the next refresh returns one with the new role.',
   })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({ type: AdminUserDto })
@@ -84,7 +84,7 @@ export class AdminUsersController {
     @Param('id', ParseUUIDPipe) id: string,
     @Body() body: UserChangeDto,
   ): Promise<AdminUserDto> {
-    requireOneOf(body, 'role', 'disabled', 'email', 'password');
+    requireAnyOf(body, 'role', 'disabled', 'email', 'password');
     return adminUserView(await this.changes.change(id, body, originOf(request), actorId));
   }
 
@@ -92,7 +92,7 @@ export class AdminUsersController {
   @HttpCode(200)
   @ApiOperation({
     summary: 'Log a user out everywhere',
-    description: 'Revokes all token families and sessions of the user at once.',
+    description: 'Revokes all token families and sessions of the user immediately.',
   })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({ type: RevokedDto })

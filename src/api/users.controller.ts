@@ -6,8 +6,8 @@ import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
 import { DEFAULT_LIMIT, PageQueryDto } from '../common/pagination.js';
 import { refuseToken } from '../tokens/tokens.errors.js';
+import type { User } from '../users/user.entity.js';
 import { UserService } from '../users/user.service.js';
-import { UserStore } from '../users/user.store.js';
 import { MeDto, UsersDto } from './api.dto.js';
 
 /** The protected example API. */
@@ -15,25 +15,26 @@ import { MeDto, UsersDto } from './api.dto.js';
 @ApiAuthenticated()
 @Controller('api/users')
 export class UsersController {
-  constructor(
-    private readonly store: UserStore,
-    private readonly users: UserService,
-  ) {}
+  constructor(private readonly users: UserService) {}
 
   @Get()
-  @ApiOperation({ summary: 'List users', description: 'Sorted by name, in pages.' })
+  @ApiOperation({ summary: 'List users', description: 'Sorted by name and paginated.' })
   @ApiOkResponse({ type: UsersDto })
   @ApiProblems(COMMON_ERRORS, 'validation_failed')
   async list(@Query() { limit, cursor }: PageQueryDto): Promise<UsersDto> {
-    return this.store.list(limit ?? DEFAULT_LIMIT, cursor);
+    return this.users.list(limit ?? DEFAULT_LIMIT, cursor);
   }
 
   @Get('me')
   @ApiOperation({ summary: 'Show the current user' })
   @ApiOkResponse({ type: MeDto })
   async me(@CurrentPrincipal() { userId }: Principal): Promise<MeDto> {
-    const user = await this.users.find(userId);
-    if (user === undefined) throw refuseToken('token_revoked');
-    return { id: user.id, username: user.username, role: user.role, created_at: user.createdAt };
+    return meView(await this.users.find(userId));
   }
+}
+
+/** Throws 401 `token_revoked` if the user was deleted. */
+function meView(user: User | undefined): MeDto {
+  if (user === undefined) throw refuseToken('token_revoked');
+  return { id: user.id, username: user.username, role: user.role, created_at: user.createdAt };
 }

@@ -3,9 +3,9 @@ import type { ProblemKind } from '../common/problem.js';
 
 /** Refusals of logins and of device management. */
 export const AUTH_ERRORS = {
-  invalid_credentials: { status: 401, title: 'The username or the password is not right' },
+  invalid_credentials: { status: 401, title: 'The username or password is incorrect' },
   jwt_not_enabled: { status: 403, title: 'Tokens are not enabled for this user' },
-  device_not_found: { status: 404, title: 'There is no such login' },
+  device_not_found: { status: 404, title: 'There is no such device' },
 } as const satisfies Record<string, ProblemKind>;
 
 export const refuseAuth = problems(AUTH_ERRORS);

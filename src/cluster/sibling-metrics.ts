@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import type { Worker } from 'node:cluster';
 import type { Registry } from 'prom-client';
 
-/** Milliseconds that a worker may take to answer. */
+/** How long to wait for the workers' answers. */
 const TIMEOUT_MS = 1_000;
 
 type Metrics = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
@@ -17,19 +17,19 @@ function isMessage(message: unknown): message is Message {
 }
 
 /**
- * Gives a worker the metrics of all workers, so that whichever of them Prometheus reaches answers for all. The `clusterMetrics` of
- * prom-client fails if one worker is silent, such as one that is starting; this asks the serving workers and takes what arrives in time.
+ * Collects the metrics of all workers, so that Prometheus can scrape any of them. The `clusterMetrics` of prom-client fails if one worker
+ * does not answer, for example because it is starting. This class asks only the serving workers and uses the answers that arrive in time.
  */
 export class SiblingMetrics {
-  private readonly wanted = new Map<number, (all: readonly Metrics[]) => void>();
+  private readonly pending = new Map<number, (all: readonly Metrics[]) => void>();
   private count = 0;
 
   constructor(private readonly own: () => Promise<Metrics>) {
     if (!cluster.isWorker) return;
     process.on('message', (message) => {
       if (!isMessage(message)) return;
-      if (message.kind === 'metrics-of-one') void this.tell(message.id);
-      if (message.kind === 'metrics-of-all') this.wanted.get(message.id)?.(message.all);
+      if (message.kind === 'metrics-of-one') void this.reply(message.id);
+      if (message.kind === 'metrics-of-all') this.pending.get(message.id)?.(message.all);
     });
   }
 
@@ -39,23 +39,23 @@ export class SiblingMetrics {
     const id = ++this.count;
     const { promise, resolve } = Promise.withResolvers<readonly Metrics[] | undefined>();
     const timer = setTimeout(resolve, 2 * TIMEOUT_MS, undefined);
-    this.wanted.set(id, resolve);
+    this.pending.set(id, resolve);
     process.send!({ kind: 'metrics-wanted', id } satisfies Message);
     try {
       return (await promise) ?? [await this.own()];
     } finally {
       clearTimeout(timer);
-      this.wanted.delete(id);
+      this.pending.delete(id);
     }
   }
 
-  private async tell(id: number): Promise<void> {
+  private async reply(id: number): Promise<void> {
     const metrics = await this.own();
     if (process.connected) process.send!({ kind: 'metrics-of-one', id, metrics } satisfies Message);
   }
 }
 
-/** The supervisor's part: when one worker asks, it asks all serving workers. */
+/** The supervisor's side: when one worker asks for metrics, it asks all serving workers and returns their answers. */
 export class MetricsExchange {
   private readonly rounds = new Map<number, (metrics: Metrics) => void>();
   private count = 0;
@@ -88,5 +88,5 @@ export class MetricsExchange {
   }
 }
 
-/** The worker has exited meanwhile. */
+/** The worker has exited in the meantime. */
 function ignore(): void {}

@@ -12,40 +12,39 @@ import type { Config } from '../config/config.js';
 import { configWarnings } from '../config/config-warnings.js';
 import { MetricsExchange } from './sibling-metrics.js';
 
-/** Milliseconds until workers that do not stop are killed: a little longer than their own limit. */
-const STOP_WITHIN = 14_000;
+/** Workers that have not stopped by then are killed. A little longer than their own timeout. */
+const STOP_TIMEOUT_MS = 14_000;
 
-/** The back-off of restarts in milliseconds. A worker that served for `STABLE_AFTER` resets it. */
-const FIRST_DELAY = 250;
-const LONGEST_DELAY = 30_000;
-const STABLE_AFTER = 30_000;
+/** The back-off of restarts. A worker that served for `STABLE_AFTER_MS` resets it. */
+const FIRST_DELAY_MS = 250;
+const MAX_DELAY_MS = 30_000;
+const STABLE_AFTER_MS = 30_000;
 
-/** Exponential back-off: the delay doubles each time a worker crashes before it was stable. */
+/** Exponential back-off: the delay doubles each time a worker crashes before it is stable. */
 export class RestartDelay {
-  private next = FIRST_DELAY;
+  private next = FIRST_DELAY_MS;
 
-  /** `served`: how long the crashed worker served, in milliseconds; 0 if it never did. */
+  /** `served`: how long the crashed worker served, in milliseconds; 0 if it never started to serve. */
   after(served: number): number {
-    if (served >= STABLE_AFTER) this.next = FIRST_DELAY;
+    if (served >= STABLE_AFTER_MS) this.next = FIRST_DELAY_MS;
     const delay = this.next;
-    this.next = Math.min(LONGEST_DELAY, delay * 2);
+    this.next = Math.min(MAX_DELAY_MS, delay * 2);
     return delay;
   }
 }
 
-/** A place for one worker at a time. */
+/** Holds one worker and its successors. */
 interface Slot {
   worker: Worker | undefined;
-  /** When the worker began to serve, on the monotonic clock. */
-  since: number | undefined;
+  /** When the worker started to listen, on the monotonic clock. */
+  listeningSince: number | undefined;
   timer: NodeJS.Timeout | undefined;
   readonly delay: RestartDelay;
 }
 
 /**
- * Keeps `config.workers` nodes running on one port, each in its own process, and deals connections out in turn. It restarts crashed
- * workers with exponential back-off. It does nothing else: workers are ordinary nodes that share only the database. If this process is
- * killed, the workers stop too.
+ * Runs `config.workers` nodes on one port, each in its own process. Connections are distributed round-robin. A crashed worker is restarted
+ * with exponential back-off. Workers are ordinary nodes that share only the database. If the supervisor is killed, its workers stop too.
  */
 export class Supervisor {
   private readonly logger: Logger;
@@ -63,7 +62,7 @@ export class Supervisor {
     this.logger = pino({ level: config.logLevel }, logOutput(config));
     this.slots = Array.from({ length: config.workers }, () => ({
       worker: undefined,
-      since: undefined,
+      listeningSince: undefined,
       timer: undefined,
       delay: new RestartDelay(),
     }));
@@ -77,18 +76,18 @@ export class Supervisor {
     for (const slot of this.slots) this.fork(slot);
   }
 
-  /** Stops the workers gracefully; resolves when they have exited. */
+  /** Stops the workers gracefully. Resolves when all have exited. */
   async stop(): Promise<void> {
     this.stopping = true;
     const workers = this.slots.flatMap(({ worker }) => worker ?? []);
     for (const { timer } of this.slots) clearTimeout(timer);
     const exits = workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve)));
     for (const worker of workers) worker.process.kill('SIGTERM');
-    const killer = setTimeout(() => {
+    const killTimer = setTimeout(() => {
       for (const worker of workers) worker.process.kill('SIGKILL');
-    }, STOP_WITHIN);
+    }, STOP_TIMEOUT_MS);
     await Promise.all(exits);
-    clearTimeout(killer);
+    clearTimeout(killTimer);
   }
 
   private fork(slot: Slot): void {
@@ -96,13 +95,13 @@ export class Supervisor {
     closeUndelivered(worker);
     slot.worker = worker;
     worker.once('listening', (address) => {
-      slot.since = performance.now();
+      slot.listeningSince = performance.now();
       this.onListening(address);
     });
     worker.once('exit', (code, signal) => this.onExit(slot, code, signal));
   }
 
-  /** Workers share their settings, so only the faults of the first one are written. */
+  /** All workers have the same settings, so only the first report is written. */
   private report(faults: StartFaults): void {
     if (!this.ready && this.reported) return;
     this.reported = true;
@@ -110,14 +109,14 @@ export class Supervisor {
   }
 
   private onExit(slot: Slot, code: number | null, signal: string | null): void {
-    const served = slot.since === undefined ? 0 : performance.now() - slot.since;
+    const served = slot.listeningSince === undefined ? 0 : performance.now() - slot.listeningSince;
     slot.worker = undefined;
-    slot.since = undefined;
+    slot.listeningSince = undefined;
     if (this.stopping) return;
-    // A restart does not fix the configuration: fail as a single node does.
+    // A restart would not fix the configuration, so fail like a single node.
     if (!this.ready) return this.fail(code ?? 1);
     const wait = slot.delay.after(served);
-    this.logger.error({ code, signal, again_in_ms: wait }, 'a worker crashed; it will be restarted');
+    this.logger.error({ code, signal, restart_in_ms: wait }, 'a worker crashed; it will be restarted');
     slot.timer = setTimeout(() => this.fork(slot), wait);
   }
 
@@ -132,7 +131,9 @@ export class Supervisor {
   }
 
   private serving(): Worker[] {
-    return this.slots.flatMap(({ worker, since }) => (since === undefined ? [] : (worker ?? [])));
+    return this.slots.flatMap(({ worker, listeningSince: since }) =>
+      since === undefined ? [] : (worker ?? []),
+    );
   }
 }
 
@@ -148,9 +149,9 @@ interface SentConnection {
 }
 
 /**
- * Closes the connection that was on its way to a worker when the worker dies, so that its client learns of it at once. `node:cluster`
- * sends each worker one connection at a time and keeps its own end open until the worker confirms it. If the worker is killed first,
- * the client would wait for ever (Node 24). Closing a confirmed connection does nothing.
+ * Closes the connection that was being sent to a worker when the worker exits, so that the client notices immediately. `node:cluster`
+ * sends each worker one connection at a time and keeps its own handle open until the worker confirms it. If the worker is killed before
+ * that, the client would wait forever (Node 24). Closing a confirmed connection has no effect.
  */
 function closeUndelivered({ process: worker }: Worker): void {
   const send = worker.send.bind(worker) as (...message: unknown[]) => boolean;

@@ -1,7 +1,7 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { CONFIG, type Config } from './config.js';
 
-/** Gives every module the validated {@link Config} under {@link CONFIG}. */
+/** Provides the validated {@link Config} as {@link CONFIG} to every module. */
 @Global()
 @Module({})
 export class ConfigModule {

@@ -1,9 +1,9 @@
-/** The validated configuration. Durations are in seconds unless a name says otherwise. The transition has more, in a type of its own. */
+/** The validated configuration. Durations are in seconds unless a name says otherwise. The transition extends this type. */
 export interface Config {
   readonly production: boolean;
   readonly port: number;
   readonly host: string;
-  /** Nodes that one supervisor keeps running; 1: a node without a supervisor. */
+  /** The number of worker processes. 1: a single node without a supervisor. */
   readonly workers: number;
   /** Undefined: the embedded PostgreSQL under `dataDir`. */
   readonly databaseUrl: string | undefined;
@@ -19,9 +19,9 @@ export interface Config {
   readonly refreshFamilyExpiry: number;
   readonly refreshReuseGrace: number;
   readonly refreshLostResponseWindow: number;
-  /** Undefined: the first node's URL, kept in the database. */
+  /** Undefined: the URL of the first node, stored in the database. */
   readonly jwtIssuer: string | undefined;
-  /** The path of `jwtIssuer`: a proxy serves the service below it and strips it. Empty: at the root of its origin. */
+  /** The path of `jwtIssuer`. A proxy serves the service under this path and strips it. Empty: the service is at the root. */
   readonly pathPrefix: string;
   readonly jwtAudience: string;
   /** Canonical origins (`new URL(x).origin`). */
@@ -30,9 +30,9 @@ export interface Config {
   readonly passwordMinLength: number;
   readonly authRateLimit: number;
   readonly authRateWindow: number;
-  /** Days that audit events are kept; 0: for ever. */
+  /** Days that audit events are kept; 0: forever. */
   readonly auditRetentionDays: number;
-  /** Undefined: trust nobody. A number: that many hops. Strings: addresses or CIDRs. */
+  /** Undefined: trust no proxy. A number: that many hops. Strings: addresses or CIDRs. */
   readonly trustProxy: number | readonly string[] | undefined;
   readonly adminUsername: string | undefined;
   readonly adminPassword: string | undefined;
@@ -42,7 +42,7 @@ export interface Config {
 /** Injection token of the validated {@link Config}. */
 export const CONFIG = Symbol('CONFIG');
 
-/** The environment does not allow a start. Each fault is one line that names its variable, and holds no value of any. */
+/** The configuration is invalid. Each fault is one line that names its variable and contains no value. */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
 

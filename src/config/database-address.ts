@@ -1,16 +1,16 @@
-/** Where a server listens. */
+/** The address of a database server. */
 export interface DatabaseHost {
   readonly host: string;
   readonly port: number;
 }
 
-/** A database URL as node-postgres takes it, which knows of one host alone and of no `target_session_attrs`. */
+/** A database URL in a form that node-postgres supports. It supports only one host and no `target_session_attrs`. */
 export interface DatabaseAddress {
-  /** Of the first host. */
+  /** The URL with the first host. */
   readonly url: string;
-  /** All that were named, in their order; empty if there is one, which is in `url`. */
+  /** All hosts, in order, if there are several. Empty if there is only one. */
   readonly hosts: readonly DatabaseHost[];
-  /** Lower-case; undefined if not given. */
+  /** `target_session_attrs` in lower case; undefined if it is not given. */
   readonly sessionAttributes: string | undefined;
   readonly sslmode: string | undefined;
 }
@@ -21,10 +21,10 @@ const PARTS = /^(postgres(?:ql)?:)\/\/(?:([^/?#]*)@)?([^@/?#]*)(\/[^?#]*)?(?:\?(
 
 const HOST = /^(\[[\da-f:.]+\]|[^:%[\]]+)(?::(\d{1,5}))?$/i;
 
-/** What libpq calls these differs, node-postgres treats all of them like this one, and warns of a day when it will not. */
-const VERIFIED = ['allow', 'prefer', 'require', 'verify-ca'];
+/** node-postgres treats these modes as `verify-full`, unlike libpq, and warns that this will change. So `verify-full` is set explicitly. */
+const TREATED_AS_VERIFY_FULL = ['allow', 'prefer', 'require', 'verify-ca'];
 
-/** Takes a URL of PostgreSQL apart (libpq, "Connection URIs"), several hosts in it included. Undefined: it is none. */
+/** Parses a PostgreSQL URL (libpq, "Connection URIs"), also one with several hosts. Undefined: it is not a valid URL. */
 export function databaseAddress(text: string): DatabaseAddress | undefined {
   const [, scheme, user, authority = '', path = '', query = ''] = PARTS.exec(text) ?? [];
   if (scheme === undefined || /\s/.test(text)) return undefined;
@@ -35,7 +35,7 @@ export function databaseAddress(text: string): DatabaseAddress | undefined {
   if (hosts === undefined) return undefined;
   const before = params.toString();
   for (const name of ['target_session_attrs', 'load_balance_hosts']) params.delete(name);
-  if (VERIFIED.includes(sslmode ?? '') && params.get('uselibpqcompat') !== 'true') {
+  if (TREATED_AS_VERIFY_FULL.includes(sslmode ?? '') && params.get('uselibpqcompat') !== 'true') {
     params.set('sslmode', 'verify-full');
   }
   for (const name of hosts.length > 0 ? ['host', 'port'] : []) params.delete(name);
@@ -47,7 +47,7 @@ export function databaseAddress(text: string): DatabaseAddress | undefined {
   return URL.canParse(url) ? { url, hosts, sessionAttributes, sslmode } : undefined;
 }
 
-/** Empty if there are not several. Undefined if one of them is none. */
+/** Empty if there is only one host. Undefined if one of several hosts is not valid. */
 function hostsOf(authority: string, params: URLSearchParams): DatabaseHost[] | undefined {
   const named = params.get('host')?.split(',') ?? [];
   const ports = params.get('port')?.split(',') ?? [];

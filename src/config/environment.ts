@@ -5,7 +5,7 @@ import type { Config } from './config.js';
 import { databaseAddress } from './database-address.js';
 import type { DatabaseAddress } from './database-address.js';
 import { isLongSecret, isStrongSecret } from './secret-strength.js';
-import { ComesWith, InProductionTakes, Refuses, Takes, TakesWholeNumber } from './takes.decorator.js';
+import { RequiredWith, MustBeInProduction, MustNot, MustBe, MustBeWholeNumber } from './must-be.decorator.js';
 import * as trust from './trusted-proxies.js';
 import * as check from './value-checks.js';
 
@@ -16,17 +16,17 @@ const SSL_MODES = ['disable', 'no-verify', 'allow', 'prefer', 'require', 'verify
 const SECRET = 'a secret of 32 characters or more that is neither a placeholder nor easy to guess';
 
 /**
- * Where a secret comes from if the environment does not set its variable, outside production. A command gets a random value for a
- * secret that no node has made, unless it is `needed`.
+ * Returns a secret whose variable is unset, outside production. A command gets a random value for a secret that no node has created,
+ * unless the secret is `needed`.
  */
 export type SecretSource = (variable: string, dataDir: string, needed: boolean) => string;
 
 /**
- * The variables that the service reads, with their defaults and rules. Durations are in seconds. A part of the service with variables
- * of its own extends this class; the composition root decides which class is loaded.
+ * The variables that the service reads, with their defaults and rules. Durations are in seconds. A feature with its own variables
+ * extends this class; the composition root decides which class is loaded.
  */
 export class Environment {
-  /** The variables that hold secrets, alone or in a URL. Each can come from a file, see `given`. */
+  /** The variables that hold a secret or a URL with one. Each can also be read from a file, see `readVariables`. */
   static readonly secrets: readonly string[] = [
     'DATABASE_URL',
     'JWT_SECRET',
@@ -34,119 +34,116 @@ export class Environment {
     'ADMIN_PASSWORD',
   ];
 
-  // A near miss would quietly start without the rules of production.
-  @Takes(
-    '"production", spelled so, for production',
+  // A misspelling must not start the service without the production rules.
+  @MustBe(
+    'exactly "production" to run in production',
     (value) => value === 'production' || !/^\P{L}*prod/iu.test(String(value)),
   )
   NODE_ENV?: string;
 
-  @TakesWholeNumber(0, 65_535)
+  @MustBeWholeNumber(0, 65_535)
   PORT = 5000;
 
-  @Takes('an IP address or a host name to listen on', check.isHost)
+  @MustBe('an IP address or a host name to listen on', check.isHost)
   HOST = '127.0.0.1';
 
   @Transform(({ value }: { value: unknown }) => check.workers(value))
-  @Takes(
+  @MustBe(
     `auto, or a whole number from 1 to ${check.MAX_WORKERS}`,
     (value) => typeof value === 'number' && value >= 1 && value <= check.MAX_WORKERS,
   )
   WORKERS = 1;
 
-  @InProductionTakes('the URL of a PostgreSQL database, and is required', (value) => value !== undefined)
-  @Takes(`an sslmode of ${oneOf(SSL_MODES)}`, (value) =>
+  @MustBeInProduction('set to the URL of a PostgreSQL database', (value) => value !== undefined)
+  @MustBe(`a URL whose sslmode is ${oneOf(SSL_MODES)}`, (value) =>
     isIn(addressIn(value)?.sslmode ?? 'disable', SSL_MODES),
   )
-  @Takes(
-    'a target_session_attrs of any, read-write or primary: a standby takes no writes and may not know of a logout yet',
+  @MustBe(
+    'a URL whose target_session_attrs is any, read-write or primary: a standby is read-only and may not know of a logout yet',
     (value) => isIn(addressIn(value)?.sessionAttributes ?? 'any', ['any', 'read-write', 'primary']),
   )
-  @Takes('the URL of a PostgreSQL database (postgresql://…)', (value) => addressIn(value) !== undefined)
+  @MustBe('the URL of a PostgreSQL database (postgresql://…)', (value) => addressIn(value) !== undefined)
   DATABASE_URL?: string;
 
-  @Takes('the path of a folder', check.isText)
+  @MustBe('the path of a folder', check.isText)
   DATA_DIR = '.data';
 
-  @InProductionTakes(`${SECRET}, and is required`, isStrongSecret)
+  @MustBeInProduction(`set to ${SECRET}`, isStrongSecret)
   JWT_SECRET?: string;
 
-  @InProductionTakes(
+  @MustBeInProduction(
     'a secret of 32 characters or more',
     (value) => value === undefined || isLongSecret(value),
   )
   JWT_SECRET_PREVIOUS?: string;
 
-  @Takes('the path of a folder', check.isText)
+  @MustBe('the path of a folder', check.isText)
   KEYS_DIR = 'keys';
 
   @Transform(({ value }: { value: unknown }) => MODULUS_BITS.find((bits) => String(bits) === value) ?? value)
-  @Takes('2048, 3072 or 4096', (value) => isIn(value, MODULUS_BITS))
+  @MustBe('2048, 3072 or 4096', (value) => isIn(value, MODULUS_BITS))
   RSA_MODULUS_BITS: Config['rsaModulusBits'] = 3072;
 
-  @TakesWholeNumber(1, 86_400, 'seconds')
+  @MustBeWholeNumber(1, 86_400, 'seconds')
   TOKEN_EXPIRY = 900;
 
-  @TakesWholeNumber(1, 10 * YEAR, 'seconds')
+  @MustBeWholeNumber(1, 10 * YEAR, 'seconds')
   REFRESH_TOKEN_EXPIRY = 604_800;
 
-  @TakesWholeNumber(1, 10 * YEAR, 'seconds')
+  @MustBeWholeNumber(1, 10 * YEAR, 'seconds')
   REFRESH_FAMILY_EXPIRY = 2_592_000;
 
-  @TakesWholeNumber(0, 300, 'seconds')
+  @MustBeWholeNumber(0, 300, 'seconds')
   REFRESH_REUSE_GRACE = 10;
 
-  @TakesWholeNumber(0, 86_400, 'seconds')
+  @MustBeWholeNumber(0, 86_400, 'seconds')
   REFRESH_LOST_RESPONSE_WINDOW = 86_400;
 
-  @Takes(
+  @MustBe(
     "an http or https URL without query, fragment or password, whose path has no empty segment and none of ; & ' ,",
     check.isIssuer,
   )
   JWT_ISSUER?: string;
 
-  @Takes('a name without control characters', check.isText)
+  @MustBe('a name without control characters', check.isText)
   JWT_AUDIENCE = 'api';
 
   @Transform(({ value }: { value: unknown }) => check.canonicalOrigins(value))
-  @Takes('web origins (https://app.example.com), separated by commas', (value) =>
+  @MustBe('web origins (https://app.example.com), separated by commas', (value) =>
     check.isListOf(value, check.isOrigin),
   )
   CORS_ORIGINS: readonly string[] = [];
 
-  @TakesWholeNumber(0, 60, 'seconds')
+  @MustBeWholeNumber(0, 60, 'seconds')
   CLOCK_TOLERANCE = 5;
 
-  @TakesWholeNumber(1, 128, 'characters')
+  @MustBeWholeNumber(1, 128, 'characters')
   PASSWORD_MIN_LENGTH = 15;
 
-  @TakesWholeNumber(1, 1_000_000_000)
+  @MustBeWholeNumber(1, 1_000_000_000)
   AUTH_RATE_LIMIT = 10;
 
-  @TakesWholeNumber(1, 86_400, 'seconds')
+  @MustBeWholeNumber(1, 86_400, 'seconds')
   AUTH_RATE_WINDOW = 60;
 
-  @TakesWholeNumber(0, 36_500, 'days')
+  @MustBeWholeNumber(0, 36_500, 'days')
   AUDIT_RETENTION_DAYS = 365;
 
-  @Transform(({ value }: { value: unknown }) => trust.proxies(value))
-  @Takes('IP addresses or CIDRs, separated by commas, or a hop count from 1 to 100', trust.isProxies)
-  @Refuses(
-    'trusts everybody: any client could choose the address that its limits count',
-    trust.trustsEverybody,
-  )
+  @Transform(({ value }: { value: unknown }) => trust.parseTrustProxy(value))
+  @MustBe('IP addresses or CIDRs, separated by commas, or a hop count from 1 to 100', trust.isTrustProxy)
+  @MustNot('trust everyone: any client could choose the address that is rate-limited', trust.trustsEveryone)
   TRUST_PROXY?: number | readonly string[];
 
-  @ComesWith('ADMIN_PASSWORD')
+  @RequiredWith('ADMIN_PASSWORD')
   ADMIN_USERNAME?: string;
 
-  @ComesWith('ADMIN_USERNAME')
+  @RequiredWith('ADMIN_USERNAME')
   ADMIN_PASSWORD?: string;
 
-  @Takes(oneOf(LEVELS), (value) => isIn(value, LEVELS))
+  @MustBe(oneOf(LEVELS), (value) => isIn(value, LEVELS))
   LOG_LEVEL: Config['logLevel'] = 'info';
 
-  /** The configuration of valid variables. Paths are taken from `cwd`. */
+  /** Converts valid variables to the configuration. Relative paths are resolved against `cwd`. */
   toConfig(cwd: string, secret: SecretSource): Config {
     const dataDir = resolve(cwd, this.DATA_DIR);
     return {
@@ -182,7 +179,7 @@ export class Environment {
   }
 }
 
-/** The names of the variables, in the order of the classes and their fields. */
+/** The names of the variables, those of the base class first, in the order of the fields. */
 export function environmentVariables(environment: typeof Environment = Environment): readonly string[] {
   const inherited =
     environment === Environment
@@ -192,7 +189,7 @@ export function environmentVariables(environment: typeof Environment = Environme
   return [...new Set([...inherited, ...rules.map((rule) => rule.propertyName)])];
 }
 
-/** The path of the issuer without a slash at its end; empty if it has none. */
+/** The path of the issuer URL without a trailing slash; empty if it has no path. */
 export function pathPrefixOf(issuer: string | undefined): string {
   return issuer === undefined ? '' : new URL(issuer).pathname.replace(/\/$/, '');
 }
@@ -201,7 +198,7 @@ function addressIn(value: unknown): DatabaseAddress | undefined {
   return typeof value === 'string' ? databaseAddress(value) : undefined;
 }
 
-/** The words for a rule that takes one of `values`. */
+/** The error text of a rule that allows only `values`. */
 export function oneOf(values: readonly string[]): string {
   return `one of ${values.join(', ')}`;
 }

@@ -6,19 +6,18 @@ import type { Config } from './config.js';
 import { ConfigurationError } from './config.js';
 import { Environment, environmentVariables } from './environment.js';
 import type { SecretSource } from './environment.js';
-import { existingSecret, keptSecret } from './kept-secret.js';
-import { keptSettings } from './kept-settings.js';
-import type { Settings } from './kept-settings.js';
-import { faultOf } from './config-warnings.js';
-import { given } from './secret-files.js';
+import { ensureStoredSecret, readStoredSecret } from './stored-secret.js';
+import { readStoredSettings } from './stored-settings.js';
+import type { Settings } from './stored-settings.js';
+import { valueFault } from './config-warnings.js';
+import { readVariables } from './secret-files.js';
 
 /**
- * Validates the environment, with the files that `<NAME>_FILE` names, by the rules of `variables`. An empty variable counts as unset;
- * paths are taken from `cwd`.
+ * Validates the environment, including the files that `<NAME>_FILE` names, by the rules of `variables`. An empty variable counts as
+ * unset. Relative paths are resolved against `cwd`.
  *
- * Outside production an unset secret is the one that the last node on the same database was started with. If there is none, it is made
- * and kept under `DATA_DIR`, so that the next start and a second node find the same. Throws {@link ConfigurationError} with every
- * fault at once.
+ * Outside production, an unset secret is the one that the last node on the same database used. If there is none, it is created and
+ * stored under `DATA_DIR`, so that later starts and other nodes use the same one. Throws {@link ConfigurationError} with all errors.
  */
 export function loadConfig(
   env: NodeJS.ProcessEnv = process.env,
@@ -28,15 +27,15 @@ export function loadConfig(
   const { environment, values } = validated(env, cwd, variables);
   const usesSameDatabase = (url: string | undefined) => url === values['DATABASE_URL'];
   return environment.toConfig(cwd, (variable, dataDir) => {
-    const kept = keptUnder(dataDir, variables, usesSameDatabase)[variable];
-    return kept ?? secretFrom(variable, () => keptSecret(dataDir, secretFile(variable)));
+    const stored = storedUnder(dataDir, variables, usesSameDatabase)[variable];
+    return stored ?? secretFrom(variable, () => ensureStoredSecret(dataDir, secretFile(variable)));
   });
 }
 
 /**
- * The same for a command. Outside production, a variable that the environment does not set has the value that the last node under
- * `DATA_DIR` was started with, unless the environment names another database. No secret is made: without one for `JWT_SECRET` it throws
- * {@link ConfigurationError}.
+ * Like {@link loadConfig}, for a command. Outside production, an unset variable has the value that the last node under `DATA_DIR` used,
+ * unless the environment names another database. Creates no secret: throws {@link ConfigurationError} if there is none for
+ * `JWT_SECRET`.
  */
 export function loadCommandConfig(
   env: NodeJS.ProcessEnv = process.env,
@@ -47,19 +46,19 @@ export function loadCommandConfig(
   if (environment.NODE_ENV === 'production') return loadConfig(env, cwd, variables);
   const usesSameDatabase = (url: string | undefined) =>
     values['DATABASE_URL'] === undefined || url === values['DATABASE_URL'];
-  const kept = keptUnder(resolve(cwd, environment.DATA_DIR), variables, usesSameDatabase);
-  return validated(env, cwd, variables, kept).environment.toConfig(cwd, existing);
+  const stored = storedUnder(resolve(cwd, environment.DATA_DIR), variables, usesSameDatabase);
+  return validated(env, cwd, variables, stored).environment.toConfig(cwd, existingSecretOnly);
 }
 
-/** `kept`: for variables that the environment does not set. */
+/** `stored`: values for variables that the environment does not set. */
 function validated(
   env: NodeJS.ProcessEnv,
   cwd: string,
   variables: typeof Environment,
-  kept: Settings = {},
+  stored: Settings = {},
 ): { readonly environment: Environment; readonly values: Settings } {
-  const { values: set, faults: files } = given(variables, env, cwd);
-  const values = { ...kept, ...set };
+  const { values: set, faults: files } = readVariables(variables, env, cwd);
+  const values = { ...stored, ...set };
   const environment = plainToInstance(variables, values, { exposeDefaultValues: true });
   const faults = new Map(
     validateSync(environment, { stopAtFirstError: true }).map((error) => [
@@ -67,10 +66,10 @@ function validated(
       Object.values(error.constraints ?? {}),
     ]),
   );
-  // Says more than that the value is not what it should be.
+  // A mistake in the form of a value explains more than the rule that it breaks.
   for (const [name, value] of Object.entries(values)) {
-    const odd = faultOf(name, value);
-    if (odd !== undefined) faults.set(name, [odd]);
+    const fault = valueFault(name, value);
+    if (fault !== undefined) faults.set(name, [fault]);
   }
   for (const [name, fault] of files) faults.set(name, [fault]);
   if (faults.size > 0)
@@ -78,15 +77,15 @@ function validated(
   return { environment, values };
 }
 
-function keptUnder(
+function storedUnder(
   dataDir: string,
   variables: typeof Environment,
   used: (databaseUrl: string | undefined) => boolean,
 ): Settings {
   try {
-    return keptSettings(dataDir, variables, used);
+    return readStoredSettings(dataDir, variables, used);
   } catch (cause) {
-    const fault = `DATA_DIR holds secrets/settings.json, which cannot be read (${reasonOf(cause)}): start a node again, or remove the file`;
+    const fault = `DATA_DIR contains secrets/settings.json, which cannot be read (${reasonOf(cause)}): restart a node, or delete the file`;
     throw new ConfigurationError([fault], { cause });
   }
 }
@@ -95,21 +94,21 @@ function secretFrom(variable: string, read: () => string): string {
   try {
     return read();
   } catch (cause) {
-    const fault = `${variable} takes a secret: it is unset, and none can be kept in DATA_DIR as secrets/${secretFile(variable)} (${reasonOf(cause)})`;
+    const fault = `${variable} must be set: there is no usable file secrets/${secretFile(variable)} in DATA_DIR (${reasonOf(cause)})`;
     throw new ConfigurationError([fault], { cause });
   }
 }
 
-const existing: SecretSource = (variable, dataDir, needed) => {
-  const kept = secretFrom(variable, () => existingSecret(dataDir, secretFile(variable)) ?? '');
-  if (kept !== '') return kept;
+const existingSecretOnly: SecretSource = (variable, dataDir, needed) => {
+  const stored = secretFrom(variable, () => readStoredSecret(dataDir, secretFile(variable)) ?? '');
+  if (stored !== '') return stored;
   if (!needed) return randomBytes(32).toString('base64url');
   throw new ConfigurationError([
-    `${variable} takes a secret: it is unset, and no node has kept one under DATA_DIR. Start the service once, or set ${variable}`,
+    `${variable} must be set: no node has stored a secret in DATA_DIR. Start the service once, or set ${variable}`,
   ]);
 };
 
-/** The file under `DATA_DIR/secrets` that keeps the secret: `jwt-secret` for `JWT_SECRET`. */
+/** The name of the file in `DATA_DIR/secrets` that stores the secret: `jwt-secret` for `JWT_SECRET`. */
 function secretFile(variable: string): string {
   return variable.toLowerCase().replaceAll('_', '-');
 }

@@ -3,23 +3,27 @@ import { environmentVariables } from './environment.js';
 import type { Environment } from './environment.js';
 import { readText } from './file-text.js';
 
-/** Docker and Kubernetes mount secrets as files: this variable holds the path of one. */
+/** The variable that holds the path of a file with the secret: Docker and Kubernetes mount secrets as files. */
 export function fileVariable(secret: string): string {
   return `${secret}_FILE`;
 }
 
-/** What the environment sets, files of secrets included. An empty variable counts as unset. */
-export interface Given {
+/** The values of the variables, including secrets from files. An empty variable counts as unset. */
+export interface VariableValues {
   readonly values: Readonly<Record<string, string>>;
-  /** By the name of the secret: what is wrong with its file, in one line. */
+  /** Errors about secret files, in one line each, by the name of the secret. */
   readonly faults: ReadonlyMap<string, string>;
 }
 
 /**
- * The values of the variables in the environment. A secret whose variable is unset is read from the file that `<NAME>_FILE` names (a
- * relative path is taken from `cwd`), without the one line break that editors put at the end.
+ * Reads the variables from the environment. A secret whose variable is unset is read from the file that `<NAME>_FILE` names (a relative
+ * path is resolved against `cwd`), without one trailing line break.
  */
-export function given(variables: typeof Environment, env: NodeJS.ProcessEnv, cwd: string): Given {
+export function readVariables(
+  variables: typeof Environment,
+  env: NodeJS.ProcessEnv,
+  cwd: string,
+): VariableValues {
   const values: Record<string, string> = {};
   const faults = new Map<string, string>();
   for (const name of environmentVariables(variables)) {
@@ -31,13 +35,13 @@ export function given(variables: typeof Environment, env: NodeJS.ProcessEnv, cwd
     const path = env[variable];
     if (path === undefined || path === '') continue;
     if (values[name] !== undefined) {
-      faults.set(name, `${variable} takes a path only if ${name} is unset: set one of the two`);
+      faults.set(name, `${variable} must be unset because ${name} is set: set one of the two`);
       continue;
     }
     const file = readText(resolve(cwd, path));
     const text = file.fault === undefined ? file.text.replace(/\r?\n$/, '') : '';
-    if (file.fault !== undefined) faults.set(name, `${variable} takes the path of ${file.fault}`);
-    else if (text === '') faults.set(name, `${variable} takes the path of a file that is not empty`);
+    if (file.fault !== undefined) faults.set(name, `${variable} must be the path of ${file.fault}`);
+    else if (text === '') faults.set(name, `${variable} must be the path of a file that is not empty`);
     else values[name] = text;
   }
   return { values, faults };

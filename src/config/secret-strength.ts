@@ -1,20 +1,20 @@
 import { ZxcvbnFactory } from '@zxcvbn-ts/core';
 import { adjacencyGraphs, dictionary } from '@zxcvbn-ts/language-common';
 
-/** A secret shorter than this, in characters, is refused in production. */
+/** The minimum length of a secret in production, in characters. */
 export const SECRET_MIN_LENGTH = 32;
 
-/** Fewer different characters than this are no accident: 32 random hexadecimal digits have 14. */
+/** A random secret has more different characters than this: 32 random hexadecimal digits have 14. */
 const MIN_DISTINCT = 8;
 
 /**
- * Guesses, as a power of ten. 32 random hexadecimal digits, six random words and everything better take at least 10^27 by zxcvbn's
- * estimate; keyboard rows, sequences, dates and repeated words take at most 10^25.
+ * The minimum number of guesses, as a power of ten. zxcvbn estimates at least 10^27 for 32 random hexadecimal digits or six random
+ * words, and at most 10^25 for keyboard rows, sequences, dates and repeated words.
  */
-const MIN_GUESSES = 26;
+const MIN_GUESSES_LOG10 = 26;
 
-/** UTF-16 units that are estimated at a time. The estimate takes time that grows faster than the text. */
-const PART = 64;
+/** UTF-16 code units per estimate. The time of an estimate grows faster than the length of the text. */
+const CHUNK_LENGTH = 64;
 
 const PLACEHOLDER =
   /your[-_ ]?(?:own[-_ ]?)?(?:super[-_ ]?)?(?:jwt[-_ ]?)?(?:secret|key)|change[-_ ]?(?:me|this|it)|(?:secret|key)[-_ ]?here|example|placeholder|replace[-_ ]?(?:me|this)|super[-_ ]?secret|insert[-_ ]|my[-_ ]?secret/i;
@@ -26,38 +26,38 @@ export function isLongSecret(value: unknown): boolean {
   return typeof value === 'string' && Array.from(value).length >= SECRET_MIN_LENGTH;
 }
 
-/** True for a secret that was written to be replaced, or typed by leaning on a key: public or guessable at any length. */
+/** True for a placeholder, a repetition, or a secret of few different characters: guessable at any length. */
 export function isPlaceholder(secret: string): boolean {
   return PLACEHOLDER.test(secret) || new Set(secret).size < MIN_DISTINCT || isRepetition(secret);
 }
 
-/** True for a secret that production takes. */
+/** True for a secret that is allowed in production. */
 export function isStrongSecret(value: unknown): boolean {
   return isLongSecret(value) && !isPlaceholder(value as string) && isHardToGuess(value as string);
 }
 
-/** By the best of its parts: the others cannot make it weaker. */
+/** True if one chunk is hard to guess: the other chunks cannot make the secret weaker. */
 function isHardToGuess(secret: string): boolean {
-  for (let start = 0; start < secret.length; start += PART) {
-    // The last part is a whole one too, so that no secret is judged by its few last characters.
-    const from = Math.max(0, Math.min(start, secret.length - PART));
-    if (guessesOf(secret.slice(from, from + PART)) >= MIN_GUESSES) return true;
+  for (let start = 0; start < secret.length; start += CHUNK_LENGTH) {
+    // The last chunk has the full length too, so that no secret is judged by its last few characters.
+    const from = Math.max(0, Math.min(start, secret.length - CHUNK_LENGTH));
+    if (guessesOf(secret.slice(from, from + CHUNK_LENGTH)) >= MIN_GUESSES_LOG10) return true;
   }
   return false;
 }
 
 function guessesOf(text: string): number {
-  // Few substitutions: all of them would make it ten times as slow, and change nothing for secrets of this length.
+  // More substitutions would be ten times slower and change nothing for secrets of this length.
   estimator ??= new ZxcvbnFactory({
     dictionary,
     graphs: adjacencyGraphs,
-    maxLength: PART,
+    maxLength: CHUNK_LENGTH,
     l33tMaxSubstitutions: 10,
   });
   return estimator.check(text).guessesLog10;
 }
 
 function isRepetition(text: string): boolean {
-  // Only a text made of a repeated part is found in its own double before the second half.
+  // A text that consists of a repeated part occurs in its own double before the second half.
   return (text + text).indexOf(text, 1) < text.length;
 }

@@ -1,19 +1,19 @@
 import { BlockList, isIP } from 'node:net';
 import { commaSeparated } from './value-checks.js';
 
-/** `TRUST_PROXY` as a hop count if it looks like one, else as its list of addresses. */
-export function proxies(value: unknown): unknown {
+/** Parses `TRUST_PROXY` as a hop count if it is a number, otherwise as a list of addresses. */
+export function parseTrustProxy(value: unknown): unknown {
   return typeof value === 'string' && /^[1-9]\d{0,2}$/.test(value) ? Number(value) : commaSeparated(value);
 }
 
 /** True for 1 to 100 hops, or a list of addresses and CIDRs. */
-export function isProxies(value: unknown): boolean {
+export function isTrustProxy(value: unknown): boolean {
   if (typeof value === 'number') return value <= 100;
   return Array.isArray(value) && value.every(isAddressOrCidr);
 }
 
 function isAddressOrCidr(value: unknown): boolean {
-  // A zone (fe80::1%eth0) is an address to node:net, but to nothing that compares addresses.
+  // node:net accepts a zone (fe80::1%eth0), but code that compares addresses does not.
   if (typeof value !== 'string' || value.includes('%')) return false;
   const [address = '', prefix, ...rest] = value.split('/');
   const family = isIP(address);
@@ -25,17 +25,17 @@ function isAddressOrCidr(value: unknown): boolean {
 }
 
 /**
- * One address in each 256th of the IPv4 addresses, and of the IPv6 addresses that are in use (2000::/3). Their last bits are no
- * network's first or last ones.
+ * One address from each 1/256 of all IPv4 addresses, and of the IPv6 addresses that are in use (2000::/3). Their last bits are not the
+ * first or last address of any network.
  */
 const SAMPLES = {
   ipv4: Array.from({ length: 256 }, (_, index) => `${index}.85.170.51`),
   ipv6: Array.from({ length: 256 }, (_, index) => `${(0x2015 + index * 32).toString(16)}:aaaa:5555::3333`),
 } as const;
 
-/** True for a list of CIDRs that together cover half of all IPv4 or IPv6 addresses: that is no list of proxies. */
-export function trustsEverybody(value: unknown): boolean {
-  if (!isProxies(value) || typeof value === 'number') return false;
+/** True for a list of CIDRs that together cover at least half of all IPv4 or IPv6 addresses: these are not only proxies. */
+export function trustsEveryone(value: unknown): boolean {
+  if (!isTrustProxy(value) || typeof value === 'number') return false;
   const trusted = new BlockList();
   for (const item of value as string[]) {
     const [address = '', prefix] = item.split('/');

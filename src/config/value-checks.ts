@@ -3,30 +3,30 @@ import { availableParallelism } from 'node:os';
 
 export const MAX_WORKERS = 256;
 
-/** The items of a comma-separated value, trimmed. An empty item stays, for the check of the items to refuse it. */
+/** Splits a comma-separated value and trims the items. Empty items stay, so that validation refuses them. */
 export function commaSeparated(value: unknown): unknown {
   return typeof value === 'string' ? value.split(',').map((item) => item.trim()) : value;
 }
 
-/** Turns each web origin into its one canonical form (RFC 6454, section 6.2); a value that has none is left as it is. */
+/** Converts web origins to their canonical form (RFC 6454, section 6.2). Returns an invalid list unchanged. */
 export function canonicalOrigins(value: unknown): unknown {
   const items = commaSeparated(value);
   if (!Array.isArray(items) || !items.every(isOrigin)) return items;
   return [...new Set(items.map((item) => new URL(item).origin))];
 }
 
-/** True for `http(s)://host[:port]`. Neither `*` nor `null` is an origin to trust. */
+/** True for `http(s)://host[:port]`. `*` and `null` are not allowed. */
 export function isOrigin(value: unknown): value is string {
   return typeof value === 'string' && /^https?:\/\/[^\s\\/?#@*]+\/?$/i.test(value) && URL.canParse(value);
 }
 
-/** `WORKERS` as a number: `auto` is one for each core that this process may use. */
+/** Parses `WORKERS`. `auto` means one worker per core that this process may use. */
 export function workers(value: unknown): unknown {
   if (value === 'auto') return Math.min(availableParallelism(), MAX_WORKERS);
   return typeof value === 'string' && /^[1-9]\d{0,2}$/.test(value) ? Number(value) : value;
 }
 
-/** True for an IP address or a host name (RFC 1123, section 2.1) to listen on. */
+/** True for an IP address or a host name (RFC 1123, section 2.1). */
 export function isHost(value: unknown): boolean {
   if (typeof value !== 'string' || value.length > 253) return false;
   return (
@@ -35,27 +35,27 @@ export function isHost(value: unknown): boolean {
   );
 }
 
-/** True for a URL of one of the schemes (`https:`). */
+/** True for a URL with one of the schemes (such as `https:`). */
 export function isUrlOf(value: unknown, ...schemes: readonly string[]): boolean {
   if (typeof value !== 'string' || /\s/.test(value)) return false;
   return schemes.includes(URL.parse(value)?.protocol ?? '');
 }
 
 /**
- * True for what RFC 8414, section 2, allows an issuer to be, and for `http:`, which development needs. Its path is written into cookies
- * and pages, so it has no character that ends either, and no `//`, which would make a link to another host of it.
+ * True for an issuer that RFC 8414, section 2, allows, and for `http:`, which development needs. The path is written into cookies and
+ * pages, so it must not contain their delimiters. `//` is not allowed, because a link could then lead to another host.
  */
 export function isIssuer(value: unknown): boolean {
   if (!isUrlOf(value, 'http:', 'https:')) return false;
   return /^https?:\/\/[^\\?#@;&',/]+(?:\/[^\\?#@;&',/]+)*\/?$/i.test(String(value));
 }
 
-/** True for text that is not blank and has no control character. */
+/** True for text that is not blank and contains no control character. */
 export function isText(value: unknown): boolean {
   return typeof value === 'string' && /\S/.test(value) && !/\p{Cc}/u.test(value);
 }
 
-/** True for a host that nothing outside this machine reaches. */
+/** True for a loopback host, which other machines cannot reach. */
 export function isLoopback(host: string): boolean {
   return /^(?:localhost|127(?:\.\d+){3}|\[?::1\]?)$/i.test(host);
 }

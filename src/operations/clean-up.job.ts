@@ -5,29 +5,28 @@ import type { BackgroundLoop } from '../common/background-loops.js';
 import { tryLockForTransaction } from '../database/advisory-locks.js';
 import { Database } from '../database/database.js';
 
-/** Removes at most `batch` things that nobody needs any more; says how many. */
+/** Removes at most `batch` expired rows. Returns how many were removed. */
 export type Cleaner = (batch: number) => Promise<number>;
 
 /** Injection token of all {@link Cleaner}s. */
 export const CLEANERS = Symbol('CLEANERS');
 
-/** Milliseconds. */
-const EVERY = 60_000;
-const BATCH = 1_000;
+const INTERVAL_MS = 60_000;
+const BATCH_SIZE = 1_000;
 
-/** What is left after so many batches waits for the next time, so that no cleaner keeps the others waiting. */
+/** A cleaner continues in the next run after this many batches, so that it does not delay the other cleaners. */
 const MAX_BATCHES = 20;
 
-/** Ends with the transaction, so a node that dies never keeps it. */
+/** Released with the transaction, so a crashed node does not keep it. */
 const LOCK = tryLockForTransaction('cleanUp');
 
 /**
- * Removes what has expired, in batches so small that they hold nothing up, on one node at a time. Cleaners must be harmless
- * on several at once all the same: a transaction that takes too long loses the lock.
+ * Removes expired rows every minute, on one node at a time, in small batches that do not block requests. A transaction that takes too long
+ * loses the lock, so cleaners must be safe to run on several nodes at once.
  */
 @Injectable()
-export class CleanUp implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly logger = new Logger(CleanUp.name);
+export class CleanUpJob implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(CleanUpJob.name);
   private readonly loop: BackgroundLoop;
   private readonly cleaners: Cleaner[];
 
@@ -37,11 +36,11 @@ export class CleanUp implements OnApplicationBootstrap, OnApplicationShutdown {
     loops: BackgroundLoops,
   ) {
     this.cleaners = [...cleaners];
-    const failure = 'the clean-up has to wait';
-    this.loop = loops.create({ name: 'clean-up', everyMs: EVERY, failure, run: () => this.run() });
+    const failure = 'the clean-up failed; it will be retried';
+    this.loop = loops.create({ name: 'clean-up', everyMs: INTERVAL_MS, failure, run: () => this.run() });
   }
 
-  /** For features that operations must not know. */
+  /** Adds the cleaner of a feature that this module must not import. */
   add(cleaner: Cleaner): void {
     this.cleaners.push(cleaner);
   }
@@ -54,23 +53,23 @@ export class CleanUp implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.loop.stop();
   }
 
-  /** Rows that could not be removed are removed by the next run. False: another node is cleaning up. */
+  /** Runs all cleaners. If one fails, its rows are removed by a later run. Returns false if another node is cleaning up. */
   run(): Promise<boolean> {
     return this.database.transaction(async (sql) => {
       const [row] = await sql.query<{ mine: boolean }>(LOCK);
       if (row?.mine !== true) return false;
-      for (const clean of this.cleaners) await this.finish(clean);
+      for (const clean of this.cleaners) await this.runCleaner(clean);
       return true;
     });
   }
 
-  private async finish(clean: Cleaner): Promise<void> {
+  private async runCleaner(clean: Cleaner): Promise<void> {
     try {
       for (let batch = 0; batch < MAX_BATCHES && !this.loop.stopped; batch++) {
-        if ((await clean(BATCH)) < BATCH) break;
+        if ((await clean(BATCH_SIZE)) < BATCH_SIZE) break;
       }
     } catch (error) {
-      this.logger.warn({ err: error }, 'expired rows could not be removed yet');
+      this.logger.warn({ err: error }, 'failed to remove expired rows; the next run will retry');
     }
   }
 }

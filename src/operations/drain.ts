@@ -6,23 +6,22 @@ import type { FastifyInstance } from 'fastify';
 
 /** In milliseconds. */
 export interface DrainTimes {
-  /** How long a node that is to stop goes on as ever, but says that it is not ready: load balancers ask now and then. */
-  readonly announce: number;
-  /** How long connections that look idle are kept when no new ones are taken: what was sent by them is on its way. */
-  readonly linger: number;
-  /** For requests in flight, from the moment that no new connections are taken. */
+  /** How long readiness fails before the listener closes. Load balancers notice it at their next health check. */
+  readonly readinessDelay: number;
+  /** How long idle connections stay open after the listener has closed. A request may already be on its way. */
+  readonly idleGrace: number;
+  /** How long requests in flight may take after the listener has closed. */
   readonly drain: number;
 }
 
 /**
- * Lets a node stop without failing a request. First it is not ready any more, for load balancers that look; then it takes no new
- * connections, which those that do not look notice by being refused, and answers on the old ones, each for the last time; then it
- * closes what is idle, and when all has been answered the rest of the node stops. Nobody is waited for without end.
+ * Stops a node without failing requests. First readiness fails; then the listener closes and every response carries `Connection: close`;
+ * then idle connections are closed. All waits are bounded.
  */
 @Injectable()
 export class Drain implements BeforeApplicationShutdown {
-  /** Whether the node is about to stop. */
-  begun = false;
+  /** Whether the shutdown has started. */
+  stopping = false;
   private server: Server | undefined;
   private times: DrainTimes | undefined;
 
@@ -30,37 +29,37 @@ export class Drain implements BeforeApplicationShutdown {
     this.server = fastify.server;
     this.times = times;
     let closing = false;
-    // For what is in flight: the answers to later requests say so by themselves.
+    // Fastify sets the header only on responses to later requests. This covers requests in flight.
     fastify.addHook('onSend', (_request, reply, _payload, done) => {
       if (closing) reply.header('Connection', 'close');
       done();
     });
     fastify.addHook('preClose', (done) => {
       closing = true;
-      if (fastify.server.listening) end(fastify.server, times, done);
+      if (fastify.server.listening) closeServer(fastify.server, times, done);
       else done();
     });
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    this.begun = true;
+    this.stopping = true;
     const { server, times } = this;
     if (server === undefined || times === undefined || !server.listening) return;
-    // Where nobody is connected nobody would be refused.
+    // Without connections there is no client or load balancer to wait for.
     if ((await connectionsOf(server)) === 0) return;
-    await new Promise((resolve) => setTimeout(resolve, times.announce));
+    await new Promise((resolve) => setTimeout(resolve, times.readinessDelay));
   }
 }
 
-function end(server: Server, { linger, drain }: DrainTimes, done: () => void): void {
-  const idle = setTimeout(() => server.closeIdleConnections(), linger);
-  const all = setTimeout(() => server.closeAllConnections(), drain);
-  // Right after new connections have been looked for: one that waits now would be reset.
+function closeServer(server: Server, { idleGrace, drain }: DrainTimes, done: () => void): void {
+  const idleTimer = setTimeout(() => server.closeIdleConnections(), idleGrace);
+  const drainTimer = setTimeout(() => server.closeAllConnections(), drain);
+  // Right after the event loop has accepted new connections: one that is still queued would be reset.
   setImmediate(() => {
-    // The server of HTTP would close what is idle at once.
+    // http.Server.close would close idle connections immediately.
     NetServer.prototype.close.call(server, () => {
-      clearTimeout(idle);
-      clearTimeout(all);
+      clearTimeout(idleTimer);
+      clearTimeout(drainTimer);
       done();
     });
   });

@@ -13,8 +13,7 @@ import { Drain } from './drain.js';
 
 const ALIVE = { status: 'ok' } as const;
 
-/** Milliseconds. */
-const PATIENCE = 1_000;
+const DATABASE_TIMEOUT_MS = 1_000;
 
 @ApiTags('Operations')
 @Public()
@@ -32,7 +31,10 @@ export class HealthController {
   ) {}
 
   @Get('live')
-  @ApiOperation({ summary: 'Is the process alive', description: 'Asks nothing else.' })
+  @ApiOperation({
+    summary: 'Liveness',
+    description: 'Succeeds while the process runs. Checks no dependency.',
+  })
   @ApiOkResponse({ schema: { type: 'object', example: ALIVE } })
   live(): typeof ALIVE {
     return ALIVE;
@@ -41,16 +43,18 @@ export class HealthController {
   @Get('ready')
   @Header('Cache-Control', 'no-store')
   @ApiOperation({
-    summary: 'Can this node serve',
-    description: 'Database, revocation feed and signing key, and not while it is about to stop.',
+    summary: 'Readiness',
+    description:
+      'Succeeds while the database is reachable, the revocation feed is fresh, a signing key is available and the node is not ' +
+      'stopping.',
   })
   @ApiOkResponse({ schema: { type: 'object', example: { status: 'ok' } } })
   @ApiProblems(COMMON_ERRORS, 'service_unavailable')
   async ready(): Promise<typeof ALIVE> {
     const checks = [
-      () => this.database.pingCheck('database', { timeout: PATIENCE }),
+      () => this.database.pingCheck('database', { timeout: DATABASE_TIMEOUT_MS }),
       () => this.check('revocation_feed', this.feed.isFresh()),
-      () => this.check('stopping', !this.drain.begun),
+      () => this.check('stopping', !this.drain.stopping),
       () => this.check('signing_key', this.keys.canSign(this.clock.now())),
     ];
     const failing: string[] = [];

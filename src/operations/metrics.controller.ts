@@ -11,7 +11,7 @@ export class MetricsController {
   constructor(private readonly metrics: Metrics) {}
 
   @Get()
-  @ApiOperation({ summary: 'Metrics', description: 'For Prometheus.' })
+  @ApiOperation({ summary: 'Metrics', description: 'In the Prometheus text format.' })
   @ApiProduces('text/plain')
   @ApiOkResponse({
     schema: { type: 'string', example: 'http_request_duration_seconds_count{method="GET"} 1' },

@@ -11,15 +11,15 @@ const REQUEST_LABELS = ['method', 'route', 'status'] as const;
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 /**
- * The Prometheus metrics. Labels are route patterns and status classes, never data of a client. Under a supervisor, the worker that is
- * scraped answers for all workers, each with its own `worker` label.
+ * The Prometheus metrics. Labels are route patterns and status classes, never client data. Under a supervisor, the worker that is scraped
+ * returns the metrics of all workers, each with its own `worker` label.
  */
 @Injectable()
 export class Metrics {
   private readonly registry = new Registry();
   private readonly durations = this.histogram(
     'http_request_duration_seconds',
-    'Time to answer, by method, route and class of status',
+    'Response time by method, route and status class',
     REQUEST_LABELS,
   );
   private readonly siblings = new SiblingMetrics(() => this.registry.getMetricsAsJSON());
@@ -30,7 +30,7 @@ export class Metrics {
     if (cluster.isWorker) this.registry.setDefaultLabels({ worker: cluster.worker!.id });
   }
 
-  /** `route` is the pattern; undefined for requests that matched none. */
+  /** Records an answered request. `route` is the route pattern; undefined if no route matched. */
   answered(method: string, route: string | undefined, status: number, seconds: number): void {
     const labels = {
       method: METHODS.has(method) ? method : 'other',
@@ -40,7 +40,7 @@ export class Metrics {
     this.durations.observe(labels, seconds);
   }
 
-  /** A value that is read at each scrape. */
+  /** Adds a gauge whose value is read at each scrape. */
   gauge(name: string, help: string, read: () => number): void {
     new Gauge({
       name,
@@ -52,7 +52,7 @@ export class Metrics {
     });
   }
 
-  /** The same value of several things, told apart by one label. */
+  /** Adds a gauge with one label. `read` returns the value of each label value. */
   gauges(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): void {
     new Gauge({
       name,
@@ -65,12 +65,12 @@ export class Metrics {
     });
   }
 
-  /** A counter. It must have few label values, and none that a client sent. */
+  /** Adds a counter. It must have few label values, and none that a client sent. */
   counter<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> {
     return new Counter({ name, help, labelNames, registers: [this.registry] });
   }
 
-  /** Durations in seconds. For labels the rule of {@link counter} applies. */
+  /** Adds a histogram of durations in seconds. The rule of {@link counter} for labels applies. */
   histogram<Label extends string>(
     name: string,
     help: string,
@@ -79,7 +79,7 @@ export class Metrics {
     return new Histogram({ name, help, labelNames, buckets: BUCKETS, registers: [this.registry] });
   }
 
-  /** The text exposition format. */
+  /** All metrics in the text exposition format. */
   async text(): Promise<string> {
     if (!cluster.isWorker) return this.registry.metrics();
     return AggregatorRegistry.aggregate([...(await this.siblings.all())]).metrics();
@@ -89,12 +89,12 @@ export class Metrics {
     return this.registry.contentType;
   }
 
-  /** The counter repeats the counts of the histogram, so that a request costs one look-up of its labels. */
+  /** The counter is derived from the histogram, so that each request looks up its labels only once. */
   private countRequests(): void {
     const { durations } = this;
     new Counter({
       name: 'http_requests_total',
-      help: 'Requests answered, by method, route and class of status',
+      help: 'Answered requests by method, route and status class',
       labelNames: REQUEST_LABELS,
       registers: [this.registry],
       async collect() {

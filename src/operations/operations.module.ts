@@ -12,7 +12,7 @@ import { RevocationList } from '../tokens/feed/revocation-list.js';
 import { RevocationStore } from '../tokens/feed/revocation.store.js';
 import { SigningKeyStore } from '../tokens/keys/signing-key.store.js';
 import { TokensModule } from '../tokens/tokens.module.js';
-import { CLEANERS, CleanUp } from './clean-up.job.js';
+import { CLEANERS, CleanUpJob } from './clean-up.job.js';
 import type { Cleaner } from './clean-up.job.js';
 import { Drain } from './drain.js';
 import { HealthController } from './health.controller.js';
@@ -21,11 +21,11 @@ import { Metrics } from './metrics.js';
 import { RequestObserver } from './request-observer.js';
 
 @Module({
-  // What fails is said once, by the answer and its log line.
+  // The response and its log line already report a failure.
   imports: [AuditModule, LimitsModule, TerminusModule.forRoot({ logger: false }), TokensModule],
   controllers: [HealthController, MetricsController],
   providers: [
-    CleanUp,
+    CleanUpJob,
     Drain,
     Metrics,
     RequestObserver,
@@ -40,14 +40,14 @@ import { RequestObserver } from './request-observer.js';
         AuditRetentionService,
       ],
       useFactory: (
-        logins: RefreshTokenStore,
+        families: RefreshTokenStore,
         revocations: RevocationStore,
         limits: RateLimitStore,
         failures: LoginFailureStore,
         keys: SigningKeyStore,
         audit: AuditRetentionService,
       ): Cleaner[] => [
-        (batch) => logins.removeExpired(batch),
+        (batch) => families.removeExpired(batch),
         (batch) => revocations.removeExpired(batch),
         (batch) => limits.removeExpired(batch),
         (batch) => failures.removeExpired(batch),
@@ -57,20 +57,17 @@ import { RequestObserver } from './request-observer.js';
       ],
     },
   ],
-  exports: [CleanUp, Metrics, RequestObserver],
+  exports: [CleanUpJob, Metrics, RequestObserver],
 })
 export class OperationsModule {
   constructor(metrics: Metrics, revocations: RevocationList, alarms: RowAlarms, sealing: SealingJob) {
-    metrics.gauge('tandem_revocations', 'Revocations that this node holds', () => revocations.size);
-    metrics.gauges(
-      'tandem_row_alarms',
-      'Rows that somebody else than this service has written, by table',
-      'table',
-      () => alarms.counts(),
+    metrics.gauge('tandem_revocations', 'Revocations in the memory of this node', () => revocations.size);
+    metrics.gauges('tandem_row_alarms', 'Rows that this service did not write, by table', 'table', () =>
+      alarms.counts(),
     );
     metrics.gauge(
       'tandem_audit_unsealed_seconds',
-      'Age of the oldest audit event that has no seal; nodes seal every ten seconds',
+      'Age of the oldest unsealed audit event; nodes seal every ten seconds',
       () => sealing.unsealedSeconds,
     );
   }

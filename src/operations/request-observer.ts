@@ -4,20 +4,20 @@ import { PinoLogger } from 'nestjs-pino';
 import { clientAddress } from '../limits/client-address.js';
 import { Metrics } from './metrics.js';
 
-/** Counts and logs what was answered, in one hook after the answer has gone out. */
+/** Counts and logs each request after its response has been sent. */
 @Injectable()
 export class RequestObserver {
-  /** The fixed beginnings of all routes: `/auth` and `/auth/devices` of `/auth/devices/:id`. */
-  private readonly known = new Set<string>();
+  /** The static prefixes of all routes: `/auth` and `/auth/devices` for `/auth/devices/:id`. */
+  private readonly knownPaths = new Set<string>();
 
   constructor(
     private readonly metrics: Metrics,
     private readonly logger: PinoLogger,
   ) {}
 
-  /** Must be called before the routes are added. */
+  /** Call it before the routes are added. */
   observe(fastify: FastifyInstance): void {
-    fastify.addHook('onRoute', ({ url }) => this.learn(url));
+    fastify.addHook('onRoute', ({ url }) => this.addPaths(url));
     fastify.addHook('onResponse', (request, reply, done) => {
       this.metrics.answered(
         request.method,
@@ -31,8 +31,8 @@ export class RequestObserver {
   }
 
   /**
-   * Logs refusals at info, failures at error, the rest at debug. A 503 is a refusal: its cause is logged where it happens, once for
-   * all requests that it concerns. Holds nothing that a client wrote: neither query nor path, which may have secrets in them.
+   * Logs refusals at info, failures at error and other requests at debug. A 503 is a refusal: its cause is logged once where it occurs,
+   * not per request. Logs nothing that the client wrote: paths and queries may contain secrets.
    */
   private log(request: FastifyRequest, reply: FastifyReply): void {
     const status = reply.statusCode;
@@ -44,16 +44,16 @@ export class RequestObserver {
     this.logger[level]({ request_id: id, method, route, status, ms, ip: clientAddress(request) }, 'answered');
   }
 
-  private learn(route: string): void {
+  private addPaths(route: string): void {
     let path = '';
     for (const segment of route.split('/').slice(1)) {
       if (segment === '' || /[:*(]/.test(segment)) return;
       path += `/${segment}`;
-      this.known.add(path);
+      this.knownPaths.add(path);
     }
   }
 
-  /** An unknown path as far as it is one of ours, `*` for the rest. */
+  /** The known prefix of an unknown path, with `*` for the rest. */
   private masked(target: string): string {
     let path = '';
     for (const segment of target
@@ -61,7 +61,7 @@ export class RequestObserver {
       .split('/', 16)
       .slice(1)) {
       const longer = `${path}/${segment}`;
-      if (!this.known.has(longer)) return `${path}/*`;
+      if (!this.knownPaths.has(longer)) return `${path}/*`;
       path = longer;
     }
     return path;

@@ -4,7 +4,7 @@ import { DoctorCheck, ok, warn } from '../admin/cli/doctor/doctor-check.js';
 import type { Examination, Finding } from '../admin/cli/doctor/doctor-check.js';
 import { BackgroundLoops } from '../common/background-loops.js';
 import { CONFIG } from '../config/config.js';
-import { warningOf } from '../config/config-warnings.js';
+import { valueWarning } from '../config/config-warnings.js';
 import type { TransitionConfig } from './transition.settings.js';
 
 const SHORT_SECRET = 16;
@@ -40,7 +40,7 @@ export class TransitionSettingsCheck implements Examination, OnApplicationBootst
 
 /** Settings that are allowed but unwise: one line each, which names the variable and holds no secret. */
 export function settingsWarnings({ sessionSecret, smtpUrl, mailFrom }: TransitionConfig): string[] {
-  const warnings = [warningOf('SESSION_SECRET', sessionSecret)].filter((line) => line !== undefined);
+  const warnings = [valueWarning('SESSION_SECRET', sessionSecret)].filter((line) => line !== undefined);
   if (smtpUrl !== undefined && mailFrom === undefined)
     warnings.push('MAIL_FROM is unset: mail comes from no-reply@localhost, which most mail servers refuse');
   return warnings;

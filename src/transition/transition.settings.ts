@@ -4,7 +4,12 @@ import { isIn } from 'class-validator';
 import type { Config } from '../config/config.js';
 import { Environment, oneOf, pathPrefixOf } from '../config/environment.js';
 import type { SecretSource } from '../config/environment.js';
-import { InProductionTakes, Takes, TakesBeside, TakesWholeNumber } from '../config/takes.decorator.js';
+import {
+  MustBeInProduction,
+  MustBe,
+  MustBeInContext,
+  MustBeWholeNumber,
+} from '../config/must-be.decorator.js';
 import { isHost, isUrlOf } from '../config/value-checks.js';
 import { PHASES } from './rollout/rollout-state.js';
 import type { Phase } from './rollout/rollout-state.js';
@@ -40,58 +45,58 @@ export class TransitionEnvironment extends Environment {
     'SMTP_URL',
   ];
 
-  @InProductionTakes('the secret that signs session cookies, and is required', (value) => value !== undefined)
+  @MustBeInProduction('set to the secret that signs session cookies', (value) => value !== undefined)
   SESSION_SECRET?: string;
 
-  @TakesWholeNumber(1, LONGEST_EXPIRY, 'seconds')
+  @MustBeWholeNumber(1, LONGEST_EXPIRY, 'seconds')
   SESSION_EXPIRY = 86_400;
 
-  @Takes(
+  @MustBe(
     'the name of a cookie (RFC 6265) other than refresh_token',
     (value) => isCookieName(value) && value !== 'refresh_token',
   )
   SESSION_COOKIE_NAME = 'session_id';
 
-  @TakesBeside('no domain, because SESSION_COOKIE_NAME begins with __Host-', (_value, env) => !isForHost(env))
-  @Takes('the domain of a cookie (example.com)', isCookieDomain)
+  @MustBeInContext('unset because SESSION_COOKIE_NAME begins with __Host-', (_value, env) => !isForHost(env))
+  @MustBe('the domain of a cookie (example.com)', isCookieDomain)
   SESSION_COOKIE_DOMAIN?: string;
 
-  @TakesBeside(
-    'only /, because SESSION_COOKIE_NAME begins with __Host-',
+  @MustBeInContext(
+    '/ because SESSION_COOKIE_NAME begins with __Host-',
     (value, env) => value === '/' || !isForHost(env),
   )
-  @Takes('the path of a cookie: / and printable ASCII other than ; and space', isCookiePath)
+  @MustBe('the path of a cookie: / and printable ASCII other than ; and space', isCookiePath)
   SESSION_COOKIE_PATH?: string;
 
   @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.toLowerCase() : value))
-  @Takes(oneOf(SAME_SITE), (value) => isIn(value, SAME_SITE))
+  @MustBe(oneOf(SAME_SITE), (value) => isIn(value, SAME_SITE))
   SESSION_COOKIE_SAME_SITE: TransitionConfig['sessionCookieSameSite'] = 'lax';
 
   @Transform(({ value }: { value: unknown }) => truth(value))
-  @Takes('true or false', (value) => typeof value === 'boolean')
+  @MustBe('true or false', (value) => typeof value === 'boolean')
   SESSION_COOKIE_PARTITIONED = false;
 
   @Transform(({ value }: { value: unknown }) => truth(value))
-  @TakesBeside(
-    'no false: browsers demand Secure of cookies that are SameSite=None, Partitioned or named __Host- or __Secure-',
+  @MustBeInContext(
+    'true or auto: browsers require Secure for cookies that are SameSite=None, Partitioned or named __Host- or __Secure-',
     (value, env) => value !== false || !isForTls(env),
   )
-  @Takes('true, false or auto', (value) => typeof value === 'boolean' || value === 'auto')
+  @MustBe('true, false or auto', (value) => typeof value === 'boolean' || value === 'auto')
   SESSION_COOKIE_SECURE?: boolean | 'auto';
 
-  @Takes('a dotted path into the session, such as passport.user', isDottedPath)
+  @MustBe('a dotted path into the session, such as passport.user', isDottedPath)
   SESSION_USER_KEY = 'userId';
 
-  @Takes(oneOf(PHASES), (value) => isIn(value, PHASES))
+  @MustBe(oneOf(PHASES), (value) => isIn(value, PHASES))
   ROLLOUT_PHASE: Phase = 'gradual_rollout';
 
-  @TakesWholeNumber(0, 100)
+  @MustBeWholeNumber(0, 100)
   ROLLOUT_PERCENTAGE = 100;
 
-  @Takes('the URL of a mail server (smtp://… or smtps://…)', (value) => isUrlOf(value, 'smtp:', 'smtps:'))
+  @MustBe('the URL of a mail server (smtp://… or smtps://…)', (value) => isUrlOf(value, 'smtp:', 'smtps:'))
   SMTP_URL?: string;
 
-  @Takes('a mail address, in ASCII before the @', isMailbox)
+  @MustBe('a mail address, in ASCII before the @', isMailbox)
   MAIL_FROM?: string;
 
   override toConfig(cwd: string, secret: SecretSource): TransitionConfig {

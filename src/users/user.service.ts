@@ -8,6 +8,7 @@ import { PasswordHasher } from './hashing/password-hasher.js';
 import { PasswordPolicy, normalisePassword } from './password-policy.js';
 import type { Role, User } from './user.entity.js';
 import { UserStore } from './user.store.js';
+import type { UserPage } from './user.store.js';
 import { normaliseUsername } from './username.js';
 import { refuseUser } from './users.errors.js';
 import type { Share } from './hashing/work-queue.js';
@@ -39,6 +40,11 @@ export class UserService {
 
   find(id: string): Promise<User | undefined> {
     return this.store.findById(id);
+  }
+
+  /** A page of users, sorted by name. Throws 400 for an invalid cursor. */
+  list(limit: number, cursor: string | undefined): Promise<UserPage> {
+    return this.store.list(limit, cursor);
   }
 
   /** Finds a user by a name as it was sent. */

@@ -12,8 +12,8 @@ const TIME_OUTS = {
   silence: 900,
   idle: 400,
   check: 50,
-  announce: 100,
-  linger: 100,
+  readinessDelay: 100,
+  idleGrace: 100,
   drain: 500,
 };
 

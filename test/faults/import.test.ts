@@ -125,7 +125,7 @@ describe('npm run admin -- import', () => {
       err: expect.not.stringContaining('secret-looking'),
       out:
         'line 3: password_hash has an unknown format or is incomplete\n' +
-        '1 created, 0 unchanged, 0 there already with another password, 1 rejected\n',
+        '1 created, 0 unchanged, 0 existing with a different password, 1 rejected\n',
     });
     expect(await run(start('import', join(folder, 'nothing.csv')))).toMatchObject({ end: 1, out: '' });
     expect(await run(start('import', folder))).toMatchObject({

@@ -19,7 +19,7 @@ describe('a start', () => {
     expect(new Set(lines.map((line) => line.split(' ')[0]))).toEqual(
       new Set(['DATABASE_URL', 'JWT_SECRET', 'PORT', 'SESSION_SECRET']),
     );
-    expect(lines.every((line) => / takes /.test(line))).toBe(true);
+    expect(lines.every((line) => / must /.test(line))).toBe(true);
   });
 
   it('is refused in production with a placeholder as secret', async () => {
@@ -33,7 +33,7 @@ describe('a start', () => {
       },
     });
     expect(await node.exited).toBe(EX_CONFIG);
-    expect(productionFaults(node)).toEqual([expect.stringMatching(/^JWT_SECRET takes /)]);
+    expect(productionFaults(node)).toEqual([expect.stringMatching(/^JWT_SECRET must be /)]);
     expect(node.output).not.toContain(secret);
   });
 

@@ -52,7 +52,7 @@ describe.runIf(HAS_PSEUDO_TERMINAL)('the command line at a terminal', () => {
     await leaving.shows('Password');
     leaving.type(`half of a pass${CONTROL_C}`);
     expect(await leaving.exited, leaving.shown).toBe(1);
-    expect(leaving.shown).toContain('Cancelled: nothing was changed');
+    expect(leaving.shown).toContain('Cancelled; nothing was changed');
     expect(leaving.shown).not.toContain('half');
     expect(await exists('bob')).toBe(false);
   });

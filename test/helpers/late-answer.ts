@@ -11,8 +11,8 @@ export const HASTY = {
   silence: SILENCE,
   idle: 10_000,
   check: 1_000,
-  announce: 0,
-  linger: 0,
+  readinessDelay: 0,
+  idleGrace: 0,
   drain: 1_000,
 };
 

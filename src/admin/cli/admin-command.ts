@@ -6,15 +6,15 @@ import type { DynamicModule, Type } from '@nestjs/common';
 
 /**
  * Turns a method of a command into an action for commander. The service starts only when an action runs, so help and usage errors need
- * no database. `work` gets the command from Nest, the terminal, and what commander passes (arguments, then options). It returns an exit
- * code, or nothing for 0. If it throws, the message goes to stderr and the exit code is 1.
+ * no database. `work` receives the command from Nest, the terminal, and the arguments and options of commander. It returns the exit code,
+ * or nothing for 0. If it throws, the message is written to stderr and the exit code is 1.
  */
 export type Run<T> = <Typed extends unknown[]>(
   work: (command: T, terminal: Terminal, ...typed: Typed) => Promise<number | void>,
 ) => (...typed: Typed) => Promise<void>;
 
-/** For a command that must work if the service cannot start: its `run` passes no instance. */
-export interface Surroundings {
+/** For a command that must work even if the service cannot start: its `run` passes no instance. */
+export interface CommandContext {
   readonly host: ServiceHost;
   /** The modules of the service. */
   readonly features: readonly unknown[];
@@ -24,11 +24,11 @@ export interface Surroundings {
 /** A provider that adds commands to `npm run admin`; see {@link AdminCommand}. */
 export interface AdminCommandClass<T = unknown> {
   new (...injected: never[]): T;
-  /** Adds the commands to the program. Called before there is an instance. */
-  describe(program: Command, run: Run<T>, surroundings: Surroundings): void;
+  /** Adds the commands to the program. Called before an instance exists. */
+  describe(program: Command, run: Run<T>, surroundings: CommandContext): void;
 }
 
-const MARK = Symbol('AdminCommand');
+const COMMAND_METADATA = Symbol('AdminCommand');
 
 /**
  * Marks a provider as a command of `npm run admin`. The command line finds it in the module of its feature, so deleting the feature
@@ -37,17 +37,17 @@ const MARK = Symbol('AdminCommand');
 export function AdminCommand() {
   return <T>(target: AdminCommandClass<T>): void => {
     Injectable()(target as never);
-    Reflect.defineMetadata(MARK, true, target);
+    Reflect.defineMetadata(COMMAND_METADATA, true, target);
   };
 }
 
 /** The commands among the providers of the modules and of the modules that they import. */
 export function commandsIn(modules: readonly unknown[]): AdminCommandClass[] {
-  return markedIn(MARK, modules) as AdminCommandClass[];
+  return providersWith(COMMAND_METADATA, modules) as AdminCommandClass[];
 }
 
-/** The providers that carry the metadata key, in the modules and in the modules that they import, each once. */
-export function markedIn(mark: symbol, modules: readonly unknown[]): object[] {
+/** The providers with the metadata key, among those of the modules and of the modules that they import. Each occurs once. */
+export function providersWith(mark: symbol, modules: readonly unknown[]): object[] {
   const seen = new Set<unknown>();
   const found = new Set<object>();
   const visit = (node: unknown): void => {
@@ -55,10 +55,10 @@ export function markedIn(mark: symbol, modules: readonly unknown[]): object[] {
     const module: unknown = isDynamic(node) ? node.module : node;
     if (typeof module !== 'function' || (seen.has(module) && !isDynamic(node))) return;
     seen.add(module);
-    for (const provider of [...listed('providers', module), ...(dynamic.providers ?? [])]) {
+    for (const provider of [...metadataOf('providers', module), ...(dynamic.providers ?? [])]) {
       if (typeof provider === 'function' && Reflect.hasOwnMetadata(mark, provider)) found.add(provider);
     }
-    for (const next of [...listed('imports', module), ...(dynamic.imports ?? [])]) visit(next);
+    for (const next of [...metadataOf('imports', module), ...(dynamic.imports ?? [])]) visit(next);
   };
   for (const module of modules) visit(module);
   return [...found];
@@ -68,6 +68,6 @@ function isDynamic(node: unknown): node is DynamicModule {
   return typeof node === 'object' && node !== null && 'module' in node;
 }
 
-function listed(what: 'providers' | 'imports', module: object): unknown[] {
+function metadataOf(what: 'providers' | 'imports', module: object): unknown[] {
   return (Reflect.getMetadata(what, module as Type) as unknown[] | undefined) ?? [];
 }

@@ -11,8 +11,8 @@ import type { Head } from '../../audit/sealing/chain-head.service.js';
 import { SealStore } from '../../audit/sealing/seal.store.js';
 import { AdminCommand } from './admin-command.js';
 import type { Run } from './admin-command.js';
-import { collect, DEFAULT_SHOWN, MAX_SHOWN, moment, wholeNumber } from './options.js';
-import { FindUser } from './find-user.js';
+import { readPages, DEFAULT_SHOWN, MAX_SHOWN, timeOrDuration, wholeNumber } from './options.js';
+import { UserFinder } from './user-finder.js';
 import type { Terminal } from './terminal.js';
 
 interface FilterOptions {
@@ -33,12 +33,12 @@ interface VerifyOptions {
 }
 
 const VERIFY_HELP = `
-Exit code 1 means that an event was changed, removed or inserted. Somebody who controls the database can also cut off
-the newest events with their seals. A node detects that by the end of the chain that it keeps under DATA_DIR. You can
-also keep the end elsewhere:
+The exit code is 1 if an event was changed, removed or inserted. An attacker with access to the database can also delete
+the newest events and their seals. Nodes detect this by the end of the chain, which they store in DATA_DIR. You can also
+store the end elsewhere:
   npm run -s admin -- audit verify --json | jq -r '.head | "\\(.id):\\(.hash)"' > head.txt
   npm run admin -- audit verify --head "$(cat head.txt)"
-After you restored an older backup, accept the new end with --accept. All nodes follow within ten seconds.`;
+After restoring a backup, accept the new end with --accept. It applies to all nodes within ten seconds.`;
 
 const EXPORT_HELP = `
 One event per line, oldest first:
@@ -51,28 +51,26 @@ export class AuditCommand {
     private readonly log: AuditLogStore,
     private readonly verifier: AuditVerifierService,
     private readonly seals: SealStore,
-    private readonly noted: ChainHeadService,
-    private readonly find: FindUser,
+    private readonly heads: ChainHeadService,
+    private readonly finder: UserFinder,
   ) {}
 
   static describe(program: Command, run: Run<AuditCommand>): void {
-    const audit = program
-      .command('audit')
-      .description('read security events and check that none was tampered with');
+    const audit = program.command('audit').description('read and verify the audit trail');
     const filtered = (command: Command) =>
       command
         .option('--user <user>', 'only events of this user (name or id)')
-        .addOption(program.createOption('--event <event>', 'only this event').choices(AUDIT_EVENTS))
-        .option('--since <time>', 'only after a time or a duration ago (15m, 12h, 30d)', moment)
-        .option('--until <time>', 'only before a time', moment);
+        .addOption(program.createOption('--event <event>', 'only events of this kind').choices(AUDIT_EVENTS))
+        .option('--since <time>', 'only since a time or a duration ago (15m, 12h, 30d)', timeOrDuration)
+        .option('--until <time>', 'only before a time', timeOrDuration);
     filtered(audit.command('list').description('list security events, newest first'))
-      .option('--limit <n>', 'how many', wholeNumber(1, MAX_SHOWN), DEFAULT_SHOWN)
-      .option('--cursor <cursor>', 'the next_cursor of an earlier list')
+      .option('--limit <n>', 'maximum number of events', wholeNumber(1, MAX_SHOWN), DEFAULT_SHOWN)
+      .option('--cursor <cursor>', 'next_cursor of the previous page')
       .action(run((command, terminal, options: ListOptions) => command.list(terminal, options)));
     audit
       .command('verify')
-      .description('check whether the audit trail was tampered with')
-      .option('--head <seal:hash>', 'an end of the chain that you kept earlier', headOf)
+      .description('detect tampering with the audit trail')
+      .option('--head <seal:hash>', 'an end of the chain that you stored earlier', headOf)
       .option('--accept', 'accept the current end of the chain on all nodes')
       .addHelpText('after', VERIFY_HELP)
       .action(run((command, terminal, options: VerifyOptions) => command.verify(terminal, options)));
@@ -88,7 +86,7 @@ export class AuditCommand {
 
   private async list(terminal: Terminal, { limit, cursor, ...options }: ListOptions): Promise<void> {
     const filter = await this.filter(options);
-    const { entries, next_cursor } = await collect(limit, cursor, async (size, after) => {
+    const { entries, next_cursor } = await readPages(limit, cursor, async (size, after) => {
       const page = await this.log.page(filter, size, after);
       return { entries: page.events, next_cursor: page.next_cursor };
     });
@@ -109,7 +107,7 @@ export class AuditCommand {
   }
 
   private async verify(terminal: Terminal, { head, accept }: VerifyOptions): Promise<number> {
-    if (accept === true) await this.noted.accept(await this.seals.newest(), terminal.origin);
+    if (accept === true) await this.heads.accept(await this.seals.newest(), terminal.origin);
     const progress = await terminal.progress('events', await this.seals.sealedEvents());
     const verification = await this.verifier
       .verify(head, (count) => progress.advance(count))
@@ -143,7 +141,7 @@ export class AuditCommand {
   }
 
   private async filter({ user, event, since, until }: FilterOptions): Promise<AuditFilter> {
-    const userId = user === undefined ? undefined : (await this.find.named(user)).id;
+    const userId = user === undefined ? undefined : (await this.finder.find(user)).id;
     return { userId, event, since, until };
   }
 }
@@ -151,7 +149,7 @@ export class AuditCommand {
 function headOf(text: string): Head {
   const [, id, hash] = /^(\d{1,18}):([0-9a-f]{64})$/.exec(text.trim()) ?? [];
   if (id === undefined || hash === undefined)
-    throw new InvalidArgumentError('It takes a number, a colon and 64 hexadecimal digits.');
+    throw new InvalidArgumentError('It must be a number, a colon and 64 hexadecimal digits.');
   return { id, hash };
 }
 

@@ -6,25 +6,25 @@ import { AdminModule } from '../admin.module.js';
 import { AuditCommand } from './audit.command.js';
 import { DoctorCommand } from './doctor/doctor.command.js';
 import { ServiceChecks } from './doctor/service.checks.js';
-import { FindUser } from './find-user.js';
+import { UserFinder } from './user-finder.js';
 import { ImportCommand } from './import.command.js';
 import { KeysCommand } from './keys.command.js';
 import { TokensCommand } from './tokens.command.js';
 import { UsersCommand } from './users.command.js';
 
-/** The commands for users, tokens, keys, audit, import and the doctor. Other features bring their own. */
+/** The commands for users, tokens, keys, audit, import and the doctor. Other features add their own commands. */
 @Module({
   imports: [AdminModule, AuditModule, TokensModule, UsersModule],
   providers: [
     AuditCommand,
     DoctorCommand,
-    FindUser,
+    UserFinder,
     ImportCommand,
     KeysCommand,
     ServiceChecks,
     TokensCommand,
     UsersCommand,
   ],
-  exports: [FindUser],
+  exports: [UserFinder],
 })
 export class CommandLineModule {}

@@ -9,7 +9,7 @@ import { OTHER_ENCODING } from '../../users/import/row-reader.js';
 import type { ImportFormat } from '../../users/import/row-reader.js';
 import { AdminCommand } from './admin-command.js';
 import type { Run } from './admin-command.js';
-import { CommandFailed } from './options.js';
+import { CommandError } from './options.js';
 import type { Terminal } from './terminal.js';
 
 interface ImportOptions {
@@ -17,15 +17,15 @@ interface ImportOptions {
   readonly format?: ImportFormat;
 }
 
-/** Rejected rows told without a report; a report has all of them. */
-const TOLD = 20;
-const TOLD_AS_JSON = 10_000;
+/** The maximum number of rejected rows in the output. A report contains all of them. */
+const SHOWN_ROWS = 20;
+const SHOWN_ROWS_JSON = 10_000;
 
-const MORE = `
-The columns of the CSV, or the fields of each JSON line, are username and password_hash, and if you like email, role (user or
-admin) and id. An id that is a UUID becomes the user's id, any other its external_id. Kinds of hashes: docs/adopt/import.md.
+const HELP = `
+The CSV columns or JSON fields are username and password_hash, and optionally email, role (user or admin) and id. An id that
+is a UUID becomes the user's id; any other becomes the external_id. Supported hashes: docs/adopt/import.md.
 
-Nobody who exists is changed. A run that was interrupted is run again: what is there already counts as unchanged.`;
+Existing users are not changed. You can repeat an interrupted import: users that were imported count as unchanged.`;
 
 @AdminCommand()
 export class ImportCommand {
@@ -34,14 +34,16 @@ export class ImportCommand {
   static describe(program: Command, run: Run<ImportCommand>): void {
     program
       .command('import')
-      .description('bring users in from another system, with the passwords they have there')
+      .description('import users from another system with their password hashes')
       .argument('<file>', 'CSV with a header or JSON lines, in UTF-8; - for stdin')
-      .option(
-        '--report <file>',
-        'write every row that was not imported there, as JSON lines with line and reason',
+      .option('--report <file>', 'write the rejected rows to a file, as JSON lines with line and reason')
+      .addOption(
+        new Option('--format <format>', 'format of the file; default: detected from its content').choices([
+          'csv',
+          'jsonl',
+        ]),
       )
-      .addOption(new Option('--format <format>', 'instead of guessing').choices(['csv', 'jsonl']))
-      .addHelpText('after', MORE)
+      .addHelpText('after', HELP)
       .action(
         run((command, terminal, file: string, options: ImportOptions) =>
           command.import(terminal, file, options),
@@ -64,7 +66,7 @@ export class ImportCommand {
         {
           async rejected(row) {
             if (OTHER_ENCODING.some((reason) => reason === row.reason)) undecoded += 1;
-            if (told.length < (terminal.json ? TOLD_AS_JSON : TOLD)) told.push(row);
+            if (told.length < (terminal.json ? SHOWN_ROWS_JSON : SHOWN_ROWS)) told.push(row);
             await log?.write(row);
           },
           advanced(bytes) {
@@ -96,8 +98,10 @@ function summary(counts: ImportCounts, told: readonly RejectedRow[], report: str
   const more = counts.rejected - told.length;
   return [
     ...told.map(({ line, reason }) => `line ${line}: ${reason}`),
-    ...(more > 0 ? [`and ${more} more${report === undefined ? ': --report writes all of them' : ''}`] : []),
-    `${counts.created} created, ${counts.unchanged} unchanged, ${counts.kept} there already with another password, ` +
+    ...(more > 0
+      ? [`and ${more} more${report === undefined ? ': use --report to write all of them to a file' : ''}`]
+      : []),
+    `${counts.created} created, ${counts.unchanged} unchanged, ${counts.kept} existing with a different password, ` +
       `${counts.rejected} rejected`,
     ...(report === undefined ? [] : [`The rejected rows are in ${report}`]),
   ];
@@ -105,8 +109,8 @@ function summary(counts: ImportCounts, told: readonly RejectedRow[], report: str
 
 async function sizeOf(file: string): Promise<number> {
   const found = await stat(file).catch(() => undefined);
-  if (found === undefined) throw new CommandFailed(`There is no file ${file}`);
-  if (found.isDirectory()) throw new CommandFailed(`${file} is a folder`);
+  if (found === undefined) throw new CommandError(`There is no file ${file}`);
+  if (found.isDirectory()) throw new CommandError(`${file} is a folder`);
   return found.size;
 }
 
@@ -115,12 +119,12 @@ interface Report {
   end(): Promise<void>;
 }
 
-/** JSON lines, for the eyes of whoever runs the import alone. */
+/** Opens a file for JSON lines that only its owner can read. */
 async function openReport(file: string | undefined): Promise<Report | undefined> {
   if (file === undefined) return undefined;
   const stream = createWriteStream(file, { mode: 0o600 });
   await once(stream, 'open').catch((error: Error) => {
-    throw new CommandFailed(`The report cannot be written: ${error.message}`);
+    throw new CommandError(`Cannot write the report: ${error.message}`);
   });
   return {
     async write(row) {

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { KeyAdministrationService } from '../../tokens/keys/key-administration.service.js';
 import { AdminCommand } from './admin-command.js';
 import type { Run } from './admin-command.js';
-import { CommandFailed } from './options.js';
+import { CommandError } from './options.js';
 import type { Terminal } from './terminal.js';
 
 @AdminCommand()
@@ -17,11 +17,11 @@ export class KeysCommand {
       .action(run((command, terminal) => command.list(terminal)));
     keys
       .command('rotate')
-      .description('publish the next key; it signs once clients have it, and no request fails')
+      .description('publish the next key; it starts to sign when clients have it, so no request fails')
       .action(run((command, terminal) => command.rotate(terminal)));
     keys
       .command('distrust')
-      .description('refuse all tokens that a key signed, at once, on every node')
+      .description('reject all tokens that a key signed, immediately and on every node')
       .argument('<kid>', 'kid from "keys list"')
       .action(run((command, terminal, kid: string) => command.distrust(terminal, kid)));
   }
@@ -39,7 +39,7 @@ export class KeysCommand {
 
   private async distrust(terminal: Terminal, kid: string): Promise<void> {
     if ((await this.keys.distrust(kid, terminal.origin)) === 'unknown')
-      throw new CommandFailed(`There is no key ${kid}`);
+      throw new CommandError(`There is no key ${kid}`);
     await this.list(terminal);
   }
 }

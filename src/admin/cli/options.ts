@@ -3,7 +3,7 @@ import { isEmail } from 'class-validator';
 import { InvalidArgumentError } from 'commander';
 import { instantIn } from '../../common/instant.js';
 
-/** Parses a whole number within the bounds. Like the other parsers here, throws what commander reports as a usage error. */
+/** Parses a whole number from `min` to `max`. Like the other parsers here, throws a usage error for commander. */
 export function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
     const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
@@ -17,24 +17,26 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
 /** Parses a date (in UTC) or a time with a zone. */
 export function time(text: string): Date {
   const at = instantIn(text);
-  if (at === undefined) throw new InvalidArgumentError(`It must be ${A_TIME}.`);
+  if (at === undefined) throw new InvalidArgumentError(`It must be ${TIME_FORMATS}.`);
   return new Date(at);
 }
 
-const A_TIME = 'a date such as 2027-01-31 or a time with a zone such as 2027-01-31T12:00:00Z';
+const TIME_FORMATS = 'a date such as 2027-01-31 or a time with a zone such as 2027-01-31T12:00:00Z';
 
-/** Parses a time, or a duration ago (`90s`, `15m`, `12h`, `30d`). */
-export function moment(text: string): Date {
+/** Parses a time, or a duration before now (`90s`, `15m`, `12h`, `30d`). */
+export function timeOrDuration(text: string): Date {
   const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
   if (count !== undefined)
-    return new Date(Date.now() - Number(count) * SECONDS[unit as keyof typeof SECONDS] * 1000);
+    return new Date(
+      Date.now() - Number(count) * SECONDS_PER_UNIT[unit as keyof typeof SECONDS_PER_UNIT] * 1000,
+    );
   const at = instantIn(text);
   if (at === undefined)
-    throw new InvalidArgumentError(`It must be ${A_TIME}, or a duration ago such as 15m, 12h or 30d.`);
+    throw new InvalidArgumentError(`It must be ${TIME_FORMATS}, or a duration ago such as 15m, 12h or 30d.`);
   return new Date(at);
 }
 
-const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 };
+const SECONDS_PER_UNIT = { s: 1, m: 60, h: 3_600, d: 86_400 };
 
 export function uuid(text: string): string {
   if (!isUuid(text)) throw new InvalidArgumentError('It must be a UUID.');
@@ -52,31 +54,31 @@ export function address(text: string): string {
 }
 
 export function mailAddress(text: string): string {
-  if (!isEmail(text) || text.length > 254) throw new InvalidArgumentError('It must be a mail address.');
+  if (!isEmail(text) || text.length > 254) throw new InvalidArgumentError('It must be an email address.');
   return text;
 }
 
-/** Collects an option that may be repeated. */
-export function gathered(one: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), one];
+/** Collects the values of a repeatable option. */
+export function appendValue(value: string, previous: string[] | undefined): string[] {
+  return [...(previous ?? []), value];
 }
 
-/** A command failed. The operator reads the message; the exit code is 1. */
-export class CommandFailed extends Error {
+/** An expected failure of a command. The message is written to stderr, and the exit code is 1. */
+export class CommandError extends Error {
   override readonly name = 'CommandFailed';
 }
 
-/** How many entries a list shows by default. */
+/** The default of `--limit`. */
 export const DEFAULT_SHOWN = 50;
 
-/** The maximum of `--limit`. For more there are exports. */
+/** The maximum of `--limit`. Use an export for more. */
 export const MAX_SHOWN = 100_000;
 
 /** Entries per page. */
-const PAGE = 100;
+const PAGE_SIZE = 100;
 
-/** Reads the first `limit` entries of a paged list, and the cursor of the next one. */
-export async function collect<Entry>(
+/** Reads up to `limit` entries of a paginated list, and the cursor of the next entry. */
+export async function readPages<Entry>(
   limit: number,
   cursor: string | undefined,
   page: (
@@ -87,7 +89,7 @@ export async function collect<Entry>(
   const all: Entry[] = [];
   let next: string | null | undefined = cursor;
   do {
-    const { entries, next_cursor } = await page(Math.min(PAGE, limit - all.length), next);
+    const { entries, next_cursor } = await page(Math.min(PAGE_SIZE, limit - all.length), next);
     all.push(...entries);
     next = next_cursor;
   } while (next !== null && all.length < limit);

@@ -4,7 +4,7 @@ import { isClosedOutput } from '../../common/process-output.js';
 import { Problem } from '../../common/problem.js';
 import { ConfigurationError } from '../../config/config.js';
 import { KeyRingError } from '../../tokens/keys/key-ring.js';
-import type { AdminCommandClass, Run, Surroundings } from './admin-command.js';
+import type { AdminCommandClass, Run, CommandContext } from './admin-command.js';
 import { Terminal } from './terminal.js';
 
 /** The exit codes. */
@@ -13,14 +13,14 @@ export const EXIT = { done: 0, failed: 1, usage: 2, configuration: 78 } as const
 const ABOUT =
   'Administers Tandem from the command line. Running nodes apply changes within a second.\n\n' +
   'Settings come from the environment and .env, as for a node. Outside production, an unset variable has the value that the ' +
-  'last node under DATA_DIR used. If no node runs, the embedded database runs for the duration of the command.';
+  'last node under DATA_DIR used. If no node is running, the command starts the embedded database and stops it again.';
 
 const EXAMPLES = `
 Examples:
   npm run admin -- users create ada --role admin     asks for a password
   npm run admin -- tokens revoke --user ada          revokes all token families of a user
   npm run -s admin -- audit list --event login --json | jq '.events[].ip'
-  npm run admin -- doctor                            finds what would break this deployment
+  npm run admin -- doctor                            finds problems of this deployment
 
 Exit codes: 0 success, 1 failure, 2 usage error, 78 invalid configuration.`;
 
@@ -28,7 +28,7 @@ Exit codes: 0 success, 1 failure, 2 usage error, 78 invalid configuration.`;
 export async function runProgram(
   args: readonly string[],
   commands: readonly AdminCommandClass[],
-  { host, features }: Omit<Surroundings, 'run'>,
+  { host, features }: Omit<CommandContext, 'run'>,
 ): Promise<number> {
   let code: number = EXIT.done;
   const program = newProgram();
@@ -70,16 +70,16 @@ function newProgram(): Command {
 /** Writes the error to stderr and returns the exit code. */
 function codeOf(error: unknown): number {
   if (error instanceof CommanderError) {
-    // commander has written the message. Requested help is not an error.
+    // commander has written the message. A request for help is not an error.
     return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   }
   if (isClosedOutput(error)) return EXIT.done;
-  const setUp = error instanceof ConfigurationError || error instanceof KeyRingError;
+  const misconfigured = error instanceof ConfigurationError || error instanceof KeyRingError;
   for (const line of linesOf(error)) process.stderr.write(`${line}\n`);
-  return setUp ? EXIT.configuration : EXIT.failed;
+  return misconfigured ? EXIT.configuration : EXIT.failed;
 }
 
-/** An operator may see the cause that a problem hides from clients. */
+/** Operators may see the cause of a problem, which clients may not. */
 function linesOf(error: unknown): readonly string[] {
   if (error instanceof ConfigurationError) return error.faults;
   if (error instanceof Problem) {

@@ -13,11 +13,11 @@ import type { Environment } from '../../config/environment.js';
 import { loadCommandConfig } from '../../config/load-config.js';
 import { ensureEmbeddedPostgres } from '../../database/embedded/embedded-postgres.js';
 
-/** Writes warnings and errors to stderr, one line each. Only results go to stdout. */
+/** Writes warnings and errors to stderr, one line each. Only results are written to stdout. */
 const LOGGER: LoggerService = {
   log() {},
-  warn: tell,
-  error: tell,
+  warn: writeLog,
+  error: writeLog,
 };
 
 /** How to compose the service. The command line does not know its modules. */
@@ -31,8 +31,8 @@ export interface Composition {
 }
 
 /**
- * Runs the providers of the service in this process, on the database of the nodes. It starts the embedded server if none runs; the last
- * process that uses the server stops it.
+ * Runs the providers of the service in this process, on the database of the nodes. Starts the embedded database if it is not running. The
+ * last process that uses it stops it.
  */
 export class ServiceHost {
   private readonly shutdownSteps: (() => Promise<unknown>)[] = [];
@@ -53,13 +53,13 @@ export class ServiceHost {
     return this.settings;
   }
 
-  /** Throws ConfigurationError or KeyRingError if a node would refuse to start too. */
+  /** Throws ConfigurationError or KeyRingError if a node could not start with these settings either. */
   async get<T>(provider: Type<T> | symbol): Promise<T> {
     this.app ??= this.open();
     return (await this.app).get<T>(provider, { strict: false });
   }
 
-  /** Starts the embedded server if `DATABASE_URL` is unset and none runs. */
+  /** Starts the embedded database if `DATABASE_URL` is unset and it is not running. */
   databaseUrl(): Promise<string> {
     const { databaseUrl, dataDir } = this.config;
     this.url ??= databaseUrl === undefined ? this.embedded(dataDir) : Promise.resolve(databaseUrl);
@@ -74,10 +74,10 @@ export class ServiceHost {
     return (await node).getUrl();
   }
 
-  /** Stops what was started. Later calls do nothing. */
+  /** Stops everything that was started. Later calls do nothing. */
   close(): Promise<void> {
     this.closing ??= (async () => {
-      // Errors of what the shutdown interrupts are not news.
+      // Work that the shutdown interrupts must not log errors.
       Logger.overrideLogger(false);
       for (const step of this.shutdownSteps.toReversed()) await step();
     })();
@@ -104,7 +104,7 @@ export class ServiceHost {
   }
 }
 
-function tell(message: unknown, ...rest: unknown[]): void {
+function writeLog(message: unknown, ...rest: unknown[]): void {
   const text = [message, ...rest].find((part) => typeof part === 'string') ?? '';
   const { err } = (message ?? {}) as { err?: unknown };
   process.stderr.write(`${text}${err instanceof Error ? `: ${err.message}` : ''}\n`);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { userInfo } from 'node:os';
 import type { Origin } from '../../audit/audit-context.js';
-import { CommandFailed } from './options.js';
+import { CommandError } from './options.js';
 
 /** The progress of a long task. */
 export interface Progress {
@@ -53,17 +53,17 @@ export class Terminal {
     await this.write([columns, ...cells].map((line) => `${format(line)}\n`).join(''));
   }
 
-  /** Waits while the reader is slower, so that output does not pile up in memory. */
+  /** Writes to stdout. Waits for a slow reader, so that output does not accumulate in memory. */
   async write(text: string): Promise<void> {
     if (text !== '' && !this.streams.stdout.write(text)) await once(this.streams.stdout, 'drain');
   }
 
-  /** Tells how to read the rest of a list. */
+  /** Tells the operator how to read the rest of a list. */
   more(cursor: string | null): void {
     if (cursor !== null) this.note(`There is more: --cursor ${cursor}`);
   }
 
-  /** A line for the person at the terminal, never part of a result. */
+  /** Writes a line to stderr for the operator. It is never part of a result. */
   note(line: string): void {
     this.streams.stderr.write(`${line}\n`);
   }
@@ -83,25 +83,25 @@ export class Terminal {
   }
 
   /**
-   * Asks twice for a password without showing it. If stdin is not a terminal, reads its first line. A password is never an argument:
-   * everybody on the machine sees arguments, and the shell's history keeps them.
+   * Asks twice for a password without showing it. If stdin is not a terminal, reads its first line. A password is never an argument: other
+   * users of the machine can see arguments, and the shell history keeps them.
    */
   async newPassword(): Promise<string> {
     if (!this.streams.stdin.isTTY) return this.firstLine();
-    const given = await this.ask('Password');
-    if (given !== (await this.ask('Repeat the password')))
-      throw new CommandFailed('The passwords differ: nothing was changed');
-    return given;
+    const password = await this.ask('Password');
+    if (password !== (await this.ask('Repeat the password')))
+      throw new CommandError('The passwords do not match; nothing was changed');
+    return password;
   }
 
   private async ask(message: string): Promise<string> {
     const { default: password } = await import('@inquirer/password');
     try {
-      // No key reveals the input: a terminal may be recorded.
+      // No key may reveal the input: the terminal may be recorded.
       return await password({ message, toggleMask: false }, { output: this.streams.stderr });
     } catch (error) {
       if (error instanceof Error && error.name === 'ExitPromptError')
-        throw new CommandFailed('Cancelled: nothing was changed');
+        throw new CommandError('Cancelled; nothing was changed');
       throw error;
     }
   }
@@ -114,7 +114,7 @@ export class Terminal {
       if (text.includes('\n') || text.length > 4096) break;
     }
     const [line = ''] = text.split(/\r?\n/, 1);
-    if (line === '') throw new CommandFailed('Write the password as one line to stdin');
+    if (line === '') throw new CommandError('Write the password as one line to stdin');
     return line;
   }
 }

@@ -4,21 +4,21 @@ import { canonicalAddress } from '../../limits/client-address.js';
 import { RevocationService } from '../../tokens/families/revocation.service.js';
 import { FamilyListStore } from '../../tokens/families/family-list.store.js';
 import type { Role } from '../../users/user.entity.js';
-import { BulkRevocation } from '../bulk-revocation.service.js';
+import { BulkRevocationService } from '../bulk-revocation.service.js';
 import { AdminCommand } from './admin-command.js';
 import type { Run } from './admin-command.js';
 import {
-  collect,
+  readPages,
   DEFAULT_SHOWN,
   MAX_SHOWN,
-  CommandFailed,
+  CommandError,
   address,
-  gathered,
-  moment,
+  appendValue,
+  timeOrDuration,
   uuid,
   wholeNumber,
 } from './options.js';
-import { FindUser } from './find-user.js';
+import { UserFinder } from './user-finder.js';
 import type { Terminal } from './terminal.js';
 
 interface ListOptions {
@@ -46,34 +46,38 @@ Give ids or at least one filter. Several filters must all match:
 @AdminCommand()
 export class TokensCommand {
   constructor(
-    private readonly logins: FamilyListStore,
+    private readonly families: FamilyListStore,
     private readonly revocations: RevocationService,
-    private readonly bulk: BulkRevocation,
-    private readonly find: FindUser,
+    private readonly bulk: BulkRevocationService,
+    private readonly finder: UserFinder,
   ) {}
 
   static describe(program: Command, run: Run<TokensCommand>): void {
     const tokens = program.command('tokens').description('manage token families, one per login and device');
     tokens
       .command('list')
-      .description('list token families, newest login first')
+      .description('list token families, newest first')
       .option('--user <user>', 'only of this user (name or id)')
       .option('--ip <address>', 'only last used from this address', address)
-      .option('--active', 'only families that can be used')
+      .option('--active', 'only live families')
       .option('--ended', 'only expired or revoked families')
-      .option('--limit <n>', 'how many', wholeNumber(1, MAX_SHOWN), DEFAULT_SHOWN)
-      .option('--cursor <cursor>', 'the next_cursor of an earlier list')
+      .option('--limit <n>', 'maximum number of families', wholeNumber(1, MAX_SHOWN), DEFAULT_SHOWN)
+      .option('--cursor <cursor>', 'next_cursor of the previous page')
       .action(run((command, terminal, options: ListOptions) => command.list(terminal, options)));
     tokens
       .command('revoke')
       .description('revoke token families, on every node within a second')
       .argument('[id...]', 'ids from "tokens list"')
-      .option('--user <user>', 'only of this user (name or id); may be repeated', gathered)
+      .option('--user <user>', 'only of this user (name or id); may be repeated', appendValue)
       .addOption(
         program.createOption('--role <role>', 'only of users with this role').choices(['user', 'admin']),
       )
       .option('--ip <address>', 'only last used from this address', address)
-      .option('--issued-before <time>', 'only logins before a time or a duration ago (15m, 12h, 30d)', moment)
+      .option(
+        '--issued-before <time>',
+        'only logins before a time or a duration ago (15m, 12h, 30d)',
+        timeOrDuration,
+      )
       .addHelpText('after', REVOKE_HELP)
       .action(
         run((command, terminal, ids: string[], options: RevokeOptions) =>
@@ -85,12 +89,12 @@ export class TokensCommand {
   private async list(terminal: Terminal, options: ListOptions): Promise<void> {
     const { user, ip, active, ended, limit, cursor } = options;
     const filter = {
-      userId: user === undefined ? undefined : (await this.find.named(user)).id,
+      userId: user === undefined ? undefined : (await this.finder.find(user)).id,
       ip: canonicalAddress(ip),
       active: active === ended ? undefined : active === true,
     };
-    const { entries, next_cursor } = await collect(limit, cursor, async (size, after) => {
-      const page = await this.logins.page(filter, size, after);
+    const { entries, next_cursor } = await readPages(limit, cursor, async (size, after) => {
+      const page = await this.families.page(filter, size, after);
       return { entries: page.tokens, next_cursor: page.next_cursor };
     });
     if (terminal.json) return terminal.result({ tokens: entries, next_cursor }, () => []);
@@ -109,7 +113,7 @@ export class TokensCommand {
   private async revoke(terminal: Terminal, ids: readonly string[], options: RevokeOptions): Promise<void> {
     const filtered = Object.keys(options).length > 0;
     if (filtered === ids.length > 0)
-      throw new CommandFailed('Give ids or filters, not both: nothing was revoked');
+      throw new CommandError('Give either ids or filters; nothing was revoked');
     const revoked = filtered ? await this.byFilter(terminal, options) : await this.byId(terminal, ids);
     await terminal.result({ revoked }, () => [
       `Revoked ${counted(revoked, 'token family', 'token families')}`,
@@ -118,8 +122,8 @@ export class TokensCommand {
 
   private async byId(terminal: Terminal, ids: readonly string[]): Promise<number> {
     for (const id of ids) {
-      if (!(await this.logins.exists(id)))
-        throw new CommandFailed(`There is no token family ${id}: nothing was revoked`);
+      if (!(await this.families.exists(id)))
+        throw new CommandError(`There is no token family ${id}; nothing was revoked`);
     }
     return this.revocations.revokeFamilies(ids, 'revoke', 'revoke', terminal.origin);
   }
@@ -129,7 +133,7 @@ export class TokensCommand {
     { user, role, ip, issuedBefore }: RevokeOptions,
   ): Promise<number> {
     const userIds: string[] = [];
-    for (const name of user ?? []) userIds.push((await this.find.named(name)).id);
+    for (const name of user ?? []) userIds.push((await this.finder.find(name)).id);
     const filter = {
       userIds: user === undefined ? undefined : userIds,
       role,

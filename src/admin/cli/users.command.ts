@@ -4,19 +4,19 @@ import { AccountStore } from '../../users/account.store.js';
 import type { Role, User } from '../../users/user.entity.js';
 import { UserService } from '../../users/user.service.js';
 import { adminUserView } from '../admin.dto.js';
-import { UserChanges } from '../user-changes.service.js';
-import type { UserChange } from '../user-changes.service.js';
+import { UserChangeService } from '../user-change.service.js';
+import type { UserChange } from '../user-change.service.js';
 import { AdminCommand } from './admin-command.js';
 import type { Run } from './admin-command.js';
-import { collect, DEFAULT_SHOWN, MAX_SHOWN, mailAddress, wholeNumber } from './options.js';
-import { FindUser } from './find-user.js';
+import { readPages, DEFAULT_SHOWN, MAX_SHOWN, mailAddress, wholeNumber } from './options.js';
+import { UserFinder } from './user-finder.js';
 import type { Terminal } from './terminal.js';
 
 const USER = 'username or id';
 const ROLES = ['user', 'admin'];
 
 const PASSWORD_HELP = `
-The command asks for the password, or reads it from stdin if that is not a terminal:
+The command asks for the password. If stdin is not a terminal, it reads the password from stdin:
   pass show tandem/ada | npm run -s admin -- users create ada`;
 
 interface ListOptions {
@@ -30,8 +30,8 @@ export class UsersCommand {
   constructor(
     private readonly users: UserService,
     private readonly accounts: AccountStore,
-    private readonly changes: UserChanges,
-    private readonly find: FindUser,
+    private readonly changes: UserChangeService,
+    private readonly finder: UserFinder,
   ) {}
 
   static describe(program: Command, run: Run<UsersCommand>): void {
@@ -39,15 +39,15 @@ export class UsersCommand {
     users
       .command('list')
       .description('list and find users, sorted by name')
-      .option('--query <text>', 'part of the name, the mail address or the external id')
-      .option('--limit <n>', 'how many', wholeNumber(1, MAX_SHOWN), DEFAULT_SHOWN)
-      .option('--cursor <cursor>', 'the next_cursor of an earlier list')
+      .option('--query <text>', 'part of the username, email address or external id')
+      .option('--limit <n>', 'maximum number of users', wholeNumber(1, MAX_SHOWN), DEFAULT_SHOWN)
+      .option('--cursor <cursor>', 'next_cursor of the previous page')
       .action(run((command, terminal, options: ListOptions) => command.list(terminal, options)));
     users
       .command('create')
       .description('create a user')
       .argument('<username>')
-      .option('--email <address>', 'mail address', mailAddress)
+      .option('--email <address>', 'email address', mailAddress)
       .addOption(program.createOption('--role <role>').choices(ROLES).default('user'))
       .addHelpText('after', PASSWORD_HELP)
       .action(
@@ -57,7 +57,7 @@ export class UsersCommand {
       );
     users
       .command('disable')
-      .description('disable a user: revoke all token families and sessions, refuse logins')
+      .description('disable a user and revoke all their token families and sessions')
       .argument('<user>', USER)
       .action(run((command, terminal, user: string) => command.change(terminal, user, { disabled: true })));
     users
@@ -67,7 +67,7 @@ export class UsersCommand {
       .action(run((command, terminal, user: string) => command.change(terminal, user, { disabled: false })));
     users
       .command('role')
-      .description('change the role of a user, effective at once')
+      .description('change the role of a user immediately')
       .argument('<user>', USER)
       .addArgument(new Argument('<role>').choices(ROLES))
       .action(run((command, terminal, user: string, role: Role) => command.change(terminal, user, { role })));
@@ -80,7 +80,7 @@ export class UsersCommand {
   }
 
   private async list(terminal: Terminal, { query, limit, cursor }: ListOptions): Promise<void> {
-    const { entries, next_cursor } = await collect(limit, cursor, async (size, after) => {
+    const { entries, next_cursor } = await readPages(limit, cursor, async (size, after) => {
       const page = await this.accounts.page(size, after, query);
       return { entries: page.users.map(adminUserView), next_cursor: page.next_cursor };
     });
@@ -108,13 +108,13 @@ export class UsersCommand {
   }
 
   private async change(terminal: Terminal, text: string, change: UserChange): Promise<void> {
-    const { id } = await this.find.named(text);
+    const { id } = await this.finder.find(text);
     await this.show(terminal, await this.changes.change(id, change, terminal.origin), 'changed');
   }
 
   private async resetPassword(terminal: Terminal, text: string): Promise<void> {
-    // Before the prompt: nobody types a password for an unknown user.
-    await this.find.named(text);
+    // Report an unknown user before asking for the password.
+    await this.finder.find(text);
     await this.change(terminal, text, { password: await terminal.newPassword() });
   }
 

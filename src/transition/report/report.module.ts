@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { CleanUp } from '../../operations/clean-up.job.js';
+import { CleanUpJob } from '../../operations/clean-up.job.js';
 import { OperationsModule } from '../../operations/operations.module.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
 import { CountedRoutesService } from './counted-routes.service.js';
@@ -50,7 +50,7 @@ import { KnownKeys } from './logouts/known-keys.js';
   exports: [RecorderService, ReportStore],
 })
 export class ReportModule {
-  constructor(cleanUp: CleanUp, ageing: ReportAgeingStore) {
+  constructor(cleanUp: CleanUpJob, ageing: ReportAgeingStore) {
     for (const step of ageing.steps) cleanUp.add(step);
   }
 }

@@ -2,14 +2,14 @@ import type { Command } from 'commander';
 import { AdminCommand } from '../../admin/cli/admin-command.js';
 import type { Run } from '../../admin/cli/admin-command.js';
 import {
-  collect,
+  readPages,
   DEFAULT_SHOWN,
   MAX_SHOWN,
-  CommandFailed,
+  CommandError,
   time,
   wholeNumber,
 } from '../../admin/cli/options.js';
-import { FindUser } from '../../admin/cli/find-user.js';
+import { UserFinder } from '../../admin/cli/user-finder.js';
 import type { Terminal } from '../../admin/cli/terminal.js';
 import type { Role } from '../../users/user.entity.js';
 import { RolloutAdministrationService } from './rollout-administration.service.js';
@@ -41,7 +41,7 @@ A change of phase that makes users eligible who are not eligible now needs --per
 export class RolloutCommand {
   constructor(
     private readonly administration: RolloutAdministrationService,
-    private readonly find: FindUser,
+    private readonly finder: UserFinder,
   ) {}
 
   static describe(program: Command, run: Run<RolloutCommand>): void {
@@ -103,7 +103,7 @@ export class RolloutCommand {
     const userIds = options.users === false ? [] : await this.idsOf(options.users);
     const patch = { phase, percentage, drain, roles, userIds, sunsetAt: sunset };
     if (Object.values(patch).every((value) => value === undefined))
-      throw new CommandFailed('No setting was named: see --help');
+      throw new CommandError('No setting was named: see --help');
     await this.show(terminal, await this.administration.change(patch, ifVersion, by(terminal)));
   }
 
@@ -112,7 +112,7 @@ export class RolloutCommand {
   }
 
   private async history(terminal: Terminal, limit: number, cursor: string | undefined): Promise<void> {
-    const { entries, next_cursor } = await collect(limit, cursor, async (size, after) => {
+    const { entries, next_cursor } = await readPages(limit, cursor, async (size, after) => {
       const page = await this.administration.history(size, after);
       return { entries: page.events, next_cursor: page.next_cursor };
     });
@@ -124,7 +124,7 @@ export class RolloutCommand {
   private async idsOf(users: readonly string[] | undefined): Promise<string[] | undefined> {
     if (users === undefined) return undefined;
     const ids: string[] = [];
-    for (const user of users) ids.push((await this.find.named(user)).id);
+    for (const user of users) ids.push((await this.finder.find(user)).id);
     return ids;
   }
 

@@ -4,7 +4,7 @@ import { NodeProcess } from '../../helpers/node-process.js';
 /** The exit code of a start that is refused because of the settings. */
 const EX_CONFIG = 78;
 
-const FAULT = /^ROLLOUT_PHASE takes one of /gm;
+const FAULT = /^ROLLOUT_PHASE must be one of /gm;
 
 describe('a start with a faulty setting of the transition', () => {
   let node: NodeProcess;
@@ -26,6 +26,6 @@ describe('a start with a faulty setting of the transition', () => {
     });
     expect(await node.exited).toBe(EX_CONFIG);
     expect(node.output.match(FAULT)).toHaveLength(1);
-    expect(node.output).toMatch(/^TOKEN_EXPIRY takes /m);
+    expect(node.output).toMatch(/^TOKEN_EXPIRY must be /m);
   });
 });

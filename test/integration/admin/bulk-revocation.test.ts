@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BulkRevocation } from '../../../src/admin/bulk-revocation.service.js';
+import { BulkRevocationService } from '../../../src/admin/bulk-revocation.service.js';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { AuditStore } from '../../../src/audit/audit.store.js';
 import { Clock } from '../../../src/common/clock.js';
@@ -20,7 +20,7 @@ describe('a bulk revocation', () => {
   let db: TestDatabase;
   let node: TokenNode;
   let other: TokenNode;
-  let bulk: BulkRevocation;
+  let bulk: BulkRevocationService;
 
   beforeAll(async () => {
     db = await createTestDatabase();
@@ -30,7 +30,7 @@ describe('a bulk revocation', () => {
     await node.feed.start();
     await other.feed.start();
     const { database, revocations } = node;
-    bulk = new BulkRevocation(
+    bulk = new BulkRevocationService(
       new AccountStore(database),
       new FamilySweepStore(database),
       revocations,

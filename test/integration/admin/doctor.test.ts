@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { databaseChecks } from '../../../src/admin/cli/doctor/database.checks.js';
-import { examined } from '../../../src/admin/cli/doctor/doctor-check.js';
+import { runCheck } from '../../../src/admin/cli/doctor/doctor-check.js';
 import type { Finding } from '../../../src/admin/cli/doctor/doctor-check.js';
 import { jwksChecks, proxyChecks } from '../../../src/admin/cli/doctor/network.checks.js';
 import { ServiceChecks } from '../../../src/admin/cli/doctor/service.checks.js';
@@ -79,7 +79,7 @@ describe('the doctor', () => {
     await db.drop();
   });
 
-  it('finds folders that others may read secrets in, or put keys into', async () => {
+  it('finds folders in which other users can read secrets or add keys', async () => {
     await mkdir(join(folder, 'secrets'));
     await mkdir(join(folder, 'keys'));
     await chmod(join(folder, 'secrets'), 0o755);
@@ -219,7 +219,7 @@ describe('the doctor', () => {
   });
 
   it('takes an examination that breaks for a finding', async () => {
-    const finding = await examined('heart', 'rest', () => Promise.reject(new Error('no pulse\nat line 1')));
+    const finding = await runCheck('heart', 'rest', () => Promise.reject(new Error('no pulse\nat line 1')));
     expect(finding).toEqual([{ check: 'heart', level: 'fail', message: 'no pulse', advice: 'rest' }]);
   });
 });

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AdminCommand, commandsIn } from '../../../src/admin/cli/admin-command.js';
 import type { Run } from '../../../src/admin/cli/admin-command.js';
-import { CommandFailed } from '../../../src/admin/cli/options.js';
+import { CommandError } from '../../../src/admin/cli/options.js';
 import { runProgram } from '../../../src/admin/cli/run-program.js';
 import type { ServiceHost } from '../../../src/admin/cli/service-host.js';
 import type { Terminal } from '../../../src/admin/cli/terminal.js';
@@ -95,7 +95,7 @@ describe('the administrators’ command line', () => {
   it('tells failures on stderr, in the words of whoever can do something about them', async () => {
     const errors = [{ field: 'username', message: 'username must be shorter' }];
     for (const [error, code, told] of [
-      [new CommandFailed('It is dark'), 1, 'It is dark\n'],
+      [new CommandError('It is dark'), 1, 'It is dark\n'],
       [refuse('validation_failed', { errors }), 1, 'username must be shorter\n'],
       [unavailable(new Error('the cellar is flooded')), 1, 'the cellar is flooded\n'],
       [

@@ -54,7 +54,7 @@ describe('a value as it arrives', () => {
     for (const value of values) {
       const faults = faultsOf({ [name]: value });
       expect(faults, JSON.stringify(value)).toEqual([
-        expect.stringMatching(new RegExp(`^${name} takes [^\\n]+$`)),
+        expect.stringMatching(new RegExp(`^${name} must be [^\\n]+$`)),
       ]);
       if (name !== 'NODE_ENV') expect(faults[0]).not.toContain(value.trim());
     }
@@ -67,7 +67,7 @@ describe('a value as it arrives', () => {
     'carriage\r',
   ])('of ADMIN_PASSWORD that its owner cannot type is refused (%j)', (ADMIN_PASSWORD) => {
     expect(faultsOf({ ADMIN_USERNAME: 'root', ADMIN_PASSWORD })).toEqual([
-      expect.stringMatching(/^ADMIN_PASSWORD takes a value without (?:line breaks|quotation marks)/),
+      expect.stringMatching(/^ADMIN_PASSWORD must be a value without (?:line breaks|quotation marks)/),
     ]);
   });
 
@@ -143,13 +143,13 @@ describe('a secret in a file', () => {
     expect(loadConfig(env, cwd).jwtSecret).toBe(`${STRONG}\n`);
     expect(warningsOf(env)).toEqual([expect.stringMatching(/^JWT_SECRET .*line breaks/)]);
     const admin = { ADMIN_USERNAME: 'root', ADMIN_PASSWORD_FILE: file('password', 'pass phrase\n\n') };
-    expect(faultsOf(admin)).toEqual([expect.stringMatching(/^ADMIN_PASSWORD takes .*line breaks/)]);
+    expect(faultsOf(admin)).toEqual([expect.stringMatching(/^ADMIN_PASSWORD must be .*line breaks/)]);
   });
 
   it('and in its variable too is a fault', () => {
     const path = file('secret', STRONG);
     expect(faultsOf({ JWT_SECRET_FILE: path })).toEqual([
-      expect.stringMatching(/^JWT_SECRET_FILE takes a path only if JWT_SECRET is unset/),
+      expect.stringMatching(/^JWT_SECRET_FILE must be unset because JWT_SECRET is set/),
     ]);
   });
 
@@ -169,13 +169,13 @@ describe('a secret in a file', () => {
       DATABASE_URL: 'postgresql://db/t',
       JWT_SECRET_FILE: 'secret',
     });
-    expect(faults).toEqual([expect.stringMatching(/^JWT_SECRET_FILE takes the path of [^\n]+$/)]);
+    expect(faults).toEqual([expect.stringMatching(/^JWT_SECRET_FILE must be the path of [^\n]+$/)]);
     expect(faults[0]).toMatch(reason);
   });
 
   it('that never ends stops the start too', () => {
     expect(faultsOf({ JWT_SECRET: '', JWT_SECRET_FILE: '/dev/zero' })).toEqual([
-      expect.stringMatching(/^JWT_SECRET_FILE takes the path of a file of at most/),
+      expect.stringMatching(/^JWT_SECRET_FILE must be the path of a file of at most/),
     ]);
   });
 });
@@ -206,12 +206,12 @@ describe('a .env file as editors and shells write it', () => {
     ['UTF-16 with a mark, big endian', Buffer.from('\uFEFFPORT=1\n', 'utf16le').swap16()],
     ['UTF-16 without a mark', Buffer.from('PORT=1\n', 'utf16le')],
   ])('in %s is refused, and the line says so', (_, content) => {
-    expect(refused(content)).toEqual(['.env takes text in UTF-8, and this is UTF-16']);
+    expect(refused(content)).toEqual(['.env must be a file in UTF-8, not in UTF-16']);
   });
 
   it('in another encoding is refused', () => {
     expect(refused(Buffer.from('ADMIN_PASSWORD=Schöner Satz\n', 'latin1'))).toEqual([
-      '.env takes text in UTF-8',
+      '.env must be a file in UTF-8',
     ]);
   });
 
@@ -224,7 +224,7 @@ describe('a .env file as editors and shells write it', () => {
   ])('with a line that sets nothing is refused, naming the variable (%s)', (line) => {
     expect(refused(`PORT=1\n${line}\n`)).toEqual([
       expect.stringMatching(
-        /^\.env takes JWT_SECRET(_FILE)?=value on a line of its own for JWT_SECRET(_FILE)?$/,
+        /^\.env must set JWT_SECRET(_FILE)? on a line of its own, as JWT_SECRET(_FILE)?=value$/,
       ),
     ]);
   });
@@ -232,9 +232,7 @@ describe('a .env file as editors and shells write it', () => {
   it.each(['JWT_SECRET=abc#def', 'JWT_SECRET=abc def#ghi'])(
     'with a value that ends at its # is refused (%s)',
     (line) => {
-      expect(refused(`${line}\n`)).toEqual([
-        expect.stringMatching(/^\.env takes quotes around .*JWT_SECRET/),
-      ]);
+      expect(refused(`${line}\n`)).toEqual([expect.stringMatching(/^\.env must quote .*JWT_SECRET/)]);
     },
   );
 

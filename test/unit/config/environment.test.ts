@@ -78,7 +78,7 @@ describe('the .env file', () => {
 
   it('stops the start when it is there and cannot be read', () => {
     mkdirSync(join(folder, '.env'));
-    expect(() => loadDotenv(folder, {})).toThrow(/^\.env takes .*\(EISDIR\)$/);
+    expect(() => loadDotenv(folder, {})).toThrow(/^\.env must be .*\(EISDIR\)$/);
   });
 });
 

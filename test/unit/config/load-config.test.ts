@@ -184,15 +184,15 @@ describe('the configuration', () => {
     for (const value of values) {
       const faults = faultsOf({ [name]: value });
       expect(faults, value).toHaveLength(1);
-      expect(faults[0], value).toMatch(new RegExp(`^${name} takes [^\\n]+$`));
+      expect(faults[0], value).toMatch(new RegExp(`^${name} must [^\\n]+$`));
     }
   });
 
-  it('says why it refuses a TRUST_PROXY that trusts everybody', () => {
+  it('says why it refuses a TRUST_PROXY that trusts everyone', () => {
     const everyIPv4 = Array.from({ length: 256 }, (_, index) => `${index}.0.0.0/8`).join();
     for (const value of ['0.0.0.0/0', '::/0', '0.0.0.0/1,128.0.0.0/1', everyIPv4, '::ffff:0:0/96'])
       expect(faultsOf({ TRUST_PROXY: value }), value).toEqual([
-        expect.stringMatching(/^TRUST_PROXY takes nothing that trusts everybody: any client could choose/),
+        expect.stringMatching(/^TRUST_PROXY must not trust everyone: any client could choose/),
       ]);
     for (const value of ['10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7,::1', '2001:db8::/32', '1', '100'])
       expect(faultsOf({ TRUST_PROXY: value }), value).toEqual([]);
@@ -213,8 +213,10 @@ describe('the configuration', () => {
       adminUsername: 'root',
       adminPassword: 'p',
     });
-    expect(faultsOf({ ADMIN_USERNAME: 'root' })).toEqual([expect.stringMatching(/^ADMIN_PASSWORD takes/)]);
-    expect(faultsOf({ ADMIN_PASSWORD: 'p' })).toEqual([expect.stringMatching(/^ADMIN_USERNAME takes/)]);
+    expect(faultsOf({ ADMIN_USERNAME: 'root' })).toEqual([
+      expect.stringMatching(/^ADMIN_PASSWORD must be set/),
+    ]);
+    expect(faultsOf({ ADMIN_PASSWORD: 'p' })).toEqual([expect.stringMatching(/^ADMIN_USERNAME must be set/)]);
   });
 
   it('reads a whole number as itself or not at all', () => {
@@ -230,8 +232,7 @@ describe('the configuration', () => {
     const names = ['JWT_ISSUER', 'CORS_ORIGINS', 'TRUST_PROXY', 'DATABASE_URL'];
     fc.assert(
       fc.property(fc.constantFrom(...names), fc.string({ unit: 'binary' }), (name, value) => {
-        for (const fault of faultsOf({ [name]: value }))
-          expect(fault.startsWith(`${name} takes `)).toBe(true);
+        for (const fault of faultsOf({ [name]: value })) expect(fault.startsWith(`${name} must `)).toBe(true);
       }),
     );
   });
@@ -239,7 +240,7 @@ describe('the configuration', () => {
   it('names the secret that cannot be kept because DATA_DIR is no folder', () => {
     writeFileSync(join(cwd, 'file'), '');
     expect(faultsOf({ JWT_SECRET: '', DATA_DIR: 'file' })).toEqual([
-      expect.stringMatching(/^JWT_SECRET takes a secret: .*DATA_DIR.*\(ENOTDIR|EEXIST\)$/),
+      expect.stringMatching(/^JWT_SECRET must be set: .*DATA_DIR.*\(ENOTDIR|EEXIST\)$/),
     ]);
   });
 });

@@ -76,7 +76,7 @@ describe('the configuration in production', () => {
       DATABASE_URL: 'x://u:hunter4@h',
     };
     expect(() => loadConfig(env, '/nowhere')).toThrow(
-      /^DATABASE_URL takes .+\nJWT_SECRET takes .+\nJWT_SECRET_PREVIOUS takes .+$/,
+      /^DATABASE_URL must be .+\nJWT_SECRET must be .+\nJWT_SECRET_PREVIOUS must be .+$/,
     );
     expect(() => loadConfig(env, '/nowhere')).not.toThrow(/hunter/);
   });

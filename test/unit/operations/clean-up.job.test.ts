@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { DatabaseUnavailable } from '../../../src/database/database.errors.js';
 import type { Database, Sql } from '../../../src/database/database.js';
-import { CleanUp } from '../../../src/operations/clean-up.job.js';
+import { CleanUpJob } from '../../../src/operations/clean-up.job.js';
 import type { Cleaner } from '../../../src/operations/clean-up.job.js';
 
 beforeAll(() => Logger.overrideLogger(false));
@@ -33,7 +33,7 @@ function cleanerOf(rows: number): Cleaner & { asked: number } {
 describe('the clean-up', () => {
   it('asks each cleaner until less than a batch is left', async () => {
     const [empty, some] = [cleanerOf(0), cleanerOf(2_500)];
-    expect(await new CleanUp(databaseThatSays(true), [empty, some], new BackgroundLoops(true)).run()).toBe(
+    expect(await new CleanUpJob(databaseThatSays(true), [empty, some], new BackgroundLoops(true)).run()).toBe(
       true,
     );
     expect([empty.asked, some.asked]).toEqual([1, 3]);
@@ -41,14 +41,14 @@ describe('the clean-up', () => {
 
   it('leaves the rest of a flood for the next time', async () => {
     const flood = cleanerOf(1_000_000);
-    await new CleanUp(databaseThatSays(true), [flood], new BackgroundLoops(true)).run();
+    await new CleanUpJob(databaseThatSays(true), [flood], new BackgroundLoops(true)).run();
     expect(flood.asked).toBe(20);
   });
 
   it('goes on with the others when one cleaner fails', async () => {
     const good = cleanerOf(1);
     const bad = () => Promise.reject(new Error('no'));
-    expect(await new CleanUp(databaseThatSays(true), [bad, good], new BackgroundLoops(true)).run()).toBe(
+    expect(await new CleanUpJob(databaseThatSays(true), [bad, good], new BackgroundLoops(true)).run()).toBe(
       true,
     );
     expect(good.asked).toBe(1);
@@ -56,7 +56,7 @@ describe('the clean-up', () => {
 
   it('leaves the work to the node that is at it', async () => {
     const cleaner = cleanerOf(1);
-    expect(await new CleanUp(databaseThatSays(false), [cleaner], new BackgroundLoops(true)).run()).toBe(
+    expect(await new CleanUpJob(databaseThatSays(false), [cleaner], new BackgroundLoops(true)).run()).toBe(
       false,
     );
     expect(cleaner.asked).toBe(0);
@@ -65,14 +65,14 @@ describe('the clean-up', () => {
   it('removes nothing while the database is gone, and reports that to its loop', async () => {
     const gone = databaseThatSays(new DatabaseUnavailable(new Error('gone')));
     const cleaner = cleanerOf(1);
-    const run = new CleanUp(gone, [cleaner], new BackgroundLoops(true)).run();
+    const run = new CleanUpJob(gone, [cleaner], new BackgroundLoops(true)).run();
     await expect(run).rejects.toThrow(DatabaseUnavailable);
     expect(cleaner.asked).toBe(0);
   });
 
   it('stops between batches when the node stops', async () => {
     const flood = cleanerOf(1_000_000);
-    const job = new CleanUp(databaseThatSays(true), [flood], new BackgroundLoops(true));
+    const job = new CleanUpJob(databaseThatSays(true), [flood], new BackgroundLoops(true));
     await job.onApplicationShutdown();
     await job.run();
     expect(flood.asked).toBe(0);

@@ -8,7 +8,7 @@ import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { ConfigurationError } from '../../../src/config/config.js';
 import { loadDotenv } from '../../../src/config/dotenv.js';
 import { Environment, environmentVariables } from '../../../src/config/environment.js';
-import { keepSettings } from '../../../src/config/kept-settings.js';
+import { storeSettings } from '../../../src/config/stored-settings.js';
 import { loadCommandConfig, loadConfig } from '../../../src/config/load-config.js';
 import { TransitionEnvironment } from '../../../src/transition/transition.settings.js';
 import type { TransitionConfig } from '../../../src/transition/transition.settings.js';
@@ -169,17 +169,17 @@ describe('the settings of the transition', () => {
       { SESSION_COOKIE_NAME: '__secure-sid' },
     ]) {
       expect(faultsOf({ ...demanding, ...insecure })).toEqual([
-        expect.stringMatching(/^SESSION_COOKIE_SECURE takes no false/),
+        expect.stringMatching(/^SESSION_COOKIE_SECURE must be true or auto/),
       ]);
       expect(faultsOf({ ...demanding, SESSION_COOKIE_SECURE: 'auto' })).toEqual([]);
       expect(faultsOf(demanding)).toEqual([]);
     }
     const host = { SESSION_COOKIE_NAME: '__Host-sid' };
     expect(faultsOf({ ...host, SESSION_COOKIE_DOMAIN: 'example.com' })).toEqual([
-      expect.stringMatching(/^SESSION_COOKIE_DOMAIN takes no domain/),
+      expect.stringMatching(/^SESSION_COOKIE_DOMAIN must be unset/),
     ]);
     expect(faultsOf({ ...host, SESSION_COOKIE_PATH: '/app' })).toEqual([
-      expect.stringMatching(/^SESSION_COOKIE_PATH takes only \/,/),
+      expect.stringMatching(/^SESSION_COOKIE_PATH must be \/ because/),
     ]);
     expect(load({ ...SECRETS, ...host, JWT_ISSUER: 'https://a.example/b' })).toMatchObject({
       sessionCookiePath: '/',
@@ -206,7 +206,7 @@ describe('the settings of mail', () => {
 describe('SESSION_SECRET', () => {
   it('is required in production', () => {
     const faults = faultsOf({ ...PRODUCTION, SESSION_SECRET: '' });
-    expect(faults).toEqual([expect.stringMatching(/^SESSION_SECRET takes the secret that signs/)]);
+    expect(faults).toEqual([expect.stringMatching(/^SESSION_SECRET must be set to the secret that signs/)]);
     expect(load(PRODUCTION)).toMatchObject({ production: true, sessionSecret: 'of the product' });
   });
 
@@ -222,7 +222,7 @@ describe('SESSION_SECRET', () => {
 
   it('is the one that the last node on the same database was started with', () => {
     const env = { DATABASE_URL: 'postgresql://127.0.0.1/mine', JWT_SECRET: 'one', SESSION_SECRET: 'two' };
-    keepSettings(env, load(env).dataDir, TransitionEnvironment, cwd);
+    storeSettings(env, load(env).dataDir, TransitionEnvironment, cwd);
     expect(load({ DATABASE_URL: env.DATABASE_URL })).toMatchObject({
       jwtSecret: 'one',
       sessionSecret: 'two',
@@ -240,7 +240,7 @@ describe('SESSION_SECRET', () => {
     const env = { ...PRODUCTION, SESSION_SECRET: '', SESSION_SECRET_FILE: 'secret' };
     expect(load(env).sessionSecret).toBe('of the product');
     expect(faultsOf({ SESSION_SECRET_FILE: 'secret' })).toEqual([
-      expect.stringMatching(/^SESSION_SECRET_FILE takes a path only if SESSION_SECRET is unset/),
+      expect.stringMatching(/^SESSION_SECRET_FILE must be unset because SESSION_SECRET is set/),
     ]);
   });
 

@@ -4,18 +4,18 @@ import { DatabaseEndpoint } from '../../../database/trust/database-endpoint.js';
 import { VerifiedClient } from '../../../database/trust/verified-client.js';
 import { pendingMigrations } from '../../../database/migrate.js';
 import { poolSizeOf } from '../../../database/data-source-options.js';
-import { examined, fail, ok, warn } from './doctor-check.js';
+import { runCheck, fail, ok, warn } from './doctor-check.js';
 import type { Finding } from './doctor-check.js';
 
-const OLDEST = 150_000;
+const MIN_SERVER_VERSION = 150_000;
 
-const ASK = `
+const SELECT_SERVER = `
   SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS name,
     current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int AS connections,
     current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS commits,
     extract(epoch FROM clock_timestamp())::float8 * 1000 AS now`;
 
-interface Answer {
+interface ServerInfo {
   readonly version: number;
   readonly name: string;
   readonly connections: number;
@@ -24,11 +24,11 @@ interface Answer {
   readonly now: number;
 }
 
-/** Checks the connection to the database and its settings. Changes nothing and applies no migration. */
+/** Checks the database connection and the server settings. Read-only: applies no migration. */
 export async function databaseChecks(url: string, { clockTolerance, workers }: Config): Promise<Finding[]> {
-  return examined(
+  return runCheck(
     'database',
-    'check DATABASE_URL, and that PostgreSQL runs, accepts the login and is writable',
+    'check DATABASE_URL, and that PostgreSQL is running, accepts the credentials and is writable',
     async () => {
       const client = new VerifiedClient({
         endpoint: new DatabaseEndpoint(url),
@@ -39,7 +39,7 @@ export async function databaseChecks(url: string, { clockTolerance, workers }: C
       try {
         await client.query('SELECT 1');
         const sent = Date.now();
-        const { rows } = await client.query<Answer>(ASK);
+        const { rows } = await client.query<ServerInfo>(SELECT_SERVER);
         const answer = rows[0]!;
         const skew = (answer.now - (sent + Date.now()) / 2) / 1000;
         return [
@@ -56,13 +56,13 @@ export async function databaseChecks(url: string, { clockTolerance, workers }: C
   );
 }
 
-function version({ version: number, name }: Answer): Finding {
-  return number < OLDEST
+function version({ version: number, name }: ServerInfo): Finding {
+  return number < MIN_SERVER_VERSION
     ? fail('database', `PostgreSQL ${name} is too old`, 'upgrade to PostgreSQL 15 or newer')
     : ok('database', `PostgreSQL ${name}`);
 }
 
-function connections({ connections: all }: Answer, workers: number): Finding {
+function connections({ connections: all }: ServerInfo, workers: number): Finding {
   // Each worker needs one more for the revocation feed.
   const each = workers * (poolSizeOf(workers) + 1);
   const nodes = Math.floor(all / each);
@@ -73,7 +73,7 @@ function connections({ connections: all }: Answer, workers: number): Finding {
     : ok('connections', message);
 }
 
-function durability({ fsync, commits }: Answer): Finding {
+function durability({ fsync, commits }: ServerInfo): Finding {
   return fsync === 'on' && commits !== 'off'
     ? ok('durability', 'committed transactions survive a crash')
     : fail(
@@ -85,8 +85,7 @@ function durability({ fsync, commits }: Answer): Finding {
 
 function clock(skew: number, tolerance: number): Finding {
   const message = `this machine is ${Math.abs(skew).toFixed(2)} s ${skew > 0 ? 'behind' : 'ahead of'} the database`;
-  const advice =
-    'synchronise both with the same time servers (NTP): other services check exp with their own clocks';
+  const advice = 'synchronise both with NTP: other services check exp with their own clocks';
   if (Math.abs(skew) > Math.max(tolerance, 1)) return fail('clock', message, advice);
   return Math.abs(skew) > 1 ? warn('clock', message, advice) : ok('clock', message);
 }
@@ -94,7 +93,7 @@ function clock(skew: number, tolerance: number): Finding {
 async function migrations(url: string): Promise<Finding> {
   const pending = await pendingMigrations(url);
   return pending.length === 0
-    ? ok('migrations', 'no migration is pending')
+    ? ok('migrations', 'no pending migrations')
     : warn(
         'migrations',
         `${pending.length} pending: ${pending.join(', ')}`,

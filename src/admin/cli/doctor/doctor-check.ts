@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Type } from '@nestjs/common';
-import { markedIn } from '../admin-command.js';
+import { providersWith } from '../admin-command.js';
 
 /** One line of the doctor's report. */
 export interface Finding {
@@ -8,29 +8,29 @@ export interface Finding {
   readonly check: string;
   readonly level: 'ok' | 'warn' | 'fail';
   readonly message: string;
-  /** What to do; absent if there is nothing to do. */
+  /** What to do about it; absent if nothing needs to be done. */
   readonly advice?: string;
 }
 
 /** A provider with a check of the doctor; see {@link DoctorCheck}. */
 export interface Examination {
-  /** Has ten seconds. What it throws becomes a finding. */
+  /** Times out after ten seconds. An error becomes a finding. */
   examine(): Promise<Finding[]>;
 }
 
-const MARK = Symbol('DoctorCheck');
+const CHECK_METADATA = Symbol('DoctorCheck');
 
 /** Marks a provider of a feature's module as a check of `npm run admin -- doctor`. */
 export function DoctorCheck() {
   return (target: new (...injected: never[]) => Examination): void => {
     Injectable()(target as never);
-    Reflect.defineMetadata(MARK, true, target);
+    Reflect.defineMetadata(CHECK_METADATA, true, target);
   };
 }
 
 /** The checks among the providers of the modules and of the modules that they import. */
 export function checksIn(modules: readonly unknown[]): Type<Examination>[] {
-  return markedIn(MARK, modules) as Type<Examination>[];
+  return providersWith(CHECK_METADATA, modules) as Type<Examination>[];
 }
 
 export const ok = (check: string, message: string): Finding => ({ check, level: 'ok', message });
@@ -51,18 +51,18 @@ export const fail = (check: string, message: string, advice: string): Finding =>
 
 const TIMEOUT_MS = 10_000;
 
-/** The findings of `work`, in bounded time. A failure is a finding too, under the name of the check. */
-export async function examined(
+/** Runs `work` and returns its findings. An error or a timeout becomes a failed finding with the name `check`. */
+export async function runCheck(
   check: string,
   advice: string,
   work: () => Promise<Finding[]>,
 ): Promise<Finding[]> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Finding[]>((resolve) => {
+  const timeout = new Promise<Finding[]>((resolve) => {
     timer = setTimeout(() => resolve([fail(check, 'no answer within 10 s', advice)]), TIMEOUT_MS);
   });
   try {
-    return await Promise.race([work(), late]);
+    return await Promise.race([work(), timeout]);
   } catch (error) {
     return [fail(check, messageOf(error), advice)];
   } finally {

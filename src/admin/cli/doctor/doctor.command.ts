@@ -6,35 +6,35 @@ import { ServiceStateStore } from '../../../database/service-state.store.js';
 import { ISSUER } from '../../../tokens/access/issuer.js';
 import { KeyAdministrationService } from '../../../tokens/keys/key-administration.service.js';
 import { AdminCommand } from '../admin-command.js';
-import type { Run, Surroundings } from '../admin-command.js';
+import type { Run, CommandContext } from '../admin-command.js';
 import type { ServiceHost } from '../service-host.js';
 import type { Terminal } from '../terminal.js';
 import { databaseChecks } from './database.checks.js';
-import { checksIn, examined, fail, messageOf, warn } from './doctor-check.js';
+import { checksIn, runCheck, fail, messageOf, warn } from './doctor-check.js';
 import type { Finding } from './doctor-check.js';
 import { isUp, jwksChecks, proxyChecks } from './network.checks.js';
 import { settingsChecks } from './settings.checks.js';
 
 const HELP = `
-Exit code 1 when something is wrong; warnings alone are 0. The proxy is checked by sending an X-Forwarded-For of its
-own to --url, or to the node at HOST and PORT, or else to one that is started for it:
+The exit code is 1 if a check fails, and 0 if there are only warnings. To check the proxy, the doctor sends a forged
+X-Forwarded-For to --url, or to the node at HOST and PORT, or to a node that it starts itself:
   npm run admin -- doctor --url https://api.example.com
   npm run -s admin -- doctor --json | jq -e '.ok'`;
 
-/** Finds what would break a deployment. Also works if the service does not start, and reports why. */
+/** Finds problems of a deployment. Also works if the service cannot start, and reports why. */
 @AdminCommand()
 export class DoctorCommand {
-  static describe(program: Command, _run: Run<DoctorCommand>, { host, features, run }: Surroundings): void {
+  static describe(program: Command, _run: Run<DoctorCommand>, { host, features, run }: CommandContext): void {
     program
       .command('doctor')
-      .description('find what would break this deployment, and what to do about it')
+      .description('find problems of this deployment and how to fix them')
       .option('--url <url>', 'the public URL of the service', baseUrl)
       .addHelpText('after', HELP)
       .action(run((_nothing, terminal, { url }: { url?: string }) => examine(terminal, host, features, url)));
   }
 }
 
-/** Throws ConfigurationError if the settings do not allow a start. */
+/** Throws ConfigurationError if the settings are invalid. */
 async function examine(
   terminal: Terminal,
   host: ServiceHost,
@@ -51,12 +51,12 @@ async function examine(
   };
   await report(settingsChecks(config));
   await report(
-    examined('database', 'read DATA_DIR/postgres.log', async () =>
+    runCheck('database', 'read DATA_DIR/postgres.log', async () =>
       databaseChecks(await host.databaseUrl(), config),
     ),
   );
   if (findings.some(({ check, level }) => check === 'database' && level === 'fail')) {
-    await report(Promise.resolve([skipped('the database cannot be used')]));
+    await report(Promise.resolve([skipped('the database is not usable')]));
   } else if (findings.some(({ check, level }) => check === 'migrations' && level !== 'ok')) {
     await report(Promise.resolve([skipped('migrations are pending, and the doctor does not apply them')]));
   } else await service(host, features, config, url, report);
@@ -80,7 +80,7 @@ async function service(
     return report(Promise.resolve([fail('start', messageOf(error), 'a node would not start either')]));
   }
   for (const type of checksIn(features)) {
-    await report(examined(type.name, 'read the log of a node', async () => (await host.get(type)).examine()));
+    await report(runCheck(type.name, 'read the log of a node', async () => (await host.get(type)).examine()));
   }
   const issuer = await host.get<string>(ISSUER);
   const current = (await (await host.get(KeyAdministrationService)).list()).find(
@@ -101,7 +101,7 @@ function skipped(why: string): Finding {
   return warn(
     'service',
     `keys, audit, mail, JWKS and proxy were not checked: ${why}`,
-    'fix that, then run the doctor again',
+    'fix this, then run the doctor again',
   );
 }
 

@@ -1,13 +1,13 @@
 import { randomInt } from 'node:crypto';
 import type { Config } from '../../../config/config.js';
 import type { UntrustedProxy } from '../../../database/service-state.store.js';
-import { examined, fail, messageOf, ok, warn } from './doctor-check.js';
+import { runCheck, fail, messageOf, ok, warn } from './doctor-check.js';
 import type { Finding } from './doctor-check.js';
 import { isLoopback } from '../../../config/value-checks.js';
 
 const TIMEOUT_MS = 5_000;
 
-/** Checks that clients find the signing key `kid` under the issuer URL. */
+/** Checks that the JWK Set under the issuer URL contains the signing key `kid`. */
 export async function jwksChecks(issuer: string, kid: string, { production }: Config): Promise<Finding[]> {
   const url = `${issuer.replace(/\/$/, '')}/.well-known/jwks.json`;
   const bad = production ? fail : warn;
@@ -25,15 +25,15 @@ export async function jwksChecks(issuer: string, kid: string, { production }: Co
 }
 
 /**
- * Checks whether a client can choose its rate-limited address by sending `X-Forwarded-For`. It makes three calls of `/auth/login` without
- * credentials, which count towards the limit of this machine. `untrusted`: the proxy that nodes have recorded.
+ * Checks whether a client can choose its rate-limited address by sending `X-Forwarded-For`. It calls `/auth/login` three times without
+ * credentials. The calls count towards the rate limit of this machine. `untrusted` returns the untrusted proxy that nodes have recorded.
  */
 export async function proxyChecks(
   url: string,
   { trustProxy }: Config,
   untrusted: () => Promise<UntrustedProxy | undefined> = async () => undefined,
 ): Promise<Finding[]> {
-  return examined('proxy', 'give the public URL with --url', async () => {
+  return runCheck('proxy', 'give the public URL with --url', async () => {
     const [one, other] = unusedAddresses();
     const first = await remaining(url, one);
     const second = await remaining(url, other);
@@ -43,34 +43,34 @@ export async function proxyChecks(
         warn('proxy', `${url} sends no rate limit headers`, 'check that this is the URL of the service'),
       ];
     if (second < first) {
-      // After the requests: if they came through a proxy, the node has recorded it by now.
+      // If the requests came through a proxy, the node has recorded it by now.
       const proxy = await untrusted();
       return [
-        proxy === undefined ? ok('proxy', `${url} ignores a forged X-Forwarded-For`) : strangeProxy(proxy),
+        proxy === undefined ? ok('proxy', `${url} ignores a forged X-Forwarded-For`) : untrustedProxy(proxy),
       ];
     }
     if (again >= first) return [warn('proxy', 'the rate limit is exhausted', 'try again in a minute')];
     const direct = isLoopback(new URL(url).hostname);
-    const believed = `${url} trusts an X-Forwarded-For from anybody`;
+    const trusting = `${url} trusts X-Forwarded-For from any client`;
     if (direct && trustProxy !== undefined)
       return [
         warn(
           'proxy',
-          `${believed} on this machine, which TRUST_PROXY names as a proxy`,
+          `${trusting} on this machine, which TRUST_PROXY names as a proxy`,
           'run it again with --url and the public URL; allow only the proxy to reach the port',
         ),
       ];
     return [
       fail(
         'proxy',
-        `${believed}: clients choose the address that is rate-limited and audited`,
+        `${trusting}: clients choose the address that is rate-limited and audited`,
         'set TRUST_PROXY to the addresses of your proxies only, and let them append to the header',
       ),
     ];
   });
 }
 
-function strangeProxy({ peer, header }: UntrustedProxy): Finding {
+function untrustedProxy({ peer, header }: UntrustedProxy): Finding {
   const missing =
     header === 'x-forwarded-for'
       ? ''
@@ -84,8 +84,8 @@ function strangeProxy({ peer, header }: UntrustedProxy): Finding {
 }
 
 /**
- * Two addresses for documentation (RFC 3849), each in a /48 of its own: the limits of one do not count calls of the other. Of 2³¹
- * networks each, so that a second run does not find what an earlier one has used.
+ * Two documentation addresses (RFC 3849) in different /48 networks, so that they have separate rate limits. Each is chosen from 2³¹
+ * networks, so that a second run does not reuse an address.
  */
 function unusedAddresses(): [string, string] {
   const address = (from: number) =>
@@ -106,7 +106,7 @@ async function remaining(url: string, spoofed: string): Promise<number | undefin
   return header === null ? undefined : Number(header);
 }
 
-/** Whether one of our nodes answers there. */
+/** Whether a node answers at the URL. */
 export async function isUp(url: string): Promise<boolean> {
   try {
     const response = await fetch(new URL('/health/live', url), { signal: AbortSignal.timeout(TIMEOUT_MS) });

@@ -13,14 +13,13 @@ import { UserStore } from '../../../users/user.store.js';
 import { DoctorCheck, fail, ok, warn } from './doctor-check.js';
 import type { Examination, Finding } from './doctor-check.js';
 
-/** Bytes: nginx, Apache and most load balancers accept a header line of 8 kB, some only 8 kB of headers. */
-const HEADER_LIMIT = 8_000;
-const GENEROUS = 4_000;
+/** nginx, Apache and most load balancers accept header lines of 8 kB. Some accept only 8 kB for all headers together. */
+const HEADER_LIMIT_BYTES = 8_000;
+const HEADER_WARNING_BYTES = 4_000;
 
-/** Days. */
-const OLD_KEY = 180;
+const KEY_AGE_WARNING_DAYS = 180;
 
-/** Somebody else has write access to the database. */
+/** What to do about a row that this service did not write, by table. */
 const REMEDIES = {
   signing_keys: 'find out who wrote it; then run npm run admin -- keys distrust with that kid',
   oauth_clients: 'find out who wrote it; then call DELETE /admin/clients/{id}',
@@ -61,15 +60,15 @@ export class ServiceChecks implements Examination {
         'check JWT_SECRET; run npm run admin -- keys list',
       );
     const days = Math.floor((this.clock.now() - Date.parse(current.promote_at)) / 86_400_000);
-    return days > OLD_KEY
+    return days > KEY_AGE_WARNING_DAYS
       ? warn('keys', `the current key is ${counted(days, 'day')} old`, 'npm run admin -- keys rotate')
       : ok(
           'keys',
-          `${current.kid} signs, ${keys.filter(({ state }) => state === 'next').length} published as next`,
+          `${current.kid} signs; ${counted(keys.filter(({ state }) => state === 'next').length, 'next key')} published`,
         );
   }
 
-  /** The alarms of the start of this command's service. */
+  /** The alarms that were raised when this command started the service. */
   private rows(): Finding[] {
     const alarms = this.alarms.all();
     if (alarms.length === 0)
@@ -83,7 +82,7 @@ export class ServiceChecks implements Examination {
     const now = this.clock.now();
     const ids = { sub: randomUUID(), sid: randomUUID(), jti: randomUUID() };
     const seconds = Math.floor(now / 1000);
-    // It expired long ago, so it is useless to an attacker.
+    // The token has expired, so it is useless to an attacker.
     const claims = {
       iss: this.issuer,
       aud: this.config.jwtAudience,
@@ -94,9 +93,9 @@ export class ServiceChecks implements Examination {
     };
     const size = `Authorization: Bearer ${await this.ring.sign(claims, now)}`.length;
     const advice = 'shorten JWT_ISSUER and JWT_AUDIENCE, or set RSA_MODULUS_BITS=2048 and rotate the key';
-    if (size > HEADER_LIMIT)
+    if (size > HEADER_LIMIT_BYTES)
       return fail('token_size', `${size} bytes in the header: proxies reject it`, advice);
-    return size > GENEROUS
+    return size > HEADER_WARNING_BYTES
       ? warn('token_size', `${size} bytes in the header leave little room for cookies`, advice)
       : ok('token_size', `${size} bytes in the header; proxies accept 8 kB`);
   }
@@ -109,10 +108,10 @@ export class ServiceChecks implements Examination {
 
   private async trail(): Promise<Finding[]> {
     const findings = await this.audit.verifyEnd();
-    if (findings.length === 0) return [ok('audit', 'the end of the audit trail is sealed and intact')];
+    if (findings.length === 0) return [ok('audit', 'the end of the audit trail is sealed and unchanged')];
     return findings.map(({ kind, message }) =>
       kind === 'unsealed'
-        ? warn('audit', message, 'start a node, or read its log')
+        ? warn('audit', message, 'start a node, or read its log: nodes seal events every ten seconds')
         : fail('audit', message, 'npm run admin -- audit verify'),
     );
   }

@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import { counted } from '../../../common/text.js';
 import { sameSecret } from '../../../common/constant-time.js';
 import type { Config } from '../../../config/config.js';
-import { WEAKNESS, configWarnings } from '../../../config/config-warnings.js';
+import { WEAK_JWT_SECRET, configWarnings } from '../../../config/config-warnings.js';
 import { isLoopback } from '../../../config/value-checks.js';
 import { isStrongSecret } from '../../../config/secret-strength.js';
 import { fail, ok, warn } from './doctor-check.js';
 import type { Finding } from './doctor-check.js';
 
-const GENEROUS = 1_000;
+const GUESSES_PER_MINUTE_WARNING = 1_000;
 
-/** Checks of the settings, without the database. */
+/** Checks the settings. Needs no database. */
 export async function settingsChecks(config: Config): Promise<Finding[]> {
   return [
     ...secrets(config),
@@ -19,7 +19,7 @@ export async function settingsChecks(config: Config): Promise<Finding[]> {
     ...cookies(config),
     ...limits(config),
     ...configWarnings(config)
-      .filter((line) => !line.startsWith(WEAKNESS))
+      .filter((line) => !line.startsWith(WEAK_JWT_SECRET))
       .map((line) => warn('settings', line, 'see .env.example')),
   ];
 }
@@ -30,8 +30,8 @@ function secrets({ jwtSecret, jwtSecretPrevious }: Config): Finding[] {
       ? ok('jwt_secret', 'long enough and hard to guess')
       : warn(
           'jwt_secret',
-          WEAKNESS,
-          'create one with openssl rand -base64 48; the current one becomes JWT_SECRET_PREVIOUS',
+          WEAK_JWT_SECRET,
+          'generate a new one (openssl rand -base64 48) and move the current one to JWT_SECRET_PREVIOUS',
         ),
   ];
   if (sameSecret(jwtSecretPrevious, jwtSecret))
@@ -45,7 +45,7 @@ function secrets({ jwtSecret, jwtSecretPrevious }: Config): Finding[] {
   return findings;
 }
 
-/** Checks that other users of this machine cannot read secrets or add keys. */
+/** Fails if other users can read the secrets or write to KEYS_DIR. */
 async function files({ dataDir, keysDir }: Config): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const [path, why] of [
@@ -57,14 +57,14 @@ async function files({ dataDir, keysDir }: Config): Promise<Finding[]> {
       () => 0,
     );
     if ((mode & 0o077) !== 0)
-      findings.push(fail('data_dir', `others can read ${path}, and ${why}`, `chmod go= ${path}`));
+      findings.push(fail('data_dir', `other users can read ${path}; ${why}`, `chmod go= ${path}`));
   }
   const keys = await stat(keysDir).catch(() => undefined);
   if (keys !== undefined && (keys.mode & 0o022) !== 0)
     findings.push(
       fail(
         'keys_dir',
-        `others can put keys into ${keysDir}`,
+        `other users can add keys to ${keysDir}`,
         `chmod go-w ${keysDir}: the service imports keys from there`,
       ),
     );
@@ -89,9 +89,9 @@ function cookies({ jwtIssuer, corsOrigins, production }: Config): Finding[] {
     findings.push(
       warn(
         'cookies',
-        `${elsewhere.join(', ')} may be another site than ${issuer!.origin}: its pages do not send the cookie, which is ` +
-          'SameSite=Strict',
-        'use refresh tokens in the body there, or serve both under one domain',
+        `${elsewhere.join(', ')} may not be on the same site as ${issuer!.origin}: its pages do not send the ` +
+          'SameSite=Strict cookie',
+        'send refresh tokens in the body there, or serve both under one domain',
       ),
     );
   if (findings.length === 0)
@@ -104,7 +104,7 @@ function cookies({ jwtIssuer, corsOrigins, production }: Config): Finding[] {
 function limits({ authRateLimit, authRateWindow, trustProxy, host }: Config): Finding[] {
   const perMinute = Math.round((authRateLimit * 60) / authRateWindow);
   const findings = [
-    perMinute > GENEROUS
+    perMinute > GUESSES_PER_MINUTE_WARNING
       ? warn(
           'rate_limit',
           `${perMinute} calls per minute and address allow password guessing`,
@@ -123,7 +123,7 @@ function limits({ authRateLimit, authRateWindow, trustProxy, host }: Config): Fi
   return findings;
 }
 
-/** The last two labels: an approximation without the list of public suffixes. */
+/** Compares the last two labels: an approximation that does not use the public suffix list. */
 function isSameSite(one: URL, other: URL): boolean {
   const site = ({ hostname }: URL) =>
     /[a-z]/i.test(hostname) && !hostname.startsWith('[') ? hostname.split('.').slice(-2).join('.') : hostname;

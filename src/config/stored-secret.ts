@@ -12,33 +12,33 @@ import {
 import { join } from 'node:path';
 
 /**
- * Reads the secret kept as `<dataDir>/secrets/<name>`, and makes one of 256 bits first if there is none.
+ * Reads the secret from `<dataDir>/secrets/<name>`. Creates one of 256 bits first if there is none.
  *
- * Of any number of processes that start at once one makes it and all return the same, which is on disk by then, readable
- * by its owner alone. Throws what the file system throws, and an error for a file that this function did not write.
+ * Processes that start at the same time all return the same secret. It is on disk by then, and only its owner can read it. Throws
+ * file system errors, and an error if the file is damaged.
  */
-export function keptSecret(dataDir: string, name: string): string {
+export function ensureStoredSecret(dataDir: string, name: string): string {
   const folder = join(dataDir, 'secrets');
   const path = join(folder, name);
-  const kept = existingSecret(dataDir, name);
-  if (kept !== undefined) return kept;
-  // Apart, because the embedded PostgreSQL's own user has to get into the outer one.
+  const existing = readStoredSecret(dataDir, name);
+  if (existing !== undefined) return existing;
+  // In two steps, because the user of the embedded PostgreSQL must be able to enter the outer folder.
   mkdirSync(dataDir, { recursive: true });
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  publish(path, randomBytes(32).toString('base64url'));
-  const made = existingSecret(dataDir, name);
-  if (made === undefined) throw new Error(`${name} vanished while it was made`);
-  return made;
+  createAtomically(path, randomBytes(32).toString('base64url'));
+  const created = readStoredSecret(dataDir, name);
+  if (created === undefined) throw new Error(`${name} was deleted while it was being created`);
+  return created;
 }
 
-/** The secret that {@link keptSecret} has made, if it has. Makes none. Throws the same errors. */
-export function existingSecret(dataDir: string, name: string): string | undefined {
+/** Reads the secret that {@link ensureStoredSecret} created; undefined if there is none. Throws the same errors. */
+export function readStoredSecret(dataDir: string, name: string): string | undefined {
   const text = readSecretFile(join(dataDir, 'secrets', name))?.trim();
   if (text !== undefined && !/^[\w-]{43}$/.test(text)) throw new Error('damaged');
   return text;
 }
 
-/** The text of a file; undefined if there is none, also because its folder is none. */
+/** The text of a file; undefined if the file or its folder does not exist. */
 export function readSecretFile(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
@@ -49,8 +49,8 @@ export function readSecretFile(path: string): string | undefined {
   }
 }
 
-/** Makes the file appear whole or not at all: a link to a finished file, which fails if the name is taken. */
-function publish(path: string, secret: string): void {
+/** Creates the file atomically: links to a complete file, which fails if the name exists. Then the existing file stays. */
+function createAtomically(path: string, secret: string): void {
   const draft = `${path}.${randomBytes(8).toString('hex')}`;
   try {
     writeSynced(draft, `${secret}\n`);
@@ -62,7 +62,7 @@ function publish(path: string, secret: string): void {
   }
 }
 
-/** Writes a new file that its owner alone can read, and waits until it is on disk. */
+/** Writes a new file that only its owner can read, and waits until it is on disk. */
 export function writeSynced(path: string, text: string): void {
   const file = openSync(path, 'wx', 0o600);
   try {

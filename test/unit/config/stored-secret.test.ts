@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { keptSecret } from '../../../src/config/kept-secret.js';
+import { ensureStoredSecret } from '../../../src/config/stored-secret.js';
 import { loadConfig } from '../../../src/config/load-config.js';
 
 let folder: string;
@@ -38,17 +38,17 @@ describe('the secrets made outside production', () => {
     mkdirSync(join(folder, '.data', 'secrets'), { recursive: true });
     writeFileSync(join(folder, '.data', 'secrets', 'jwt-secret'), '');
     expect(() => loadConfig({}, folder)).toThrow(
-      /^JWT_SECRET takes a secret: .*secrets\/jwt-secret \(damaged\)$/,
+      /^JWT_SECRET must be set: .*secrets\/jwt-secret \(damaged\)$/,
     );
   });
 
   it('are one and the same for processes that start at once', async () => {
-    const module = new URL('../../../src/config/kept-secret.ts', import.meta.url).href;
-    const script = `const { keptSecret } = await import(${JSON.stringify(module)}); console.log(keptSecret(process.argv[1], 's'));`;
+    const module = new URL('../../../src/config/stored-secret.ts', import.meta.url).href;
+    const script = `const { ensureStoredSecret } = await import(${JSON.stringify(module)}); console.log(ensureStoredSecret(process.argv[1], 's'));`;
     const start = () => promisify(execFile)(process.execPath, ['--input-type=module', '-e', script, folder]);
     const answers = await Promise.all(Array.from({ length: 4 }, start));
     expect(new Set(answers.map((answer) => answer.stdout.trim()))).toEqual(
-      new Set([keptSecret(folder, 's')]),
+      new Set([ensureStoredSecret(folder, 's')]),
     );
     expect(readdirSync(join(folder, 'secrets'))).toEqual(['s']);
   });

@@ -13,7 +13,7 @@ import type { Role, User } from '../users/user.entity.js';
 import { UserService } from '../users/user.service.js';
 import { refuseUser } from '../users/users.errors.js';
 
-/** The changes of an account; absent fields stay as they are. */
+/** The fields to change. An absent field stays unchanged. */
 export interface UserChange {
   readonly role?: Role | undefined;
   readonly disabled?: boolean | undefined;
@@ -22,9 +22,9 @@ export interface UserChange {
   readonly password?: string | undefined;
 }
 
-/** Changes accounts, and revokes what a change makes invalid. */
+/** Changes accounts and revokes tokens and sessions that a change makes invalid. */
 @Injectable()
-export class UserChanges {
+export class UserChangeService {
   constructor(
     private readonly users: UserService,
     private readonly accounts: AccountStore,
@@ -33,9 +33,9 @@ export class UserChanges {
   ) {}
 
   /**
-   * Returns the changed user, in one transaction. Disabling the user and setting a password revoke all families and sessions; a new role
-   * invalidates the access tokens. A change to the same value does nothing and leaves no event. Throws 404
-   * `not_found`, 400 `password_too_weak`, 409 `last_admin` if no active administrator would be left.
+   * Changes all given fields in one transaction and returns the user. Disabling the user or setting a password revokes all their families
+   * and sessions. A new role invalidates their access tokens. A field that already has the value is not audited. Throws 404 `not_found`,
+   * 400 `password_too_weak`, or 409 `last_admin` if no active administrator would be left.
    */
   async change(id: string, change: UserChange, origin: Origin, actorId?: string): Promise<User> {
     const user = await this.users.find(id);
@@ -44,8 +44,8 @@ export class UserChanges {
       change.password === undefined
         ? undefined
         : await this.users.hashNew(change.password, user.username, 'password');
-    return this.revocations.transaction(async (endings) => {
-      const { sql } = endings;
+    return this.revocations.transaction(async (revocation) => {
+      const { sql } = revocation;
       if (change.role === 'user' || change.disabled === true) await this.accounts.lockAdmins(sql);
       const before = await this.accounts.hold(sql, id);
       if (before === undefined) throw refuse('not_found');
@@ -57,11 +57,11 @@ export class UserChanges {
       };
       const events = eventsOf(before, wanted);
       if (events.length === 0) return before;
-      await this.keepAnAdmin(endings, before, wanted);
+      await this.requireAnotherAdmin(revocation, before, wanted);
       const after = await this.accounts.write(sql, id, wanted);
-      const ended = await this.end(endings, id, events);
+      const ended = await this.revoke(revocation, id, events);
       const detailed = events.map((event) =>
-        ENDING.has(event.cause) ? { ...event, detail: { ended } } : event,
+        REVOKING_CAUSES.has(event.cause) ? { ...event, detail: { ended } } : event,
       );
       const entries: AuditEntry[] = detailed.map((event) => ({
         event: 'user',
@@ -74,20 +74,30 @@ export class UserChanges {
     });
   }
 
-  private async keepAnAdmin({ sql }: RevocationTransaction, before: User, wanted: Account): Promise<void> {
-    const was = before.role === 'admin' && before.disabledAt === null;
-    const stays = wanted.role === 'admin' && !wanted.disabled;
-    if (was && !stays && !(await this.accounts.anotherAdmin(sql, before.id))) throw refuseUser('last_admin');
+  /** Throws 409 `last_admin` if the change would remove the last active administrator. */
+  private async requireAnotherAdmin(
+    { sql }: RevocationTransaction,
+    before: User,
+    wanted: Account,
+  ): Promise<void> {
+    const wasAdmin = before.role === 'admin' && before.disabledAt === null;
+    const staysAdmin = wanted.role === 'admin' && !wanted.disabled;
+    if (wasAdmin && !staysAdmin && !(await this.accounts.anotherAdmin(sql, before.id)))
+      throw refuseUser('last_admin');
   }
 
   /** Returns how many families and sessions were revoked. */
-  private async end(endings: RevocationTransaction, id: string, events: readonly Event[]): Promise<number> {
+  private async revoke(
+    revocation: RevocationTransaction,
+    id: string,
+    events: readonly Event[],
+  ): Promise<number> {
     const causes = new Set(events.map(({ cause }) => cause));
     if (causes.has('disabled'))
-      return countLive(await endings.revokeUser(id, 'disable')) + endings.revokedSessions;
+      return countLive(await revocation.revokeUser(id, 'disable')) + revocation.revokedSessions;
     if (causes.has('password'))
-      return countLive(await endings.revokeUser(id, 'password')) + endings.revokedSessions;
-    if (causes.has('role')) await endings.invalidateAccessTokens(id);
+      return countLive(await revocation.revokeUser(id, 'password')) + revocation.revokedSessions;
+    if (causes.has('role')) await revocation.invalidateAccessTokens(id);
     return 0;
   }
 }
@@ -99,7 +109,8 @@ interface Event {
   readonly detail?: Record<string, unknown>;
 }
 
-const ENDING: ReadonlySet<Cause> = new Set(['disabled', 'password']);
+/** The changes that revoke all families and sessions of the user. */
+const REVOKING_CAUSES: ReadonlySet<Cause> = new Set(['disabled', 'password']);
 
 /** One event for each changed field. */
 function eventsOf(before: User, wanted: Account): Event[] {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../../src/config/config.js';
 import { Environment } from '../../../src/config/environment.js';
-import { keepSettings } from '../../../src/config/kept-settings.js';
+import { storeSettings } from '../../../src/config/stored-settings.js';
 import { loadCommandConfig, loadConfig } from '../../../src/config/load-config.js';
 
 let folder: string;
@@ -22,7 +22,7 @@ const PRODUCTION = {
 
 /** A start in `folder` that reached the key ring. */
 function started(env: Readonly<Record<string, string>>): void {
-  keepSettings(env, loadConfig(env, folder).dataDir, Environment, folder);
+  storeSettings(env, loadConfig(env, folder).dataDir, Environment, folder);
 }
 
 const faultsOf = (load: () => unknown): readonly string[] => {
@@ -80,7 +80,7 @@ describe('the settings of a command outside production', () => {
 
   it('are refused without a secret, and nothing is made', () => {
     expect(faultsOf(() => loadCommandConfig({}, folder))).toEqual([
-      'JWT_SECRET takes a secret: it is unset, and no node has kept one under DATA_DIR. Start the service once, or set JWT_SECRET',
+      'JWT_SECRET must be set: no node has stored a secret in DATA_DIR. Start the service once, or set JWT_SECRET',
     ]);
     expect(loadCommandConfig({ JWT_SECRET: 'given' }, folder).jwtSecret).toBe('given');
     expect(readdirSync(folder)).toEqual([]);
@@ -90,7 +90,7 @@ describe('the settings of a command outside production', () => {
     started({ JWT_SECRET: 'one' });
     writeFileSync(join(folder, '.data', 'secrets', 'settings.json'), text);
     const [fault, ...more] = faultsOf(() => loadCommandConfig({}, folder));
-    expect(fault).toMatch(/^DATA_DIR holds secrets\/settings\.json, .*\(damaged\)/);
+    expect(fault).toMatch(/^DATA_DIR contains secrets\/settings\.json, .*\(damaged\)/);
     expect(fault).not.toContain('one"');
     expect(more).toEqual([]);
   });
