@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { DataSource } from 'typeorm';
 import { loadDotenv } from './src/config/dotenv.js';
 import { Environment } from './src/config/environment.js';
-import { given } from './src/config/secret-files.js';
+import { readVariables } from './src/config/secret-files.js';
 import { dataSourceOptions } from './src/database/data-source-options.js';
 
 loadDotenv();
@@ -11,7 +11,7 @@ loadDotenv();
 /** Configures the TypeORM command line: `typeorm migration:show -d dist/ormconfig.js`. */
 export default new DataSource({
   ...dataSourceOptions(
-    given(Environment, process.env, process.cwd()).values['DATABASE_URL'] ??
+    readVariables(Environment, process.env, process.cwd()).values['DATABASE_URL'] ??
       'postgres://127.0.0.1:5432/tandem',
   ),
   entities: [join(dirname(fileURLToPath(import.meta.url)), 'src', '**', '*.entity.js')],

@@ -94,7 +94,7 @@ function secretFrom(variable: string, read: () => string): string {
   try {
     return read();
   } catch (cause) {
-    const fault = `${variable} must be set: there is no usable file secrets/${secretFile(variable)} in DATA_DIR (${reasonOf(cause)})`;
+    const fault = `${variable} must be set: DATA_DIR has no usable file secrets/${secretFile(variable)} (${reasonOf(cause)})`;
     throw new ConfigurationError([fault], { cause });
   }
 }

@@ -12,7 +12,7 @@ async function controllerWith({
   database = true,
   fresh = true,
   canSign = true,
-  begun = false,
+  stopping = false,
   distrust = undefined as string | undefined,
 }): Promise<HealthController> {
   const pingCheck = (name: string) => Promise.resolve({ [name]: { status: database ? 'up' : 'down' } });
@@ -23,7 +23,7 @@ async function controllerWith({
       { provide: ChangeFeed, useValue: { isFresh: () => fresh } },
       { provide: DatabaseClock, useValue: { now: () => 0 } },
       { provide: Database, useValue: { distrust } },
-      { provide: Drain, useValue: { begun } },
+      { provide: Drain, useValue: { stopping } },
       { provide: KeyRingService, useValue: { canSign: () => canSign } },
     ],
   })
@@ -43,7 +43,7 @@ describe('a node', () => {
     ['database', { database: false }],
     ['revocation_feed', { fresh: false }],
     ['signing_key', { canSign: false }],
-    ['stopping', { begun: true }],
+    ['stopping', { stopping: true }],
     ['database (standby)', { database: false, distrust: 'standby' }],
     ['database (read_only), revocation_feed', { fresh: false, distrust: 'read_only' }],
     ['database, revocation_feed, signing_key', { database: false, fresh: false, canSign: false }],

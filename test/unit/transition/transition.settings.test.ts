@@ -137,7 +137,7 @@ describe('the settings of the transition', () => {
   ])('refuse a bad %s with one line that names it and repeats nothing', (name, ...values) => {
     for (const value of values) {
       const faults = faultsOf({ [name]: value });
-      expect(faults, value).toEqual([expect.stringMatching(new RegExp(`^${name} takes [^\\n]+$`))]);
+      expect(faults, value).toEqual([expect.stringMatching(new RegExp(`^${name} must [^\\n]+$`))]);
       if (name === 'SESSION_SECRET') expect(faults[0]).not.toContain(value);
     }
   });
@@ -154,7 +154,7 @@ describe('the settings of the transition', () => {
         fc.string({ unit: 'binary' }),
         (name, value) => {
           for (const fault of faultsOf({ [name]: value }))
-            expect(fault.startsWith(`${name} takes `)).toBe(true);
+            expect(fault.startsWith(`${name} must `)).toBe(true);
         },
       ),
     );
@@ -276,7 +276,7 @@ describe('SESSION_SECRET', () => {
     (line) => {
       writeFileSync(join(cwd, '.env'), `${line}\n`);
       expect(faultsIn(() => loadDotenv(cwd, {}, TransitionEnvironment))).toEqual([
-        expect.stringMatching(/^\.env takes quotes around .*SESSION_SECRET/),
+        expect.stringMatching(/^\.env must quote .*SESSION_SECRET/),
       ]);
     },
   );
