@@ -64,7 +64,7 @@ export class AuditEventDto {
     format: 'uuid',
     nullable: true,
     example: null,
-    description: 'The administrator who did it; null if nobody or somebody else did',
+    description: 'The administrator who caused the event; null if no administrator did',
   })
   actor_id!: string | null;
 

@@ -1,13 +1,13 @@
 import type { Config } from './config.js';
 import { isStrongSecret } from './secret-strength.js';
 
-export const WEAK_JWT_SECRET = 'JWT_SECRET is short, a placeholder or easy to guess';
+export const WEAKNESS_WARNING = 'JWT_SECRET is short, a placeholder or easy to guess';
 
 /** Warnings about allowed but risky settings, for the log at start. Each is one line that names the variable and contains no secret. */
 export function configWarnings(config: Config): string[] {
   const warnings: string[] = [];
   if (!isStrongSecret(config.jwtSecret)) {
-    warnings.push(`${WEAK_JWT_SECRET}: the service will not start with it in production`);
+    warnings.push(`${WEAKNESS_WARNING}: the service will not start with it in production`);
   }
   for (const [name, value] of [
     ['JWT_SECRET', config.jwtSecret],

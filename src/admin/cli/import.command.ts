@@ -54,19 +54,19 @@ export class ImportCommand {
   private async import(terminal: Terminal, file: string, { report, format }: ImportOptions): Promise<number> {
     const size = file === '-' ? 0 : await sizeOf(file);
     const input = file === '-' ? process.stdin : createReadStream(file);
-    const told: RejectedRow[] = [];
+    const shown: RejectedRow[] = [];
     const log = await openReport(report);
     const progress = await terminal.progress('Importing (bytes)', size);
     let done = 0;
-    let undecoded = 0;
+    let wrongEncoding = 0;
     let counts: ImportCounts;
     try {
       counts = await this.users.run(
         input as AsyncIterable<Buffer>,
         {
           async rejected(row) {
-            if (OTHER_ENCODING.some((reason) => reason === row.reason)) undecoded += 1;
-            if (told.length < (terminal.json ? SHOWN_ROWS_JSON : SHOWN_ROWS)) told.push(row);
+            if (OTHER_ENCODING.some((reason) => reason === row.reason)) wrongEncoding += 1;
+            if (shown.length < (terminal.json ? SHOWN_ROWS_JSON : SHOWN_ROWS)) shown.push(row);
             await log?.write(row);
           },
           advanced(bytes) {
@@ -81,23 +81,23 @@ export class ImportCommand {
       progress.stop();
       await log?.end();
     }
-    await terminal.result({ ...counts, rejected_rows: told, report: report ?? null }, () =>
-      summary(counts, told, report),
+    await terminal.result({ ...counts, rejected_rows: shown, report: report ?? null }, () =>
+      summary(counts, shown, report),
     );
-    if (undecoded > 0)
+    if (wrongEncoding > 0)
       terminal.note(
-        `${undecoded} lines are not in UTF-8: save the file in UTF-8 (iconv -f … -t UTF-8), then run it again`,
+        `${wrongEncoding} lines are not in UTF-8: convert the file (iconv -f … -t UTF-8), then run the import again`,
       );
     const { created, unchanged, kept } = counts;
     if (created + unchanged + kept === 0) terminal.note('No row was imported');
-    return undecoded > 0 || created + unchanged + kept === 0 ? 1 : 0;
+    return wrongEncoding > 0 || created + unchanged + kept === 0 ? 1 : 0;
   }
 }
 
-function summary(counts: ImportCounts, told: readonly RejectedRow[], report: string | undefined): string[] {
-  const more = counts.rejected - told.length;
+function summary(counts: ImportCounts, shown: readonly RejectedRow[], report: string | undefined): string[] {
+  const more = counts.rejected - shown.length;
   return [
-    ...told.map(({ line, reason }) => `line ${line}: ${reason}`),
+    ...shown.map(({ line, reason }) => `line ${line}: ${reason}`),
     ...(more > 0
       ? [`and ${more} more${report === undefined ? ': use --report to write all of them to a file' : ''}`]
       : []),

@@ -88,10 +88,10 @@ export class Terminal {
    */
   async newPassword(): Promise<string> {
     if (!this.streams.stdin.isTTY) return this.firstLine();
-    const password = await this.ask('Password');
-    if (password !== (await this.ask('Repeat the password')))
+    const typed = await this.ask('Password');
+    if (typed !== (await this.ask('Repeat the password')))
       throw new CommandError('The passwords do not match; nothing was changed');
-    return password;
+    return typed;
   }
 
   private async ask(message: string): Promise<string> {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { counted } from '../../../common/text.js';
 import { sameSecret } from '../../../common/constant-time.js';
 import type { Config } from '../../../config/config.js';
-import { WEAK_JWT_SECRET, configWarnings } from '../../../config/config-warnings.js';
+import { WEAKNESS_WARNING, configWarnings } from '../../../config/config-warnings.js';
 import { isLoopback } from '../../../config/value-checks.js';
 import { isStrongSecret } from '../../../config/secret-strength.js';
 import { fail, ok, warn } from './doctor-check.js';
@@ -19,7 +19,7 @@ export async function settingsChecks(config: Config): Promise<Finding[]> {
     ...cookies(config),
     ...limits(config),
     ...configWarnings(config)
-      .filter((line) => !line.startsWith(WEAK_JWT_SECRET))
+      .filter((line) => !line.startsWith(WEAKNESS_WARNING))
       .map((line) => warn('settings', line, 'see .env.example')),
   ];
 }
@@ -30,7 +30,7 @@ function secrets({ jwtSecret, jwtSecretPrevious }: Config): Finding[] {
       ? ok('jwt_secret', 'long enough and hard to guess')
       : warn(
           'jwt_secret',
-          WEAK_JWT_SECRET,
+          WEAKNESS_WARNING,
           'generate a new one (openssl rand -base64 48) and move the current one to JWT_SECRET_PREVIOUS',
         ),
   ];
