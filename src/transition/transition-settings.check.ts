@@ -9,7 +9,7 @@ import type { TransitionConfig } from './transition.settings.js';
 
 const SHORT_SECRET = 16;
 
-/** Looks at the settings of the transition: for the doctor, and in each node at its start, which logs the warnings. */
+/** Checks the settings of the transition, for the doctor and at the start of each node, which logs the warnings. */
 @DoctorCheck()
 export class TransitionSettingsCheck implements Examination, OnApplicationBootstrap {
   private readonly logger = new Logger(TransitionSettingsCheck.name);

@@ -38,7 +38,7 @@ describe('an access token', () => {
     });
   });
 
-  it('is demanded without an error code if the request has none', async () => {
+  it('is required, with a challenge without an error code, if the request has none', async () => {
     for (const authorization of [undefined, 'Basic cm9vdDpyb290', token]) {
       const headers = authorization === undefined ? {} : { authorization };
       const reply = await node.app.inject({ url: '/api/users', headers });

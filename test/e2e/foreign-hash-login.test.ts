@@ -82,7 +82,7 @@ describe('a login with a password hash of another system', () => {
   });
 
   it.each(['md5$salt$5f4dcc3b5aa765d61d8327deb882cf99', '$2b$12$cut', '', 'scrypt:1:1:1$$', '\u{1f9a6}'])(
-    'is refused like any other for a stored text that is none: %s',
+    'is refused if the stored text is not a password hash: %s',
     async (hash) => {
       const reply = await tryLogin(node, await stored(hash, PASSWORD));
       expect([reply.statusCode, codeOf(reply)]).toEqual([401, 'invalid_credentials']);

@@ -161,7 +161,7 @@ describe('the endpoints for other services', () => {
 
   describe('revocation', () => {
     it.each(['access_token', 'refresh_token'] as const)(
-      'ends the login of an %s, once in the audit',
+      'revokes the family of an %s, with one audit event',
       async (kind) => {
         const user = await aUser(node);
         const [tokens, other] = [await login(node, user), await login(node, user)];

@@ -131,7 +131,7 @@ describe('a service client that somebody wrote into the database', () => {
     expect(await ask(one, id, renewed.json<{ client_secret: string }>().client_secret)).toBe(401);
   });
 
-  it('is told from clients that predate the upgrade, which get their MACs at the first start', async () => {
+  it('is refused, while clients from before the upgrade get their MACs at the first start', async () => {
     const { client_id: id, client_secret } = await registered();
     // As the previous release wrote them.
     const [key] = await sql<{ private_pem: string }>(one, 'SELECT private_pem FROM signing_keys');

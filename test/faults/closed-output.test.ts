@@ -56,7 +56,7 @@ async function run(script: string, args: readonly string[], stdout: 'pipe' | num
 
 describe('a program whose output cannot be written', () => {
   it.each(PROGRAMS)(
-    '%s says nothing and exits with 0 if the reader has closed it',
+    '%s writes nothing and exits with 0 if the reader has closed the output',
     async (_, script, args) => {
       const { code, err } = await run(script, args, 'pipe');
       expect(err).not.toMatch(/EPIPE|Error|at /);

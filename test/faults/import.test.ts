@@ -73,7 +73,7 @@ describe('npm run admin -- import', () => {
   const count = async () => Number((await db.database.query('SELECT count(*) AS n FROM users'))[0]!['n']);
 
   it(
-    'takes 100,000 rows in a run, in little memory, and reports each that it did not take',
+    'imports 100,000 rows in one run, in little memory, and reports each rejected row',
     { timeout: PATIENCE },
     async () => {
       const report = join(folder, 'report.jsonl');

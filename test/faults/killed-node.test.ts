@@ -64,7 +64,7 @@ describe('a node', () => {
     for (const { refresh_token } of held) expect((await tryRefresh(next, refresh_token)).status).toBe(200);
   });
 
-  it('told to stop answers what it was sent, and exits with 0', async () => {
+  it('that gets SIGTERM answers the requests that it has received, and exits with 0', async () => {
     const node = await start();
     const { access_token } = await login(node);
     let answered = 0;

@@ -77,7 +77,7 @@ describe.each([
     expect((await refresh(b, kept.refresh_token)).token_type).toBe('Bearer');
   });
 
-  it('ends in order and in time although nobody says goodbye to it', async () => {
+  it('stops gracefully and in time although the connections are dead', async () => {
     sever(proxy);
     const began = performance.now();
     expect(await b.end()).toBeTypeOf('number');

@@ -74,16 +74,16 @@ export class AuditSealerService {
     const now = await this.store.clock(sql);
     await this.renewRemovalMark(sql);
     for (let made = 0; made < MAX_SEALS_PER_RUN; made++) {
-      const nextSeal = await this.next(sql, newest, upTo, now);
-      if (nextSeal === undefined) return { outcome: 'sealed', newest };
-      await this.store.add(sql, nextSeal);
-      newest = nextSeal;
+      const seal = await this.nextSeal(sql, newest, upTo, now);
+      if (seal === undefined) return { outcome: 'sealed', newest };
+      await this.store.add(sql, seal);
+      newest = seal;
     }
     return { outcome: 'more', newest };
   }
 
   /** The next seal; undefined if there is nothing to seal. After a change of JWT_SECRET one seal is made even without events. */
-  private async next(
+  private async nextSeal(
     sql: Sql,
     newest: Seal | undefined,
     upTo: string,

@@ -2,19 +2,19 @@ import type { Sql } from '../../database/database.js';
 import type { RevocationReason } from './refresh-token.entity.js';
 import type { TokenFamily } from './token-family.js';
 
-/** What stays when everything else of a user is revoked: a family, or a session that the hook knows by this id. */
+/** The family or session that stays live when all others of a user are revoked. Only the hook knows the session's id. */
 export interface Exempt {
   readonly sid?: string | undefined;
   readonly session?: string | undefined;
 }
 
-/** What was revoked: some families, or everything of these users except perhaps what calls. */
+/** What was revoked: some families, or all families and sessions of these users, except perhaps the caller's own. */
 export type RevokedSet =
   { readonly sids: readonly string[] } | { readonly userIds: readonly string[]; readonly except?: Exempt };
 
 /** What the hook has revoked in addition. */
 export interface AlsoRevoked {
-  /** How many live sessions that are linked to no family. */
+  /** The number of live sessions without a linked family. */
   readonly sessions: number;
   /** Families that have to be revoked, too. */
   readonly families: readonly string[];

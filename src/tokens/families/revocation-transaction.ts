@@ -5,7 +5,7 @@ import type { RevocationReason } from './refresh-token.entity.js';
 import type { RefreshTokenStore, RevokedFamily } from './refresh-token.store.js';
 import type { Exempt, RevocationHook, RevokedSet } from './revocation-hook.js';
 
-/** The caller's transaction holds the rows until its end. In the order of ids, so that no two of these wait for each other. */
+/** Locks the rows until the transaction ends. In the order of ids, so that two transactions cannot deadlock. */
 const NEW_EPOCHS = `
   WITH held AS (SELECT id FROM users WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE)
   UPDATE users SET epoch = epoch + 1 FROM held WHERE users.id = held.id RETURNING users.id, epoch`;
@@ -48,8 +48,8 @@ export class RevocationTransaction {
   }
 
   /**
-   * Revokes everything of the user, except perhaps what calls. A login in progress is refused, too: it holds the user's row shared, so
-   * either its family is visible here, or it finds another epoch. Returns the revoked families.
+   * Revokes all families and sessions of the user, except perhaps the caller's own. A login in progress is refused, too: it holds the
+   * user's row shared, so either its family is visible here, or it finds another epoch. Returns the revoked families.
    */
   async revokeUser(userId: string, reason: RevocationReason, except: Exempt = {}): Promise<RevokedFamily[]> {
     const [row] = await this.newEpochs([userId]);

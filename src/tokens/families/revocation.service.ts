@@ -11,7 +11,7 @@ import type { TokenFamily } from './token-family.js';
 import { ChangeFeed } from '../feed/change-feed.js';
 import { RevocationStore } from '../feed/revocation.store.js';
 
-/** How everything of a user is revoked. */
+/** How all families and sessions of a user are revoked. */
 export interface UserRevocation {
   readonly reason: RevocationReason;
   /** The audit event, and its actor if it is not the user. */

@@ -1,4 +1,4 @@
-// Served at /transition/banner.js: tells users of sessions that sessions end. For any page:
+// Served at /transition/banner.js: tells session users when sessions end. For any page:
 //   <script src="https://api.example.com/transition/banner.js" defer></script>
 // Its words can be given as data-message ("… {date} …"), data-link, data-dismiss and data-label. What it learned is also an event,
 // "tandem-migration", on the document. It needs no permission of a Content-Security-Policy but to be loaded and to ask its server.

@@ -42,7 +42,7 @@ export function longDate(date: Date): string {
 /** Removes control characters: a client may send any user agent. */
 function userAgentOf(text: string): string {
   const shown = text.replaceAll(/\p{C}+/gu, ' ').trim();
-  return shown === '' || shown === 'none' ? 'a program that does not say its name' : shown;
+  return shown === '' || shown === 'none' ? 'an unknown program' : shown;
 }
 
 /** The same text as HTML. Only the guide's URL becomes a link. */

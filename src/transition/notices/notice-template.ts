@@ -7,22 +7,21 @@ export type TemplateField = (typeof TEMPLATE_FIELDS)[number];
 
 export type TemplateValues = Readonly<Record<TemplateField, string>>;
 
-export const DEFAULT_SUBJECT = 'Please move from sessions to tokens: sessions end on {{sunset_date}}';
+export const DEFAULT_SUBJECT = 'Please switch from sessions to tokens: sessions end on {{sunset_date}}';
 
 export const DEFAULT_TEXT = `Hello {{username}},
 
-sessions, the cookies that our API has been used with so far, end on {{sunset_date}}. After that they are refused, and programs
-that rely on them stop working.
+our API still accepts session cookies. Sessions end on {{sunset_date}}. Programs that use them will then stop working.
 
-Your account used a session last on {{last_seen}}, with:
+Your account last used a session on {{last_seen}}, with:
 
 {{user_agent}}
 
-What to do: let that program log in at POST /auth/login and send the access token it gets. This guide shows each step:
+What to do: let that program log in at POST /auth/login and send the access token that it gets. This guide shows each step:
 
 {{guide_url}}
 
-If that program is kept by somebody else, please pass this mail on to them.`;
+If somebody else maintains that program, please forward this mail to them.`;
 
 /** A default template for a rollout without a sunset date. */
 export function withoutDate(template: string): string {

@@ -66,8 +66,8 @@ export class RolloutAdministrationService {
   }
 
   /**
-   * Returns to the state before the last change. A second call returns to the state before that. Throws 409 if there is none, and if the rollback
-   * would end sessions that work now: set the phase explicitly for that.
+   * Returns to the state before the last change. A second call returns to the state before that. Throws 409 if there is none,
+   * and if the rollback would end sessions that work now: set the phase explicitly for that.
    */
   async rollBack(
     drain: boolean | undefined,

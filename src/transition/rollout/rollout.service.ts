@@ -11,7 +11,8 @@ import type { Brownout, Phase, RolloutState } from './rollout-state.js';
 import { ROLLOUT_TOPIC, RolloutStore } from './rollout.store.js';
 
 /**
- * The phase of the migration from sessions to tokens, and which users are eligible. The state is in memory, so reading it needs no I/O. A change on any node arrives within a second. While the database is unreachable, the last known state applies. Times are on the
+ * The phase of the migration from sessions to tokens, and which users are eligible. The state is in memory, so reading it needs no
+ * I/O. A change on any node arrives within a second. While the database is unreachable, the last known state applies. Times are on the
  * database's clock.
  */
 @Injectable()

@@ -159,7 +159,7 @@ describe('POST /auth/downgrade', () => {
   });
 
   it.each(['nonsense', `tandem_rt_${'A'.repeat(72)}`])(
-    'refuses what is no token of ours: %s',
+    'refuses a text that is not a token of this service: %s',
     async (token) => {
       expect(statusOf(await downgrade(node, token))).toBe('401 refresh_token_invalid');
       expect(statusOf(await post(node, '/auth/downgrade'))).toBe('401 refresh_token_invalid');

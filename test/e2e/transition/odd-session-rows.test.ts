@@ -168,60 +168,56 @@ describe('any session row', () => {
     user = await aUser(node);
   });
 
-  it(
-    'gets no 5xx, and sets no cookie attribute that a cookie cannot have',
-    { timeout: 240_000 },
-    async () => {
-      const admin = await login(node);
-      await fc.assert(
-        fc.asyncProperty(row, async ({ named, userId, cookie: stored, data, raw: text }) => {
-          const held = { userId: named ? user.id : userId, cookie: stored, data };
-          const sess = `{"n":${text},${JSON.stringify(held).slice(1)}`;
-          const made = await storeSession(node, sess);
-          const replies: Reply[] = [];
-          const call = async (method: 'GET' | 'POST', url: string, payload?: object) =>
-            void replies.push(await bySession(node, made, { method, url, ...(payload && { payload }) }));
-          await call('GET', '/api/users/me');
-          if (named) expect(replies[0]!.statusCode).toBe(200);
-          await call('GET', '/auth/devices');
-          await call('GET', '/auth/migration');
-          // Due for an extension: its cookie is written anew.
-          await sql(node, `UPDATE session SET expire = now() + interval '1 minute'`);
-          await call('GET', '/auth/verify');
-          await call('POST', '/auth/exchange', {});
-          await call('POST', '/api/logout');
-          await storeSession(node, sess);
-          replies.push(await trySessionLogin(node, user, { cookie: await storeSession(node, sess) }));
-          const revoked = await REVOCATIONS['a revocation by an admin']!(node, { user, tokens: admin });
-          expect(revoked.statusCode).toBe(200);
-          for (const reply of replies) {
-            expect([sess, reply.statusCode]).toEqual([sess, expect.toSatisfy((status) => status < 500)]);
-            for (const header of [reply.headers['set-cookie'] ?? []].flat())
-              expect(header).toMatch(
-                /^session_id=[^;]*(?:; (?:Max-Age=\d+|Domain=[\w.-]+|Path=\/[ -:<-~]*|HttpOnly|Secure|Partitioned|Priority=(?:Low|Medium|High)|SameSite=(?:Lax|Strict|None)|Expires=[\w, :]+))*$|^refresh_token=/,
-              );
-          }
-          await sql(node, `DELETE FROM session`);
-        }),
-        {
-          numRuns: 40,
-          examples: [
-            [
-              {
-                named: true,
-                userId: null,
-                cookie: { originalMaxAge: 3_600_000, domain: 'a;b' },
-                data: {},
-                raw: '1e200000',
-              },
-            ],
+  it('causes no 5xx, and sets no invalid cookie attribute', { timeout: 240_000 }, async () => {
+    const admin = await login(node);
+    await fc.assert(
+      fc.asyncProperty(row, async ({ named, userId, cookie: stored, data, raw: text }) => {
+        const held = { userId: named ? user.id : userId, cookie: stored, data };
+        const sess = `{"n":${text},${JSON.stringify(held).slice(1)}`;
+        const made = await storeSession(node, sess);
+        const replies: Reply[] = [];
+        const call = async (method: 'GET' | 'POST', url: string, payload?: object) =>
+          void replies.push(await bySession(node, made, { method, url, ...(payload && { payload }) }));
+        await call('GET', '/api/users/me');
+        if (named) expect(replies[0]!.statusCode).toBe(200);
+        await call('GET', '/auth/devices');
+        await call('GET', '/auth/migration');
+        // Due for an extension: its cookie is written anew.
+        await sql(node, `UPDATE session SET expire = now() + interval '1 minute'`);
+        await call('GET', '/auth/verify');
+        await call('POST', '/auth/exchange', {});
+        await call('POST', '/api/logout');
+        await storeSession(node, sess);
+        replies.push(await trySessionLogin(node, user, { cookie: await storeSession(node, sess) }));
+        const revoked = await REVOCATIONS['a revocation by an admin']!(node, { user, tokens: admin });
+        expect(revoked.statusCode).toBe(200);
+        for (const reply of replies) {
+          expect([sess, reply.statusCode]).toEqual([sess, expect.toSatisfy((status) => status < 500)]);
+          for (const header of [reply.headers['set-cookie'] ?? []].flat())
+            expect(header).toMatch(
+              /^session_id=[^;]*(?:; (?:Max-Age=\d+|Domain=[\w.-]+|Path=\/[ -:<-~]*|HttpOnly|Secure|Partitioned|Priority=(?:Low|Medium|High)|SameSite=(?:Lax|Strict|None)|Expires=[\w, :]+))*$|^refresh_token=/,
+            );
+        }
+        await sql(node, `DELETE FROM session`);
+      }),
+      {
+        numRuns: 40,
+        examples: [
+          [
+            {
+              named: true,
+              userId: null,
+              cookie: { originalMaxAge: 3_600_000, domain: 'a;b' },
+              data: {},
+              raw: '1e200000',
+            },
           ],
-        },
-      );
-      expect((await tryLogin(node, user)).statusCode).toBe(200);
-      expect(await verify(node, admin.access_token)).toBe('204');
-    },
-  );
+        ],
+      },
+    );
+    expect((await tryLogin(node, user)).statusCode).toBe(200);
+    expect(await verify(node, admin.access_token)).toBe('204');
+  });
 
   it('is accepted with any time of expiry', async () => {
     const times = ['infinity', '294276-12-31', '9999-12-31'];

@@ -176,7 +176,7 @@ describe('the plan of the rollout', () => {
   );
 
   it.each([{ phase: 'deprecation_notice', percentage: 0 }, { sunset_at: '2020-01-01T00:00:00Z' }])(
-    'cannot be on where everybody may have tokens: %j',
+    'cannot be enabled while everybody may have tokens: %j',
     async (state) => {
       await patch(state);
       const reply = await put(PLAN);

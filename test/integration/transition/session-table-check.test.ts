@@ -145,7 +145,7 @@ describe('the check of the table of sessions', () => {
   );
 
   it.each(Object.entries(GOOD))(
-    'has nothing to say of a table %s, and leaves nothing there',
+    'reports nothing for a table %s, and leaves no row in it',
     async (_, change) => {
       await db.dataSource.query(change);
       expect(await check().examine()).toMatchObject([{ level: 'ok', check: 'session_table' }]);

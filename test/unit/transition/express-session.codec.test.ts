@@ -104,7 +104,7 @@ describe('the cookie that a session’s text describes', () => {
   });
 
   it.each([false, null, '', 'none; a=b', 'lax ', 'auto', 0, 1, {}, ['lax']])(
-    'says no SameSite for %j',
+    'has no SameSite attribute for %j',
     (sameSite) => {
       expect(stored({ sameSite })).toEqual(NOTHING_KNOWN);
     },

@@ -43,7 +43,7 @@ describe.each(['x-forwarded-method', 'x-original-method'])('the method that a pr
   });
 
   it.each(['X-HTTP-Method-Override', 'X-HTTP-Method', 'X-Method-Override', 'Upgrade', 'Sec-WebSocket-Key'])(
-    'does not count if %s is there',
+    'counts as one that changes state if the header %s is present',
     (header) => {
       for (const value of ['GET', 'DELETE', 'websocket', '']) {
         const request = asking({ [name]: 'GET', [header.toLowerCase()]: value });

@@ -245,7 +245,7 @@ describe('SESSION_SECRET', () => {
   });
 
   it.each(['short', 'qwertyuiopasdfghjklzxcvbnm123456'])(
-    'takes a weak value, which a product may use (%s)',
+    'accepts a weak value, because a product may use it (%s)',
     (value) => {
       expect(faultsOf({ ...PRODUCTION, SESSION_SECRET: value })).toEqual([]);
     },

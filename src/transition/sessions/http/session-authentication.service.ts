@@ -14,7 +14,7 @@ import { SessionStore } from '../stores/session.store.js';
 import type { LiveSession } from '../stores/session.store.js';
 import { refuseSession } from '../sessions.errors.js';
 
-/** How strictly a call by session is judged. */
+/** How strictly a call by session is checked. */
 export interface SessionCall {
   /** It must not come from a page of another site. */
   readonly changesState: boolean;

@@ -58,8 +58,8 @@ export function changesState(request: FastifyRequest): boolean {
 
 /**
  * Whether the request that a proxy asks about may change state. `own`: the method of the proxy's request, if the proxy keeps the method
- * of its client. A request counts as changing if its method is missing, ambiguous, unknown or may be overridden. The headers are accepted from anyone: a page of another site can send
- * them only after a CORS preflight, which is refused.
+ * of its client. A request counts as changing if its method is missing, ambiguous, unknown or may be overridden. The headers are accepted
+ * from anyone: a page of another site can send them only after a CORS preflight, which is refused.
  */
 export function forwardedChangesState({ headers }: FastifyRequest, own?: string): boolean {
   if (ALTERING_HEADERS.some((name) => headers[name] !== undefined)) return true;

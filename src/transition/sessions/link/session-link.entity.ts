@@ -4,8 +4,8 @@ import { User } from '../../../users/user.entity.js';
 
 /**
  * What this service knows of a session. Another application may write and delete the session's row; this row stays. It holds the linked
- * family, the family that was downgraded to the session, and the revocation. An earlier release called the
- * link the "fate" of a session and a revocation its "end": the table and its columns keep these names.
+ * family, the family that was downgraded to the session, and the revocation. An earlier release called the link the "fate" of a session
+ * and a revocation its "end": the table and its columns keep these names.
  */
 @Entity('session_fates')
 @Index('session_fates_lost_idx', ['sid'], { where: 'row_expired = false AND ended_at IS NULL' })

@@ -7,17 +7,19 @@ import { RevocationService } from '../../../tokens/families/revocation.service.j
 import { SessionLinkStore } from './session-link.store.js';
 import { SessionRowStore } from '../stores/session-row.store.js';
 
-/** Between two polls. A family may outlive its session by this long if another application ended that. */
+/** If another application ends a session, its family may live this much longer. */
 const POLL_INTERVAL_MS = 400;
 
 /** Linked sessions in one poll. If there are more, it takes several polls to read all. */
 const BATCH = 1_000;
 
-/** Polls between two searches for revived rows, and the seconds that a search looks back. */
+/** The number of polls between two searches for revived rows. */
 const REVIVED_EVERY = 10;
+
+/** A search finds sessions that were revoked within so many seconds. */
 const REVIVED_WITHIN = 60;
 
-/** Polls between two clean-ups. */
+/** The number of polls between two clean-ups. */
 const CLEAN_EVERY = 150;
 
 const FIRST = '00000000-0000-0000-0000-000000000000';

@@ -4,7 +4,7 @@ import { BackgroundLoops } from '../../../common/background-loops.js';
 import type { BackgroundLoop } from '../../../common/background-loops.js';
 import { SessionIndexStore } from './session-index.store.js';
 
-/** Between two attempts to make the index. */
+/** The time between two attempts to make the index. */
 const RETRY_INTERVAL_MS = 600_000;
 
 /**

@@ -26,7 +26,7 @@ describe('the rollout on a node that has lost the database', () => {
   });
 
   it.each(['cut', 'blackHole'] as const)(
-    'stays as it was known last, and follows once the link is back: %s',
+    'keeps its last known state, and follows again when the link is back: %s',
     async (breakIt) => {
       await near.administration.change({ percentage: 0 }, undefined, BY);
       await expect.poll(() => far.rollout.mayHaveTokens(user), { timeout: 1_000, interval: 10 }).toBe(false);

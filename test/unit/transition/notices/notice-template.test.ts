@@ -74,6 +74,6 @@ describe('a mail', () => {
   });
 
   it.each(['', 'none', '\u202e\u0007'])('describes the user agent %j as unknown', (userAgent) => {
-    expect(mailOf({ ...LETTER, userAgent }, '', 'x').text).toContain('does not say its name');
+    expect(mailOf({ ...LETTER, userAgent }, '', 'x').text).toContain('an unknown program');
   });
 });
