@@ -70,8 +70,8 @@ async function revoked(filter: object, node = one): Promise<number> {
 /** The admin's own login may be among those that ended. */
 const logInAgain = async () => (token = (await login(one)).access_token);
 
-describe('the list of logins', () => {
-  it('shows who, where from, since when, last used and state', async () => {
+describe('the list of token families', () => {
+  it('shows user, address, creation, last use and state of each family', async () => {
     const user = await aUser(one);
     const tokens = await login(one, user, {
       headers: { 'x-forwarded-for': '198.51.100.7', 'user-agent': 'curl/8.5.0' },
@@ -97,7 +97,7 @@ describe('the list of logins', () => {
     ]);
   });
 
-  it('finds by user, by state and by any spelling of the address', async () => {
+  it('finds families by user, by state and by any spelling of the address', async () => {
     const [user, other] = [await aUser(one), await aUser(one)];
     const group = Math.floor(Math.random() * 0xffff).toString(16);
     const six = await login(one, user, from(`2001:DB8:0:${group}:0:0:0:1`));
@@ -121,7 +121,7 @@ describe('the list of logins', () => {
     expect(await ids(`user_id=${randomUUID()}`)).toEqual([]);
   });
 
-  it('comes in pages, each login once, whoever logs in meanwhile and in whatever microsecond', async () => {
+  it('contains each family once over all pages while users log in, even in the same millisecond', async () => {
     const user = await aUser(one);
     const logins: Tokens[] = [];
     for (let count = 0; count < 6; count++) logins.push(await login(one, user));
@@ -176,13 +176,13 @@ describe('the list of logins', () => {
     expect(refusal(await get(one, `/admin/tokens?${query}`, token))).toBe('400 validation_failed');
   });
 
-  it('takes every cursor of the right form, however far off', async () => {
+  it('accepts every cursor of the right form, even beyond the first or last family', async () => {
     for (const at of ['0', '9999999999999999']) {
       await list(`cursor=${Buffer.from(`tokens:${at}.${randomUUID()}`).toString('base64url')}`);
     }
   });
 
-  it('is closed to others', async () => {
+  it('is closed to callers who are not administrators', async () => {
     const own = (await login(one, await aUser(one))).access_token;
     expect(refusal(await get(one, '/admin/tokens', own))).toBe('403 forbidden');
     expect(refusal(await get(one, '/admin/tokens'))).toBe('401 token_missing');
@@ -191,8 +191,8 @@ describe('the list of logins', () => {
   });
 });
 
-describe('a login that an administrator revokes', () => {
-  it('is out at once, everywhere within a second, alone, and again without a word', async () => {
+describe('a token family that an administrator revokes', () => {
+  it('is refused at once here and within a second elsewhere, and can be revoked again', async () => {
     const user = await aUser(one);
     const [gone, stays] = [await login(two, user), await login(two, user)];
     expect(await verify(two, gone.access_token)).toBe('204');
@@ -215,7 +215,7 @@ describe('a login that an administrator revokes', () => {
     ]);
   });
 
-  it('is known from an unknown one, and from an id that is none', async () => {
+  it('answers 404 for an unknown id and 400 for an invalid id', async () => {
     expect(refusal(await remove(randomUUID()))).toBe('404 not_found');
     for (const id of ['1', 'revoke', '%27', '%00', '%ED%A0%80', '💥']) {
       expect((await remove(encodeURI(id))).statusCode).toBe(400);
@@ -223,11 +223,11 @@ describe('a login that an administrator revokes', () => {
   });
 });
 
-describe('many logins that are revoked at once', () => {
+describe('a bulk revocation of token families', () => {
   const users = (count: number): Promise<Account[]> =>
     Promise.all(Array.from({ length: count }, () => aUser(one)));
 
-  it('are those of the users named, with what cannot be seen yet', async () => {
+  it('revokes the families of the given users, and no later ones', async () => {
     const [a, b, bystander] = (await users(3)) as [Account, Account, Account];
     const gone = [await login(one, a), await login(two, a), await login(two, b)];
     const spared = await login(two, bystander);
@@ -242,7 +242,7 @@ describe('many logins that are revoked at once', () => {
     expect(await verify(two, (await login(two, a)).access_token)).toBe('204');
   });
 
-  it('are those from an address, in any spelling', async () => {
+  it('revokes the families of an address in any spelling', async () => {
     const [a, b] = (await users(2)) as [Account, Account];
     const gone = [
       await login(one, a, from('203.0.113.66')),
@@ -254,7 +254,7 @@ describe('many logins that are revoked at once', () => {
     expect(await verify(one, spared.access_token)).toBe('204');
   });
 
-  it('are those that began before an instant, whatever they have refreshed since', async () => {
+  it('revokes the families opened before a time, even if they were refreshed since', async () => {
     const [a, b] = (await users(2)) as [Account, Account];
     const [old, other] = [await login(one, a), await login(one, b)];
     const [{ now } = { now: '' }] = await sql<{ now: string }>(
@@ -271,7 +271,7 @@ describe('many logins that are revoked at once', () => {
     expect(await revoked({ issued_before: '0000-01-01T00:00:00Z' })).toBe(0);
   });
 
-  it('are those of a role, the caller among them, and every filter counts', async () => {
+  it('revokes the families of a role that match every filter, also those of the caller', async () => {
     const [user, boss] = [await aUser(one), await aUser(one, { role: 'admin' })];
     const [theirs, bosses] = [await login(two, user), await login(two, boss)];
     const none = { role: 'admin', user_ids: [user.id] };
@@ -288,7 +288,7 @@ describe('many logins that are revoked at once', () => {
     await logInAgain();
   });
 
-  it('leave an event each, and one for the call with its filter and their number', async () => {
+  it('writes one audit event for each family, and one for the call with filter and count', async () => {
     const user = await aUser(one);
     const logins = [await login(one, user), await login(one, user)];
     const requestId = `bulk-${randomUUID()}`;
@@ -313,7 +313,7 @@ describe('many logins that are revoked at once', () => {
     });
   });
 
-  it('are dead when the answer comes, whatever was refreshed or begun meanwhile', async () => {
+  it('has revoked matching families when it answers, despite concurrent logins and refreshes', async () => {
     for (const [name, filterOf] of [
       ['user_ids', ({ id }: Account) => ({ user_ids: [id] })],
       ['issued_before', ({ id }: Account) => ({ issued_before: '2999-01-01T00:00:00Z', user_ids: [id] })],

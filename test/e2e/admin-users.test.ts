@@ -66,7 +66,7 @@ const causes = async (id: string) =>
   ).map(({ cause, detail }) => (detail === null ? cause : { cause, ...detail }));
 
 describe('a user that an administrator changes', () => {
-  it('is out at once when disabled, everywhere within a second, and back when enabled', async () => {
+  it('is refused when disabled, at once here and within a second elsewhere, and accepted when enabled', async () => {
     const user = await aUser(one);
     const [first, second] = [await login(one, user), await login(two, user)];
     expect(await verify(two, first.access_token)).toBe('204');
@@ -89,7 +89,7 @@ describe('a user that an administrator changes', () => {
     expect(await causes(user.id)).toEqual([{ cause: 'disabled', ended: 2 }, 'enabled']);
   });
 
-  it('keeps its logins with another role, which the next refresh gives', async () => {
+  it('keeps its token families when its role changes, and gets the role at the next refresh', async () => {
     const user = await aUser(one);
     const before = await login(two, user);
     expect((await get(two, '/admin/users', before.access_token)).statusCode).toBe(403);
@@ -110,7 +110,7 @@ describe('a user that an administrator changes', () => {
     ]);
   });
 
-  it('has the new password alone, and no login of before', async () => {
+  it('can log in only with a new password, and loses all earlier token families', async () => {
     const user = await aUser(one);
     const before = await login(one, user);
     const password = `another ${PASSWORD}`;
@@ -123,14 +123,14 @@ describe('a user that an administrator changes', () => {
     expect(await causes(user.id)).toEqual([{ cause: 'password', ended: 1 }]);
   });
 
-  it('gets a password also if it had none', async () => {
+  it('gets a password even if it had none', async () => {
     const user = await aUser(one);
     await sql(one, 'UPDATE users SET password_hash = NULL WHERE id = $1', [user.id]);
     expect((await patch(user.id, { password: PASSWORD })).statusCode).toBe(200);
     tokensOf(await tryLogin(one, { ...user, password: PASSWORD }));
   });
 
-  it('gets another address or none, and keeps its logins', async () => {
+  it('gets another email address or none, and keeps its token families', async () => {
     const user = await aUser(one);
     const { access_token } = await login(one, user);
     expect((await patch(user.id, { email: 'a@example.com' })).json()).toMatchObject({
@@ -142,7 +142,7 @@ describe('a user that an administrator changes', () => {
     expect(await causes(user.id)).toEqual(['email', 'email']);
   });
 
-  it('changes in all or in nothing', async () => {
+  it('gets all changes of a request or none', async () => {
     const user = await aUser(one);
     const { access_token } = await login(one, user);
     const all = { role: 'admin', disabled: true, email: 'x@example.com', password: PASSWORD };
@@ -163,7 +163,7 @@ describe('a user that an administrator changes', () => {
     ]);
   });
 
-  it('is as it was when the same is asked again, without another event', async () => {
+  it('is unchanged by a repeated request, which writes no audit event', async () => {
     const user = await aUser(one);
     await patch(user.id, { disabled: true, role: 'admin' });
     await patch(user.id, { disabled: false });
@@ -174,7 +174,7 @@ describe('a user that an administrator changes', () => {
     expect(await causes(user.id)).toHaveLength(3);
   });
 
-  it('is refused by the node that was asked again, although another one did it', async () => {
+  it('is refused by the node of a repeated request although another node made the change', async () => {
     const user = await aUser(one);
     const { access_token } = await login(one, user);
     expect(await verify(two, access_token)).toBe('204');
@@ -183,7 +183,7 @@ describe('a user that an administrator changes', () => {
     expect(await verify(two, access_token)).toBe('401 token_revoked');
   });
 
-  it('leaves the administrator in the trail', async () => {
+  it('is changed with an audit event that names the administrator', async () => {
     const user = await aUser(one);
     await patch(user.id, { email: 'a@example.com' });
     const me = (await get(one, '/api/users/me', admin.headers.authorization.slice(7))).json<{ id: string }>();
@@ -230,14 +230,14 @@ describe('a user that an administrator changes', () => {
     }
   });
 
-  it('knows an unknown user from an id that is none', async () => {
+  it('answers 404 for an unknown id and 400 for an invalid id', async () => {
     expect(refusal(await patch(randomUUID(), { disabled: true }))).toBe('404 not_found');
     for (const id of ['root', '1', "'%20OR%201=1", '%00', '%ED%A0%80', `${randomUUID()}x`, 'x'.repeat(200)]) {
       expect((await patch(id, { disabled: true })).statusCode).toBe(400);
     }
   });
 
-  it('is not changed by others', async () => {
+  it('cannot be changed by callers who are not administrators', async () => {
     const user = await aUser(one);
     const own = bearer((await login(one, user)).access_token);
     expect(refusal(await patch(user.id, { role: 'admin' }, own))).toBe('403 forbidden');
@@ -261,14 +261,14 @@ describe('the last administrator', () => {
     await nodes[0].close();
   });
 
-  it('is neither demoted nor disabled, and loses no login by it', async () => {
+  it('is neither demoted nor disabled, and keeps its token families', async () => {
     for (const change of [{ role: 'user' }, { disabled: true }, { disabled: true, role: 'admin' }]) {
       expect(refusal(await patch(root.id, change, bearer(token), nodes[0]))).toBe('409 last_admin');
     }
     expect(await verify(nodes[0], token)).toBe('204');
   });
 
-  it('is the last also beside one who is disabled', async () => {
+  it('counts as the last one beside a disabled administrator', async () => {
     const other = await aUser(nodes[0], { role: 'admin' });
     expect((await patch(other.id, { disabled: true }, bearer(token), nodes[0])).statusCode).toBe(200);
     expect(refusal(await patch(root.id, { role: 'user' }, bearer(token), nodes[0]))).toBe('409 last_admin');
@@ -276,7 +276,7 @@ describe('the last administrator', () => {
     expect((await patch(other.id, { role: 'user' }, bearer(token), nodes[0])).statusCode).toBe(200);
   });
 
-  it('is left when all demote each other at once', async () => {
+  it('remains when all administrators demote each other at once', async () => {
     for (let round = 0; round < 5; round++) {
       const others = await Promise.all([1, 2, 3].map(() => aUser(nodes[0], { role: 'admin' })));
       const all = [root.id, ...others.map(({ id }) => id)];
@@ -302,7 +302,7 @@ describe('the last administrator', () => {
     }
   });
 
-  it('is exactly one of two who demote each other', async () => {
+  it('remains when two administrators demote each other at once', async () => {
     for (let round = 0; round < 10; round++) {
       const rival: Account = await aUser(nodes[0], { role: 'admin' });
       const theirs = (await login(nodes[1], rival)).access_token;
@@ -335,7 +335,7 @@ describe('the list of users', () => {
       await post(one, '/admin/users', { username, password: PASSWORD, ...(email && { email }) }, admin)
     ).json<View>();
 
-  it('finds by part of the name, the address and the external id, whatever the case', async () => {
+  it('finds users by part of the name, the email address and the external id in any letter case', async () => {
     const mark = randomUUID().slice(0, 8);
     const user = await add(`Ünal-${mark}`, `Mail.${mark}@Example.com`);
     await sql(one, `UPDATE users SET external_id = $2 WHERE id = $1`, [user.id, `Legacy#${mark}`]);
@@ -352,7 +352,7 @@ describe('the list of users', () => {
     expect((await list(`query=legacy%23${mark}`)).users[0]).toMatchObject({ external_id: `Legacy#${mark}` });
   });
 
-  it('takes nothing in a query for a wildcard', async () => {
+  it('treats no character of a query as a wildcard', async () => {
     const mark = randomUUID().slice(0, 8);
     for (const name of [`a%${mark}`, `b_${mark}`, `c\\${mark}`, `dx${mark}`]) await add(name);
     expect(await names(`%${mark}`)).toEqual([`a%${mark}`]);
@@ -363,7 +363,7 @@ describe('the list of users', () => {
       await names(query);
   });
 
-  it('comes in pages, each user once, whoever joins meanwhile', async () => {
+  it('contains each user once over all pages while users are created', async () => {
     const mark = randomUUID().slice(0, 8);
     const wanted = ['b', 'd', 'f', 'h', 'j'].map((letter) => `${mark}-${letter}`);
     for (const name of wanted) await add(name);
@@ -382,7 +382,7 @@ describe('the list of users', () => {
     expect(new Set(seen).size).toBe(seen.length);
   });
 
-  it('shows what an administrator needs, and nothing secret', async () => {
+  it('shows the fields for administrators, and no secrets', async () => {
     const user = await add(`u-${randomUUID()}`, 'u@example.com');
     const { users } = await list(`query=${user.username}`);
     expect(users).toEqual([user]);

@@ -20,7 +20,7 @@ describe('the administration of users', () => {
     return post(node, '/admin/users', payload, as);
   }
 
-  it('creates a user who can log in, and says nothing of the password', async () => {
+  it('creates a user who can log in, and does not return the password', async () => {
     const username = `Grace-${randomUUID()}`;
     const reply = await create({ username, password: PASSWORD, role: 'admin', email: 'grace@example.com' });
     expect(reply.statusCode).toBe(201);
@@ -45,7 +45,7 @@ describe('the administration of users', () => {
     expect(events).toHaveLength(1);
   });
 
-  it('gives the role user unless told otherwise', async () => {
+  it('gives the role user by default', async () => {
     const reply = await create({ username: `u-${randomUUID()}`, password: PASSWORD });
     expect(reply.json()).toMatchObject({ role: 'user', email: null });
   });
@@ -72,7 +72,7 @@ describe('the administration of users', () => {
     expect([reply.statusCode, codeOf(reply)]).toEqual([400, 'validation_failed']);
   });
 
-  it('is closed to users who are no admins, and to strangers', async () => {
+  it('is closed to users who are not administrators, and to unauthenticated callers', async () => {
     const user = await aUser(node);
     const as = bearer((await login(node, user)).access_token);
     const payload = { username: `u-${randomUUID()}`, password: PASSWORD };
@@ -86,7 +86,7 @@ describe('the administration of users', () => {
     expect([stranger.statusCode, codeOf(stranger)]).toEqual([401, 'token_missing']);
   });
 
-  it('revokes every login of a user, and says how many', async () => {
+  it('revokes every token family of a user, and returns the number', async () => {
     const [user, bystander] = [await aUser(node), await aUser(node)];
     const logins = [await login(node, user), await login(node, user), await login(node, user)];
     const spared = await login(node, bystander);
@@ -103,7 +103,7 @@ describe('the administration of users', () => {
     expect(events).toEqual([{ actor_id: expect.stringMatching(/^[0-9a-f-]{36}$/) }]);
   });
 
-  it('knows an unknown user from an id that is none', async () => {
+  it('answers 404 for an unknown id and 400 for an invalid id', async () => {
     const unknown = await post(node, `/admin/users/${randomUUID()}/revoke`, undefined, admin);
     expect([unknown.statusCode, codeOf(unknown)]).toEqual([404, 'not_found']);
     const none = await post(node, '/admin/users/root/revoke', undefined, admin);

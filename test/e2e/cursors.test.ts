@@ -80,7 +80,7 @@ describe('every list', () => {
     for (const list of lists) for (const cursor of FOREIGN) await refuses(list, cursor);
   });
 
-  it('takes its own next_cursor and refuses that of every other list', async () => {
+  it('accepts its own next_cursor and refuses that of every other list', async () => {
     const written = new Map<string, string>();
     for (const list of lists) {
       const { next_cursor } = (await get(node, `${list}?limit=1`, admin)).json<{

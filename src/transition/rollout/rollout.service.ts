@@ -65,7 +65,7 @@ export class RolloutService implements TokenEligibility, OnModuleInit {
     return this.current().drain;
   }
 
-  /** Whether the user's families may rotate. Only `drain` denies that, to users who are definitely not eligible. */
+  /** Whether the user's families may rotate. Only the rollout setting `drain` denies that, to users who are definitely not eligible. */
   async mayContinue(user: EligibilitySubject): Promise<boolean> {
     if (!this.current().drain) return true;
     return (await this.eligible(user)) ?? true;
