@@ -37,7 +37,7 @@ describe('every operation below /admin', () => {
     return replies;
   }
 
-  it('is described, so that these tests see it', () => {
+  it('is documented in OpenAPI, so that these tests find it', () => {
     const described = operations.map(({ method, url }) => `${method} ${url}`);
     expect(described).toEqual(expect.arrayContaining(KNOWN));
   });
@@ -46,7 +46,7 @@ describe('every operation below /admin', () => {
     expect((await answers({})).filter((reply) => !reply.endsWith(': 401 token_missing'))).toEqual([]);
   });
 
-  it('answers 403 to a user without the role of an administrator', async () => {
+  it('answers 403 to a user who is not an administrator', async () => {
     const { access_token } = await login(node, await aUser(node));
     const replies = await answers(bearer(access_token).headers);
     expect(replies.filter((reply) => !reply.endsWith(': 403 forbidden'))).toEqual([]);

@@ -58,7 +58,7 @@ const events = () =>
   );
 
 describe('the signing keys', () => {
-  it('are listed with their state and without private parts', async () => {
+  it('lists keys with their state and without private parts', async () => {
     const reply = await get(one, '/admin/keys', token);
     const { kid } = { kid: kidOf({ access_token: token }) };
     expect(reply.json()).toEqual({
@@ -75,7 +75,7 @@ describe('the signing keys', () => {
     });
   });
 
-  it('rotate once for several requests on several nodes', async () => {
+  it('rotates once for concurrent requests on several nodes', async () => {
     const [current] = await keys();
     const replies = await Promise.all([one, two, one, two].map((node) => call('POST', '/rotate', node)));
     const rings = replies.map((reply) => {
@@ -96,7 +96,7 @@ describe('the signing keys', () => {
     expect(await events()).toEqual([{ cause: 'rotated', detail: { kid: ring[0]!.kid }, actor: true }]);
   });
 
-  it('rotate under load without failing a request, although nodes learn of it at different times', async () => {
+  it('rotates under load without failing a request, although nodes learn of it at different times', async () => {
     const user = await aUser(one);
     const before = await login(two, user);
     const first = kidOf(before);
@@ -146,7 +146,7 @@ describe('the signing keys', () => {
       expect((await published(node)).toSorted()).toEqual([first, next].toSorted());
   });
 
-  it('are distrusted at once on one node and within a second on the other, and a successor signs', async () => {
+  it('distrusts a key immediately on one node and within a second on the other', async () => {
     const user = await aUser(one);
     const before = await login(two, user);
     expect(await verify(two, before.access_token)).toBe('204');
@@ -173,7 +173,7 @@ describe('the signing keys', () => {
     ]);
   });
 
-  it('are refused once distrusted, but still identify the family at logout', async () => {
+  it('rejects tokens of a distrusted key, but accepts them at logout', async () => {
     const made = await post(one, '/admin/clients', { name: 'billing' }, bearer(token));
     const { client_id, client_secret } = made.json<{ client_id: string; client_secret: string }>();
     const basic = Buffer.from(`${client_id}:${client_secret}`).toString('base64');
@@ -208,7 +208,7 @@ describe('the signing keys', () => {
     expect(refusal(await tryRefresh(two, second.refresh_token))).toBe('401 refresh_token_revoked');
   });
 
-  it('are replaced by the next key if there is one', async () => {
+  it('replaces a distrusted key by the next key if there is one', async () => {
     const kid = kidOf({ access_token: token });
     const next = (await call('POST', '/rotate')).json<{ keys: Key[] }>().keys[0]!.kid;
     expect((await call('DELETE', `/${kid}`)).statusCode).toBe(204);
@@ -218,7 +218,7 @@ describe('the signing keys', () => {
     expect(await keys()).toMatchObject([{ kid: next, state: 'current' }, { state: 'distrusted' }]);
   });
 
-  it('are told from unknown ones', async () => {
+  it('answers 404 for an unknown key', async () => {
     for (const kid of [
       'unknown',
       'x'.repeat(43),
@@ -235,7 +235,7 @@ describe('the signing keys', () => {
     expect(await events()).toEqual([]);
   });
 
-  it('come in pages', async () => {
+  it('paginates the keys', async () => {
     await call('POST', '/rotate');
     const all = await keys();
     const page = (await get(one, '/admin/keys?limit=1', token)).json<{ keys: Key[]; next_cursor: string }>();
@@ -253,7 +253,7 @@ describe('the signing keys', () => {
     }
   });
 
-  it('are closed to users who are not administrators', async () => {
+  it('refuses users who are not administrators', async () => {
     const own = (await login(one, await aUser(one))).access_token;
     expect(refusal(await get(one, '/admin/keys', own))).toBe('403 forbidden');
     expect(refusal(await call('POST', '/rotate', one, own))).toBe('403 forbidden');

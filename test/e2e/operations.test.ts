@@ -45,7 +45,7 @@ describe('a listening node', () => {
     }
   });
 
-  it('is measured for Prometheus, without a token, name or address in it', async () => {
+  it('exposes Prometheus metrics without tokens, names or addresses', async () => {
     const { refresh_token } = await login(node);
     const reply = await fetch(`${node.url}/metrics`);
     expect(reply.status).toBe(200);
@@ -57,13 +57,13 @@ describe('a listening node', () => {
     expect(text).not.toContain('127.0.0.1');
   });
 
-  it('explains itself in Swagger UI', async () => {
+  it('serves Swagger UI', async () => {
     const reply = await fetch(`${node.url}/docs`);
     expect(reply.status).toBe(200);
     expect(await reply.text()).toContain('swagger-ui');
   });
 
-  it('leaves exactly these operations open', async () => {
+  it('has exactly these public operations', async () => {
     const open = (await operations()).filter(
       // Those of the transition have such a list in test/e2e/transition, and go with it.
       ({ operation }) => operation.security === undefined && operation.tags?.includes('Transition') !== true,

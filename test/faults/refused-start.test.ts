@@ -50,7 +50,7 @@ describe('a start', () => {
     });
     expect(await node.exited).toBe(EX_CONFIG);
     for (const name of ['NODE_ENV', 'SESSION_SECRET', 'TRUST_PROXY', 'JWT_SECRET_FILE'])
-      expect(node.output).toMatch(new RegExp(`\\b${name} takes `));
+      expect(node.output).toMatch(new RegExp(`\\b${name} must `));
   });
 
   it('fails in bounded time without its database, and does not print the password', async () => {

@@ -97,7 +97,7 @@ describe('a bulk revocation', () => {
     },
   );
 
-  it('waits for the login that is being written when it is called, and ends it', async () => {
+  it('waits for a login that is being written and revokes its family', async () => {
     const user = await aUser(db.database);
     const login = aNewFamily(user);
     let ending: Promise<number> = Promise.resolve(-1);
@@ -112,7 +112,7 @@ describe('a bulk revocation', () => {
     expect(node.revoked.isRevoked(tokenOf(written!))).toBe(true);
   });
 
-  it('answers 503 when such a login takes too long, and has ended what it could', async () => {
+  it('answers 503 if a login in progress takes too long, and revokes all visible families', async () => {
     const user = await aUser(db.database);
     const [ended, late] = [await aFamily(node, user), aNewFamily(user)];
     await other.database.transaction(async (sql) => {
@@ -128,7 +128,7 @@ describe('a bulk revocation', () => {
     expect(await bulk.revoke({ issuedBefore: FUTURE, userIds: [user] }, NO_ORIGIN)).toBe(1);
   });
 
-  it('lets no login through that was in the making when its user was named', async () => {
+  it('refuses a login in progress of a user whose families are revoked', async () => {
     const user = await aUser(db.database);
     const login = aNewFamily(user);
     let ending: Promise<number> = Promise.resolve(-1);
@@ -141,7 +141,7 @@ describe('a bulk revocation', () => {
     expect(await other.families.create(aNewFamily(user), 'password', NO_ORIGIN)).toBeUndefined();
   });
 
-  it('leaves alone what ran out long ago, and ends what ran out while access tokens may live', async () => {
+  it('ignores families that expired long ago and revokes those whose access tokens may be valid', async () => {
     const user = await aUser(db.database);
     const [old, lately] = [await aFamily(node, user), await aFamily(node, user)];
     await db.database.query(
@@ -154,7 +154,7 @@ describe('a bulk revocation', () => {
     expect((await node.families.find(lately.sid))?.revoked).toBe(true);
   });
 
-  it('leaves a table whose pages list every family once', async () => {
+  it('keeps the pages of the family list complete', async () => {
     const list = new FamilyListStore(db.database);
     const seen = new Set<string>();
     let cursor: string | undefined;

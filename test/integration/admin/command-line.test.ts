@@ -25,7 +25,7 @@ describe('the service as the command line starts it', () => {
     await rm(folder, { recursive: true });
   });
 
-  it('needs no HTTP, has every command and check, and ends', async () => {
+  it('starts without HTTP, finds every command and check, and stops', async () => {
     const config = loadConfig(
       {
         DATABASE_URL: db.url,

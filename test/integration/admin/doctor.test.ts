@@ -39,7 +39,7 @@ describe('the doctor', () => {
     return loadConfig({ ...own, ...env });
   }
 
-  it('has nothing to say about good settings', async () => {
+  it('reports no problem with good settings', async () => {
     const findings = await settingsChecks(config());
     expect(findings.filter(({ level }) => level !== 'ok')).toEqual([]);
     expect(findings.length).toBeGreaterThanOrEqual(4);
@@ -57,19 +57,19 @@ describe('the doctor', () => {
     ],
     ['an endless rate', { AUTH_RATE_LIMIT: '100000' }, 'rate_limit', 'warn'],
     ['no proxy before a public address', { HOST: '0.0.0.0' }, 'trust_proxy', 'warn'],
-  ])('warns of %s, and says what to do', async (_, env: Readonly<Record<string, string>>, check, level) => {
+  ])('reports %s with advice', async (_, env: Readonly<Record<string, string>>, check, level) => {
     const findings = await settingsChecks(config(env));
     expect(linesOf(findings, check)).toEqual([level]);
     for (const finding of findings) if (finding.level !== 'ok') expect(finding.advice).toMatch(/\w/);
     expect(JSON.stringify(findings)).not.toContain(TEST_SECRET);
   });
 
-  it('takes an origin of the same site for one that gets the cookie', async () => {
+  it('accepts an origin of the same site', async () => {
     const env = { JWT_ISSUER: 'https://api.example.com', CORS_ORIGINS: 'https://app.example.com' };
     expect(linesOf(await settingsChecks(config(env)), 'cookies')).toEqual(['ok']);
   });
 
-  it('finds that the database takes no writes, as a standby does not', async () => {
+  it('reports a read-only database, such as a standby', async () => {
     const db = await createTestDatabase();
     const name = new URL(db.url).pathname.slice(1);
     await db.database.query(`ALTER DATABASE ${name} SET default_transaction_read_only = on`);
@@ -79,7 +79,7 @@ describe('the doctor', () => {
     await db.drop();
   });
 
-  it('finds folders in which other users can read secrets or add keys', async () => {
+  it('reports folders in which other users can read secrets or add keys', async () => {
     await mkdir(join(folder, 'secrets'));
     await mkdir(join(folder, 'keys'));
     await chmod(join(folder, 'secrets'), 0o755);
@@ -91,7 +91,7 @@ describe('the doctor', () => {
     expect(linesOf(await settingsChecks(config()), 'files')).toEqual(['ok']);
   });
 
-  it('looks at the database without changing it', async () => {
+  it('checks the database without changing it', async () => {
     const findings = await databaseChecks(node.db.url, config());
     for (const check of ['database', 'durability', 'clock', 'migrations'])
       expect([check, linesOf(findings, check)]).toEqual([check, ['ok']]);
@@ -117,12 +117,12 @@ describe('the doctor', () => {
     expect(JSON.stringify(nowhere)).not.toContain('secret-password');
   });
 
-  it('finds too many connections for the server', async () => {
+  it('reports too few connections of the server', async () => {
     const findings = await databaseChecks(node.db.url, { ...config(), workers: 1_000 });
     expect(linesOf(findings, 'connections')).toEqual(['fail']);
   });
 
-  it('examines the service: its keys, its tokens, its administrators, the end of its audit trail', async () => {
+  it('checks the keys, the token size, the administrators and the end of the audit trail', async () => {
     const checks = node.app.get(ServiceChecks, { strict: false });
     const healthy = await checks.examine();
     for (const check of ['keys', 'token_size', 'admins', 'audit'])
@@ -141,7 +141,7 @@ describe('the doctor', () => {
     expect(linesOf(await checks.examine(), 'keys')).toEqual(['fail']);
   });
 
-  it('knows the keys of this installation from those of another', async () => {
+  it('reports a JWK Set of another installation', async () => {
     const { keys } = (await (await fetch(`${node.url}/.well-known/jwks.json`)).json()) as {
       keys: { kid: string }[];
     };
@@ -153,7 +153,7 @@ describe('the doctor', () => {
     expect(linesOf(await jwksChecks('http://127.0.0.1:1', kid, production), 'jwks')).toEqual(['fail']);
   });
 
-  it('tries to choose its own address by X-Forwarded-For', async () => {
+  it('reports a node that trusts a forged X-Forwarded-For', async () => {
     expect(linesOf(await proxyChecks(node.url, config()), 'proxy')).toEqual(['ok']);
     const trusting = await createTestApp({ listen: true, env: { TRUST_PROXY: '127.0.0.1' } });
     try {
@@ -177,7 +177,7 @@ describe('the doctor', () => {
     expect(linesOf(await proxyChecks('http://127.0.0.1:1', config()), 'proxy')).toEqual(['fail']);
   });
 
-  it('warns of a proxy that nodes saw and TRUST_PROXY does not name', async () => {
+  it('warns about a recorded proxy that TRUST_PROXY does not name', async () => {
     const state = node.app.get(ServiceStateStore, { strict: false });
     const check = () => proxyChecks(node.url, config(), () => state.untrustedProxy());
     expect(linesOf(await check(), 'proxy')).toEqual(['ok']);
@@ -197,7 +197,7 @@ describe('the doctor', () => {
     expect(linesOf(await check(), 'proxy')).toEqual(['ok']);
   });
 
-  it('uses no X-Forwarded-For twice, so that no run finds what another has used', async () => {
+  it('uses each forged X-Forwarded-For only once', async () => {
     const used: string[] = [];
     const server = createServer((request, response) => {
       used.push(String(request.headers['x-forwarded-for']));
@@ -218,7 +218,7 @@ describe('the doctor', () => {
     expect(networks(2).size).toBeGreaterThan(500);
   });
 
-  it('takes an examination that breaks for a finding', async () => {
+  it('reports a check that throws as a failed finding', async () => {
     const finding = await runCheck('heart', 'rest', () => Promise.reject(new Error('no pulse\nat line 1')));
     expect(finding).toEqual([{ check: 'heart', level: 'fail', message: 'no pulse', advice: 'rest' }]);
   });

@@ -62,7 +62,7 @@ describe('the keys command', () => {
   }
   const keysOf = (out: string) => (JSON.parse(out) as { keys: KeyView[] }).keys;
 
-  it('lists, rotates and distrusts', async () => {
+  it('lists, rotates and distrusts keys', async () => {
     const listed = await run(['list']);
     expect(listed).toMatchObject({ code: 0, err: '' });
     expect(listed.out).toMatch(/current +[\w-]{43} +\d{4}-/);
@@ -91,13 +91,13 @@ describe('the keys command', () => {
     });
   });
 
-  it('prints its help on request, and exits with 2 if it does not understand', async () => {
+  it('prints help on request and exits with 2 for usage errors', async () => {
     expect(await run(['--help'])).toMatchObject({ code: 0, out: expect.stringContaining('Usage:') });
     for (const args of [[], ['burn'], ['list', 'all'], ['distrust'], ['distrust', 'a', 'b']])
       expect(await run(args)).toMatchObject({ code: 2 });
   });
 
-  it('exits with 78, says why in one line and changes nothing with another secret', async () => {
+  it('exits with 78 and changes nothing if the secret differs', async () => {
     const wrong = await run(['rotate'], { JWT_SECRET: 'YW5vdGhlciBzZWNyZXQgb2YgYSB0ZXN0IDAxMjM0NTY' });
     expect(wrong).toMatchObject({
       code: 78,

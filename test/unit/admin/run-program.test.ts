@@ -66,7 +66,7 @@ describe('the administrators’ command line', () => {
     expect(commandsIn([House, Cellar, { module: House }])).toEqual([Lamp]);
   });
 
-  it('prints for people, and with --json, wherever it stands, for programs', async () => {
+  it('prints text, or JSON with --json in any position', async () => {
     expect(await run('lamp', 'cellar', '--bright')).toBe(0);
     expect(out).toBe('cellar is lit\n');
     out = '';
@@ -77,7 +77,7 @@ describe('the administrators’ command line', () => {
     expect(JSON.parse(out)).toEqual({ place: 'attic', bright: false });
   });
 
-  it('answers help with 0 and what it does not understand with 2, without starting anything', async () => {
+  it('exits with 0 for help and 2 for usage errors, without starting the service', async () => {
     expect(await run('--help')).toBe(0);
     expect(out).toContain('lamp');
     expect(await run('lamp', '--help')).toBe(0);
@@ -87,12 +87,12 @@ describe('the administrators’ command line', () => {
     expect(opened).toBe(0);
   });
 
-  it('exits with what a command returns', async () => {
+  it('exits with the code that a command returns', async () => {
     outcome = async () => 1;
     expect(await run('lamp', 'cellar')).toBe(1);
   });
 
-  it('tells failures on stderr, in the words of whoever can do something about them', async () => {
+  it('writes failures to stderr with the cause that an operator needs', async () => {
     const errors = [{ field: 'username', message: 'username must be shorter' }];
     for (const [error, code, told] of [
       [new CommandError('It is dark'), 1, 'It is dark\n'],

@@ -30,7 +30,7 @@ function faultsIn(work: () => unknown): readonly string[] {
 const faultsOf = (env: NodeJS.ProcessEnv) => faultsIn(() => loadConfig({ ...SECRETS, ...env }, cwd));
 const warningsOf = (env: NodeJS.ProcessEnv) => configWarnings(loadConfig({ ...PRODUCTION, ...env }, cwd));
 
-describe('a value as it arrives', () => {
+describe('the form of a value', () => {
   it.each([
     [
       'NODE_ENV',
@@ -50,7 +50,7 @@ describe('a value as it arrives', () => {
     ['TRUST_PROXY', '"10.0.0.0/8"'],
     ['CORS_ORIGINS', '"https://a.example"'],
     ['JWT_SECRET', '${JWT_SECRET}', '$(openssl rand -base64 48)'],
-  ])('of %s is refused with its name and without the value', (name, ...values) => {
+  ])('refuses a malformed %s and does not repeat the value', (name, ...values) => {
     for (const value of values) {
       const faults = faultsOf({ [name]: value });
       expect(faults, JSON.stringify(value)).toEqual([
@@ -65,14 +65,14 @@ describe('a value as it arrives', () => {
     'two\nlines of one pass phrase',
     '"a pass phrase in quotes"',
     'carriage\r',
-  ])('of ADMIN_PASSWORD that its owner cannot type is refused (%j)', (ADMIN_PASSWORD) => {
+  ])('refuses an ADMIN_PASSWORD that nobody can type (%j)', (ADMIN_PASSWORD) => {
     expect(faultsOf({ ADMIN_USERNAME: 'root', ADMIN_PASSWORD })).toEqual([
       expect.stringMatching(/^ADMIN_PASSWORD must be a value without (?:line breaks|quotation marks)/),
     ]);
   });
 
   it.each(['JWT_SECRET', 'JWT_SECRET_PREVIOUS'])(
-    'of %s may be in use as it is: it is taken, and warned about with its name',
+    'accepts a malformed %s with a warning, because it may be in use',
     (name) => {
       for (const value of [
         `"${STRONG}"`,
@@ -94,7 +94,7 @@ describe('a value as it arrives', () => {
     },
   );
 
-  it('of ADMIN_PASSWORD may begin or end with a space, and is warned about', () => {
+  it('accepts an ADMIN_PASSWORD that begins or ends with a space, with a warning', () => {
     expect(warningsOf({ ADMIN_USERNAME: 'root', ADMIN_PASSWORD: ' a pass phrase ' })).toEqual([
       expect.stringMatching(/^ADMIN_PASSWORD /),
     ]);
@@ -105,7 +105,7 @@ describe('a value as it arrives', () => {
     ['DATABASE_URL', 'postgresql://u:%22p%22@db/tandem'],
     ['NODE_ENV', 'test'],
     ['NODE_ENV', 'preprod'],
-  ])('of %s that only looks odd is taken (%s)', (name, value) => {
+  ])('accepts a valid %s that looks malformed (%s)', (name, value) => {
     const more = name === 'ADMIN_PASSWORD' ? { ADMIN_USERNAME: 'root' } : {};
     expect(faultsOf({ ...more, [name]: value })).toEqual([]);
   });
@@ -122,7 +122,7 @@ describe('a secret in a file', () => {
     ['JWT_SECRET', 'jwtSecret', `${STRONG}-another`],
     ['JWT_SECRET_PREVIOUS', 'jwtSecretPrevious', `${STRONG}-previous`],
     ['ADMIN_PASSWORD', 'adminPassword', 'pass phrase of the admin'],
-  ])('is read for %s, without one line break at its end', (name, property, value) => {
+  ])('reads %s from a file without one trailing line break', (name, property, value) => {
     const env: NodeJS.ProcessEnv = { ...PRODUCTION, ADMIN_USERNAME: 'root', ADMIN_PASSWORD: 'p' };
     delete env[name];
     for (const content of [value, `${value}\n`, `${value}\r\n`, `\uFEFF${value}\n`])
@@ -137,7 +137,7 @@ describe('a secret in a file', () => {
     expect(loadConfig({ ...PRODUCTION, [`${name}_FILE`]: '' }, cwd).jwtSecret).toBe(STRONG);
   });
 
-  it('loses only one line break: another one is judged like any other value', () => {
+  it('strips only one trailing line break from a secret file', () => {
     const path = file('secret', `${STRONG}\n\n`);
     const env = { ...PRODUCTION, JWT_SECRET: undefined, JWT_SECRET_FILE: path };
     expect(loadConfig(env, cwd).jwtSecret).toBe(`${STRONG}\n`);
@@ -146,7 +146,7 @@ describe('a secret in a file', () => {
     expect(faultsOf(admin)).toEqual([expect.stringMatching(/^ADMIN_PASSWORD must be .*line breaks/)]);
   });
 
-  it('and in its variable too is a fault', () => {
+  it('refuses a secret that is set both in a file and in its variable', () => {
     const path = file('secret', STRONG);
     expect(faultsOf({ JWT_SECRET_FILE: path })).toEqual([
       expect.stringMatching(/^JWT_SECRET_FILE must be unset because JWT_SECRET is set/),
@@ -161,7 +161,7 @@ describe('a secret in a file', () => {
     ['is UTF-16', (path) => writeFileSync(path, Buffer.from(`\uFEFF${STRONG}`, 'utf16le')), /UTF-16$/],
     ['is Latin-1', (path) => writeFileSync(path, Buffer.from('pässword'.repeat(5), 'latin1')), /UTF-8$/],
     ['is huge', (path) => writeFileSync(path, 'x'.repeat(100_000)), /at most 65536 bytes$/],
-  ])('that %s stops the start with one line that names the variable', (_, make, reason) => {
+  ])('refuses a secret file that %s with one line that names the variable', (_, make, reason) => {
     make(join(cwd, 'secret'));
     const faults = faultsOf({
       JWT_SECRET: '',
@@ -173,14 +173,14 @@ describe('a secret in a file', () => {
     expect(faults[0]).toMatch(reason);
   });
 
-  it('that never ends stops the start too', () => {
+  it('refuses a secret file that never ends', () => {
     expect(faultsOf({ JWT_SECRET: '', JWT_SECRET_FILE: '/dev/zero' })).toEqual([
       expect.stringMatching(/^JWT_SECRET_FILE must be the path of a file of at most/),
     ]);
   });
 });
 
-describe('a .env file as editors and shells write it', () => {
+describe('the .env file', () => {
   function load(content: string | Buffer): NodeJS.ProcessEnv {
     writeFileSync(join(cwd, '.env'), content);
     const env: NodeJS.ProcessEnv = {};
@@ -197,7 +197,7 @@ describe('a .env file as editors and shells write it', () => {
     ['with quotes', `PORT="1"\nHOST='::1'`],
     ['with comments', '# PORT=2\n#HOST=::2\nPORT=1 # of tests\nHOST=::1 #'],
     ['with other variables', 'MY-PORT=2\nPORTS=3\nA_HOST=x\nPORT=1\nHOST=::1\n'],
-  ])('%s is read', (_, content) => {
+  ])('reads a .env file %s', (_, content) => {
     expect(load(content)).toMatchObject({ PORT: '1', HOST: '::1' });
   });
 
@@ -205,11 +205,11 @@ describe('a .env file as editors and shells write it', () => {
     ['UTF-16 with a mark, little endian', Buffer.from('\uFEFFPORT=1\n', 'utf16le')],
     ['UTF-16 with a mark, big endian', Buffer.from('\uFEFFPORT=1\n', 'utf16le').swap16()],
     ['UTF-16 without a mark', Buffer.from('PORT=1\n', 'utf16le')],
-  ])('in %s is refused, and the line says so', (_, content) => {
+  ])('refuses a .env file in %s and names the encoding', (_, content) => {
     expect(refused(content)).toEqual(['.env must be a file in UTF-8, not in UTF-16']);
   });
 
-  it('in another encoding is refused', () => {
+  it('refuses a .env file in another encoding', () => {
     expect(refused(Buffer.from('ADMIN_PASSWORD=Schöner Satz\n', 'latin1'))).toEqual([
       '.env must be a file in UTF-8',
     ]);
@@ -221,7 +221,7 @@ describe('a .env file as editors and shells write it', () => {
     'JWT_SECRET:abc',
     '- JWT_SECRET=abc',
     'set JWT_SECRET_FILE=abc',
-  ])('with a line that sets nothing is refused, naming the variable (%s)', (line) => {
+  ])('refuses a .env line that sets nothing and names the variable (%s)', (line) => {
     expect(refused(`PORT=1\n${line}\n`)).toEqual([
       expect.stringMatching(
         /^\.env must set JWT_SECRET(_FILE)? on a line of its own, as JWT_SECRET(_FILE)?=value$/,
@@ -236,7 +236,7 @@ describe('a .env file as editors and shells write it', () => {
     },
   );
 
-  it('sets the path of a secret', () => {
+  it('reads the path of a secret file from .env', () => {
     expect(load('JWT_SECRET_FILE=/run/secrets/jwt\n')).toEqual({ JWT_SECRET_FILE: '/run/secrets/jwt' });
   });
 });

@@ -11,7 +11,7 @@ describe('a database URL', () => {
     'postgresql://%2Fvar%2Frun%2Fpostgresql/x',
     'postgresql://db/x?sslmode=verify-full&sslrootcert=/ca.pem',
     'postgresql://db/x?uselibpqcompat=true&sslmode=require',
-  ])('with one host reaches node-postgres as it is: %s', (url) => {
+  ])('passes a URL with one host to node-postgres unchanged: %s', (url) => {
     expect(databaseAddress(url)).toMatchObject({ url, hosts: [] });
   });
 
@@ -25,7 +25,7 @@ describe('a database URL', () => {
       'postgresql://a:5432/x',
       'a:5432 b:5432',
     ],
-  ])('with several hosts names them all: %s', (url, first, hosts) => {
+  ])('parses every host of a URL with several hosts: %s', (url, first, hosts) => {
     const address = databaseAddress(url);
     expect(address?.url).toBe(first);
     expect(address?.hosts.map(({ host, port }) => `${host}:${port}`).join(' ')).toBe(hosts);
@@ -49,7 +49,7 @@ describe('a database URL', () => {
     'postgresql://a, b/x',
     'postgresql://a,%ff/x',
     'https://a/x',
-  ])('is none: %s', (url) => {
+  ])('rejects an invalid database URL: %s', (url) => {
     expect(databaseAddress(url)).toBeUndefined();
   });
 });

@@ -31,22 +31,22 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 describe('the environment', () => {
-  it('has the variables of the contract and no other', () => {
+  it('has exactly the variables of the contract', () => {
     expect(environmentVariables()).toEqual(NAMES);
   });
 });
 
 describe('.env.example', () => {
-  it('names every variable once', () => {
+  it('.env.example lists every variable once', () => {
     const named = [...example.matchAll(/^#([A-Z_]+)=/gm)].map((match) => match[1] ?? '');
     expect(named.toSorted()).toEqual(environmentVariables(VARIABLES).toSorted());
   });
 
-  it('changes nothing when it is copied', () => {
+  it('.env.example changes nothing when it is copied to .env', () => {
     expect(parse(example)).toEqual({});
   });
 
-  it('shows the defaults, and valid values for what has none', () => {
+  it('.env.example shows the defaults, and valid values for variables without a default', () => {
     const secrets = { JWT_SECRET: 'a' };
     const { trustProxy, corsOrigins, databaseUrl, jwtIssuer, ...shown } = loadConfig(
       { ...parse(example.replaceAll(/^#(?=[A-Z_]+=)/gm, '')), ...secrets },
@@ -58,7 +58,7 @@ describe('.env.example', () => {
 });
 
 describe('the .env file', () => {
-  it('adds to the environment, overrides nothing and prints nothing', () => {
+  it('adds the variables of .env, overrides none and prints nothing', () => {
     const print = [vi.spyOn(console, 'log'), vi.spyOn(console, 'error'), vi.spyOn(process.stdout, 'write')];
     writeFileSync(join(folder, '.env'), 'PORT=1\nHOST="::1" # local\n');
     const env: NodeJS.ProcessEnv = { PORT: '2', DOTENV_CONFIG_DEBUG: 'true', DOTENV_CONFIG_OVERRIDE: 'true' };
@@ -70,20 +70,20 @@ describe('the .env file', () => {
     expect(env).toMatchObject({ PORT: '2', HOST: '::1' });
   });
 
-  it('may be missing', () => {
+  it('ignores a missing .env file', () => {
     const env = {};
     loadDotenv(folder, env);
     expect(env).toEqual({});
   });
 
-  it('stops the start when it is there and cannot be read', () => {
+  it('refuses an unreadable .env file', () => {
     mkdirSync(join(folder, '.env'));
     expect(() => loadDotenv(folder, {})).toThrow(/^\.env must be .*\(EISDIR\)$/);
   });
 });
 
 describe('ConfigModule', () => {
-  it('gives the configuration under CONFIG', async () => {
+  it('provides the configuration as CONFIG', async () => {
     const config = loadConfig({ JWT_SECRET: 'a' }, folder);
     const module = await Test.createTestingModule({ imports: [ConfigModule.forRoot(config)] }).compile();
     expect(module.get(CONFIG)).toBe(config);

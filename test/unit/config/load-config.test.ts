@@ -55,11 +55,11 @@ describe('the configuration', () => {
     });
   });
 
-  it('takes an empty variable for an unset one', () => {
+  it('treats an empty variable as unset', () => {
     expect(load({ PORT: '', JWT_ISSUER: '', TRUST_PROXY: '', ADMIN_USERNAME: '' })).toEqual(load());
   });
 
-  it('ignores variables that are not its own', () => {
+  it('ignores unknown variables', () => {
     expect(load({ PATH: '/bin', __proto__: 'x', constructor: 'y' } as NodeJS.ProcessEnv)).toEqual(load());
   });
 
@@ -180,7 +180,7 @@ describe('the configuration', () => {
       '2000::/4,3000::/4',
     ],
     ['LOG_LEVEL', 'verbose', 'INFO'],
-  ])('refuses a bad %s with one line that names it and repeats nothing', (name, ...values) => {
+  ])('refuses an invalid %s with one line that does not contain the value', (name, ...values) => {
     for (const value of values) {
       const faults = faultsOf({ [name]: value });
       expect(faults, value).toHaveLength(1);
@@ -198,7 +198,7 @@ describe('the configuration', () => {
       expect(faultsOf({ TRUST_PROXY: value }), value).toEqual([]);
   });
 
-  it('names every fault at once, in the order of the documentation', () => {
+  it('reports all errors at once, in the order of the documentation', () => {
     const faults = faultsOf({ LOG_LEVEL: 'loud', PORT: 'x', TOKEN_EXPIRY: 'y', ADMIN_PASSWORD: 'z' });
     expect(faults.map((line) => line.split(' ')[0])).toEqual([
       'PORT',
@@ -208,7 +208,7 @@ describe('the configuration', () => {
     ]);
   });
 
-  it('takes the name and the password of the first admin together or not at all', () => {
+  it('requires both or neither of ADMIN_USERNAME and ADMIN_PASSWORD', () => {
     expect(load({ ADMIN_USERNAME: 'root', ADMIN_PASSWORD: 'p' })).toMatchObject({
       adminUsername: 'root',
       adminPassword: 'p',
@@ -219,7 +219,7 @@ describe('the configuration', () => {
     expect(faultsOf({ ADMIN_PASSWORD: 'p' })).toEqual([expect.stringMatching(/^ADMIN_USERNAME must be set/)]);
   });
 
-  it('reads a whole number as itself or not at all', () => {
+  it('parses a whole number exactly or refuses it', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), (text) => {
         const faults = faultsOf({ AUTH_RATE_LIMIT: text });
@@ -228,7 +228,7 @@ describe('the configuration', () => {
     );
   });
 
-  it('fails with faults alone, whatever the variables hold', () => {
+  it('throws only ConfigurationError for any value', () => {
     const names = ['JWT_ISSUER', 'CORS_ORIGINS', 'TRUST_PROXY', 'DATABASE_URL'];
     fc.assert(
       fc.property(fc.constantFrom(...names), fc.string({ unit: 'binary' }), (name, value) => {
@@ -237,7 +237,7 @@ describe('the configuration', () => {
     );
   });
 
-  it('names the secret that cannot be kept because DATA_DIR is no folder', () => {
+  it('names the secret that cannot be stored because DATA_DIR is not a folder', () => {
     writeFileSync(join(cwd, 'file'), '');
     expect(faultsOf({ JWT_SECRET: '', DATA_DIR: 'file' })).toEqual([
       expect.stringMatching(/^JWT_SECRET must be set: .*DATA_DIR.*\(ENOTDIR|EEXIST\)$/),

@@ -26,7 +26,7 @@ const warned = (change: Partial<Config>) =>
   configWarnings({ ...loadConfig(PRODUCTION, '/nowhere'), ...change }).map((line) => line.split(' ')[0]);
 
 describe('the configuration in production', () => {
-  it('needs a database and a secret, and makes none', () => {
+  it('requires a database and a secret in production and creates none', () => {
     expect(refused({ NODE_ENV: 'production' })).toEqual(['DATABASE_URL', 'JWT_SECRET']);
     expect(refused({ ...PRODUCTION, JWT_SECRET: '' })).toEqual(['JWT_SECRET']);
     expect(loadConfig(PRODUCTION, '/nowhere')).toMatchObject({
@@ -64,7 +64,7 @@ describe('the configuration in production', () => {
     ['dates', '19700101197001021970010319700104'],
     ['common passwords', 'letmein iloveyou dragon monkey football'],
     ['long and made of rows', 'qwertyuiopasdfghjklzxcvbnm123456'.repeat(5).slice(1)],
-  ])('refuses a secret that is %s', (_, secret) => {
+  ])('refuses a secret in production that is %s', (_, secret) => {
     expect(refused({ ...PRODUCTION, JWT_SECRET: secret })).toEqual(['JWT_SECRET']);
   });
 
@@ -81,7 +81,7 @@ describe('the configuration in production', () => {
     expect(() => loadConfig(env, '/nowhere')).not.toThrow(/hunter/);
   });
 
-  it('takes hexadecimal, base64 and long phrases for secrets', () => {
+  it('accepts hexadecimal, base64 and long phrases as secrets', () => {
     const secrets = [
       '9f86d081884c7d659a2feaa0c55ad015',
       'q83vEjRWeJC6vN7wEjRWeJq83vASNFZ4kLreA==',
@@ -94,7 +94,7 @@ describe('the configuration in production', () => {
     for (const secret of secrets) expect(refused({ ...PRODUCTION, JWT_SECRET: secret }), secret).toEqual([]);
   });
 
-  it('takes random secrets of every usual form', () => {
+  it('accepts random secrets in every common format', () => {
     const forms = [
       () => randomBytes(16).toString('hex'),
       () => randomBytes(24).toString('base64'),
@@ -108,7 +108,7 @@ describe('the configuration in production', () => {
       }
   });
 
-  it('holds the previous secret to its length alone, so that a guessable one can be left behind', () => {
+  it('checks only the length of the previous secret, so that a guessable one can be replaced', () => {
     expect(refused({ ...PRODUCTION, JWT_SECRET_PREVIOUS: 'short' })).toEqual(['JWT_SECRET_PREVIOUS']);
     expect(refused({ ...PRODUCTION, JWT_SECRET_PREVIOUS: 'your-secret-key-here-your-secret-key' })).toEqual(
       [],
@@ -117,11 +117,11 @@ describe('the configuration in production', () => {
 });
 
 describe('the warnings about a configuration', () => {
-  it('are none for a sound one', () => {
+  it('logs no warning for a secure configuration', () => {
     expect(warned({})).toEqual([]);
   });
 
-  it('name the secret that production would refuse, and do not tell it', () => {
+  it('warns about a weak secret without showing it', () => {
     const config = {
       ...loadConfig(PRODUCTION, '/nowhere'),
       production: false,
@@ -134,7 +134,7 @@ describe('the warnings about a configuration', () => {
     ['REFRESH_FAMILY_EXPIRY', { refreshFamilyExpiry: 1 }],
     ['PASSWORD_MIN_LENGTH', { passwordMinLength: 7 }],
     ['JWT_ISSUER', { jwtIssuer: 'http://a' }],
-  ])('name %s where it is allowed but unwise', (name, change) => {
+  ])('warns about an allowed but risky %s', (name, change) => {
     expect(warned(change)).toEqual([name]);
   });
 });

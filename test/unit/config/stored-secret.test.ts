@@ -13,14 +13,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-describe('the secrets made outside production', () => {
-  it('are of 256 bits and are the same at the next start', () => {
+describe('stored secrets outside production', () => {
+  it('creates a secret of 256 bits and reads the same one at the next start', () => {
     const first = loadConfig({}, folder);
     expect(Buffer.from(first.jwtSecret, 'base64url')).toHaveLength(32);
     expect(loadConfig({}, folder)).toEqual(first);
   });
 
-  it('are readable by their owner alone, and leave DATA_DIR itself open to the database', () => {
+  it('lets only the owner read secrets, and lets the database enter DATA_DIR', () => {
     loadConfig({}, folder);
     const secrets = join(folder, '.data', 'secrets');
     expect(readdirSync(secrets).toSorted()).toEqual(['jwt-secret']);
@@ -29,12 +29,12 @@ describe('the secrets made outside production', () => {
     expect(statSync(join(folder, '.data')).mode & 0o700).toBe(0o700);
   });
 
-  it('are not made when they are given', () => {
+  it('creates no secret if the variable is set', () => {
     loadConfig({ JWT_SECRET: 'a' }, folder);
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('are refused rather than replaced when their file is damaged', () => {
+  it('refuses a damaged secret file instead of replacing it', () => {
     mkdirSync(join(folder, '.data', 'secrets'), { recursive: true });
     writeFileSync(join(folder, '.data', 'secrets', 'jwt-secret'), '');
     expect(() => loadConfig({}, folder)).toThrow(
@@ -42,7 +42,7 @@ describe('the secrets made outside production', () => {
     );
   });
 
-  it('are one and the same for processes that start at once', async () => {
+  it('returns the same secret to processes that start at the same time', async () => {
     const module = new URL('../../../src/config/stored-secret.ts', import.meta.url).href;
     const script = `const { ensureStoredSecret } = await import(${JSON.stringify(module)}); console.log(ensureStoredSecret(process.argv[1], 's'));`;
     const start = () => promisify(execFile)(process.execPath, ['--input-type=module', '-e', script, folder]);

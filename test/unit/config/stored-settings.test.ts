@@ -36,7 +36,7 @@ const faultsOf = (load: () => unknown): readonly string[] => {
 };
 
 describe('the settings of a command outside production', () => {
-  it('are those of the last node, and what the environment sets wins', () => {
+  it('uses the settings of the last node unless the environment sets them', () => {
     const env = {
       JWT_SECRET: 'one',
       DATABASE_URL: 'postgresql://127.0.0.1/mine',
@@ -53,7 +53,7 @@ describe('the settings of a command outside production', () => {
     expect(readdirSync(join(folder, '.data', 'secrets'))).toEqual(['settings.json']);
   });
 
-  it('are kept where nobody else reads them, without the password of the first administrator', () => {
+  it('stores the settings for the owner only, without the password of the first administrator', () => {
     started({ JWT_SECRET: 'one', ADMIN_USERNAME: 'root', ADMIN_PASSWORD: 'a phrase' });
     const secrets = join(folder, '.data', 'secrets');
     expect(statSync(secrets).mode & 0o777).toBe(0o700);
@@ -63,13 +63,13 @@ describe('the settings of a command outside production', () => {
     });
   });
 
-  it('have the secrets that a node made', () => {
+  it('uses the secrets that a node created', () => {
     const node = loadConfig({}, folder);
     started({});
     expect(loadCommandConfig({}, folder)).toEqual(node);
   });
 
-  it('are not those of a node on another database', () => {
+  it('ignores the settings of a node on another database', () => {
     started({ JWT_SECRET: 'one', PORT: '5001' });
     const elsewhere = { DATABASE_URL: 'postgresql://127.0.0.1/another' };
     expect(faultsOf(() => loadCommandConfig(elsewhere, folder))).toEqual([
@@ -78,7 +78,7 @@ describe('the settings of a command outside production', () => {
     expect(loadCommandConfig({ ...elsewhere, JWT_SECRET: 'three' }, folder).port).toBe(5000);
   });
 
-  it('are refused without a secret, and nothing is made', () => {
+  it('refuses to run without a secret and creates none', () => {
     expect(faultsOf(() => loadCommandConfig({}, folder))).toEqual([
       'JWT_SECRET must be set: no node has stored a secret in DATA_DIR. Start the service once, or set JWT_SECRET',
     ]);
@@ -86,7 +86,7 @@ describe('the settings of a command outside production', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it.each(['', '{"JWT_SECRET": "one', '[', 'null'])('are refused if the file holds %j', (text) => {
+  it.each(['', '{"JWT_SECRET": "one', '[', 'null'])('refuses a settings file that contains %j', (text) => {
     started({ JWT_SECRET: 'one' });
     writeFileSync(join(folder, '.data', 'secrets', 'settings.json'), text);
     const [fault, ...more] = faultsOf(() => loadCommandConfig({}, folder));
@@ -97,7 +97,7 @@ describe('the settings of a command outside production', () => {
 });
 
 describe('the settings of a command in production', () => {
-  it('come from the environment alone', () => {
+  it('uses only the environment in production', () => {
     started({
       JWT_SECRET: 'one',
       DATABASE_URL: PRODUCTION.DATABASE_URL,
@@ -111,7 +111,7 @@ describe('the settings of a command in production', () => {
 });
 
 describe('the secrets of the next start', () => {
-  it('are those of the last one on the same database', () => {
+  it('starts with the secrets of the last node on the same database', () => {
     const env = { DATABASE_URL: 'postgresql://127.0.0.1/mine', JWT_SECRET: 'one' };
     started(env);
     const next = loadConfig({ DATABASE_URL: env.DATABASE_URL }, folder);

@@ -31,7 +31,7 @@ function cleanerOf(rows: number): Cleaner & { asked: number } {
 }
 
 describe('the clean-up', () => {
-  it('asks each cleaner until less than a batch is left', async () => {
+  it('calls each cleaner until it removes less than a batch', async () => {
     const [empty, some] = [cleanerOf(0), cleanerOf(2_500)];
     expect(await new CleanUpJob(databaseThatSays(true), [empty, some], new BackgroundLoops(true)).run()).toBe(
       true,
@@ -39,13 +39,13 @@ describe('the clean-up', () => {
     expect([empty.asked, some.asked]).toEqual([1, 3]);
   });
 
-  it('leaves the rest of a flood for the next time', async () => {
+  it('leaves the rest of a large backlog to the next run', async () => {
     const flood = cleanerOf(1_000_000);
     await new CleanUpJob(databaseThatSays(true), [flood], new BackgroundLoops(true)).run();
     expect(flood.asked).toBe(20);
   });
 
-  it('goes on with the others when one cleaner fails', async () => {
+  it('runs the other cleaners when one fails', async () => {
     const good = cleanerOf(1);
     const bad = () => Promise.reject(new Error('no'));
     expect(await new CleanUpJob(databaseThatSays(true), [bad, good], new BackgroundLoops(true)).run()).toBe(
@@ -54,7 +54,7 @@ describe('the clean-up', () => {
     expect(good.asked).toBe(1);
   });
 
-  it('leaves the work to the node that is at it', async () => {
+  it('does nothing while another node is cleaning up', async () => {
     const cleaner = cleanerOf(1);
     expect(await new CleanUpJob(databaseThatSays(false), [cleaner], new BackgroundLoops(true)).run()).toBe(
       false,
@@ -62,7 +62,7 @@ describe('the clean-up', () => {
     expect(cleaner.asked).toBe(0);
   });
 
-  it('removes nothing while the database is gone, and reports that to its loop', async () => {
+  it('removes nothing and reports a failure while the database is unreachable', async () => {
     const gone = databaseThatSays(new DatabaseUnavailable(new Error('gone')));
     const cleaner = cleanerOf(1);
     const run = new CleanUpJob(gone, [cleaner], new BackgroundLoops(true)).run();

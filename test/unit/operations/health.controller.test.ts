@@ -34,7 +34,7 @@ async function controllerWith({
 }
 
 describe('a node', () => {
-  it('is ready when it can ask the database, knows what is revoked and can sign', async () => {
+  it('is ready if the database is reachable, the feed is fresh and a key can sign', async () => {
     expect(await (await controllerWith({})).ready()).toEqual({ status: 'ok' });
     expect(await (await controllerWith({ distrust: 'standby' })).ready()).toEqual({ status: 'ok' });
   });
@@ -47,7 +47,7 @@ describe('a node', () => {
     ['database (standby)', { database: false, distrust: 'standby' }],
     ['database (read_only), revocation_feed', { fresh: false, distrust: 'read_only' }],
     ['database, revocation_feed, signing_key', { database: false, fresh: false, canSign: false }],
-  ])('names what keeps it from being ready: %s', async (names, state) => {
+  ])('names the failing readiness check: %s', async (names, state) => {
     const controller = await controllerWith(state);
     await expect(controller.ready()).rejects.toMatchObject({
       status: 503,
@@ -56,7 +56,7 @@ describe('a node', () => {
     });
   });
 
-  it('is alive whatever else is not', async () => {
+  it('is alive even if no dependency is available', async () => {
     expect((await controllerWith({ database: false, fresh: false })).live()).toEqual({ status: 'ok' });
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Metrics } from '../../../src/operations/metrics.js';
 
 describe('Metrics', () => {
-  it('counts the requests whose duration it has observed, by method, route and class of status', async () => {
+  it('counts the requests whose duration it has observed, by method, route and status class', async () => {
     const metrics = new Metrics();
     metrics.answered('GET', '/api/users/me', 200, 0.002);
     metrics.answered('GET', '/api/users/me', 204, 7);

@@ -24,7 +24,7 @@ async function loggedOf(status: number, target = '/here?token=secret'): Promise<
   return lines;
 }
 
-describe('an answer is logged', () => {
+describe('RequestObserver', () => {
   it.each([
     [204, 'debug'],
     [302, 'debug'],
@@ -33,7 +33,7 @@ describe('an answer is logged', () => {
     [503, 'info'],
     [500, 'error'],
     [502, 'error'],
-  ])('of status %i at level %s, once and without its query', async (status, level) => {
+  ])('logs a response with status %i at level %s, once and without the query', async (status, level) => {
     expect(await loggedOf(status)).toEqual([
       [level, expect.objectContaining({ status, route: '/here', method: 'GET' })],
     ]);
@@ -50,7 +50,7 @@ describe('an answer is logged', () => {
     ['/HERE', '/*'],
     ['/here%2Fsecret', '/*'],
     [`/here${'/here'.repeat(400)}/secret`, '/here/*'],
-  ])('for %s with the route %s: the pattern, or as much of it as is ours', async (target, route) => {
+  ])('logs %s with the route %s: the pattern, or the known prefix', async (target, route) => {
     const [[, entry]] = (await loggedOf(200, target)) as [[string, object]];
     expect(entry).toMatchObject({ route });
     expect(JSON.stringify(entry)).not.toContain('secret');

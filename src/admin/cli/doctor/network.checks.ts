@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { Config } from '../../../config/config.js';
 import type { UntrustedProxy } from '../../../database/service-state.store.js';
-import { runCheck, fail, messageOf, ok, warn } from './doctor-check.js';
+import { fail, messageOf, ok, runCheck, warn } from './doctor-check.js';
 import type { Finding } from './doctor-check.js';
 import { isLoopback } from '../../../config/value-checks.js';
 
