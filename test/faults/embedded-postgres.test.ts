@@ -197,7 +197,9 @@ describe('the embedded PostgreSQL', () => {
       await first.release();
       // As the server's account, because PostgreSQL ignores the processes of other users.
       const { uid, gid } = await stat(join(folder, 'postgres'));
-      const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 600'], {
+      // The child ends only after its parent has become `sleep`, which waits for nobody: a shell would.
+      const script = 'until [ "$(cat /proc/$$/comm)" = sleep ]; do :; done & echo $!; exec sleep 600';
+      const parent = spawn('sh', ['-c', script], {
         ...(process.getuid?.() === 0 ? { uid, gid } : {}),
         cwd: '/',
         stdio: ['ignore', 'pipe', 'inherit'],
