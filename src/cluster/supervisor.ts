@@ -101,7 +101,7 @@ export class Supervisor {
     worker.once('exit', (code, signal) => this.onExit(slot, code, signal));
   }
 
-  /** All workers have the same settings, so only the first report is written. */
+  /** Until all workers have started, writes only the first report: they fail for the same reason. Later, writes every report. */
   private report(faults: StartFaults): void {
     if (!this.ready && this.reported) return;
     this.reported = true;

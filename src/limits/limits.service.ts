@@ -186,7 +186,7 @@ export class RateLimitService implements OnApplicationShutdown {
   ): Promise<(index: number) => LimitOutcome> {
     const wait = this.memory.remaining(key);
     if (wait !== undefined) return () => refused(quota, wait);
-    if (this.refunds.concerns(key)) await this.refunds.settle(key);
+    if (this.refunds.hasPending(key)) await this.refunds.settle(key);
     const sent = this.clock.monotonic();
     queue.refunded = false;
     const { admitted, remaining, resetMs } = await this.store.consume(Buffer.from(key, 'hex'), wanted, quota);

@@ -6,11 +6,11 @@ const WRITE_AFTER = 100;
 type Write = (calls: ReadonlyMap<string, number>) => Promise<void>;
 
 /**
- * Calls to refund, by key. They are written together a moment later, so that a storm of right passwords costs one statement. Until the
- * statement has run, the calls count, so that there is never more room than there should be.
+ * Calls to refund, by key. Refunds are batched, so that many successful logins cost one statement. A call counts against the limit until
+ * its refund is written, so the limit is never exceeded.
  *
  * Each write is tried once: a lost response may hide a statement that ran, and a call that is refunded twice would admit one call too
- * many. A call whose refund is lost leaves with its window.
+ * many. A call whose refund is lost counts until its window has passed.
  */
 export class Refunds {
   private readonly logger = new Logger(Refunds.name);
@@ -26,14 +26,14 @@ export class Refunds {
     this.timer ??= setTimeout(() => void this.flush(), WRITE_AFTER).unref();
   }
 
-  /** Whether {@link settle} has anything to wait for. */
-  concerns(key: string): boolean {
+  /** Whether a refund of this key has not been written yet. */
+  hasPending(key: string): boolean {
     return this.waiting.has(key) || this.underWay.has(key);
   }
 
   /** Resolves when no refund of this key waits to be written. */
   async settle(key: string): Promise<void> {
-    while (this.concerns(key)) await this.flush();
+    while (this.hasPending(key)) await this.flush();
   }
 
   /** Resolves when all refunds are written. */

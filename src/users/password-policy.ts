@@ -12,10 +12,10 @@ export const PASSWORD_MAX_LENGTH = 256;
 /** The longest password that a login checks: imported users may come from systems that allow more than {@link PASSWORD_MAX_LENGTH}. */
 export const CHECKED_PASSWORD_MAX_LENGTH = 1024;
 
-/** A decomposed password has at most so many UTF-16 code units per character. Nothing longer is normalised. */
-const UNITS = 4;
+/** The most UTF-16 code units of a decomposed character. Longer input is refused before it is normalised. */
+const MAX_UNITS_PER_CHARACTER = 4;
 
-/** Attackers try repetitions of a part of this length as early as common passwords. */
+/** Repetitions of up to this many characters are as easy to guess as common passwords. */
 const SHORT_PART = 4;
 
 /** Some 49,000 passwords that are the most common in breaches. In lower case. */
@@ -30,8 +30,8 @@ export function normalisePassword(raw: string): string {
 }
 
 /**
- * Validates a string that could be a password: 1 to `maxLength` characters, counted after normalisation, so that no user is locked out.
- * The default is the longest password that may be set.
+ * Validates a string that could be a password: 1 to `maxLength` characters after NFC normalisation, as a login counts them. The default
+ * is the longest password that may be set.
  */
 export const IsPassword = (maxLength = PASSWORD_MAX_LENGTH) =>
   ValidateBy({
@@ -40,7 +40,7 @@ export const IsPassword = (maxLength = PASSWORD_MAX_LENGTH) =>
       validate: (value: unknown) =>
         typeof value === 'string' &&
         value !== '' &&
-        value.length <= UNITS * maxLength &&
+        value.length <= MAX_UNITS_PER_CHARACTER * maxLength &&
         Array.from(normalisePassword(value)).length <= maxLength,
       defaultMessage: (context) => `${context?.property} must be a string of 1 to ${maxLength} characters`,
     },
@@ -72,14 +72,15 @@ export class PasswordPolicy {
     const own = username === undefined ? undefined : foldCase(username);
     if (folded === own || part === own) return 'The password must not be the username.';
     if (COMMON.has(folded) || COMMON.has(part)) return 'The password is one of the most common ones.';
-    if (isSequence(folded)) return 'The password must not be a sequence of characters.';
+    if (isSequence(folded) || (!isShort(part) && isSequence(part)))
+      return 'The password must not be a sequence of characters.';
     if (isShort(part) && part.length * 2 <= folded.length)
       return 'The password must not repeat a few characters.';
     return undefined;
   }
 }
 
-/** The shortest part whose repetition, truncated to the length of the text, gives the text. At most the whole text. */
+/** The shortest prefix that gives the text if it is repeated and truncated. The whole text if nothing repeats. */
 function repeatedPart(text: string): string {
   for (let length = 1; length < text.length; length++) {
     if (text.startsWith(text.slice(length))) return text.slice(0, length);

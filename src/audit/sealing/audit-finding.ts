@@ -32,10 +32,11 @@ export function content(seal: Seal, found: number): Finding {
   return about(
     kind,
     seal,
-    `${how[kind]}: ${sealed} at ${timeOf(seal)}, ${found} ${agree(found, 'is', 'are')} there`,
+    `${how[kind]}: ${sealed} at ${timeOf(seal)}, now there ${agree(found, 'is', 'are')} ${found}`,
   );
 }
 
+/** The MAC of a seal is wrong. */
 export function forged(seal: Seal): Finding {
   return about(
     'forged',
@@ -44,6 +45,7 @@ export function forged(seal: Seal): Finding {
   );
 }
 
+/** A seal that this service may have made, with a secret that it does not have. */
 export function unknownKey(seal: Seal): Finding {
   return about(
     'unknown_key',
@@ -52,16 +54,20 @@ export function unknownKey(seal: Seal): Finding {
   );
 }
 
+/** Seals between two seals of the chain are missing. */
 export function missing(before: Seal, seal: Seal): Finding {
   const [first_id, last_id] = [String(BigInt(before.lastId) + 1n), String(BigInt(seal.firstId) - 1n)];
-  const which = `${BigInt(before.id) + 1n} to ${BigInt(seal.id) - 1n}`;
-  return { kind: 'chain', first_id, last_id, message: `the seals ${which} are missing` };
+  const [from, to] = [BigInt(before.id) + 1n, BigInt(seal.id) - 1n];
+  const message = from === to ? `seal ${from} is missing` : `seals ${from} to ${to} are missing`;
+  return { kind: 'chain', first_id, last_id, message };
 }
 
+/** A seal does not contain the hash of the seal before it. */
 export function broken(before: Seal, seal: Seal): Finding {
   return about('chain', seal, `seal ${seal.id} does not follow seal ${before.id}: one of them was replaced`);
 }
 
+/** The oldest seal is not the first one, and no MAC shows that retention removed those before it. */
 export function beginning(oldest: Seal): Finding {
   const last_id = String(BigInt(oldest.firstId) - 1n);
   return {
@@ -72,15 +78,17 @@ export function beginning(oldest: Seal): Finding {
   };
 }
 
+/** Events with ids below those of the first seal. */
 export function before(first_id: string, last_id: string, count: number): Finding {
   return {
     kind: 'inserted',
     first_id,
     last_id,
-    message: `${counted(count, 'event')} ${agree(count, 'is', 'are')} there that no seal covers`,
+    message: `${counted(count, 'event')} ${agree(count, 'is', 'are')} before the first seal, and no seal covers ${count === 1 ? 'it' : 'them'}`,
   };
 }
 
+/** The newest recorded seal is not in the chain. */
 export function truncated({ id }: Head): Finding {
   return {
     kind: 'end',
@@ -90,6 +98,7 @@ export function truncated({ id }: Head): Finding {
   };
 }
 
+/** Events with ids above the last one that the sequence has assigned. */
 export function beyond(lastAllocatedId: string, highest: string): Finding {
   const first_id = String(BigInt(lastAllocatedId) + 1n);
   return {
@@ -100,6 +109,7 @@ export function beyond(lastAllocatedId: string, highest: string): Finding {
   };
 }
 
+/** Events wait for their seal. */
 export function unsealed(count: number, newest: Seal | undefined): Finding {
   const since = newest === undefined ? 'the beginning' : timeOf(newest);
   return {

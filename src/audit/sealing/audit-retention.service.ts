@@ -9,7 +9,7 @@ import { SealStore } from './seal.store.js';
 /** Seals per run. */
 const MAX_SEALS_PER_RUN = 200;
 
-/** How long refusals are kept, in days. Unlike other events, anybody can cause them. */
+/** How long refusals are kept, in days. Anonymous clients can cause them, so they expire sooner than other events. */
 export const REFUSAL_DAYS = 7;
 
 /** Removes sealed events that are older than AUDIT_RETENTION_DAYS, and old refusals. */
@@ -51,7 +51,7 @@ export class AuditRetentionService {
     return done ?? 0;
   }
 
-  /** Removes about `batch` refusals that are older than seven days. Returns `batch` to be called again, 0 at the end. */
+  /** Removes about `batch` refusals that are older than seven days. Returns `batch` if there may be more, 0 otherwise or if another node holds the lock. */
   async removeRefusals(batch: number): Promise<number> {
     const done = await this.store.withLock(async (sql) => {
       const old = await this.store.withOldRefusals(
@@ -76,7 +76,9 @@ export class AuditRetentionService {
     let events = 0;
     for (const seal of old) {
       if (checkSeal(seal, this.keys) === 'wrong') {
-        this.logger.error(`the seal ${seal.id} of the audit trail is forged or damaged: its events stay`);
+        this.logger.error(
+          `audit seal ${seal.id} is forged or damaged: its events and all later ones are kept`,
+        );
         break;
       }
       events += seal.count;

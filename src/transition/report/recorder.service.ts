@@ -22,7 +22,7 @@ import { UseTally } from './use-tally.js';
 /** Milliseconds between two batches. */
 const FLUSH_EVERY = 2_000;
 
-/** More batches than the bounds in memory can fill. */
+/** The most batches written at shutdown. The bounds in memory need fewer. */
 const LAST_BATCHES = 10;
 
 /** Stands for a missing user agent. */
@@ -104,7 +104,7 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
     if (userId !== undefined) this.uses.note(scheme, userId, userAgentOf(request) || NO_AGENT, at);
   }
 
-  /** The evidence for the autopilot. A request without a verified principal must not change it. */
+  /** Counts the request for the autopilot. A fault without a verified principal counts only once its credential is verified. */
   private countEvidence(
     scheme: Scheme,
     request: FastifyRequest,

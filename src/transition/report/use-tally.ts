@@ -2,9 +2,9 @@ import { USE_SPAN } from './report-window.js';
 import { OTHER } from './request-tally.js';
 import type { Scheme } from './report.entity.js';
 
-/** A user used a scheme in one hour on this node. Times in milliseconds. */
+/** One user's requests under one scheme in one hour on this node. `first` and `last`: since the previous write, in milliseconds. */
 export interface UseRow {
-  /** Seconds since the epoch. */
+  /** The start of the hour, in seconds since the epoch. */
   readonly at: number;
   readonly scheme: Scheme;
   readonly userId: string;
@@ -19,12 +19,12 @@ interface Kept {
   queued: boolean;
 }
 
-/** Pairs of user and user agent in memory. Beyond them, users are not counted. */
+/** The most pairs of user and user agent in memory. Further pairs are not counted. */
 const MAX_USES = 100_000;
 
 const MAX_PER_BATCH = 20_000;
 
-/** Known token users of the hour whose time of the last request is written in one batch. */
+/** The most updates of token users' last requests in one batch. */
 const UPDATES_PER_BATCH = 1_000;
 
 /** User agents of one user on one day. Further ones count as `other`, so a client cannot fill the table with made-up names. */

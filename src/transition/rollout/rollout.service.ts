@@ -65,7 +65,7 @@ export class RolloutService implements TokenEligibility, OnModuleInit {
     return this.current().drain;
   }
 
-  /** Whether the user's families may rotate. Only the rollout setting `drain` denies that, to users who are definitely not eligible. */
+  /** Whether the user's families may rotate. False only if the rollout setting `drain` is on and the user is known not to be eligible. */
   async mayContinue(user: EligibilitySubject): Promise<boolean> {
     if (!this.current().drain) return true;
     return (await this.eligible(user)) ?? true;

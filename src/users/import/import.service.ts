@@ -23,8 +23,8 @@ import type { ImportFormat, ReadRow } from './row-reader.js';
 /** Rows per transaction: short enough to block nothing. */
 const BATCH = 500;
 
-/** Milliseconds before each retry of a batch when the database is unavailable. After the last one the run fails. */
-const PAUSES = [500, 1_000, 2_000, 4_000, 8_000];
+/** Delays before the retries of a batch, in milliseconds, if the database is unavailable. If the last retry fails, so does the import. */
+const RETRY_DELAYS_MS = [500, 1_000, 2_000, 4_000, 8_000];
 
 /** A row that was not imported. */
 export interface RejectedRow {
@@ -115,7 +115,7 @@ export class UserImportService {
 
   /** Retries while the database is unavailable. If the response of a successful attempt was lost, its rows count as unchanged. */
   private async add(batch: readonly ImportedUser[], origin: Origin): Promise<RowOutcome[]> {
-    for (const pause of PAUSES) {
+    for (const pause of RETRY_DELAYS_MS) {
       try {
         return await this.store.add(batch, origin);
       } catch (error) {

@@ -23,7 +23,7 @@ describe('TrustedDatabase', () => {
   it.each([
     ['standby', { standby: true, readOnly: true, timeline: 0 }],
     ['read_only', { readOnly: true }],
-  ] as const)('is not given to a %s, not even by the first connection', (reason, change) => {
+  ] as const)('rejects a %s server, even on the first connection', (reason, change) => {
     expect(() => trust.admit(of(change))).toThrow(expect.objectContaining({ reason }));
     expect(trust.distrust).toBe(reason);
     trust.admit(PRIMARY);
@@ -36,7 +36,7 @@ describe('TrustedDatabase', () => {
     ['that has no migrations', { state: null }],
     ['with the same rows on another cluster', { place: '5/7001' }],
     ['with the same rows beside the first', { place: '6/7000' }],
-  ])('is not given to a database %s, however often it asks', (_what, change) => {
+  ])('rejects a database %s, also on a second attempt', (_what, change) => {
     trust.admit(PRIMARY);
     for (let i = 0; i < 2; i += 1) {
       expect(() => trust.admit(of(change))).toThrow(expect.objectContaining({ reason: 'other_database' }));
@@ -87,10 +87,10 @@ describe('identifyServer', () => {
   });
 
   it.each([
-    ['a service forbids what is about the server', [{ code: '42501' }]],
-    ['a service does not have it', [{ code: '0A000' }]],
+    ['the hosting provider denies access to server properties', [{ code: '42501' }]],
+    ['the hosting provider does not support them', [{ code: '0A000' }]],
     ['the migrations have not run', [{ code: '42P01' }, { code: '42P01' }]],
-  ])('asks for less if %s', async (_when, failures) => {
+  ])('asks for fewer properties if %s', async (_when, failures) => {
     const { query, base } = client(...failures);
     expect(await identifyServer(base)).toBe(PRIMARY);
     expect(query).toHaveBeenCalledTimes(failures.length + 1);

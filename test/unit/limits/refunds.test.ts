@@ -18,7 +18,7 @@ describe('Refunds', () => {
         ['b', 1],
       ],
     ]);
-    expect(refunds.concerns('a')).toBe(false);
+    expect(refunds.hasPending('a')).toBe(false);
   });
 
   it('are not retried after a failure, because the statement may have run', async () => {
@@ -44,7 +44,7 @@ describe('Refunds', () => {
     expect([done, write.mock.calls.length]).toEqual([false, 2]);
     answers[1]!();
     await settled;
-    expect(refunds.concerns('a')).toBe(false);
+    expect(refunds.hasPending('a')).toBe(false);
   });
 
   it('are all written by drain, also those that arrive while others are written', async () => {

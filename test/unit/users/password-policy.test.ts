@@ -46,6 +46,7 @@ describe('the password policy', () => {
     ['a few characters again and again', 15, 'xq7#'.repeat(4)],
     ['an ascending sequence', 15, 'bcdefghijklmnopq'],
     ['a descending sequence', 15, 'zyxwvutsrqponmlk'],
+    ['a repeated sequence', 15, 'mnopqrstmnopqrst'],
     ['half a character', 15, 'correct horse \uD83D battery'],
   ])('refuses %s', (_, minLength, password) => {
     expect(policy(minLength).weakness(password, 'octavia')).toMatch(/^The password .*\.$/);

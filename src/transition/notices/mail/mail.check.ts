@@ -5,8 +5,8 @@ import { CONFIG } from '../../../config/config.js';
 import type { TransitionConfig } from '../../transition.settings.js';
 import { smtpOptions, tryServer } from './smtp-session.js';
 
-/** Milliseconds. Together below the ten seconds of a check. */
-const TIMEOUTS = { connectionTimeout: 4_000, greetingTimeout: 4_000, socketTimeout: 4_000 };
+/** In milliseconds. Their sum must stay below the ten-second timeout of a check. */
+const TIMEOUTS = { connectionTimeout: 3_000, greetingTimeout: 3_000, socketTimeout: 3_000 };
 
 /** Whether the mail server of `SMTP_URL` can be used. Connects and authenticates; sends no mail. */
 @DoctorCheck()

@@ -5,12 +5,12 @@ import type { OnModuleInit } from '@nestjs/common';
 import { KeyRingService } from '../../../tokens/keys/key-ring.service.js';
 import { DatabaseClock } from '../../../tokens/feed/database-clock.js';
 
-/** More than a ring ever has. The oldest keys are forgotten first. */
+/** Larger than any key ring. The oldest key is evicted first. */
 const MAX_KEYS = 64;
 
 /**
- * The public keys that this node has seen in the ring. It keeps them after they have left the ring, to tell a token whose key was removed
- * from a forged one. It does not know keys that left the ring before it started.
+ * The public keys that this node has seen in the ring, including removed ones. A token of a removed key can so be told from a forgery.
+ * Keys that were removed before the node started are unknown.
  */
 @Injectable()
 export class KnownKeys implements OnModuleInit {
@@ -20,18 +20,18 @@ export class KnownKeys implements OnModuleInit {
     private readonly ring: KeyRingService,
     private readonly clock: DatabaseClock,
   ) {
-    ring.onChange(() => this.learn());
+    ring.onChange(() => this.remember());
   }
 
   onModuleInit(): void {
-    this.learn();
+    this.remember();
   }
 
   keyOf(kid: string): KeyObject | undefined {
     return this.keys.get(kid) ?? this.ring.verificationKey(kid)?.publicKey;
   }
 
-  private learn(): void {
+  private remember(): void {
     const { keys } = JSON.parse(this.ring.jwks(this.clock.now()).body) as {
       keys: (JsonWebKey & { kid: string })[];
     };

@@ -13,8 +13,8 @@ import { RefusedCredentialSample } from './refused-credential-sample.js';
 import { TokenJudgeService } from './token-judge.service.js';
 
 /**
- * Finds unexpected logouts. It judges refused credentials a moment later by the database and the audit trail, independently of the code
- * that refused them, so the faults of that code become visible. Credentials we cannot verify are not counted.
+ * Finds unexpected logouts. It checks each refused credential again against the database and the audit trail. The check shares no code
+ * with the refusal, so it exposes bugs there. Credentials we cannot verify are not counted.
  */
 @Injectable()
 export class UnexpectedLogoutsService {
@@ -59,7 +59,7 @@ export class UnexpectedLogoutsService {
     }
   }
 
-  /** Of each subject the first refusal. */
+  /** Returns the first unexpected logout of each subject. */
   private async logoutsAmong(refusals: readonly RefusedCredential[]): Promise<LogoutRow[]> {
     const bySession = refusals.filter(({ kind }) => kind === 'session');
     const byToken = refusals.filter(({ kind }) => kind !== 'session');
