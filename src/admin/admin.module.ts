@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { AuditModule } from '../audit/audit.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { UsersModule } from '../users/users.module.js';
+import { AdminQueryService } from './admin-query.service.js';
 import { AdminAuditController } from './audit.admin.controller.js';
 import { BulkRevocationService } from './bulk-revocation.service.js';
 import { AdminKeysController } from './keys.admin.controller.js';
@@ -12,7 +13,7 @@ import { AdminUsersController } from './users.admin.controller.js';
 @Module({
   imports: [AuditModule, TokensModule, UsersModule],
   controllers: [AdminAuditController, AdminKeysController, AdminTokensController, AdminUsersController],
-  providers: [BulkRevocationService, UserChangeService],
+  providers: [AdminQueryService, BulkRevocationService, UserChangeService],
   exports: [BulkRevocationService, UserChangeService],
 })
 export class AdminModule {}

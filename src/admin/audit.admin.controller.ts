@@ -1,10 +1,9 @@
 import { Controller, Get, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { AuditLogStore } from '../audit/audit-log.store.js';
 import { ApiAuthenticated, Roles } from '../auth/auth.decorators.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
-import { DEFAULT_LIMIT } from '../common/pagination.js';
+import { AdminQueryService } from './admin-query.service.js';
 import { AuditEventsDto, AuditQueryDto } from './audit.dto.js';
 
 @ApiTags('Administration')
@@ -13,7 +12,7 @@ import { AuditEventsDto, AuditQueryDto } from './audit.dto.js';
 @ApiProblems(COMMON_ERRORS, 'validation_failed', 'forbidden')
 @Controller('admin/audit')
 export class AdminAuditController {
-  constructor(private readonly log: AuditLogStore) {}
+  constructor(private readonly queries: AdminQueryService) {}
 
   @Get()
   @ApiOperation({
@@ -24,8 +23,7 @@ export class AdminAuditController {
       'unchanged.',
   })
   @ApiOkResponse({ type: AuditEventsDto })
-  async list(@Query() { user_id, event, since, limit, cursor }: AuditQueryDto): Promise<AuditEventsDto> {
-    const from = since === undefined ? undefined : new Date(since);
-    return this.log.page({ userId: user_id, event, since: from }, limit ?? DEFAULT_LIMIT, cursor);
+  list(@Query() query: AuditQueryDto): Promise<AuditEventsDto> {
+    return this.queries.listEvents(query);
   }
 }

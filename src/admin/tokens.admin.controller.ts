@@ -17,11 +17,10 @@ import { ApiAuthenticated, CurrentPrincipal, Roles } from '../auth/auth.decorato
 import { originOf } from '../auth/http/request-origin.js';
 import type { Principal } from '../auth/principal.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
-import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
+import { COMMON_ERRORS } from '../common/common.errors.js';
 import { disableInactivityTimeout } from '../common/http.js';
-import { DEFAULT_LIMIT } from '../common/pagination.js';
 import { RevocationService } from '../tokens/families/revocation.service.js';
-import { FamilyListStore } from '../tokens/families/family-list.store.js';
+import { AdminQueryService } from './admin-query.service.js';
 import { RevokedDto } from './admin.dto.js';
 import { BulkRevocationService } from './bulk-revocation.service.js';
 import { requireAnyOf } from './request-rules.js';
@@ -34,7 +33,7 @@ import { BulkRevokeDto, TokenFamiliesDto, TokensQueryDto } from './tokens.dto.js
 @Controller('admin/tokens')
 export class AdminTokensController {
   constructor(
-    private readonly families: FamilyListStore,
+    private readonly queries: AdminQueryService,
     private readonly revocations: RevocationService,
     private readonly bulk: BulkRevocationService,
   ) {}
@@ -47,9 +46,8 @@ export class AdminTokensController {
       'week after their latest possible expiry.',
   })
   @ApiOkResponse({ type: TokenFamiliesDto })
-  async list(@Query() { user_id, ip, active, limit, cursor }: TokensQueryDto): Promise<TokenFamiliesDto> {
-    const filter = { userId: user_id, ip, active: active === undefined ? undefined : active === 'true' };
-    return this.families.page(filter, limit ?? DEFAULT_LIMIT, cursor);
+  list(@Query() query: TokensQueryDto): Promise<TokenFamiliesDto> {
+    return this.queries.listFamilies(query);
   }
 
   @Delete(':family_id')
@@ -66,7 +64,7 @@ export class AdminTokensController {
     @CurrentPrincipal() { userId: actorId }: Principal,
     @Param('family_id', ParseUUIDPipe) id: string,
   ): Promise<void> {
-    if (!(await this.families.exists(id))) throw refuse('not_found');
+    await this.queries.requireFamily(id);
     await this.revocations.revokeFamilies([id], 'revoke', 'revoke', originOf(request), actorId);
   }
 

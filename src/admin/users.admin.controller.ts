@@ -17,11 +17,10 @@ import { originOf } from '../auth/http/request-origin.js';
 import type { Principal } from '../auth/principal.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
-import { DEFAULT_LIMIT } from '../common/pagination.js';
 import { RevocationService } from '../tokens/families/revocation.service.js';
-import { AccountStore } from '../users/account.store.js';
 import { UserService } from '../users/user.service.js';
 import { USER_ERRORS } from '../users/users.errors.js';
+import { AdminQueryService } from './admin-query.service.js';
 import {
   AdminUserDto,
   AdminUsersDto,
@@ -42,7 +41,7 @@ import { UserChangeService } from './user-change.service.js';
 export class AdminUsersController {
   constructor(
     private readonly users: UserService,
-    private readonly accounts: AccountStore,
+    private readonly queries: AdminQueryService,
     private readonly changes: UserChangeService,
     private readonly revocations: RevocationService,
   ) {}
@@ -50,9 +49,8 @@ export class AdminUsersController {
   @Get()
   @ApiOperation({ summary: 'List and find users', description: 'Sorted by name and paginated.' })
   @ApiOkResponse({ type: AdminUsersDto })
-  async list(@Query() { query, limit, cursor }: AdminUsersQueryDto): Promise<AdminUsersDto> {
-    const { users, next_cursor } = await this.accounts.page(limit ?? DEFAULT_LIMIT, cursor, query);
-    return { users: users.map(adminUserView), next_cursor };
+  list(@Query() query: AdminUsersQueryDto): Promise<AdminUsersDto> {
+    return this.queries.listUsers(query);
   }
 
   @Post()
