@@ -63,6 +63,7 @@ const imports = {
       root: '{{from}} must not import {{to}}: the files in src/ compose the folders.',
       transition: 'Only src/app.module.ts may import src/transition: v3.0 deletes it.',
       package: 'Only stores, entities, modules and src/database may import {{to}}.',
+      controller: 'A controller calls services, not stores: {{to}}.',
       unknown: 'Add the folder {{from}} to the table in scripts/lint/imports.mjs.',
     },
   },
@@ -79,6 +80,7 @@ const imports = {
       if (!specifier.startsWith('.')) return undefined;
       const target = pathUnderSource(file, specifier);
       if (target === undefined) return undefined;
+      if (path.endsWith('.controller.ts') && target.endsWith('.store.js')) return ['controller', target];
       const to = folderOf(target);
       if (to === 'transition' && from !== 'transition')
         return path === COMPOSITION ? undefined : ['transition', target];

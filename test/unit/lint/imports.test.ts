@@ -46,6 +46,8 @@ const REFUSED: readonly (readonly [file: string, specifier: string])[] = [
   ['src/app.setup.ts', 'typeorm'],
   ['src/transition/sessions/link/a.ts', 'typeorm'],
   ['src/auth/guards/roles.guard.ts', '@nestjs/typeorm'],
+  ['src/admin/users.admin.controller.ts', '../users/user.store.js'],
+  ['src/transition/sessions/http/a.controller.ts', '../stores/session.store.js'],
 ];
 
 const ALLOWED: readonly (readonly [file: string, specifier: string])[] = [
@@ -65,6 +67,7 @@ const ALLOWED: readonly (readonly [file: string, specifier: string])[] = [
   ['src/main.ts', './node.js'],
   ['src/node.ts', './operations/drain.js'],
   ['src/auth/a.ts', '@nestjs/common'],
+  ['src/admin/a.controller.ts', '../users/user.service.js'],
   ['src/users/user.store.ts', 'typeorm'],
   ['src/users/user.entity.ts', 'typeorm'],
   ['src/database/embedded/a.ts', 'typeorm'],
