@@ -61,6 +61,7 @@ export default defineConfig({
           testTimeout: 90_000,
         },
       },
+      { extends: true, test: { name: 'long', include: ['test/long/**/*.test.ts'], ...database } },
     ],
     coverage: {
       provider: 'v8',
