@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { runAs, serverAccount, SERVER_ENVIRONMENT } from '../../src/database/embedded/embedded-process.js';
-import { embeddedBinaries } from '../../src/database/embedded/embedded-cluster.js';
+import { embeddedBinaries } from '../../src/database/embedded/embedded-binaries.js';
 import { ensureEmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.js';
 import type { EmbeddedServer } from '../../src/database/embedded/embedded-postgres.js';
 

@@ -1,18 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import {
-  chooseHome,
-  createCluster,
-  embeddedBinaries,
-  findCluster,
-  NAME,
-  readPassword,
-} from './embedded-cluster.js';
+import { chooseHome, createCluster, findCluster, NAME, readPassword } from './embedded-cluster.js';
+import { embeddedBinaries } from './embedded-binaries.js';
 import { withLock } from './embedded-lock.js';
+import { findPostmaster } from './embedded-pid-file.js';
+import type { Postmaster } from './embedded-pid-file.js';
 import { blockedAt, identify, isAlive, serverAccount } from './embedded-process.js';
-import { ensurePostmaster, findPostmaster, stopPostmaster } from './embedded-server.js';
-import type { Postmaster } from './embedded-server.js';
+import { ensurePostmaster, stopPostmaster } from './embedded-server.js';
 
 export interface EmbeddedServer {
   readonly url: string;

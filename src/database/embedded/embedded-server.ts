@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process';
 import { open, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { commandLine, exists, failureIn, identify, isAlive, SERVER_ENVIRONMENT } from './embedded-process.js';
-import type { Account, ProcessIdentity } from './embedded-process.js';
+import { disownPidFile, findPostmaster } from './embedded-pid-file.js';
+import type { Postmaster } from './embedded-pid-file.js';
+import { failureIn, isAlive, SERVER_ENVIRONMENT } from './embedded-process.js';
+import type { Account } from './embedded-process.js';
 
 const HOST = '127.0.0.1';
 const POLL_INTERVAL_MS = 20;
@@ -21,9 +22,6 @@ const STOP_SIGNALS = [
   ['SIGQUIT', 3_000],
   ['SIGKILL', 3_000],
 ] as const;
-
-/** Larger than the process numbers of any system, and the largest that PostgreSQL accepts. */
-const UNUSED_PID = 2 ** 31 - 2;
 
 /**
  * Durable (fsync and synchronous_commit stay on) and reachable from this machine only. Statements, details and messages below LOG stay
@@ -46,22 +44,6 @@ const SETTINGS = {
 
 /** `default` adds DETAIL and HINT. They explain a failed start, but after a crash DETAIL contains the text of a statement. */
 type Verbosity = 'terse' | 'default';
-
-/** The main process of a running server. */
-export interface Postmaster {
-  readonly identity: ProcessIdentity;
-  readonly pid: number;
-  readonly port: number;
-  readonly ready: boolean;
-}
-
-/** The server that runs on this cluster, if there is one. Ignores a `postmaster.pid` that a killed server left behind. */
-export async function findPostmaster(cluster: string): Promise<Postmaster | undefined> {
-  const [pid, , , port, , , , status = ''] = await readPidFile(cluster);
-  const identity = await identify(Number(pid));
-  if (identity === undefined || !(await isPostmasterOf(cluster, Number(pid)))) return undefined;
-  return { identity, pid: Number(pid), port: Number(port), ready: status.trim() === 'ready' };
-}
 
 /** The server that runs on this cluster. Starts it if necessary, and waits until it accepts connections. */
 export async function ensurePostmaster(
@@ -152,39 +134,6 @@ async function start(
   }
   const output = (await readFile(logFile)).subarray(before).toString();
   return failureIn(output) ?? output.trim().split('\n').at(-1) ?? failure;
-}
-
-/**
- * PostgreSQL refuses to start while any process has the number in a `postmaster.pid` that a killed server left: another process (after a
- * container restart) or the server itself as a zombie. So the number is replaced by an unused one. The rest of the file stays, because
- * PostgreSQL uses it to find out whether children of the killed server still use the data.
- */
-async function disownPidFile(cluster: string): Promise<void> {
-  const [pid, ...rest] = await readPidFile(cluster);
-  if (!exists(Number(pid)) || (await findPostmaster(cluster)) !== undefined) return;
-  await writeFile(join(cluster, 'postmaster.pid'), [UNUSED_PID, ...rest].join('\n'));
-}
-
-async function readPidFile(cluster: string): Promise<string[]> {
-  try {
-    return (await readFile(join(cluster, 'postmaster.pid'), 'utf8')).split('\n');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
-}
-
-/** True if in doubt: two servers on one data folder would destroy it. */
-async function isPostmasterOf(cluster: string, pid: number): Promise<boolean> {
-  const [program, ...args] = await commandLine(pid);
-  if (program === undefined) return true;
-  if (!/^postgres(\.exe)?$/.test(basename(program))) return false;
-  const folder = args[args.indexOf('-D') + 1];
-  if (folder === undefined || folder === cluster) return true;
-  const [theirs, ours] = await Promise.all(
-    [folder, cluster].map((path) => stat(path).catch(() => undefined)),
-  );
-  return theirs === undefined || (theirs.dev === ours?.dev && theirs.ino === ours.ino);
 }
 
 /** The port if this process can listen on it (0: any port), else undefined. */

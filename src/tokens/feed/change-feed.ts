@@ -7,13 +7,11 @@ import { unavailable } from '../../common/common.errors.js';
 import { Database } from '../../database/database.js';
 import { DatabaseClock } from './database-clock.js';
 import { FeedConnection } from './feed-connection.js';
+import { Lease } from './lease.js';
 import { RevocationList } from './revocation-list.js';
 import type { RevocationEntry } from './revocation-list.js';
 import { RevocationStore } from './revocation.store.js';
 import type { FeedPage } from './revocation.store.js';
-
-/** How long a node may act on a poll, counted from the moment it sent the poll. */
-export const LEASE_MS = 800;
 
 const POLL_INTERVAL_MS = 200;
 
@@ -31,18 +29,12 @@ const HINT_DELAY_MS = 5;
 const LOST =
   'the database has lost commits: a standby was promoted that lacked them, or it was restored (docs/operations/backup-and-restore.md)';
 
-/** A moment on both clocks of a node. */
-interface Moment {
-  readonly wall: number;
-  readonly monotonic: number;
-}
-
 /**
  * How a node learns what other nodes have changed. It polls the database every 200 ms, and at once when another node sends a hint
  * (NOTIFY). Revocations go to the {@link RevocationList}. For everything else there are topics: if the version of a topic has changed, its
  * subscriber reads again.
  *
- * Each complete poll renews a lease of {@link LEASE_MS}. While the lease lasts, the node is fresh. A stale node must not accept a token:
+ * Each complete poll renews the {@link Lease}. While the lease lasts, the node is fresh. A stale node must not accept a token:
  * the request waits for the next poll, or gets 503 (fail closed).
  */
 @Injectable()
@@ -56,8 +48,7 @@ export class ChangeFeed implements OnApplicationShutdown {
   private horizon = '0';
   /** The server that answered the last complete poll. */
   private server: string | undefined;
-  /** When the last complete poll was sent. */
-  private leaseStart: Moment | undefined;
+  private readonly lease: Lease;
   private polling: Promise<void> | undefined;
   private hintReceived = false;
   private hintPending = false;
@@ -71,6 +62,7 @@ export class ChangeFeed implements OnApplicationShutdown {
     private readonly clock: Clock,
     loops: BackgroundLoops,
   ) {
+    this.lease = new Lease(clock);
     this.loop = loops.create({
       name: 'revocation-feed',
       everyMs: POLL_INTERVAL_MS,
@@ -104,12 +96,9 @@ export class ChangeFeed implements OnApplicationShutdown {
     this.connection.close();
   }
 
-  /** Both clocks must agree that little time has passed: one stops while the machine sleeps, the other may jump. */
+  /** Whether the lease lasts. */
   isFresh(): boolean {
-    if (this.leaseStart === undefined) return false;
-    const wall = this.clock.now() - this.leaseStart.wall;
-    const monotonic = this.clock.monotonic() - this.leaseStart.monotonic;
-    return monotonic < LEASE_MS && wall < LEASE_MS && wall > -LEASE_MS;
+    return this.lease.isFresh();
   }
 
   /** Resolves when the node is fresh. Throws 503 if the database does not answer within 2 s. */
@@ -120,7 +109,7 @@ export class ChangeFeed implements OnApplicationShutdown {
   /** Resolves when this node knows everything that was committed before the call. Throws 503 like {@link untilFresh}. */
   catchUp(): Promise<void> {
     const asked = this.clock.monotonic();
-    return this.pollUntil(() => this.leaseStart !== undefined && this.leaseStart.monotonic >= asked);
+    return this.pollUntil(() => this.lease.coversFrom(asked));
   }
 
   /** Makes this node refuse at once what a committed transaction has revoked, and hints to the other nodes. */
@@ -169,10 +158,10 @@ export class ChangeFeed implements OnApplicationShutdown {
   private async pollOnce(): Promise<void> {
     if (this.stopped) throw new Error('the node is stopping');
     this.hintReceived = false;
-    const sent = { wall: this.clock.now(), monotonic: this.clock.monotonic() };
+    const sent = this.lease.now();
     const databaseNow = await this.readChanges();
     this.databaseClock.synchronize(databaseNow, sent.monotonic);
-    this.leaseStart = sent;
+    this.lease.renew(sent);
   }
 
   /**

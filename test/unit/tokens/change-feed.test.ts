@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vites
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import type { Database } from '../../../src/database/database.js';
 import type { VerifiedToken } from '../../../src/tokens/access/access-token.js';
-import { ChangeFeed, LEASE_MS } from '../../../src/tokens/feed/change-feed.js';
+import { ChangeFeed } from '../../../src/tokens/feed/change-feed.js';
+import { LEASE_MS } from '../../../src/tokens/feed/lease.js';
 import { DatabaseClock } from '../../../src/tokens/feed/database-clock.js';
 import { FeedConnection } from '../../../src/tokens/feed/feed-connection.js';
 import { RevocationList } from '../../../src/tokens/feed/revocation-list.js';
