@@ -23,26 +23,16 @@ export class AdminQueryService {
     return { users: users.map(adminUserView), next_cursor };
   }
 
-  listFamilies({
-    user_id: userId,
-    ip,
-    active,
-    limit = DEFAULT_LIMIT,
-    cursor,
-  }: TokensQueryDto): Promise<TokenFamiliesDto> {
-    const filter = { userId, ip, active: active === undefined ? undefined : active === 'true' };
-    return this.families.page(filter, limit, cursor);
+  listFamilies(query: TokensQueryDto): Promise<TokenFamiliesDto> {
+    const active = query.active === undefined ? undefined : query.active === 'true';
+    const filter = { userId: query.user_id, ip: query.ip, active };
+    return this.families.page(filter, query.limit ?? DEFAULT_LIMIT, query.cursor);
   }
 
-  listEvents({
-    user_id: userId,
-    event,
-    since,
-    limit = DEFAULT_LIMIT,
-    cursor,
-  }: AuditQueryDto): Promise<AuditEventsDto> {
-    const from = since === undefined ? undefined : new Date(since);
-    return this.events.page({ userId, event, since: from }, limit, cursor);
+  listEvents(query: AuditQueryDto): Promise<AuditEventsDto> {
+    const since = query.since === undefined ? undefined : new Date(query.since);
+    const filter = { userId: query.user_id, event: query.event, since };
+    return this.events.page(filter, query.limit ?? DEFAULT_LIMIT, query.cursor);
   }
 
   /** Throws 404 unless there is a family with this id, live or not. */

@@ -5,7 +5,14 @@ import type { Config } from './config.js';
 import { databaseAddress } from './database-address.js';
 import type { DatabaseAddress } from './database-address.js';
 import { isLongSecret, isStrongSecret } from './secret-strength.js';
-import { RequiredWith, MustBeInProduction, MustNot, MustBe, MustBeWholeNumber } from './must-be.decorator.js';
+import {
+  RequiredWith,
+  MustBeInProduction,
+  MustNot,
+  MustBe,
+  MustBeWholeNumber,
+  oneOf,
+} from './must-be.decorator.js';
 import * as trust from './trusted-proxies.js';
 import * as check from './value-checks.js';
 
@@ -196,9 +203,4 @@ export function pathPrefixOf(issuer: string | undefined): string {
 
 function addressIn(value: unknown): DatabaseAddress | undefined {
   return typeof value === 'string' ? databaseAddress(value) : undefined;
-}
-
-/** The error text of a rule that allows only `values`. */
-export function oneOf(values: readonly string[]): string {
-  return `one of ${values.join(', ')}`;
 }

@@ -62,6 +62,11 @@ export function RequiredWith(other: string): PropertyDecorator {
   );
 }
 
+/** The text for {@link MustBe} of a rule that allows only `values`. */
+export function oneOf(values: readonly string[]): string {
+  return `one of ${values.join(', ')}`;
+}
+
 function rule(
   name: string,
   what: string,

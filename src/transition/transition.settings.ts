@@ -2,13 +2,14 @@ import { domainToASCII } from 'node:url';
 import { Transform } from 'class-transformer';
 import { isIn } from 'class-validator';
 import type { Config } from '../config/config.js';
-import { Environment, oneOf, pathPrefixOf } from '../config/environment.js';
+import { Environment, pathPrefixOf } from '../config/environment.js';
 import type { SecretSource } from '../config/environment.js';
 import {
   MustBeInProduction,
   MustBe,
   MustBeInContext,
   MustBeWholeNumber,
+  oneOf,
 } from '../config/must-be.decorator.js';
 import { isHost, isUrlOf } from '../config/value-checks.js';
 import { PHASES } from './rollout/rollout-state.js';

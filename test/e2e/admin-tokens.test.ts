@@ -331,7 +331,7 @@ describe('a bulk revocation of token families', () => {
             before.push(current);
           }
         })();
-        // Their passwords are checked while the call runs; answered before it they are of before, else of after.
+        // These logins race with the revocation: each one either completes before it or after it.
         const beginning = Promise.all([1, 2, 3].map(async (n) => tryLogin(n % 2 ? one : two, user)));
         await until(async () => before.length > 1, 5_000);
         const answered = await revoked(filterOf(user), one);

@@ -1,9 +1,8 @@
-import { readFileSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { describe, it } from 'vitest';
-import { blocksOf, runDocument } from '../helpers/doc-blocks.js';
+import { blocksOf, filesBelow, read, runDocument } from '../helpers/doc-blocks.js';
 import { DOCUMENT_TIMEOUT, runOnOwnNode } from '../helpers/document-node.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -13,16 +12,6 @@ const PAGES = filesBelow('docs').filter((name) => name.endsWith('.md'));
 /** Pages that go with the transition: `transition/documents.test.ts` runs them. `walk-through.test.ts` runs the README. */
 const OF_TRANSITION = /^docs\/(transition\/|auth-migration-guide\.md)/;
 const EXECUTED = PAGES.filter((path) => !OF_TRANSITION.test(path) && hasCode(path));
-
-function filesBelow(folder: string): string[] {
-  return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)));
-}
-
-function read(path: string): string {
-  return readFileSync(join(ROOT, path), 'utf8');
-}
 
 function hasCode(path: string): boolean {
   return blocksOf(read(path)).some(({ language }) => /^(bash|sh|typescript|ts|python)$/.test(language));

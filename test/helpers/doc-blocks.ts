@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -15,6 +16,18 @@ export interface Block {
   readonly line: number;
   readonly language: string;
   readonly text: string;
+}
+
+/** The files in a folder of the repository and its folders, relative to the root. */
+export function filesBelow(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)));
+}
+
+/** The text of a file of the repository. */
+export function read(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8');
 }
 
 /** The fenced blocks of a document, in order. Throws if a block names no language. */

@@ -1,7 +1,7 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { blocksOf } from '../helpers/doc-blocks.js';
+import { blocksOf, filesBelow, read } from '../helpers/doc-blocks.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -13,16 +13,6 @@ const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md'
 
 /** Where comments and messages name pages. */
 const SOURCES = ['src', 'scripts', 'deploy', 'migrations'].flatMap(filesBelow).concat('.env.example');
-
-function filesBelow(folder: string): string[] {
-  return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)));
-}
-
-function read(path: string): string {
-  return readFileSync(join(ROOT, path), 'utf8');
-}
 
 /** The anchors that GitHub gives the headings. */
 function anchorsOf(markdown: string): string[] {

@@ -193,15 +193,19 @@ export class RefreshService {
 export type Verdict = 'rotate' | 'repeat' | 'reused' | 'unknown';
 
 /** The times in seconds in which the previous token is answered with its successor again. */
-type RepeatWindows = Pick<Config, 'refreshReuseGrace' | 'refreshLostResponseWindow'>;
+export type RepeatWindows = Pick<Config, 'refreshReuseGrace' | 'refreshLostResponseWindow'>;
 
 /** Decides about a genuine token of a live family. The order is by generation alone; clocks only limit the two windows. */
 export function judge(family: TokenFamily, generation: number, windows: RepeatWindows): Verdict {
   if (generation > family.generation) return 'unknown';
   if (generation === family.generation) return 'rotate';
   if (generation < family.generation - 1) return 'reused';
-  const { refreshReuseGrace: grace, refreshLostResponseWindow: lostResponse } = windows;
   const successorSeen = family.confirmedGeneration >= family.generation;
-  const window = successorSeen ? grace : Math.max(grace, lostResponse);
-  return family.age < window ? 'repeat' : 'reused';
+  return family.age < repeatSeconds(successorSeen, windows) ? 'repeat' : 'reused';
+}
+
+/** For how many seconds a spent token gets its successor again. */
+export function repeatSeconds(successorSeen: boolean, windows: RepeatWindows): number {
+  const { refreshReuseGrace: grace, refreshLostResponseWindow: lostResponse } = windows;
+  return successorSeen ? grace : Math.max(grace, lostResponse);
 }

@@ -32,7 +32,7 @@ export class MigrationService {
         sunset_at: sunsetAt === null ? null : new Date(sunsetAt).toISOString(),
         guide_url: this.deprecations.guideUrl,
       },
-      ...(user === undefined ? {} : { eligible: await this.rollout.mayHaveTokens(user) }),
+      ...(user === undefined ? {} : { eligible: await this.rollout.isEligible(user) }),
     };
   }
 

@@ -53,12 +53,8 @@ export class RolloutService implements TokenEligibility, OnModuleInit {
    * Whether the user may open a token family now. Every node gives the same answer for the same settings. While a flag provider has no
    * answer, no user gets a new family.
    */
-  async mayHaveTokens(user: EligibilitySubject): Promise<boolean> {
+  async isEligible(user: EligibilitySubject): Promise<boolean> {
     return (await this.eligible(user)) ?? false;
-  }
-
-  isEligible(user: EligibilitySubject): Promise<boolean> {
-    return this.mayHaveTokens(user);
   }
 
   restrictsExistingFamilies(): boolean {

@@ -134,7 +134,7 @@ describe('a team’s own flag provider', () => {
     expect([await outcome(first), await outcome(second)]).toEqual(['200', '403 jwt_not_enabled']);
     await nodes.pop()!.close();
     expect([yes.closed, no.closed]).toEqual([false, true]);
-    expect(await first.app.get(RolloutService).mayHaveTokens({ id: SOME_ID, role: 'user' })).toBe(true);
+    expect(await first.app.get(RolloutService).isEligible({ id: SOME_ID, role: 'user' })).toBe(true);
   });
 
   it('does not stop the start if it cannot be initialised, and decides once it answers', async () => {

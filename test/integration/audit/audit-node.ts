@@ -15,7 +15,7 @@ import type { Config } from '../../../src/config/config.js';
 import type { Sql } from '../../../src/database/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 
-export const OLD = 'the secret of before, 0123456789 abc';
+export const OLD = 'the previous secret, 0123456789 abc';
 export const NEW = 'the secret of today, 9876543210 xyz';
 
 /** A seal store whose clock is so many days behind. */

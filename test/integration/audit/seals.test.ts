@@ -21,7 +21,7 @@ import { until } from '../../helpers/client.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 
-const OLD = 'the secret of before, 0123456789 abc';
+const OLD = 'the previous secret, 0123456789 abc';
 const NEW = 'the secret of today, 9876543210 xyz';
 
 /** A seal store whose clock the test sets. */

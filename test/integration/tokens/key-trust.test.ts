@@ -14,7 +14,7 @@ import type { TestDatabase } from '../../helpers/database.js';
 import { aNode } from './token-node.js';
 import type { TokenNode } from './token-node.js';
 
-const OLD = 'the secret of before, long enough for all';
+const OLD = 'the previous secret, long enough for all';
 const NEW = 'the secret of today, long enough for all of us';
 
 let db: TestDatabase;

@@ -73,7 +73,7 @@ export async function aSessionNode(url: string): Promise<SessionNode> {
   const cookie = new SessionCookieService(config);
   const sessions = new SessionService(store, linkedRevocations, rows, cookie, revocations, audit, config);
   const opening = new SessionLoginService(store, sessions, cookie, undefined as never, clock, config);
-  const everybody = { mayHaveTokens: () => Promise.resolve(true) } as unknown as RolloutService;
+  const everybody = { isEligible: () => Promise.resolve(true) } as unknown as RolloutService;
   return {
     ...node,
     store,

@@ -269,7 +269,10 @@ describe('the import of users', () => {
       ['nohash,,,,', 'password_hash is missing'],
       ['md5,5f4dcc3b5aa765d61d8327deb882cf99,,,', 'password_hash has an unknown format or is incomplete'],
       [`cut,${BCRYPT.slice(0, -1)},,,`, 'password_hash has an unknown format or is incomplete'],
-      [`dear,${BCRYPT.replace('$04$', '$31$')},,,`, 'password_hash takes too much time or memory to check'],
+      [
+        `expensive,${BCRYPT.replace('$04$', '$31$')},,,`,
+        'password_hash takes too much time or memory to check',
+      ],
       [`role,${BCRYPT},,root,`, 'role must be user or admin'],
       [`mail,${BCRYPT},nobody,,`, 'email is not a valid address'],
       [`nil,${BCRYPT},,,00000000-0000-0000-0000-000000000000`, 'id must not be the nil UUID'],

@@ -1,22 +1,11 @@
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { makeJti } from '../../../src/tokens/access/access-token.js';
-import { AUDIENCE, DISTRUSTED, ISSUER, LONGEST, verifierOf } from './verify-token.js';
+import { CLAIMS, DISTRUSTED, ISSUER, LONGEST, verifierOf } from './verify-token.js';
 
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const other = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const HEADER = { alg: 'RS256', typ: 'at+jwt', kid: 'k1' };
-const CLAIMS = {
-  iss: ISSUER,
-  aud: AUDIENCE,
-  sub: '6f1c1c9e-52ad-4b9f-8a3c-0d6a0a6d5a01',
-  role: 'user',
-  sid: '6f1c1c9e-52ad-4b9f-8a3c-0d6a0a6d5a02',
-  jti: makeJti({ generation: 1, epoch: 2 }),
-  iat: 1_000,
-  exp: 1_900,
-};
 
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 function mint(change: object = {}, header: object = HEADER, key: KeyObject = privateKey): string {

@@ -7,7 +7,7 @@ import { REFRESH_TOKEN_PREFIX, RefreshTokenCodec } from '../../../src/tokens/fam
 const codecOf = (jwtSecret: string, jwtSecretPrevious?: string) =>
   new RefreshTokenCodec({ jwtSecret, jwtSecretPrevious } as Config);
 
-const codec = codecOf('the secret of today');
+const codec = codecOf('the current secret');
 const generation = fc.integer({ min: 0, max: 2 ** 31 - 1 });
 const secret = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes));
 const family = fc.record({ sid: fc.uuid(), secret });
@@ -32,7 +32,7 @@ describe('RefreshTokenCodec', () => {
   it('derives the same token from the same arguments', () => {
     fc.assert(
       fc.property(family, generation, (login, at) => {
-        expect(mint(login, at)).toBe(codecOf('the secret of today').mint(login, at, codec.currentKey));
+        expect(mint(login, at)).toBe(codecOf('the current secret').mint(login, at, codec.currentKey));
       }),
     );
   });
@@ -78,9 +78,9 @@ describe('RefreshTokenCodec', () => {
 
   it('accepts and repeats tokens of the previous JWT_SECRET, and makes new ones with the current one', () => {
     const login = { sid: randomUUID(), secret: randomBytes(32) };
-    const old = codecOf('the secret of before');
+    const old = codecOf('the previous secret');
     const token = old.mint(login, 3, old.currentKey)!;
-    const both = codecOf('the secret of today', 'the secret of before');
+    const both = codecOf('the current secret', 'the previous secret');
     expect(genuine(token, login.secret, both)).toBe(true);
     expect(both.mint(login, 3, old.currentKey)).toBe(token);
     expect(both.currentKey).toBe(codec.currentKey);

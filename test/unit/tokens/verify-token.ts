@@ -3,6 +3,7 @@ import { JwtService } from '@nestjs/jwt';
 import { expect } from 'vitest';
 import { JwtStrategy } from '../../../src/auth/guards/jwt.strategy.js';
 import type { Config } from '../../../src/config/config.js';
+import { makeJti } from '../../../src/tokens/access/access-token.js';
 import type { VerifiedToken } from '../../../src/tokens/access/access-token.js';
 import { AccessTokenVerifierService } from '../../../src/tokens/access/access-token-verifier.service.js';
 import type { TokenLifetimeService } from '../../../src/tokens/access/token-lifetime.service.js';
@@ -20,6 +21,18 @@ export const DISTRUSTED = 'distrusted';
 
 /** The greatest TOKEN_EXPIRY, in seconds. */
 export const LONGEST = 3_600;
+
+/** Claims that the service mints. */
+export const CLAIMS = {
+  iss: ISSUER,
+  aud: AUDIENCE,
+  sub: '6f1c1c9e-52ad-4b9f-8a3c-0d6a0a6d5a01',
+  role: 'user',
+  sid: '6f1c1c9e-52ad-4b9f-8a3c-0d6a0a6d5a02',
+  jti: makeJti({ generation: 1, epoch: 2 }),
+  iat: 1_000,
+  exp: 1_900,
+};
 
 type Verified = VerifiedToken | { readonly refused: unknown };
 

@@ -169,12 +169,12 @@ describe('the password hasher', () => {
 
   it('verifies the most expensive hashes well below their floor', async () => {
     // The defaults of Django 5.2 and Werkzeug, and the bcrypt costs of Devise, Laravel and Django.
-    const dear = [
+    const expensive = [
       'pbkdf2_sha256$1000000$seasalt1$0aR5xWc6GnPuvs2Ludcb5L64wb7J78duzRJOFHUzDEo=',
       `scrypt:32768:8:1$salt$${'ab'.repeat(64)}`,
       '$2b$12$abcdefghijklmnopqrstuuLQhYgqUXXPXSkoHYSbujeXP27iQIeS.',
     ];
-    for (const stored of dear) {
+    for (const stored of expensive) {
       const appraised = hasher.appraise(stored);
       const times: number[] = [];
       for (let i = 0; i < 3; i++) {
@@ -189,8 +189,10 @@ describe('the password hasher', () => {
 
   it('queues fewer expensive checks than cheap ones', async () => {
     const queued = new PasswordHasher(new Clock());
-    const dear = '$2b$12$abcdefghijklmnopqrstuuLQhYgqUXXPXSkoHYSbujeXP27iQIeS.';
-    const calls = Array.from({ length: 30 + availableParallelism() }, () => queued.verify(dear, PASSWORD));
+    const expensive = '$2b$12$abcdefghijklmnopqrstuuLQhYgqUXXPXSkoHYSbujeXP27iQIeS.';
+    const calls = Array.from({ length: 30 + availableParallelism() }, () =>
+      queued.verify(expensive, PASSWORD),
+    );
     const outcomes = await Promise.allSettled(calls);
     const refused = outcomes.filter(({ status }) => status === 'rejected');
     expect(refused.length).toBeGreaterThan(15);

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { Config } from '../../../config/config.js';
+import { repeatSeconds } from '../../../auth/refresh/refresh.service.js';
+import type { RepeatWindows } from '../../../auth/refresh/refresh.service.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
 
@@ -65,12 +66,9 @@ export class DowngradeStore {
 export function isReused(
   { spentGeneration, seen, revoked, age }: DowngradedSession,
   generation: number,
-  {
-    refreshReuseGrace: grace,
-    refreshLostResponseWindow: lostResponse,
-  }: Pick<Config, 'refreshReuseGrace' | 'refreshLostResponseWindow'>,
+  windows: RepeatWindows,
 ): boolean {
   // Everything linked is revoked already, so the token gives no access. Its owner may present it after a logout by session.
   if (revoked) return false;
-  return generation < spentGeneration || age >= (seen ? grace : Math.max(grace, lostResponse));
+  return generation < spentGeneration || age >= repeatSeconds(seen, windows);
 }

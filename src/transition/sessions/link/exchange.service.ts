@@ -36,7 +36,7 @@ export class ExchangeService {
    */
   async exchange(session: LiveSession, delivery: TokenDelivery, origin: Origin): Promise<OpenedFamily> {
     const { sid, userId, role } = session;
-    if (!(await this.rollout.mayHaveTokens({ id: userId, role }))) throw refuseAuth('jwt_not_enabled');
+    if (!(await this.rollout.isEligible({ id: userId, role }))) throw refuseAuth('jwt_not_enabled');
     return this.database.transaction(async (sql) => {
       // A revocation of the user's sessions waits for this transaction, or comes first and is seen by the next statement.
       const user = await this.linked.lockUser(sql, userId);

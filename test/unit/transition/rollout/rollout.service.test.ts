@@ -39,7 +39,7 @@ describe('who may have tokens', () => {
     ['sessions_removed', false, true],
   ] as const)('in %s with the flag at %s: %s', async (phase, isOn, may) => {
     const { rollout, flag } = await aRollout({ phase }, isOn);
-    expect(await rollout.mayHaveTokens(user)).toBe(may);
+    expect(await rollout.isEligible(user)).toBe(may);
     expect(await rollout.isEligible(user)).toBe(may);
     const asked = phase === 'internal_beta' || phase === 'gradual_rollout';
     expect(flag.isOn).toHaveBeenCalledTimes(asked ? 2 : 0);
@@ -48,10 +48,10 @@ describe('who may have tokens', () => {
 
   it('is everybody once the sunset has passed, even in the phase off', async () => {
     const { rollout, clock } = await aRollout({ phase: 'off', sunsetAt: NOW + HOUR }, false);
-    expect(await rollout.mayHaveTokens(user)).toBe(false);
+    expect(await rollout.isEligible(user)).toBe(false);
     clock.now.mockReturnValue(NOW + HOUR);
     expect(rollout.phase()).toBe('sessions_removed');
-    expect(await rollout.mayHaveTokens(user)).toBe(true);
+    expect(await rollout.isEligible(user)).toBe(true);
   });
 });
 
