@@ -13,7 +13,7 @@ import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
 import { poolSizeOf } from './database/data-source-options.js';
 import { DatabaseModule } from './database/database.module.js';
-import { OAUTH_ERRORS } from './oauth/oauth.errors.js';
+import { CLIENT_ERRORS, OAUTH_ERRORS } from './oauth/oauth.errors.js';
 import { OAuthModule } from './oauth/oauth.module.js';
 import { OperationsModule } from './operations/operations.module.js';
 import { TOKEN_ERRORS } from './tokens/tokens.errors.js';
@@ -41,6 +41,7 @@ export const ERRORS: readonly FeatureErrors[] = [
   { feature: 'tokens', table: TOKEN_ERRORS },
   { feature: 'auth', table: AUTH_ERRORS },
   { feature: 'oauth', table: OAUTH_ERRORS },
+  { feature: 'oauth', table: CLIENT_ERRORS },
   ...CredentialsModule.errors,
 ];
 

@@ -24,8 +24,8 @@ const ALLOWED = {
   oauth: [...AUTH, 'oauth'],
   cluster: [...BASE, 'cluster'],
   operations: [...AUTH, 'cluster', 'operations'],
-  admin: [...AUTH, 'api', 'operations', 'admin'],
-  transition: [...AUTH, 'api', 'operations', 'admin', 'transition'],
+  admin: [...AUTH, 'api', 'oauth', 'operations', 'admin'],
+  transition: [...AUTH, 'api', 'oauth', 'operations', 'admin', 'transition'],
 };
 
 /** The only file that may import `transition`: v3.0 deletes that folder. */

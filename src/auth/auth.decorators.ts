@@ -1,18 +1,20 @@
 import { SetMetadata, applyDecorators, createParamDecorator } from '@nestjs/common';
 import type { ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { ApiBearerAuth, ApiExtension } from '@nestjs/swagger';
+import { ApiBasicAuth, ApiBearerAuth, ApiExtension } from '@nestjs/swagger';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
 import { perRoute } from '../common/per-route.js';
 import { TOKEN_ERRORS } from '../tokens/tokens.errors.js';
 import type { Role } from '../users/user.entity.js';
+import type { ClientScope } from './client-scopes.js';
 import type { AuthenticatedRequest, Principal } from './principal.js';
 
 export const IS_PUBLIC = 'auth:public';
 const ROLES = 'auth:roles';
 export const COUNTED_AS = 'auth:counted-as';
 const IS_TOKEN_ONLY = 'auth:token-only';
+const CLIENT_SCOPE = 'auth:client-scope';
 
 /** The member of an OpenAPI operation that {@link TokenOnly} sets. */
 export const TOKEN_ONLY_EXTENSION = 'x-token-only';
@@ -29,6 +31,13 @@ export const Roles = (...roles: readonly Role[]) => SetMetadata(ROLES, roles);
 export const TokenOnly = () =>
   applyDecorators(SetMetadata(IS_TOKEN_ONLY, true), ApiExtension(TOKEN_ONLY_EXTENSION, true));
 
+/**
+ * Opens a route to service clients with the scope too, authenticated by HTTP Basic. {@link Roles} does not apply to them. Everybody else
+ * needs what the route needs without this decorator. The handler asks {@link CurrentActor} for the caller.
+ */
+export const ServiceClientsWith = (scope: ClientScope) =>
+  applyDecorators(SetMetadata(CLIENT_SCOPE, scope), ApiBasicAuth('client'));
+
 /** What the requests to a route count as in statistics: always one scheme, or nothing. */
 export type Counting = Principal['via'] | 'nothing';
 
@@ -41,6 +50,12 @@ export const CountedAs = (counting: Counting) => SetMetadata(COUNTED_AS, countin
 /** The caller of a route that is not public. */
 export const CurrentPrincipal = createParamDecorator((_: unknown, context: ExecutionContext): Principal => {
   return context.switchToHttp().getRequest<AuthenticatedRequest>().user!;
+});
+
+/** The id of the caller for the audit trail: the user's id, or that of the service client. */
+export const CurrentActor = createParamDecorator((_: unknown, context: ExecutionContext): string => {
+  const { serviceClient, user } = context.switchToHttp().getRequest<AuthenticatedRequest>();
+  return serviceClient ?? user!.userId;
 });
 
 /** Documents that a route, or a controller, needs a valid access token, and how it refuses callers without one. */
@@ -65,6 +80,11 @@ export const isPublic = perRoute(
 
 /** Whether the route is {@link TokenOnly}. */
 export const isTokenOnly = perRoute((context) => reflector.get(IS_TOKEN_ONLY, context.getHandler()) === true);
+
+/** The scope of {@link ServiceClientsWith}, or null if the route is not open to service clients. */
+export const clientScopeOf = perRoute(
+  (context) => reflector.get<ClientScope | undefined>(CLIENT_SCOPE, context.getHandler()) ?? null,
+);
 
 /** The roles of {@link Roles}, or null if every caller may use the route. A route's own roles replace those of its controller. */
 export const rolesOf = perRoute(

@@ -16,6 +16,7 @@ import { KnownDevicesService } from './login/known-devices.service.js';
 import { KnownTokensService } from './guards/known-tokens.service.js';
 import { JwtAuthGuard } from './guards/jwt-auth.guard.js';
 import { JwtStrategy } from './guards/jwt.strategy.js';
+import { ServiceClientGuard, ServiceClients } from './guards/service-client.guard.js';
 import { LocalStrategy } from './login/local.strategy.js';
 import { LoginService } from './login/login.service.js';
 import { LogoutService } from './account/logout.service.js';
@@ -48,6 +49,8 @@ import { WellKnownController } from './well-known.controller.js';
     LogoutService,
     PasswordService,
     RefreshService,
+    ServiceClientGuard,
+    ServiceClients,
     TokenEligibilityService,
     TokenReply,
   ],
@@ -56,6 +59,8 @@ import { WellKnownController } from './well-known.controller.js';
     JwtAuthGuard,
     KnownDevicesService,
     RefreshService,
+    ServiceClientGuard,
+    ServiceClients,
     TokenEligibilityService,
     TokenReply,
   ],

@@ -7,10 +7,12 @@ import { Environment } from '../config/environment.js';
 import { AuthModule } from './auth.module.js';
 import { JwtAuthGuard } from './guards/jwt-auth.guard.js';
 import { RolesGuard } from './guards/roles.guard.js';
+import { ServiceClientGuard } from './guards/service-client.guard.js';
 
-/** The guards of every route: the first one authenticates the caller, the second one checks the caller's role. */
+/** The guards of every route: the first one authenticates service clients, the second one all other callers, the third one checks roles. */
 export function globalGuards(authentication: Type<CanActivate>): Provider[] {
   return [
+    { provide: APP_GUARD, useExisting: ServiceClientGuard },
     { provide: APP_GUARD, useExisting: authentication },
     { provide: APP_GUARD, useClass: RolesGuard },
   ];

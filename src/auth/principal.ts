@@ -15,5 +15,8 @@ export interface Principal {
   readonly via: 'bearer' | 'session';
 }
 
-/** A request after the global guard: `user` is set on every route that is not public. */
-export type AuthenticatedRequest = FastifyRequest & { user?: Principal };
+/**
+ * A request after the global guards. On every route that is not public either `user` is set, or `serviceClient`: the id of the client, only
+ * on routes with `@ServiceClientsWith()`.
+ */
+export type AuthenticatedRequest = FastifyRequest & { user?: Principal; serviceClient?: string };

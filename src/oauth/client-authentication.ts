@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { RefusalCounter } from '../audit/refusal-counter.js';
+import type { ClientAuthenticator, ClientScope } from '../auth/client-scopes.js';
 import { clientAddress } from '../limits/client-address.js';
 import { ClientRateLimitService } from '../limits/client-rate-limit.service.js';
 import { OAuthClientService } from './oauth-client.service.js';
-import { refuseOAuth } from './oauth.errors.js';
+import { insufficientScope, refuseOAuth } from './oauth.errors.js';
 import type { OAuthForm } from './oauth-form.js';
 
 interface Credentials {
@@ -16,19 +17,29 @@ const BASIC = /^basic +([A-Za-z0-9+/]+={0,2}) *$/i;
 
 /** Authenticates a service client by `client_secret_basic` or `client_secret_post` (RFC 6749, section 2.3.1). */
 @Injectable()
-export class ClientAuthentication {
+export class ClientAuthentication implements ClientAuthenticator {
   constructor(
     private readonly clients: OAuthClientService,
     private readonly limiter: ClientRateLimitService,
     private readonly refusals: RefusalCounter,
   ) {}
 
-  /** The client's id. Throws 401 `invalid_client`, 429 after too many failures from one address, 400 for two methods at once. */
-  async require(request: FastifyRequest, form: OAuthForm): Promise<string> {
+  /**
+   * The client's id. Throws 401 `invalid_client`, 429 after too many failures from one address, 400 for two methods at once, 403
+   * `insufficient_scope`. Without `scope`, the client needs none.
+   */
+  async require(request: FastifyRequest, form: OAuthForm, scope?: ClientScope): Promise<string> {
     const given = credentialsOf(request, form);
     if (given?.secret === undefined) return this.refuse(request);
-    if (!(await this.clients.authenticate(given.id, given.secret))) return this.refuse(request);
+    const scopes = await this.clients.authenticate(given.id, given.secret);
+    if (scopes === undefined) return this.refuse(request);
+    if (scope !== undefined && !scopes.includes(scope)) throw insufficientScope(scope);
     return given.id;
+  }
+
+  /** For routes outside of `/oauth`: only HTTP Basic, never the body. */
+  authenticate(request: FastifyRequest, scope: ClientScope): Promise<string> {
+    return this.require(request, {}, scope);
   }
 
   /**

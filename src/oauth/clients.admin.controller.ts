@@ -7,6 +7,7 @@ import {
   HttpCode,
   Param,
   ParseUUIDPipe,
+  Patch,
   Post,
   Query,
   Req,
@@ -26,10 +27,17 @@ import type { Principal } from '../auth/principal.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
 import { DEFAULT_LIMIT, PageQueryDto } from '../common/pagination.js';
-import type { OAuthClient } from './oauth-client.entity.js';
 import { OAuthClientService } from './oauth-client.service.js';
 import type { ClientWithSecret } from './oauth-client.service.js';
-import { ClientWithSecretDto, ClientsDto, NewClientDto } from './oauth.dto.js';
+import {
+  ClientChangeDto,
+  ClientDto,
+  ClientWithSecretDto,
+  ClientsDto,
+  NewClientDto,
+  clientView,
+} from './oauth.dto.js';
+import { CLIENT_ERRORS } from './oauth.errors.js';
 
 @ApiTags('Administration')
 @ApiAuthenticated()
@@ -47,22 +55,43 @@ export class AdminClientsController {
   @ApiOkResponse({ type: ClientsDto })
   async list(@Query() { limit, cursor }: PageQueryDto): Promise<ClientsDto> {
     const { clients, next_cursor } = await this.clients.list(limit ?? DEFAULT_LIMIT, cursor);
-    return { clients: clients.map(viewOf), next_cursor };
+    return { clients: clients.map(clientView), next_cursor };
   }
 
   @Post()
   @Header('Cache-Control', 'no-store')
   @ApiOperation({
     summary: 'Register a service client',
-    description: 'The client may introspect and revoke tokens. Only this answer contains its secret.',
+    description:
+      'Only this answer contains its secret. Without `scopes`, the client may introspect and revoke tokens.',
   })
   @ApiCreatedResponse({ type: ClientWithSecretDto })
   async create(
     @Req() request: FastifyRequest,
     @CurrentPrincipal() { userId: actorId }: Principal,
-    @Body() { name }: NewClientDto,
+    @Body() { name, scopes }: NewClientDto,
   ): Promise<ClientWithSecretDto> {
-    return withSecret(await this.clients.create(name, { actorId, origin: originOf(request) }));
+    return withSecret(await this.clients.create(name, { actorId, origin: originOf(request) }, scopes));
+  }
+
+  @Patch(':id')
+  @ApiOperation({
+    summary: "Change a client's scopes",
+    description: 'Its calls need the new scopes at once. The secret stays.',
+  })
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiOkResponse({ type: ClientDto })
+  @ApiProblems(CLIENT_ERRORS, 'client_not_trusted')
+  @ApiProblems(COMMON_ERRORS, 'not_found')
+  async change(
+    @Req() request: FastifyRequest,
+    @CurrentPrincipal() { userId: actorId }: Principal,
+    @Param('id', ParseUUIDPipe) id: string,
+    @Body() { scopes }: ClientChangeDto,
+  ): Promise<ClientDto> {
+    const changed = await this.clients.setScopes(id, scopes, { actorId, origin: originOf(request) });
+    if (changed === undefined) throw refuse('not_found');
+    return clientView(changed);
   }
 
   @Post(':id/secret')
@@ -100,17 +129,6 @@ export class AdminClientsController {
   }
 }
 
-function viewOf(client: OAuthClient) {
-  return {
-    id: client.id,
-    client_id: client.id,
-    name: client.name,
-    created_at: client.createdAt,
-    secret_at: client.secretAt,
-    disabled: client.disabledAt !== null,
-  };
-}
-
 function withSecret({ client, secret }: ClientWithSecret): ClientWithSecretDto {
-  return { ...viewOf(client), client_secret: secret };
+  return { ...clientView(client), client_secret: secret };
 }

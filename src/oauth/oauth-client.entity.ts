@@ -1,6 +1,7 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
+import type { ClientScope } from '../auth/client-scopes.js';
 
-/** A service client: it may introspect and revoke tokens. */
+/** A service client: another service, with what it may do. */
 @Entity('oauth_clients')
 export class OAuthClient {
   /** The `client_id`. */
@@ -14,6 +15,10 @@ export class OAuthClient {
   /** SHA-256 of the secret. A secret of 256 random bits needs no slow hash. */
   @Column('bytea', { name: 'secret_hash' })
   secretHash!: Buffer;
+
+  /** What the client may do, in the order of `CLIENT_SCOPES`. */
+  @Column('text', { array: true, default: ['introspect', 'revoke'] })
+  scopes!: ClientScope[];
 
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
   createdAt!: Date;

@@ -1,5 +1,7 @@
 import { hash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { DEFAULT_SCOPES, canonicalScopes } from '../auth/client-scopes.js';
+import type { ClientScope } from '../auth/client-scopes.js';
 import { cursorsOf } from '../common/pagination.js';
 import type { Sql } from '../database/database.js';
 import { KeyOpenerService } from '../tokens/keys/key-opener.service.js';
@@ -7,6 +9,7 @@ import { OAuthClientTrust } from './oauth-client.trust.js';
 import type { OAuthClient } from './oauth-client.entity.js';
 import { OAuthClientStore } from './oauth-client.store.js';
 import type { Doer } from './oauth-client.store.js';
+import { refuseClient } from './oauth.errors.js';
 
 /** Secret scanners find client secrets by this prefix. */
 const PREFIX = 'tandem_cs_';
@@ -40,9 +43,24 @@ export class OAuthClientService {
     opener.onOpen((sql, firstStart) => this.vouch(sql, firstStart));
   }
 
-  async create(name: string, doer: Doer): Promise<ClientWithSecret> {
+  async create(
+    name: string,
+    doer: Doer,
+    scopes: readonly ClientScope[] = DEFAULT_SCOPES,
+  ): Promise<ClientWithSecret> {
     const secret = newSecret();
-    return { client: await this.store.insert(randomUUID(), name, hashOf(secret), doer), secret };
+    const client = { id: randomUUID(), name, secretHash: hashOf(secret), scopes: canonicalScopes(scopes) };
+    return { client: await this.store.insert(client, doer), secret };
+  }
+
+  /**
+   * Replaces what the client may do, from its next call on. Undefined for a client that is unknown or disabled. Throws 409
+   * `client_not_trusted`.
+   */
+  async setScopes(id: string, scopes: readonly ClientScope[], doer: Doer): Promise<OAuthClient | undefined> {
+    const client = await this.store.setScopes(id, canonicalScopes(scopes), doer);
+    if (client === 'not_ours') throw refuseClient('client_not_trusted');
+    return client;
   }
 
   /** The old secret stops working at once. Undefined for a client that is unknown or disabled. */
@@ -77,11 +95,14 @@ export class OAuthClientService {
     return UUID.test(id) && (await this.store.find(id)) !== undefined;
   }
 
-  /** Whether the secret belongs to an active client whose row this service wrote. Takes constant time for every client. */
-  async authenticate(id: string, secret: string): Promise<boolean> {
+  /**
+   * The scopes of the active client that has this secret and whose row this service wrote; undefined if there is none. Takes constant time
+   * for every client.
+   */
+  async authenticate(id: string, secret: string): Promise<readonly ClientScope[] | undefined> {
     const client = UUID.test(id) ? await this.store.find(id) : undefined;
     const right = timingSafeEqual(hashOf(secret), client?.secretHash ?? UNKNOWN_CLIENT);
-    return right && client?.disabledAt === null && this.trust.isOurs(client);
+    return right && client?.disabledAt === null && this.trust.isOurs(client) ? client.scopes : undefined;
   }
 
   /** A disabled client always gets a MAC, so that it stays disabled. */

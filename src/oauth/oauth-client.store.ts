@@ -1,19 +1,26 @@
 import { Injectable } from '@nestjs/common';
 import type { Origin } from '../audit/audit-context.js';
 import { AuditStore } from '../audit/audit.store.js';
+import { DEFAULT_SCOPES } from '../auth/client-scopes.js';
+import type { ClientScope } from '../auth/client-scopes.js';
 import { Database } from '../database/database.js';
 import type { Sql } from '../database/database.js';
 import { OAuthClientTrust } from './oauth-client.trust.js';
 import type { OAuthClient } from './oauth-client.entity.js';
 
 const COLUMNS = `
-  id, name, secret_hash AS "secretHash", created_at AS "createdAt", secret_at AS "secretAt", disabled_at AS "disabledAt", macs`;
+  id, name, secret_hash AS "secretHash", scopes, created_at AS "createdAt", secret_at AS "secretAt", disabled_at AS "disabledAt", macs`;
 
 const FIND = `SELECT ${COLUMNS} FROM oauth_clients WHERE id = $1`;
 const LIST = `SELECT ${COLUMNS} FROM oauth_clients WHERE id > $1 ORDER BY id LIMIT $2`;
-const INSERT = `INSERT INTO oauth_clients (id, name, secret_hash) VALUES ($1, $2, $3) RETURNING ${COLUMNS}`;
+const INSERT = `
+  INSERT INTO oauth_clients (id, name, secret_hash, scopes) VALUES ($1, $2, $3, $4) RETURNING ${COLUMNS}`;
+const LOCK = `SELECT ${COLUMNS} FROM oauth_clients WHERE id = $1 FOR UPDATE`;
 const RENEW = `
-  UPDATE oauth_clients SET secret_hash = $2, secret_at = now() WHERE id = $1 AND disabled_at IS NULL RETURNING ${COLUMNS}`;
+  UPDATE oauth_clients SET secret_hash = $2, scopes = $3, secret_at = now()
+  WHERE id = $1 AND disabled_at IS NULL RETURNING ${COLUMNS}`;
+const SET_SCOPES = `
+  UPDATE oauth_clients SET scopes = $2 WHERE id = $1 AND disabled_at IS NULL RETURNING ${COLUMNS}`;
 const DISABLE = `
   UPDATE oauth_clients SET disabled_at = coalesce(disabled_at, now()) WHERE id = $1 RETURNING ${COLUMNS}`;
 
@@ -27,7 +34,8 @@ type Row = OAuthClient & Record<string, unknown>;
 
 /** Who makes a change, and from where. */
 export interface Doer {
-  readonly actorId: string;
+  /** Undefined for the command line. */
+  readonly actorId?: string;
   readonly origin: Origin;
 }
 
@@ -59,34 +67,59 @@ export class OAuthClientStore {
     return this.database.query<Row>(LIST, [after ?? FIRST, limit]);
   }
 
-  async insert(id: string, name: string, secretHash: Buffer, doer: Doer): Promise<OAuthClient> {
-    return (await this.change('created', INSERT, [id, name, secretHash], doer))!;
+  async insert(
+    { id, name, secretHash, scopes }: Pick<OAuthClient, 'id' | 'name' | 'secretHash' | 'scopes'>,
+    doer: Doer,
+  ): Promise<OAuthClient> {
+    return this.database.transaction(
+      async (sql) => (await this.change(sql, 'created', INSERT, [id, name, secretHash, scopes], doer))!,
+    );
   }
 
-  /** Afterwards only the new secret is valid. Undefined for a client that is unknown or disabled. */
+  /**
+   * Afterwards only the new secret is valid. A client whose row this service did not write has the default scopes afterwards. Undefined for
+   * a client that is unknown or disabled.
+   */
   renew(id: string, secretHash: Buffer, doer: Doer): Promise<OAuthClient | undefined> {
-    return this.change('renewed', RENEW, [id, secretHash], doer);
+    return this.database.transaction(async (sql) => {
+      const [before] = await sql.query<Row>(LOCK, [id]);
+      if (before === undefined) return undefined;
+      const scopes = this.trust.isOurs(before) ? before.scopes : DEFAULT_SCOPES;
+      return this.change(sql, 'renewed', RENEW, [id, secretHash, scopes], doer);
+    });
+  }
+
+  /** Undefined for a client that is unknown or disabled. Changes nothing if this service did not write the client's row. */
+  setScopes(
+    id: string,
+    scopes: readonly ClientScope[],
+    doer: Doer,
+  ): Promise<OAuthClient | 'not_ours' | undefined> {
+    return this.database.transaction(async (sql) => {
+      const [before] = await sql.query<Row>(LOCK, [id]);
+      if (before === undefined || before.disabledAt !== null) return undefined;
+      if (!this.trust.isOurs(before)) return 'not_ours';
+      return this.change(sql, 'scopes', SET_SCOPES, [id, scopes], doer);
+    });
   }
 
   /** Undefined for an unknown client. Repeating it changes nothing. */
   disable(id: string, doer: Doer): Promise<OAuthClient | undefined> {
-    return this.change('disabled', DISABLE, [id], doer);
+    return this.database.transaction((sql) => this.change(sql, 'disabled', DISABLE, [id], doer));
   }
 
-  private change(
+  private async change(
+    sql: Sql,
     cause: string,
     statement: string,
     values: readonly unknown[],
     { actorId, origin }: Doer,
   ): Promise<OAuthClient | undefined> {
-    return this.database.transaction(async (sql) => {
-      const [client] = await sql.query<Row>(statement, values);
-      if (client !== undefined) {
-        await this.vouch(sql, client);
-        const detail = { client_id: client.id, name: client.name };
-        await this.audit.add({ event: 'client', cause, actorId, detail }, origin, sql);
-      }
-      return client;
-    });
+    const [client] = await sql.query<Row>(statement, values);
+    if (client === undefined) return undefined;
+    await this.vouch(sql, client);
+    const detail = { client_id: client.id, name: client.name, scopes: client.scopes };
+    await this.audit.add({ event: 'client', cause, actorId, detail }, origin, sql);
+    return client;
   }
 }

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { RowAlarms } from '../audit/row-alarms.js';
+import { DEFAULT_SCOPES } from '../auth/client-scopes.js';
 import { RowMacs } from '../common/row-macs.js';
 import type { MacPart, Macs } from '../common/row-macs.js';
 import { CONFIG } from '../config/config.js';
@@ -25,7 +26,7 @@ export class OAuthClientTrust {
   /** Raises an alarm if the row is not ours. `firstStart`: accepts a row without a MAC, from a release before row MACs. */
   isOurs(client: OAuthClient, firstStart = false): boolean {
     const verdict = this.macs.verify(partsOf(client), client.macs);
-    if (verdict === 'right' || (verdict === 'missing' && firstStart)) return true;
+    if (verdict === 'right' || (verdict === 'missing' && firstStart && hasDefaultScopes(client))) return true;
     const message = 'the client is refused: disable it, or renew its secret';
     this.alarms.raise('oauth_clients', { id: client.id, reason: 'not_ours', message });
     return false;
@@ -41,7 +42,16 @@ export class OAuthClientTrust {
   }
 }
 
-/** Everything that decides what a client may do, without the text for people. */
-function partsOf({ id, secretHash, disabledAt }: OAuthClient): MacPart[] {
-  return [id, secretHash.toString('hex'), disabledAt !== null];
+/**
+ * Everything that decides what a client may do, without the text for people. Rows from a release before scopes have MACs without them: such
+ * a MAC stands for the default scopes, so it cannot vouch for any other scope.
+ */
+function partsOf(client: OAuthClient): MacPart[] {
+  const { id, secretHash, disabledAt, scopes } = client;
+  const parts = [id, secretHash.toString('hex'), disabledAt !== null];
+  return hasDefaultScopes(client) ? parts : [...parts, JSON.stringify(scopes)];
+}
+
+function hasDefaultScopes({ scopes }: OAuthClient): boolean {
+  return scopes.length === DEFAULT_SCOPES.length && DEFAULT_SCOPES.every((scope, at) => scopes[at] === scope);
 }

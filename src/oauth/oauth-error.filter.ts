@@ -29,9 +29,9 @@ export class OAuthErrorFilter extends ProblemFilter {
   protected override send(request: FastifyRequest, reply: FastifyReply, problem: Problem): void {
     const { error, status } = errorOf(problem);
     const { code, title, message: detail, headers: all, cause } = problem;
-    // Without the challenge of a 401, if the status is another one here.
+    // Without the challenge of a refusal that has another status here.
     const headers = Object.fromEntries(
-      Object.entries(all).filter(([name]) => status === 401 || name !== 'WWW-Authenticate'),
+      Object.entries(all).filter(([name]) => status === problem.getStatus() || name !== 'WWW-Authenticate'),
     );
     const told = new Problem(code, { status, title }, { detail, headers, cause });
     sendProblem(request, reply, told, {

@@ -45,10 +45,11 @@ export class OAuthController {
     description: 'Says whether an access or refresh token is valid now, revocations included (RFC 7662).',
   })
   @ApiBody({ type: TokenFormDto })
+  @ApiProblems(OAUTH_ERRORS, 'insufficient_scope')
   @ApiOkResponse({ type: IntrospectionDto })
   async introspect(@Req() request: FastifyRequest): Promise<IntrospectionDto> {
     const form = formOf(request);
-    await this.clients.require(request, form);
+    await this.clients.require(request, form, 'introspect');
     return this.tokens.introspect(required(form, 'token'));
   }
 
@@ -63,10 +64,11 @@ export class OAuthController {
       'Revokes the token family of an access or refresh token (RFC 7009). Answers 200 for an unknown or expired token too.',
   })
   @ApiBody({ type: TokenFormDto })
+  @ApiProblems(OAUTH_ERRORS, 'insufficient_scope')
   @ApiOkResponse({ description: 'An empty answer' })
   async revoke(@Req() request: FastifyRequest): Promise<void> {
     const form = formOf(request);
-    const client = await this.clients.require(request, form);
+    const client = await this.clients.require(request, form, 'revoke');
     await this.tokens.revoke(required(form, 'token'), client, originOf(request));
   }
 

@@ -1,5 +1,18 @@
+import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsString, Matches, MaxLength } from 'class-validator';
+import {
+  ArrayNotEmpty,
+  ArrayUnique,
+  IsArray,
+  IsIn,
+  IsString,
+  Matches,
+  MaxLength,
+  ValidateIf,
+} from 'class-validator';
+import { CLIENT_SCOPES, DEFAULT_SCOPES } from '../auth/client-scopes.js';
+import type { ClientScope } from '../auth/client-scopes.js';
+import type { OAuthClient } from './oauth-client.entity.js';
 
 export class TokenFormDto {
   @ApiProperty({ description: 'An access token or a refresh token', example: 'eyJhbGciOiJSUzI1NiIs…' })
@@ -68,12 +81,42 @@ export class IntrospectionDto {
   exp?: number;
 }
 
+const SCOPES_SCHEMA = { enum: CLIENT_SCOPES, isArray: true, minItems: 1 } as const;
+
+/** At least one scope, each at most once. */
+const AreScopes = () =>
+  applyDecorators(
+    IsIn(CLIENT_SCOPES, { each: true, message: `scopes must be of ${CLIENT_SCOPES.join(', ')}` }),
+    ArrayUnique(),
+    ArrayNotEmpty(),
+    IsArray(),
+  );
+
+const VISIBLE = /^[^\p{Cc}\p{Cf}]*[^\p{C}\p{Z}][^\p{Cc}\p{Cf}]*$/u;
+const MAX_NAME_LENGTH = 128;
+
+/** Whether the text can be the name of a client. */
+export function isClientName(text: string): boolean {
+  return text.length <= MAX_NAME_LENGTH && VISIBLE.test(text);
+}
+
 export class NewClientDto {
   @ApiProperty({ example: 'billing', maxLength: 128, description: 'A name for people' })
-  @Matches(/^[^\p{Cc}\p{Cf}]*[^\p{C}\p{Z}][^\p{Cc}\p{Cf}]*$/u, { message: 'name must be visible text' })
-  @MaxLength(128)
+  @Matches(VISIBLE, { message: 'name must be visible text' })
+  @MaxLength(MAX_NAME_LENGTH)
   @IsString()
   name!: string;
+
+  @ApiPropertyOptional({ ...SCOPES_SCHEMA, default: DEFAULT_SCOPES, description: 'What the client may do' })
+  @ValidateIf((_, value: unknown) => value !== undefined)
+  @AreScopes()
+  scopes?: ClientScope[];
+}
+
+export class ClientChangeDto {
+  @ApiProperty({ ...SCOPES_SCHEMA, description: 'What the client may do from now on, and nothing else' })
+  @AreScopes()
+  scopes!: ClientScope[];
 }
 
 export class ClientDto {
@@ -89,6 +132,9 @@ export class ClientDto {
 
   @ApiProperty({ example: 'billing' })
   name!: string;
+
+  @ApiProperty({ ...SCOPES_SCHEMA, example: DEFAULT_SCOPES })
+  scopes!: ClientScope[];
 
   @ApiProperty({ type: String, format: 'date-time' })
   created_at!: Date;
@@ -111,4 +157,17 @@ export class ClientsDto {
 
   @ApiProperty({ type: String, nullable: true })
   next_cursor!: string | null;
+}
+
+/** The administrators' view of a client. */
+export function clientView(client: OAuthClient) {
+  return {
+    id: client.id,
+    client_id: client.id,
+    name: client.name,
+    scopes: client.scopes,
+    created_at: client.createdAt,
+    secret_at: client.secretAt,
+    disabled: client.disabledAt !== null,
+  };
 }

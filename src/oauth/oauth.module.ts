@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
 import { AuthModule } from '../auth/auth.module.js';
+import { ServiceClients } from '../auth/guards/service-client.guard.js';
 import { LimitsModule } from '../limits/limits.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { ClientAuthentication } from './client-authentication.js';
@@ -24,5 +25,11 @@ import { OAuthTokenService } from './oauth-token.service.js';
     OAuthClientTrust,
     OAuthTokenService,
   ],
+  exports: [OAuthClientService],
 })
-export class OAuthModule {}
+export class OAuthModule {
+  /** Lets service clients authenticate on routes of other features. */
+  constructor(clients: ServiceClients, authentication: ClientAuthentication) {
+    clients.use(authentication);
+  }
+}

@@ -1,9 +1,11 @@
 import { Module } from '@nestjs/common';
 import { AuditModule } from '../../audit/audit.module.js';
+import { OAuthModule } from '../../oauth/oauth.module.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
 import { UsersModule } from '../../users/users.module.js';
 import { AdminModule } from '../admin.module.js';
 import { AuditCommand } from './audit.command.js';
+import { ClientsCommand } from './clients.command.js';
 import { DoctorCommand } from './doctor/doctor.command.js';
 import { ServiceChecks } from './doctor/service.checks.js';
 import { UserFinder } from './user-finder.js';
@@ -12,11 +14,12 @@ import { KeysCommand } from './keys.command.js';
 import { TokensCommand } from './tokens.command.js';
 import { UsersCommand } from './users.command.js';
 
-/** The commands for users, tokens, keys, audit, import and the doctor. Other features add their own commands. */
+/** The commands for users, service clients, tokens, keys, audit, import and the doctor. Other features add their own commands. */
 @Module({
-  imports: [AdminModule, AuditModule, TokensModule, UsersModule],
+  imports: [AdminModule, AuditModule, OAuthModule, TokensModule, UsersModule],
   providers: [
     AuditCommand,
+    ClientsCommand,
     DoctorCommand,
     UserFinder,
     ImportCommand,

@@ -9,6 +9,7 @@ import { AccessTokenVerifierService } from '../../tokens/access/access-token-ver
 import { ConfirmationService } from '../../tokens/families/confirmation.service.js';
 import { refuseToken } from '../../tokens/tokens.errors.js';
 import { isPublic } from '../auth.decorators.js';
+import { isServiceClient } from './service-client.guard.js';
 import { bearerIn } from '../http/presented-credentials.js';
 import type { AuthenticatedRequest } from '../principal.js';
 import { KnownTokensService } from './known-tokens.service.js';
@@ -32,7 +33,7 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
   }
 
   override canActivate(context: ExecutionContext): boolean | Promise<boolean> {
-    return isPublic(context) || this.authenticate(context);
+    return isPublic(context) || isServiceClient(context) || this.authenticate(context);
   }
 
   /** passport-jwt passes the errors of jsonwebtoken and of the strategy as `info`. */

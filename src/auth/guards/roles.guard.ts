@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { refuse } from '../../common/common.errors.js';
 import { rolesOf } from '../auth.decorators.js';
+import { isServiceClient } from './service-client.guard.js';
 import type { AuthenticatedRequest } from '../principal.js';
 
 /** Refuses callers without one of the route's roles: 403 `forbidden`. */
@@ -9,7 +10,7 @@ import type { AuthenticatedRequest } from '../principal.js';
 export class RolesGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const roles = rolesOf(context);
-    if (roles === null) return true;
+    if (roles === null || isServiceClient(context)) return true;
     const { user } = context.switchToHttp().getRequest<AuthenticatedRequest>();
     if (user === undefined || !roles.includes(user.role)) throw refuse('forbidden');
     return true;
