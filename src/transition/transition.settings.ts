@@ -16,6 +16,7 @@ import { PHASES } from './rollout/rollout-state.js';
 import type { Phase } from './rollout/rollout-state.js';
 
 const LONGEST_EXPIRY = 10 * 31_536_000;
+const LONGEST_URL = 2_048;
 const SAME_SITE = ['lax', 'strict', 'none'];
 
 /** The configuration with what the transition adds. Injected under `CONFIG`. Durations are in seconds. */
@@ -36,6 +37,8 @@ export interface TransitionConfig extends Config {
   /** Undefined: mails are written as files under `dataDir`. */
   readonly smtpUrl: string | undefined;
   readonly mailFrom: string | undefined;
+  /** The page to which the banner and the mail send people. Undefined: the built-in page. */
+  readonly guideUrl: string | undefined;
 }
 
 /** The variables that the transition adds. They are removed with this folder. */
@@ -100,6 +103,9 @@ export class TransitionEnvironment extends Environment {
   @MustBe('a mail address, in ASCII before the @', isMailbox)
   MAIL_FROM?: string;
 
+  @MustBe('the https URL of a page, without a user name or password', isPage)
+  GUIDE_URL?: string;
+
   override toConfig(cwd: string, secret: SecretSource): TransitionConfig {
     const config = super.toConfig(cwd, secret);
     return {
@@ -118,6 +124,7 @@ export class TransitionEnvironment extends Environment {
       rolloutPercentage: this.ROLLOUT_PERCENTAGE,
       smtpUrl: this.SMTP_URL,
       mailFrom: this.MAIL_FROM,
+      guideUrl: this.GUIDE_URL === undefined ? undefined : new URL(this.GUIDE_URL).href,
     };
   }
 
@@ -177,6 +184,13 @@ function truth(value: unknown): unknown {
 function isDottedPath(value: unknown): boolean {
   if (typeof value !== 'string' || !/^[\w$-]+(?:\.[\w$-]+)*$/.test(value)) return false;
   return value.split('.').every((step) => !['__proto__', 'constructor', 'prototype'].includes(step));
+}
+
+/** True for a URL that may be published: everybody reads it. */
+function isPage(value: unknown): boolean {
+  if (!isUrlOf(value, 'https:')) return false;
+  const { username, password, href } = new URL(String(value));
+  return username === '' && password === '' && href.length <= LONGEST_URL;
 }
 
 /**

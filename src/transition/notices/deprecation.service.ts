@@ -1,9 +1,9 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
 import { Clock } from '../../common/clock.js';
-import { ISSUER } from '../../tokens/access/issuer.js';
 import { DatabaseClock } from '../../tokens/feed/database-clock.js';
 import { RolloutService } from '../rollout/rollout.service.js';
+import { GUIDE_URL } from './guide-url.js';
 import { NoticeStore } from './notice.store.js';
 
 /** What session clients are told about the end of sessions. */
@@ -13,11 +13,6 @@ export interface Deprecation {
   /** The sunset date; null if nobody has set one. */
   readonly sunsetAt: number | null;
   readonly guideUrl: string;
-}
-
-/** The public URL of the guide that tells clients how to move to tokens. */
-export function guideUrlOf(issuer: string): string {
-  return `${issuer.replace(/\/$/, '')}/transition/guide`;
 }
 
 /** How long requests start no reload after a failed one, in milliseconds. */
@@ -41,15 +36,11 @@ export class DeprecationService implements OnModuleInit {
     private readonly rollout: RolloutService,
     private readonly databaseClock: DatabaseClock,
     private readonly clock: Clock,
-    @Inject(ISSUER) private readonly issuer: string,
+    @Inject(GUIDE_URL) readonly guideUrl: string,
   ) {}
 
   async onModuleInit(): Promise<void> {
     await this.load();
-  }
-
-  get guideUrl(): string {
-    return guideUrlOf(this.issuer);
   }
 
   /** Undefined before the phase `deprecation_notice`. */

@@ -61,7 +61,7 @@ export class MigrationService {
 }
 
 function messageOf(sunsetAt: number | null, removed: boolean): string {
-  if (removed) return 'Your previous sign-in method no longer works. Please sign in again.';
+  if (removed) return 'The way you sign in has changed. Please sign in again.';
   const when = sunsetAt === null ? 'soon' : `on ${longDate(new Date(sunsetAt))}`;
-  return `Your current sign-in method stops working ${when}. Please switch to the new one before then.`;
+  return `The way you sign in changes ${when}. Please sign out and sign in again before then, or you will be signed out.`;
 }

@@ -2,20 +2,43 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import type { Delivery } from './mail/mail-transport.js';
-import type { SessionUse } from '../report/report.store.js';
+import type { PossibleRecipient } from './notice-audience.service.js';
 import type { NoticeLetter } from './notice-mail.js';
 
 /** After so many temporary refusals, about three hours after the first one, a mail has failed. */
 export const MAX_ATTEMPTS = 20;
 
+/** One person who gets a notice. */
+export interface Recipient {
+  readonly user_id: string;
+  readonly username: string;
+  readonly email: string;
+  /** The program that used a session last, and when. */
+  readonly user_agent: string;
+  readonly last_seen: Date;
+}
+
+/**
+ * The recipients among the users in the JSON. A user without a live session who got tokens after the last use of one has moved. A request
+ * that was under way at that moment is counted when it is answered, so a minute is allowed for it.
+ */
+const chosenFrom = (json: string) => `
+  FROM json_to_recordset(${json}::json)
+    AS use ("userId" uuid, "userAgent" text, "lastSeen" timestamptz, "signedIn" boolean)
+  JOIN users ON users.id = use."userId"
+  WHERE email IS NOT NULL AND email <> '' AND disabled_at IS NULL AND (use."signedIn" OR NOT EXISTS (
+    SELECT 1 FROM refresh_tokens t
+    WHERE t.user_id = users.id AND t.created_at > use."lastSeen" - interval '1 minute'))`;
+
 const ADD = `
   INSERT INTO notice_recipients (notice_id, user_id, username, email, user_agent, last_seen)
-  SELECT $1, users.id, username, email, use."userAgent", use."lastSeen"
-  FROM json_to_recordset($2::json) AS use ("userId" uuid, "userAgent" text, "lastSeen" timestamptz)
-  JOIN users ON users.id = use."userId"
-  WHERE email IS NOT NULL AND email <> '' AND disabled_at IS NULL
+  SELECT $1, users.id, username, email, use."userAgent", use."lastSeen" ${chosenFrom('$2')}
   ON CONFLICT DO NOTHING
   RETURNING user_id`;
+
+const CHOOSE = `
+  SELECT users.id AS user_id, username, email, use."userAgent" AS user_agent, use."lastSeen" AS last_seen
+  ${chosenFrom('$1')} ORDER BY users.id`;
 
 /** The process id and the start time of the database session tell other sessions of the same role who owns the claim. */
 const CLAIM = `
@@ -78,9 +101,14 @@ const UNREACHABLE_WAIT = 5;
 export class NoticeRecipientStore {
   constructor(private readonly database: Database) {}
 
-  /** Queues a mail for each user who has an address and is not disabled. Returns the number of mails. */
-  async add(sql: Sql, noticeId: string, uses: readonly SessionUse[]): Promise<number> {
-    return (await sql.query(ADD, [noticeId, JSON.stringify(uses)])).length;
+  /** Queues a mail for each user who has an address, is not disabled and is not on tokens. Returns the number of mails. */
+  async add(sql: Sql, noticeId: string, users: readonly PossibleRecipient[]): Promise<number> {
+    return (await sql.query(ADD, [noticeId, JSON.stringify(users)])).length;
+  }
+
+  /** The users for whom {@link add} would queue a mail, ordered by id. */
+  async choose(users: readonly PossibleRecipient[]): Promise<Recipient[]> {
+    return this.database.query<Recipient & Record<string, unknown>>(CHOOSE, [JSON.stringify(users)]);
   }
 
   /** Whether a notice is not finished and no living session is sending. */

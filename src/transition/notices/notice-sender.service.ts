@@ -11,7 +11,7 @@ import type { Sql } from '../../database/database.js';
 import { ISSUER } from '../../tokens/access/issuer.js';
 import { MailTransport } from './mail/mail-transport.js';
 import type { Delivery, MailConnection } from './mail/mail-transport.js';
-import { guideUrlOf } from './deprecation.service.js';
+import { GUIDE_URL } from './guide-url.js';
 import { mailOf } from './notice-mail.js';
 import type { NoticeLetter } from './notice-mail.js';
 import { NoticeRecipientStore } from './notice-recipient.store.js';
@@ -57,6 +57,7 @@ export class NoticeSenderService
     private readonly notices: NoticeStore,
     private readonly transport: MailTransport,
     @Inject(ISSUER) private readonly issuer: string,
+    @Inject(GUIDE_URL) private readonly guideUrl: string,
     loops: BackgroundLoops,
   ) {
     const late = new Promise<void>((resolve) => {
@@ -111,7 +112,7 @@ export class NoticeSenderService
     while (!this.stopping.signal.aborted) {
       const letter = await this.recipients.claim(session);
       if (letter === undefined) return undefined;
-      const mail = mailOf(letter, guideUrlOf(this.issuer), this.domain);
+      const mail = mailOf(letter, this.guideUrl, this.domain);
       let committed: Promise<unknown> | undefined;
       const delivery = await connection.send(mail, async (release) => {
         ({ committed } = await this.recipients.handOver(session, letter, release));

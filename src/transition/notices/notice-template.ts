@@ -7,21 +7,32 @@ export type TemplateField = (typeof TEMPLATE_FIELDS)[number];
 
 export type TemplateValues = Readonly<Record<TemplateField, string>>;
 
-export const DEFAULT_SUBJECT = 'Please switch from sessions to tokens: sessions end on {{sunset_date}}';
+export const DEFAULT_SUBJECT = 'Please sign in again: the way you sign in changes on {{sunset_date}}';
 
+/** For the users of a product, who are no programmers. */
 export const DEFAULT_TEXT = `Hello {{username}},
 
-our API still accepts session cookies. Sessions end on {{sunset_date}}. Programs that use them will then stop working.
+the way you sign in changes on {{sunset_date}}. After that, you will be signed out wherever you still use the old way.
 
-Your account last used a session on {{last_seen}}, with:
+What to do before then:
+
+1. Reload our website. If you use our app, install the latest version.
+2. Sign out.
+3. Sign in again, as you always do. Your account and your password stay the same.
+
+If you have done this already, you need not do it again.
+
+You last used the old way on {{last_seen}}, with this browser, app or program:
 
 {{user_agent}}
 
-What to do: let that program log in at POST /auth/login and send the access token that it gets. This guide shows each step:
+If somebody else looks after that program for you, please forward this mail to them.
+
+This page explains each step:
 
 {{guide_url}}
 
-If somebody else maintains that program, please forward this mail to them.`;
+We never ask for your password by mail.`;
 
 /** A default template for a rollout without a sunset date. */
 export function withoutDate(template: string): string {

@@ -1,17 +1,31 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
+import { Transform } from 'class-transformer';
+import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
+import { PageQueryDto } from '../../common/pagination.js';
 import { PHASES } from '../rollout/rollout-state.js';
 import type { Phase } from '../rollout/rollout-state.js';
 import { DEFAULT_SUBJECT, DEFAULT_TEXT, TEMPLATE_FIELDS } from './notice-template.js';
 
 const FIELDS = `Fields: ${TEMPLATE_FIELDS.map((name) => `\`{{${name}}}\``).join(', ')}.`;
 
+const toBoolean = ({ value }: { value: unknown }): unknown =>
+  value === 'true' ? true : value === 'false' ? false : value;
+
+/** `dry_run` is also accepted here, because the plan of the autopilot takes it here: a dry run must never send mail. */
+export class NoticeQueryDto extends PageQueryDto {
+  @ApiPropertyOptional({ type: Boolean, default: false, description: 'The same as `dry_run` in the body' })
+  @IsOptional()
+  @Transform(toBoolean)
+  @IsIn([true, false], { message: 'dry_run must be true or false' })
+  dry_run?: boolean;
+}
+
 export class NewNoticeDto {
   @ApiPropertyOptional({
     minimum: 1,
     maximum: 90,
     default: 30,
-    description: 'The notice goes to users who used a session in so many days',
+    description: 'The notice goes to users who used a session in so many days and are not on tokens since',
   })
   @IsOptional()
   @IsInt()
@@ -32,6 +46,39 @@ export class NewNoticeDto {
   @MaxLength(10_000)
   @IsString()
   text?: string;
+
+  @ApiPropertyOptional({ default: false, description: 'Answers with the recipients, and sends nothing' })
+  @IsOptional()
+  @IsBoolean()
+  dry_run?: boolean;
+}
+
+export class RecipientDto {
+  @ApiProperty({ format: 'uuid', example: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10' })
+  user_id!: string;
+
+  @ApiProperty({ example: 'grace' })
+  username!: string;
+
+  @ApiProperty({ example: 'grace@example.com' })
+  email!: string;
+
+  @ApiProperty({ example: 'curl/8.5.0', description: 'The program that used a session last' })
+  user_agent!: string;
+
+  @ApiProperty({ type: String, format: 'date-time' })
+  last_seen!: Date;
+}
+
+export class NoticePreviewDto {
+  @ApiProperty({ example: 1250, description: 'Number of recipients, on all pages' })
+  count!: number;
+
+  @ApiProperty({ type: [RecipientDto], description: 'Ordered by the id of the user' })
+  recipients!: readonly RecipientDto[];
+
+  @ApiProperty({ type: String, nullable: true, description: 'Null on the last page' })
+  next_cursor!: string | null;
 }
 
 export class QueuedNoticeDto {
@@ -97,7 +144,7 @@ export class BannerDto {
 
   @ApiProperty({
     example:
-      'Your current sign-in method stops working on 3 February 2031. Please switch to the new one before then.',
+      'The way you sign in changes on 3 February 2031. Please sign out and sign in again before then, or you will be signed out.',
   })
   message!: string;
 

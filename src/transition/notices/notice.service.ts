@@ -4,20 +4,22 @@ import { counted } from '../../common/text.js';
 import type { Origin } from '../../audit/audit-context.js';
 import { AuditStore } from '../../audit/audit.store.js';
 import { refuse } from '../../common/common.errors.js';
+import { cursorsOf } from '../../common/pagination.js';
 import type { FieldError } from '../../common/problem.js';
 import { Database } from '../../database/database.js';
-import { ReportStore } from '../report/report.store.js';
-import type { SessionUse } from '../report/report.store.js';
 import { RolloutService } from '../rollout/rollout.service.js';
+import { NoticeAudienceService } from './notice-audience.service.js';
+import type { PossibleRecipient } from './notice-audience.service.js';
 import { NoticeRecipientStore } from './notice-recipient.store.js';
+import type { Recipient } from './notice-recipient.store.js';
 import { DEFAULT_SUBJECT, DEFAULT_TEXT, templateErrors, withoutDate } from './notice-template.js';
 import { NoticeStore } from './notice.store.js';
 import type { NoticePage } from './notice.store.js';
 
-const DEFAULT_DAYS = 30;
+export const DEFAULT_DAYS = 30;
 
-/** Users of one statement. */
-const BATCH = 5_000;
+/** The id of a user. */
+const CURSORS = cursorsOf('recipients', /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/);
 
 export interface NoticeOrder {
   readonly days?: number | undefined;
@@ -25,12 +27,19 @@ export interface NoticeOrder {
   readonly text?: string | undefined;
 }
 
+/** Whom a notice would go to: one page of them, and how many there are. */
+export interface NoticePreview {
+  readonly count: number;
+  readonly recipients: readonly Recipient[];
+  readonly next_cursor: string | null;
+}
+
 /** Queues and lists the mails to users who still use sessions. */
 @Injectable()
 export class NoticeService {
   constructor(
     private readonly database: Database,
-    private readonly reports: ReportStore,
+    private readonly audience: NoticeAudienceService,
     private readonly notices: NoticeStore,
     private readonly recipients: NoticeRecipientStore,
     private readonly audit: AuditStore,
@@ -39,26 +48,22 @@ export class NoticeService {
 
   /**
    * Queues all mails or none, one for each user. Some node sends them within seconds. Throws 400 `validation_failed` for a template
-   * with unknown fields and for a notice to nobody.
+   * with unknown fields and for a notice to nobody. `actorId` is undefined on the command line.
    */
   async queue(
-    { days = DEFAULT_DAYS, ...given }: NoticeOrder,
-    actorId: string,
+    order: NoticeOrder,
+    actorId: string | undefined,
     origin: Origin,
   ): Promise<{ id: string; queued: number }> {
-    const { sunsetAt } = this.rollout.current();
-    const adapted = sunsetAt === null ? withoutDate : (template: string) => template;
-    const { subject = adapted(DEFAULT_SUBJECT), text = adapted(DEFAULT_TEXT) } = given;
-    const faults = [...templateErrors(subject, 'subject'), ...templateErrors(text, 'text')];
-    if (faults.length > 0) throw invalid(faults);
-    const users = await this.usersOf(days);
+    const { days = DEFAULT_DAYS } = order;
+    const { subject, text, sunsetAt } = this.templateOf(order);
+    const batches: (readonly PossibleRecipient[])[] = [];
+    for await (const users of this.audience.find(days)) batches.push(users);
     const id = randomUUID();
     const queued = await this.database.transaction(async (sql) => {
       await this.notices.add(sql, { id, createdBy: actorId, days, subject, text, sunsetAt });
       let count = 0;
-      for (let from = 0; from < users.length; from += BATCH) {
-        count += await this.recipients.add(sql, id, users.slice(from, from + BATCH));
-      }
+      for (const users of batches) count += await this.recipients.add(sql, id, users);
       // Throw, to roll the notice back.
       if (count === 0) throw nobody(days);
       await this.audit.add(
@@ -71,18 +76,39 @@ export class NoticeService {
     return { id, queued };
   }
 
+  /**
+   * Whom {@link queue} would write to now, ordered by id, and queues nothing. Throws 400 `validation_failed` for a template with unknown
+   * fields and for an invalid cursor.
+   */
+  async preview(order: NoticeOrder, limit: number, cursor: string | undefined): Promise<NoticePreview> {
+    this.templateOf(order);
+    const after = cursor === undefined ? '' : CURSORS.read(cursor)[0];
+    const page: Recipient[] = [];
+    let count = 0;
+    for await (const users of this.audience.find(order.days ?? DEFAULT_DAYS)) {
+      const chosen = await this.recipients.choose(users);
+      count += chosen.length;
+      page.push(...chosen.filter(({ user_id }) => user_id > after).slice(0, limit + 1 - page.length));
+    }
+    const recipients = page.slice(0, limit);
+    const last = recipients.at(-1);
+    const more = page.length > limit && last !== undefined;
+    return { count, recipients, next_cursor: more ? CURSORS.write(last.user_id) : null };
+  }
+
   /** Newest first. Throws 400 for an invalid cursor. */
   list(limit: number, cursor: string | undefined): Promise<NoticePage> {
     return this.notices.list(limit, cursor);
   }
 
-  private async usersOf(days: number): Promise<SessionUse[]> {
-    const all: SessionUse[] = [];
-    for (;;) {
-      const page = await this.reports.sessionUses(days, BATCH, all.at(-1)?.userId);
-      all.push(...page);
-      if (page.length < BATCH) return all;
-    }
+  private templateOf({ subject: givenSubject, text: givenText }: NoticeOrder) {
+    const { sunsetAt } = this.rollout.current();
+    const adapted = sunsetAt === null ? withoutDate : (template: string) => template;
+    const subject = givenSubject ?? adapted(DEFAULT_SUBJECT);
+    const text = givenText ?? adapted(DEFAULT_TEXT);
+    const faults = [...templateErrors(subject, 'subject'), ...templateErrors(text, 'text')];
+    if (faults.length > 0) throw invalid(faults);
+    return { subject, text, sunsetAt };
   }
 }
 
@@ -91,6 +117,7 @@ function invalid(errors: readonly FieldError[]) {
 }
 
 function nobody(days: number) {
-  const message = `nobody with a mail address used a session in the last ${days === 1 ? 'day' : counted(days, 'day')}`;
+  const period = days === 1 ? 'day' : counted(days, 'day');
+  const message = `nobody with a mail address used a session in the last ${period} without moving to tokens since`;
   return invalid([{ field: 'days', message }]);
 }

@@ -5,7 +5,8 @@ import type { Sql } from '../../database/database.js';
 
 export interface NewNotice {
   readonly id: string;
-  readonly createdBy: string;
+  /** Undefined on the command line. */
+  readonly createdBy: string | undefined;
   readonly days: number;
   readonly subject: string;
   readonly text: string;
@@ -82,7 +83,7 @@ export class NoticeStore {
   constructor(private readonly database: Database) {}
 
   async add(sql: Sql, { id, createdBy, days, subject, text, sunsetAt }: NewNotice): Promise<void> {
-    await sql.query(ADD, [id, createdBy, days, subject, text, sunsetAt]);
+    await sql.query(ADD, [id, createdBy ?? null, days, subject, text, sunsetAt]);
   }
 
   /** Newest first. Throws 400 for an invalid cursor. */

@@ -8,7 +8,7 @@ import { ApiProblems } from '../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
 import { disableInactivityTimeout } from '../../common/http.js';
 import { DEFAULT_LIMIT, PageQueryDto } from '../../common/pagination.js';
-import { NewNoticeDto, NoticesDto, QueuedNoticeDto } from './notice.dto.js';
+import { NewNoticeDto, NoticePreviewDto, NoticeQueryDto, NoticesDto, QueuedNoticeDto } from './notice.dto.js';
 import { NoticeService } from './notice.service.js';
 
 @ApiTags('Administration')
@@ -24,18 +24,24 @@ export class NoticesController {
   @ApiOperation({
     summary: 'Send a mail to users who still use sessions',
     description:
-      'Queues one mail for each user who has an address and used a session in the last `days`. It says when sessions end, which ' +
-      'program used the session last, and what to do. A template with an unknown field, or a notice to nobody, is 400 and sends nothing.',
+      'Queues one mail for each user who has an address, used a session in the last `days` and is not on tokens since. It tells people ' +
+      'when the way to sign in changes, which program used a session last, and what to do. A template with an unknown field, or a ' +
+      'notice to nobody, is 400 and sends nothing. With `dry_run` the answer is 200 with a page of the recipients, and nothing is sent.',
   })
   @ApiAcceptedResponse({ type: QueuedNoticeDto })
+  @ApiOkResponse({ type: NoticePreviewDto, description: 'With `dry_run`' })
   async queue(
     @Req() request: FastifyRequest,
     @CurrentPrincipal() { userId }: Principal,
-    @Body() body: NewNoticeDto,
+    @Query() query: NoticeQueryDto,
+    @Body() { dry_run, ...order }: NewNoticeDto,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<QueuedNoticeDto> {
+  ): Promise<QueuedNoticeDto | NoticePreviewDto> {
     disableInactivityTimeout(reply);
-    return this.notices.queue(body, userId, originOf(request));
+    if (dry_run !== true && query.dry_run !== true)
+      return this.notices.queue(order, userId, originOf(request));
+    reply.status(200);
+    return this.notices.preview(order, query.limit ?? DEFAULT_LIMIT, query.cursor);
   }
 
   @Get()

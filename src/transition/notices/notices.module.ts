@@ -16,6 +16,9 @@ import { SmtpTransport } from './mail/smtp-transport.js';
 import { DeprecationNotice, NoticeRecipient } from './notice.entity.js';
 import { NoticeSenderService } from './notice-sender.service.js';
 import { DeprecationService } from './deprecation.service.js';
+import { guideUrlProvider } from './guide-url.js';
+import { NoticeAudienceService } from './notice-audience.service.js';
+import { NoticesCommand } from './notices.command.js';
 import { MigrationService } from './migration.service.js';
 import { DeprecationHeaders } from './deprecation-headers.js';
 import { MigrationController } from './migration.controller.js';
@@ -23,7 +26,7 @@ import { NoticeRecipientStore } from './notice-recipient.store.js';
 import { NoticeService } from './notice.service.js';
 import { NoticeStore } from './notice.store.js';
 import { NoticesController } from './notices.controller.js';
-import { PagesController } from './pages.controller.js';
+import { PagesController } from './pages/pages.controller.js';
 
 const mailTransport = {
   provide: MailTransport,
@@ -50,10 +53,13 @@ const mailTransport = {
     DeprecationService,
     MailCheck,
     MigrationService,
+    NoticeAudienceService,
     NoticeRecipientStore,
     NoticeSenderService,
     NoticeService,
     NoticeStore,
+    NoticesCommand,
+    guideUrlProvider,
     mailTransport,
   ],
 })

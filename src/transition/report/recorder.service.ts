@@ -28,8 +28,8 @@ const LAST_BATCHES = 10;
 /** Stands for a missing user agent. */
 const NO_AGENT = 'none';
 
-/** A principal, or the user whose password was correct. */
-type Caller = { readonly userId?: string; readonly id?: string };
+/** A principal, or the user whose password was correct. `sid`: the family, also the one that is linked to a session. */
+type Caller = { readonly userId?: string; readonly id?: string; readonly sid?: string | undefined };
 
 /**
  * Counts answers by scheme, in memory, after they have been sent. A batch is written every two seconds and when the node stops. A batch
@@ -101,7 +101,8 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
     this.countEvidence(scheme, request, reply.statusCode >= 500, at, code);
     // A principal counts as a user even if the request was refused. A login counts only if it succeeded.
     const userId = user?.userId ?? (refused ? undefined : user?.id);
-    if (userId !== undefined) this.uses.note(scheme, userId, userAgentOf(request) || NO_AGENT, at);
+    if (userId === undefined) return;
+    this.uses.note(scheme, userId, userAgentOf(request) || NO_AGENT, at, user?.sid !== undefined);
   }
 
   /** Counts the request for the autopilot. A fault without a verified principal counts only once its credential is verified. */

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 import { BUCKET_STEPS, RETENTION_DAYS, USE_STEPS } from './report-window.js';
 import type { Step } from './report-window.js';
+import { UNLINKED } from './report.sql.js';
 
 /** The end of the rows that are old enough, rounded down to whole intervals of the longer kind. */
 const LIMIT = `to_timestamp(floor((extract(epoch FROM now()) - $3::float8) / $2::integer) * $2::integer)`;
@@ -26,13 +27,15 @@ const AGE_USES = `
     DELETE FROM scheme_uses WHERE (span, at, scheme, user_id, user_agent) IN (
       SELECT span, at, scheme, user_id, user_agent FROM scheme_uses WHERE span = $1::integer AND at < ${LIMIT}
       ORDER BY at LIMIT $4 FOR UPDATE SKIP LOCKED
-    ) RETURNING at, scheme, user_id, user_agent, requests, first_at, last_at
+    ) RETURNING at, scheme, user_id, user_agent, requests, first_at, last_at, unlinked_at
   ), added AS (
-    INSERT INTO scheme_uses (span, at, scheme, user_id, user_agent, requests, first_at, last_at)
-    SELECT $2::integer, ${SLOT}, scheme, user_id, user_agent, sum(requests), min(first_at), max(last_at)
+    INSERT INTO scheme_uses (span, at, scheme, user_id, user_agent, requests, first_at, last_at, unlinked_at)
+    SELECT $2::integer, ${SLOT}, scheme, user_id, user_agent, sum(requests), min(first_at), max(last_at),
+      CASE WHEN scheme = 'session' THEN max(coalesce(unlinked_at, last_at)) END
     FROM removed GROUP BY 2, scheme, user_id, user_agent
     ON CONFLICT ON CONSTRAINT scheme_uses_pkey DO UPDATE SET requests = scheme_uses.requests + excluded.requests,
-      first_at = least(scheme_uses.first_at, excluded.first_at), last_at = greatest(scheme_uses.last_at, excluded.last_at)
+      first_at = least(scheme_uses.first_at, excluded.first_at), last_at = greatest(scheme_uses.last_at, excluded.last_at),
+      unlinked_at = CASE WHEN excluded.scheme = 'session' THEN greatest(${UNLINKED}, excluded.unlinked_at) END
   )
   SELECT count(*)::integer AS count FROM removed`;
 

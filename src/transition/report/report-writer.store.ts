@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
+import { UNLINKED } from './report.sql.js';
 import { USE_SPAN } from './report-window.js';
 import type { LogoutCause } from './logouts/refused-credential.js';
 import type { Scheme } from './report.entity.js';
@@ -29,13 +30,16 @@ const WRITE = `
     WHERE EXISTS (SELECT 1 FROM batch) ORDER BY at, scheme, kind, key
     ON CONFLICT ON CONSTRAINT report_buckets_pkey DO UPDATE SET n = report_buckets.n + excluded.n
   )
-  INSERT INTO scheme_uses (at, span, scheme, user_id, user_agent, requests, first_at, last_at)
-  SELECT to_timestamp(at), $5, scheme, "userId", "userAgent", requests, to_timestamp(first / 1000), to_timestamp(last / 1000)
+  INSERT INTO scheme_uses (at, span, scheme, user_id, user_agent, requests, first_at, last_at, unlinked_at)
+  SELECT to_timestamp(at), $5, scheme, "userId", "userAgent", requests, to_timestamp(first / 1000), to_timestamp(last / 1000),
+    CASE WHEN scheme = 'session' THEN coalesce(to_timestamp(unlinked / 1000), '-infinity') END
   FROM json_to_recordset($4::json) AS u
-    (at float8, scheme text, "userId" uuid, "userAgent" text, requests integer, first float8, last float8)
+    (at float8, scheme text, "userId" uuid, "userAgent" text, requests integer, first float8, last float8,
+      unlinked float8)
   WHERE EXISTS (SELECT 1 FROM batch) ORDER BY at, scheme, "userId", "userAgent"
   ON CONFLICT ON CONSTRAINT scheme_uses_pkey DO UPDATE SET requests = scheme_uses.requests + excluded.requests,
-    first_at = least(scheme_uses.first_at, excluded.first_at), last_at = greatest(scheme_uses.last_at, excluded.last_at)`;
+    first_at = least(scheme_uses.first_at, excluded.first_at), last_at = greatest(scheme_uses.last_at, excluded.last_at),
+    unlinked_at = CASE WHEN excluded.scheme = 'session' THEN greatest(${UNLINKED}, excluded.unlinked_at) END`;
 
 /** A family or session that was refused although nobody revoked it. */
 export interface LogoutRow {

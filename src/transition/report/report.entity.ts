@@ -93,6 +93,13 @@ export class SchemeUse {
 
   @Column('timestamptz', { name: 'last_at' })
   lastAt!: Date;
+
+  /**
+   * The last use of a session that had not been exchanged for tokens; `-infinity` if there was none. Null: an earlier release wrote the
+   * row and did not know. Then every use may be one.
+   */
+  @Column('timestamptz', { name: 'unlinked_at', nullable: true })
+  unlinkedAt!: Date | null;
 }
 
 /** A family or session that was refused although nobody revoked it. One row each, for any number of refusals. */

@@ -101,10 +101,13 @@ export const AGENTS = `
     max(last_at) AS "lastSeen"
   FROM named GROUP BY user_agent ORDER BY users DESC, requests DESC, user_agent`;
 
-/** Each user's latest use of a session in the last $1 days, by user id. */
+/** The last use of a session that had not been exchanged, in a row of `session`. */
+export const UNLINKED = `coalesce(scheme_uses.unlinked_at, scheme_uses.last_at)`;
+
+/** Each user's latest use of a session that had not been exchanged, in the last $1 days, by user id. */
 export const SESSION_USES = `
-  SELECT DISTINCT ON (user_id) user_id AS "userId", user_agent AS "userAgent", last_at AS "lastSeen"
+  SELECT DISTINCT ON (user_id) user_id AS "userId", user_agent AS "userAgent", ${UNLINKED} AS "lastSeen"
   FROM scheme_uses
-  WHERE scheme = 'session' AND last_at >= now() - make_interval(days => $1::integer)
+  WHERE scheme = 'session' AND ${UNLINKED} >= now() - make_interval(days => $1::integer)
     AND at >= now() - make_interval(days => $1::integer + 1) AND user_id > $2::uuid
-  ORDER BY user_id, last_at DESC LIMIT $3`;
+  ORDER BY user_id, ${UNLINKED} DESC LIMIT $3`;

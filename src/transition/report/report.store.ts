@@ -48,7 +48,7 @@ interface Row {
   readonly n: number;
 }
 
-/** When a user last used a session, and with which user agent. */
+/** When a user last used a session that had not been exchanged for tokens, and with which user agent. */
 export interface SessionUse {
   readonly userId: string;
   /** At most 256 characters. `none` for clients without a user agent, `other` for users with very many of them. */
@@ -106,8 +106,8 @@ export class ReportStore {
   }
 
   /**
-   * The users who used a session in the last `days` (at most 90), each with the latest use, ordered by id: at most `limit` of those
-   * after `afterUserId`. Deleted users may be among them.
+   * The users who used a session in the last `days` (at most 90) that had not been exchanged for tokens, each with the latest such use,
+   * ordered by id: at most `limit` of those after `afterUserId`. Deleted users may be among them.
    */
   async sessionUses(days: number, limit: number, afterUserId: string = FIRST_ID): Promise<SessionUse[]> {
     return this.database.query<SessionUse & Record<string, unknown>>(SESSION_USES, [

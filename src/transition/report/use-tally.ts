@@ -12,6 +12,8 @@ export interface UseRow {
   readonly requests: number;
   readonly first: number;
   readonly last: number;
+  /** The last use of a session that had not been exchanged for tokens, since the previous write. Null: none, and always for `bearer`. */
+  readonly unlinked: number | null;
 }
 
 interface Kept {
@@ -44,7 +46,8 @@ export class UseTally {
   private agents = new Map<string, Set<string>>();
   private agentsDay = 0;
 
-  note(scheme: Scheme, userId: string, userAgent: string, at: number): void {
+  /** `linked`: the session had been exchanged for tokens before. */
+  note(scheme: Scheme, userId: string, userAgent: string, at: number, linked = false): void {
     const agent = scheme === 'session' ? this.agentOf(userId, userAgent, at) : '';
     const key = agent === '' ? userId : `${userId} ${agent}`;
     const hour = Math.floor(at / 1000 / USE_SPAN) * USE_SPAN;
@@ -56,7 +59,16 @@ export class UseTally {
     let use = uses.get(key);
     if (use === undefined) {
       if (this.size >= MAX_USES) return;
-      const row = { at: hour, scheme, userId, userAgent: agent, requests: 0, first: at, last: at };
+      const row = {
+        at: hour,
+        scheme,
+        userId,
+        userAgent: agent,
+        requests: 0,
+        first: at,
+        last: at,
+        unlinked: null,
+      };
       use = { row, queued: true };
       uses.set(key, use);
       this.size += 1;
@@ -68,6 +80,7 @@ export class UseTally {
     }
     if (scheme === 'session') use.row.requests += 1;
     use.row.last = at;
+    if (scheme === 'session' && !linked) use.row.unlinked = at;
   }
 
   get empty(): boolean {
@@ -90,6 +103,7 @@ export class UseTally {
     for (const use of taken) {
       use.queued = false;
       use.row.requests = 0;
+      use.row.unlinked = null;
     }
     this.forgetHours();
     return rows;

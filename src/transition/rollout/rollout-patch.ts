@@ -49,6 +49,9 @@ function sunsetOf(
   return kept === null || stale ? Math.round(now) + NOTICE : kept;
 }
 
+/** The most brownouts of a rollout. */
+export const MAX_BROWNOUTS = 100;
+
 /** A stored brownout may be in the past: a client may send back the state that it received. */
 function faultsOf(
   given: readonly Brownout[],
@@ -56,6 +59,8 @@ function faultsOf(
   sunsetAt: number,
   now: number,
 ): FieldError[] {
+  if (given.length > MAX_BROWNOUTS)
+    return [{ field: 'brownouts', message: `brownouts must be at most ${MAX_BROWNOUTS}` }];
   const isStored = (one: Brownout) => stored.some(({ from, to }) => from === one.from && to === one.to);
   return given.flatMap((one, index) => {
     const fault = (field: string, what: string) => ({

@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { AdminCommand } from '../../admin/cli/admin-command.js';
 import type { Run } from '../../admin/cli/admin-command.js';
@@ -9,12 +10,13 @@ import {
   time,
   wholeNumber,
 } from '../../admin/cli/options.js';
+import { instantIn } from '../../common/instant.js';
 import { UserFinder } from '../../admin/cli/user-finder.js';
 import type { Terminal } from '../../admin/cli/terminal.js';
 import type { Role } from '../../users/user.entity.js';
 import { RolloutAdministrationService } from './rollout-administration.service.js';
 import { PHASES } from './rollout-state.js';
-import type { Phase, RolloutState } from './rollout-state.js';
+import type { Brownout, Phase, RolloutState } from './rollout-state.js';
 import { stateView } from './rollout-view.js';
 
 const MAX_VERSION = 2_147_483_647;
@@ -26,6 +28,7 @@ interface Typed {
   readonly roles?: readonly Role[] | false;
   readonly users?: readonly string[] | false;
   readonly sunset?: Date | false;
+  readonly brownout?: readonly Brownout[] | false;
   readonly drain?: boolean;
   readonly ifVersion?: number;
 }
@@ -34,6 +37,7 @@ const SET_HELP = `
 Changes the named settings, on every node within a second:
   npm run admin -- rollout set --phase gradual_rollout --percentage 10
   npm run admin -- rollout set --phase deprecation_notice --percentage 100 --sunset 2027-06-30T00:00:00Z
+  npm run admin -- rollout set --brownout 2027-05-03T09:00Z/2027-05-03T09:15Z --brownout 2027-05-10T09:00Z/2027-05-10T10:00Z
   npm run admin -- rollout set --phase internal_beta --percentage 0 --users ada grace
 A change of phase that makes users eligible who are not eligible now needs --percentage.`;
 
@@ -68,6 +72,12 @@ export class RolloutCommand {
       .option('--no-users', 'no user')
       .option('--sunset <time>', 'when sessions end', time)
       .option('--no-sunset', 'sessions do not end')
+      .option(
+        '--brownout <from/to>',
+        'refuse sessions for this time, as a rehearsal; may be repeated. Replaces all earlier brownouts',
+        appendBrownout,
+      )
+      .option('--no-brownout', 'no brownouts')
       .option('--drain', 'users who are not eligible return to sessions at their next refresh')
       .option('--no-drain', 'these users keep their tokens')
       .option('--if-version <n>', 'only if this is still the version', version)
@@ -101,7 +111,8 @@ export class RolloutCommand {
     const sunset = options.sunset === false ? null : options.sunset?.getTime();
     const roles = options.roles === false ? [] : options.roles;
     const userIds = options.users === false ? [] : await this.idsOf(options.users);
-    const patch = { phase, percentage, drain, roles, userIds, sunsetAt: sunset };
+    const brownouts = options.brownout === false ? [] : options.brownout;
+    const patch = { phase, percentage, drain, roles, userIds, sunsetAt: sunset, brownouts };
     if (Object.values(patch).every((value) => value === undefined))
       throw new CommandError('No setting was named: see --help');
     await this.show(terminal, await this.administration.change(patch, ifVersion, by(terminal)));
@@ -135,6 +146,19 @@ export class RolloutCommand {
     );
   }
 }
+
+/** Parses `FROM/TO`, the notation of ISO 8601 for a time interval, and appends it. */
+function appendBrownout(text: string, earlier: readonly Brownout[] | boolean | undefined): Brownout[] {
+  const [from, to, ...rest] = text
+    .split('/')
+    .map((part) => (part.includes('T') ? instantIn(part) : undefined));
+  if (from === undefined || to === undefined || rest.length > 0)
+    throw new InvalidArgumentError(BROWNOUT_FORMAT);
+  return [...(Array.isArray(earlier) ? (earlier as readonly Brownout[]) : []), { from, to }];
+}
+
+const BROWNOUT_FORMAT =
+  'It must be two times with a zone and a slash between them, such as 2027-01-31T12:00:00Z/2027-01-31T12:15:00Z.';
 
 function by({ origin }: Terminal) {
   return { actorId: undefined, origin };

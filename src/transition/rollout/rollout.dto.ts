@@ -16,12 +16,12 @@ import {
 } from 'class-validator';
 import { IsTimestamp } from '../../common/instant.js';
 import type { Role } from '../../users/user.entity.js';
+import { MAX_BROWNOUTS } from './rollout-patch.js';
 import { PHASES } from './rollout-state.js';
 import type { Phase } from './rollout-state.js';
 
 export const ROLES = ['user', 'admin'];
 const MAX_USER_IDS = 1_000;
-const MAX_BROWNOUTS = 100;
 const MAX_VERSION = 2_147_483_647;
 
 /** The field is optional. Null is a value, and is refused. */

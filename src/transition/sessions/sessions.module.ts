@@ -29,6 +29,7 @@ import { SessionSampleStore } from './stores/session-sample.store.js';
 import { SessionTableCheck } from './stores/session-table.check.js';
 import { SessionTableStore } from './stores/session-table.store.js';
 import { SessionUsersCheck } from './stores/session-users.check.js';
+import { UnlinkedSessionsStore } from './stores/unlinked-sessions.store.js';
 import { SessionsController } from './http/sessions.controller.js';
 import { SessionService } from './session.service.js';
 
@@ -66,6 +67,7 @@ import { SessionService } from './session.service.js';
     SessionTableStore,
     SessionUsersCheck,
     SessionService,
+    UnlinkedSessionsStore,
   ],
   exports: [
     SessionAuthenticationService,
@@ -74,6 +76,7 @@ import { SessionService } from './session.service.js';
     SessionRevocationHook,
     SessionService,
     SessionStore,
+    UnlinkedSessionsStore,
   ],
 })
 export class SessionsModule {}

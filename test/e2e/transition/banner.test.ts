@@ -31,6 +31,7 @@ describe('the script of the banner', () => {
   it.each([
     ['/transition/banner.js', 'text/javascript; charset=utf-8'],
     ['/transition/guide', 'text/html; charset=utf-8'],
+    ['/transition/developers', 'text/html; charset=utf-8'],
   ])('lets caches store %s, and any origin load it', async (url, type) => {
     const reply = await node.app.inject({ url });
     expect(reply.statusCode).toBe(200);
@@ -128,7 +129,9 @@ describe.skipIf(withoutChromium !== undefined)('the banner in a browser', () => 
     await signIn();
     await open();
     await region().waitFor();
-    expect(await region().getByRole('status').innerText()).toContain('3 February 2031');
+    expect(await region().getByRole('status').innerText()).toBe(
+      'The way you sign in changes on 3 February 2031. Please sign out and sign in again before then, or you will be signed out.',
+    );
     expect(await region().getByRole('link').getAttribute('href')).toBe('http://tandem.test/transition/guide');
     // Styled: the policy forbids inline styles, not this.
     expect(

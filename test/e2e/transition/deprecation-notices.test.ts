@@ -98,7 +98,8 @@ describe('a deprecation notice', () => {
     const { parsed } = mail!;
     expect(parsed.from?.text).toBe('"Tandem" <notices@example.com>');
     expect(parsed.messageId).toBe(`<${id}.${ada}@tandem.test>`);
-    expect(parsed.subject).toContain('sessions end soon');
+    expect(parsed.subject).toBe('Please sign in again: the way you sign in changes soon');
+    expect(parsed.text).toContain('Sign out.');
     expect(parsed.text).toContain('Newer <script>/2.0');
     expect(parsed.text).not.toContain('OldClient');
     expect(parsed.text).toContain('http://tandem.test/transition/guide');
@@ -134,8 +135,8 @@ describe('a deprecation notice', () => {
     expect(mail.subject).toMatch(/^To user-[0-9a-f]{8}$/);
     await finished((await queue({ days: 4 })).json<{ id: string }>().id);
     const usual = (await mailTo('tess@')).at(-1)!.parsed;
-    expect(usual.subject).toMatch(/sessions end on 3 February 2031$/);
-    expect(usual.text).toContain('end on 3 February 2031.');
+    expect(usual.subject).toMatch(/changes on 3 February 2031$/);
+    expect(usual.text).toContain('changes on 3 February 2031.');
   });
 
   it.each([
@@ -151,6 +152,7 @@ describe('a deprecation notice', () => {
     ['no days', { days: 0 }, /days/],
     ['days that are no number', { days: '30' }, /days/],
     ['a field that does not exist', { template: 'x' }, /template/],
+    ['a dry run that is no boolean', { dry_run: 'true' }, /dry_run/],
   ])('is refused with %s, and sends nothing', async (_, payload, message) => {
     await onlyUsers('none@example.com');
     const before = await sql(node, `SELECT 1 FROM deprecation_notices`);

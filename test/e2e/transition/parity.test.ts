@@ -143,6 +143,7 @@ describe('the same request by session and by token', () => {
 const OPEN_IN_TRANSITION = [
   'GET /auth/migration',
   'GET /transition/banner.js',
+  'GET /transition/developers',
   'GET /transition/guide',
   'POST /api/login',
   'POST /auth/downgrade',

@@ -22,9 +22,10 @@ describe('the transition behind a path prefix', () => {
   });
 
   it('links to its own pages below the prefix', async () => {
-    const guide = (await get(node, '/transition/guide')).body;
+    const pages = ['/transition/guide', '/transition/developers'];
+    const guide = (await Promise.all(pages.map((url) => get(node, url)))).map(({ body }) => body).join('');
     const links = [...guide.matchAll(/href="([^"]*)"/g)].map(([, url]) => url);
-    expect(links).toEqual(['/tenant/auth/migration', '/tenant/docs']);
+    expect(links).toEqual(['/tenant/transition/developers', '/tenant/auth/migration', '/tenant/docs']);
     expect(guide).not.toContain('{{');
     const { banner } = (await get(node, '/auth/migration')).json<{ banner: { guide_url: string } }>();
     expect(banner.guide_url).toBe(`${ISSUER}/transition/guide`);

@@ -155,4 +155,42 @@ describe('npm run admin -- rollout, beside a running node', () => {
     expect((await run('status')).out).toContain('"sessions_removed"');
     await json<State>('rollback');
   });
+
+  it('sets and clears brownouts, by the rules of the API', async () => {
+    const brownouts = [
+      { from: '2037-05-03T09:00:00.000Z', to: '2037-05-03T09:15:00.000Z' },
+      { from: '2037-05-10T09:00:00.000Z', to: '2037-05-10T10:00:00.000Z' },
+    ];
+    const options = [
+      '--brownout',
+      '2037-05-10T11:00+02:00/2037-05-10T10:00Z',
+      '--brownout',
+      '2037-05-03T09:00:00Z/2037-05-03T09:15:00Z',
+    ];
+    const notice = ['--phase', 'deprecation_notice', '--percentage', '100', '--sunset', '2037-06-30'];
+    expect(await json<State>('set', ...notice, ...options)).toMatchObject({ brownouts });
+    for (const wrong of [
+      '2037-05-03T09:00:00Z',
+      '2037-05-03/2037-05-04',
+      '2037-05-03T09:00:00Z/2037-05-03T09:15:00',
+      '2037-05-03T09:00:00Z/PT15M',
+      'a/b/c',
+    ])
+      expect(await refused(2, 'set', '--brownout', wrong)).toContain(wrong);
+    expect(await refused(1, 'set', '--brownout', '2037-05-03T10:00Z/2037-05-03T09:00Z')).toBe(
+      'to must be after from\n',
+    );
+    expect(await refused(1, 'set', '--brownout', '2020-01-01T10:00Z/2020-01-01T11:00Z')).toBe(
+      'to must not be over\n',
+    );
+    expect(await refused(1, 'set', '--brownout', '2038-01-01T10:00Z/2038-01-01T11:00Z')).toBe(
+      'to must not be after sunset_at\n',
+    );
+    expect(await json<State>('status')).toMatchObject({ brownouts });
+    expect(await json<State>('set', '--no-brownout')).toMatchObject({
+      brownouts: [],
+      phase: 'deprecation_notice',
+    });
+    for (let back = 0; back < 2; back++) await json<State>('rollback');
+  });
 });

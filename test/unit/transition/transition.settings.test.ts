@@ -20,6 +20,7 @@ import {
 const NAMES = `
   SESSION_SECRET SESSION_EXPIRY SESSION_COOKIE_NAME SESSION_COOKIE_DOMAIN SESSION_COOKIE_PATH SESSION_COOKIE_SAME_SITE
   SESSION_COOKIE_PARTITIONED SESSION_COOKIE_SECURE SESSION_USER_KEY ROLLOUT_PHASE ROLLOUT_PERCENTAGE SMTP_URL MAIL_FROM
+  GUIDE_URL
 `
   .trim()
   .split(/\s+/);
@@ -74,17 +75,22 @@ describe('the settings of the transition', () => {
       rolloutPercentage: 100,
       smtpUrl: undefined,
       mailFrom: undefined,
+      guideUrl: undefined,
     });
   });
 
   it('have the values that .env.example shows', () => {
     const example = readFileSync(new URL('../../../.env.example', import.meta.url), 'utf8');
-    const shown = load({ ...parse(example.replaceAll(/^#(?=SESSION|ROLLOUT|SMTP|MAIL)/gm, '')), ...SECRETS });
+    const shown = load({
+      ...parse(example.replaceAll(/^#(?=SESSION|ROLLOUT|SMTP|MAIL|GUIDE)/gm, '')),
+      ...SECRETS,
+    });
     expect(shown).toEqual({
       ...load(),
       sessionCookieDomain: 'example.com',
       smtpUrl: 'smtps://user:password@mail.example.com',
       mailFrom: 'Tandem <no-reply@example.com>',
+      guideUrl: 'https://example.com/help/sign-in',
     });
   });
 
@@ -101,6 +107,13 @@ describe('the settings of the transition', () => {
     ['ROLLOUT_PHASE', 'off', 'rolloutPhase', 'off'],
     ['ROLLOUT_PERCENTAGE', '0', 'rolloutPercentage', 0],
     ['SMTP_URL', 'smtps://u:p@mail', 'smtpUrl', 'smtps://u:p@mail'],
+    ['GUIDE_URL', 'https://help.example/a?b=c', 'guideUrl', 'https://help.example/a?b=c'],
+    [
+      'GUIDE_URL',
+      'https://bücher.example/<a>#">',
+      'guideUrl',
+      'https://xn--bcher-kva.example/%3Ca%3E#%22%3E',
+    ],
     ['MAIL_FROM', 'Tandem <a@b.example>', 'mailFrom', 'Tandem <a@b.example>'],
     ['MAIL_FROM', 'Bücher <a@bücher.example>', 'mailFrom', 'Bücher <a@bücher.example>'],
     ['MAIL_FROM', '"Tandem" <a@b.example>', 'mailFrom', '"Tandem" <a@b.example>'],
@@ -129,6 +142,15 @@ describe('the settings of the transition', () => {
       'a@b,c.example',
       'a@b..\u{fdd0}',
       'a@',
+    ],
+    [
+      'GUIDE_URL',
+      'http://help.example',
+      'help.example',
+      '/help',
+      'https://u:p@help.example',
+      'javascript:alert(1)',
+      `https://a/${'a'.repeat(2_048)}`,
     ],
     ['ROLLOUT_PHASE', "'off'"],
     ['SMTP_URL', "'smtp://mail'", 'smtp://mail\r'],

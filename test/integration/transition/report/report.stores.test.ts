@@ -55,6 +55,7 @@ describe('the stores of the report', () => {
     requests: 1,
     first: at,
     last,
+    unlinked: more.scheme === 'bearer' ? null : last,
     ...more,
   });
   const write = (counts: CountRow[], uses: UseRow[] = [], node: string = randomUUID(), seq = 1) =>
@@ -308,7 +309,9 @@ describe('the stores of the report', () => {
         use(now - DAY, user, now - DAY, { userAgent: 'new' }),
       ]),
     );
-    await write([], [use(now - 40 * DAY, randomUUID()), use(now, randomUUID(), now, { scheme: 'bearer' })]);
+    const exchanged = use(now, randomUUID(), now, { unlinked: null });
+    const bearer = use(now, randomUUID(), now, { scheme: 'bearer' });
+    await write([], [use(now - 40 * DAY, randomUUID()), exchanged, bearer]);
     const first = await sessions.sessionUses(30, 3);
     const rest = await sessions.sessionUses(30, 3, first.at(-1)!.userId);
     expect([...first, ...rest].map(({ userId }) => userId)).toEqual(users);
@@ -316,5 +319,28 @@ describe('the stores of the report', () => {
       expect(userAgent).toBe('new');
       expect(Math.abs(lastSeen.getTime() - (now - DAY))).toBeLessThan(2);
     }
+  });
+
+  it('knows the last use before the exchange of a session, also after merges and on rows of an earlier release', async () => {
+    const [moved, unknown] = [randomUUID(), randomUUID()];
+    const at = now - 4 * DAY;
+    await write([], [use(at, moved, at + 2, { unlinked: at })]);
+    await write([], [use(at + 10, moved, at + 10, { unlinked: null })]);
+    await write([], [use(at, unknown)]);
+    await db.dataSource.query(`UPDATE scheme_uses SET unlinked_at = NULL WHERE user_id = $1`, [unknown]);
+    const lastUses = async () => {
+      const uses = await store.sessionUses(30, 10);
+      return new Map(uses.map(({ userId, lastSeen }) => [userId, lastSeen.getTime() - Math.floor(at)]));
+    };
+    const expected = new Map([
+      [moved, 0],
+      [unknown, 0],
+    ]);
+    expect(await lastUses()).toEqual(expected);
+    await age(100);
+    expect(await spans('scheme_uses')).toEqual([86_400]);
+    expect(await lastUses()).toEqual(expected);
+    await write([], [use(now, moved, now, { unlinked: null })]);
+    expect(await lastUses()).toEqual(expected);
   });
 });

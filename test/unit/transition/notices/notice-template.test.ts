@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { mailOf } from '../../../../src/transition/notices/notice-mail.js';
 import {
@@ -14,6 +15,8 @@ const VALUES = {
   last_seen: '1 January 2031',
   guide_url: 'https://api.example.com/transition/guide',
 };
+
+const GUIDE = '../../../../src/transition/notices/pages/guide.html';
 
 const LETTER = {
   noticeId: 'b3a1a7a0-0000-4000-8000-000000000001',
@@ -60,11 +63,24 @@ describe('a mail', () => {
       '1 January 2031',
       'Client/1',
       VALUES.guide_url,
-      'POST /auth/login',
+      'Sign out',
+      'Sign in again',
     ]) {
       expect(mail.text).toContain(part);
     }
     expect(mail.subject).toContain('1 March 2031');
+  });
+
+  it.each([
+    ['the subject of the mail', DEFAULT_SUBJECT],
+    ['the mail', DEFAULT_TEXT],
+    ['the built-in page', readFileSync(new URL(GUIDE, import.meta.url), 'utf8')],
+  ])('speaks to people who are no programmers: %s', (_, text) => {
+    const prose = text.replaceAll(/\{\{[^}]*\}\}|<[^>]*>/g, '');
+    expect(prose).not.toMatch(
+      /\b(tokens?|sessions?|API|HTTP|POST|JWT|headers?|endpoint|log ?in|authenticat\w*)\b/i,
+    );
+    expect(prose).toMatch(/sign in again/i);
   });
 
   it('escapes all values in the HTML', () => {

@@ -52,15 +52,56 @@ describe('the tally of uses', () => {
     tally.note('bearer', uuid(1), 'B', START + 40);
     const row = { at: START / 1000, userId: uuid(1) };
     expect(tally.take()).toEqual([
-      { ...row, scheme: 'session', userAgent: 'A', requests: 2, first: START, last: START + 10 },
-      { ...row, scheme: 'session', userAgent: 'B', requests: 1, first: START + 20, last: START + 20 },
-      { ...row, scheme: 'bearer', userAgent: '', requests: 0, first: START + 30, last: START + 40 },
+      {
+        ...row,
+        scheme: 'session',
+        userAgent: 'A',
+        requests: 2,
+        first: START,
+        last: START + 10,
+        unlinked: START + 10,
+      },
+      {
+        ...row,
+        scheme: 'session',
+        userAgent: 'B',
+        requests: 1,
+        first: START + 20,
+        last: START + 20,
+        unlinked: START + 20,
+      },
+      {
+        ...row,
+        scheme: 'bearer',
+        userAgent: '',
+        requests: 0,
+        first: START + 30,
+        last: START + 40,
+        unlinked: null,
+      },
     ]);
     expect(tally.empty).toBe(true);
     tally.note('session', uuid(1), 'A', START + 50);
     expect(tally.take()).toEqual([
-      { ...row, scheme: 'session', userAgent: 'A', requests: 1, first: START + 50, last: START + 50 },
+      {
+        ...row,
+        scheme: 'session',
+        userAgent: 'A',
+        requests: 1,
+        first: START + 50,
+        last: START + 50,
+        unlinked: START + 50,
+      },
     ]);
+  });
+
+  it('separates uses of a session before and after its exchange for tokens', () => {
+    const tally = new UseTally();
+    tally.note('session', uuid(1), 'A', START);
+    tally.note('session', uuid(1), 'A', START + 10, true);
+    expect(tally.take()).toMatchObject([{ requests: 2, last: START + 10, unlinked: START }]);
+    tally.note('session', uuid(1), 'A', START + 20, true);
+    expect(tally.take()).toMatchObject([{ requests: 1, last: START + 20, unlinked: null }]);
   });
 
   it('writes new users at once, and known users when a batch has room', () => {

@@ -109,6 +109,12 @@ describe('brownouts', () => {
     expect(faults(aSettings(), { brownouts, phase: 'deprecation_notice' })).toEqual([]);
   });
 
+  it('are at most a hundred', () => {
+    const many = Array.from({ length: 101 }, (_, n) => at((n + 1) * HOUR, (n + 1.5) * HOUR));
+    expect(faults(announced, { brownouts: many })).toEqual(['brownouts: brownouts must be at most 100']);
+    expect(faults(announced, { brownouts: many.slice(1) })).toEqual([]);
+  });
+
   it('may be sent back as they are stored after they are over', () => {
     const brownouts = [at(-2 * HOUR, -HOUR)];
     expect(faults({ ...announced, brownouts }, { brownouts, percentage: 1 })).toEqual([]);

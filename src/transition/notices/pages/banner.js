@@ -1,7 +1,8 @@
-// Served at /transition/banner.js: tells session users when sessions end. For any page:
+// Served at /transition/banner.js. It asks people who are signed in by session to sign in again before sessions end. For any page:
 //   <script src="https://api.example.com/transition/banner.js" defer></script>
-// Its words can be given as data-message ("… {date} …"), data-link, data-dismiss and data-label. What it learned is also an event,
-// "tandem-migration", on the document. It needs no permission of a Content-Security-Policy but to be loaded and to ask its server.
+// The attributes data-message ("… {date} …"), data-link, data-dismiss and data-label replace its words. The script also dispatches the
+// answer of /auth/migration as the event "tandem-migration" on the document. A Content-Security-Policy must allow this server in
+// script-src and connect-src, and nothing else.
 (() => {
   const script = document.currentScript;
   if (!(script instanceof HTMLScriptElement)) return;
@@ -23,7 +24,7 @@
     a:focus-visible, button:focus-visible { outline: 3px solid #00408f; outline-offset: 2px; }
     @media (forced-colors: active) { section { border: 2px solid CanvasText; } }`;
 
-  /** Storage may be forbidden: then the banner comes back with the next page. */
+  /** Storage may be forbidden. Then the banner is shown again on the next page. */
   function remembered() {
     try {
       return localStorage.getItem(DISMISSED);
@@ -53,7 +54,7 @@
     return words.message.replaceAll('{date}', date || '');
   }
 
-  /** Only a link to a page is one. */
+  /** Refuses other schemes, such as javascript:. */
   function linkTo(url) {
     if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) return [];
     return [element('a', { href: url, rel: 'noreferrer', textContent: words.link ?? 'What to do' })];
@@ -80,7 +81,7 @@
     });
     root.append(section);
     document.body.prepend(host);
-    // Filled when it is there already, so that it is read out.
+    // Screen readers announce only text that is added to an existing status.
     requestAnimationFrame(() => {
       text.textContent = messageOf(banner);
     });
@@ -94,14 +95,14 @@
     if (!answer.ok) return;
     const state = await answer.json();
     document.dispatchEvent(new CustomEvent('tandem-migration', { detail: state }));
-    // A later date is news.
+    // If the date changes, the banner is shown again.
     const key = `${state.phase} ${state.banner.sunset_at}`;
     if (state.banner.show && remembered() !== key) show(state.banner, key);
   }
 
   const begin = () => {
     ask().catch(() => {
-      // A page must not suffer from this.
+      // The page works without the banner.
     });
   };
   if (document.body) begin();

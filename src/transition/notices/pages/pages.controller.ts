@@ -4,27 +4,30 @@ import { join } from 'node:path';
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Public } from '../../auth/auth.decorators.js';
-import { CONFIG } from '../../config/config.js';
-import type { Config } from '../../config/config.js';
+import { Public } from '../../../auth/auth.decorators.js';
+import { CONFIG } from '../../../config/config.js';
+import type { Config } from '../../../config/config.js';
 
-/** What browsers load: the banner for the product's pages, and the guide that it links to. */
+/** What browsers load: the banner for the product's pages, the guide that it links to, and the page for developers. */
 @ApiTags('Transition')
 @Public()
 @Controller('transition')
 export class PagesController {
   private readonly banner: PublishedFile;
   private readonly page: PublishedFile;
+  private readonly developerPage: PublishedFile;
 
   constructor(@Inject(CONFIG) config: Config) {
     this.banner = new PublishedFile('banner.js', 'text/javascript; charset=utf-8', config);
     this.page = new PublishedFile('guide.html', 'text/html; charset=utf-8', config);
+    this.developerPage = new PublishedFile('developers.html', 'text/html; charset=utf-8', config);
   }
 
   @Get('banner.js')
   @ApiOperation({
     summary: 'A banner for web pages',
-    description: 'A script that tells only users with a session when sessions stop working.',
+    description:
+      'A script that asks people who are signed in by session to sign in again, and shows nothing to others.',
   })
   @ApiProduces('text/javascript')
   @ApiOkResponse({ schema: { type: 'string', example: '(() => { … })();' } })
@@ -33,11 +36,19 @@ export class PagesController {
   }
 
   @Get('guide')
-  @ApiOperation({ summary: 'The guide for users who move to tokens' })
+  @ApiOperation({ summary: 'The guide for users: what to do before sessions end' })
   @ApiProduces('text/html')
   @ApiOkResponse({ schema: { type: 'string', example: '<!doctype html>…' } })
   guide(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
     this.page.send(request, reply);
+  }
+
+  @Get('developers')
+  @ApiOperation({ summary: 'The guide for developers whose programs move to tokens' })
+  @ApiProduces('text/html')
+  @ApiOkResponse({ schema: { type: 'string', example: '<!doctype html>…' } })
+  developers(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
+    this.developerPage.send(request, reply);
   }
 }
 
