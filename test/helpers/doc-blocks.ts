@@ -39,6 +39,17 @@ export function blocksOf(markdown: string): Block[] {
   });
 }
 
+/** The blocks below a heading of the second level. Throws if there are none. */
+function blocksBelow(markdown: string, section: string): Block[] {
+  const lines = markdown.split('\n');
+  const first = lines.indexOf(`## ${section}`);
+  const next = lines.findIndex((line, index) => index > first && line.startsWith('## '));
+  const last = next === -1 ? lines.length : next;
+  const blocks = blocksOf(markdown).filter(({ line }) => first !== -1 && line > first && line <= last);
+  if (blocks.length === 0) throw new Error(`there are no blocks below "${section}"`);
+  return blocks;
+}
+
 /**
  * The bash script for a document: its blocks in one shell, until one fails. If a comment after a call starts with a status
  * (`curl … # 204`), curl must get that status. Otherwise the status must be below 400.
@@ -81,14 +92,17 @@ function inQuotes(text: string): boolean {
 
 /**
  * Runs the shell blocks of a document in one shell, then each TypeScript and Python block separately, against the service at `url`.
- * `env` holds the variables that the document expects. Rejects with the output of the first block that fails.
+ * `env` holds the variables that the document expects. With `section`, only the blocks below that heading run. Rejects with the output of
+ * the first block that fails.
  */
 export async function runDocument(
   path: string,
   url: string,
   env: Readonly<Record<string, string>>,
+  section?: string,
 ): Promise<void> {
-  const blocks = blocksOf(await readFile(join(ROOT, path), 'utf8'));
+  const markdown = await readFile(join(ROOT, path), 'utf8');
+  const blocks = section === undefined ? blocksOf(markdown) : blocksBelow(markdown, section);
   const of = (...languages: string[]) => blocks.filter(({ language }) => languages.includes(language));
   // Inside the project, so that a block can import its packages. Not in `dist`, because a block may rebuild it.
   const folder = await mkdtemp(join(ROOT, 'test', 'documents-'));

@@ -8,11 +8,23 @@ import { blocksOf } from '../../helpers/doc-blocks.js';
 import { DOCUMENT_TIMEOUT, runOnOwnNode } from '../../helpers/document-node.js';
 
 /** Pages that are deleted together with the transition. `rollout.md` has its own test, because its block is a module. */
-const EXECUTED = ['docs/auth-migration-guide.md', 'docs/transition/rollout-report.md'];
+const EXECUTED = ['docs/transition/rollout-report.md'];
+
+const GUIDE = 'docs/auth-migration-guide.md';
 
 describe('the documents of the transition', () => {
   it.each(EXECUTED)('every code block in %s runs as written', { timeout: DOCUMENT_TIMEOUT }, (path) =>
     runOnOwnNode(path),
+  );
+
+  it('the blocks for clients in the migration guide run as written', { timeout: DOCUMENT_TIMEOUT }, () =>
+    runOnOwnNode(GUIDE, { section: 'For API clients' }),
+  );
+
+  it(
+    'the path of an operator in the migration guide works from the phase off on',
+    { timeout: DOCUMENT_TIMEOUT },
+    () => runOnOwnNode(GUIDE, { section: 'For operators', settings: { ROLLOUT_PHASE: 'off' } }),
   );
 
   it('the module in docs/transition/rollout.md replaces the flag provider', async () => {
