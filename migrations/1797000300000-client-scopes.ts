@@ -10,7 +10,7 @@ export class ClientScopes1797000300000 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`
       ALTER TABLE oauth_clients
-        ADD COLUMN IF NOT EXISTS scopes text[] NOT NULL DEFAULT ARRAY['introspect', 'revoke']`);
+        ADD COLUMN IF NOT EXISTS scopes text[] NOT NULL DEFAULT '{introspect,revoke}'`);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {

@@ -8,7 +8,8 @@ import { posix, relative, sep } from 'node:path';
 const BASE = ['common', 'config'];
 const DATABASE = [...BASE, 'database'];
 const LIMITS = [...DATABASE, 'limits'];
-const USERS = [...LIMITS, 'audit', 'users'];
+const WEBHOOKS = [...LIMITS, 'audit', 'webhooks'];
+const USERS = [...WEBHOOKS, 'users'];
 const TOKENS = [...USERS, 'tokens'];
 const AUTH = [...TOKENS, 'auth'];
 const ALLOWED = {
@@ -17,6 +18,7 @@ const ALLOWED = {
   database: DATABASE,
   limits: LIMITS,
   audit: [...LIMITS, 'audit'],
+  webhooks: WEBHOOKS,
   users: USERS,
   tokens: TOKENS,
   auth: AUTH,

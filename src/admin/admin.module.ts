@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { AuditModule } from '../audit/audit.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { UsersModule } from '../users/users.module.js';
+import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { AdminQueryService } from './admin-query.service.js';
 import { AdminAuditController } from './audit.admin.controller.js';
 import { BulkRevocationService } from './bulk-revocation.service.js';
@@ -11,7 +12,7 @@ import { UserChangeService } from './user-change.service.js';
 import { AdminUsersController } from './users.admin.controller.js';
 
 @Module({
-  imports: [AuditModule, TokensModule, UsersModule],
+  imports: [AuditModule, TokensModule, UsersModule, WebhooksModule],
   controllers: [AdminAuditController, AdminKeysController, AdminTokensController, AdminUsersController],
   providers: [AdminQueryService, BulkRevocationService, UserChangeService],
   exports: [BulkRevocationService, UserChangeService],

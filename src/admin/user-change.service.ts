@@ -4,6 +4,7 @@ import { AuditStore } from '../audit/audit.store.js';
 import type { AuditEntry } from '../audit/audit.store.js';
 import { refuse } from '../common/common.errors.js';
 import { sameSecret } from '../common/constant-time.js';
+import type { Sql } from '../database/database.js';
 import type { RevocationTransaction } from '../tokens/families/revocation-transaction.js';
 import { RevocationService } from '../tokens/families/revocation.service.js';
 import { countLive } from '../tokens/families/refresh-token.store.js';
@@ -12,6 +13,7 @@ import type { Account } from '../users/account.store.js';
 import type { Role, User } from '../users/user.entity.js';
 import { UserService } from '../users/user.service.js';
 import { refuseUser } from '../users/users.errors.js';
+import { WebhookOutbox } from '../webhooks/webhook-outbox.service.js';
 
 /** The fields to change. An absent field stays unchanged. */
 export interface UserChange {
@@ -30,6 +32,7 @@ export class UserChangeService {
     private readonly accounts: AccountStore,
     private readonly revocations: RevocationService,
     private readonly audit: AuditStore,
+    private readonly outbox: WebhookOutbox,
   ) {}
 
   /**
@@ -70,6 +73,7 @@ export class UserChangeService {
         ...event,
       }));
       await this.audit.addAll(entries, origin, sql);
+      await this.announce(sql, after, events);
       return after;
     });
   }
@@ -84,6 +88,17 @@ export class UserChangeService {
     const staysAdmin = wanted.role === 'admin' && !wanted.disabled;
     if (wasAdmin && !staysAdmin && !(await this.accounts.anotherAdmin(sql, before.id)))
       throw refuseUser('last_admin');
+  }
+
+  /** Writes the webhooks of the change: one for a new password, and one for all other fields together. */
+  private async announce(sql: Sql, user: User, events: readonly Event[]): Promise<void> {
+    const { id: userId, externalId } = user;
+    const state = user.disabledAt === null ? 'active' : 'disabled';
+    const changed = events.map(({ cause }) => FIELDS[cause]).filter((field) => field !== 'password');
+    if (changed.length < events.length)
+      await this.outbox.add(sql, { type: 'user.password_changed', userId, externalId, state });
+    if (changed.length > 0)
+      await this.outbox.add(sql, { type: 'user.changed', userId, externalId, state, changed });
   }
 
   /** Returns how many families and sessions were revoked. */
@@ -103,6 +118,15 @@ export class UserChangeService {
 }
 
 type Cause = 'role' | 'disabled' | 'enabled' | 'email' | 'password';
+
+/** The field that an event is about. */
+const FIELDS: Readonly<Record<Cause, string>> = {
+  role: 'role',
+  disabled: 'disabled',
+  enabled: 'disabled',
+  email: 'email',
+  password: 'password',
+};
 
 interface Event {
   readonly cause: Cause;

@@ -7,6 +7,7 @@ import { ChangeFeed } from '../tokens/feed/change-feed.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { PasswordHasher } from '../users/hashing/password-hasher.js';
 import { UsersModule } from '../users/users.module.js';
+import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { AuthController } from './auth.controller.js';
 import { CredentialCheckService } from './login/credential-check.service.js';
 import { DevicesController } from './account/devices.controller.js';
@@ -33,6 +34,7 @@ import { WellKnownController } from './well-known.controller.js';
     LimitsModule,
     TokensModule,
     UsersModule,
+    WebhooksModule,
     PassportModule.register({ session: false }),
   ],
   controllers: [AuthController, DevicesController, VerifyController, WellKnownController],

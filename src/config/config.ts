@@ -36,6 +36,10 @@ export interface Config {
   readonly trustProxy: number | readonly string[] | undefined;
   readonly adminUsername: string | undefined;
   readonly adminPassword: string | undefined;
+  /** Where webhooks go; undefined: there are none. */
+  readonly webhookUrl: string | undefined;
+  /** `whsec_` and a key in base64. Set if and only if `webhookUrl` is. */
+  readonly webhookSecret: string | undefined;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
 }
 

@@ -39,6 +39,8 @@ export class Environment {
     'JWT_SECRET',
     'JWT_SECRET_PREVIOUS',
     'ADMIN_PASSWORD',
+    'WEBHOOK_URL',
+    'WEBHOOK_SECRET',
   ];
 
   // A misspelling must not start the service without the production rules.
@@ -147,6 +149,19 @@ export class Environment {
   @RequiredWith('ADMIN_USERNAME')
   ADMIN_PASSWORD?: string;
 
+  @RequiredWith('WEBHOOK_SECRET')
+  @MustNot('name a link-local address or a metadata service', check.namesForbiddenAddress)
+  @MustBeInProduction(
+    'an https URL, or an http URL of this machine',
+    (value) => value === undefined || check.isHttpsOrLoopback(value),
+  )
+  @MustBe('an http or https URL without name, password or fragment', (value) => check.isCallableUrl(value))
+  WEBHOOK_URL?: string;
+
+  @RequiredWith('WEBHOOK_URL')
+  @MustBe('whsec_ and a key of 24 to 64 bytes in base64', check.isWebhookSecret)
+  WEBHOOK_SECRET?: string;
+
   @MustBe(oneOf(LEVELS), (value) => isIn(value, LEVELS))
   LOG_LEVEL: Config['logLevel'] = 'info';
 
@@ -181,6 +196,8 @@ export class Environment {
       trustProxy: this.TRUST_PROXY,
       adminUsername: this.ADMIN_USERNAME,
       adminPassword: this.ADMIN_PASSWORD,
+      webhookUrl: this.WEBHOOK_URL,
+      webhookSecret: this.WEBHOOK_SECRET,
       logLevel: this.LOG_LEVEL,
     };
   }

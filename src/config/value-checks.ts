@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
+import { isForbiddenAddress } from './forbidden-address.js';
 
 export const MAX_WORKERS = 256;
 
@@ -62,4 +63,33 @@ export function isLoopback(host: string): boolean {
 
 export function isListOf(value: unknown, allows: (item: unknown) => boolean): boolean {
   return Array.isArray(value) && value.every(allows);
+}
+
+/** True for an http or https URL that this service may call: without credentials, which belong into a secret, and without a fragment. */
+export function isCallableUrl(value: unknown): boolean {
+  if (!isUrlOf(value, 'http:', 'https:')) return false;
+  const { username, password, hash } = new URL(String(value));
+  return username === '' && password === '' && hash === '';
+}
+
+/** True for an https URL, and for an http URL of this machine. */
+export function isHttpsOrLoopback(value: unknown): boolean {
+  if (!isUrlOf(value, 'http:', 'https:')) return false;
+  const { protocol, hostname } = new URL(String(value));
+  return protocol === 'https:' || isLoopback(hostname);
+}
+
+/** True for a URL whose host is an address that this service never calls. A name is resolved at each call. */
+export function namesForbiddenAddress(value: unknown): boolean {
+  const hostname =
+    typeof value === 'string' ? URL.parse(value)?.hostname.replace(/^\[(.*)\]$/, '$1') : undefined;
+  return hostname !== undefined && isIP(hostname) !== 0 && isForbiddenAddress(hostname);
+}
+
+/** True for a secret of Standard Webhooks: `whsec_` and 24 to 64 bytes in canonical base64. */
+export function isWebhookSecret(value: unknown): boolean {
+  const text = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(typeof value === 'string' ? value : '')?.[1];
+  if (text === undefined) return false;
+  const key = Buffer.from(text, 'base64');
+  return key.length >= 24 && key.length <= 64 && key.toString('base64') === text;
 }

@@ -12,6 +12,8 @@ import { RevocationList } from '../tokens/feed/revocation-list.js';
 import { RevocationStore } from '../tokens/feed/revocation.store.js';
 import { SigningKeyStore } from '../tokens/keys/signing-key.store.js';
 import { TokensModule } from '../tokens/tokens.module.js';
+import { WebhookSender } from '../webhooks/webhook-sender.service.js';
+import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { CLEANERS, CleanUpJob } from './clean-up.job.js';
 import type { Cleaner } from './clean-up.job.js';
 import { Drain } from './drain.js';
@@ -22,7 +24,13 @@ import { RequestObserver } from './request-observer.js';
 
 @Module({
   // The response and its log line already report a failure.
-  imports: [AuditModule, LimitsModule, TerminusModule.forRoot({ logger: false }), TokensModule],
+  imports: [
+    AuditModule,
+    LimitsModule,
+    TerminusModule.forRoot({ logger: false }),
+    TokensModule,
+    WebhooksModule,
+  ],
   controllers: [HealthController, MetricsController],
   providers: [
     CleanUpJob,
@@ -38,6 +46,7 @@ import { RequestObserver } from './request-observer.js';
         LoginFailureStore,
         SigningKeyStore,
         AuditRetentionService,
+        WebhookSender,
       ],
       useFactory: (
         families: RefreshTokenStore,
@@ -46,6 +55,7 @@ import { RequestObserver } from './request-observer.js';
         failures: LoginFailureStore,
         keys: SigningKeyStore,
         audit: AuditRetentionService,
+        webhooks: WebhookSender,
       ): Cleaner[] => [
         (batch) => families.removeExpired(batch),
         (batch) => revocations.removeExpired(batch),
@@ -54,13 +64,20 @@ import { RequestObserver } from './request-observer.js';
         () => keys.removeExpired(),
         (batch) => audit.removeExpired(batch),
         (batch) => audit.removeRefusals(batch),
+        (batch) => webhooks.giveUp(batch),
       ],
     },
   ],
   exports: [CleanUpJob, Metrics, RequestObserver],
 })
 export class OperationsModule {
-  constructor(metrics: Metrics, revocations: RevocationList, alarms: RowAlarms, sealing: SealingJob) {
+  constructor(
+    metrics: Metrics,
+    revocations: RevocationList,
+    alarms: RowAlarms,
+    sealing: SealingJob,
+    webhooks: WebhookSender,
+  ) {
     metrics.gauge('tandem_revocations', 'Revocations in the memory of this node', () => revocations.size);
     metrics.gauges('tandem_row_alarms', 'Rows that this service did not write, by table', 'table', () =>
       alarms.counts(),
@@ -69,6 +86,24 @@ export class OperationsModule {
       'tandem_audit_unsealed_seconds',
       'Age of the oldest unsealed audit event; nodes seal every ten seconds',
       () => sealing.unsealedSeconds,
+    );
+    metrics.counters(
+      'tandem_webhook_attempts_total',
+      'Attempts to send webhooks, by outcome',
+      'outcome',
+      () => ({
+        ...webhooks.attempts,
+      }),
+    );
+    metrics.gauge(
+      'tandem_webhooks_waiting',
+      'Webhooks that are not delivered yet',
+      () => webhooks.backlog.waiting,
+    );
+    metrics.gauge(
+      'tandem_webhook_oldest_seconds',
+      'Age of the oldest webhook that is not delivered yet',
+      () => webhooks.backlog.oldestSeconds,
     );
   }
 }

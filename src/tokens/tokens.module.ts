@@ -5,6 +5,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../audit/audit.module.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
+import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { AccessTokenVerifierService } from './access/access-token-verifier.service.js';
 import { AccessTokenService } from './access/access-token.service.js';
 import { ConfirmationService } from './families/confirmation.service.js';
@@ -38,6 +39,7 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
     AuditModule,
     JwtModule.register({}),
     TypeOrmModule.forFeature([RefreshToken, Revocation, SigningKey]),
+    WebhooksModule,
   ],
   providers: [
     AccessTokenService,

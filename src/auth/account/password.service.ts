@@ -3,6 +3,7 @@ import type { Origin } from '../../audit/audit-context.js';
 import { RevocationService } from '../../tokens/families/revocation.service.js';
 import { refuseToken } from '../../tokens/tokens.errors.js';
 import { UserService } from '../../users/user.service.js';
+import { WebhookOutbox } from '../../webhooks/webhook-outbox.service.js';
 import { CredentialCheckService } from '../login/credential-check.service.js';
 import type { KnownDevice } from '../login/known-devices.service.js';
 import type { Principal } from '../principal.js';
@@ -13,6 +14,7 @@ export class PasswordService {
     private readonly users: UserService,
     private readonly credentials: CredentialCheckService,
     private readonly revocations: RevocationService,
+    private readonly outbox: WebhookOutbox,
   ) {}
 
   /**
@@ -32,7 +34,11 @@ export class PasswordService {
         exceptSid: principal.sid,
         exceptSession: principal.sessionId,
         // Fails, and rolls everything back, if the password has changed since it was confirmed.
-        alongside: (sql) => this.users.setHash(sql, user, hash),
+        alongside: async (sql) => {
+          await this.users.setHash(sql, user, hash);
+          const { id: userId, externalId } = user;
+          await this.outbox.add(sql, { type: 'user.password_changed', userId, externalId, state: 'active' });
+        },
       },
       origin,
     );

@@ -1,4 +1,5 @@
 import type { Sql } from '../../database/database.js';
+import type { WebhookOutbox } from '../../webhooks/webhook-outbox.service.js';
 import type { RevocationEntry } from '../feed/revocation-list.js';
 import type { RevocationStore } from '../feed/revocation.store.js';
 import type { RevocationReason } from './refresh-token.entity.js';
@@ -31,6 +32,7 @@ export class RevocationTransaction {
     private readonly families: RefreshTokenStore,
     private readonly revocations: RevocationStore,
     private readonly hook: RevocationHook | undefined,
+    private readonly outbox: WebhookOutbox | undefined,
   ) {}
 
   /** Revokes the families and everything that came from them. Returns those that were not revoked before. */
@@ -39,7 +41,7 @@ export class RevocationTransaction {
     let next = (await this.hook?.successorsOf(this.sql, sids)) ?? sids;
     while (next.length > 0) {
       const revoked = await this.families.revokeFamilies(this.sql, next, reason);
-      await this.publish(revoked);
+      await this.publish(revoked, reason);
       if (revoked.length < next.length) this.repeated = true;
       all.push(...revoked);
       next = await this.callHook({ sids: next }, reason);
@@ -80,7 +82,7 @@ export class RevocationTransaction {
     except: Exempt = {},
   ): Promise<RevokedFamily[]> {
     const revoked = await this.families.revokeFamiliesOfUsers(this.sql, userIds, reason, except.sid);
-    await this.publish(revoked);
+    await this.publish(revoked, reason);
     await this.callHook({ userIds, except }, reason);
     return revoked;
   }
@@ -99,9 +101,16 @@ export class RevocationTransaction {
     return { ...except, sid: await this.hook?.linkedFamilyOf(this.sql, except.session) };
   }
 
-  private async publish(revoked: readonly RevokedFamily[]): Promise<void> {
+  private async publish(revoked: readonly RevokedFamily[], reason: RevocationReason): Promise<void> {
     const sids = revoked.map(({ sid }) => sid);
     this.entries.push(...(await this.revocations.addSids(this.sql, sids)));
+    // After a downgrade the user is still logged in, by the session.
+    if (reason === 'downgrade') return;
+    await this.outbox?.addRevokedLogins(
+      this.sql,
+      revoked.filter(({ live }) => live),
+      reason,
+    );
   }
 
   /** With the id as the database writes it: the caller's id may be in upper case, the ids in tokens are not. */

@@ -8,6 +8,7 @@ import type { RevocationHook } from './revocation-hook.js';
 import type { RevocationReason } from './refresh-token.entity.js';
 import { RefreshTokenStore, countLive } from './refresh-token.store.js';
 import type { TokenFamily } from './token-family.js';
+import { WebhookOutbox } from '../../webhooks/webhook-outbox.service.js';
 import { ChangeFeed } from '../feed/change-feed.js';
 import { RevocationStore } from '../feed/revocation.store.js';
 
@@ -39,6 +40,7 @@ export class RevocationService {
     private readonly revocations: RevocationStore,
     private readonly feed: ChangeFeed,
     private readonly audit: AuditStore,
+    private readonly outbox: WebhookOutbox,
   ) {}
 
   /** Adds the hook that revokes sessions with families. The composition module calls it before the service starts. */
@@ -109,11 +111,16 @@ export class RevocationService {
 
   /**
    * Commits `work` together with the families that it revokes; rolls back if it throws. If another node may have revoked one of them
-   * before, returns only after this node knows of that revocation, too.
+   * before, returns only after this node knows of that revocation, too. `webhooks: false`: writes no event about revoked logins, because the
+   * receiver of webhooks has asked for the change.
    */
-  async transaction<T>(work: (revocation: RevocationTransaction) => Promise<T>): Promise<T> {
+  async transaction<T>(
+    work: (revocation: RevocationTransaction) => Promise<T>,
+    { webhooks = true }: { readonly webhooks?: boolean } = {},
+  ): Promise<T> {
+    const outbox = webhooks ? this.outbox : undefined;
     const { revocation, result } = await this.database.transaction(async (sql) => {
-      const opened = new RevocationTransaction(sql, this.families, this.revocations, this.hook);
+      const opened = new RevocationTransaction(sql, this.families, this.revocations, this.hook, outbox);
       return { result: await work(opened), revocation: opened };
     });
     if (revocation.entries.length > 0) this.feed.publish(revocation.entries);

@@ -13,6 +13,8 @@ import { RefreshService } from '../../../src/auth/refresh/refresh.service.js';
 import { TokenEligibilityService } from '../../../src/auth/refresh/token-eligibility.service.js';
 import type { TokenEligibility } from '../../../src/auth/refresh/token-eligibility.service.js';
 import { Clock } from '../../../src/common/clock.js';
+import { WebhookOutbox } from '../../../src/webhooks/webhook-outbox.service.js';
+import { WebhookStore } from '../../../src/webhooks/webhook.store.js';
 import type { Config } from '../../../src/config/config.js';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { Database } from '../../../src/database/database.js';
@@ -94,7 +96,8 @@ export async function aNode<Settings extends Config = Config>(
   const databaseClock = new DatabaseClock(clock);
   const revoked = new RevocationList(databaseClock, loops);
   const feed = new ChangeFeed(revocationStore, database, revoked, databaseClock, clock, loops);
-  const revocations = new RevocationService(database, families, revocationStore, feed, audit);
+  const outbox = new WebhookOutbox(new WebhookStore(database), config);
+  const revocations = new RevocationService(database, families, revocationStore, feed, audit, outbox);
   const hook = hookOf(database, config);
   if (hook !== undefined) revocations.use(hook);
   const rule = new TokenEligibilityService();

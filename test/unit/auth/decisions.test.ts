@@ -162,6 +162,7 @@ describe('PasswordService', () => {
       part({ find: () => Promise.resolve(undefined) }),
       part({}),
       part({}),
+      part({}),
     );
     await expect(passwords.change(principal, 'a', 'b', NO_ORIGIN)).rejects.toMatchObject({
       code: 'token_revoked',
@@ -172,7 +173,7 @@ describe('PasswordService', () => {
     const users = { find: () => Promise.resolve(user), hashNew: () => Promise.resolve('hash') };
     const confirm = vi.fn();
     const revokeUser = vi.fn();
-    await new PasswordService(part(users), part({ confirm }), part({ revokeUser })).change(
+    await new PasswordService(part(users), part({ confirm }), part({ revokeUser }), part({})).change(
       principal,
       'a',
       'b',

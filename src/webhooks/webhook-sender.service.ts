@@ -1,0 +1,175 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import { NO_ORIGIN } from '../audit/audit-context.js';
+import { AuditStore } from '../audit/audit.store.js';
+import { BackgroundLoops } from '../common/background-loops.js';
+import type { BackgroundLoop } from '../common/background-loops.js';
+import { Clock } from '../common/clock.js';
+import { CONFIG } from '../config/config.js';
+import type { Config } from '../config/config.js';
+import { WebhookClient } from './webhook-client.js';
+import type { Attempt } from './webhook-client.js';
+import { bodyOf, headersOf, webhookKey } from './webhook-message.js';
+import { WebhookStore } from './webhook.store.js';
+import type { Backlog, DueEvent } from './webhook.store.js';
+
+const INTERVAL_MS = 1_000;
+
+/** How often the backlog is counted for the metrics. */
+const COUNT_INTERVAL_MS = 15_000;
+
+/** Events claimed at once, and how many of them are in flight. */
+const BATCH = 64;
+const CONCURRENCY = 8;
+
+/** Longer than a batch can take if every request times out. */
+const LEASE_SECONDS = 120;
+
+/** Retries: after 5, 10, 20 … seconds, then every quarter of an hour. */
+const FIRST_DELAY_SECONDS = 5;
+const MAX_DELAY_SECONDS = 900;
+
+/** If the receiver is down, this node tries one event after 2, 4, 8 … seconds, then every half minute. */
+const MAX_PAUSE_MS = 30_000;
+
+/** RFC 9110, section 15.5.11. Standard Webhooks: the receiver wants no more. */
+const GONE = 410;
+
+/**
+ * Sends the events of the outbox. Every node sends; a claimed event belongs to one node for two minutes. At least once: a node that dies
+ * between the answer and the database sends an event again, with the same `webhook-id`. A dead receiver costs each node one request every
+ * half minute.
+ */
+@Injectable()
+export class WebhookSender implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(WebhookSender.name);
+  private readonly loop: BackgroundLoop;
+  private readonly counting: BackgroundLoop;
+  private readonly client: WebhookClient | undefined;
+  private readonly key: Buffer;
+  private readonly stopping = new AbortController();
+  /** Attempts by outcome, since this process started. */
+  readonly attempts = { delivered: 0, failed: 0, given_up: 0 };
+  /** As counted last. */
+  backlog: Backlog = { waiting: 0, oldestSeconds: 0, lastError: null };
+  /** Rounds in a row in which the receiver was down. */
+  private roundsDown = 0;
+  private pausedUntil = 0;
+
+  constructor(
+    private readonly store: WebhookStore,
+    private readonly audit: AuditStore,
+    private readonly clock: Clock,
+    loops: BackgroundLoops,
+    @Inject(CONFIG) { webhookUrl, webhookSecret = '' }: Config,
+  ) {
+    this.key = webhookKey(webhookSecret);
+    if (webhookUrl !== undefined) this.client = new WebhookClient(webhookUrl);
+    this.loop = loops.create({
+      name: 'webhooks',
+      everyMs: INTERVAL_MS,
+      failure: 'webhooks cannot be read from the database yet',
+      run: () => this.run(),
+    });
+    this.counting = loops.create({
+      name: 'webhook-backlog',
+      everyMs: COUNT_INTERVAL_MS,
+      failure: 'the waiting webhooks cannot be counted yet',
+      run: async () => {
+        this.backlog = await this.store.backlog();
+      },
+    });
+  }
+
+  onApplicationBootstrap(): void {
+    if (this.client === undefined) return;
+    this.loop.start();
+    this.counting.start();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.stopping.abort();
+    await Promise.all([this.loop.stop(), this.counting.stop()]);
+    this.client?.close();
+  }
+
+  /** Sends everything that is due, unless the receiver was down a moment ago. */
+  async run(): Promise<void> {
+    if (this.client === undefined || this.clock.monotonic() < this.pausedUntil) return;
+    while (!this.stopping.signal.aborted) {
+      const events = await this.store.claim(this.roundsDown > 0 ? 1 : BATCH, LEASE_SECONDS);
+      if (events.length === 0) return;
+      if (!(await this.send(events, this.client))) return;
+    }
+  }
+
+  /** Gives up events that could not be delivered for a day. Runs in the clean-up, also if `WEBHOOK_URL` has been removed. */
+  async giveUp(batch: number): Promise<number> {
+    const count = await this.store.removeExpired(batch);
+    if (count === 0) return 0;
+    this.attempts.given_up += count;
+    this.logger.error({ count }, 'webhooks could not be delivered for a day and were given up');
+    await this.audit.add({ event: 'webhook', cause: 'given_up', detail: { count } }, NO_ORIGIN);
+    return count;
+  }
+
+  /** Sends the events and writes what came of them. False if the receiver is down. */
+  private async send(events: readonly DueEvent[], client: WebhookClient): Promise<boolean> {
+    const attempts = new Map<DueEvent, Attempt>();
+    const queue = [...events];
+    const work = async (): Promise<void> => {
+      for (let event = queue.shift(); event !== undefined; event = queue.shift()) {
+        if (this.stopping.signal.aborted) return;
+        attempts.set(event, await this.attempt(event, client));
+      }
+    };
+    await Promise.all(Array.from({ length: CONCURRENCY }, work));
+    await this.settle(events, attempts);
+    if ([...attempts.values()].some(({ alive }) => alive)) {
+      this.roundsDown = 0;
+      return true;
+    }
+    this.roundsDown += 1;
+    this.pausedUntil =
+      this.clock.monotonic() + Math.min(MAX_PAUSE_MS, 1_000 * 2 ** Math.min(this.roundsDown, 10));
+    return false;
+  }
+
+  private attempt(event: DueEvent, client: WebhookClient): Promise<Attempt> {
+    const body = bodyOf(event);
+    const headers = headersOf(event.id, body, this.key, Math.floor(this.clock.now() / 1000));
+    return client.post(body, headers, this.stopping.signal);
+  }
+
+  private async settle(events: readonly DueEvent[], attempts: ReadonlyMap<DueEvent, Attempt>): Promise<void> {
+    const delivered = [...attempts].filter(([, attempt]) => attempt.delivered).map(([{ seq }]) => seq);
+    const failed = [...attempts].filter(([, attempt]) => !attempt.delivered);
+    await this.store.remove(delivered);
+    this.attempts.delivered += delivered.length;
+    if (this.stopping.signal.aborted) {
+      // The next node to run sends them at once.
+      const unsent = events.filter((event) => attempts.get(event)?.delivered !== true);
+      return this.store.release(unsent.map(({ seq }) => seq));
+    }
+    await this.store.postpone(
+      failed.map(([{ seq, attempts: made }, attempt]) => ({
+        seq,
+        delaySeconds: delayAfter(made, attempt),
+        error: attempt.error,
+      })),
+    );
+    this.attempts.failed += failed.length;
+    if (failed.length > 0 && this.roundsDown === 0)
+      this.logger.warn(
+        { count: failed.length, error: failed[0]![1].error },
+        'webhooks could not be delivered yet',
+      );
+  }
+}
+
+/** Seconds until the next attempt. A random part keeps events that failed together from coming back together. */
+function delayAfter(made: number, { status, retryAfter = 0 }: Attempt): number {
+  if (status === GONE) return MAX_DELAY_SECONDS;
+  const delay = Math.min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** Math.min(made - 1, 20));
+  return Math.min(MAX_DELAY_SECONDS, Math.max(delay * (0.8 + 0.4 * Math.random()), retryAfter));
+}
