@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
+import { ADMIN_ERRORS } from './admin/admin.errors.js';
 import { AdminModule } from './admin/admin.module.js';
 import { CommandLineModule } from './admin/cli/command-line.module.js';
 import { ApiModule } from './api/api.module.js';
@@ -40,6 +41,7 @@ export const ERRORS: readonly FeatureErrors[] = [
   { feature: 'users', table: USER_ERRORS },
   { feature: 'tokens', table: TOKEN_ERRORS },
   { feature: 'auth', table: AUTH_ERRORS },
+  { feature: 'admin', table: ADMIN_ERRORS },
   { feature: 'oauth', table: OAUTH_ERRORS },
   { feature: 'oauth', table: CLIENT_ERRORS },
   ...CredentialsModule.errors,

@@ -12,6 +12,7 @@ const TRANSITION = [
   '1796001110000-rollout-operator',
   '1796001400000-session-user-function',
   '1797000500000-unlinked-session-uses',
+  '1797000520000-session-password-proofs',
 ] as const;
 
 /** This index came with the report and stays: the audit uses it. */

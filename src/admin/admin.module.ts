@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuditModule } from '../audit/audit.module.js';
+import { AuthModule } from '../auth/auth.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { UsersModule } from '../users/users.module.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
@@ -12,7 +13,7 @@ import { UserChangeService } from './user-change.service.js';
 import { AdminUsersController } from './users.admin.controller.js';
 
 @Module({
-  imports: [AuditModule, TokensModule, UsersModule, WebhooksModule],
+  imports: [AuditModule, AuthModule, TokensModule, UsersModule, WebhooksModule],
   controllers: [AdminAuditController, AdminKeysController, AdminTokensController, AdminUsersController],
   providers: [AdminQueryService, BulkRevocationService, UserChangeService],
   exports: [BulkRevocationService, UserChangeService],

@@ -9,6 +9,9 @@ import { FamilySweepStore } from '../tokens/families/family-sweep.store.js';
 import type { FamilyFilter } from '../tokens/families/family-sweep.store.js';
 import { countLive } from '../tokens/families/refresh-token.store.js';
 import type { RevokedFamily } from '../tokens/families/refresh-token.store.js';
+import type { Sql } from '../database/database.js';
+import { counted } from '../common/text.js';
+import { refuseAdmin } from './admin.errors.js';
 import { AccountStore } from '../users/account.store.js';
 
 /** One transaction locks this many families, so that other requests wait only some tens of milliseconds for it. */
@@ -29,6 +32,9 @@ interface Actor {
   readonly origin: Origin;
 }
 
+/** Revokes one batch. Returns the families that were not revoked before. */
+type Batch = (revocation: RevocationTransaction) => Promise<RevokedFamily[]>;
+
 /** Revokes the families that match a filter, in small batches. */
 @Injectable()
 export class BulkRevocationService {
@@ -45,28 +51,62 @@ export class BulkRevocationService {
    * Linked sessions are revoked too; a filter of only roles or users also revokes their unlinked sessions. Each revoked family is audited,
    * and so is the call. Throws 503 if the database fails or a transaction that was opening a family does not end in time. Batches that were
    * committed stay revoked: call again for the rest.
+   *
+   * With `expectedCount`, everything is one transaction. If it would revoke more families and sessions than that, throws 409
+   * `more_than_expected` and revokes nothing.
    */
-  async revoke(filter: FamilyFilter, origin: Origin, actorId?: string): Promise<number> {
+  async revoke(
+    filter: FamilyFilter,
+    origin: Origin,
+    actorId?: string,
+    expectedCount?: number,
+  ): Promise<number> {
     const actor = { actorId, origin };
-    const userWide = filter.issuedBefore === undefined && filter.ip === undefined;
-    const batches = userWide ? this.revokeUsers(filter, actor) : this.revokeMatching(filter, actor);
     let revoked = 0;
     let complete = false;
     try {
-      for await (const count of batches) revoked += count;
+      if (expectedCount === undefined) {
+        for await (const count of this.revokeInBatches(filter, actor)) revoked += count;
+      } else revoked = await this.revokeAtMost(expectedCount, filter, actor);
       complete = true;
     } finally {
-      await this.auditCall(filter, { revoked, complete }, actor);
+      await this.auditCall(filter, { revoked, complete, expected_count: expectedCount }, actor);
     }
     return revoked;
   }
 
+  /** Commits each batch. */
+  private async *revokeInBatches(filter: FamilyFilter, actor: Actor): AsyncGenerator<number> {
+    const batches = isUserWide(filter) ? this.usersIn(filter) : this.revokeMatching(filter);
+    for await (const batch of batches) {
+      yield await this.revocations.transaction(
+        async (revocation) => (await this.revokeBatch(batch, revocation, actor)) + revocation.revokedSessions,
+      );
+    }
+  }
+
+  /** Stops at the first batch that exceeds the count, so a filter that matches far too much locks few rows. */
+  private async revokeAtMost(most: number, filter: FamilyFilter, actor: Actor): Promise<number> {
+    const userWide = isUserWide(filter);
+    const cutOff = await this.families.cutOff(filter.issuedBefore);
+    if (!userWide && !(await this.writersEnded()) && !(await this.writersEnded())) throw writerStillRuns();
+    return this.revocations.transaction(async (revocation) => {
+      const { sql } = revocation;
+      let families = 0;
+      for await (const batch of userWide ? this.usersIn(filter, sql) : this.sweep(filter, cutOff, sql)) {
+        families += await this.revokeBatch(batch, revocation, actor);
+        if (families + revocation.revokedSessions > most) throw moreThan(most);
+      }
+      return families + revocation.revokedSessions;
+    });
+  }
+
   /** A login in progress finds a higher user epoch and fails, see {@link RevocationTransaction.revokeUser}. */
-  private async *revokeUsers(filter: FamilyFilter, actor: Actor): AsyncGenerator<number> {
+  private async *usersIn(filter: FamilyFilter, sql?: Sql): AsyncGenerator<Batch> {
     let after: string | undefined = NIL_UUID;
     while (after !== undefined) {
-      const userIds: string[] = await this.accounts.batch(filter, after, USERS_PER_BATCH);
-      yield await this.revokeBatch((revocation) => revocation.revokeUsers(userIds, 'revoke'), actor);
+      const userIds: string[] = await this.accounts.batch(filter, after, USERS_PER_BATCH, sql);
+      yield (revocation) => revocation.revokeUsers(userIds, 'revoke');
       after = userIds.length < USERS_PER_BATCH ? undefined : userIds.at(-1);
     }
   }
@@ -75,39 +115,38 @@ export class BulkRevocationService {
    * A family that a transaction is still opening is not visible yet, so the sweep waits for such transactions first. If one does not end in
    * time, the visible families are revoked without further delay. A second sweep then covers what that transaction opened.
    */
-  private async *revokeMatching(filter: FamilyFilter, actor: Actor): AsyncGenerator<number> {
+  private async *revokeMatching(filter: FamilyFilter): AsyncGenerator<Batch> {
     const cutOff = await this.families.cutOff(filter.issuedBefore);
     const allVisible = await this.writersEnded();
-    yield* this.sweep(filter, cutOff, actor);
+    yield* this.sweep(filter, cutOff);
     if (allVisible) return;
-    if (!(await this.writersEnded()))
-      throw unavailable(new Error('a transaction that was opening a token family did not end in time'));
-    yield* this.sweep(filter, cutOff, actor);
+    if (!(await this.writersEnded())) throw writerStillRuns();
+    yield* this.sweep(filter, cutOff);
   }
 
-  private async *sweep(filter: FamilyFilter, cutOff: string, actor: Actor): AsyncGenerator<number> {
+  private async *sweep(filter: FamilyFilter, cutOff: string, sql?: Sql): AsyncGenerator<Batch> {
     let after: string | undefined = NIL_UUID;
     while (after !== undefined) {
-      const { sids, next } = await this.families.find(filter, cutOff, after);
+      const { sids, next } = await this.families.find(filter, cutOff, after, sql);
       for (let start = 0; start < sids.length; start += FAMILIES_PER_BATCH) {
         const batch = sids.slice(start, start + FAMILIES_PER_BATCH);
-        yield await this.revokeBatch((revocation) => revocation.revokeFamilies(batch, 'revoke'), actor);
+        yield (revocation) => revocation.revokeFamilies(batch, 'revoke');
       }
       after = next;
     }
   }
 
-  private revokeBatch(
-    revoke: (revocation: RevocationTransaction) => Promise<RevokedFamily[]>,
-    actor: Actor,
+  /** Returns how many of the revoked families were live. */
+  private async revokeBatch(
+    revoke: Batch,
+    revocation: RevocationTransaction,
+    { actorId, origin }: Actor,
   ): Promise<number> {
-    return this.revocations.transaction(async (revocation) => {
-      const revoked = await revoke(revocation);
-      const event = { event: 'revoke', cause: 'revoke', actorId: actor.actorId };
-      const entries = revoked.map(({ sid, userId }) => ({ ...event, sid, userId }));
-      await this.audit.addAll(entries, actor.origin, revocation.sql);
-      return countLive(revoked) + revocation.revokedSessions;
-    });
+    const revoked = await revoke(revocation);
+    const event = { event: 'revoke', cause: 'revoke', actorId };
+    const entries = revoked.map(({ sid, userId }) => ({ ...event, sid, userId }));
+    await this.audit.addAll(entries, origin, revocation.sql);
+    return countLive(revoked);
   }
 
   /** Waits until every transaction that was writing families has ended. Returns false after the timeout. */
@@ -125,10 +164,28 @@ export class BulkRevocationService {
 
   private async auditCall(
     { issuedBefore, role, ip, userIds }: FamilyFilter,
-    outcome: { readonly revoked: number; readonly complete: boolean },
+    outcome: {
+      readonly revoked: number;
+      readonly complete: boolean;
+      readonly expected_count: number | undefined;
+    },
     { actorId, origin }: Actor,
   ): Promise<void> {
     const filter = { issued_before: issuedBefore?.toISOString(), role, ip, user_ids: userIds };
     await this.audit.add({ event: 'revoke', cause: 'bulk', actorId, detail: { filter, ...outcome } }, origin);
   }
+}
+
+/** Without a condition on families, all sessions of the users are revoked too. */
+function isUserWide({ issuedBefore, ip }: FamilyFilter): boolean {
+  return issuedBefore === undefined && ip === undefined;
+}
+
+function writerStillRuns() {
+  return unavailable(new Error('a transaction that was opening a token family did not end in time'));
+}
+
+function moreThan(most: number) {
+  const detail = `More than ${counted(most, 'family or session', 'families and sessions')} would end. Nobody was revoked`;
+  return refuseAdmin('more_than_expected', { detail });
 }

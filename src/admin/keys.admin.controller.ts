@@ -1,7 +1,7 @@
 import { Controller, Delete, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { ApiAuthenticated, CurrentPrincipal, Roles } from '../auth/auth.decorators.js';
+import { ApiAuthenticated, CurrentPrincipal, FreshPassword, Roles } from '../auth/auth.decorators.js';
 import { originOf } from '../auth/http/request-origin.js';
 import type { Principal } from '../auth/principal.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
@@ -51,6 +51,7 @@ export class AdminKeysController {
   }
 
   @Delete(':kid')
+  @FreshPassword()
   @HttpCode(204)
   @ApiOperation({
     summary: 'Distrust a signing key',

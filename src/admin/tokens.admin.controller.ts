@@ -13,7 +13,7 @@ import {
 } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ApiAuthenticated, CurrentPrincipal, Roles } from '../auth/auth.decorators.js';
+import { ApiAuthenticated, CurrentPrincipal, FreshPassword, Roles } from '../auth/auth.decorators.js';
 import { originOf } from '../auth/http/request-origin.js';
 import type { Principal } from '../auth/principal.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
@@ -22,6 +22,7 @@ import { disableInactivityTimeout } from '../common/http.js';
 import { RevocationService } from '../tokens/families/revocation.service.js';
 import { AdminQueryService } from './admin-query.service.js';
 import { RevokedDto } from './admin.dto.js';
+import { ADMIN_ERRORS } from './admin.errors.js';
 import { BulkRevocationService } from './bulk-revocation.service.js';
 import { requireAnyOf } from './request-rules.js';
 import { BulkRevokeDto, TokenFamiliesDto, TokensQueryDto } from './tokens.dto.js';
@@ -69,26 +70,30 @@ export class AdminTokensController {
   }
 
   @Post('revoke')
+  @FreshPassword()
   @HttpCode(200)
   @ApiOperation({
     summary: 'Revoke many token families',
     description:
       'Revokes families that match all given filters; at least one is required. `issued_before` compares the time of the login, ' +
       '`ip` the address of the last use. Only families opened before the call are revoked. With only `role` or `user_ids`, all ' +
-      'sessions of these users are revoked too; with `issued_before` or `ip`, only linked sessions. If the call fails, repeat it.',
+      'sessions of these users are revoked too; with `issued_before` or `ip`, only linked sessions. If the call fails, repeat it. With ' +
+      '`expected_count`, the call revokes all matches in one transaction, or nobody if there are more.',
   })
   @ApiOkResponse({ type: RevokedDto })
+  @ApiProblems(ADMIN_ERRORS, 'more_than_expected')
   async revokeMany(
     @Req() request: FastifyRequest,
     @CurrentPrincipal() { userId: actorId }: Principal,
     @Body() body: BulkRevokeDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RevokedDto> {
-    requireAnyOf(body, 'issued_before', 'role', 'ip', 'user_ids');
+    const { expected_count, ...given } = body;
+    requireAnyOf(given, 'issued_before', 'role', 'ip', 'user_ids');
     disableInactivityTimeout(reply);
-    const { issued_before, role, ip, user_ids } = body;
+    const { issued_before, role, ip, user_ids } = given;
     const issuedBefore = issued_before === undefined ? undefined : new Date(issued_before);
     const filter = { issuedBefore, role, ip, userIds: user_ids };
-    return { revoked: await this.bulk.revoke(filter, originOf(request), actorId) };
+    return { revoked: await this.bulk.revoke(filter, originOf(request), actorId, expected_count) };
   }
 }

@@ -1,7 +1,18 @@
 import { isIP } from 'node:net';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
-import { ArrayMaxSize, ArrayMinSize, IsArray, IsIP, IsIn, IsOptional, Matches } from 'class-validator';
+import {
+  ArrayMaxSize,
+  ArrayMinSize,
+  IsArray,
+  IsIP,
+  IsIn,
+  IsInt,
+  IsOptional,
+  Matches,
+  Max,
+  Min,
+} from 'class-validator';
 import { IsTimestamp } from '../common/instant.js';
 import { PageQueryDto } from '../common/pagination.js';
 import { canonicalAddress } from '../limits/client-address.js';
@@ -72,6 +83,18 @@ export class BulkRevokeDto {
   @ArrayMaxSize(1000)
   @Matches(UUID, { each: true, message: '$property must be UUIDs' })
   user_ids?: string[];
+
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 0,
+    example: 250,
+    description: 'If more families and sessions than this would end, the call is refused and revokes nobody',
+  })
+  @IfGiven()
+  @IsInt()
+  @Min(0)
+  @Max(2_147_483_647)
+  expected_count?: number;
 }
 
 export class TokenFamilyDto {

@@ -12,7 +12,8 @@ import {
 } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { ApiAuthenticated, CurrentPrincipal, Roles } from '../auth/auth.decorators.js';
+import { FreshPasswordService } from '../auth/account/fresh-password.service.js';
+import { ApiAuthenticated, ApiFreshPassword, CurrentPrincipal, Roles } from '../auth/auth.decorators.js';
 import { originOf } from '../auth/http/request-origin.js';
 import type { Principal } from '../auth/principal.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
@@ -44,6 +45,7 @@ export class AdminUsersController {
     private readonly queries: AdminQueryService,
     private readonly changes: UserChangeService,
     private readonly revocations: RevocationService,
+    private readonly passwords: FreshPasswordService,
   ) {}
 
   @Get()
@@ -70,20 +72,23 @@ export class AdminUsersController {
     summary: 'Change a user',
     description:
       'Changes all given fields or none. Disabling the user or setting a password revokes all their token families and ' +
-      'sessions. A new role invalidates their access tokens; the next refresh returns one with the new role.',
+      'sessions. A new role invalidates their access tokens; the next refresh returns one with the new role. `password` needs a ' +
+      'login that has proved its own password within five minutes.',
   })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({ type: AdminUserDto })
   @ApiProblems(USER_ERRORS, 'last_admin', 'password_too_weak')
+  @ApiFreshPassword()
   @ApiProblems(COMMON_ERRORS, 'not_found')
   async change(
     @Req() request: FastifyRequest,
-    @CurrentPrincipal() { userId: actorId }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Param('id', ParseUUIDPipe) id: string,
     @Body() body: UserChangeDto,
   ): Promise<AdminUserDto> {
     requireAnyOf(body, 'role', 'disabled', 'email', 'password');
-    return adminUserView(await this.changes.change(id, body, originOf(request), actorId));
+    if (body.password !== undefined) await this.passwords.require(principal);
+    return adminUserView(await this.changes.change(id, body, originOf(request), principal.userId));
   }
 
   @Post(':id/revoke')

@@ -1,4 +1,4 @@
-import { SetMetadata, applyDecorators, createParamDecorator } from '@nestjs/common';
+import { SetMetadata, UseGuards, applyDecorators, createParamDecorator } from '@nestjs/common';
 import type { ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { ApiBasicAuth, ApiBearerAuth, ApiExtension } from '@nestjs/swagger';
@@ -8,6 +8,8 @@ import { perRoute } from '../common/per-route.js';
 import { TOKEN_ERRORS } from '../tokens/tokens.errors.js';
 import type { Role } from '../users/user.entity.js';
 import type { ClientScope } from './client-scopes.js';
+import { AUTH_ERRORS } from './auth.errors.js';
+import { FreshPasswordGuard } from './guards/fresh-password.guard.js';
 import type { AuthenticatedRequest, Principal } from './principal.js';
 
 export const IS_PUBLIC = 'auth:public';
@@ -37,6 +39,19 @@ export const TokenOnly = () =>
  */
 export const ServiceClientsWith = (scope: ClientScope) =>
   applyDecorators(SetMetadata(CLIENT_SCOPE, scope), ApiBasicAuth('client'));
+
+/** Documents the 403s of an administrative route that may need a fresh password. */
+export const ApiFreshPassword = () =>
+  applyDecorators(
+    ApiProblems(COMMON_ERRORS, 'forbidden'),
+    ApiProblems(AUTH_ERRORS, 'fresh_password_required'),
+  );
+
+/**
+ * Restricts a route to logins that have proved their password within the last five minutes. The others get 403
+ * `fresh_password_required`. The module of the route imports `AuthModule`.
+ */
+export const FreshPassword = () => applyDecorators(UseGuards(FreshPasswordGuard), ApiFreshPassword());
 
 /** What the requests to a route count as in statistics: always one scheme, or nothing. */
 export type Counting = Principal['via'] | 'nothing';

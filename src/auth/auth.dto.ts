@@ -50,6 +50,12 @@ export class RefreshDto {
   refresh_token?: string;
 }
 
+export class ReauthenticationDto {
+  @ApiProperty({ example: 'test123', maxLength: CHECKED_PASSWORD_MAX_LENGTH, format: 'password' })
+  @IsPassword(CHECKED_PASSWORD_MAX_LENGTH)
+  password!: string;
+}
+
 export class PasswordDto {
   @ApiProperty({ example: 'test123', maxLength: CHECKED_PASSWORD_MAX_LENGTH, format: 'password' })
   @IsPassword(CHECKED_PASSWORD_MAX_LENGTH)

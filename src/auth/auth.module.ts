@@ -12,6 +12,8 @@ import { AuthController } from './auth.controller.js';
 import { CredentialCheckService } from './login/credential-check.service.js';
 import { DevicesController } from './account/devices.controller.js';
 import { DevicesService } from './account/devices.service.js';
+import { FreshPasswordService } from './account/fresh-password.service.js';
+import { ReauthenticationController } from './account/reauthentication.controller.js';
 import { ExternalIdsService } from './http/external-ids.service.js';
 import { KnownDevicesService } from './login/known-devices.service.js';
 import { KnownTokensService } from './guards/known-tokens.service.js';
@@ -37,11 +39,18 @@ import { WellKnownController } from './well-known.controller.js';
     WebhooksModule,
     PassportModule.register({ session: false }),
   ],
-  controllers: [AuthController, DevicesController, VerifyController, WellKnownController],
+  controllers: [
+    AuthController,
+    DevicesController,
+    ReauthenticationController,
+    VerifyController,
+    WellKnownController,
+  ],
   providers: [
     CredentialCheckService,
     DevicesService,
     ExternalIdsService,
+    FreshPasswordService,
     JwtAuthGuard,
     JwtStrategy,
     KnownDevicesService,
@@ -58,6 +67,7 @@ import { WellKnownController } from './well-known.controller.js';
   ],
   exports: [
     CredentialCheckService,
+    FreshPasswordService,
     JwtAuthGuard,
     KnownDevicesService,
     RefreshService,

@@ -17,7 +17,7 @@ export type Bucket = AddressBucket | SubjectBucket;
 
 /** The subjects are addresses of clients and their networks. */
 export type AddressBucket =
-  'login' | 'session_login' | 'refresh' | 'exchange' | 'downgrade' | 'password' | 'client';
+  'login' | 'session_login' | 'refresh' | 'exchange' | 'downgrade' | 'password' | 'reauthenticate' | 'client';
 
 /** Each has subjects of one kind, so that a subject of one kind cannot collide with one of another kind. */
 export type SubjectBucket =

@@ -21,7 +21,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { ApiAuthenticated, CurrentPrincipal, Roles } from '../auth/auth.decorators.js';
+import { ApiAuthenticated, CurrentPrincipal, FreshPassword, Roles } from '../auth/auth.decorators.js';
 import { originOf } from '../auth/http/request-origin.js';
 import type { Principal } from '../auth/principal.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
@@ -59,6 +59,7 @@ export class AdminClientsController {
   }
 
   @Post()
+  @FreshPassword()
   @Header('Cache-Control', 'no-store')
   @ApiOperation({
     summary: 'Register a service client',
@@ -95,6 +96,7 @@ export class AdminClientsController {
   }
 
   @Post(':id/secret')
+  @FreshPassword()
   @HttpCode(200)
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: "Renew a client's secret", description: 'The old secret stops working at once.' })

@@ -18,6 +18,7 @@ import { KeyTrustService } from './keys/key-trust.service.js';
 import { RevocationService } from './families/revocation.service.js';
 import { FamilyListStore } from './families/family-list.store.js';
 import { FamilySweepStore } from './families/family-sweep.store.js';
+import { PasswordProofStore } from './families/password-proof.store.js';
 import { PresentedTokensService } from './families/presented-tokens.service.js';
 import { RefreshTokenCodec } from './families/refresh-token.codec.js';
 import { RefreshToken } from './families/refresh-token.entity.js';
@@ -57,6 +58,7 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
     RevocationService,
     FamilyListStore,
     FamilySweepStore,
+    PasswordProofStore,
     PresentedTokensService,
     RefreshTokenCodec,
     RefreshTokenService,
@@ -81,6 +83,7 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
     RevocationService,
     FamilyListStore,
     FamilySweepStore,
+    PasswordProofStore,
     PresentedTokensService,
     RefreshTokenCodec,
     RefreshTokenService,

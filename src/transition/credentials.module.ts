@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module.js';
 import { globalGuards } from '../auth/credentials.module.js';
+import { FreshPasswordService } from '../auth/account/fresh-password.service.js';
 import { KnownDevicesService } from '../auth/login/known-devices.service.js';
 import { TokenEligibilityService } from '../auth/refresh/token-eligibility.service.js';
 import { RevocationService } from '../tokens/families/revocation.service.js';
@@ -17,6 +18,7 @@ import { SessionAuthenticationService } from './sessions/http/session-authentica
 import { describeSessions } from './sessions/http/sessions.openapi.js';
 import { SESSION_ERRORS, SESSION_LOGIN_ERRORS } from './sessions/sessions.errors.js';
 import { SessionRevocationHook } from './sessions/link/session-revocation.hook.js';
+import { SessionPasswordProofStore } from './sessions/stores/session-password-proof.store.js';
 import { SessionsModule } from './sessions/sessions.module.js';
 import { TransitionEnvironment } from './transition.settings.js';
 import { TransitionSettingsCheck } from './transition-settings.check.js';
@@ -51,7 +53,10 @@ export class CredentialsModule {
   /** Adds session cookies to the OpenAPI description. */
   static readonly describe = describeSessions;
 
-  /** Passes to the service who may have tokens, what is revoked with a family, and that a session is proof of a known device. */
+  /**
+   * Passes to the service who may have tokens, what is revoked with a family, that a session is proof of a known device, and when a
+   * session proved its password.
+   */
   constructor(
     eligibility: TokenEligibilityService,
     revocations: RevocationService,
@@ -59,9 +64,12 @@ export class CredentialsModule {
     rollout: RolloutService,
     hook: SessionRevocationHook,
     sessions: SessionAuthenticationService,
+    passwords: FreshPasswordService,
+    proofs: SessionPasswordProofStore,
   ) {
     eligibility.use(rollout);
     revocations.use(hook);
     devices.use(sessions);
+    passwords.use(proofs);
   }
 }

@@ -110,9 +110,14 @@ export class AccountStore {
   }
 
   /** The ids of at most `limit` matching users after the id `after`, in order. */
-  async batch({ role, userIds }: UserFilter, after: string, limit: number): Promise<string[]> {
+  async batch(
+    { role, userIds }: UserFilter,
+    after: string,
+    limit: number,
+    sql: Sql = this.database,
+  ): Promise<string[]> {
     const values = [after, limit, userIds ?? null];
-    return (await this.database.query<{ id: string }>(BATCH[role ?? 'any'], values)).map(({ id }) => id);
+    return (await sql.query<{ id: string }>(BATCH[role ?? 'any'], values)).map(({ id }) => id);
   }
 }
 

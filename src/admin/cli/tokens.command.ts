@@ -37,6 +37,10 @@ interface RevokeOptions {
   readonly issuedBefore?: Date;
 }
 
+interface RevokeTyped extends RevokeOptions {
+  readonly expectedCount?: number;
+}
+
 const REVOKE_HELP = `
 Give ids or at least one filter. Several filters must all match:
   npm run admin -- tokens revoke 0b9f6c0e-8f1d-4f5e-9a53-0a6f0c3d2b11
@@ -78,9 +82,14 @@ export class TokensCommand {
         'only logins before a time or a duration ago (15m, 12h, 30d)',
         timeOrDuration,
       )
+      .option(
+        '--expected-count <n>',
+        'with filters: revoke nobody if more would end',
+        wholeNumber(0, 2_147_483_647),
+      )
       .addHelpText('after', REVOKE_HELP)
       .action(
-        run((command, terminal, ids: string[], options: RevokeOptions) =>
+        run((command, terminal, ids: string[], options: RevokeTyped) =>
           command.revoke(terminal, ids.map(uuid), options),
         ),
       );
@@ -110,11 +119,19 @@ export class TokensCommand {
     terminal.more(next_cursor);
   }
 
-  private async revoke(terminal: Terminal, ids: readonly string[], options: RevokeOptions): Promise<void> {
+  private async revoke(
+    terminal: Terminal,
+    ids: readonly string[],
+    { expectedCount, ...options }: RevokeTyped,
+  ): Promise<void> {
     const filtered = Object.keys(options).length > 0;
+    if (expectedCount !== undefined && !filtered)
+      throw new CommandError('--expected-count needs a filter; nothing was revoked');
     if (filtered === ids.length > 0)
       throw new CommandError('Give either ids or filters; nothing was revoked');
-    const revoked = filtered ? await this.byFilter(terminal, options) : await this.byId(terminal, ids);
+    const revoked = filtered
+      ? await this.byFilter(terminal, options, expectedCount)
+      : await this.byId(terminal, ids);
     await terminal.result({ revoked }, () => [
       `Revoked ${counted(revoked, 'token family', 'token families')}`,
     ]);
@@ -131,6 +148,7 @@ export class TokensCommand {
   private async byFilter(
     terminal: Terminal,
     { user, role, ip, issuedBefore }: RevokeOptions,
+    expectedCount: number | undefined,
   ): Promise<number> {
     const userIds: string[] = [];
     for (const name of user ?? []) userIds.push((await this.finder.find(name)).id);
@@ -140,6 +158,6 @@ export class TokensCommand {
       ip: canonicalAddress(ip),
       issuedBefore,
     };
-    return this.bulk.revoke(filter, terminal.origin);
+    return this.bulk.revoke(filter, terminal.origin, undefined, expectedCount);
   }
 }

@@ -5,8 +5,9 @@ import { refuseToken } from '../../tokens/tokens.errors.js';
 import { UserService } from '../../users/user.service.js';
 import { WebhookOutbox } from '../../webhooks/webhook-outbox.service.js';
 import { CredentialCheckService } from '../login/credential-check.service.js';
-import type { KnownDevice } from '../login/known-devices.service.js';
+import { deviceOf } from '../login/known-devices.service.js';
 import type { Principal } from '../principal.js';
+import { FreshPasswordService } from './fresh-password.service.js';
 
 @Injectable()
 export class PasswordService {
@@ -15,6 +16,7 @@ export class PasswordService {
     private readonly credentials: CredentialCheckService,
     private readonly revocations: RevocationService,
     private readonly outbox: WebhookOutbox,
+    private readonly passwords: FreshPasswordService,
   ) {}
 
   /**
@@ -42,12 +44,6 @@ export class PasswordService {
       },
       origin,
     );
+    await this.passwords.record(principal);
   }
-}
-
-/** The caller is logged in, so its device is known. */
-function deviceOf({ userId, sid, sessionId }: Principal): KnownDevice {
-  return sid === undefined
-    ? { userId, bucket: 'device_session', id: sessionId ?? '' }
-    : { userId, bucket: 'device_family', id: sid };
 }

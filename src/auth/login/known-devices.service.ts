@@ -5,6 +5,7 @@ import { RefreshTokenService } from '../../tokens/families/refresh-token.service
 import { UserService } from '../../users/user.service.js';
 import { normaliseUsername } from '../../users/username.js';
 import { refreshCookiesOf } from '../http/presented-credentials.js';
+import type { Principal } from '../principal.js';
 
 /** A device that is already logged in as the user who logs in now. */
 export interface KnownDevice {
@@ -12,6 +13,13 @@ export interface KnownDevice {
   /** The kind of `id`. */
   readonly bucket: 'device_family' | 'device_session';
   readonly id: string;
+}
+
+/** The device of a caller, who is logged in. */
+export function deviceOf({ userId, sid, sessionId }: Principal): KnownDevice {
+  return sid === undefined
+    ? { userId, bucket: 'device_session', id: sessionId ?? '' }
+    : { userId, bucket: 'device_family', id: sid };
 }
 
 /** A login request after {@link KnownDevicesService} has examined it. */

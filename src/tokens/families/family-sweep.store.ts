@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
+import type { Sql } from '../../database/database.js';
 import type { Role } from '../../users/user.entity.js';
 
 /** Selects the families that match all given conditions. */
@@ -65,9 +66,10 @@ export class FamilySweepStore {
     { role, ip, userIds }: Omit<FamilyFilter, 'issuedBefore'>,
     cutOff: string,
     after: string,
+    sql: Sql = this.database,
   ): Promise<FamilySweep> {
     const values = [after, cutOff, role ?? null, ip ?? null];
-    const [row] = await this.database.query<{ next: string | null; sids: string[] }>(
+    const [row] = await sql.query<{ next: string | null; sids: string[] }>(
       userIds === undefined ? FIND_IN_ALL : FIND_OF_USERS,
       userIds === undefined ? values : [...values, userIds],
     );

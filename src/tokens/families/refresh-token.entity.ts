@@ -72,6 +72,10 @@ export class RefreshToken {
   @Column('timestamptz', { name: 'absolute_expires_at' })
   absoluteExpiresAt!: Date;
 
+  /** When this login last proved its password; null if it never did or if it is not known. */
+  @Column('timestamptz', { name: 'password_at', nullable: true })
+  passwordAt!: Date | null;
+
   @Column('timestamptz', { name: 'revoked_at', nullable: true })
   revokedAt!: Date | null;
 

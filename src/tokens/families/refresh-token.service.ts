@@ -53,7 +53,7 @@ export class RefreshTokenService {
    * state has changed, or the user's families were revoked.
    */
   async open(user: VerifiedUser, delivery: TokenDelivery, origin: Origin): Promise<OpenedFamily | undefined> {
-    const family = { ...this.newFamily(user, delivery), unlinked: true };
+    const family = { ...this.newFamily(user, delivery), unlinked: true, byPassword: true };
     return this.opened(await this.store.create(family, 'password', origin));
   }
 

@@ -24,9 +24,10 @@ const CREATE = `
   ), t AS (
     INSERT INTO refresh_tokens
       (id, user_id, secret, mac_key, delivery, created_at, expires_at, absolute_expires_at, ip, user_agent,
-        confirmed_generation, alone)
+        confirmed_generation, alone, password_at)
     SELECT $1, u.id, $4, $5, $6, clock_timestamp(), now() + make_interval(secs => least($7::float8, $8::float8)),
-      now() + make_interval(secs => $8::float8), $9, $10, $14::integer, $15
+      now() + make_interval(secs => $8::float8), $9, $10, $14::integer, $15,
+      CASE WHEN $16 THEN clock_timestamp() END
     FROM u
     RETURNING *
   ), audited AS (
@@ -107,6 +108,7 @@ export class RefreshTokenStore {
       family.event ?? 'login',
       family.firstUnseen === true ? -1 : 0,
       family.unlinked ?? false,
+      family.byPassword ?? false,
     ];
     return (await sql.query<TokenFamily>(CREATE, values))[0];
   }

@@ -44,6 +44,8 @@ export interface NewFamily {
   /** Seconds. */
   readonly expiry: number;
   readonly familyExpiry: number;
+  /** The login has just proved the password. */
+  readonly byPassword?: boolean | undefined;
   /** No session will ever be linked to it, so its refreshes do not ask the revocation hook. */
   readonly unlinked?: boolean | undefined;
   /** The audit event; `login` by default. */

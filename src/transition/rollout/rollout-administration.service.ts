@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { Origin } from '../../audit/audit-context.js';
+import { refuseFreshPassword } from '../../auth/account/fresh-password.service.js';
 import { refuse } from '../../common/common.errors.js';
 import type { FieldError } from '../../common/problem.js';
 import { patched } from './rollout-patch.js';
 import type { RolloutPatch } from './rollout-patch.js';
-import { inForce, phaseAt, widensEligibility } from './rollout-state.js';
+import { endsSessionsSoon, inForce, phaseAt, widensEligibility } from './rollout-state.js';
 import type { RolloutSettings, RolloutState } from './rollout-state.js';
 import { isSame } from './rollout-view.js';
 import { RolloutHistoryStore } from './rollout-history.store.js';
@@ -20,11 +21,18 @@ export interface Administrator {
   readonly origin: Origin;
 }
 
+/** Who makes a change of the rollout. */
+export interface RolloutAdministrator extends Administrator {
+  /** Whether the password is fresh, so that the change may end sessions within a day. True on the command line. */
+  readonly provedPassword: boolean;
+}
+
 type Outcome =
   /** `now`: the time of the change, on the database's clock. */
   | { readonly state: RolloutState; readonly now: number }
   | { readonly stale: number }
   | { readonly errors: readonly FieldError[] }
+  | 'fresh_password_required'
   | 'nothing_to_roll_back'
   | 'rollback_ends_sessions';
 
@@ -45,9 +53,14 @@ export class RolloutAdministrationService {
 
   /**
    * Changes the given fields. Throws 409 if `version` is given and is not the last one. Throws 400 for an impossible change, and for a
-   * change of phase that makes users eligible without a percentage. Then nothing changes.
+   * change of phase that makes users eligible without a percentage. Throws 403 `fresh_password_required` for a sunset within a day.
+   * Then nothing changes.
    */
-  async change(patch: RolloutPatch, version: number | undefined, by: Administrator): Promise<RolloutState> {
+  async change(
+    patch: RolloutPatch,
+    version: number | undefined,
+    by: RolloutAdministrator,
+  ): Promise<RolloutState> {
     const outcome = await this.store.withLock<Outcome>(async (sql, current) => {
       if (isStale(current, version)) return { stale: current.version };
       const result = patched(current, patch, current.now);
@@ -56,6 +69,7 @@ export class RolloutAdministrationService {
         if (widensEligibility(current, result.next, current.now)) return { errors: [PERCENTAGE_MISSING] };
       }
       const { now } = current;
+      if (!by.provedPassword && endsSessionsSoon(current, result.next, now)) return 'fresh_password_required';
       if (Object.values(patch).every((value) => value === undefined)) return { state: current, now };
       // A rollback to an identical state would do nothing.
       const parent = isSame(current, result.next) ? current.parent : current.version;
@@ -67,12 +81,13 @@ export class RolloutAdministrationService {
 
   /**
    * Returns to the state before the last change. A second call returns to the state before that. Throws 409 if there is none,
-   * and if the rollback would end sessions that work now: set the phase explicitly for that.
+   * and if the rollback would end sessions that work now: set the phase explicitly for that. Throws 403 `fresh_password_required` if the
+   * earlier state has a sunset within a day.
    */
   async rollBack(
     drain: boolean | undefined,
     version: number | undefined,
-    by: Administrator,
+    by: RolloutAdministrator,
   ): Promise<RolloutState> {
     const outcome = await this.store.withLock<Outcome>(async (sql, current) => {
       if (isStale(current, version)) return { stale: current.version };
@@ -81,6 +96,8 @@ export class RolloutAdministrationService {
       const next: RolloutSettings = { ...before, drain: drain ?? before.drain };
       const ends = phaseAt(next, current.now) === 'sessions_removed';
       if (ends && phaseAt(current, current.now) !== 'sessions_removed') return 'rollback_ends_sessions';
+      if (!by.provedPassword && endsSessionsSoon(current, next, current.now))
+        return 'fresh_password_required';
       const change = { cause: 'rolled_back', actorId: by.actorId } as const;
       const state = await this.store.add(sql, current, next, before.parent, change, by.origin);
       return { state, now: current.now };
@@ -94,6 +111,7 @@ export class RolloutAdministrationService {
   }
 
   private settle(outcome: Outcome): RolloutState {
+    if (outcome === 'fresh_password_required') throw refuseFreshPassword();
     if (typeof outcome === 'string') throw refuseRollout(outcome);
     if ('errors' in outcome) throw refuse('validation_failed', { errors: outcome.errors });
     if ('stale' in outcome) {

@@ -96,6 +96,19 @@ function eligibleAt(settings: RolloutSettings, now: number): { share: number; na
   return { share: phase === 'gradual_rollout' ? percentage : 0, named };
 }
 
+/** A sunset this close, in milliseconds, needs a fresh password. */
+const SOON = 24 * 3_600_000;
+
+/** Whether `next` sets another end of sessions than `current`, and this end is within a day of `now` or has passed. */
+export function endsSessionsSoon(current: RolloutSettings, next: RolloutSettings, now: number): boolean {
+  const end = endOfSessions(next);
+  return end !== endOfSessions(current) && end <= now + SOON;
+}
+
+function endOfSessions({ phase, sunsetAt }: RolloutSettings): number {
+  return phase === 'sessions_removed' ? -Infinity : (sunsetAt ?? Infinity);
+}
+
 /** Whether users have been told in this phase that sessions end. */
 export function isAnnounced(phase: Phase): boolean {
   return PHASES.indexOf(phase) >= PHASES.indexOf('deprecation_notice');

@@ -161,5 +161,5 @@ const BROWNOUT_FORMAT =
   'It must be two times with a zone and a slash between them, such as 2027-01-31T12:00:00Z/2027-01-31T12:15:00Z.';
 
 function by({ origin }: Terminal) {
-  return { actorId: undefined, origin };
+  return { actorId: undefined, origin, provedPassword: true };
 }

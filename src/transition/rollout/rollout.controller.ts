@@ -1,13 +1,15 @@
 import { Body, Controller, Get, HttpCode, Patch, Post, Query, Req } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { ApiAuthenticated, CurrentPrincipal, Roles } from '../../auth/auth.decorators.js';
+import { FreshPasswordService } from '../../auth/account/fresh-password.service.js';
+import { ApiAuthenticated, ApiFreshPassword, CurrentPrincipal, Roles } from '../../auth/auth.decorators.js';
 import { originOf } from '../../auth/http/request-origin.js';
 import type { Principal } from '../../auth/principal.js';
 import { ApiProblems } from '../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
 import { DEFAULT_LIMIT, PageQueryDto } from '../../common/pagination.js';
 import { RolloutAdministrationService } from './rollout-administration.service.js';
+import type { RolloutAdministrator } from './rollout-administration.service.js';
 import type { RolloutPatch } from './rollout-patch.js';
 import { stateView } from './rollout-view.js';
 import { RolloutDto, RolloutHistoryDto } from './rollout-view.dto.js';
@@ -20,7 +22,10 @@ import { ROLLOUT_ERRORS } from './rollout.errors.js';
 @ApiProblems(COMMON_ERRORS, 'validation_failed', 'forbidden')
 @Controller('admin/rollout')
 export class RolloutController {
-  constructor(private readonly administration: RolloutAdministrationService) {}
+  constructor(
+    private readonly administration: RolloutAdministrationService,
+    private readonly passwords: FreshPasswordService,
+  ) {}
 
   @Get()
   @ApiOperation({ summary: 'The state of the rollout' })
@@ -35,16 +40,18 @@ export class RolloutController {
     description:
       'Changes the given fields, on every node within a second. Entering `deprecation_notice` sets `sunset_at` 90 days ahead ' +
       'unless it is given. Returning to an earlier phase removes sunset and brownouts unless they are given. A change of `phase` ' +
-      'that makes users eligible who are not eligible now needs `percentage`.',
+      'that makes users eligible who are not eligible now needs `percentage`. A sunset within a day needs a login that has proved its ' +
+      'password within five minutes.',
   })
   @ApiOkResponse({ type: RolloutDto })
   @ApiProblems(ROLLOUT_ERRORS, 'stale_version')
+  @ApiFreshPassword()
   async change(
     @Req() request: FastifyRequest,
-    @CurrentPrincipal() { userId }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Body() body: RolloutPatchDto,
   ): Promise<RolloutDto> {
-    const by = { actorId: userId, origin: originOf(request) };
+    const by = await this.administrator(request, principal);
     return stateView(await this.administration.change(patchOf(body), body.version, by));
   }
 
@@ -57,13 +64,19 @@ export class RolloutController {
   @ApiBody({ type: RollbackDto, required: false })
   @ApiOkResponse({ type: RolloutDto })
   @ApiProblems(ROLLOUT_ERRORS, 'stale_version', 'nothing_to_roll_back', 'rollback_ends_sessions')
+  @ApiFreshPassword()
   async rollBack(
     @Req() request: FastifyRequest,
-    @CurrentPrincipal() { userId }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Body() { drain, version }: RollbackDto,
   ): Promise<RolloutDto> {
-    const by = { actorId: userId, origin: originOf(request) };
+    const by = await this.administrator(request, principal);
     return stateView(await this.administration.rollBack(drain, version, by));
+  }
+
+  private async administrator(request: FastifyRequest, principal: Principal): Promise<RolloutAdministrator> {
+    const provedPassword = await this.passwords.isFresh(principal);
+    return { actorId: principal.userId, origin: originOf(request), provedPassword };
   }
 
   @Get('history')

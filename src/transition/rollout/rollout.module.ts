@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { CommandLineModule } from '../../admin/cli/command-line.module.js';
 import { AuditModule } from '../../audit/audit.module.js';
+import { AuthModule } from '../../auth/auth.module.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
 import { RolloutAdministrationService } from './rollout-administration.service.js';
 import { RolloutFlagService } from './rollout-flag.service.js';
@@ -13,7 +14,13 @@ import { RolloutService } from './rollout.service.js';
 import { RolloutStore } from './rollout.store.js';
 
 @Module({
-  imports: [AuditModule, CommandLineModule, TokensModule, TypeOrmModule.forFeature([RolloutVersion])],
+  imports: [
+    AuditModule,
+    AuthModule,
+    CommandLineModule,
+    TokensModule,
+    TypeOrmModule.forFeature([RolloutVersion]),
+  ],
   controllers: [RolloutController],
   providers: [
     RolloutService,

@@ -11,6 +11,7 @@ import type { User } from '../../users/user.entity.js';
 import { SessionCookieService } from './http/session-cookie.service.js';
 import { SessionStore } from './stores/session.store.js';
 import type { NewSession } from './stores/session.store.js';
+import { SessionPasswordProofStore } from './stores/session-password-proof.store.js';
 import { SessionService } from './session.service.js';
 import type { StoredCookie } from './stores/express-session.codec.js';
 
@@ -35,6 +36,7 @@ export class SessionLoginService {
     private readonly cookie: SessionCookieService,
     private readonly credentials: CredentialCheckService,
     private readonly clock: DatabaseClock,
+    private readonly proofs: SessionPasswordProofStore,
     @Inject(CONFIG) private readonly config: TransitionConfig,
   ) {
     this.path = config.sessionUserKey.split('.');
@@ -54,6 +56,7 @@ export class SessionLoginService {
     let opened = await this.begin(user, replaced, origin);
     opened ??= await this.begin(await this.credentials.recheck(given, origin), replaced, origin);
     if (opened === undefined) throw unavailable(new Error('the account keeps changing'));
+    await this.proofs.record(opened.sid);
     for (const sid of before) await this.sessions.revokePresented(sid, origin);
     return opened;
   }

@@ -5,6 +5,8 @@ import { AuthModule } from '../../auth/auth.module.js';
 import { LimitsModule } from '../../limits/limits.module.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
 import { RolloutModule } from '../rollout/rollout.module.js';
+import { CleanUpJob } from '../../operations/clean-up.job.js';
+import { OperationsModule } from '../../operations/operations.module.js';
 import { UsersModule } from '../../users/users.module.js';
 import { ExchangeLimitsService } from './link/exchange-limits.service.js';
 import { DowngradeService } from './link/downgrade.service.js';
@@ -24,6 +26,8 @@ import { SessionLoginService } from './session-login.service.js';
 import { SessionIndexService } from './stores/session-index.service.js';
 import { Session } from './stores/session.entity.js';
 import { SessionGuard } from './http/session.guard.js';
+import { SessionPasswordProof } from './stores/session-password-proof.entity.js';
+import { SessionPasswordProofStore } from './stores/session-password-proof.store.js';
 import { SessionStore } from './stores/session.store.js';
 import { SessionSampleStore } from './stores/session-sample.store.js';
 import { SessionTableCheck } from './stores/session-table.check.js';
@@ -39,9 +43,10 @@ import { SessionService } from './session.service.js';
     AuditModule,
     AuthModule,
     LimitsModule,
+    OperationsModule,
     RolloutModule,
     TokensModule,
-    TypeOrmModule.forFeature([Session, SessionLink]),
+    TypeOrmModule.forFeature([Session, SessionLink, SessionPasswordProof]),
     UsersModule,
   ],
   controllers: [SessionsController, ExchangeController],
@@ -62,6 +67,7 @@ import { SessionService } from './session.service.js';
     SessionAuthenticationService,
     SessionGuard,
     SessionLoginService,
+    SessionPasswordProofStore,
     SessionSampleStore,
     SessionTableCheck,
     SessionTableStore,
@@ -73,10 +79,15 @@ import { SessionService } from './session.service.js';
     SessionAuthenticationService,
     SessionCookieService,
     SessionGuard,
+    SessionPasswordProofStore,
     SessionRevocationHook,
     SessionService,
     SessionStore,
     UnlinkedSessionsStore,
   ],
 })
-export class SessionsModule {}
+export class SessionsModule {
+  constructor(cleanUp: CleanUpJob, proofs: SessionPasswordProofStore) {
+    cleanUp.add((batch) => proofs.removeOld(batch));
+  }
+}

@@ -168,4 +168,22 @@ describe('a bulk revocation', () => {
     expect(seen.size).toBe(FAMILIES);
     expect(pages).toBe(FAMILIES / 100);
   });
+
+  it.each([
+    ['an address', { ip: '192.0.2.9' }],
+    ['users', { role: 'admin' }],
+  ] as const)(
+    'by %s revokes all of many batches, or none if there are more than expected',
+    async (_, filter) => {
+      await db.database.query(`UPDATE refresh_tokens SET revoked_at = now() WHERE revoked_at IS NULL`);
+      await manyLogins('192.0.2.9', 'admin');
+      const live = () => count(`refresh_tokens WHERE revoked_at IS NULL`);
+      const revoke = (most: number) => bulk.revoke(filter, NO_ORIGIN, undefined, most);
+      await expect(revoke(FAMILIES - 1)).rejects.toMatchObject({ code: 'more_than_expected' });
+      expect(await live()).toBe(FAMILIES);
+      expect(await revoke(FAMILIES)).toBe(FAMILIES);
+      expect(await live()).toBe(0);
+      await db.database.query(`DELETE FROM users WHERE username LIKE '192.0.2.9 %'`);
+    },
+  );
 });

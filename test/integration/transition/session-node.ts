@@ -17,6 +17,7 @@ import { SessionWatcherService } from '../../../src/transition/sessions/link/ses
 import { SessionLinkStore } from '../../../src/transition/sessions/link/session-link.store.js';
 import { SessionLoginService } from '../../../src/transition/sessions/session-login.service.js';
 import { SessionRowStore } from '../../../src/transition/sessions/stores/session-row.store.js';
+import { SessionPasswordProofStore } from '../../../src/transition/sessions/stores/session-password-proof.store.js';
 import { SessionStore } from '../../../src/transition/sessions/stores/session.store.js';
 import { SessionService } from '../../../src/transition/sessions/session.service.js';
 import type { TransitionConfig } from '../../../src/transition/transition.settings.js';
@@ -72,7 +73,8 @@ export async function aSessionNode(url: string): Promise<SessionNode> {
   const rows = new SessionRowStore(database);
   const cookie = new SessionCookieService(config);
   const sessions = new SessionService(store, linkedRevocations, rows, cookie, revocations, audit, config);
-  const opening = new SessionLoginService(store, sessions, cookie, undefined as never, clock, config);
+  const proofs = new SessionPasswordProofStore(database);
+  const opening = new SessionLoginService(store, sessions, cookie, undefined as never, clock, proofs, config);
   const everybody = { isEligible: () => Promise.resolve(true) } as unknown as RolloutService;
   return {
     ...node,
@@ -91,6 +93,7 @@ export async function aSessionNode(url: string): Promise<SessionNode> {
       families,
       tokens,
       everybody,
+      proofs,
     ),
     downgrades: new DowngradeService(
       store,

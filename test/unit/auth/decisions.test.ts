@@ -163,6 +163,7 @@ describe('PasswordService', () => {
       part({}),
       part({}),
       part({}),
+      part({}),
     );
     await expect(passwords.change(principal, 'a', 'b', NO_ORIGIN)).rejects.toMatchObject({
       code: 'token_revoked',
@@ -173,12 +174,13 @@ describe('PasswordService', () => {
     const users = { find: () => Promise.resolve(user), hashNew: () => Promise.resolve('hash') };
     const confirm = vi.fn();
     const revokeUser = vi.fn();
-    await new PasswordService(part(users), part({ confirm }), part({ revokeUser }), part({})).change(
-      principal,
-      'a',
-      'b',
-      NO_ORIGIN,
-    );
+    await new PasswordService(
+      part(users),
+      part({ confirm }),
+      part({ revokeUser }),
+      part({}),
+      part({ record: vi.fn() }),
+    ).change(principal, 'a', 'b', NO_ORIGIN);
     expect(confirm).toHaveBeenCalledWith(
       user,
       'a',

@@ -13,6 +13,7 @@ import { LinkedRevocationStore } from './linked-revocation.store.js';
 import { SessionLinkStore } from './session-link.store.js';
 import { SessionStore } from '../stores/session.store.js';
 import type { LiveSession } from '../stores/session.store.js';
+import { SessionPasswordProofStore } from '../stores/session-password-proof.store.js';
 import { refuseSession } from '../sessions.errors.js';
 
 /** Exchanges a session for tokens. */
@@ -27,6 +28,7 @@ export class ExchangeService {
     private readonly families: RefreshTokenStore,
     private readonly tokens: RefreshTokenService,
     private readonly rollout: RolloutService,
+    private readonly proofs: SessionPasswordProofStore,
   ) {}
 
   /**
@@ -53,6 +55,7 @@ export class ExchangeService {
       // The exchange counts only once the row is locked: another application may be deleting it.
       if (!(await this.links.lockRow(sql, sid, userId, family.expiresAt)))
         throw refuseSession('session_invalid');
+      await this.proofs.copyToFamily(sql, sid, family.sid);
       return opened;
     });
   }

@@ -17,7 +17,11 @@ export interface RolloutNode extends TokenNode<TransitionConfig> {
   readonly administration: RolloutAdministrationService;
 }
 
-export const BY = { actorId: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10', origin: NO_ORIGIN };
+export const BY = {
+  actorId: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10',
+  origin: NO_ORIGIN,
+  provedPassword: true,
+};
 
 export async function aRolloutNode(
   url: string,

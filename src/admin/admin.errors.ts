@@ -1,0 +1,9 @@
+import { problems } from '../common/problem.js';
+import type { ProblemKind } from '../common/problem.js';
+
+/** Refusals of administrative calls. */
+export const ADMIN_ERRORS = {
+  more_than_expected: { status: 409, title: 'More logins would end than expected' },
+} as const satisfies Record<string, ProblemKind>;
+
+export const refuseAdmin = problems(ADMIN_ERRORS);
