@@ -4,6 +4,26 @@ import { defineConfig } from 'vitest/config';
 const shared = { isolate: false };
 /** The first logger of a process serves all of it, so a test that reads the log needs a process of its own. */
 const OWN_PROCESS = ['test/e2e/edge-logs.test.ts'];
+/** Faults that promise an answer within a time, or fill the machine themselves. Nothing else runs beside them. */
+const RUN_ALONE = [
+  'database-gone',
+  'full-disk',
+  'heap-only-updates',
+  'killed-node',
+  'login-time',
+  'lost-link',
+  'refresh-statement',
+  'restore',
+  'rolling-restart',
+  'several-nodes',
+  'standing-still',
+  'untrusted-database',
+  'workers',
+  'transition/autopilot-killed',
+  'transition/killed-mail-worker',
+  'transition/rollout-walk',
+  'transition/standby-sessions',
+].map((name) => `test/faults/${name}.test.ts`);
 const database = { globalSetup: ['test/helpers/global-setup.ts'], testTimeout: 30_000, hookTimeout: 60_000 };
 
 /**
@@ -56,9 +76,21 @@ export default defineConfig({
         test: {
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
+          exclude: RUN_ALONE,
+          ...database,
+          testTimeout: 90_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'faults-alone',
+          include: RUN_ALONE,
           ...database,
           fileParallelism: false,
           testTimeout: 90_000,
+          sequence: { groupOrder: 1 },
         },
       },
       { extends: true, test: { name: 'long', include: ['test/long/**/*.test.ts'], ...database } },

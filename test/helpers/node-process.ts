@@ -9,7 +9,7 @@ import { TEST_SECRET } from './app.js';
 const ROOT = join(import.meta.dirname, '..', '..');
 
 /** Milliseconds. */
-const READY_WITHIN = 30_000;
+const READY_WITHIN = 60_000;
 const KILL_AFTER = 20_000;
 
 export const ADMIN = { username: 'root', password: 'a long enough pass phrase' } as const;
