@@ -12,8 +12,7 @@ import {
 } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { FreshPasswordService } from '../auth/account/fresh-password.service.js';
-import { ApiAuthenticated, ApiFreshPassword, CurrentPrincipal, Roles } from '../auth/auth.decorators.js';
+import { ApiAuthenticated, CurrentPrincipal, FreshPassword, Roles } from '../auth/auth.decorators.js';
 import { originOf } from '../auth/http/request-origin.js';
 import type { Principal } from '../auth/principal.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
@@ -45,7 +44,6 @@ export class AdminUsersController {
     private readonly queries: AdminQueryService,
     private readonly changes: UserChangeService,
     private readonly revocations: RevocationService,
-    private readonly passwords: FreshPasswordService,
   ) {}
 
   @Get()
@@ -78,17 +76,16 @@ export class AdminUsersController {
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({ type: AdminUserDto })
   @ApiProblems(USER_ERRORS, 'last_admin', 'password_too_weak')
-  @ApiFreshPassword()
+  @FreshPassword('password')
   @ApiProblems(COMMON_ERRORS, 'not_found')
   async change(
     @Req() request: FastifyRequest,
-    @CurrentPrincipal() principal: Principal,
+    @CurrentPrincipal() { userId: actorId }: Principal,
     @Param('id', ParseUUIDPipe) id: string,
     @Body() body: UserChangeDto,
   ): Promise<AdminUserDto> {
     requireAnyOf(body, 'role', 'disabled', 'email', 'password');
-    if (body.password !== undefined) await this.passwords.require(principal);
-    return adminUserView(await this.changes.change(id, body, originOf(request), principal.userId));
+    return adminUserView(await this.changes.change(id, body, originOf(request), actorId));
   }
 
   @Post(':id/revoke')

@@ -9,7 +9,7 @@ import { TOKEN_ERRORS } from '../tokens/tokens.errors.js';
 import type { Role } from '../users/user.entity.js';
 import type { ClientScope } from './client-scopes.js';
 import { AUTH_ERRORS } from './auth.errors.js';
-import { FreshPasswordGuard } from './guards/fresh-password.guard.js';
+import { FRESH_PASSWORD_FIELDS, FreshPasswordGuard } from './guards/fresh-password.guard.js';
 import type { AuthenticatedRequest, Principal } from './principal.js';
 
 export const IS_PUBLIC = 'auth:public';
@@ -49,9 +49,15 @@ export const ApiFreshPassword = () =>
 
 /**
  * Restricts a route to logins that have proved their password within the last five minutes. The others get 403
- * `fresh_password_required`. The module of the route imports `AuthModule`.
+ * `fresh_password_required`. With `fields`, only a request whose body has one of them needs it. Service clients have no login and need
+ * none. The module of the route imports `AuthModule`.
  */
-export const FreshPassword = () => applyDecorators(UseGuards(FreshPasswordGuard), ApiFreshPassword());
+export const FreshPassword = (...fields: readonly string[]) =>
+  applyDecorators(
+    SetMetadata(FRESH_PASSWORD_FIELDS, fields),
+    UseGuards(FreshPasswordGuard),
+    ApiFreshPassword(),
+  );
 
 /** What the requests to a route count as in statistics: always one scheme, or nothing. */
 export type Counting = Principal['via'] | 'nothing';

@@ -120,6 +120,8 @@ describe('an action that needs a fresh password', () => {
     await minutesPass(60);
     expect((await call('POST', '/admin/keys/rotate')).statusCode).toBe(200);
     expect((await call('PATCH', `/admin/users/${user.id}`, { email: 'a@example.com' })).statusCode).toBe(200);
+    for (const body of [undefined, [], ['password']])
+      expect((await call('PATCH', `/admin/users/${user.id}`, body)).statusCode).toBe(400);
     expect((await call('POST', `/admin/users/${user.id}/revoke`)).statusCode).toBe(200);
   });
 

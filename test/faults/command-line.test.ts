@@ -74,6 +74,18 @@ describe('the command line beside a running node, on the embedded database', () 
     await until(async () => (await codeAt(again)) === 'token_revoked', 1_000);
   });
 
+  it('revokes nobody if more logins match than expected, and needs no fresh password', async () => {
+    const tokens = [await login('ada', PASSWORD), await login('ada', PASSWORD)];
+    const refused = await run('tokens', 'revoke', '--user', 'ada', '--expected-count', '1');
+    expect(refused).toMatchObject({ code: 1, out: '' });
+    for (const token of tokens) expect(await codeAt(token)).toBeUndefined();
+    expect(await run('tokens', 'revoke', '--expected-count', '9')).toMatchObject({ code: 1, out: '' });
+    expect(await run('tokens', 'revoke', '--user', 'ada', '--expected-count', '-1')).toMatchObject({
+      code: 2,
+    });
+    expect(await json('tokens', 'revoke', '--user', 'ada', '--expected-count', '2')).toEqual({ revoked: 2 });
+  });
+
   it('disables, enables and promotes users, resets passwords, and keeps the last administrator', async () => {
     const token = await login('ada', PASSWORD);
     await done(run('users', 'disable', 'ada'));
