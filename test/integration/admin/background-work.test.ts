@@ -13,6 +13,7 @@ import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import type { Config } from '../../../src/config/config.js';
 import { loadConfig } from '../../../src/config/load-config.js';
 import { TEST_SECRET, createTestApp } from '../../helpers/app.js';
+import { WEBHOOK_SECRET } from '../../helpers/webhook-receiver.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 
@@ -23,6 +24,9 @@ const loopsOf = (app: INestApplicationContext) =>
     .get(BackgroundLoops, { strict: false })
     .list()
     .toSorted((a, b) => a.name.localeCompare(b.name));
+
+/** Without a receiver no webhooks are sent, and their loops do not run. */
+const WEBHOOKS = { WEBHOOK_URL: 'http://127.0.0.1:9/hooks', WEBHOOK_SECRET };
 
 describe('background work', () => {
   let db: TestDatabase;
@@ -42,11 +46,12 @@ describe('background work', () => {
         JWT_SECRET: TEST_SECRET,
         RSA_MODULUS_BITS: '2048',
         LOG_LEVEL: 'silent',
+        ...WEBHOOKS,
       },
       process.cwd(),
       VARIABLES,
     );
-    const node = await createTestApp({ db });
+    const node = await createTestApp({ db, env: WEBHOOKS });
     const loops = loopsOf(node.app);
     onNode = loops.map(({ name }) => name);
     expect(loops.filter(({ running }) => !running)).toEqual([]);
