@@ -18,20 +18,21 @@ export class AdminQueryService {
     private readonly events: AuditLogStore,
   ) {}
 
-  async listUsers({ query, limit = DEFAULT_LIMIT, cursor }: AdminUsersQueryDto): Promise<AdminUsersDto> {
-    const { users, next_cursor } = await this.accounts.page(limit, cursor, query);
+  async listUsers(query: AdminUsersQueryDto): Promise<AdminUsersDto> {
+    const filter = { query: query.query, externalId: query.external_id };
+    const { users, next_cursor } = await this.accounts.page(query.limit ?? DEFAULT_LIMIT, query.cursor, filter);
     return { users: users.map(adminUserView), next_cursor };
   }
 
   listFamilies(query: TokensQueryDto): Promise<TokenFamiliesDto> {
     const active = query.active === undefined ? undefined : query.active === 'true';
-    const filter = { userId: query.user_id, ip: query.ip, active };
+    const filter = { userId: query.user_id, externalId: query.external_id, ip: query.ip, active };
     return this.families.page(filter, query.limit ?? DEFAULT_LIMIT, query.cursor);
   }
 
   listEvents(query: AuditQueryDto): Promise<AuditEventsDto> {
     const since = query.since === undefined ? undefined : new Date(query.since);
-    const filter = { userId: query.user_id, event: query.event, since };
+    const filter = { userId: query.user_id, externalId: query.external_id, event: query.event, since };
     return this.events.page(filter, query.limit ?? DEFAULT_LIMIT, query.cursor);
   }
 

@@ -1,8 +1,12 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean, IsEmail, IsIn, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
+import { IsBoolean, IsEmail, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
 import { UserDto } from '../api/api.dto.js';
+import type { UserChange } from '../auth/account/user-change.service.js';
 import { PageQueryDto } from '../common/pagination.js';
-import type { Role, User } from '../users/user.entity.js';
+import { DEFAULT_ROLE, IsRole, ROLE_PATTERN } from '../common/role.js';
+import type { Role } from '../common/role.js';
+import type { User } from '../users/user.entity.js';
+import { EXTERNAL_ID_PATTERN, IsExternalId } from '../users/external-id.js';
 import { IsPassword } from '../users/password-policy.js';
 import { IfGiven } from './request-rules.js';
 
@@ -17,9 +21,9 @@ export class NewUserDto {
   @IsPassword()
   password!: string;
 
-  @ApiPropertyOptional({ enum: ['user', 'admin'], default: 'user' })
+  @ApiPropertyOptional({ pattern: ROLE_PATTERN, default: DEFAULT_ROLE, example: 'user' })
   @IsOptional()
-  @IsIn(['user', 'admin'])
+  @IsRole()
   role?: Role;
 
   @ApiPropertyOptional({ format: 'email', example: 'grace@example.com' })
@@ -30,9 +34,9 @@ export class NewUserDto {
 }
 
 export class UserChangeDto {
-  @ApiPropertyOptional({ enum: ['user', 'admin'] })
+  @ApiPropertyOptional({ pattern: ROLE_PATTERN, example: 'user' })
   @IfGiven()
-  @IsIn(['user', 'admin'])
+  @IsRole()
   role?: Role;
 
   @ApiPropertyOptional({ example: true, description: 'A disabled user cannot log in' })
@@ -52,11 +56,30 @@ export class UserChangeDto {
   @MaxLength(254)
   email?: string | null;
 
+  @ApiPropertyOptional({
+    type: String,
+    pattern: EXTERNAL_ID_PATTERN,
+    nullable: true,
+    example: 'legacy-4711',
+    description: "The id of the user in your product. A UUID must be the user's own id. Null clears it",
+  })
+  @IsOptional()
+  @IsExternalId()
+  external_id?: string | null;
+
   @ApiPropertyOptional({ example: 'correct horse battery staple', maxLength: 256, format: 'password' })
   @IfGiven()
   @IsPassword()
   password?: string;
 }
+
+/** The filter of the lists that name users. */
+export const ApiExternalIdFilter = () =>
+  ApiPropertyOptional({
+    maxLength: 255,
+    example: 'legacy-4711',
+    description: 'Only the user with exactly this external id',
+  });
 
 export class AdminUsersQueryDto extends PageQueryDto {
   @ApiPropertyOptional({
@@ -68,6 +91,12 @@ export class AdminUsersQueryDto extends PageQueryDto {
   @IsString()
   @MaxLength(256)
   query?: string;
+
+  @ApiExternalIdFilter()
+  @IsOptional()
+  @MaxLength(255)
+  @IsString()
+  external_id?: string;
 }
 
 export class AdminUserDto extends UserDto {
@@ -103,6 +132,11 @@ export class RevokedDto {
     description: 'The number of live token families and unlinked sessions that were revoked',
   })
   revoked!: number;
+}
+
+/** The change that an administrator asked for. */
+export function changeOf({ external_id: externalId, ...change }: UserChangeDto): UserChange {
+  return { ...change, externalId };
 }
 
 /** The administrators' view of a user. */

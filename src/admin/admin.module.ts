@@ -9,13 +9,12 @@ import { AdminAuditController } from './audit.admin.controller.js';
 import { BulkRevocationService } from './bulk-revocation.service.js';
 import { AdminKeysController } from './keys.admin.controller.js';
 import { AdminTokensController } from './tokens.admin.controller.js';
-import { UserChangeService } from './user-change.service.js';
 import { AdminUsersController } from './users.admin.controller.js';
 
 @Module({
   imports: [AuditModule, AuthModule, TokensModule, UsersModule, WebhooksModule],
   controllers: [AdminAuditController, AdminKeysController, AdminTokensController, AdminUsersController],
-  providers: [AdminQueryService, BulkRevocationService, UserChangeService],
-  exports: [BulkRevocationService, UserChangeService],
+  providers: [AdminQueryService, BulkRevocationService],
+  exports: [BulkRevocationService],
 })
 export class AdminModule {}

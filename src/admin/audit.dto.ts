@@ -1,9 +1,10 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsOptional, Matches } from 'class-validator';
+import { IsIn, IsOptional, IsString, Matches, MaxLength } from 'class-validator';
 import { AUDIT_EVENTS } from '../audit/audit-log.store.js';
 import type { AuditEventName } from '../audit/audit-log.store.js';
 import { IsInstant } from '../common/instant.js';
 import { PageQueryDto } from '../common/pagination.js';
+import { ApiExternalIdFilter } from './admin.dto.js';
 import { IfGiven, UUID_MESSAGE, UUID } from './request-rules.js';
 
 export class AuditQueryDto extends PageQueryDto {
@@ -15,6 +16,12 @@ export class AuditQueryDto extends PageQueryDto {
   @IsOptional()
   @Matches(UUID, UUID_MESSAGE)
   user_id?: string;
+
+  @ApiExternalIdFilter()
+  @IsOptional()
+  @MaxLength(255)
+  @IsString()
+  external_id?: string;
 
   @ApiPropertyOptional({ enum: AUDIT_EVENTS, example: 'login' })
   @IsOptional()
@@ -58,6 +65,14 @@ export class AuditEventDto {
     description: 'The user whom the event is about',
   })
   user_id!: string | null;
+
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: 'legacy-4711',
+    description: 'The external id that this user has now',
+  })
+  external_id!: string | null;
 
   @ApiProperty({
     type: String,

@@ -9,15 +9,19 @@ import {
   IsIn,
   IsInt,
   IsOptional,
+  IsString,
   Matches,
   Max,
+  MaxLength,
   Min,
 } from 'class-validator';
 import { IsTimestamp } from '../common/instant.js';
+import { IsRole, ROLE_PATTERN } from '../common/role.js';
 import { PageQueryDto } from '../common/pagination.js';
 import { canonicalAddress } from '../limits/client-address.js';
 import type { RevocationReason, TokenDelivery } from '../tokens/families/refresh-token.entity.js';
-import type { Role } from '../users/user.entity.js';
+import type { Role } from '../common/role.js';
+import { ApiExternalIdFilter } from './admin.dto.js';
 import { IfGiven, UUID_MESSAGE, UUID } from './request-rules.js';
 
 /** Addresses are stored in canonical form, so a filter is converted to it. */
@@ -29,6 +33,12 @@ export class TokensQueryDto extends PageQueryDto {
   @IsOptional()
   @Matches(UUID, UUID_MESSAGE)
   user_id?: string;
+
+  @ApiExternalIdFilter()
+  @IsOptional()
+  @MaxLength(255)
+  @IsString()
+  external_id?: string;
 
   @ApiPropertyOptional({
     example: '192.0.2.7',
@@ -60,9 +70,9 @@ export class BulkRevokeDto {
   @IsTimestamp()
   issued_before?: string;
 
-  @ApiPropertyOptional({ enum: ['user', 'admin'] })
+  @ApiPropertyOptional({ pattern: ROLE_PATTERN, example: 'user' })
   @IfGiven()
-  @IsIn(['user', 'admin'])
+  @IsRole()
   role?: Role;
 
   @ApiPropertyOptional({ example: '192.0.2.7', description: 'The address of the last use' })
@@ -110,6 +120,9 @@ export class TokenFamilyDto {
 
   @ApiProperty({ example: 'grace' })
   username!: string;
+
+  @ApiProperty({ type: String, nullable: true, example: 'legacy-4711' })
+  external_id!: string | null;
 
   @ApiProperty({ type: String, format: 'date-time', example: '2026-11-24T09:30:00.000Z' })
   created_at!: Date;

@@ -29,9 +29,10 @@ import {
   RevokedDto,
   UserChangeDto,
   adminUserView,
+  changeOf,
 } from './admin.dto.js';
 import { requireAnyOf } from './request-rules.js';
-import { UserChangeService } from './user-change.service.js';
+import { UserChangeService } from '../auth/account/user-change.service.js';
 
 @ApiTags('Administration')
 @ApiAuthenticated()
@@ -70,12 +71,12 @@ export class AdminUsersController {
     summary: 'Change a user',
     description:
       'Changes all given fields or none. Disabling the user or setting a password revokes all their token families and ' +
-      'sessions. A new role invalidates their access tokens; the next refresh returns one with the new role. `password` needs a ' +
-      'login that has proved its own password within five minutes.',
+      'sessions. A new role or external id invalidates their access tokens; the next refresh returns one with the new values. `password` ' +
+      'needs a login that has proved its own password within five minutes.',
   })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({ type: AdminUserDto })
-  @ApiProblems(USER_ERRORS, 'last_admin', 'password_too_weak')
+  @ApiProblems(USER_ERRORS, 'last_admin', 'external_id_taken', 'password_too_weak')
   @FreshPassword('password')
   @ApiProblems(COMMON_ERRORS, 'not_found')
   async change(
@@ -84,8 +85,8 @@ export class AdminUsersController {
     @Param('id', ParseUUIDPipe) id: string,
     @Body() body: UserChangeDto,
   ): Promise<AdminUserDto> {
-    requireAnyOf(body, 'role', 'disabled', 'email', 'password');
-    return adminUserView(await this.changes.change(id, body, originOf(request), actorId));
+    requireAnyOf(body, 'role', 'disabled', 'email', 'external_id', 'password');
+    return adminUserView(await this.changes.change(id, changeOf(body), originOf(request), { actorId }));
   }
 
   @Post(':id/revoke')

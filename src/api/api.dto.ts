@@ -1,5 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
-import type { Role } from '../users/user.entity.js';
+import { ROLE_PATTERN } from '../common/role.js';
+import type { Role } from '../common/role.js';
 
 export class UserDto {
   @ApiProperty({ format: 'uuid', example: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10' })
@@ -8,11 +9,19 @@ export class UserDto {
   @ApiProperty({ example: 'test' })
   username!: string;
 
-  @ApiProperty({ enum: ['user', 'admin'], example: 'user' })
+  @ApiProperty({ pattern: ROLE_PATTERN, example: 'user' })
   role!: Role;
 }
 
 export class MeDto extends UserDto {
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: 'legacy-4711',
+    description: 'The id of the user in your product; null if there is none',
+  })
+  external_id!: string | null;
+
   @ApiProperty({ type: String, format: 'date-time' })
   created_at!: Date;
 }

@@ -36,5 +36,6 @@ export class UsersController {
 /** Throws 401 `token_revoked` if the user was deleted. */
 function meView(user: User | undefined): MeDto {
   if (user === undefined) throw refuseToken('token_revoked');
-  return { id: user.id, username: user.username, role: user.role, created_at: user.createdAt };
+  const { id, username, role, externalId: external_id, createdAt: created_at } = user;
+  return { id, username, role, external_id, created_at };
 }

@@ -31,6 +31,8 @@ export interface ListedEvent {
   readonly event: string;
   readonly cause: string | null;
   readonly user_id: string | null;
+  /** The external id that the user has now. */
+  readonly external_id: string | null;
   readonly actor_id: string | null;
   readonly sid: string | null;
   readonly ip: string | null;
@@ -42,6 +44,8 @@ export interface ListedEvent {
 
 export interface AuditFilter {
   readonly userId?: string | undefined;
+  /** The user who has exactly this external id now. */
+  readonly externalId?: string | undefined;
   readonly event?: AuditEventName | undefined;
   readonly since?: Date | undefined;
   readonly until?: Date | undefined;
@@ -53,7 +57,8 @@ export interface EventPage {
 }
 
 const COLUMNS = `
-  id::text, at, event, cause, user_id, actor_id, sid, ip, user_agent, request_id, count, detail`;
+  id::text, at, event, cause, user_id,
+  (SELECT u.external_id FROM users u WHERE u.id = audit_events.user_id) AS external_id, actor_id, sid, ip, user_agent, request_id, count, detail`;
 
 /**
  * There is no index on the time, because it would slow down logins. Events are sealed after they happened, so events in seals from before
@@ -90,7 +95,7 @@ export class AuditLogStore {
   }
 
   private select(
-    { userId, event, since, until }: AuditFilter,
+    { userId, externalId, event, since, until }: AuditFilter,
     order: 'ASC' | 'DESC',
     limit: number,
     beyond: string | undefined,
@@ -101,6 +106,8 @@ export class AuditLogStore {
     const conditions: string[] = [];
     if (beyond !== undefined) conditions.push(`id ${order === 'ASC' ? '>' : '<'} ${next(beyond)}::bigint`);
     if (userId !== undefined) conditions.push(`user_id = ${next(userId)}::uuid`);
+    if (externalId !== undefined)
+      conditions.push(`user_id = (SELECT id FROM users WHERE external_id = ${next(externalId)})`);
     if (event !== undefined) conditions.push(`event = ${next(event)}`);
     if (since !== undefined) {
       const from = `${next(since)}::timestamptz`;

@@ -6,7 +6,6 @@ import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
 import { perRoute } from '../common/per-route.js';
 import { TOKEN_ERRORS } from '../tokens/tokens.errors.js';
-import type { Role } from '../users/user.entity.js';
 import type { ClientScope } from './client-scopes.js';
 import { AUTH_ERRORS } from './auth.errors.js';
 import { FRESH_PASSWORD_FIELDS, FreshPasswordGuard } from './guards/fresh-password.guard.js';
@@ -26,8 +25,11 @@ const reflector = new Reflector();
 /** Opens a route, or a controller, to everybody. Every other route is closed. */
 export const Public = () => SetMetadata(IS_PUBLIC, true);
 
+/** `admin` stands for the role of administrators, whatever ADMIN_ROLE calls it. No route asks for a product's own role. */
+export type RequiredRole = 'admin';
+
 /** Restricts a route, or a controller, to callers with one of the roles. The others get 403 `forbidden`. */
-export const Roles = (...roles: readonly Role[]) => SetMetadata(ROLES, roles);
+export const Roles = (...roles: readonly RequiredRole[]) => SetMetadata(ROLES, roles);
 
 /** Restricts a route to access tokens. A session cookie does not open it. */
 export const TokenOnly = () =>
@@ -110,7 +112,7 @@ export const clientScopeOf = perRoute(
 /** The roles of {@link Roles}, or null if every caller may use the route. A route's own roles replace those of its controller. */
 export const rolesOf = perRoute(
   (context) =>
-    reflector.getAllAndOverride<readonly Role[] | undefined>(ROLES, [
+    reflector.getAllAndOverride<readonly RequiredRole[] | undefined>(ROLES, [
       context.getHandler(),
       context.getClass(),
     ]) ?? null,

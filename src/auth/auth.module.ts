@@ -8,6 +8,7 @@ import { TokensModule } from '../tokens/tokens.module.js';
 import { PasswordHasher } from '../users/hashing/password-hasher.js';
 import { UsersModule } from '../users/users.module.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
+import { AdminRoleService } from './admin-role.service.js';
 import { AuthController } from './auth.controller.js';
 import { CredentialCheckService } from './login/credential-check.service.js';
 import { DevicesController } from './account/devices.controller.js';
@@ -27,6 +28,7 @@ import { PasswordService } from './account/password.service.js';
 import { RefreshService } from './refresh/refresh.service.js';
 import { TokenEligibilityService } from './refresh/token-eligibility.service.js';
 import { TokenReply } from './http/token-reply.js';
+import { UserChangeService } from './account/user-change.service.js';
 import { VerifyController } from './verify.controller.js';
 import { WellKnownController } from './well-known.controller.js';
 
@@ -47,6 +49,7 @@ import { WellKnownController } from './well-known.controller.js';
     WellKnownController,
   ],
   providers: [
+    AdminRoleService,
     CredentialCheckService,
     DevicesService,
     ExternalIdsService,
@@ -64,8 +67,10 @@ import { WellKnownController } from './well-known.controller.js';
     ServiceClients,
     TokenEligibilityService,
     TokenReply,
+    UserChangeService,
   ],
   exports: [
+    AdminRoleService,
     CredentialCheckService,
     FreshPasswordService,
     JwtAuthGuard,
@@ -75,6 +80,8 @@ import { WellKnownController } from './well-known.controller.js';
     ServiceClients,
     TokenEligibilityService,
     TokenReply,
+    UserChangeService,
+    UsersModule,
   ],
 })
 export class AuthModule {

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import type { Role } from '../users/user.entity.js';
+import type { Role } from '../common/role.js';
 
 /** The caller of a request. Handlers see nothing else of its credential. */
 export interface Principal {
@@ -9,7 +9,7 @@ export interface Principal {
   readonly sid: string | undefined;
   /** The session, if the caller used a session cookie. */
   readonly sessionId?: string | undefined;
-  /** The product's id of the user, or null if the user has none. Undefined if nobody has looked it up yet. */
+  /** The product's id of the user, or null if the user has none. Undefined if an old token does not say it; see `ExternalIdsService`. */
   readonly externalId?: string | null | undefined;
   /** For audit and metrics, never for policy. */
   readonly via: 'bearer' | 'session';

@@ -3,6 +3,7 @@ import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiExcludeEndpoint, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { IGNORES_BODY } from '../common/json-body.js';
+import { ROLE_PATTERN } from '../common/role.js';
 import { ApiAuthenticated } from './auth.decorators.js';
 import type { AuthenticatedRequest } from './principal.js';
 import { ExternalIdsService } from './http/external-ids.service.js';
@@ -28,7 +29,7 @@ export class VerifyController {
     headers: {
       'X-Auth-User-Id': { schema: { type: 'string', format: 'uuid' } },
       'X-Auth-External-Id': { schema: { type: 'string' }, description: '`-` if the user has none' },
-      'X-Auth-Role': { schema: { type: 'string', enum: ['user', 'admin'] } },
+      'X-Auth-Role': { schema: { type: 'string', pattern: ROLE_PATTERN } },
       'X-Auth-Scheme': { schema: { type: 'string', enum: ['bearer', 'session'] } },
     },
   })

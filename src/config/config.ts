@@ -34,6 +34,10 @@ export interface Config {
   readonly auditRetentionDays: number;
   /** Undefined: trust no proxy. A number: that many hops. Strings: addresses or CIDRs. */
   readonly trustProxy: number | readonly string[] | undefined;
+  /** The role of administrators; undefined: the stored one, or `admin` in a new installation. */
+  readonly adminRole: string | undefined;
+  /** Whether the product may make and change administrators. */
+  readonly productMayMakeAdmins: boolean;
   readonly adminUsername: string | undefined;
   readonly adminPassword: string | undefined;
   /** Where webhooks go; undefined: there are none. */

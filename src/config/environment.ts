@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { Transform } from 'class-transformer';
 import { getMetadataStorage, isIn } from 'class-validator';
+import { DEFAULT_ROLE, isRole } from '../common/role.js';
 import type { Config } from './config.js';
 import { databaseAddress } from './database-address.js';
 import type { DatabaseAddress } from './database-address.js';
@@ -143,6 +144,14 @@ export class Environment {
   @MustNot('trust everyone: any client could choose the address that is rate-limited', trust.trustsEveryone)
   TRUST_PROXY?: number | readonly string[];
 
+  @MustNot(`be ${DEFAULT_ROLE}, the role of everybody`, (value) => value === DEFAULT_ROLE)
+  @MustBe('1 to 32 characters of a-z 0-9 _ -, beginning with a letter', isRole)
+  ADMIN_ROLE?: string;
+
+  @Transform(({ value }: { value: unknown }) => check.trueOrFalse(value))
+  @MustBe('true or false', (value) => typeof value === 'boolean')
+  USERS_SOURCE_MAY_MAKE_ADMINS = false;
+
   @RequiredWith('ADMIN_PASSWORD')
   ADMIN_USERNAME?: string;
 
@@ -194,6 +203,8 @@ export class Environment {
       authRateWindow: this.AUTH_RATE_WINDOW,
       auditRetentionDays: this.AUDIT_RETENTION_DAYS,
       trustProxy: this.TRUST_PROXY,
+      adminRole: this.ADMIN_ROLE,
+      productMayMakeAdmins: this.USERS_SOURCE_MAY_MAKE_ADMINS,
       adminUsername: this.ADMIN_USERNAME,
       adminPassword: this.ADMIN_PASSWORD,
       webhookUrl: this.WEBHOOK_URL,

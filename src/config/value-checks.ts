@@ -27,6 +27,11 @@ export function workers(value: unknown): unknown {
   return typeof value === 'string' && /^[1-9]\d{0,2}$/.test(value) ? Number(value) : value;
 }
 
+/** Converts `true` and `false`, and leaves every other value to the validation. */
+export function trueOrFalse(value: unknown): unknown {
+  return value === 'true' ? true : value === 'false' ? false : value;
+}
+
 /** True for an IP address or a host name (RFC 1123, section 2.1). */
 export function isHost(value: unknown): boolean {
   if (typeof value !== 'string' || value.length > 253) return false;

@@ -27,7 +27,15 @@ export class ServiceState {
   @Column('integer', { name: 'token_expiry', nullable: true })
   tokenExpiry!: number | null;
 
-  /** MACs over `issuer` and `token_expiry`, by the column; see `common/row-macs.ts`. */
+  /** The role of administrators: ADMIN_ROLE at the first start. */
+  @Column('text', { name: 'admin_role', nullable: true })
+  adminRole!: string | null;
+
+  /** The last time that the product wanted to make an administrator without permission: through which channel, and when. */
+  @Column('jsonb', { name: 'refused_admins', nullable: true })
+  refusedAdmins!: object | null;
+
+  /** MACs over `issuer`, `token_expiry` and `admin_role`, by the column; see `common/row-macs.ts`. */
   @Column('jsonb', { default: {} })
   macs!: Record<string, Record<string, string>>;
 

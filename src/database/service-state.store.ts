@@ -20,6 +20,19 @@ const TOKEN_EXPIRY = `
 const SET_TOKEN_EXPIRY = `
   UPDATE service_state SET token_expiry = $1, macs = macs || jsonb_build_object('token_expiry', $2::jsonb)`;
 
+const ADMIN_ROLE = `SELECT admin_role AS role, macs -> 'admin_role' AS macs FROM service_state`;
+
+const SET_ADMIN_ROLE = `
+  UPDATE service_state SET admin_role = $1, macs = macs || jsonb_build_object('admin_role', $2::jsonb)`;
+
+const NOTE_REFUSED_ADMIN = `
+  UPDATE service_state SET refused_admins = jsonb_build_object(
+    'channel', $1::text, 'at', extract(epoch FROM clock_timestamp()))`;
+
+const REFUSED_ADMIN = `
+  SELECT refused_admins ->> 'channel' AS channel FROM service_state
+  WHERE (refused_admins ->> 'at')::float8 > extract(epoch FROM clock_timestamp() - interval '1 day')`;
+
 const BUMP = `
   UPDATE service_state
   SET versions = jsonb_set(versions, ARRAY[$1::text], to_jsonb(coalesce((versions ->> $1::text)::integer, 0) + 1))`;
@@ -90,6 +103,25 @@ export class ServiceStateStore {
 
   async setTokenExpiry(sql: Sql, seconds: number, macs: Macs): Promise<void> {
     await sql.query(SET_TOKEN_EXPIRY, [seconds, JSON.stringify(macs)]);
+  }
+
+  /** The stored role of administrators (null before the first start) and the MACs over it. */
+  async adminRole(sql: Sql = this.database): Promise<{ readonly role: string | null; readonly macs: unknown }> {
+    return (await sql.query<{ role: string | null; macs: unknown }>(ADMIN_ROLE))[0]!;
+  }
+
+  async setAdminRole(sql: Sql, role: string, macs: Macs): Promise<void> {
+    await sql.query(SET_ADMIN_ROLE, [role, JSON.stringify(macs)]);
+  }
+
+  /** Notes that the product wanted to make an administrator without permission. Replaces the previous note. */
+  async noteRefusedAdmin(channel: string): Promise<void> {
+    await this.database.query(NOTE_REFUSED_ADMIN, [channel]);
+  }
+
+  /** The channel of the last note, if it was made within a day. */
+  async refusedAdmin(): Promise<string | undefined> {
+    return (await this.database.query<{ channel: string }>(REFUSED_ADMIN))[0]?.channel;
   }
 
   /** Makes every subscriber of `topic` read again within a second of the commit. */

@@ -47,7 +47,7 @@ export class OAuthTokenService {
   private async introspectRefreshToken(token: string): Promise<IntrospectionDto | undefined> {
     const family = await this.refreshTokens.verifyCurrent(token);
     if (family === undefined) return undefined;
-    const { userId: sub, sid, expiresAt } = family;
+    const { userId: sub, externalId, sid, expiresAt } = family;
     return {
       active: true,
       token_use: 'refresh_token',
@@ -55,6 +55,7 @@ export class OAuthTokenService {
       sub,
       sid,
       exp: Math.floor(expiresAt / 1000),
+      ...(externalId !== null && { external_id: externalId }),
     };
   }
 }

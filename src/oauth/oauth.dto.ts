@@ -12,6 +12,7 @@ import {
 } from 'class-validator';
 import { CLIENT_SCOPES, DEFAULT_SCOPES } from '../auth/client-scopes.js';
 import type { ClientScope } from '../auth/client-scopes.js';
+import { ROLE_PATTERN } from '../common/role.js';
 import type { OAuthClient } from './oauth-client.entity.js';
 
 export class TokenFormDto {
@@ -65,7 +66,10 @@ export class IntrospectionDto {
   @ApiPropertyOptional({ format: 'uuid', description: "The user's id" })
   sub?: string;
 
-  @ApiPropertyOptional({ enum: ['user', 'admin'] })
+  @ApiPropertyOptional({ example: 'legacy-4711', description: 'The id of the user in your product, if there is one' })
+  external_id?: string;
+
+  @ApiPropertyOptional({ pattern: ROLE_PATTERN, example: 'user' })
   role?: string;
 
   @ApiPropertyOptional({ format: 'uuid', description: 'The id of the token family' })

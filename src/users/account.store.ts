@@ -1,45 +1,49 @@
 import { Injectable } from '@nestjs/common';
 import { cursorsOf } from '../common/pagination.js';
+import { DEFAULT_ROLE } from '../common/role.js';
+import type { Role } from '../common/role.js';
 import { Database } from '../database/database.js';
 import type { Sql } from '../database/database.js';
-import type { Role, User } from './user.entity.js';
-import { LOCK_ADMINS, USER_COLUMNS } from './user.store.js';
+import { AdminRole } from './admin-role.js';
+import type { User } from './user.entity.js';
+import { LOCK_ADMINS, USER_COLUMNS, hasRole, takenBy } from './user.store.js';
+import type { TakenError } from './user.store.js';
 import { foldCase } from './username.js';
 
 /** The username key of the last row of a page. */
 const CURSORS = cursorsOf('accounts', /^[^\s\p{C}]{1,128}$/u);
 
-const PAGE = `
-  SELECT ${USER_COLUMNS} FROM users WHERE username_key > $1 ORDER BY username_key LIMIT $2`;
-
 /** Scans in the order of names, so that the scan ends with the page: no index finds a part of a name. */
-const FOUND = `
-  SELECT ${USER_COLUMNS} FROM users
-  WHERE username_key > $1 AND
-    (username_key LIKE ANY ($3::text[]) OR lower(email) LIKE ANY ($3) OR lower(external_id) LIKE ANY ($3))
+const CONTAINS = `
+  AND (username_key LIKE ANY ($3::text[]) OR lower(email) LIKE ANY ($3) OR lower(external_id) LIKE ANY ($3))`;
+
+const pageOf = (byText: boolean, byExternalId: boolean) => `
+  SELECT ${USER_COLUMNS} FROM users WHERE username_key > $1 ${byText ? CONTAINS : ''}
+    ${byExternalId ? `AND external_id = $${byText ? 4 : 3}` : ''}
   ORDER BY username_key LIMIT $2`;
 
 const LOCK_USER = `SELECT ${USER_COLUMNS} FROM users WHERE id = $1 FOR NO KEY UPDATE`;
 
 const ANOTHER_ADMIN = `
-  SELECT 1 FROM users WHERE role = 'admin' AND disabled_at IS NULL AND id <> $1 LIMIT 1`;
+  SELECT 1 FROM users WHERE ${hasRole('$2')} AND disabled_at IS NULL AND id <> $1 LIMIT 1`;
 
 const WRITE = `
-  UPDATE users SET role = $2, email = $3, password_hash = $4,
+  UPDATE users SET role = $2, email = $3, password_hash = $4, external_id = $6, username = $7, username_key = $8,
     disabled_at = CASE WHEN $5 THEN coalesce(disabled_at, now()) END
   WHERE id = $1
   RETURNING ${USER_COLUMNS}`;
 
+const batchOf = (condition: string) => `
+  SELECT id FROM users WHERE ${condition} AND id > $1 AND ($3::uuid[] IS NULL OR id = ANY ($3)) ORDER BY id LIMIT $2`;
+
 const BATCH = {
-  any: `SELECT id FROM users WHERE id > $1 AND ($3::uuid[] IS NULL OR id = ANY ($3)) ORDER BY id LIMIT $2`,
-  // The role is part of the text, so that PostgreSQL can use the partial index of the administrators.
-  admin: `
-    SELECT id FROM users WHERE role = 'admin' AND id > $1 AND ($3::uuid[] IS NULL OR id = ANY ($3))
-    ORDER BY id LIMIT $2`,
-  user: `
-    SELECT id FROM users WHERE role = 'user' AND id > $1 AND ($3::uuid[] IS NULL OR id = ANY ($3))
-    ORDER BY id LIMIT $2`,
-};
+  any: batchOf('$4::text IS NULL'),
+  user: batchOf(`role = $4::text AND role = 'user'`),
+  other: batchOf(hasRole('$4')),
+} as const;
+
+const WITH_ROLE = `
+  SELECT id, username, disabled_at IS NOT NULL AS disabled FROM users WHERE ${hasRole('$1')} ORDER BY username_key`;
 
 /** What an administrator can change about a user. */
 export interface Account {
@@ -47,12 +51,29 @@ export interface Account {
   readonly email: string | null;
   readonly passwordHash: string | null;
   readonly disabled: boolean;
+  readonly externalId: string | null;
+  readonly username: string;
+  readonly usernameKey: string;
+}
+
+/** A user as the command that changes ADMIN_ROLE lists them. */
+export interface RoleHolder {
+  readonly id: string;
+  readonly username: string;
+  readonly disabled: boolean;
 }
 
 /** Selects users by role, by id, or by both. */
 export interface UserFilter {
   readonly role?: Role | undefined;
   readonly userIds?: readonly string[] | undefined;
+}
+
+export interface AccountFilter {
+  /** Part of the name, email address or external id, in any letter case. */
+  readonly query?: string | undefined;
+  /** Exactly this external id. */
+  readonly externalId?: string | undefined;
 }
 
 export interface AccountPage {
@@ -63,21 +84,27 @@ export interface AccountPage {
 /** The SQL of user administration. */
 @Injectable()
 export class AccountStore {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly adminRole: AdminRole,
+  ) {}
 
   /**
    * A page of users in the order of names. With `query`, only users whose name, email or external id contains it, in any letter case.
    * Throws 400 for an invalid cursor.
    */
-  async page(limit: number, cursor: string | undefined, query = ''): Promise<AccountPage> {
+  async page(
+    limit: number,
+    cursor: string | undefined,
+    { query = '', externalId }: AccountFilter = {},
+  ): Promise<AccountPage> {
     const after = cursor === undefined ? '' : CURSORS.read(cursor)[0];
     const values: unknown[] = [after, limit + 1];
     // Names are compared folded, email addresses only in lower case.
     if (query !== '') values.push([contains(foldCase(query)), contains(query.toLowerCase())]);
-    const rows = await this.database.query<User & Record<string, unknown>>(
-      query === '' ? PAGE : FOUND,
-      values,
-    );
+    if (externalId !== undefined) values.push(externalId);
+    const text = pageOf(query !== '', externalId !== undefined);
+    const rows = await this.database.query<User & Record<string, unknown>>(text, values);
     const users = rows.slice(0, limit);
     return { users, next_cursor: rows.length > limit ? CURSORS.write(users.at(-1)!.usernameKey) : null };
   }
@@ -94,19 +121,25 @@ export class AccountStore {
 
   /** Whether another user is an active administrator. */
   async anotherAdmin(sql: Sql, id: string): Promise<boolean> {
-    return (await sql.query(ANOTHER_ADMIN, [id])).length > 0;
+    return (await sql.query(ANOTHER_ADMIN, [id, this.adminRole.name])).length > 0;
   }
 
-  /** Writes the changes and returns the user. The caller holds the row. */
-  async write(sql: Sql, id: string, { role, email, passwordHash, disabled }: Account): Promise<User> {
-    const rows = await sql.query<User & Record<string, unknown>>(WRITE, [
-      id,
-      role,
-      email,
-      passwordHash,
-      disabled,
-    ]);
-    return rows[0]!;
+  /** Writes the changes and returns the user, or what another user has already: then the transaction must end. The caller holds the row. */
+  async write(sql: Sql, id: string, account: Account): Promise<User | TakenError> {
+    const { role, email, passwordHash, disabled, externalId, username, usernameKey } = account;
+    const values = [id, role, email, passwordHash, disabled, externalId, username, usernameKey];
+    try {
+      return (await sql.query<User & Record<string, unknown>>(WRITE, values))[0]!;
+    } catch (error) {
+      const taken = takenBy(error);
+      if (taken === undefined) throw error;
+      return taken;
+    }
+  }
+
+  /** The users with the role, which is not {@link DEFAULT_ROLE}, in the order of names. */
+  withRole(role: Role, sql: Sql = this.database): Promise<RoleHolder[]> {
+    return sql.query<RoleHolder & Record<string, unknown>>(WITH_ROLE, [role]);
   }
 
   /** The ids of at most `limit` matching users after the id `after`, in order. */
@@ -116,8 +149,9 @@ export class AccountStore {
     limit: number,
     sql: Sql = this.database,
   ): Promise<string[]> {
-    const values = [after, limit, userIds ?? null];
-    return (await sql.query<{ id: string }>(BATCH[role ?? 'any'], values)).map(({ id }) => id);
+    const kind = role === undefined ? 'any' : role === DEFAULT_ROLE ? 'user' : 'other';
+    const values = [after, limit, userIds ?? null, role ?? null];
+    return (await sql.query<{ id: string }>(BATCH[kind], values)).map(({ id }) => id);
   }
 }
 

@@ -2,13 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { OnModuleInit } from '@nestjs/common';
 import { NO_ORIGIN } from '../audit/audit-context.js';
+import { DEFAULT_ROLE } from '../common/role.js';
+import type { Role } from '../common/role.js';
 import { CONFIG, ConfigurationError } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { isLoopback } from '../config/value-checks.js';
 import type { Sql } from '../database/database.js';
+import { AdminRole } from './admin-role.js';
 import { PasswordHasher } from './hashing/password-hasher.js';
 import { PasswordPolicy, normalisePassword } from './password-policy.js';
-import type { Role } from './user.entity.js';
 import { UserStore } from './user.store.js';
 import { normaliseUsername } from './username.js';
 
@@ -19,9 +21,9 @@ const NO_DEMONSTRATION =
   'There is no demonstration user because HOST is not a loopback address: start once with HOST=127.0.0.1 to get it, ' +
   'or run: npm run admin -- users create NAME';
 
-const NO_ADMIN =
+const noAdmin = (role: Role) =>
   'There is no active administrator: set ADMIN_USERNAME and ADMIN_PASSWORD and restart, ' +
-  'or run: npm run admin -- users create NAME --role admin';
+  `or run: npm run admin -- users create NAME --role ${role}`;
 
 /** Creates the first users of a new installation. If several nodes start at once, only one creates them. */
 @Injectable()
@@ -30,6 +32,7 @@ export class FirstUsersService implements OnModuleInit {
     private readonly store: UserStore,
     private readonly hasher: PasswordHasher,
     private readonly policy: PasswordPolicy,
+    private readonly adminRole: AdminRole,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -42,10 +45,10 @@ export class FirstUsersService implements OnModuleInit {
     if (admin) this.check(adminUsername, adminPassword ?? '');
     await this.store.withLock(async (sql) => {
       if (demonstration && !(await this.store.anyExists(sql))) {
-        await this.create(sql, DEMONSTRATION.username, DEMONSTRATION.password, 'user');
+        await this.create(sql, DEMONSTRATION.username, DEMONSTRATION.password, DEFAULT_ROLE);
       }
       if (admin && !(await this.store.adminExists(sql))) {
-        await this.create(sql, adminUsername, adminPassword ?? '', 'admin');
+        await this.create(sql, adminUsername, adminPassword ?? '', this.adminRole.name);
       }
     });
   }
@@ -56,7 +59,7 @@ export class FirstUsersService implements OnModuleInit {
     const lines: string[] = [];
     if (!production && databaseUrl === undefined && !this.demonstrates && !(await this.store.anyExists()))
       lines.push(NO_DEMONSTRATION);
-    if (!(await this.store.adminExists())) lines.push(NO_ADMIN);
+    if (!(await this.store.adminExists())) lines.push(noAdmin(this.adminRole.name));
     return lines;
   }
 

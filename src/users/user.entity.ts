@@ -1,12 +1,11 @@
 import { Check, Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
-
-export type Role = 'user' | 'admin';
+import type { Role } from '../common/role.js';
 
 @Entity('users')
 @Unique('users_username_key_unique', ['usernameKey'])
 @Unique('users_external_id_unique', ['externalId'])
-@Index('users_admins_idx', ['id'], { where: `role = 'admin'` })
-@Check('users_role_check', `role IN ('user', 'admin')`)
+@Index('users_roles_idx', ['role', 'id'], { where: `role <> 'user'` })
+@Check('users_role_check', `role ~ '^[a-z][a-z0-9_-]{0,31}$'`)
 export class User {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'users_pkey' })
   id!: string;
@@ -28,7 +27,7 @@ export class User {
   @Column('text', { nullable: true })
   email!: string | null;
 
-  /** The user's id in the system that the user was imported from. */
+  /** The id by which the product knows the user. Compared byte for byte; see `external-id.ts`. */
   @Column('text', { name: 'external_id', nullable: true })
   externalId!: string | null;
 

@@ -3,13 +3,17 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { Origin } from '../audit/audit-context.js';
 import { refuse, unavailable } from '../common/common.errors.js';
 import { sameSecret } from '../common/constant-time.js';
+import { DEFAULT_ROLE } from '../common/role.js';
+import type { Role } from '../common/role.js';
 import type { Sql } from '../database/database.js';
+import { isUuid, requireExternalId } from './external-id.js';
 import { PasswordHasher } from './hashing/password-hasher.js';
 import { PasswordPolicy, normalisePassword } from './password-policy.js';
-import type { Role, User } from './user.entity.js';
+import type { User } from './user.entity.js';
 import { UserStore } from './user.store.js';
 import type { UserPage } from './user.store.js';
 import { normaliseUsername } from './username.js';
+import type { Username } from './username.js';
 import { refuseUser } from './users.errors.js';
 import type { Share } from './hashing/work-queue.js';
 
@@ -22,7 +26,12 @@ const NO_KEY = '';
 
 export interface UserToCreate {
   readonly username: string;
-  readonly password: string;
+  /** Absent: the user cannot log in with a password. */
+  readonly password?: string | undefined;
+  /** A hash that is known to be supported, instead of a password. */
+  readonly passwordHash?: string | undefined;
+  /** As it was sent. */
+  readonly externalId?: string | undefined;
   readonly role?: Role | undefined;
   readonly email?: string | undefined;
 }
@@ -45,6 +54,12 @@ export class UserService {
   /** A page of users, sorted by name. Throws 400 for an invalid cursor. */
   list(limit: number, cursor: string | undefined): Promise<UserPage> {
     return this.store.list(limit, cursor);
+  }
+
+  /** Finds a user by an external id as it was sent. A UUID may be in any letter case. */
+  findByExternalId(externalId: string, sql?: Sql): Promise<User | undefined> {
+    const known = isUuid(externalId) ? externalId.toLowerCase() : externalId;
+    return this.store.findByExternalId(known, sql);
   }
 
   /** Finds a user by a name as it was sent. */
@@ -96,32 +111,44 @@ export class UserService {
     return right;
   }
 
-  /** Throws 400 `validation_failed` or `password_too_weak`, 409 `username_taken`. */
+  /**
+   * A user whose external id is a UUID gets it as id too. Throws 400 `validation_failed` or `password_too_weak`, 409 `username_taken` or
+   * `external_id_taken`.
+   */
   async create(
-    { username, password, role, email }: UserToCreate,
+    { username, password, passwordHash, externalId, role, email }: UserToCreate,
     origin: Origin,
     actorId?: string,
+    sql?: Sql,
   ): Promise<User> {
-    const name = normaliseUsername(username);
-    if (name === undefined) {
-      const message = 'username must have 1 to 128 visible characters and no white space';
-      throw refuse('validation_failed', { errors: [{ field: 'username', message }] });
-    }
-    const passwordHash = await this.hashNew(password, name.display, 'password');
+    const name = this.requireUsername(username);
+    const known = externalId === undefined ? null : requireExternalId(externalId);
+    const hash = password === undefined ? passwordHash : await this.hashNew(password, name.display, 'password');
     const user = await this.store.insert(
       {
-        id: randomUUID(),
+        id: known !== null && isUuid(known) ? known : randomUUID(),
         username: name.display,
         usernameKey: name.key,
-        passwordHash,
-        role: role ?? 'user',
+        passwordHash: hash ?? null,
+        role: role ?? DEFAULT_ROLE,
         email,
+        externalId: known,
       },
       origin,
       actorId,
+      sql,
     );
-    if (user === 'username_taken') throw refuseUser('username_taken');
+    // A UUID is both ids of its user.
+    if (typeof user === 'string') throw refuseUser(user === 'id_taken' ? 'external_id_taken' : user);
     return user;
+  }
+
+  /** Normalises a name as it was sent, or throws 400 `validation_failed`. */
+  requireUsername(username: string): Username {
+    const name = normaliseUsername(username);
+    if (name !== undefined) return name;
+    const message = 'username must have 1 to 128 visible characters and no white space';
+    throw refuse('validation_failed', { errors: [{ field: 'username', message }] });
   }
 
   /** Hashes a new password. Throws 400 `password_too_weak` with `field`. */

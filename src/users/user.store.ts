@@ -6,7 +6,9 @@ import { batched } from '../database/batched.js';
 import { Database } from '../database/database.js';
 import type { Sql } from '../database/database.js';
 import { violatedUnique } from '../database/database.errors.js';
-import type { Role, User } from './user.entity.js';
+import type { Role } from '../common/role.js';
+import { AdminRole } from './admin-role.js';
+import type { User } from './user.entity.js';
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -19,15 +21,16 @@ export const USER_COLUMNS = `
   external_id AS "externalId", epoch, disabled_at AS "disabledAt", created_at AS "createdAt"`;
 
 const BY_KEY = `SELECT ${USER_COLUMNS} FROM users WHERE username_key = $1`;
+const BY_EXTERNAL_ID = `SELECT ${USER_COLUMNS} FROM users WHERE external_id = $1`;
 const BY_IDS = `SELECT ${USER_COLUMNS} FROM users WHERE id = ANY ($1::uuid[])`;
 
 const INSERT = `
   WITH made AS (
-    INSERT INTO users (id, username, username_key, password_hash, role, email)
-    VALUES ($1, $2, $3, $4, $5, $6) RETURNING *
+    INSERT INTO users (id, username, username_key, password_hash, role, email, external_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING *
   ), audited AS (
     INSERT INTO audit_events (event, cause, user_id, actor_id, ip, user_agent, request_id)
-    SELECT 'user', 'created', id, $7::uuid, $8, $9, $10 FROM made
+    SELECT 'user', 'created', id, $8::uuid, $9, $10, $11 FROM made
   )
   SELECT ${USER_COLUMNS} FROM made`;
 
@@ -37,8 +40,14 @@ const LIST = `
   SELECT id, username, role, username_key FROM users
   WHERE username_key > $1 ORDER BY username_key LIMIT $2`;
 
-const ADMIN_EXISTS = `SELECT 1 FROM users WHERE role = 'admin' AND disabled_at IS NULL LIMIT 1`;
+const ADMIN_EXISTS = `
+  SELECT 1 FROM users WHERE ${hasRole('$1')} AND disabled_at IS NULL LIMIT 1`;
 const ANY = `SELECT 1 FROM users LIMIT 1`;
+
+/** SQL for users with a role other than `user`, in the form that the partial index `users_roles_idx` serves. */
+export function hasRole(parameter: string): string {
+  return `role = ${parameter}::text AND role <> 'user'`;
+}
 
 /** Only one caller at a time creates the first users or removes an administrator. */
 export const LOCK_ADMINS = lockForTransaction('admins');
@@ -47,9 +56,27 @@ export interface NewUser {
   readonly id: string;
   readonly username: string;
   readonly usernameKey: string;
-  readonly passwordHash: string;
+  /** Null: the user cannot log in with a password. */
+  readonly passwordHash: string | null;
   readonly role: Role;
   readonly email?: string | undefined;
+  /** Normalised, and fit for the id. */
+  readonly externalId?: string | null | undefined;
+}
+
+/** Another user has this name or external id. */
+export type TakenError = 'username_taken' | 'external_id_taken' | 'id_taken';
+
+const TAKEN: Readonly<Record<string, TakenError>> = {
+  users_username_key_unique: 'username_taken',
+  users_external_id_unique: 'external_id_taken',
+  users_pkey: 'id_taken',
+};
+
+/** What another user has, if the error of a write says so. */
+export function takenBy(error: unknown): TakenError | undefined {
+  const constraint = violatedUnique(error);
+  return constraint === undefined ? undefined : TAKEN[constraint];
 }
 
 /** What every user may see of another user. */
@@ -72,10 +99,18 @@ export class UserStore {
     { request: (id) => id, row: ({ id }) => id },
   );
 
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly adminRole: AdminRole,
+  ) {}
 
   async findByKey(usernameKey: string): Promise<User | undefined> {
     return (await this.database.query<User & Record<string, unknown>>(BY_KEY, [usernameKey]))[0];
+  }
+
+  /** The user with exactly this external id. A UUID must be in lower case. */
+  async findByExternalId(externalId: string, sql: Sql = this.database): Promise<User | undefined> {
+    return (await sql.query<User & Record<string, unknown>>(BY_EXTERNAL_ID, [externalId]))[0];
   }
 
   async findById(id: string): Promise<User | undefined> {
@@ -88,17 +123,17 @@ export class UserStore {
     origin: Origin,
     actorId?: string,
     sql: Sql = this.database,
-  ): Promise<User | 'username_taken'> {
-    const { id, username, usernameKey, passwordHash, role, email } = user;
+  ): Promise<User | TakenError> {
+    const { id, username, usernameKey, passwordHash, role, email, externalId } = user;
     const { ip, userAgent, requestId } = origin;
-    const values = [id, username, usernameKey, passwordHash, role, email ?? null, actorId ?? null];
+    const account = [id, username, usernameKey, passwordHash, role, email ?? null, externalId ?? null];
+    const values = [...account, actorId ?? null, ip, userAgent, requestId];
     try {
-      return (
-        await sql.query<User & Record<string, unknown>>(INSERT, [...values, ip, userAgent, requestId])
-      )[0]!;
+      return (await sql.query<User & Record<string, unknown>>(INSERT, values))[0]!;
     } catch (error) {
-      if (violatedUnique(error) === 'users_username_key_unique') return 'username_taken';
-      throw error;
+      const taken = takenBy(error);
+      if (taken === undefined) throw error;
+      return taken;
     }
   }
 
@@ -128,7 +163,7 @@ export class UserStore {
   }
 
   async adminExists(sql: Sql = this.database): Promise<boolean> {
-    return (await sql.query(ADMIN_EXISTS)).length > 0;
+    return (await sql.query(ADMIN_EXISTS, [this.adminRole.name])).length > 0;
   }
 
   async anyExists(sql: Sql = this.database): Promise<boolean> {

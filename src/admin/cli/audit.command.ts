@@ -59,7 +59,7 @@ export class AuditCommand {
     const audit = program.command('audit').description('read and verify the audit trail');
     const filtered = (command: Command) =>
       command
-        .option('--user <user>', 'only events of this user (name or id)')
+        .option('--user <user>', 'only events of this user (name, id or external id)')
         .addOption(program.createOption('--event <event>', 'only events of this kind').choices(AUDIT_EVENTS))
         .option('--since <time>', 'only since a time or a duration ago (15m, 12h, 30d)', timeOrDuration)
         .option('--until <time>', 'only before a time', timeOrDuration);

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuditModule } from '../../audit/audit.module.js';
+import { AuthModule } from '../../auth/auth.module.js';
 import { OAuthModule } from '../../oauth/oauth.module.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
 import { UsersModule } from '../../users/users.module.js';
@@ -18,7 +19,7 @@ import { UsersCommand } from './users.command.js';
 
 /** The commands for users, service clients, tokens, keys, audit, import and the doctor. Other features add their own commands. */
 @Module({
-  imports: [AdminModule, AuditModule, OAuthModule, TokensModule, UsersModule, WebhooksModule],
+  imports: [AdminModule, AuditModule, AuthModule, OAuthModule, TokensModule, UsersModule, WebhooksModule],
   providers: [
     AuditCommand,
     ClientsCommand,

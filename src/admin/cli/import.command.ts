@@ -3,18 +3,22 @@ import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { Option } from 'commander';
 import type { Command } from 'commander';
+import { agree, counted } from '../../common/text.js';
+import type { Role } from '../../common/role.js';
 import { UserImportService } from '../../users/import/import.service.js';
 import type { ImportCounts, RejectedRow } from '../../users/import/import.service.js';
 import { OTHER_ENCODING } from '../../users/import/row-reader.js';
 import type { ImportFormat } from '../../users/import/row-reader.js';
 import { AdminCommand } from './admin-command.js';
 import type { Run } from './admin-command.js';
-import { CommandError } from './options.js';
+import { CommandError, appendRoleMapping } from './options.js';
 import type { Terminal } from './terminal.js';
 
-interface ImportOptions {
+interface CommandOptions {
   readonly report?: string;
   readonly format?: ImportFormat;
+  readonly mapRole?: ReadonlyMap<string, Role>;
+  readonly allowAdmins?: boolean;
 }
 
 /** The maximum number of rejected rows in the output. A report contains all of them. */
@@ -22,8 +26,13 @@ const SHOWN_ROWS = 20;
 const SHOWN_ROWS_JSON = 10_000;
 
 const HELP = `
-The CSV columns or JSON fields are username and password_hash, and optionally email, role (user or admin) and id. An id that
-is a UUID becomes the user's id; any other becomes the external_id. Supported hashes: docs/adopt/import.md.
+The CSV columns or JSON fields are username, and optionally password_hash, email, role, id and external_id. The id of the
+user in your product becomes the external_id. An id that is a UUID also becomes the id in Tandem. A user without a
+password_hash cannot log in with a password. Supported hashes: docs/adopt/import.md.
+
+A role has 1 to 32 characters of a-z 0-9 _ -. Map other names, or give your roles other names:
+  npm run admin -- import users.csv --map-role Administrator=manager
+Without --allow-admins, a user with the role of ADMIN_ROLE gets the role user.
 
 Existing users are not changed. You can repeat an interrupted import: users that were imported count as unchanged.`;
 
@@ -43,15 +52,21 @@ export class ImportCommand {
           'jsonl',
         ]),
       )
+      .option('--map-role <theirs=ours>', 'give users with the role THEIRS the role OURS; may be repeated', appendRoleMapping)
+      .option('--allow-admins', 'let the file make administrators')
       .addHelpText('after', HELP)
       .action(
-        run((command, terminal, file: string, options: ImportOptions) =>
+        run((command, terminal, file: string, options: CommandOptions) =>
           command.import(terminal, file, options),
         ),
       );
   }
 
-  private async import(terminal: Terminal, file: string, { report, format }: ImportOptions): Promise<number> {
+  private async import(
+    terminal: Terminal,
+    file: string,
+    { report, format, mapRole: mappedRoles, allowAdmins }: CommandOptions,
+  ): Promise<number> {
     const size = file === '-' ? 0 : await sizeOf(file);
     const input = file === '-' ? process.stdin : createReadStream(file);
     const shown: RejectedRow[] = [];
@@ -75,7 +90,7 @@ export class ImportCommand {
           },
         },
         terminal.origin,
-        format,
+        { format, mappedRoles, allowAdmins },
       );
     } finally {
       progress.stop();
@@ -87,6 +102,11 @@ export class ImportCommand {
     if (wrongEncoding > 0)
       terminal.note(
         `${wrongEncoding} lines are not in UTF-8: convert the file (iconv -f … -t UTF-8), then run the import again`,
+      );
+    if (counts.demoted > 0)
+      terminal.note(
+        `${counted(counts.demoted, 'user')} of the file ${agree(counts.demoted, 'has', 'have')} the role of administrators and got the role user: ` +
+          'use --allow-admins if the file may make administrators',
       );
     const { created, unchanged, kept } = counts;
     if (created + unchanged + kept === 0) terminal.note('No row was imported');

@@ -2,6 +2,8 @@ import { isIP } from 'node:net';
 import { isEmail } from 'class-validator';
 import { InvalidArgumentError } from 'commander';
 import { instantIn } from '../../common/instant.js';
+import { ROLE_RULES, isRole } from '../../common/role.js';
+import type { Role } from '../../common/role.js';
 
 /** Parses a whole number from `min` to `max`. Like the other parsers here, throws a usage error for commander. */
 export function wholeNumber(min: number, max: number): (text: string) => number {
@@ -56,6 +58,29 @@ export function address(text: string): string {
 export function mailAddress(text: string): string {
   if (!isEmail(text) || text.length > 254) throw new InvalidArgumentError('It must be an email address.');
   return text;
+}
+
+/** Parses the name of a role. */
+export function roleName(text: string): Role {
+  if (!isRole(text)) throw new InvalidArgumentError(`It ${ROLE_RULES}.`);
+  return text;
+}
+
+/** Parses several names of roles. */
+export function appendRole(text: string, previous: Role[] | undefined): Role[] {
+  return [...(previous ?? []), roleName(text)];
+}
+
+/** Parses a repeatable `THEIRS=OURS`: a role of another system and the role that it becomes. */
+export function appendRoleMapping(
+  text: string,
+  previous: ReadonlyMap<string, Role> | undefined,
+): ReadonlyMap<string, Role> {
+  const [, theirs, ours] = /^(.+)=([^=]*)$/.exec(text) ?? [];
+  if (theirs === undefined || ours === undefined)
+    throw new InvalidArgumentError('It must be two roles such as admin=manager.');
+  if (previous?.has(theirs) === true) throw new InvalidArgumentError(`It maps the role ${theirs} twice.`);
+  return new Map(previous).set(theirs, roleName(ours));
 }
 
 /** Collects the values of a repeatable option. */

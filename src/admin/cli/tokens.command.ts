@@ -3,7 +3,7 @@ import { counted } from '../../common/text.js';
 import { canonicalAddress } from '../../limits/client-address.js';
 import { RevocationService } from '../../tokens/families/revocation.service.js';
 import { FamilyListStore } from '../../tokens/families/family-list.store.js';
-import type { Role } from '../../users/user.entity.js';
+import type { Role } from '../../common/role.js';
 import { BulkRevocationService } from '../bulk-revocation.service.js';
 import { AdminCommand } from './admin-command.js';
 import type { Run } from './admin-command.js';
@@ -14,6 +14,7 @@ import {
   CommandError,
   address,
   appendValue,
+  roleName,
   timeOrDuration,
   uuid,
   wholeNumber,
@@ -61,7 +62,7 @@ export class TokensCommand {
     tokens
       .command('list')
       .description('list token families, newest first')
-      .option('--user <user>', 'only of this user (name or id)')
+      .option('--user <user>', 'only of this user (name, id or external id)')
       .option('--ip <address>', 'only last used from this address', address)
       .option('--active', 'only live families')
       .option('--ended', 'only expired or revoked families')
@@ -72,10 +73,8 @@ export class TokensCommand {
       .command('revoke')
       .description('revoke token families, on every node within a second')
       .argument('[id...]', 'ids from "tokens list"')
-      .option('--user <user>', 'only of this user (name or id); may be repeated', appendValue)
-      .addOption(
-        program.createOption('--role <role>', 'only of users with this role').choices(['user', 'admin']),
-      )
+      .option('--user <user>', 'only of this user (name, id or external id); may be repeated', appendValue)
+      .option('--role <role>', 'only of users with this role', roleName)
       .option('--ip <address>', 'only last used from this address', address)
       .option(
         '--issued-before <time>',

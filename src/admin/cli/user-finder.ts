@@ -4,7 +4,7 @@ import { UserStore } from '../../users/user.store.js';
 import { normaliseUsername } from '../../users/username.js';
 import { CommandError, isUuid } from './options.js';
 
-/** Finds a user by the name or id that an operator typed. */
+/** Finds a user by the name, id or external id that an operator typed. */
 @Injectable()
 export class UserFinder {
   constructor(private readonly users: UserStore) {}
@@ -13,7 +13,8 @@ export class UserFinder {
   async find(text: string): Promise<User> {
     const byId = isUuid(text) ? await this.users.findById(text) : undefined;
     const key = normaliseUsername(text)?.key;
-    const user = byId ?? (key === undefined ? undefined : await this.users.findByKey(key));
+    const byName = byId ?? (key === undefined ? undefined : await this.users.findByKey(key));
+    const user = byName ?? (await this.users.findByExternalId(text));
     if (user === undefined) throw new CommandError(`There is no user ${text}`);
     return user;
   }

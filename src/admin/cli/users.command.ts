@@ -1,23 +1,30 @@
 import { Argument } from 'commander';
 import type { Command } from 'commander';
+import { AdminRoleService } from '../../auth/admin-role.service.js';
+import { DEFAULT_ROLE } from '../../common/role.js';
 import { AccountStore } from '../../users/account.store.js';
-import type { Role, User } from '../../users/user.entity.js';
+import type { RoleHolder } from '../../users/account.store.js';
+import type { Role } from '../../common/role.js';
+import type { User } from '../../users/user.entity.js';
 import { UserService } from '../../users/user.service.js';
 import { adminUserView } from '../admin.dto.js';
-import { UserChangeService } from '../user-change.service.js';
-import type { UserChange } from '../user-change.service.js';
+import { UserChangeService } from '../../auth/account/user-change.service.js';
+import type { UserChange } from '../../auth/account/user-change.service.js';
 import { AdminCommand } from './admin-command.js';
 import type { Run } from './admin-command.js';
-import { readPages, DEFAULT_SHOWN, MAX_SHOWN, mailAddress, wholeNumber } from './options.js';
+import { readPages, DEFAULT_SHOWN, MAX_SHOWN, CommandError, mailAddress, roleName, wholeNumber } from './options.js';
 import { UserFinder } from './user-finder.js';
 import type { Terminal } from './terminal.js';
 
-const USER = 'username or id';
-const ROLES = ['user', 'admin'];
+const USER = 'username, id or external id';
 
 const PASSWORD_HELP = `
 The command asks for the password. If stdin is not a terminal, it reads the password from stdin:
   pass show tandem/ada | npm run -s admin -- users create ada`;
+
+const ADMIN_ROLE_HELP = `
+The command lists who becomes an administrator and who is one no longer, and invalidates their access tokens. If ADMIN_ROLE
+is set, change it too before the next start of a node: a node with another ADMIN_ROLE does not start.`;
 
 interface ListOptions {
   readonly query?: string;
@@ -32,6 +39,7 @@ export class UsersCommand {
     private readonly accounts: AccountStore,
     private readonly changes: UserChangeService,
     private readonly finder: UserFinder,
+    private readonly adminRoles: AdminRoleService,
   ) {}
 
   static describe(program: Command, run: Run<UsersCommand>): void {
@@ -48,7 +56,7 @@ export class UsersCommand {
       .description('create a user')
       .argument('<username>')
       .option('--email <address>', 'email address', mailAddress)
-      .addOption(program.createOption('--role <role>').choices(ROLES).default('user'))
+      .option('--role <role>', 'role', roleName, DEFAULT_ROLE)
       .addHelpText('after', PASSWORD_HELP)
       .action(
         run((command, terminal, username: string, options: { role: Role; email?: string }) =>
@@ -69,8 +77,24 @@ export class UsersCommand {
       .command('role')
       .description('change the role of a user immediately')
       .argument('<user>', USER)
-      .addArgument(new Argument('<role>').choices(ROLES))
+      .addArgument(new Argument('<role>').argParser(roleName))
       .action(run((command, terminal, user: string, role: Role) => command.change(terminal, user, { role })));
+    users
+      .command('external-id')
+      .description('set the id by which the product knows the user; "none" removes it')
+      .argument('<user>', USER)
+      .argument('<external-id>')
+      .action(
+        run((command, terminal, user: string, id: string) =>
+          command.change(terminal, user, { externalId: id === 'none' ? null : id }),
+        ),
+      );
+    users
+      .command('admin-role')
+      .description('change the role whose users are administrators (ADMIN_ROLE), on every node within a second')
+      .addArgument(new Argument('<name>', 'the role').argParser(roleName))
+      .addHelpText('after', ADMIN_ROLE_HELP)
+      .action(run((command, terminal, role: Role) => command.changeAdminRole(terminal, role)));
     users
       .command('reset-password')
       .description('set a password and revoke all token families and sessions of the user')
@@ -81,7 +105,7 @@ export class UsersCommand {
 
   private async list(terminal: Terminal, { query, limit, cursor }: ListOptions): Promise<void> {
     const { entries, next_cursor } = await readPages(limit, cursor, async (size, after) => {
-      const page = await this.accounts.page(size, after, query);
+      const page = await this.accounts.page(size, after, { query });
       return { entries: page.users.map(adminUserView), next_cursor: page.next_cursor };
     });
     if (terminal.json) return terminal.result({ users: entries, next_cursor }, () => []);
@@ -110,6 +134,22 @@ export class UsersCommand {
   private async change(terminal: Terminal, text: string, change: UserChange): Promise<void> {
     const { id } = await this.finder.find(text);
     await this.show(terminal, await this.changes.change(id, change, terminal.origin), 'changed');
+  }
+
+  private async changeAdminRole(terminal: Terminal, role: Role): Promise<void> {
+    if (role === DEFAULT_ROLE)
+      throw new CommandError(`The role ${DEFAULT_ROLE} cannot be the role of administrators: everybody has it`);
+    const { gained, lost } = await this.adminRoles.change(role, terminal.origin);
+    const line = (what: string) => (user: RoleHolder) =>
+      `${what}: ${user.username} (${user.id})${user.disabled ? ', disabled' : ''}`;
+    await terminal.result({ admin_role: role, gained, lost }, () => [
+      `The role of administrators is ${role}`,
+      ...gained.map(line('gained')),
+      ...lost.map(line('lost')),
+    ]);
+    const active = await this.accounts.withRole(role);
+    if (!active.some(({ disabled }) => !disabled))
+      terminal.note(`No active user has the role ${role}: npm run admin -- users role NAME ${role}`);
   }
 
   private async resetPassword(terminal: Terminal, text: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { OnApplicationBootstrap } from '@nestjs/common';
 import { BackgroundLoops } from '../../common/background-loops.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
@@ -14,6 +15,12 @@ const PRUNE_INTERVAL_MS = 60_000;
 /** The characters at the end of a token that identify it: 192 bits of its signature. */
 const TAIL = 32;
 
+/**
+ * How long after the start of this node another node may still run the earlier release, whose tokens have no claim `external_id` although
+ * the user may have one. The principal of a token without the claim that was minted before then does not say whether there is an id.
+ */
+const UPGRADE_SECONDS = 3_600;
+
 /** A verified token and its principal. All requests with the token share the principal, so it is frozen. */
 export interface KnownToken extends VerifiedToken {
   readonly principal: Principal;
@@ -24,14 +31,22 @@ export interface KnownToken extends VerifiedToken {
  * oldest token makes room. All tokens live equally long, so the oldest one expires first.
  */
 @Injectable()
-export class KnownTokensService {
+export class KnownTokensService implements OnApplicationBootstrap {
   /** By the end of the token. Hashing the whole text would cost more than everything else that a known token costs. */
   private readonly entries = new Map<string, { readonly token: string; readonly known: KnownToken }>();
 
-  constructor(clock: DatabaseClock, loops: BackgroundLoops, @Inject(CONFIG) { clockTolerance }: Config) {
+  /** Seconds since the epoch. */
+  private claimedSince = Infinity;
+
+  constructor(private readonly clock: DatabaseClock, loops: BackgroundLoops, @Inject(CONFIG) { clockTolerance }: Config) {
     const run = () => this.prune(clock.now() / 1000 - clockTolerance);
     const failure = 'expired tokens stay in the cache for now';
     loops.create({ name: 'token-cache', everyMs: PRUNE_INTERVAL_MS, failure, run }).start();
+  }
+
+  /** The clock is known once the node has started. */
+  onApplicationBootstrap(): void {
+    this.claimedSince = this.clock.now() / 1000 + UPGRADE_SECONDS;
   }
 
   get size(): number {
@@ -45,8 +60,10 @@ export class KnownTokensService {
   }
 
   remember(token: string, verified: VerifiedToken): KnownToken {
-    const { sub: userId, role, sid } = verified.claims;
-    const known = { ...verified, principal: Object.freeze({ userId, role, sid, via: 'bearer' } as const) };
+    const { sub: userId, role, sid, external_id, iat } = verified.claims;
+    const externalId = external_id ?? (iat < this.claimedSince ? undefined : null);
+    const principal = Object.freeze({ userId, role, sid, externalId, via: 'bearer' } as const);
+    const known = { ...verified, principal };
     if (this.entries.size >= CAPACITY) this.entries.delete(this.entries.keys().next().value!);
     this.entries.set(token.slice(-TAIL), { token, known });
     return known;

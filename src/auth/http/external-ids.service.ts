@@ -10,7 +10,7 @@ const NONE = '-';
 /** Characters that no proxy and no header parser changes. */
 const PLAIN = /^[A-Za-z0-9._~@:|+=-]+$/;
 
-/** Finds the product's id of a user, as the header `X-Auth-External-Id` carries it. */
+/** The product's id of a user, as the header `X-Auth-External-Id` carries it. */
 @Injectable()
 export class ExternalIdsService {
   constructor(
@@ -18,7 +18,10 @@ export class ExternalIdsService {
     private readonly tokens: KnownTokensService,
   ) {}
 
-  /** The header value for the caller. Asks the database once for each access token; throws 503 if that fails. */
+  /**
+   * The header value for the caller, from the access token or the session. Asks the database only for a token that an earlier release may
+   * have minted, once for each; throws 503 if that fails.
+   */
   async headerOf(request: AuthenticatedRequest): Promise<string> {
     const { userId, externalId } = request.user!;
     if (externalId !== undefined) return encoded(externalId);

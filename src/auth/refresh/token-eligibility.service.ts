@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Role } from '../../users/user.entity.js';
+import type { Role } from '../../common/role.js';
 
 export interface EligibilitySubject {
   readonly id: string;

@@ -33,6 +33,7 @@ export class AccessTokenService {
       jti: makeJti(family),
       iat,
       exp: iat + this.config.tokenExpiry,
+      ...(family.externalId !== null && { external_id: family.externalId }),
     };
     return this.keys.sign(claims, this.clock.now());
   }

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Role } from '../../users/user.entity.js';
+import { isRole } from '../../common/role.js';
+import type { Role } from '../../common/role.js';
+import { isStoredExternalId } from '../../users/external-id.js';
 
 /** The exact payload of an access token (RFC 9068). Times in seconds since the epoch. */
 export interface AccessClaims {
@@ -11,6 +13,8 @@ export interface AccessClaims {
   readonly jti: string;
   readonly iat: number;
   readonly exp: number;
+  /** The id by which the product knows the user; absent if the user has none. */
+  readonly external_id?: string;
 }
 
 /** An access token that this service signed, with the content of its `jti`. It may have expired or be revoked. */
@@ -24,6 +28,7 @@ export type TokenFault = 'token_malformed' | 'token_invalid';
 const BASE64URL = /^[A-Za-z0-9_-]+$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const NIL = '00000000-0000-0000-0000-000000000000';
+/** The claims of every token. `external_id` is optional. */
 const CLAIM_COUNT = 8;
 
 /** The longest token that Tandem mints, with a 4096-bit key, is well below this length. */
@@ -51,10 +56,12 @@ export function inspectToken(raw: string): { readonly kid: string } | { readonly
 export function readClaims(payload: unknown, kid: string, longest: number): VerifiedToken | undefined {
   if (typeof payload !== 'object' || payload === null) return undefined;
   const claims = payload as Partial<Record<keyof AccessClaims, unknown>>;
-  if (Object.keys(claims).length !== CLAIM_COUNT) return undefined;
+  const named = claims.external_id !== undefined;
+  if (Object.keys(claims).length !== CLAIM_COUNT + Number(named)) return undefined;
+  if (named && !isStoredExternalId(claims.external_id)) return undefined;
   if (typeof claims.iss !== 'string' || typeof claims.aud !== 'string') return undefined;
   if (!isId(claims.sub) || !isId(claims.sid) || !isId(claims.jti)) return undefined;
-  if (claims.role !== 'user' && claims.role !== 'admin') return undefined;
+  if (!isRole(claims.role)) return undefined;
   if (!isTime(claims.iat) || !isTime(claims.exp) || claims.exp <= claims.iat) return undefined;
   if (claims.exp - claims.iat > longest) return undefined;
   const content = readJti(claims.jti);

@@ -8,6 +8,7 @@ export interface ListedFamily {
   readonly id: string;
   readonly user_id: string;
   readonly username: string;
+  readonly external_id: string | null;
   readonly created_at: Date;
   readonly last_used_at: Date;
   readonly expires_at: Date;
@@ -24,6 +25,8 @@ type Row = ListedFamily & { readonly position: string };
 
 export interface FamilyListFilter {
   readonly userId?: string | undefined;
+  /** The user with exactly this external id. */
+  readonly externalId?: string | undefined;
   /** In the spelling of `canonicalAddress`. */
   readonly ip?: string | undefined;
   readonly active?: boolean | undefined;
@@ -35,7 +38,7 @@ export interface FamilyPage {
 }
 
 const COLUMNS = `
-  t.id, t.user_id, u.username, t.created_at, t.last_used_at, t.expires_at, t.ip, t.user_agent, t.delivery,
+  t.id, t.user_id, u.username, u.external_id, t.created_at, t.last_used_at, t.expires_at, t.ip, t.user_agent, t.delivery,
   CASE WHEN t.revoked_at IS NOT NULL THEN 'revoked' WHEN t.expires_at <= now() THEN 'expired' ELSE 'active' END AS state,
   t.revoked_at, t.revoke_reason`;
 
@@ -60,6 +63,7 @@ export class FamilyListStore {
     const next = (value: unknown) => `$${values.push(value)}`;
     const conditions: string[] = [];
     if (filter.userId !== undefined) conditions.push(`t.user_id = ${next(filter.userId)}::uuid`);
+    if (filter.externalId !== undefined) conditions.push(`u.external_id = ${next(filter.externalId)}`);
     if (filter.ip !== undefined) conditions.push(`t.ip = ${next(filter.ip)}`);
     if (filter.active !== undefined) conditions.push(filter.active ? IS_ACTIVE : `NOT ${IS_ACTIVE}`);
     if (cursor !== undefined) {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
+import type { Role } from '../../common/role.js';
 import type { Sql } from '../../database/database.js';
-import type { Role } from '../../users/user.entity.js';
 
 /** Selects the families that match all given conditions. */
 export interface FamilyFilter {

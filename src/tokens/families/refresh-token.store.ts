@@ -6,7 +6,7 @@ import type { TokenFamily, NewFamily } from './token-family.js';
 import type { RevocationReason } from './refresh-token.entity.js';
 
 const COLUMNS = `
-  t.id AS sid, t.user_id AS "userId", u.role, u.epoch, t.secret, t.mac_key AS "macKey", t.alone AS unlinked, t.generation,
+  t.id AS sid, t.user_id AS "userId", u.role, u.external_id AS "externalId", u.epoch, t.secret, t.mac_key AS "macKey", t.alone AS unlinked, t.generation,
   t.confirmed_generation AS "confirmedGeneration", t.delivery, t.revoked_at IS NOT NULL AS revoked,
   t.expires_at <= clock_timestamp() AS expired,
   extract(epoch FROM clock_timestamp() - t.rotated_at)::float8 AS age,
@@ -20,7 +20,7 @@ const COLUMNS = `
  */
 const CREATE = `
   WITH u AS (
-    SELECT id, role, epoch FROM users WHERE id = $2 AND epoch = $3 AND disabled_at IS NULL FOR SHARE
+    SELECT id, role, external_id, epoch FROM users WHERE id = $2 AND epoch = $3 AND disabled_at IS NULL FOR SHARE
   ), t AS (
     INSERT INTO refresh_tokens
       (id, user_id, secret, mac_key, delivery, created_at, expires_at, absolute_expires_at, ip, user_agent,

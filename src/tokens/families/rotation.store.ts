@@ -38,7 +38,7 @@ const AUDIT = `
     SELECT 'refresh', user_id, id, $5, $6, $7 FROM t`;
 
 const COLUMNS = `
-  t.user_id AS "userId", u.role, u.epoch, t.delivery, extract(epoch FROM t.expires_at)::float8 * 1000 AS "expiresAt",
+  t.user_id AS "userId", u.role, u.external_id AS "externalId", u.epoch, t.delivery, extract(epoch FROM t.expires_at)::float8 * 1000 AS "expiresAt",
   extract(epoch FROM clock_timestamp())::float8 * 1000 AS now`;
 
 const ROTATE = `
@@ -99,6 +99,6 @@ function valuesOf({ sid, generation }: SpentToken, { macKey, expiry }: Successor
 }
 
 function rotated({ sid, generation }: SpentToken, row: Row): LiveFamily {
-  const { userId, role, epoch, delivery, expiresAt, now } = row;
-  return { sid, generation: generation + 1, userId, role, epoch, delivery, expiresAt, now };
+  const { userId, role, externalId, epoch, delivery, expiresAt, now } = row;
+  return { sid, generation: generation + 1, userId, role, externalId, epoch, delivery, expiresAt, now };
 }

@@ -1,4 +1,4 @@
-import type { Role } from '../../users/user.entity.js';
+import type { Role } from '../../common/role.js';
 import type { TokenDelivery } from './refresh-token.entity.js';
 
 /** A live token family, with everything that is minted into its tokens. Times in milliseconds, on the database's clock. */
@@ -6,6 +6,7 @@ export interface LiveFamily {
   readonly sid: string;
   readonly userId: string;
   readonly role: Role;
+  readonly externalId: string | null;
   readonly epoch: number;
   readonly generation: number;
   readonly delivery: TokenDelivery;

@@ -3,6 +3,7 @@ import type { Origin } from '../../audit/audit-context.js';
 import { refuseFreshPassword } from '../../auth/account/fresh-password.service.js';
 import { refuse } from '../../common/common.errors.js';
 import type { FieldError } from '../../common/problem.js';
+import { AdminRole } from '../../users/admin-role.js';
 import { patched } from './rollout-patch.js';
 import type { RolloutPatch } from './rollout-patch.js';
 import { endsSessionsSoon, inForce, phaseAt, widensEligibility } from './rollout-state.js';
@@ -43,6 +44,7 @@ export class RolloutAdministrationService {
     private readonly store: RolloutStore,
     private readonly rollout: RolloutService,
     private readonly versions: RolloutHistoryStore,
+    private readonly adminRole: AdminRole,
   ) {}
 
   /** The state in the database. Its phase is the one that applies: `sessions_removed` after the sunset. */
@@ -66,7 +68,7 @@ export class RolloutAdministrationService {
       const result = patched(current, patch, current.now);
       if ('errors' in result) return result;
       if (changesPhase(current, patch) && patch.percentage === undefined) {
-        if (widensEligibility(current, result.next, current.now)) return { errors: [PERCENTAGE_MISSING] };
+        if (widensEligibility(current, result.next, current.now, this.adminRole.name)) return { errors: [PERCENTAGE_MISSING] };
       }
       const { now } = current;
       if (!by.provedPassword && endsSessionsSoon(current, result.next, now)) return 'fresh_password_required';

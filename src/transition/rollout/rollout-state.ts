@@ -1,4 +1,5 @@
-import type { Role } from '../../users/user.entity.js';
+import { DEFAULT_ROLE } from '../../common/role.js';
+import type { Role } from '../../common/role.js';
 
 /** The phases of the move from sessions to tokens, in order. */
 export const PHASES = [
@@ -10,9 +11,6 @@ export const PHASES = [
 ] as const;
 
 export type Phase = (typeof PHASES)[number];
-
-/** Users with this role are eligible in every phase, even with `drain`: they must be able to sign in to control the rollout. */
-export const ADMIN: Role = 'admin';
 
 /** A period in which session requests are refused, as a warning. Milliseconds since the epoch; `to` is exclusive. */
 export interface Brownout {
@@ -77,22 +75,27 @@ export function firstSettings(
 }
 
 /**
- * Whether `next` makes users eligible who are not eligible under `current`, both at `now`. Administrators do not count: they are
- * eligible in every phase.
+ * Whether `next` makes users eligible who are not eligible under `current`, both at `now`. Administrators, the users with `adminRole`, do
+ * not count: they are eligible in every phase.
  */
-export function widensEligibility(current: RolloutSettings, next: RolloutSettings, now: number): boolean {
-  const [before, after] = [eligibleAt(current, now), eligibleAt(next, now)];
+export function widensEligibility(
+  current: RolloutSettings,
+  next: RolloutSettings,
+  now: number,
+  adminRole: Role,
+): boolean {
+  const [before, after] = [eligibleAt(current, now, adminRole), eligibleAt(next, now, adminRole)];
   if (before.share === 100) return false;
   return after.share > before.share || after.named.some((name) => !before.named.includes(name));
 }
 
 /** The share of all users, and the roles and ids beyond it. */
-function eligibleAt(settings: RolloutSettings, now: number): { share: number; named: readonly string[] } {
+function eligibleAt(settings: RolloutSettings, now: number, adminRole: Role): { share: number; named: readonly string[] } {
   const { percentage, roles, userIds } = settings;
   const phase = phaseAt(settings, now);
   if (phase === 'off') return { share: 0, named: [] };
-  if (isAnnounced(phase) || roles.includes('user')) return { share: 100, named: [] };
-  const named = [...roles.filter((role) => role !== ADMIN), ...userIds];
+  if (isAnnounced(phase) || roles.includes(DEFAULT_ROLE)) return { share: 100, named: [] };
+  const named = [...roles.filter((role) => role !== adminRole), ...userIds];
   return { share: phase === 'gradual_rollout' ? percentage : 0, named };
 }
 

@@ -1,6 +1,6 @@
 import { Check, Column, Entity, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 import type { Relation } from 'typeorm';
-import type { Role } from '../../users/user.entity.js';
+import type { Role } from '../../common/role.js';
 import type { Phase } from './rollout-state.js';
 
 /** A current or earlier state of the rollout. Rows are only added; the one with the highest version is current. */

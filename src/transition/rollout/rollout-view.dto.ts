@@ -1,8 +1,8 @@
 import { ApiProperty } from '@nestjs/swagger';
-import type { Role } from '../../users/user.entity.js';
+import type { Role } from '../../common/role.js';
 import { PHASES } from './rollout-state.js';
 import type { Phase } from './rollout-state.js';
-import { BrownoutDto, ROLES } from './rollout.dto.js';
+import { BrownoutDto, ROLES_SCHEMA } from './rollout.dto.js';
 
 export class RolloutDto {
   @ApiProperty({ enum: PHASES, example: 'gradual_rollout' })
@@ -11,7 +11,7 @@ export class RolloutDto {
   @ApiProperty({ type: 'integer', example: 10 })
   percentage!: number;
 
-  @ApiProperty({ enum: ROLES, isArray: true, example: ['admin'] })
+  @ApiProperty(ROLES_SCHEMA)
   roles!: readonly Role[];
 
   @ApiProperty({ type: [String], format: 'uuid', example: ['5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10'] })

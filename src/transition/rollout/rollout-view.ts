@@ -1,4 +1,4 @@
-import type { Role } from '../../users/user.entity.js';
+import type { Role } from '../../common/role.js';
 import type { Phase, RolloutSettings, RolloutState } from './rollout-state.js';
 
 /** The settings in JSON. Times are ISO 8601 in UTC. */

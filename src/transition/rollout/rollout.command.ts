@@ -7,13 +7,14 @@ import {
   DEFAULT_SHOWN,
   MAX_SHOWN,
   CommandError,
+  appendRole,
   time,
   wholeNumber,
 } from '../../admin/cli/options.js';
 import { instantIn } from '../../common/instant.js';
 import { UserFinder } from '../../admin/cli/user-finder.js';
 import type { Terminal } from '../../admin/cli/terminal.js';
-import type { Role } from '../../users/user.entity.js';
+import type { Role } from '../../common/role.js';
 import { RolloutAdministrationService } from './rollout-administration.service.js';
 import { PHASES } from './rollout-state.js';
 import type { Brownout, Phase, RolloutState } from './rollout-state.js';
@@ -62,11 +63,7 @@ export class RolloutCommand {
       .description('change the rollout')
       .addOption(program.createOption('--phase <phase>').choices(PHASES))
       .option('--percentage <n>', 'of all users', wholeNumber(0, 100))
-      .addOption(
-        program
-          .createOption('--roles <role...>', 'roles that are eligible from internal_beta on')
-          .choices(['user', 'admin']),
-      )
+      .option('--roles <role...>', 'roles that are eligible from internal_beta on', appendRole)
       .option('--no-roles', 'no role')
       .option('--users <user...>', 'users who are eligible from internal_beta on: names or ids')
       .option('--no-users', 'no user')

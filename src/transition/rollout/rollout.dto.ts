@@ -15,12 +15,18 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { IsTimestamp } from '../../common/instant.js';
-import type { Role } from '../../users/user.entity.js';
+import { IsRole, ROLE_PATTERN } from '../../common/role.js';
+import type { Role } from '../../common/role.js';
 import { MAX_BROWNOUTS } from './rollout-patch.js';
 import { PHASES } from './rollout-state.js';
 import type { Phase } from './rollout-state.js';
 
-export const ROLES = ['user', 'admin'];
+const MAX_ROLES = 100;
+export const ROLES_SCHEMA = {
+  type: 'array',
+  items: { type: 'string', pattern: ROLE_PATTERN },
+  example: ['staff'],
+} as const;
 const MAX_USER_IDS = 1_000;
 const MAX_VERSION = 2_147_483_647;
 
@@ -50,11 +56,12 @@ export class RolloutPatchDto {
   @Max(100)
   percentage?: number;
 
-  @ApiPropertyOptional({ enum: ROLES, isArray: true, example: ['admin'] })
+  @ApiPropertyOptional({ ...ROLES_SCHEMA, maxItems: MAX_ROLES })
   @IsGiven()
   @IsArray()
+  @ArrayMaxSize(MAX_ROLES)
   @ArrayUnique()
-  @IsIn(ROLES, { each: true })
+  @IsRole({ each: true })
   roles?: Role[];
 
   @ApiPropertyOptional({

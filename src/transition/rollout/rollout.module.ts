@@ -4,6 +4,7 @@ import { CommandLineModule } from '../../admin/cli/command-line.module.js';
 import { AuditModule } from '../../audit/audit.module.js';
 import { AuthModule } from '../../auth/auth.module.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
+import { UsersModule } from '../../users/users.module.js';
 import { RolloutAdministrationService } from './rollout-administration.service.js';
 import { RolloutFlagService } from './rollout-flag.service.js';
 import { RolloutHistoryStore } from './rollout-history.store.js';
@@ -20,6 +21,7 @@ import { RolloutStore } from './rollout.store.js';
     CommandLineModule,
     TokensModule,
     TypeOrmModule.forFeature([RolloutVersion]),
+    UsersModule,
   ],
   controllers: [RolloutController],
   providers: [

@@ -5,8 +5,9 @@ import { CONFIG } from '../../config/config.js';
 import type { TransitionConfig } from '../transition.settings.js';
 import { ChangeFeed } from '../../tokens/feed/change-feed.js';
 import { DatabaseClock } from '../../tokens/feed/database-clock.js';
+import { AdminRole } from '../../users/admin-role.js';
 import { RolloutFlagService } from './rollout-flag.service.js';
-import { ADMIN, brownoutAt, firstSettings, phaseAt } from './rollout-state.js';
+import { brownoutAt, firstSettings, phaseAt } from './rollout-state.js';
 import type { Brownout, Phase, RolloutState } from './rollout-state.js';
 import { ROLLOUT_TOPIC, RolloutStore } from './rollout.store.js';
 
@@ -25,6 +26,7 @@ export class RolloutService implements TokenEligibility, OnModuleInit {
     private readonly flag: RolloutFlagService,
     private readonly feed: ChangeFeed,
     private readonly clock: DatabaseClock,
+    private readonly adminRole: AdminRole,
     @Inject(CONFIG) private readonly config: TransitionConfig,
   ) {
     feed.subscribe(ROLLOUT_TOPIC, () => this.reload());
@@ -75,7 +77,8 @@ export class RolloutService implements TokenEligibility, OnModuleInit {
 
   /** Undefined if the flag's provider has no answer. */
   private async eligible(user: EligibilitySubject): Promise<boolean | undefined> {
-    if (user.role === ADMIN) return true;
+    // Administrators must be able to sign in to control the rollout, even with `drain`.
+    if (this.adminRole.isHeldBy(user)) return true;
     const phase = this.phase();
     if (phase === 'off') return false;
     if (phase === 'deprecation_notice' || phase === 'sessions_removed') return true;

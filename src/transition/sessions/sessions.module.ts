@@ -21,6 +21,7 @@ import { LinkedRevocationStore } from './link/linked-revocation.store.js';
 import { SessionIndexStore } from './stores/session-index.store.js';
 import { SessionWatcherService } from './link/session-watcher.service.js';
 import { SessionLinkStore } from './link/session-link.store.js';
+import { SessionOriginService } from './stores/session-origin.service.js';
 import { SessionRowStore } from './stores/session-row.store.js';
 import { SessionLoginService } from './session-login.service.js';
 import { SessionIndexService } from './stores/session-index.service.js';
@@ -57,6 +58,7 @@ import { SessionService } from './session.service.js';
     SessionCookieService,
     DowngradeStore,
     SessionLinkStore,
+    SessionOriginService,
     SessionRevocationHook,
     SessionRowStore,
     SessionStore,
@@ -79,6 +81,7 @@ import { SessionService } from './session.service.js';
     SessionAuthenticationService,
     SessionCookieService,
     SessionGuard,
+    SessionOriginService,
     SessionPasswordProofStore,
     SessionRevocationHook,
     SessionService,

@@ -2,9 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { Origin } from '../../audit/audit-context.js';
 import { DatabaseUnavailable } from '../../database/database.errors.js';
+import type { Role } from '../../common/role.js';
+import { ProductAuthorityService } from '../product-authority.service.js';
 import { PasswordHasher } from '../hashing/password-hasher.js';
 import { importedUser } from './imported-user.js';
-import type { ImportedUser } from './imported-user.js';
+import type { ImportedUser, RowRules } from './imported-user.js';
 import { ImportStore } from './import.store.js';
 import type { RowOutcome } from './import.store.js';
 import { MAX_LINE, linesOf } from './lines.js';
@@ -40,6 +42,17 @@ export interface ImportCounts {
   /** The user existed with the same values but another password, which stays. */
   kept: number;
   rejected: number;
+  /** Of the rows that were not rejected: those that asked for an administrator and got the role `user`. */
+  demoted: number;
+}
+
+export interface ImportOptions {
+  /** Detected by default. */
+  readonly format?: ImportFormat | undefined;
+  /** Whether rows may make administrators. */
+  readonly allowAdmins?: boolean | undefined;
+  /** Roles of the other system and what they become here. */
+  readonly mappedRoles?: ReadonlyMap<string, Role> | undefined;
 }
 
 export interface ImportWatch {
@@ -60,6 +73,7 @@ export class UserImportService {
   constructor(
     private readonly store: ImportStore,
     private readonly hasher: PasswordHasher,
+    private readonly authority: ProductAuthorityService,
   ) {}
 
   /**
@@ -71,9 +85,14 @@ export class UserImportService {
     input: AsyncIterable<Buffer>,
     watch: ImportWatch,
     origin: Origin,
-    format?: ImportFormat,
+    { format, allowAdmins = false, mappedRoles = new Map() }: ImportOptions = {},
   ): Promise<ImportCounts> {
-    const counts: ImportCounts = { created: 0, unchanged: 0, kept: 0, rejected: 0 };
+    const counts: ImportCounts = { created: 0, unchanged: 0, kept: 0, rejected: 0, demoted: 0 };
+    const rules: RowRules = {
+      appraise: (stored) => this.hasher.appraise(stored),
+      roleFor: (wanted) => this.authority.roleFor(wanted, allowAdmins),
+      mappedRoles,
+    };
     const reject = async (line: number, reason: string): Promise<void> => {
       counts.rejected += 1;
       await watch.rejected({ line, reason });
@@ -84,8 +103,10 @@ export class UserImportService {
       const outcomes = batch.length === 0 ? [] : await this.add(batch, origin);
       for (const [index, outcome] of outcomes.entries()) {
         const reason = REASONS[outcome];
-        if (reason !== undefined) await reject(batch[index]!.line, reason);
+        const { line, role, wantedRole } = batch[index]!;
+        if (reason !== undefined) await reject(line, reason);
         else counts[outcome as keyof ImportCounts] += 1;
+        if (reason === undefined && role !== wantedRole) counts.demoted += 1;
       }
       batch = [];
     };
@@ -97,7 +118,7 @@ export class UserImportService {
         if (first.isHeader) continue;
       }
       try {
-        const user = this.userOf(line, read);
+        const user = userOf(line, read, rules);
         if (user !== undefined) batch.push(user);
       } catch (error) {
         if (!(error instanceof RowRefused)) throw error;
@@ -108,6 +129,7 @@ export class UserImportService {
     }
     if (read === undefined) throw new ImportRefused('The file is empty');
     await write();
+    if (counts.demoted > 0) await this.authority.warn('import');
     if (Object.values(counts).every((count) => count === 0))
       throw new ImportRefused('The file has a header and no rows');
     return counts;
@@ -125,12 +147,12 @@ export class UserImportService {
     }
     return this.store.add(batch, origin);
   }
+}
 
-  private userOf({ number, bytes }: Line, read: ReadRow): ImportedUser | undefined {
-    if (bytes === undefined) throw new RowRefused(`the line is longer than ${MAX_LINE} bytes`);
-    const row = read(number === 1 ? withoutBom(bytes) : bytes);
-    return row && importedUser(number, row, (stored) => this.hasher.appraise(stored));
-  }
+function userOf({ number, bytes }: Line, read: ReadRow, rules: RowRules): ImportedUser | undefined {
+  if (bytes === undefined) throw new RowRefused(`the line is longer than ${MAX_LINE} bytes`);
+  const row = read(number === 1 ? withoutBom(bytes) : bytes);
+  return row && importedUser(number, row, rules);
 }
 
 /** How to read the rows, according to the first line. Undefined for an empty line. */

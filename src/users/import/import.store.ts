@@ -6,6 +6,7 @@ import { lockForTransaction } from '../../database/advisory-locks.js';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import { ServiceStateStore } from '../../database/service-state.store.js';
+import { AdminRole } from '../admin-role.js';
 import type { ImportedUser } from './imported-user.js';
 
 /** The outcome of a row. `kept`: the user exists with another password, which stays. */
@@ -40,6 +41,7 @@ export class ImportStore {
     private readonly database: Database,
     private readonly audit: AuditStore,
     private readonly state: ServiceStateStore,
+    private readonly adminRole: AdminRole,
   ) {}
 
   /** Commits all rows or none. Returns the outcome of each row, in order. Existing users are not changed. */
@@ -95,7 +97,7 @@ export class ImportStore {
     await this.state.raiseFailureFloor(sql, Math.max(...created.map(({ floor }) => floor)));
     const detail = {
       created: created.length,
-      admins: created.filter(({ role }) => role === 'admin').length,
+      admins: created.filter((user) => this.adminRole.isHeldBy(user)).length,
       first_line: users[0]!.line,
       last_line: users.at(-1)!.line,
     };
@@ -111,10 +113,15 @@ function outcomeOf(user: ImportedUser, existing: Stored | undefined): RowOutcome
   if (existing === undefined) return 'id_taken';
   const same =
     existing.username === user.username &&
-    existing.role === user.role &&
+    [user.role, user.wantedRole].includes(existing.role) &&
     existing.email === user.email &&
-    existing.externalId === user.externalId &&
+    isSameExternalId(user, existing) &&
     (!user.idGiven || existing.id === user.id);
   if (!same) return 'username_taken';
   return sameSecret(existing.passwordHash, user.passwordHash) ? 'unchanged' : 'kept';
+}
+
+/** An id that is a UUID need not be repeated, and earlier releases did not store it as external id. */
+function isSameExternalId({ externalId }: ImportedUser, existing: Stored): boolean {
+  return (existing.externalId ?? existing.id) === (externalId ?? existing.id);
 }

@@ -13,8 +13,8 @@ export class RowRefused extends Error {
 }
 
 /** The columns of a CSV file and the fields of a JSON line. */
-const FIELDS = ['username', 'password_hash', 'email', 'role', 'id'] as const;
-const REQUIRED = ['username', 'password_hash'] as const;
+const FIELDS = ['username', 'password_hash', 'email', 'role', 'id', 'external_id'] as const;
+const REQUIRED = ['username'] as const;
 
 export type Field = (typeof FIELDS)[number];
 
@@ -133,7 +133,7 @@ function rowOf(entries: readonly (readonly [string, unknown])[]): RawRow {
     if (value === null || value === '' || value === undefined) continue;
     // Ids of other systems are often numbers.
     const text =
-      field === 'id' && typeof value === 'number' && Number.isSafeInteger(value) ? String(value) : value;
+      (field === 'id' || field === 'external_id') && typeof value === 'number' && Number.isSafeInteger(value) ? String(value) : value;
     if (typeof text !== 'string') throw new RowRefused(`${field} is not a text`);
     // A JSON escape can encode characters that PostgreSQL cannot store.
     if (!text.isWellFormed() || /\p{Cc}/u.test(text)) {

@@ -6,6 +6,7 @@ import { Clock } from '../../../src/common/clock.js';
 import { FamilyListStore } from '../../../src/tokens/families/family-list.store.js';
 import { FamilySweepStore } from '../../../src/tokens/families/family-sweep.store.js';
 import { AccountStore } from '../../../src/users/account.store.js';
+import { AdminRole } from '../../../src/users/admin-role.js';
 import { tamper } from '../../helpers/audit-trail.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
@@ -31,7 +32,7 @@ describe('a bulk revocation', () => {
     await other.feed.start();
     const { database, revocations } = node;
     bulk = new BulkRevocationService(
-      new AccountStore(database),
+      new AccountStore(database, new AdminRole('admin')),
       new FamilySweepStore(database),
       revocations,
       new AuditStore(database),

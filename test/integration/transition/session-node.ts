@@ -20,6 +20,10 @@ import { SessionRowStore } from '../../../src/transition/sessions/stores/session
 import { SessionPasswordProofStore } from '../../../src/transition/sessions/stores/session-password-proof.store.js';
 import { SessionStore } from '../../../src/transition/sessions/stores/session.store.js';
 import { SessionService } from '../../../src/transition/sessions/session.service.js';
+import { SessionOriginService } from '../../../src/transition/sessions/stores/session-origin.service.js';
+import { ServiceStateStore } from '../../../src/database/service-state.store.js';
+import { AdminRole } from '../../../src/users/admin-role.js';
+import { ProductAuthorityService } from '../../../src/users/product-authority.service.js';
 import type { TransitionConfig } from '../../../src/transition/transition.settings.js';
 import { aNode } from '../tokens/token-node.js';
 import type { TokenNode } from '../tokens/token-node.js';
@@ -54,22 +58,27 @@ const SETTINGS = {
   sessionCookieSecure: false,
 } as const;
 
+function originsOf(database: Database, config: TransitionConfig): SessionOriginService {
+  const state = new ServiceStateStore(database);
+  return new SessionOriginService(new ProductAuthorityService(new AdminRole('admin'), state, config), config);
+}
+
 export async function aSessionNode(url: string): Promise<SessionNode> {
   const node = await aNode<TransitionConfig>(url, SETTINGS, new Clock(), (database, config) => {
     return new SessionRevocationHook(
       new LinkedRevocationStore(database, config),
-      new SessionLinkStore(database, config),
-      new DowngradeStore(database),
+      new SessionLinkStore(database, originsOf(database, config), config),
+      new DowngradeStore(database, originsOf(database, config)),
       new SessionRowStore(database),
       config,
     );
   });
   const { database, config, revocations, tokens, families, clock } = node;
   const audit = new AuditStore(database);
-  const store = new SessionStore(database, config);
+  const store = new SessionStore(database, originsOf(database, config), config);
   const linkedRevocations = new LinkedRevocationStore(database, config);
-  const downgradeStore = new DowngradeStore(database);
-  const links = new SessionLinkStore(database, config);
+  const downgradeStore = new DowngradeStore(database, originsOf(database, config));
+  const links = new SessionLinkStore(database, originsOf(database, config), config);
   const rows = new SessionRowStore(database);
   const cookie = new SessionCookieService(config);
   const sessions = new SessionService(store, linkedRevocations, rows, cookie, revocations, audit, config);

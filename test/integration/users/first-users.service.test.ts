@@ -7,6 +7,7 @@ import { PasswordHasher } from '../../../src/users/hashing/password-hasher.js';
 import { PasswordPolicy } from '../../../src/users/password-policy.js';
 import { UserService } from '../../../src/users/user.service.js';
 import { UserStore } from '../../../src/users/user.store.js';
+import { AdminRole } from '../../../src/users/admin-role.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 
@@ -23,7 +24,7 @@ describe('the first users', () => {
 
   beforeEach(async () => {
     test = await createTestDatabase();
-    store = new UserStore(test.database);
+    store = new UserStore(test.database, new AdminRole('admin'));
     users = new UserService(store, hasher, policy);
   });
 
@@ -31,7 +32,7 @@ describe('the first users', () => {
 
   /** Starts the service as a node does. */
   const start = (config: Partial<Config>) =>
-    new FirstUsersService(store, hasher, policy, config as Config).onModuleInit();
+    new FirstUsersService(store, hasher, policy, new AdminRole('admin'), config as Config).onModuleInit();
 
   const all = async () =>
     (await store.list(100, undefined)).users.map(({ username, role }) => [username, role]);
@@ -122,7 +123,7 @@ describe('the first users', () => {
 
   /** The missing users that the startup log names. */
   const missing = async (config: Partial<Config>) =>
-    (await new FirstUsersService(store, hasher, policy, config as Config).missing()).map(
+    (await new FirstUsersService(store, hasher, policy, new AdminRole('admin'), config as Config).missing()).map(
       (line) =>
         /^There is no (demonstration user|active administrator) ?[^\n]*npm run admin -- users create/.exec(
           line,

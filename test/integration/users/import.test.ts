@@ -5,9 +5,12 @@ import { AuditStore } from '../../../src/audit/audit.store.js';
 import { Clock } from '../../../src/common/clock.js';
 import { DatabaseUnavailable } from '../../../src/database/database.errors.js';
 import { ServiceStateStore } from '../../../src/database/service-state.store.js';
+import { EXTERNAL_ID_RULES } from '../../../src/users/external-id.js';
 import { ImportStore } from '../../../src/users/import/import.store.js';
 import { UserImportService } from '../../../src/users/import/import.service.js';
-import type { RejectedRow } from '../../../src/users/import/import.service.js';
+import { AdminRole } from '../../../src/users/admin-role.js';
+import { ProductAuthorityService } from '../../../src/users/product-authority.service.js';
+import type { ImportOptions, RejectedRow } from '../../../src/users/import/import.service.js';
 import { PasswordHasher } from '../../../src/users/hashing/password-hasher.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
@@ -24,8 +27,11 @@ describe('the import of users', () => {
   beforeAll(async () => {
     test = await createTestDatabase();
     const audit = new AuditStore(test.database);
-    store = new ImportStore(test.database, audit, new ServiceStateStore(test.database));
-    users = new UserImportService(store, new PasswordHasher(new Clock()));
+    const state = new ServiceStateStore(test.database);
+    const adminRole = new AdminRole('admin');
+    const authority = new ProductAuthorityService(adminRole, state, { productMayMakeAdmins: false });
+    store = new ImportStore(test.database, audit, state, adminRole);
+    users = new UserImportService(store, new PasswordHasher(new Clock()), authority);
   });
   beforeEach(() => test.database.query('TRUNCATE users CASCADE'));
   afterEach(() => {
@@ -38,11 +44,11 @@ describe('the import of users', () => {
     for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
   }
 
-  async function run(input: string | Buffer, size = 7) {
+  async function run(input: string | Buffer, size = 7, options: ImportOptions = {}) {
     const rejected: RejectedRow[] = [];
     const bytes = typeof input === 'string' ? Buffer.from(input) : input;
     const watch = { rejected: (row: RejectedRow) => void rejected.push(row) };
-    const counts = await users.run(pieces(bytes, size), watch, NO_ORIGIN);
+    const counts = await users.run(pieces(bytes, size), watch, NO_ORIGIN, options);
     return { ...counts, rows: rejected.toSorted((a, b) => a.line - b.line) };
   }
 
@@ -56,17 +62,18 @@ describe('the import of users', () => {
     const id = randomUUID();
     const csv = [
       HEADER,
-      `Ada,${BCRYPT},ada@example.com,admin,${id.toUpperCase()}`,
+      `Ada,${BCRYPT},ada@example.com,staff,${id.toUpperCase()}`,
       `"grace ""hopper""",${BCRYPT},,,`,
       `"gr,ce",${OTHER},,user,42`,
       '',
-      `Zoe\u0308,${BCRYPT},,,legacy/7`,
+      `Zoe\u0308,${BCRYPT},,,legacy:7`,
     ].join('\r\n');
     expect(await run(csv)).toEqual({
       created: 3,
       unchanged: 0,
       kept: 0,
       rejected: 1,
+      demoted: 0,
       rows: [{ line: 3, reason: 'username must have 1 to 128 visible characters and no white space' }],
     });
     expect(await stored()).toEqual([
@@ -75,8 +82,8 @@ describe('the import of users', () => {
         username: 'Ada',
         password_hash: BCRYPT,
         email: 'ada@example.com',
-        role: 'admin',
-        external_id: null,
+        role: 'staff',
+        external_id: id,
       },
       expect.objectContaining({
         username: 'gr,ce',
@@ -85,7 +92,7 @@ describe('the import of users', () => {
         role: 'user',
         external_id: '42',
       }),
-      expect.objectContaining({ username: 'Zoë', external_id: 'legacy/7' }),
+      expect.objectContaining({ username: 'Zoë', external_id: 'legacy:7' }),
     ]);
   });
 
@@ -96,6 +103,46 @@ describe('the import of users', () => {
     ];
     expect(await run(`\ufeff${lines.join('\n')}`)).toMatchObject({ created: 2, rejected: 0 });
     expect(await stored()).toMatchObject([{ username: 'ada', external_id: '42' }, { username: '李' }]);
+  });
+
+  it('sets the id and the external id of a row together', async () => {
+    const [id, other] = [randomUUID(), randomUUID()];
+    const header = 'username,id,external_id';
+    const rows = [
+      `both,${id},crm:7`,
+      `same,,${other.toUpperCase()}`,
+      `text,legacy,legacy`,
+      `differs,legacy,crm:8`,
+      `uuids,${randomUUID()},${randomUUID()}`,
+    ];
+    expect(await run([header, ...rows].join('\n'))).toMatchObject({
+      created: 3,
+      rows: [
+        { line: 5, reason: 'id must be a UUID if external_id is another text' },
+        { line: 6, reason: 'external_id must be the id if it is a UUID' },
+      ],
+    });
+    expect(await stored()).toMatchObject([
+      { username: 'both', id, external_id: 'crm:7', password_hash: null },
+      { username: 'same', id: other, external_id: other },
+      { username: 'text', external_id: 'legacy' },
+    ]);
+  });
+
+  it('maps roles, and makes administrators only if it is told to', async () => {
+    const csv = ['username,role', 'ada,Chef', 'bob,admin', 'eve,guest'].join('\n');
+    const mappedRoles = new Map([
+      ['Chef', 'admin'],
+      ['admin', 'manager'],
+    ]);
+    expect(await run(csv, 7, { mappedRoles })).toMatchObject({ created: 3, demoted: 1 });
+    const roles = async () => (await stored()).map((row) => row['role']);
+    expect(await roles()).toEqual(['user', 'manager', 'guest']);
+    expect(await new ServiceStateStore(test.database).refusedAdmin()).toBe('import');
+    expect(await run(csv, 7, { mappedRoles })).toMatchObject({ unchanged: 3, demoted: 1 });
+    await test.database.query('TRUNCATE users CASCADE');
+    expect(await run(csv, 7, { mappedRoles, allowAdmins: true })).toMatchObject({ created: 3, demoted: 0 });
+    expect(await roles()).toEqual(['admin', 'manager', 'guest']);
   });
 
   it.each([
@@ -145,8 +192,8 @@ describe('the import of users', () => {
   it('audits each batch in one event, in the same transaction, without a name or a hash', async () => {
     const [before] = await test.database.query('SELECT coalesce(max(id), 0) AS id FROM audit_events');
     const rows = Array.from({ length: 700 }, (_, i) => `user-${i},${BCRYPT},,${i === 3 ? 'admin' : ''},`);
-    await run([HEADER, ...rows].join('\n'), 65_536);
-    await run([HEADER, ...rows].join('\n'), 65_536);
+    await run([HEADER, ...rows].join('\n'), 65_536, { allowAdmins: true });
+    await run([HEADER, ...rows].join('\n'), 65_536, { allowAdmins: true });
     const events = await test.database.query(
       'SELECT event, cause, detail FROM audit_events WHERE id > $1 ORDER BY id',
       [before!['id']],
@@ -210,6 +257,7 @@ describe('the import of users', () => {
       unchanged: 3,
       kept: 0,
       rejected: 3,
+      demoted: 0,
       rows: [2, 3, 4].map((line) => ({ line, reason })),
     });
     expect(await stored()).toEqual(before);
@@ -217,12 +265,12 @@ describe('the import of users', () => {
 
   it('reports which of two rows with one name or id it rejected', async () => {
     const id = randomUUID();
-    await run(`${HEADER}\nada,${BCRYPT},,,1\nroot,${BCRYPT},,admin,${id}`);
+    await run(`${HEADER}\nada,${BCRYPT},,,1\nroot,${BCRYPT},,staff,${id}`);
     const again = [
       HEADER,
       `ADA,${BCRYPT},,,1`,
       `ada,${BCRYPT},,,2`,
-      `ada,${BCRYPT},,admin,1`,
+      `ada,${BCRYPT},,staff,1`,
       `bob,${BCRYPT},,,1`,
       `carl,${BCRYPT},,,${id}`,
       `dora,${BCRYPT},,,9`,
@@ -240,6 +288,7 @@ describe('the import of users', () => {
       unchanged: 1,
       kept: 1,
       rejected: 8,
+      demoted: 0,
       rows: [
         { line: 2, reason: username },
         { line: 3, reason: username },
@@ -266,20 +315,21 @@ describe('the import of users', () => {
       [Buffer.from([0x61, 0xff, 0x2c, 0x62, 0x2c, 0x2c, 0x2c]), 'the line is not in UTF-8'],
       [`nul\0,${BCRYPT},,,`, 'the line contains NUL'],
       [`,${BCRYPT},,,`, 'username is missing'],
-      ['nohash,,,,', 'password_hash is missing'],
       ['md5,5f4dcc3b5aa765d61d8327deb882cf99,,,', 'password_hash has an unknown format or is incomplete'],
       [`cut,${BCRYPT.slice(0, -1)},,,`, 'password_hash has an unknown format or is incomplete'],
       [
         `expensive,${BCRYPT.replace('$04$', '$31$')},,,`,
         'password_hash takes too much time or memory to check',
       ],
-      [`role,${BCRYPT},,root,`, 'role must be user or admin'],
+      [
+        `role,${BCRYPT},,Root,`,
+        'role must have 1 to 32 characters of a-z 0-9 _ -, and begin with a letter: map it with --map-role',
+      ],
       [`mail,${BCRYPT},nobody,,`, 'email is not a valid address'],
       [`nil,${BCRYPT},,,00000000-0000-0000-0000-000000000000`, 'id must not be the nil UUID'],
-      [
-        `long,${BCRYPT},,,${'9'.repeat(256)}`,
-        'id must have at most 255 characters and no control characters',
-      ],
+      [`long,${BCRYPT},,,${'9'.repeat(129)}`, `id ${EXTERNAL_ID_RULES}`],
+      [`slash,${BCRYPT},,,legacy/7`, `id ${EXTERNAL_ID_RULES}`],
+      [`dots,${BCRYPT},,,..`, `id ${EXTERNAL_ID_RULES}`],
     ];
     const good = (i: number) => Buffer.from(`good-${i},${BCRYPT},,,\n`);
     const csv = Buffer.concat([

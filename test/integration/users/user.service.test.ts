@@ -9,6 +9,7 @@ import { PasswordPolicy } from '../../../src/users/password-policy.js';
 import type { User } from '../../../src/users/user.entity.js';
 import { UserService } from '../../../src/users/user.service.js';
 import { UserStore } from '../../../src/users/user.store.js';
+import { AdminRole } from '../../../src/users/admin-role.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 
@@ -22,7 +23,7 @@ describe('UserService', () => {
 
   beforeAll(async () => {
     test = await createTestDatabase();
-    store = new UserStore(test.database);
+    store = new UserStore(test.database, new AdminRole('admin'));
     users = new UserService(store, hasher, new PasswordPolicy({ passwordMinLength: 15 }));
   });
 

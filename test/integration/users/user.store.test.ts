@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { cursorsOf } from '../../../src/common/pagination.js';
 import { UserStore } from '../../../src/users/user.store.js';
+import { AdminRole } from '../../../src/users/admin-role.js';
 import type { NewUser } from '../../../src/users/user.store.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
@@ -27,7 +28,7 @@ describe('UserStore', () => {
 
   beforeAll(async () => {
     test = await createTestDatabase();
-    store = new UserStore(test.database);
+    store = new UserStore(test.database, new AdminRole('admin'));
   });
 
   afterAll(() => test.drop());

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Principal } from '../../../src/auth/principal.js';
 import { Roles } from '../../../src/auth/auth.decorators.js';
 import { RolesGuard } from '../../../src/auth/guards/roles.guard.js';
+import { AdminRole } from '../../../src/users/admin-role.js';
 
 class Open {
   anything(): void {}
@@ -17,11 +18,11 @@ class InheritingClosed extends Open {}
 @Roles('admin')
 class Closed {
   inherited(): void {}
-  @Roles('user', 'admin') forBoth(): void {}
   @Roles() forNobody(): void {}
+  @Roles('admin') again(): void {}
 }
 
-function admits(type: new () => object, method: string, role?: Principal['role']): boolean {
+function admits(type: new () => object, method: string, role?: Principal['role'], adminRole = 'admin'): boolean {
   const handler = (type.prototype as Record<string, () => void>)[method]!;
   const user = role && { userId: 'u', role, sid: undefined, via: 'bearer' };
   const context = {
@@ -30,7 +31,7 @@ function admits(type: new () => object, method: string, role?: Principal['role']
     switchToHttp: () => ({ getRequest: () => ({ user }) }),
   };
   try {
-    return new RolesGuard().canActivate(context as unknown as ExecutionContext);
+    return new RolesGuard(new AdminRole(adminRole)).canActivate(context as unknown as ExecutionContext);
   } catch (error) {
     expect(error).toMatchObject({ status: 403, code: 'forbidden' });
     return false;
@@ -55,8 +56,13 @@ describe('RolesGuard', () => {
   });
 
   it('prefers the roles of the route to those of its controller', () => {
-    expect(admits(Closed, 'forBoth', 'user')).toBe(true);
+    expect(admits(Closed, 'again', 'admin')).toBe(true);
     expect(admits(Closed, 'forNobody', 'admin')).toBe(false);
+  });
+
+  it('admits the users with ADMIN_ROLE, and nobody whose role is only called admin', () => {
+    expect(admits(Open, 'forAdmins', 'manager', 'manager')).toBe(true);
+    expect(admits(Open, 'forAdmins', 'admin', 'manager')).toBe(false);
   });
 
   it('distinguishes controllers that inherit the same handler', () => {

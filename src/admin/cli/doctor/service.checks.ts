@@ -5,10 +5,12 @@ import { AuditVerifierService } from '../../../audit/sealing/audit-verifier.serv
 import { RowAlarms } from '../../../audit/row-alarms.js';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
+import { ServiceStateStore } from '../../../database/service-state.store.js';
 import { ISSUER } from '../../../tokens/access/issuer.js';
 import { KeyAdministrationService } from '../../../tokens/keys/key-administration.service.js';
 import { KeyRingService } from '../../../tokens/keys/key-ring.service.js';
 import { DatabaseClock } from '../../../tokens/feed/database-clock.js';
+import { AdminRole } from '../../../users/admin-role.js';
 import { UserStore } from '../../../users/user.store.js';
 import { DoctorCheck, fail, ok, warn } from './doctor-check.js';
 import type { Examination, Finding } from './doctor-check.js';
@@ -36,6 +38,8 @@ export class ServiceChecks implements Examination {
     private readonly users: UserStore,
     private readonly audit: AuditVerifierService,
     private readonly alarms: RowAlarms,
+    private readonly adminRole: AdminRole,
+    private readonly state: ServiceStateStore,
     @Inject(ISSUER) private readonly issuer: string,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
@@ -46,6 +50,7 @@ export class ServiceChecks implements Examination {
       ...this.rows(),
       await this.tokenSize(),
       await this.admins(),
+      ...(await this.refusedAdmins()),
       ...(await this.trail()),
     ];
   }
@@ -86,7 +91,7 @@ export class ServiceChecks implements Examination {
     const claims = {
       iss: this.issuer,
       aud: this.config.jwtAudience,
-      role: 'admin',
+      role: this.adminRole.name,
       ...ids,
       iat: seconds,
       exp: 1,
@@ -103,7 +108,24 @@ export class ServiceChecks implements Examination {
   private async admins(): Promise<Finding> {
     return (await this.users.adminExists())
       ? ok('admins', 'there is an active administrator')
-      : warn('admins', 'there is no active administrator', 'npm run admin -- users create NAME --role admin');
+      : warn('admins', 'there is no active administrator', `npm run admin -- users create NAME --role ${this.adminRole.name}`);
+  }
+
+  /** Whether the product wanted to make an administrator. */
+  private async refusedAdmins(): Promise<Finding[]> {
+    const channel = await this.state.refusedAdmin();
+    if (channel === undefined) return [];
+    const advice =
+      channel === 'import'
+        ? 'give the users another role in the file, or import with --allow-admins'
+        : 'find out who gave the users this role in your product; if it may, set USERS_SOURCE_MAY_MAKE_ADMINS=true';
+    return [
+      warn(
+        'product_admins',
+        `within a day the product named a user with the role ${this.adminRole.name} (${channel}), who got the role user`,
+        advice,
+      ),
+    ];
   }
 
   private async trail(): Promise<Finding[]> {

@@ -2,6 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../../../config/config.js';
 import type { TransitionConfig } from '../../transition.settings.js';
 import { Database } from '../../../database/database.js';
+import { SessionOriginService } from '../../sessions/stores/session-origin.service.js';
+import type { ProvableSession } from '../../sessions/stores/session-origin.service.js';
 import { userAt, userNamed } from '../../sessions/stores/session-table.sql.js';
 
 /** The database's evidence about a family. */
@@ -66,7 +68,7 @@ export interface SessionEvidence {
 }
 
 const sessionsOf = (userPath: string) => `
-  SELECT s.sid, named.name, u.id AS "userId", u.disabled_at IS NOT NULL AS disabled
+  SELECT s.sid, named.name, u.id AS "userId", u.role, f.begun_macs AS "begunMacs", u.disabled_at IS NOT NULL AS disabled
   FROM session s
   CROSS JOIN LATERAL (SELECT ${userAt(userPath)} AS name) named
   LEFT JOIN users u ON u.id = ${userNamed('named.name')}
@@ -81,6 +83,7 @@ export class LogoutEvidenceStore {
 
   constructor(
     private readonly database: Database,
+    private readonly origins: SessionOriginService,
     @Inject(CONFIG) config: TransitionConfig,
   ) {
     this.sessionStatement = sessionsOf(config.sessionUserKey);
@@ -113,11 +116,13 @@ export class LogoutEvidenceStore {
     return new Set(rows.map(({ kid }) => kid));
   }
 
-  /** By the session's id. */
+  /** By the session's id. Without sessions that are refused because the product began them for an administrator. */
   async sessions(sids: readonly string[]): Promise<ReadonlyMap<string, SessionEvidence>> {
-    const rows = await this.database.query<SessionEvidence & Record<string, unknown>>(this.sessionStatement, [
-      sids,
-    ]);
-    return new Map(rows.map((row) => [row.sid, row]));
+    const rows = await this.database.query<SessionEvidence & ProvableSession & Record<string, unknown>>(
+      this.sessionStatement,
+      [sids],
+    );
+    const accepted = rows.filter((row) => row.userId === null || this.origins.signsIn(row));
+    return new Map(accepted.map((row) => [row.sid, row]));
   }
 }

@@ -3,6 +3,7 @@ import { repeatSeconds } from '../../../auth/refresh/refresh.service.js';
 import type { RepeatWindows } from '../../../auth/refresh/refresh.service.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
+import { SessionOriginService } from '../stores/session-origin.service.js';
 
 /** The session that a family was downgraded to, as it is now. */
 export interface DowngradedSession {
@@ -26,8 +27,8 @@ export interface NewDowngradedSession {
 }
 
 const ADD = `
-  INSERT INTO session_fates (sid, user_id, downgraded_id, spent_generation, ends_at)
-  VALUES ($1, $2, $3, $4, to_timestamp($5::float8 / 1000))`;
+  INSERT INTO session_fates (sid, user_id, downgraded_id, spent_generation, ends_at, begun_macs)
+  VALUES ($1, $2, $3, $4, to_timestamp($5::float8 / 1000), $6::jsonb)`;
 
 const OF_FAMILY = `
   SELECT f.sid, f.spent_generation AS "spentGeneration", f.seen_at IS NOT NULL AS seen, f.ended_at IS NOT NULL AS revoked,
@@ -40,12 +41,16 @@ const DELIVERED_BY_COOKIE = `
 /** Which families were downgraded to which sessions. */
 @Injectable()
 export class DowngradeStore {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly origins: SessionOriginService,
+  ) {}
 
   /** Records that the family was downgraded to the session. */
   async add(sql: Sql, session: NewDowngradedSession): Promise<void> {
     const { sid, userId, familyId, spentGeneration, endsAt } = session;
-    await sql.query(ADD, [sid, userId, familyId, spentGeneration, endsAt]);
+    const begun = JSON.stringify(this.origins.prove(sid, userId));
+    await sql.query(ADD, [sid, userId, familyId, spentGeneration, endsAt, begun]);
   }
 
   /** The session that the family was downgraded to; undefined if there is none. */

@@ -49,6 +49,10 @@ export class SessionLink {
   @Column('timestamptz', { name: 'ended_at', nullable: true })
   endedAt!: Date | null;
 
+  /** Proves that this service began the session for the user: MACs over both; null for a session that the product began. */
+  @Column('jsonb', { name: 'begun_macs', nullable: true })
+  begunMacs!: object | null;
+
   /** Whether the session's row had expired when another application deleted it; null while the row exists. */
   @Column('boolean', { name: 'row_expired', nullable: true })
   rowExpired!: boolean | null;

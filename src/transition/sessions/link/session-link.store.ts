@@ -3,13 +3,18 @@ import { CONFIG } from '../../../config/config.js';
 import type { TransitionConfig } from '../../transition.settings.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
+import { SessionOriginService } from '../stores/session-origin.service.js';
+import type { ProvableSession } from '../stores/session-origin.service.js';
 import type { SessionExtension } from '../stores/session-row.store.js';
 import { onSessionTable, userAt, userNamed, writeSessionTable } from '../stores/session-table.sql.js';
 
 /** The state of the session that is linked to a family. */
 export interface LinkState {
   readonly sid: string;
-  /** Another application ended it: its row was deleted before it expired, or names another user now. */
+  /**
+   * Another application ended it: its row was deleted before it expired, or names another user now. Or its user has become an administrator,
+   * whom a session of the product does not sign in.
+   */
   readonly lost: boolean;
   /** It has not expired. */
   readonly live: boolean;
@@ -55,8 +60,9 @@ const LOST = `
 const named = (path: string) => `CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named`;
 
 const stateBy = (path: string) => `
-  SELECT f.sid, ${LOST} AS lost, s.expire > clock_timestamp() IS TRUE AS live
-  FROM session_fates f LEFT JOIN session s ON s.sid = f.sid ${named(path)}
+  SELECT f.sid, f.user_id AS "userId", u.role, f.begun_macs AS "begunMacs", ${LOST} AS lost,
+    s.expire > clock_timestamp() IS TRUE AS live
+  FROM session_fates f JOIN users u ON u.id = f.user_id LEFT JOIN session s ON s.sid = f.sid ${named(path)}
   WHERE f.family_id = $1 AND f.ended_at IS NULL`;
 
 const LOST_ROWS = `
@@ -96,6 +102,7 @@ export class SessionLinkStore {
 
   constructor(
     private readonly database: Database,
+    private readonly origins: SessionOriginService,
     @Inject(CONFIG) config: TransitionConfig,
   ) {
     this.lockRowText = lockRowBy(config.sessionUserKey);
@@ -117,9 +124,10 @@ export class SessionLinkStore {
   /** Undefined for an unlinked family. */
   async stateOf(familyId: string): Promise<LinkState | undefined> {
     const found = await onSessionTable(() =>
-      this.database.query<LinkState & Record<string, unknown>>(this.stateText, [familyId]),
+      this.database.query<LinkState & ProvableSession & Record<string, unknown>>(this.stateText, [familyId]),
     );
-    return found[0];
+    const [state] = found;
+    return state && { ...state, lost: state.lost || !this.origins.signsIn(state) };
   }
 
   /** At most `batch` families whose session's row another application deleted before it expired. */

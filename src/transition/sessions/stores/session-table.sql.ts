@@ -19,11 +19,11 @@ export function userKeyAt(path: string): string {
   return `lower(${userAt(path)})`;
 }
 
-/** SQL for the id of the user whom `text` names, by id or else by external_id. */
+/** SQL for the id of the user whom `text` names, by external id, or else by id. UUIDs match in any letter case. */
 export function userNamed(text: string): string {
   return `coalesce(
-    (SELECT id FROM users WHERE id = CASE WHEN ${text} ~* ${UUID} THEN (${text})::uuid END),
-    (SELECT id FROM users WHERE external_id = ${text}))`;
+    (SELECT id FROM users WHERE external_id = CASE WHEN ${text} ~* ${UUID} THEN lower(${text}) ELSE ${text} END),
+    (SELECT id FROM users WHERE id = CASE WHEN ${text} ~* ${UUID} THEN (${text})::uuid END))`;
 }
 
 /**

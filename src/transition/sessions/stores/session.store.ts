@@ -5,8 +5,9 @@ import type { TransitionConfig } from '../../transition.settings.js';
 import { batched } from '../../../database/batched.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
-import type { Role } from '../../../users/user.entity.js';
+import type { Role } from '../../../common/role.js';
 import { onSessionTable, userAt, userNamed, writeSessionTable } from './session-table.sql.js';
+import { SessionOriginService } from './session-origin.service.js';
 import { storedCookieIn } from './express-session.codec.js';
 import type { StoredCookie } from './express-session.codec.js';
 
@@ -24,6 +25,11 @@ export interface LiveSession {
   /** It came from a downgrade, and nothing shows yet that its client received it. */
   readonly unseen: boolean;
   readonly now: number;
+}
+
+/** With the proof of its origin. */
+interface FoundSession extends LiveSession {
+  readonly begunMacs: unknown;
 }
 
 export interface NewSession {
@@ -48,7 +54,7 @@ const milliseconds = (time: string) => `(extract(epoch FROM ${time}) * 1000)::fl
 const findBy = (path: string) => `
   SELECT s.sid, u.id AS "userId", u.role, u.external_id AS "externalId", CASE WHEN f.user_id = u.id THEN f.family_id END AS "familyId",
     ${milliseconds('s.expire::timestamptz')} AS "expiresAt", ${milliseconds('f.ends_at')} AS "endsAt",
-    f.downgraded_id IS NOT NULL AND f.seen_at IS NULL AS unseen, ${milliseconds('clock_timestamp()')} AS now
+    f.downgraded_id IS NOT NULL AND f.seen_at IS NULL AS unseen, f.begun_macs AS "begunMacs", ${milliseconds('clock_timestamp()')} AS now
   FROM session s
   CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
   JOIN users u ON u.id = ${userNamed('named.name')} AND u.disabled_at IS NULL
@@ -76,6 +82,8 @@ const CREATE = `
     SELECT id FROM users WHERE id = $4 AND epoch = $5 AND disabled_at IS NULL FOR SHARE
   ), made AS (
     INSERT INTO session (sid, sess, expire) SELECT $1, $2::json, to_timestamp($3::float8 / 1000) FROM u RETURNING sid
+  ), begun AS (
+    INSERT INTO session_fates (sid, user_id, begun_macs) SELECT sid, $4, $9::jsonb FROM made
   ), audited AS (
     INSERT INTO audit_events (event, cause, user_id, ip, user_agent, request_id)
     SELECT 'login', 'session', $4, $6, $7, $8 FROM made
@@ -101,12 +109,16 @@ export class SessionStore {
 
   constructor(
     private readonly database: Database,
+    private readonly origins: SessionOriginService,
     @Inject(CONFIG) config: TransitionConfig,
   ) {
     this.find = findBy(config.sessionUserKey);
   }
 
-  /** Undefined if there is no session of that id, if it has expired or was revoked, or if its user is unknown or disabled. */
+  /**
+   * Undefined if there is no session of that id, if it has expired or was revoked, or if its user is unknown or disabled. Also undefined if
+   * the user is an administrator and the product began the session.
+   */
   live(sid: string): Promise<LiveSession | undefined> {
     return this.liveOf(sid);
   }
@@ -150,7 +162,8 @@ export class SessionStore {
     origin: Origin,
   ): Promise<boolean> {
     const { ip, userAgent, requestId } = origin;
-    const values = [sid, JSON.stringify(sess), expiresAt, userId, epoch, ip, userAgent, requestId];
+    const begun = JSON.stringify(this.origins.prove(sid, userId));
+    const values = [sid, JSON.stringify(sess), expiresAt, userId, epoch, ip, userAgent, requestId, begun];
     return (await onSessionTable(() => this.database.query(CREATE, values))).length > 0;
   }
 
@@ -168,7 +181,8 @@ export class SessionStore {
     return this.database.query(TOUCH, columns);
   }
 
-  private read(sql: Sql, sids: readonly string[]): Promise<LiveSession[]> {
-    return onSessionTable(() => sql.query<LiveSession & Record<string, unknown>>(this.find, [sids]));
+  private async read(sql: Sql, sids: readonly string[]): Promise<FoundSession[]> {
+    const found = await onSessionTable(() => sql.query<FoundSession & Record<string, unknown>>(this.find, [sids]));
+    return found.filter((session) => this.origins.signsIn(session));
   }
 }

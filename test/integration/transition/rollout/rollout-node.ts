@@ -7,6 +7,7 @@ import { RolloutFlagService } from '../../../../src/transition/rollout/rollout-f
 import { RolloutService } from '../../../../src/transition/rollout/rollout.service.js';
 import { RolloutHistoryStore } from '../../../../src/transition/rollout/rollout-history.store.js';
 import { RolloutStore } from '../../../../src/transition/rollout/rollout.store.js';
+import { AdminRole } from '../../../../src/users/admin-role.js';
 import { aNode } from '../../tokens/token-node.js';
 import type { TokenNode } from '../../tokens/token-node.js';
 
@@ -34,8 +35,9 @@ export async function aRolloutNode(
   });
   const { database, feed, clock, config } = node;
   const store = new RolloutStore(database, new ServiceStateStore(database), new AuditStore(database));
+  const adminRole = new AdminRole('admin');
   const flag = new RolloutFlagService();
-  const rollout = new RolloutService(store, flag, feed, clock, config);
+  const rollout = new RolloutService(store, flag, feed, clock, adminRole, config);
   await flag.onModuleInit();
   await rollout.onModuleInit();
   await feed.start();
@@ -43,6 +45,11 @@ export async function aRolloutNode(
     ...node,
     store,
     rollout,
-    administration: new RolloutAdministrationService(store, rollout, new RolloutHistoryStore(database)),
+    administration: new RolloutAdministrationService(
+      store,
+      rollout,
+      new RolloutHistoryStore(database),
+      adminRole,
+    ),
   };
 }

@@ -6,6 +6,7 @@ import type { RolloutFlagService } from '../../../../src/transition/rollout/roll
 import type { RolloutSettings } from '../../../../src/transition/rollout/rollout-state.js';
 import { RolloutService } from '../../../../src/transition/rollout/rollout.service.js';
 import type { RolloutStore } from '../../../../src/transition/rollout/rollout.store.js';
+import { AdminRole } from '../../../../src/users/admin-role.js';
 import { DAY, HOUR, NOW, aSettings } from './settings.js';
 
 const user = { id: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10', role: 'user' } as const;
@@ -21,6 +22,7 @@ async function aRollout(settings: Partial<RolloutSettings>, isOn?: boolean) {
     flag as unknown as RolloutFlagService,
     feed as unknown as ChangeFeed,
     clock as unknown as DatabaseClock,
+    new AdminRole('admin'),
     {} as TransitionConfig,
   );
   await rollout.onModuleInit();
