@@ -106,7 +106,9 @@ export class ServiceStateStore {
   }
 
   /** The stored role of administrators (null before the first start) and the MACs over it. */
-  async adminRole(sql: Sql = this.database): Promise<{ readonly role: string | null; readonly macs: unknown }> {
+  async adminRole(
+    sql: Sql = this.database,
+  ): Promise<{ readonly role: string | null; readonly macs: unknown }> {
     return (await sql.query<{ role: string | null; macs: unknown }>(ADMIN_ROLE))[0]!;
   }
 

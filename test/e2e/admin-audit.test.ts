@@ -51,6 +51,7 @@ describe('GET /admin/audit', () => {
       event: 'login',
       cause: 'password',
       user_id: user.id,
+      external_id: null,
       actor_id: null,
       sid: sidOf(tokens),
       ip: '127.0.0.1',

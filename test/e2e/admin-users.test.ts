@@ -198,7 +198,7 @@ describe('a user that an administrator changes', () => {
   it.each([
     ['nothing', {}],
     ['an unknown field', { username: 'x' }],
-    ['a role that is none', { role: 'root' }],
+    ['a role that is none', { role: 'Root User' }],
     ['no role', { role: null }],
     ['a list of roles', { role: ['user'] }],
     ['a word for disabled', { disabled: 'true' }],

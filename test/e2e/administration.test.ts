@@ -64,7 +64,7 @@ describe('the administration of users', () => {
 
   it.each([
     ['an unknown field', { username: 'x', password: PASSWORD, id: randomUUID() }],
-    ['an unknown role', { username: 'x', password: PASSWORD, role: 'root' }],
+    ['a text that is no role', { username: 'x', password: PASSWORD, role: 'Root User' }],
     ['an address that is none', { username: 'x', password: PASSWORD, email: 'nobody' }],
     ['a name with white space', { username: 'a b', password: PASSWORD }],
   ])('refuses %s', async (_, payload) => {

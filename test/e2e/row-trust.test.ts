@@ -139,7 +139,7 @@ describe('a service client that somebody wrote into the database', () => {
     const pem = old.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: TEST_SECRET });
     await sql(one, 'UPDATE signing_keys SET private_pem = $1, macs = NULL', [pem]);
     await sql(one, 'UPDATE oauth_clients SET macs = NULL');
-    await sql(one, `UPDATE service_state SET macs = '{}', token_expiry = NULL`);
+    await sql(one, `UPDATE service_state SET macs = '{}', token_expiry = NULL, admin_role = NULL`);
     const two = await another();
     expect(await doctor(two)).toMatchObject([{ level: 'ok' }]);
     for (const node of [one, two]) expect(await ask(node, id, client_secret)).toBe(200);
@@ -191,7 +191,7 @@ describe('the state of the service', () => {
     expect(await metadata(await another({ JWT_ISSUER: '', PORT: '5998' }))).toBe('http://127.0.0.1:5999');
     await sql(one, `UPDATE service_state SET issuer = 'https://evil.example'`);
     await expect(another(fresh)).rejects.toThrow(/issuer.*JWT_ISSUER/);
-    await sql(one, `UPDATE service_state SET macs = '{}'`);
+    await sql(one, `UPDATE service_state SET macs = macs - 'issuer'`);
     await expect(another(fresh)).rejects.toThrow(/issuer.*JWT_ISSUER/);
     expect(await metadata(await another({ JWT_ISSUER: 'http://tandem.test' }))).toBe('http://tandem.test');
   });

@@ -38,7 +38,11 @@ export class KnownTokensService implements OnApplicationBootstrap {
   /** Seconds since the epoch. */
   private claimedSince = Infinity;
 
-  constructor(private readonly clock: DatabaseClock, loops: BackgroundLoops, @Inject(CONFIG) { clockTolerance }: Config) {
+  constructor(
+    private readonly clock: DatabaseClock,
+    loops: BackgroundLoops,
+    @Inject(CONFIG) { clockTolerance }: Config,
+  ) {
     const run = () => this.prune(clock.now() / 1000 - clockTolerance);
     const failure = 'expired tokens stay in the cache for now';
     loops.create({ name: 'token-cache', everyMs: PRUNE_INTERVAL_MS, failure, run }).start();

@@ -68,7 +68,8 @@ export class RolloutAdministrationService {
       const result = patched(current, patch, current.now);
       if ('errors' in result) return result;
       if (changesPhase(current, patch) && patch.percentage === undefined) {
-        if (widensEligibility(current, result.next, current.now, this.adminRole.name)) return { errors: [PERCENTAGE_MISSING] };
+        if (widensEligibility(current, result.next, current.now, this.adminRole.name))
+          return { errors: [PERCENTAGE_MISSING] };
       }
       const { now } = current;
       if (!by.provedPassword && endsSessionsSoon(current, result.next, now)) return 'fresh_password_required';

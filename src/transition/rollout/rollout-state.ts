@@ -90,7 +90,11 @@ export function widensEligibility(
 }
 
 /** The share of all users, and the roles and ids beyond it. */
-function eligibleAt(settings: RolloutSettings, now: number, adminRole: Role): { share: number; named: readonly string[] } {
+function eligibleAt(
+  settings: RolloutSettings,
+  now: number,
+  adminRole: Role,
+): { share: number; named: readonly string[] } {
   const { percentage, roles, userIds } = settings;
   const phase = phaseAt(settings, now);
   if (phase === 'off') return { share: 0, named: [] };

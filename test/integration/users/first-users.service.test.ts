@@ -123,7 +123,9 @@ describe('the first users', () => {
 
   /** The missing users that the startup log names. */
   const missing = async (config: Partial<Config>) =>
-    (await new FirstUsersService(store, hasher, policy, new AdminRole('admin'), config as Config).missing()).map(
+    (
+      await new FirstUsersService(store, hasher, policy, new AdminRole('admin'), config as Config).missing()
+    ).map(
       (line) =>
         /^There is no (demonstration user|active administrator) ?[^\n]*npm run admin -- users create/.exec(
           line,

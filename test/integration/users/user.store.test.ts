@@ -81,11 +81,11 @@ describe('UserStore', () => {
     expect(audited.flat()).toHaveLength(1);
   });
 
-  it('does not report another failure as a taken name', async () => {
+  it('reports a taken id, and no other failure, as taken', async () => {
     const user = aNewUser();
     await store.insert(user, NO_ORIGIN);
-    await expect(store.insert(aNewUser({ id: user.id }), NO_ORIGIN)).rejects.toThrow(/users_pkey/);
-    await expect(store.insert(aNewUser({ role: 'root' as 'user' }), NO_ORIGIN)).rejects.toThrow(
+    await expect(store.insert(aNewUser({ id: user.id }), NO_ORIGIN)).resolves.toBe('id_taken');
+    await expect(store.insert(aNewUser({ role: 'Root User' }), NO_ORIGIN)).rejects.toThrow(
       /users_role_check/,
     );
   });

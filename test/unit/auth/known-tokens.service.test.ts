@@ -5,8 +5,8 @@ import type { Config } from '../../../src/config/config.js';
 import type { VerifiedToken } from '../../../src/tokens/access/access-token.js';
 import type { DatabaseClock } from '../../../src/tokens/feed/database-clock.js';
 
-const verified = (exp = 100) =>
-  ({ kid: 'k', claims: { exp, sub: 'u', role: 'user', sid: 's' } }) as VerifiedToken;
+const verified = (exp = 100, more: object = {}) =>
+  ({ kid: 'k', claims: { exp, iat: 10, sub: 'u', role: 'user', sid: 's', ...more } }) as VerifiedToken;
 
 describe('KnownTokensService', () => {
   let tokens: KnownTokensService;
@@ -39,6 +39,20 @@ describe('KnownTokensService', () => {
     expect(tokens.find(signature)).toBeUndefined();
     tokens.rememberExternalId(`header.other.${signature}`, 'other');
     expect(tokens.find(`header.mine.${signature}`)?.principal.externalId).toBeUndefined();
+  });
+
+  it('takes the external id from the token', () => {
+    const { principal } = tokens.remember('a', verified(100, { external_id: 'x-1' }));
+    expect(principal.externalId).toBe('x-1');
+  });
+
+  it('knows that a token without the claim means no external id, once no node can run the earlier release', () => {
+    const idOf = (name: string, iat: number) =>
+      tokens.remember(name, verified(100_000, { iat })).principal.externalId;
+    expect(idOf('before the start', 10)).toBeUndefined();
+    tokens.onApplicationBootstrap();
+    expect(idOf('during the upgrade', 3_599)).toBeUndefined();
+    expect(idOf('after the upgrade', 3_600)).toBeNull();
   });
 
   it('freezes the principal that requests share', () => {

@@ -49,6 +49,8 @@ describe('the configuration', () => {
       authRateWindow: 60,
       auditRetentionDays: 365,
       trustProxy: undefined,
+      adminRole: undefined,
+      productMayMakeAdmins: false,
       adminUsername: undefined,
       adminPassword: undefined,
       logLevel: 'info',
@@ -206,6 +208,21 @@ describe('the configuration', () => {
       'ADMIN_USERNAME',
       'LOG_LEVEL',
     ]);
+  });
+
+  it('takes any role but that of everybody as ADMIN_ROLE', () => {
+    expect(load({ ADMIN_ROLE: 'shift-lead_2' }).adminRole).toBe('shift-lead_2');
+    for (const ADMIN_ROLE of ['user', 'Admin', '2nd', 'a b', '_a', 'x'.repeat(33)])
+      expect(faultsOf({ ADMIN_ROLE })).toEqual([expect.stringMatching(/^ADMIN_ROLE must/)]);
+  });
+
+  it('lets the product make administrators only if the setting is exactly true', () => {
+    expect(load({ USERS_SOURCE_MAY_MAKE_ADMINS: 'true' }).productMayMakeAdmins).toBe(true);
+    expect(load({ USERS_SOURCE_MAY_MAKE_ADMINS: 'false' }).productMayMakeAdmins).toBe(false);
+    for (const value of ['yes', '1', 'TRUE'])
+      expect(faultsOf({ USERS_SOURCE_MAY_MAKE_ADMINS: value })).toEqual([
+        'USERS_SOURCE_MAY_MAKE_ADMINS must be true or false',
+      ]);
   });
 
   it('requires both or neither of ADMIN_USERNAME and ADMIN_PASSWORD', () => {

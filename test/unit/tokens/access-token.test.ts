@@ -112,7 +112,14 @@ describe('inspectToken', () => {
 describe('readClaims', () => {
   it('gives the claims with what the jti says', () => {
     expect(readClaims(CLAIMS, 'k1', LONGEST)).toEqual({ claims: CLAIMS, kid: 'k1', generation: 7, epoch: 3 });
-    expect(readClaims({ ...CLAIMS, role: 'admin' }, 'k1', LONGEST)?.claims.role).toBe('admin');
+    expect(readClaims({ ...CLAIMS, role: 'shift-lead' }, 'k1', LONGEST)?.claims.role).toBe('shift-lead');
+  });
+
+  it('gives the external id of a user who has one, also an id that an earlier release stored', () => {
+    for (const external_id of ['4711', 'auth0|42', '-', 'legacy/7 張']) {
+      const claims = { ...CLAIMS, external_id };
+      expect(readClaims(claims, 'k1', LONGEST)?.claims).toEqual(claims);
+    }
   });
 
   it('accepts the longest life that was configured', () => {
@@ -137,7 +144,12 @@ describe('readClaims', () => {
     ['a sub in upper case', { ...CLAIMS, sub: CLAIMS.sub.toUpperCase() }],
     ['a sub that is no UUID', { ...CLAIMS, sub: '1' }],
     ['a sub that is a list', { ...CLAIMS, sub: [CLAIMS.sub] }],
-    ['an unknown role', { ...CLAIMS, role: 'root' }],
+    ['a role that is no name', { ...CLAIMS, role: 'Root' }],
+    ['an empty external id', { ...CLAIMS, external_id: '' }],
+    ['an external id that is no text', { ...CLAIMS, external_id: 7 }],
+    ['a null external id', { ...CLAIMS, external_id: null }],
+    ['an external id that is too long', { ...CLAIMS, external_id: 'x'.repeat(256) }],
+    ['an external id and a claim too many', { ...CLAIMS, external_id: 'x', nbf: 1 }],
     ['a list of roles', { ...CLAIMS, role: ['admin'] }],
     ['an exp that is text', { ...CLAIMS, exp: '1900' }],
     ['an exp with a fraction', { ...CLAIMS, exp: 1900.5 }],

@@ -182,7 +182,9 @@ export class SessionStore {
   }
 
   private async read(sql: Sql, sids: readonly string[]): Promise<FoundSession[]> {
-    const found = await onSessionTable(() => sql.query<FoundSession & Record<string, unknown>>(this.find, [sids]));
+    const found = await onSessionTable(() =>
+      sql.query<FoundSession & Record<string, unknown>>(this.find, [sids]),
+    );
     return found.filter((session) => this.origins.signsIn(session));
   }
 }
