@@ -20,7 +20,11 @@ export class AdminQueryService {
 
   async listUsers(query: AdminUsersQueryDto): Promise<AdminUsersDto> {
     const filter = { query: query.query, externalId: query.external_id };
-    const { users, next_cursor } = await this.accounts.page(query.limit ?? DEFAULT_LIMIT, query.cursor, filter);
+    const { users, next_cursor } = await this.accounts.page(
+      query.limit ?? DEFAULT_LIMIT,
+      query.cursor,
+      filter,
+    );
     return { users: users.map(adminUserView), next_cursor };
   }
 

@@ -9,6 +9,8 @@ import type { User } from '../users/user.entity.js';
 import { EXTERNAL_ID_PATTERN, IsExternalId } from '../users/external-id.js';
 import { IsPassword } from '../users/password-policy.js';
 import { IfGiven } from './request-rules.js';
+import { HASH_DESCRIPTION, MAX_HASH_LENGTH, requireOnePassword } from './users.dto.js';
+import type { WantedUser } from './user-creation.service.js';
 
 export class NewUserDto {
   @ApiProperty({ example: 'grace', maxLength: 128 })
@@ -17,9 +19,30 @@ export class NewUserDto {
   @IsString()
   username!: string;
 
-  @ApiProperty({ example: 'correct horse battery staple', maxLength: 256, format: 'password' })
+  @ApiPropertyOptional({
+    example: 'correct horse battery staple',
+    maxLength: 256,
+    format: 'password',
+    description: 'Without it and without `password_hash`, the user cannot log in with a password',
+  })
+  @IfGiven()
   @IsPassword()
-  password!: string;
+  password?: string;
+
+  @ApiPropertyOptional({ maxLength: MAX_HASH_LENGTH, format: 'password', description: HASH_DESCRIPTION })
+  @IfGiven()
+  @MaxLength(MAX_HASH_LENGTH)
+  @IsString()
+  password_hash?: string;
+
+  @ApiPropertyOptional({
+    pattern: EXTERNAL_ID_PATTERN,
+    example: 'legacy-4711',
+    description: 'The id of the user in your product. A UUID becomes the id of the user too',
+  })
+  @IfGiven()
+  @IsExternalId()
+  external_id?: string;
 
   @ApiPropertyOptional({ pattern: ROLE_PATTERN, default: DEFAULT_ROLE, example: 'user' })
   @IsOptional()
@@ -132,6 +155,16 @@ export class RevokedDto {
     description: 'The number of live token families and unlinked sessions that were revoked',
   })
   revoked!: number;
+}
+
+/** The user that an administrator wants. Throws 400 `validation_failed` for two passwords. */
+export function userOf({
+  external_id: externalId,
+  password_hash: passwordHash,
+  ...body
+}: NewUserDto): WantedUser {
+  requireOnePassword({ ...body, ...(passwordHash !== undefined && { password_hash: passwordHash }) });
+  return { ...body, externalId, passwordHash };
 }
 
 /** The change that an administrator asked for. */

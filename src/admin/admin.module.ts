@@ -9,12 +9,21 @@ import { AdminAuditController } from './audit.admin.controller.js';
 import { BulkRevocationService } from './bulk-revocation.service.js';
 import { AdminKeysController } from './keys.admin.controller.js';
 import { AdminTokensController } from './tokens.admin.controller.js';
+import { UserCreationService } from './user-creation.service.js';
+import { UserDeletionService } from './user-deletion.service.js';
+import { UserUpsertService } from './user-upsert.service.js';
 import { AdminUsersController } from './users.admin.controller.js';
 
 @Module({
   imports: [AuditModule, AuthModule, TokensModule, UsersModule, WebhooksModule],
   controllers: [AdminAuditController, AdminKeysController, AdminTokensController, AdminUsersController],
-  providers: [AdminQueryService, BulkRevocationService],
+  providers: [
+    AdminQueryService,
+    BulkRevocationService,
+    UserCreationService,
+    UserDeletionService,
+    UserUpsertService,
+  ],
   exports: [BulkRevocationService],
 })
 export class AdminModule {}

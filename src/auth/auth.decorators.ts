@@ -81,10 +81,9 @@ export const CurrentActor = createParamDecorator((_: unknown, context: Execution
   return serviceClient ?? user!.userId;
 });
 
-/** Documents that a route, or a controller, needs a valid access token, and how it refuses callers without one. */
-export const ApiAuthenticated = () =>
+/** Documents how a route refuses callers without a valid access token. */
+export const ApiTokenRefusals = () =>
   applyDecorators(
-    ApiBearerAuth(),
     ApiProblems(
       TOKEN_ERRORS,
       'token_missing',
@@ -95,6 +94,9 @@ export const ApiAuthenticated = () =>
     ),
     ApiProblems(COMMON_ERRORS, 'service_unavailable'),
   );
+
+/** Documents that a route, or a controller, needs a valid access token, and how it refuses callers without one. */
+export const ApiAuthenticated = () => applyDecorators(ApiBearerAuth(), ApiTokenRefusals());
 
 /** Whether the route or its controller is {@link Public}. */
 export const isPublic = perRoute(

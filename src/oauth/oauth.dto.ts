@@ -66,7 +66,10 @@ export class IntrospectionDto {
   @ApiPropertyOptional({ format: 'uuid', description: "The user's id" })
   sub?: string;
 
-  @ApiPropertyOptional({ example: 'legacy-4711', description: 'The id of the user in your product, if there is one' })
+  @ApiPropertyOptional({
+    example: 'legacy-4711',
+    description: 'The id of the user in your product, if there is one',
+  })
   external_id?: string;
 
   @ApiPropertyOptional({ pattern: ROLE_PATTERN, example: 'user' })

@@ -33,6 +33,12 @@ const WRITE = `
   WHERE id = $1
   RETURNING ${USER_COLUMNS}`;
 
+const DISABLE = `UPDATE users SET disabled_at = coalesce(disabled_at, now()) WHERE id = $1 RETURNING ${USER_COLUMNS}`;
+
+const RAISE_EPOCH = `UPDATE users SET epoch = $2 WHERE id = $1 AND epoch < $2`;
+
+const REMOVE = `DELETE FROM users WHERE id = $1`;
+
 const batchOf = (condition: string) => `
   SELECT id FROM users WHERE ${condition} AND id > $1 AND ($3::uuid[] IS NULL OR id = ANY ($3)) ORDER BY id LIMIT $2`;
 
@@ -140,6 +146,20 @@ export class AccountStore {
   /** The users with the role, which is not {@link DEFAULT_ROLE}, in the order of names. */
   withRole(role: Role, sql: Sql = this.database): Promise<RoleHolder[]> {
     return sql.query<RoleHolder & Record<string, unknown>>(WITH_ROLE, [role]);
+  }
+
+  async disable(sql: Sql, id: string): Promise<User> {
+    return (await sql.query<User & Record<string, unknown>>(DISABLE, [id]))[0]!;
+  }
+
+  /** Never lowers it. */
+  async raiseEpoch(sql: Sql, id: string, epoch: number): Promise<void> {
+    await sql.query(RAISE_EPOCH, [id, epoch]);
+  }
+
+  /** Deletes the user with all families. The caller holds the row. */
+  async remove(sql: Sql, id: string): Promise<void> {
+    await sql.query(REMOVE, [id]);
   }
 
   /** The ids of at most `limit` matching users after the id `after`, in order. */

@@ -2,7 +2,8 @@ import { ValidateBy } from 'class-validator';
 import { refuse } from '../common/common.errors.js';
 
 /** The rules for an external id, for people. */
-export const EXTERNAL_ID_RULES = 'must have 1 to 128 characters of A-Z a-z 0-9 . _ ~ @ : | + = -, and not be -, . or ..';
+export const EXTERNAL_ID_RULES =
+  'must have 1 to 128 characters of A-Z a-z 0-9 . _ ~ @ : | + = -, and not be -, . or ..';
 
 /** The pattern of an external id, for the OpenAPI description. */
 export const EXTERNAL_ID_PATTERN = '^(?!(?:-|\\.|\\.\\.)$)[A-Za-z0-9._~@:|+=-]{1,128}$';

@@ -41,6 +41,14 @@ export class User {
   @Column('timestamptz', { name: 'disabled_at', nullable: true })
   disabledAt!: Date | null;
 
+  /** The `version` of the last upsert that had one. */
+  @Column('bigint', { name: 'upsert_version', nullable: true })
+  upsertVersion!: string | null;
+
+  /** MACs over the password hash that the product stated last. */
+  @Column('jsonb', { name: 'upsert_hash_macs', nullable: true })
+  upsertHashMacs!: unknown;
+
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
   createdAt!: Date;
 }

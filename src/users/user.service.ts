@@ -123,7 +123,8 @@ export class UserService {
   ): Promise<User> {
     const name = this.requireUsername(username);
     const known = externalId === undefined ? null : requireExternalId(externalId);
-    const hash = password === undefined ? passwordHash : await this.hashNew(password, name.display, 'password');
+    const hash =
+      password === undefined ? passwordHash : await this.hashNew(password, name.display, 'password');
     const user = await this.store.insert(
       {
         id: known !== null && isUuid(known) ? known : randomUUID(),
@@ -149,6 +150,20 @@ export class UserService {
     if (name !== undefined) return name;
     const message = 'username must have 1 to 128 visible characters and no white space';
     throw refuse('validation_failed', { errors: [{ field: 'username', message }] });
+  }
+
+  /**
+   * The shortest time of failed logins, in milliseconds, that a hash of another system needs. Throws 400 `validation_failed` if it has an
+   * unknown format or takes too much time or memory to check.
+   */
+  requireHash(hash: string, field = 'password_hash'): number {
+    const appraisal = this.hasher.appraise(hash);
+    if (appraisal.outcome === 'known') return appraisal.floor;
+    const fault =
+      appraisal.outcome === 'too_costly'
+        ? 'takes too much time or memory to check'
+        : 'has an unknown format or is incomplete';
+    throw refuse('validation_failed', { errors: [{ field, message: `${field} ${fault}` }] });
   }
 
   /** Hashes a new password. Throws 400 `password_too_weak` with `field`. */

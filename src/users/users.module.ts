@@ -9,6 +9,8 @@ import { ImportStore } from './import/import.store.js';
 import { PasswordHasher } from './hashing/password-hasher.js';
 import { PasswordPolicy } from './password-policy.js';
 import { ProductAuthorityService } from './product-authority.service.js';
+import { StatedHashes } from './stated-hashes.service.js';
+import { UpsertStore } from './upsert.store.js';
 import { User } from './user.entity.js';
 import { UserService } from './user.service.js';
 import { UserStore } from './user.store.js';
@@ -23,6 +25,8 @@ import { UserStore } from './user.store.js';
     PasswordHasher,
     PasswordPolicy,
     ProductAuthorityService,
+    StatedHashes,
+    UpsertStore,
     UserImportService,
     UserService,
     UserStore,
@@ -33,6 +37,8 @@ import { UserStore } from './user.store.js';
     FirstUsersService,
     PasswordHasher,
     ProductAuthorityService,
+    StatedHashes,
+    UpsertStore,
     UserImportService,
     UserService,
     UserStore,

@@ -43,8 +43,7 @@ const GONE = 410;
 @Injectable()
 export class WebhookSender implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(WebhookSender.name);
-  private readonly loop: BackgroundLoop;
-  private readonly counting: BackgroundLoop;
+  private readonly running: BackgroundLoop[] = [];
   private readonly client: WebhookClient | undefined;
   private readonly key: Buffer;
   private readonly stopping = new AbortController();
@@ -64,14 +63,15 @@ export class WebhookSender implements OnApplicationBootstrap, OnApplicationShutd
     @Inject(CONFIG) { webhookUrl, webhookSecret = '' }: Config,
   ) {
     this.key = webhookKey(webhookSecret);
-    if (webhookUrl !== undefined) this.client = new WebhookClient(webhookUrl);
-    this.loop = loops.create({
+    if (webhookUrl === undefined) return;
+    this.client = new WebhookClient(webhookUrl);
+    const sending = loops.create({
       name: 'webhooks',
       everyMs: INTERVAL_MS,
       failure: 'webhooks cannot be read from the database yet',
       run: () => this.run(),
     });
-    this.counting = loops.create({
+    const counting = loops.create({
       name: 'webhook-backlog',
       everyMs: COUNT_INTERVAL_MS,
       failure: 'the waiting webhooks cannot be counted yet',
@@ -79,17 +79,16 @@ export class WebhookSender implements OnApplicationBootstrap, OnApplicationShutd
         this.backlog = await this.store.backlog();
       },
     });
+    this.running.push(sending, counting);
   }
 
   onApplicationBootstrap(): void {
-    if (this.client === undefined) return;
-    this.loop.start();
-    this.counting.start();
+    for (const loop of this.running) loop.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
     this.stopping.abort();
-    await Promise.all([this.loop.stop(), this.counting.stop()]);
+    await Promise.all(this.running.map((loop) => loop.stop()));
     this.client?.close();
   }
 

@@ -28,6 +28,7 @@ describe('the API', () => {
       id: users[0]!.id,
       username: users[0]!.username,
       role: 'user',
+      external_id: null,
       created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
     });
   });

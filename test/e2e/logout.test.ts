@@ -117,7 +117,7 @@ describe('logging out', () => {
   it.each([
     ['of another issuer', { iss: 'http://another.test' }],
     ['for another audience', { aud: 'another' }],
-    ['with another role', { role: 'owner' }],
+    ['with a text that is no role', { role: 'The Owner' }],
     ['with one claim more', { scope: 'all' }],
     ['with a session that is none', { sid: 'x' }],
   ])('refuses a token %s, even if our key signed it', async (_, wrong) => {

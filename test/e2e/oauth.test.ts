@@ -412,6 +412,7 @@ describe('the endpoints for other services', () => {
           id: made.client_id,
           client_id: made.client_id,
           name: 'listed',
+          scopes: ['introspect', 'revoke'],
           created_at: expect.any(String),
           secret_at: expect.any(String),
           disabled: false,

@@ -52,7 +52,11 @@ export class ImportCommand {
           'jsonl',
         ]),
       )
-      .option('--map-role <theirs=ours>', 'give users with the role THEIRS the role OURS; may be repeated', appendRoleMapping)
+      .option(
+        '--map-role <theirs=ours>',
+        'give users with the role THEIRS the role OURS; may be repeated',
+        appendRoleMapping,
+      )
       .option('--allow-admins', 'let the file make administrators')
       .addHelpText('after', HELP)
       .action(

@@ -12,7 +12,15 @@ import { UserChangeService } from '../../auth/account/user-change.service.js';
 import type { UserChange } from '../../auth/account/user-change.service.js';
 import { AdminCommand } from './admin-command.js';
 import type { Run } from './admin-command.js';
-import { readPages, DEFAULT_SHOWN, MAX_SHOWN, CommandError, mailAddress, roleName, wholeNumber } from './options.js';
+import {
+  readPages,
+  DEFAULT_SHOWN,
+  MAX_SHOWN,
+  CommandError,
+  mailAddress,
+  roleName,
+  wholeNumber,
+} from './options.js';
 import { UserFinder } from './user-finder.js';
 import type { Terminal } from './terminal.js';
 
@@ -91,7 +99,9 @@ export class UsersCommand {
       );
     users
       .command('admin-role')
-      .description('change the role whose users are administrators (ADMIN_ROLE), on every node within a second')
+      .description(
+        'change the role whose users are administrators (ADMIN_ROLE), on every node within a second',
+      )
       .addArgument(new Argument('<name>', 'the role').argParser(roleName))
       .addHelpText('after', ADMIN_ROLE_HELP)
       .action(run((command, terminal, role: Role) => command.changeAdminRole(terminal, role)));
@@ -138,7 +148,9 @@ export class UsersCommand {
 
   private async changeAdminRole(terminal: Terminal, role: Role): Promise<void> {
     if (role === DEFAULT_ROLE)
-      throw new CommandError(`The role ${DEFAULT_ROLE} cannot be the role of administrators: everybody has it`);
+      throw new CommandError(
+        `The role ${DEFAULT_ROLE} cannot be the role of administrators: everybody has it`,
+      );
     const { gained, lost } = await this.adminRoles.change(role, terminal.origin);
     const line = (what: string) => (user: RoleHolder) =>
       `${what}: ${user.username} (${user.id})${user.disabled ? ', disabled' : ''}`;

@@ -41,6 +41,8 @@ export interface ChangeAuthor {
   readonly actorId?: string | undefined;
   /** The channel, if the product wants the change. Then the rules of `ProductAuthorityService` apply. */
   readonly channel?: ProductChannel | undefined;
+  /** Runs in the transaction while the user's row is held, before the change. If it throws, nothing changes. */
+  readonly before?: ((sql: Sql) => Promise<void>) | undefined;
   /** What else happens in the transaction, after the change, whether it changed something or not. If it throws, nothing changes. */
   readonly alongside?: ((sql: Sql, after: User) => Promise<void>) | undefined;
 }
@@ -69,17 +71,20 @@ export class UserChangeService {
     id: string,
     change: UserChange,
     origin: Origin,
-    { actorId, channel, alongside }: ChangeAuthor = {},
+    { actorId, channel, before: check, alongside }: ChangeAuthor = {},
   ): Promise<User> {
     const user = await this.users.find(id);
     if (user === undefined) throw refuse('not_found');
     const given = await this.normalised(user, change, channel);
-    return this.revocations.transaction(async (revocation) => {
+    // The product knows of its own upsert, and of the logins that it ends.
+    const announced = channel !== 'upsert';
+    const work = async (revocation: RevocationTransaction) => {
       const { sql } = revocation;
       if (this.mayRemoveAdmin(given)) await this.accounts.lockAdmins(sql);
       const before = await this.accounts.hold(sql, id);
       if (before === undefined) throw refuse('not_found');
       if (channel !== undefined && !this.authority.controls(before)) throw refuse('forbidden');
+      await check?.(sql);
       const wanted = wantedOf(before, given);
       const events = eventsOf(before, wanted);
       if (events.length === 0) {
@@ -100,11 +105,11 @@ export class UserChangeService {
         ...event,
       }));
       await this.audit.addAll(entries, origin, sql);
-      // The author of an upsert knows of it.
-      if (channel !== 'upsert') await this.announce(sql, after, events);
+      if (announced) await this.announce(sql, after, events);
       await alongside?.(sql, after);
       return after;
-    });
+    };
+    return this.revocations.transaction(work, { webhooks: announced });
   }
 
   /** Validates and normalises the given fields, outside the transaction, because hashing takes long. */
@@ -195,7 +200,9 @@ interface Event {
 const REVOKING_CAUSES: ReadonlySet<Cause> = new Set(['disabled', 'password']);
 
 /** Without the fields that are undefined. */
-function defined(fields: { readonly [Field in keyof Account]: Account[Field] | undefined }): Partial<Account> {
+function defined(fields: {
+  readonly [Field in keyof Account]: Account[Field] | undefined;
+}): Partial<Account> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 

@@ -6,7 +6,8 @@ import { User } from '../../users/user.entity.js';
 export type TokenDelivery = 'body' | 'cookie';
 
 /** Why a family was revoked. `reuse`: one of its spent tokens was presented. */
-export type RevocationReason = 'logout' | 'revoke' | 'reuse' | 'password' | 'disable' | 'downgrade';
+export type RevocationReason =
+  'logout' | 'revoke' | 'reuse' | 'password' | 'disable' | 'downgrade' | 'delete';
 
 /**
  * A token family: what one login on one device owns. Each refresh updates its row in place. No column that a refresh changes has an

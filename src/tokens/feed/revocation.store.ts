@@ -52,6 +52,9 @@ const ADD_USER = `
   VALUES (pg_current_xact_id()::text::bigint, 'user', $1, $2, ${EXPIRES})
   RETURNING extract(epoch FROM expires_at)::float8 * 1000 AS expires`;
 
+/** Scans the table: only for rare calls. */
+const HIGHEST_EPOCH = `SELECT max(epoch) AS epoch FROM revocations WHERE kind = 'user' AND subject = $1`;
+
 const REMOVE_EXPIRED = `
   DELETE FROM revocations WHERE seq IN (SELECT seq FROM revocations WHERE expires_at <= now() LIMIT $1)
   RETURNING seq`;
@@ -91,6 +94,11 @@ export class RevocationStore {
   async addUser(sql: Sql, userId: string, epoch: number): Promise<RevocationEntry> {
     const [row] = await sql.query<{ expires: number }>(ADD_USER, [userId, epoch]);
     return { kind: 'user', subject: userId, epoch, expires: row!.expires };
+  }
+
+  /** The highest epoch of the user's entries that may still concern a valid token; null without one. */
+  async highestEpoch(sql: Sql, userId: string): Promise<number | null> {
+    return (await sql.query<{ epoch: number | null }>(HIGHEST_EPOCH, [userId]))[0]!.epoch;
   }
 
   /** Raises the retention of new entries to at least this token lifetime, in seconds. */

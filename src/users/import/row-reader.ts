@@ -133,7 +133,9 @@ function rowOf(entries: readonly (readonly [string, unknown])[]): RawRow {
     if (value === null || value === '' || value === undefined) continue;
     // Ids of other systems are often numbers.
     const text =
-      (field === 'id' || field === 'external_id') && typeof value === 'number' && Number.isSafeInteger(value) ? String(value) : value;
+      (field === 'id' || field === 'external_id') && typeof value === 'number' && Number.isSafeInteger(value)
+        ? String(value)
+        : value;
     if (typeof text !== 'string') throw new RowRefused(`${field} is not a text`);
     // A JSON escape can encode characters that PostgreSQL cannot store.
     if (!text.isWellFormed() || /\p{Cc}/u.test(text)) {

@@ -14,7 +14,10 @@ describe('a fresh password', () => {
   let node: TestApp;
   let admin: Account;
   beforeAll(async () => {
-    node = await createTestApp({ env: { SESSION_SECRET: 'of a test' } });
+    // Otherwise a session of the product does not sign an administrator in.
+    node = await createTestApp({
+      env: { SESSION_SECRET: 'of a test', USERS_SOURCE_MAY_MAKE_ADMINS: 'true' },
+    });
     admin = await aUser(node, { role: 'admin' });
   });
   afterAll(() => node.close());

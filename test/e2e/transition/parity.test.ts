@@ -36,7 +36,7 @@ const CALLS: readonly Call[] = [
     payload: { current_password: 'wrong', new_password: 'a long enough one' },
   },
   { method: 'GET', url: '/admin/users?query=nobody' },
-  { method: 'POST', url: '/admin/users', payload: { username: 'x' } },
+  { method: 'POST', url: '/admin/users', payload: { username: 'x', password: 'short' } },
   { method: 'PATCH', url: `/admin/users/${NOBODY}`, payload: { role: 'user' } },
   { method: 'POST', url: '/admin/users/nonsense/revoke' },
   { method: 'GET', url: '/admin/rollout' },

@@ -294,7 +294,7 @@ describe('the administration of the rollout', () => {
     [{ percentage: '10' }, 'percentage'],
     [{ percentage: null }, 'percentage'],
     [{ percentage: 1e300 }, 'percentage'],
-    [{ roles: ['root'] }, 'roles'],
+    [{ roles: ['Root User'] }, 'roles'],
     [{ roles: 'admin' }, 'roles'],
     [{ roles: ['admin', 'admin'] }, 'roles'],
     [{ roles: [['admin']] }, 'roles'],

@@ -22,7 +22,12 @@ class Closed {
   @Roles('admin') again(): void {}
 }
 
-function admits(type: new () => object, method: string, role?: Principal['role'], adminRole = 'admin'): boolean {
+function admits(
+  type: new () => object,
+  method: string,
+  role?: Principal['role'],
+  adminRole = 'admin',
+): boolean {
   const handler = (type.prototype as Record<string, () => void>)[method]!;
   const user = role && { userId: 'u', role, sid: undefined, via: 'bearer' };
   const context = {

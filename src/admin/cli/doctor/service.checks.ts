@@ -108,7 +108,11 @@ export class ServiceChecks implements Examination {
   private async admins(): Promise<Finding> {
     return (await this.users.adminExists())
       ? ok('admins', 'there is an active administrator')
-      : warn('admins', 'there is no active administrator', `npm run admin -- users create NAME --role ${this.adminRole.name}`);
+      : warn(
+          'admins',
+          'there is no active administrator',
+          `npm run admin -- users create NAME --role ${this.adminRole.name}`,
+        );
   }
 
   /** Whether the product wanted to make an administrator. */

@@ -1,6 +1,4 @@
-import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Unique } from 'typeorm';
-import type { Relation } from 'typeorm';
-import { User } from '../../../users/user.entity.js';
+import { Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
 
 /**
  * What this service knows of a session. Another application may write and delete the session's row; this row stays. It holds the linked
@@ -15,14 +13,13 @@ export class SessionLink {
   @PrimaryColumn('varchar', { primaryKeyConstraintName: 'session_fates_pkey' })
   sid!: string;
 
-  /** The user of the session when this row was written. */
+  /**
+   * The user of the session when this row was written. Without a foreign key: a revocation outlives its user, so that a session which the
+   * product writes back does not become one of a later user with the same external id.
+   */
   @Index('session_fates_user_id_idx')
   @Column('uuid', { name: 'user_id' })
   userId!: string;
-
-  @ManyToOne(() => User, { onDelete: 'CASCADE', nullable: false })
-  @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'session_fates_user_id_fkey' })
-  user!: Relation<User>;
 
   /** The linked family, which the session was exchanged for. A session is exchanged once. */
   @Column('uuid', { name: 'family_id', nullable: true })
