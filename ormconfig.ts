@@ -8,11 +8,12 @@ import { dataSourceOptions } from './src/database/data-source-options.js';
 
 loadDotenv();
 
+const { values } = readVariables(Environment, process.env, process.cwd());
+
 /** Configures the TypeORM command line: `typeorm migration:show -d dist/ormconfig.js`. */
 export default new DataSource({
-  ...dataSourceOptions(
-    readVariables(Environment, process.env, process.cwd()).values['DATABASE_URL'] ??
-      'postgres://127.0.0.1:5432/tandem',
-  ),
+  ...dataSourceOptions(values['DATABASE_URL'] ?? 'postgres://127.0.0.1:5432/tandem', {
+    schema: values['DATABASE_SCHEMA'],
+  }),
   entities: [join(dirname(fileURLToPath(import.meta.url)), 'src', '**', '*.entity.js')],
 });

@@ -55,12 +55,12 @@ export const describeCredentials = CredentialsModule.describe;
 export class AppModule {
   /** A node. */
   static forRoot(config: Config, databaseUrl: string): DynamicModule {
-    return compose(config, databaseUrl, CommonModule);
+    return compose(config, databaseUrl, CommonModule, true);
   }
 
   /** For the administrators' command line: without the background work, which nodes do. */
   static forCommands(config: Config, databaseUrl: string): DynamicModule {
-    return compose(config, databaseUrl, CommonModule.withoutBackground());
+    return compose(config, databaseUrl, CommonModule.withoutBackground(), false);
   }
 }
 
@@ -68,14 +68,20 @@ function compose(
   config: Config,
   databaseUrl: string,
   common: typeof CommonModule | DynamicModule,
+  fillsPool: boolean,
 ): DynamicModule {
+  const { databaseSchema: schema, databasePoolSize, workers } = config;
   return {
     module: AppModule,
     imports: [
       ConfigModule.forRoot(config),
       common,
       LoggingModule.forRoot(config),
-      DatabaseModule.forRoot(databaseUrl, poolSizeOf(config.workers)),
+      DatabaseModule.forRoot(databaseUrl, {
+        schema,
+        poolSize: poolSizeOf(workers, databasePoolSize),
+        fillsPool,
+      }),
       ...FEATURES,
     ],
   };

@@ -7,6 +7,10 @@ export interface Config {
   readonly workers: number;
   /** Undefined: the embedded PostgreSQL under `dataDir`. */
   readonly databaseUrl: string | undefined;
+  /** The schema of the tables of this service. */
+  readonly databaseSchema: string;
+  /** Connections of this node, without those of the revocation feed. */
+  readonly databasePoolSize: number;
   /** Absolute. */
   readonly dataDir: string;
   readonly jwtSecret: string;

@@ -75,6 +75,15 @@ export class Environment {
   @MustBe('the URL of a PostgreSQL database (postgresql://…)', (value) => addressIn(value) !== undefined)
   DATABASE_URL?: string;
 
+  @MustBe(
+    'the name of a schema: up to 63 lower-case letters, digits and underscores, and not a name of PostgreSQL',
+    check.isSchemaName,
+  )
+  DATABASE_SCHEMA = 'tandem';
+
+  @MustBeWholeNumber(5, 1_000, 'connections')
+  DATABASE_POOL_SIZE = 20;
+
   @MustBe('the path of a folder', check.isText)
   DATA_DIR = '.data';
 
@@ -183,6 +192,8 @@ export class Environment {
       host: this.HOST,
       workers: this.WORKERS,
       databaseUrl: this.DATABASE_URL,
+      databaseSchema: this.DATABASE_SCHEMA,
+      databasePoolSize: this.DATABASE_POOL_SIZE,
       dataDir,
       jwtSecret: this.JWT_SECRET ?? secret('JWT_SECRET', dataDir, true),
       jwtSecretPrevious: this.JWT_SECRET_PREVIOUS,

@@ -32,6 +32,15 @@ export function trueOrFalse(value: unknown): unknown {
   return value === 'true' ? true : value === 'false' ? false : value;
 }
 
+/** True for a name that PostgreSQL stores unchanged, even without quotation marks. Names that begin with `pg_` are its own. */
+export function isSchemaName(value: unknown): boolean {
+  return (
+    typeof value === 'string' &&
+    /^[a-z_][a-z0-9_]{0,62}$/.test(value) &&
+    !/^(?:pg_.*|information_schema)$/.test(value)
+  );
+}
+
 /** True for an IP address or a host name (RFC 1123, section 2.1). */
 export function isHost(value: unknown): boolean {
   if (typeof value !== 'string' || value.length > 253) return false;

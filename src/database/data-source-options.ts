@@ -1,19 +1,18 @@
-import { fileURLToPath } from 'node:url';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { DataSourceOptions, Logger } from 'typeorm';
+import { MIGRATIONS_TABLE } from './schema/installation.js';
+import { MIGRATIONS_FOLDER } from './schema/migration-names.js';
 import { DatabaseEndpoint } from './trust/database-endpoint.js';
 import { VerifiedClient } from './trust/verified-client.js';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+/**
+ * Connections that one node may open, if DATABASE_POOL_SIZE is unset. The sum over all nodes must stay below PostgreSQL's
+ * `max_connections`.
+ */
+export const DEFAULT_POOL_SIZE = 20;
 
-/** Connections that one node may open. The sum over all nodes must stay below PostgreSQL's `max_connections`. */
-const POOL_SIZE = 20;
-
-/** Connections that the workers of one supervisor may open together, if each worker gets at least {@link MIN_POOL_SIZE}. */
-const SHARED_POOL_SIZE = 64;
-
-/** Connections that a worker needs. */
-const MIN_POOL_SIZE = 5;
+/** Connections that a node or a worker needs. */
+export const MIN_POOL_SIZE = 5;
 
 /** Without this logger, TypeORM prints the error of a migration. It also throws the error, and the caller reports it. */
 const SILENT: Logger = {
@@ -25,9 +24,17 @@ const SILENT: Logger = {
   log: () => undefined,
 };
 
-/** The pool size of each worker. */
-export function poolSizeOf(workers: number): number {
-  return Math.max(MIN_POOL_SIZE, Math.min(POOL_SIZE, Math.floor(SHARED_POOL_SIZE / workers)));
+/** The pool size of each worker: its share of DATABASE_POOL_SIZE, but at least {@link MIN_POOL_SIZE}. */
+export function poolSizeOf(workers: number, databasePoolSize: number): number {
+  return Math.max(MIN_POOL_SIZE, Math.floor(databasePoolSize / workers));
+}
+
+/** How a process uses the database. */
+export interface DatabaseSettings {
+  /** The schema of the tables. */
+  readonly schema?: string;
+  readonly poolSize?: number;
+  readonly onPoolError?: (error: Error) => void;
 }
 
 /** Pool options that verify each connection when it opens. */
@@ -45,15 +52,14 @@ export function verifiedConnections(endpoint: DatabaseEndpoint): {
  */
 export function dataSourceOptions(
   url: string,
-  onPoolError: (error: Error) => void = () => {},
-  poolSize = POOL_SIZE,
+  { schema, poolSize = DEFAULT_POOL_SIZE, onPoolError = () => {} }: DatabaseSettings = {},
 ): DataSourceOptions {
-  const endpoint = new DatabaseEndpoint(url);
+  const endpoint = new DatabaseEndpoint(url, schema);
   return {
     type: 'postgres',
     url: endpoint.url,
-    migrations: [join(root, 'migrations', '*.{ts,js}')],
-    migrationsTableName: 'migrations',
+    migrations: [join(MIGRATIONS_FOLDER, '*.{ts,js}')],
+    migrationsTableName: MIGRATIONS_TABLE,
     migrationsTransactionMode: 'each',
     logger: SILENT,
     poolSize,

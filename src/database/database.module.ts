@@ -4,37 +4,58 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { DataSourceOptions } from 'typeorm';
 import { faultOf } from '../common/process-output.js';
+import { ConfigurationError } from '../config/config.js';
 import { dataSourceOptions } from './data-source-options.js';
+import type { DatabaseSettings } from './data-source-options.js';
 import { Database } from './database.js';
 import { migrate } from './migrate.js';
+import { requireNoConflicts } from './schema/conflicts.js';
+import type { DatabaseEndpoint } from './trust/database-endpoint.js';
 import { ServiceState } from './service-state.entity.js';
 import { ServiceStateStore } from './service-state.store.js';
+
+type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
+
+/** How a node or a command uses the database. */
+export interface DatabaseModuleSettings extends Omit<DatabaseSettings, 'onPoolError'> {
+  /** The process may need its whole pool, so the start fails if a pooler allows fewer connections. */
+  readonly fillsPool: boolean;
+}
+
+/** Throws ConfigurationError if the database has a conflict with this service. */
+async function open(options: PostgresOptions, fillsPool: boolean): Promise<DataSource> {
+  const { endpoint } = options.extra as { endpoint: DatabaseEndpoint };
+  const wanted = fillsPool ? options.poolSize! : undefined;
+  await requireNoConflicts(endpoint, wanted);
+  const poolSize = wanted === undefined ? options.poolSize! : await endpoint.allowedPoolSize(wanted);
+  const dataSource = new DataSource({ ...options, poolSize });
+  await migrate(dataSource);
+  return dataSource.initialize();
+}
 
 /** Opens the database and migrates its schema before any other provider is created. */
 @Global()
 @Module({})
 export class DatabaseModule {
-  static forRoot(url: string, poolSize?: number): DynamicModule {
+  static forRoot(url: string, { fillsPool, ...settings }: DatabaseModuleSettings): DynamicModule {
     const logger = new Logger(DatabaseModule.name);
     return {
       module: DatabaseModule,
       imports: [
         TypeOrmModule.forRootAsync({
           useFactory: () => ({
-            ...dataSourceOptions(
-              url,
-              (error) => logger.warn({ err: error }, 'a database connection was lost'),
-              poolSize,
-            ),
+            ...dataSourceOptions(url, {
+              ...settings,
+              onPoolError: (error) => logger.warn({ err: error }, 'a database connection was lost'),
+            }),
             autoLoadEntities: true,
             retryAttempts: 0,
           }),
           dataSourceFactory: async (options) => {
-            const dataSource = new DataSource(options as DataSourceOptions);
             try {
-              await migrate(dataSource);
-              return await dataSource.initialize();
+              return await open(options as PostgresOptions, fillsPool);
             } catch (cause) {
+              if (cause instanceof ConfigurationError) throw cause;
               throw new Error(`The database cannot be used: ${faultOf(cause)}`, { cause });
             }
           },

@@ -1,53 +1,78 @@
 import { DataSource } from 'typeorm';
-import type { DataSourceOptions, QueryRunner } from 'typeorm';
+import type { DataSourceOptions } from 'typeorm';
+import type { ClientBase } from 'pg';
 import { tryLockForSession, unlockSession } from './advisory-locks.js';
-import { dataSourceOptions, verifiedConnections } from './data-source-options.js';
-import type { DatabaseEndpoint } from './trust/database-endpoint.js';
+import { verifiedConnections } from './data-source-options.js';
+import { earlierSchema } from './schema/conflicts.js';
+import { appliedMigrations } from './schema/installation.js';
+import { migrationNames } from './schema/migration-names.js';
+import { prepareSchema } from './schema/prepare-schema.js';
+import { DatabaseEndpoint } from './trust/database-endpoint.js';
+import { VerifiedClient } from './trust/verified-client.js';
+
+/** Milliseconds. */
+const CONNECT_TIMEOUT_MS = 2_000;
 
 /**
- * Applies the pending migrations over separate connections, because a migration may take longer than any request. If several nodes start
- * at once, one node migrates and the others wait. They take the lock before they read the list of migrations, because reading it
- * creates TypeORM's table. The lock belongs to the session, so it is released if the node dies.
+ * Creates the schema, moves the tables of an earlier release into it and applies the pending migrations. It uses separate connections,
+ * because a migration may take longer than any request. If several nodes start at once, one node migrates and the others wait. They
+ * take the lock before they read the list of migrations, because reading it creates TypeORM's table. The lock belongs to the session,
+ * so it is released if the node dies.
  */
 export async function migrate(dataSource: DataSource): Promise<void> {
   const { endpoint } = dataSource.options.extra as { endpoint: DatabaseEndpoint };
-  const own = await new DataSource({
-    ...dataSource.options,
-    // These connections see the database before the migrations, so they must not decide what is trusted later.
-    extra: { ...verifiedConnections(endpoint.withoutTrust()), keepAlive: true },
-  } as DataSourceOptions).initialize();
+  const client = connectionTo(endpoint);
+  await client.connect();
   try {
-    const runner = own.createQueryRunner();
-    await waitForLock(runner);
-    await own.runMigrations();
-    await runner.query(unlockSession('migrations'));
-    await runner.release();
+    await waitForLock(client);
+    await prepareSchema(client, endpoint.schema, await migrationNames());
+    await runMigrations(dataSource, endpoint);
+    await client.query(unlockSession('migrations'));
   } finally {
-    await own.destroy();
+    await client.end();
   }
 }
 
 /** The names of the migrations that the next start will apply. Changes nothing, not even in an empty database. */
-export async function pendingMigrations(url: string): Promise<string[]> {
-  const own = await new DataSource(dataSourceOptions(url)).initialize();
+export async function pendingMigrations(url: string, schema?: string): Promise<string[]> {
+  const endpoint = new DatabaseEndpoint(url, schema);
+  const client = connectionTo(endpoint);
+  await client.connect();
   try {
-    const [table] = (await own.query(`SELECT to_regclass('migrations') AS name`)) as {
-      name: string | null;
-    }[];
-    const rows = table?.name ? ((await own.query('SELECT name FROM migrations')) as { name: string }[]) : [];
-    const applied = new Set(rows.map(({ name }) => name));
-    return own.migrations
-      .map((migration) => migration.name ?? migration.constructor.name)
-      .filter((name) => !applied.has(name));
+    const current = (await earlierSchema(client, endpoint.schema)) ?? endpoint.schema;
+    const applied = new Set(await appliedMigrations(client, current));
+    return (await migrationNames()).filter((name) => !applied.has(name));
+  } finally {
+    await client.end();
+  }
+}
+
+/** These connections see the database before the migrations, so they must not decide what is trusted later. */
+function connectionTo(endpoint: DatabaseEndpoint): VerifiedClient {
+  return new VerifiedClient({
+    endpoint: endpoint.withoutTrust(),
+    application_name: 'tandem',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+  });
+}
+
+async function runMigrations({ options }: DataSource, endpoint: DatabaseEndpoint): Promise<void> {
+  const own = await new DataSource({
+    ...options,
+    extra: { ...verifiedConnections(endpoint.withoutTrust()), keepAlive: true },
+  } as DataSourceOptions).initialize();
+  try {
+    await own.runMigrations();
   } finally {
     await own.destroy();
   }
 }
 
 /** Polls for the lock: a waiting statement would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for snapshots. */
-async function waitForLock(runner: QueryRunner): Promise<void> {
+async function waitForLock(client: ClientBase): Promise<void> {
   for (;;) {
-    const rows = (await runner.query(tryLockForSession('migrations'))) as { mine: boolean }[];
+    const { rows } = await client.query<{ mine: boolean }>(tryLockForSession('migrations'));
     if (rows[0]?.mine === true) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

@@ -144,6 +144,7 @@ describe('the command line beside a running node, on the embedded database', () 
 
   it('finds out that the trail was tampered with', async () => {
     const client = new pg.Client({
+      options: '-c search_path=tandem',
       connectionString: await findEmbeddedPostgres(node.environment['DATA_DIR']!),
     });
     await client.connect();

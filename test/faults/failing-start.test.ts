@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createTestDatabase } from '../helpers/database.js';
+import { asProduct, createTestDatabase } from '../helpers/database.js';
 import type { TestDatabase } from '../helpers/database.js';
 import { TestNodes, productionFaults } from '../helpers/node-process.js';
 
@@ -55,9 +55,12 @@ describe('a failing start in production', () => {
 
   it('logs one line if a migration fails', async () => {
     const empty = await createTestDatabase({ migrated: false });
-    await empty.database.query('CREATE TABLE service_state (id integer)');
+    await asProduct(
+      empty.url,
+      `CREATE SCHEMA tandem; CREATE FUNCTION tandem.audit_append_only() RETURNS integer LANGUAGE sql AS 'SELECT 1'`,
+    );
     expect(await faultOf(empty.url)).toMatch(
-      /^The database cannot be used: relation "service_state" already/,
+      /^The database cannot be used: function "audit_append_only" already/,
     );
     await empty.drop();
   });

@@ -95,7 +95,7 @@ export function sql<Row>(node: TestApp, text: string, values: unknown[] = []): P
 export async function everyRow(node: TestApp): Promise<string[]> {
   const tables = await sql<{ name: string }>(
     node,
-    `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public'`,
+    `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'tandem'`,
   );
   const rows: string[] = [];
   for (const { name } of tables) {

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import type { QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
 import { inject } from 'vitest';
 import { dataSourceOptions } from '../../src/database/data-source-options.js';
@@ -32,12 +34,32 @@ async function drop(name: string): Promise<void> {
   }
 }
 
-/** A fresh, migrated (or with `migrated: false` an empty) database on the run's PostgreSQL. */
-export async function createTestDatabase({ migrated = true } = {}): Promise<TestDatabase> {
+/** Runs statements as another application would: on its own connection, with the default search path. */
+export async function asProduct<Row extends QueryResultRow>(url: string, text: string): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query<Row>(text)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/**
+ * A fresh, migrated (or with `migrated: false` an empty) database on the run's PostgreSQL. `product`: statements of another application
+ * that shares the database and was there first.
+ */
+export async function createTestDatabase({
+  migrated = true,
+  product,
+}: { migrated?: boolean; product?: string } = {}): Promise<TestDatabase> {
   const name = `t_${randomUUID().replaceAll('-', '')}`;
   await onServer(`CREATE DATABASE ${name}${migrated ? ' TEMPLATE tandem_template' : ''}`);
+  // Clients that a test opens itself find the tables too, after those of a product in `public`.
+  await onServer(`ALTER DATABASE ${name} SET search_path = public, tandem`);
   const url = new URL(inject('postgresUrl'));
   url.pathname = `/${name}`;
+  if (product !== undefined) await asProduct(url.href, product);
   const dataSource = await new DataSource(dataSourceOptions(url.href)).initialize();
   return {
     url: url.href,

@@ -5,6 +5,7 @@ import { DataSource } from 'typeorm';
 import type { TestProject } from 'vitest/node';
 import { buildIfStale } from '../../scripts/build-if-stale.mjs';
 import { dataSourceOptions } from '../../src/database/data-source-options.js';
+import { migrate } from '../../src/database/migrate.js';
 import { ensureEmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.js';
 
 declare module 'vitest' {
@@ -53,7 +54,7 @@ async function createTemplate(url: string): Promise<void> {
   const template = new URL(url);
   template.pathname = `/${TEMPLATE}`;
   const dataSource = await new DataSource(dataSourceOptions(template.href)).initialize();
-  await dataSource.runMigrations();
+  await migrate(dataSource);
   await dataSource.destroy();
 }
 

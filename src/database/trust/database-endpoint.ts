@@ -1,6 +1,8 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { databaseAddress } from '../../config/database-address.js';
 import type { DatabaseHost } from '../../config/database-address.js';
+import { DEFAULT_SCHEMA, settingsSql } from './connection-settings.js';
+import { plainClient, requireConnections, requireSessionMode } from './pooler.js';
 import { identifyServer } from './server-identity.js';
 import type { ServerIdentity } from './server-identity.js';
 import { TrustedDatabase, UntrustedDatabase } from './trusted-database.js';
@@ -15,8 +17,14 @@ export class DatabaseEndpoint {
   readonly trust = new TrustedDatabase();
   private readonly hosts: readonly DatabaseHost[];
   private chosen: Promise<DatabaseHost> | undefined;
+  private pooled: Promise<boolean> | undefined;
+  private allowed: number | undefined;
 
-  constructor(private readonly given: string) {
+  /** `schema`: where the tables of this service are. */
+  constructor(
+    private readonly given: string,
+    readonly schema: string = DEFAULT_SCHEMA,
+  ) {
     const address = databaseAddress(given);
     this.url = address?.url ?? given;
     this.hosts = address?.hosts ?? [];
@@ -24,7 +32,37 @@ export class DatabaseEndpoint {
 
   /** The same hosts, with nothing learned yet. */
   withoutTrust(): DatabaseEndpoint {
-    return new DatabaseEndpoint(this.given);
+    const copy = new DatabaseEndpoint(this.given, this.schema);
+    copy.pooled = this.pooled;
+    return copy;
+  }
+
+  /** Opens a client of the writable host, without any setting. */
+  async plainClient(): Promise<pg.Client> {
+    return plainClient({ connectionString: this.url }, await this.writableHost())();
+  }
+
+  /**
+   * Returns whether connections go through a pooler. The answer is cached. Throws ConfigurationError if the pooler is in transaction or
+   * statement mode: then no connection may change settings.
+   */
+  async isPooled(): Promise<boolean> {
+    const open = () => this.plainClient();
+    const asking = (this.pooled ??= requireSessionMode(open));
+    asking.catch(() => {
+      if (this.pooled === asking) this.pooled = undefined;
+    });
+    return asking;
+  }
+
+  /**
+   * Returns how many connections the pool may have, beside one for the revocation feed. Throws ConfigurationError if a pooler allows fewer
+   * than `poolSize`. Without a pooler, `max_connections` is the limit, and the doctor checks it.
+   */
+  async allowedPoolSize(poolSize: number): Promise<number> {
+    if (!(await this.isPooled())) return poolSize;
+    this.allowed ??= await requireConnections(() => this.plainClient(), poolSize, poolSize + 1);
+    return Math.min(poolSize, this.allowed - 1);
   }
 
   /** The host to write to, out of several. Undefined if there is only the one in the URL. The answer is cached. */
@@ -63,17 +101,9 @@ export class DatabaseEndpoint {
   }
 
   private async ask(host: DatabaseHost): Promise<{ host: DatabaseHost; identity: ServerIdentity }> {
-    const client = new pg.Client({
-      connectionString: this.url,
-      application_name: 'tandem-probe',
-      connectionTimeoutMillis: PROBE_TIMEOUT_MS,
-      query_timeout: PROBE_TIMEOUT_MS,
-    });
-    client.on('error', () => undefined);
-    Object.assign(client, host);
+    const client = await plainClient({ connectionString: this.url }, host, PROBE_TIMEOUT_MS)();
     try {
-      await client.connect();
-      const identity = await identifyServer(client);
+      const identity = await identifyServer(client, settingsSql(this.schema, {}, 'transaction'));
       const distrust = this.trust.check(identity);
       if (distrust !== undefined) throw new UntrustedDatabase(distrust);
       return { host, identity };

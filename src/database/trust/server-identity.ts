@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import type { ClientBase, QueryResult } from 'pg';
 import { isStatementError } from '../database.errors.js';
 
 /** What a connection says about its server and database. */
@@ -38,12 +38,16 @@ const QUESTIONS = [
   `SELECT current_setting('transaction_read_only') = 'on' AS "readOnly", NULL AS state, ${SERVER} AS place, 0 AS timeline`,
 ];
 
-/** Asks a new connection for its server: one round trip, or more before the migrations and if the server forbids a question. */
-export async function identifyServer(client: ClientBase): Promise<ServerIdentity> {
+/**
+ * Applies `settings` to a new connection and asks for its server: one round trip, or more before the migrations and if the server forbids
+ * a question. `settings`: a statement without parameters. A refused question undoes it, so it goes with each of them.
+ */
+export async function identifyServer(client: ClientBase, settings: string): Promise<ServerIdentity> {
   for (const [index, question] of QUESTIONS.entries()) {
     try {
-      const { rows } = await client.query<ServerIdentity>(question);
-      if (rows[0] !== undefined) return rows[0];
+      const results = await client.query(`${settings};\n${question}`);
+      const [identity] = (results as unknown as QueryResult<ServerIdentity>[])[1]!.rows;
+      if (identity !== undefined) return identity;
     } catch (error) {
       if (!isStatementError(error) || index === QUESTIONS.length - 1) throw error;
     }

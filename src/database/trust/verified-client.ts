@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { ClientConfig } from 'pg';
+import { settingsSql, takeTimeouts } from './connection-settings.js';
 import { identifyServer } from './server-identity.js';
 import type { ServerIdentity } from './server-identity.js';
 import type { DatabaseEndpoint } from './database-endpoint.js';
@@ -8,14 +9,20 @@ export interface VerifiedClientConfig extends ClientConfig {
   readonly endpoint: DatabaseEndpoint;
 }
 
-/** A connection that opens only if it leads to the database that this process trusts. */
+/**
+ * A connection that opens only if it leads to the database that this process trusts. It gets its search path and its timeouts after it has
+ * connected, because PgBouncer refuses them in the startup packet.
+ */
 export class VerifiedClient extends pg.Client {
   private readonly endpoint: DatabaseEndpoint;
+  private readonly settings: string;
   private verified: { readonly identity: ServerIdentity; readonly epoch: number } | undefined;
 
   constructor({ endpoint, ...config }: VerifiedClientConfig) {
-    super({ ...config, connectionString: endpoint.url });
+    const { timeouts, rest } = takeTimeouts(config);
+    super({ ...rest, connectionString: endpoint.url });
     this.endpoint = endpoint;
+    this.settings = settingsSql(endpoint.schema, timeouts);
     // An idle connection that breaks emits an error, which would end the process without a listener.
     this.on('error', () => undefined);
   }
@@ -48,11 +55,12 @@ export class VerifiedClient extends pg.Client {
   }
 
   private async open(): Promise<pg.Client> {
+    await this.endpoint.isPooled();
     const host = await this.endpoint.writableHost();
     Object.assign(this, host);
     try {
       await super.connect();
-      const identity = await identifyServer(this);
+      const identity = await identifyServer(this, this.settings);
       this.verified = { identity, epoch: this.endpoint.trust.admit(identity) };
       return this;
     } catch (error) {

@@ -45,8 +45,7 @@ describe.each(Object.entries(SHAPES))('a table of sessions %s', (name, shape) =>
   let node: TestApp;
   let said: string[];
   beforeAll(async () => {
-    const db = await createTestDatabase({ migrated: false });
-    await db.dataSource.query(shape);
+    const db = await createTestDatabase({ migrated: false, product: shape });
     const warn = vi.spyOn(Logger.prototype, 'warn');
     node = await createTestApp({ env: { SESSION_SECRET: SECRET }, db });
     said = warn.mock.calls

@@ -102,7 +102,7 @@ describe('the doctor', () => {
       );
       expect(pending).toMatchObject({ level: 'warn', message: expect.stringContaining('Core1795000000000') });
       const tables = await empty.database.query(
-        `SELECT 1 FROM information_schema.tables WHERE table_schema = 'public'`,
+        `SELECT 1 FROM information_schema.tables WHERE table_schema = 'tandem'`,
       );
       expect(tables).toEqual([]);
       await empty.dataSource.query(

@@ -25,11 +25,11 @@ const FILES = readdirSync(new URL('../../../migrations', import.meta.url)).filte
 
 const COLUMNS = `
   SELECT table_name, column_name, data_type, column_default, is_nullable FROM information_schema.columns
-  WHERE table_schema = 'public' AND table_name <> 'migrations' ORDER BY 1, 2`;
-const INDEXES = `SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'migrations' ORDER BY 1, 2`;
+  WHERE table_schema = 'tandem' AND table_name <> 'migrations' ORDER BY 1, 2`;
+const INDEXES = `SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'tandem' AND tablename <> 'migrations' ORDER BY 1, 2`;
 const CONSTRAINTS = `
   SELECT conrelid::regclass::text AS on, conname, pg_get_constraintdef(oid) FROM pg_constraint
-  WHERE connamespace = 'public'::regnamespace AND conrelid <> 'migrations'::regclass ORDER BY 1, 2`;
+  WHERE connamespace = 'tandem'::regnamespace AND conrelid <> 'tandem.migrations'::regclass ORDER BY 1, 2`;
 
 describe('the migrations', () => {
   let db: TestDatabase;

@@ -30,8 +30,7 @@ describe('the table of a product that keeps its sessions there', () => {
   const sources: DataSource[] = [];
   const roles: string[] = [];
   beforeEach(async () => {
-    db = await createTestDatabase({ migrated: false });
-    await db.dataSource.query(PRODUCT_TABLE);
+    db = await createTestDatabase({ migrated: false, product: PRODUCT_TABLE });
   });
   afterEach(async () => {
     for (const source of sources.splice(0)) await source.destroy();
@@ -140,7 +139,7 @@ describe('the table of a product that keeps its sessions there', () => {
         logins.push(opened.family.sid);
       }
       const [early, expired, unlinked] = users;
-      await expect(product.query(`SELECT 1 FROM session_fates`)).rejects.toThrow(/permission denied/);
+      await expect(product.query(`SELECT 1 FROM tandem.session_fates`)).rejects.toThrow(/permission denied/);
       // Nor does it see what the role puts in the way of it.
       await product.query(
         `CREATE TEMP TABLE session_fates (sid text, family_id uuid, ended_at timestamptz, row_expired boolean)`,

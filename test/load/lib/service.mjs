@@ -22,7 +22,7 @@ export async function startDatabase() {
   chmodSync(folder, 0o755);
   const server = await ensureEmbeddedPostgres(join(folder, 'data'), () => {});
   pinTree(readFileSync(join(folder, 'data', 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0], 1);
-  const client = new pg.Client({ connectionString: server.url });
+  const client = new pg.Client({ connectionString: server.url, options: '-c search_path=tandem,public' });
   await client.connect();
   return {
     folder,

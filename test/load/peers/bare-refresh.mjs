@@ -8,7 +8,11 @@ import pg from 'pg';
 const { DATABASE_URL, KEY_FILE, JWT_SECRET, PORT } = process.env;
 const signAsync = promisify(sign);
 const key = createPrivateKey({ key: readFileSync(KEY_FILE), passphrase: JWT_SECRET });
-const pool = new pg.Pool({ connectionString: DATABASE_URL, max: 20 });
+const pool = new pg.Pool({
+  connectionString: DATABASE_URL,
+  max: 20,
+  options: '-c search_path=tandem,public',
+});
 await pool.query(
   'CREATE TABLE IF NOT EXISTS bare (id integer PRIMARY KEY, generation integer) WITH (fillfactor = 70)',
 );

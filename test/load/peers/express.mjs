@@ -9,7 +9,11 @@ import { ExtractJwt, Strategy } from 'passport-jwt';
 import pg from 'pg';
 
 const { DATABASE_URL, PUBLIC_PEM, SECRET, ISSUER, PORT } = process.env;
-const pool = new pg.Pool({ connectionString: DATABASE_URL, max: 20 });
+const pool = new pg.Pool({
+  connectionString: DATABASE_URL,
+  max: 20,
+  options: '-c search_path=tandem,public',
+});
 const proof = { algorithms: ['RS256'], issuer: ISSUER, audience: 'api' };
 
 passport.use(

@@ -6,7 +6,11 @@ import pg from 'pg';
 
 const { DATABASE_URL, KEY_FILE, JWT_SECRET, PORT, TOKENS_FILE, TOKENS } = process.env;
 const RESOURCE = 'urn:bench:api';
-const pool = new pg.Pool({ connectionString: DATABASE_URL, max: 20 });
+const pool = new pg.Pool({
+  connectionString: DATABASE_URL,
+  max: 20,
+  options: '-c search_path=tandem,public',
+});
 await pool.query('DROP TABLE IF EXISTS oidc');
 await pool.query(
   `CREATE TABLE oidc (id text, kind text, payload jsonb, grant_id text, consumed_at timestamptz, expires_at timestamptz,

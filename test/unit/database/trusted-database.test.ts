@@ -75,14 +75,16 @@ describe('TrustedDatabase', () => {
 
 describe('identifyServer', () => {
   function client(...failures: readonly { code: string }[]) {
-    const query = vi.fn<() => Promise<{ rows: ServerIdentity[] }>>().mockResolvedValue({ rows: [PRIMARY] });
+    const query = vi
+      .fn<(text: string) => Promise<unknown>>()
+      .mockResolvedValue([{ rows: [{}] }, { rows: [PRIMARY] }]);
     for (const failure of failures) query.mockRejectedValueOnce(Object.assign(new Error('no'), failure));
     return { query, base: { query } as unknown as ClientBase };
   }
 
   it('takes one round trip', async () => {
     const { query, base } = client();
-    expect(await identifyServer(base)).toBe(PRIMARY);
+    expect(await identifyServer(base, 'SELECT 1')).toBe(PRIMARY);
     expect(query).toHaveBeenCalledTimes(1);
   });
 
@@ -92,13 +94,15 @@ describe('identifyServer', () => {
     ['the migrations have not run', [{ code: '42P01' }, { code: '42P01' }]],
   ])('asks for fewer properties if %s', async (_when, failures) => {
     const { query, base } = client(...failures);
-    expect(await identifyServer(base)).toBe(PRIMARY);
+    expect(await identifyServer(base, 'SELECT 1')).toBe(PRIMARY);
     expect(query).toHaveBeenCalledTimes(failures.length + 1);
+    // A failed question has undone the settings.
+    for (const [text] of query.mock.calls) expect(text).toMatch(/^SELECT 1;/);
   });
 
   it('throws if the connection breaks', async () => {
     const { query, base } = client({ code: '57P01' });
-    await expect(identifyServer(base)).rejects.toMatchObject({ code: '57P01' });
+    await expect(identifyServer(base, 'SELECT 1')).rejects.toMatchObject({ code: '57P01' });
     expect(query).toHaveBeenCalledTimes(1);
   });
 });

@@ -25,13 +25,14 @@ interface ServerInfo {
 }
 
 /** Checks the database connection and the server settings. Read-only: applies no migration. */
-export async function databaseChecks(url: string, { clockTolerance, workers }: Config): Promise<Finding[]> {
+export async function databaseChecks(url: string, config: Config): Promise<Finding[]> {
+  const { clockTolerance, databaseSchema } = config;
   return runCheck(
     'database',
     'check DATABASE_URL, and that PostgreSQL is running, accepts the credentials and is writable',
     async () => {
       const client = new VerifiedClient({
-        endpoint: new DatabaseEndpoint(url),
+        endpoint: new DatabaseEndpoint(url, databaseSchema),
         connectionTimeoutMillis: 5_000,
         query_timeout: 5_000,
       });
@@ -44,10 +45,10 @@ export async function databaseChecks(url: string, { clockTolerance, workers }: C
         const skew = (answer.now - (sent + Date.now()) / 2) / 1000;
         return [
           version(answer),
-          connections(answer, workers),
+          connections(answer, config),
           durability(answer),
           clock(skew, clockTolerance),
-          await migrations(url),
+          await migrations(url, databaseSchema),
         ];
       } finally {
         await client.end();
@@ -62,9 +63,9 @@ function version({ version: number, name }: ServerInfo): Finding {
     : ok('database', `PostgreSQL ${name}`);
 }
 
-function connections({ connections: all }: ServerInfo, workers: number): Finding {
+function connections({ connections: all }: ServerInfo, { workers, databasePoolSize }: Config): Finding {
   // Each worker needs one more for the revocation feed.
-  const each = workers * (poolSizeOf(workers) + 1);
+  const each = workers * (poolSizeOf(workers, databasePoolSize) + 1);
   const nodes = Math.floor(all / each);
   const message = `max_connections allows ${counted(nodes, 'node')} with ${counted(each, 'connection')} each`;
   if (nodes < 1) return fail('connections', message, 'raise max_connections');
@@ -90,8 +91,8 @@ function clock(skew: number, tolerance: number): Finding {
   return Math.abs(skew) > 1 ? warn('clock', message, advice) : ok('clock', message);
 }
 
-async function migrations(url: string): Promise<Finding> {
-  const pending = await pendingMigrations(url);
+async function migrations(url: string, schema: string): Promise<Finding> {
+  const pending = await pendingMigrations(url, schema);
   return pending.length === 0
     ? ok('migrations', 'no pending migrations')
     : warn(

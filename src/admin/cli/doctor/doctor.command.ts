@@ -9,6 +9,7 @@ import { AdminCommand } from '../admin-command.js';
 import type { Run, CommandContext } from '../admin-command.js';
 import type { ServiceHost } from '../service-host.js';
 import type { Terminal } from '../terminal.js';
+import { conflictChecks } from './conflict.checks.js';
 import { databaseChecks } from './database.checks.js';
 import { checksIn, runCheck, fail, messageOf, warn } from './doctor-check.js';
 import type { Finding } from './doctor-check.js';
@@ -19,7 +20,9 @@ const HELP = `
 The exit code is 1 if a check fails, and 0 if there are only warnings. To check the proxy, the doctor sends a forged
 X-Forwarded-For to --url, or to the node at HOST and PORT, or to a node that it starts itself:
   npm run admin -- doctor --url https://api.example.com
-  npm run -s admin -- doctor --json | jq -e '.ok'`;
+  npm run -s admin -- doctor --json | jq -e '.ok'
+Before the first start in a database that a product uses:
+  npm run admin -- doctor --before-start`;
 
 /** Finds problems of a deployment. Also works if the service cannot start, and reports why. */
 @AdminCommand()
@@ -29,16 +32,21 @@ export class DoctorCommand {
       .command('doctor')
       .description('find problems of this deployment and how to fix them')
       .option('--url <url>', 'the public URL of the service', baseUrl)
+      .option('--before-start', 'only name what the first start would collide with in the database')
       .addHelpText('after', HELP)
-      .action(run((_nothing, terminal, { url }: { url?: string }) => examine(terminal, host, features, url)));
+      .action(
+        run((_nothing, terminal, { url, beforeStart }: { url?: string; beforeStart?: boolean }) =>
+          examine(terminal, host, beforeStart === true ? undefined : features, url),
+        ),
+      );
   }
 }
 
-/** Throws ConfigurationError if the settings are invalid. */
+/** Without `features`, only makes the checks of the first start. Throws ConfigurationError if the settings are invalid. */
 async function examine(
   terminal: Terminal,
   host: ServiceHost,
-  features: readonly unknown[],
+  features: readonly unknown[] | undefined,
   url: string | undefined,
 ): Promise<number> {
   const { config } = host;
@@ -50,6 +58,11 @@ async function examine(
     }
   };
   await report(settingsChecks(config));
+  const conflicts = await conflictChecks(() => host.databaseUrl(), config);
+  if (features === undefined || conflicts.some(({ level }) => level === 'fail')) {
+    await report(Promise.resolve(conflicts));
+    return finish(terminal, findings);
+  }
   await report(
     runCheck('database', 'read DATA_DIR/postgres.log', async () =>
       databaseChecks(await host.databaseUrl(), config),
@@ -60,6 +73,10 @@ async function examine(
   } else if (findings.some(({ check, level }) => check === 'migrations' && level !== 'ok')) {
     await report(Promise.resolve([skipped('migrations are pending, and the doctor does not apply them')]));
   } else await service(host, features, config, url, report);
+  return finish(terminal, findings);
+}
+
+async function finish(terminal: Terminal, findings: readonly Finding[]): Promise<number> {
   const ok = findings.every(({ level }) => level !== 'fail');
   if (terminal.json) await terminal.result({ ok, checks: findings }, () => []);
   return ok ? 0 : 1;

@@ -1,0 +1,111 @@
+import type { ClientBase } from 'pg';
+import { ConfigurationError } from '../../config/config.js';
+import { defaultSchemas } from '../trust/connection-settings.js';
+import type { DatabaseEndpoint } from '../trust/database-endpoint.js';
+import { isInstalled, schemaState } from './installation.js';
+import type { SchemaState } from './installation.js';
+
+const MIN_SERVER_VERSION = 150_000;
+
+const SELECT_SERVER = `
+  SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS name,
+    current_user::text AS role, current_database()::text AS database,
+    has_database_privilege(current_database(), 'CREATE') AS "mayCreate"`;
+
+interface Server {
+  readonly version: number;
+  readonly name: string;
+  readonly role: string;
+  readonly database: string;
+  readonly mayCreate: boolean;
+}
+
+/** Names of foreign objects that a message lists. */
+const MAX_NAMES = 5;
+
+/** Throws ConfigurationError with every conflict, see {@link conflictsWith}. */
+export async function requireNoConflicts(
+  endpoint: DatabaseEndpoint,
+  poolSize: number | undefined,
+): Promise<void> {
+  const conflicts = await conflictsWith(endpoint, poolSize);
+  if (conflicts.length > 0) throw new ConfigurationError(conflicts);
+}
+
+/**
+ * Everything in the database that this service would collide with, one line for each conflict. Changes nothing, not even a setting of the
+ * connection. `poolSize`: the connections that the process needs of a pooler; undefined if it needs only a few.
+ */
+export async function conflictsWith(
+  endpoint: DatabaseEndpoint,
+  poolSize: number | undefined,
+): Promise<string[]> {
+  const pooling = await faultsOf(async () => {
+    if (poolSize === undefined) await endpoint.isPooled();
+    else await endpoint.allowedPoolSize(poolSize);
+  });
+  const client = await endpoint.plainClient();
+  try {
+    return [...pooling, ...(await conflictsInDatabase(client, endpoint.schema))];
+  } finally {
+    client.end().catch(() => undefined);
+  }
+}
+
+async function faultsOf(work: () => Promise<void>): Promise<readonly string[]> {
+  try {
+    await work();
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.faults;
+    throw error;
+  }
+}
+
+async function conflictsInDatabase(client: ClientBase, schema: string): Promise<string[]> {
+  const server = (await client.query<Server>(SELECT_SERVER)).rows[0]!;
+  const state = await schemaState(client, schema);
+  const old =
+    server.version < MIN_SERVER_VERSION
+      ? [`DATABASE_URL leads to PostgreSQL ${server.name}: upgrade to PostgreSQL 15 or newer`]
+      : [];
+  if (state === undefined) return [...old, ...missing(server, schema)];
+  return [...old, ...ownership(server, schema, state), ...(await foreign(client, schema, state))];
+}
+
+function missing({ mayCreate, role, database }: Server, schema: string): string[] {
+  if (mayCreate) return [];
+  return [
+    `DATABASE_SCHEMA: there is no schema "${schema}", and the role "${role}" may not create schemas in the database "${database}": run CREATE SCHEMA ${schema} AUTHORIZATION "${role}"`,
+  ];
+}
+
+/** What another role could put into the schema would run with the rights of this service. */
+function ownership({ role }: Server, schema: string, { owner, mine, creators }: SchemaState): string[] {
+  const named = `DATABASE_SCHEMA: the schema "${schema}"`;
+  return [
+    ...(mine ? [] : [`${named} belongs to the role "${owner}", not to "${role}": use a schema of its own`]),
+    ...(creators.length === 0
+      ? []
+      : [
+          `${named} lets other roles create objects in it (${creators.join(', ')}): run REVOKE CREATE ON SCHEMA ${schema} FROM ${creators.join(', ')}`,
+        ]),
+  ];
+}
+
+async function foreign(client: ClientBase, schema: string, { relations }: SchemaState): Promise<string[]> {
+  if (relations.length === 0 || (await isInstalled(client, schema))) return [];
+  const more = relations.length > MAX_NAMES ? ` and ${relations.length - MAX_NAMES} more` : '';
+  return [
+    `DATABASE_SCHEMA: the schema "${schema}" contains tables that are not Tandem's (${relations.slice(0, MAX_NAMES).join(', ')}${more}): use a schema of its own`,
+  ];
+}
+
+/** The schema on the default search path in which an earlier release keeps its tables. Undefined if nothing must be moved. */
+export async function earlierSchema(client: ClientBase, schema: string): Promise<string | undefined> {
+  if (await isInstalled(client, schema)) return undefined;
+  for (const candidate of await defaultSchemas(client)) {
+    if (candidate !== schema && (await isInstalled(client, candidate))) return candidate;
+  }
+  return undefined;
+}
