@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { migrate } from '../../../src/database/migrate.js';
-import { createTestDatabase } from '../../helpers/database.js';
+import { asProduct, createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 
 const SOURCES = new URL('../../../src/', import.meta.url);
@@ -44,6 +44,7 @@ describe('the migrations', () => {
   });
 
   async function aNode(): Promise<DataSource> {
+    await asProduct(db.url, 'CREATE SCHEMA IF NOT EXISTS tandem');
     const node = await new DataSource({ ...dataSourceOptions(db.url), entities: ENTITIES }).initialize();
     nodes.push(node);
     return node;

@@ -9,7 +9,7 @@ import { dataSourceOptions } from '../../../src/database/data-source-options.js'
 import { migrate } from '../../../src/database/migrate.js';
 import { SessionIndexStore } from '../../../src/transition/sessions/stores/session-index.store.js';
 import { userKeyAt } from '../../../src/transition/sessions/stores/session-table.sql.js';
-import { createTestDatabase } from '../../helpers/database.js';
+import { asProduct, createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 import { aSessionNode, exchange, usersWithSessions } from './session-node.js';
 
@@ -40,6 +40,8 @@ describe('the table of a product that keeps its sessions there', () => {
   });
 
   async function open(url: string): Promise<DataSource> {
+    // TypeORM asks for the current schema when it connects.
+    await asProduct(url, 'CREATE SCHEMA IF NOT EXISTS tandem');
     const source = await new DataSource(dataSourceOptions(url)).initialize();
     sources.push(source);
     return source;
