@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { join, relative } from 'node:path';
 
 const FOLDER = 'src/transition';
+const EXAMPLE = 'examples/legacy-product';
 const MIGRATION = '1799000000000-remove-sessions.ts';
 const IMPORT = { from: './transition/credentials.module.js', to: './auth/credentials.module.js' };
 
@@ -25,6 +26,8 @@ export function removeTransition(copy, files) {
   for (const kind of fs.readdirSync(join(copy, 'test'))) {
     fs.rmSync(join(copy, 'test', kind, 'transition'), { recursive: true, force: true });
   }
+  // It shows the move from sessions to tokens.
+  fs.rmSync(join(copy, EXAMPLE), { recursive: true });
   edit(join(copy, 'src', 'app.module.ts'), (text) => {
     if (text.split(IMPORT.from).length !== 2)
       throw new Error(`app.module.ts does not import ${IMPORT.from} once`);
@@ -42,6 +45,7 @@ export function removeTransition(copy, files) {
     const manifest = JSON.parse(text);
     for (const [kind, names] of Object.entries(DEPENDENCIES))
       for (const name of names) delete manifest[kind][name];
+    delete manifest.scripts.example;
     return `${JSON.stringify(manifest, null, 2)}\n`;
   });
 }

@@ -10,7 +10,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const PAGES = filesBelow('docs').filter((name) => name.endsWith('.md'));
 
 /** Pages that go with the transition: `transition/documents.test.ts` runs them. `walk-through.test.ts` runs the README. */
-const OF_TRANSITION = /^docs\/(transition\/|auth-migration-guide\.md)/;
+const OF_TRANSITION = /^docs\/(transition\/|adopt\/walk-through\.md|auth-migration-guide\.md)/;
 const EXECUTED = PAGES.filter((path) => !OF_TRANSITION.test(path) && hasCode(path));
 
 function hasCode(path: string): boolean {

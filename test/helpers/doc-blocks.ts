@@ -92,14 +92,15 @@ function inQuotes(text: string): boolean {
 
 /**
  * Runs the shell blocks of a document in one shell, then each TypeScript and Python block separately, against the service at `url`.
- * `env` holds the variables that the document expects. With `section`, only the blocks below that heading run. Rejects with the output of
- * the first block that fails.
+ * `env` holds the variables that the document expects. With `section`, only the blocks below that heading run. `moreUrls`: other URLs in the
+ * document, and what they are in this run. Rejects with the output of the first block that fails.
  */
 export async function runDocument(
   path: string,
   url: string,
   env: Readonly<Record<string, string>>,
   section?: string,
+  moreUrls: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const markdown = await readFile(join(ROOT, path), 'utf8');
   const blocks = section === undefined ? blocksOf(markdown) : blocksBelow(markdown, section);
@@ -107,7 +108,8 @@ export async function runDocument(
   // Inside the project, so that a block can import its packages. Not in `dist`, because a block may rebuild it.
   const folder = await mkdtemp(join(ROOT, 'test', 'documents-'));
   try {
-    const place = (text: string) => text.replaceAll(DOCUMENTED_URL, url);
+    const urls = Object.entries({ [DOCUMENTED_URL]: url, ...moreUrls });
+    const place = (text: string) => urls.reduce((placed, [from, to]) => placed.replaceAll(from, to), text);
     const run = async (command: string, file: string, text: string) => {
       await writeFile(join(folder, file), place(text));
       await exec(command, join(folder, file), { ...env, TANDEM_URL: url }, path);
