@@ -3,7 +3,6 @@ import fs from 'node:fs';
 import { join, relative } from 'node:path';
 
 const FOLDER = 'src/transition';
-const EXAMPLE = 'examples/legacy-product';
 const MIGRATION = '1799000000000-remove-sessions.ts';
 const IMPORT = { from: './transition/credentials.module.js', to: './auth/credentials.module.js' };
 
@@ -13,8 +12,8 @@ const DEPENDENCIES = JSON.parse(fs.readFileSync(new URL('./dependencies.json', i
 /** The settings that only the transition reads. */
 const SETTING = /\b(?:SESSION_[A-Z]+|ROLLOUT_P[A-Z]+|SMTP_URL|MAIL_FROM|GUIDE_URL)\b/;
 
-/** The past of the database, what the tests of today set, the rehearsal itself, and the texts that a release rewrites. */
-const MAY_NAME_SETTINGS = /^(?:migrations|test|docs|scripts\/v3)\/|^scripts\/check-v3\.mjs$|\.md$/;
+/** The past of the database, what the tests of today set, the rehearsal itself, and the texts and the example that a release rewrites. */
+const MAY_NAME_SETTINGS = /^(?:migrations|test|docs|examples|scripts\/v3)\/|^scripts\/check-v3\.mjs$|\.md$/;
 
 const SOURCE = /\.(?:[cm]?[jt]s|tsx)$/;
 
@@ -26,8 +25,6 @@ export function removeTransition(copy, files) {
   for (const kind of fs.readdirSync(join(copy, 'test'))) {
     fs.rmSync(join(copy, 'test', kind, 'transition'), { recursive: true, force: true });
   }
-  // It shows the move from sessions to tokens.
-  fs.rmSync(join(copy, EXAMPLE), { recursive: true });
   edit(join(copy, 'src', 'app.module.ts'), (text) => {
     if (text.split(IMPORT.from).length !== 2)
       throw new Error(`app.module.ts does not import ${IMPORT.from} once`);
@@ -45,7 +42,6 @@ export function removeTransition(copy, files) {
     const manifest = JSON.parse(text);
     for (const [kind, names] of Object.entries(DEPENDENCIES))
       for (const name of names) delete manifest[kind][name];
-    delete manifest.scripts.example;
     return `${JSON.stringify(manifest, null, 2)}\n`;
   });
 }
