@@ -6,6 +6,7 @@ import { UsersModule } from '../users/users.module.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { AdminQueryService } from './admin-query.service.js';
 import { AdminAuditController } from './audit.admin.controller.js';
+import { LoginRevocationService } from './login-revocation.service.js';
 import { BulkRevocationService } from './bulk-revocation.service.js';
 import { AdminKeysController } from './keys.admin.controller.js';
 import { AdminTokensController } from './tokens.admin.controller.js';
@@ -20,6 +21,7 @@ import { AdminUsersController } from './users.admin.controller.js';
   providers: [
     AdminQueryService,
     BulkRevocationService,
+    LoginRevocationService,
     UserCreationService,
     UserDeletionService,
     UserUpsertService,

@@ -19,11 +19,11 @@ import type { Principal } from '../auth/principal.js';
 import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
 import { disableInactivityTimeout } from '../common/http.js';
-import { RevocationService } from '../tokens/families/revocation.service.js';
 import { AdminQueryService } from './admin-query.service.js';
 import { RevokedDto } from './admin.dto.js';
 import { ADMIN_ERRORS } from './admin.errors.js';
 import { BulkRevocationService } from './bulk-revocation.service.js';
+import { LoginRevocationService } from './login-revocation.service.js';
 import { requireAnyOf } from './request-rules.js';
 import { BulkRevokeDto, TokenFamiliesDto, TokensQueryDto } from './tokens.dto.js';
 
@@ -35,27 +35,29 @@ import { BulkRevokeDto, TokenFamiliesDto, TokensQueryDto } from './tokens.dto.js
 export class AdminTokensController {
   constructor(
     private readonly queries: AdminQueryService,
-    private readonly revocations: RevocationService,
+    private readonly logins: LoginRevocationService,
     private readonly bulk: BulkRevocationService,
   ) {}
 
   @Get()
   @ApiOperation({
-    summary: 'List and find token families',
+    summary: 'List and find token families and sessions',
     description:
-      'Newest first. Each token family belongs to one login on one device. Expired and revoked families remain in the list for a ' +
+      'Families, the newest first, then sessions. Each token family belongs to one login on one device. Expired and revoked families remain in the list for a ' +
       'week after their latest possible expiry.',
   })
   @ApiOkResponse({ type: TokenFamiliesDto })
   list(@Query() query: TokensQueryDto): Promise<TokenFamiliesDto> {
-    return this.queries.listFamilies(query);
+    return this.queries.listTokens(query);
   }
 
   @Delete(':family_id')
   @HttpCode(204)
   @ApiOperation({
-    summary: 'Revoke a token family',
-    description: 'Its tokens are rejected immediately. A linked session is revoked too. Idempotent.',
+    summary: 'Revoke a token family or a session',
+    description:
+      'Its tokens or its cookie are rejected immediately. A linked session or family is revoked too. Idempotent. A session has the ' +
+      'id under which a list has shown it within the last seven days.',
   })
   @ApiParam({ name: 'family_id', format: 'uuid' })
   @ApiNoContentResponse()
@@ -65,8 +67,7 @@ export class AdminTokensController {
     @CurrentPrincipal() { userId: actorId }: Principal,
     @Param('family_id', ParseUUIDPipe) id: string,
   ): Promise<void> {
-    await this.queries.requireFamily(id);
-    await this.revocations.revokeFamilies([id], 'revoke', 'revoke', originOf(request), actorId);
+    await this.logins.revoke(id, originOf(request), actorId);
   }
 
   @Post('revoke')

@@ -56,6 +56,16 @@ export class TokensQueryDto extends PageQueryDto {
   @IsOptional()
   @IsIn(['true', 'false'])
   active?: 'true' | 'false';
+
+  @ApiPropertyOptional({
+    enum: ['bearer', 'session', 'all'],
+    default: 'bearer',
+    description:
+      'Token families, live sessions, or both. A session that is linked to a family is part of that family',
+  })
+  @IsOptional()
+  @IsIn(['bearer', 'session', 'all'])
+  scheme?: 'bearer' | 'session' | 'all';
 }
 
 export class BulkRevokeDto {
@@ -111,9 +121,13 @@ export class TokenFamilyDto {
   @ApiProperty({
     format: 'uuid',
     example: '0b9f6c0e-8f1d-4f5e-9a53-0a6f0c3d2b11',
-    description: 'The `sid` claim of its access tokens',
+    description:
+      'The `sid` claim of its access tokens. For a session, an id that reveals nothing about its cookie',
   })
   id!: string;
+
+  @ApiProperty({ enum: ['bearer', 'session'], example: 'bearer' })
+  scheme!: 'bearer' | 'session';
 
   @ApiProperty({ format: 'uuid', example: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10' })
   user_id!: string;
@@ -131,7 +145,8 @@ export class TokenFamilyDto {
     type: String,
     format: 'date-time',
     example: '2026-11-24T09:45:00.000Z',
-    description: 'The time of the last refresh, or of the login',
+    description:
+      'The time of the last refresh, or of the login. Of a session, the time of its last extension',
   })
   last_used_at!: Date;
 

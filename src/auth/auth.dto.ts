@@ -85,19 +85,30 @@ export class DeviceDto {
   @ApiProperty({ format: 'uuid', example: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10' })
   id!: string;
 
-  @ApiProperty({ type: String, format: 'date-time' })
+  @ApiProperty({ enum: ['bearer', 'session'], example: 'bearer' })
+  scheme!: 'bearer' | 'session';
+
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    description: 'The time of the login. For a session, which may be older, the same as `last_used_at`',
+  })
   created_at!: Date;
 
-  @ApiProperty({ type: String, format: 'date-time' })
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    description: 'For a session, the time at which its expiry was last extended',
+  })
   last_used_at!: Date;
 
   @ApiProperty({ type: String, format: 'date-time' })
   expires_at!: Date;
 
-  @ApiProperty({ type: String, nullable: true, example: '192.0.2.7' })
+  @ApiProperty({ type: String, nullable: true, example: '192.0.2.7', description: 'Null for a session' })
   ip!: string | null;
 
-  @ApiProperty({ type: String, nullable: true, example: 'curl/8.5.0' })
+  @ApiProperty({ type: String, nullable: true, example: 'curl/8.5.0', description: 'Null for a session' })
   user_agent!: string | null;
 
   @ApiProperty({ example: true, description: 'Whether it is the device that makes this call' })

@@ -6,6 +6,8 @@ import { refuse } from './common.errors.js';
 /** The cursors of one list. A cursor says where the next page begins. It is opaque to clients. */
 export interface Cursors {
   write(key: string): string;
+  /** Whether {@link write} of this list may have written the text. */
+  wrote(cursor: string): boolean;
   /** The parts of the key. Throws 400 `validation_failed` for text that {@link write} did not write for this list. */
   read(cursor: string): RegExpExecArray;
 }
@@ -15,6 +17,7 @@ export function cursorsOf(list: string, form: RegExp): Cursors {
   const write = (key: string) => Buffer.from(`${list}:${key}`, 'utf8').toString('base64url');
   return {
     write,
+    wrote: (cursor) => Buffer.from(cursor, 'base64url').toString('utf8').startsWith(`${list}:`),
     read(cursor) {
       const text = Buffer.from(cursor, 'base64url').toString('utf8');
       const key = text.slice(list.length + 1);

@@ -29,6 +29,7 @@ import { DatabaseClock } from './feed/database-clock.js';
 import { RevocationList } from './feed/revocation-list.js';
 import { Revocation } from './feed/revocation.entity.js';
 import { RevocationStore } from './feed/revocation.store.js';
+import { SessionDirectoryService } from './families/session-directory.service.js';
 import { RotationStore } from './families/rotation.store.js';
 import { SigningKey } from './keys/signing-key.entity.js';
 import { SigningKeyStore } from './keys/signing-key.store.js';
@@ -66,6 +67,7 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
     RevocationList,
     RevocationStore,
     RotationStore,
+    SessionDirectoryService,
     SigningKeyStore,
     TokenLifetimeService,
   ],
@@ -91,6 +93,7 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
     RevocationList,
     RevocationStore,
     RotationStore,
+    SessionDirectoryService,
     SigningKeyStore,
     TokenLifetimeService,
   ],

@@ -4,6 +4,7 @@ import { globalGuards } from '../auth/credentials.module.js';
 import { FreshPasswordService } from '../auth/account/fresh-password.service.js';
 import { KnownDevicesService } from '../auth/login/known-devices.service.js';
 import { TokenEligibilityService } from '../auth/refresh/token-eligibility.service.js';
+import { SessionDirectoryService } from '../tokens/families/session-directory.service.js';
 import { RevocationService } from '../tokens/families/revocation.service.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import type { FeatureErrors } from '../common/problem.js';
@@ -17,6 +18,7 @@ import { CredentialGuard } from './sessions/http/credential.guard.js';
 import { SessionAuthenticationService } from './sessions/http/session-authentication.service.js';
 import { describeSessions } from './sessions/http/sessions.openapi.js';
 import { SESSION_ERRORS, SESSION_LOGIN_ERRORS } from './sessions/sessions.errors.js';
+import { PublicSessionDirectory } from './sessions/listing/session-directory.js';
 import { SessionRevocationHook } from './sessions/link/session-revocation.hook.js';
 import { SessionPasswordProofStore } from './sessions/stores/session-password-proof.store.js';
 import { SessionsModule } from './sessions/sessions.module.js';
@@ -54,8 +56,8 @@ export class CredentialsModule {
   static readonly describe = describeSessions;
 
   /**
-   * Passes to the service who may have tokens, what is revoked with a family, that a session is proof of a known device, and when a
-   * session proved its password.
+   * Passes to the service who may have tokens, what is revoked with a family, that a session is proof of a known device, when a
+   * session proved its password, and which sessions lists contain.
    */
   constructor(
     eligibility: TokenEligibilityService,
@@ -66,10 +68,13 @@ export class CredentialsModule {
     sessions: SessionAuthenticationService,
     passwords: FreshPasswordService,
     proofs: SessionPasswordProofStore,
+    lists: SessionDirectoryService,
+    directory: PublicSessionDirectory,
   ) {
     eligibility.use(rollout);
     revocations.use(hook);
     devices.use(sessions);
     passwords.use(proofs);
+    lists.use(directory);
   }
 }

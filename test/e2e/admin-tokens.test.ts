@@ -82,6 +82,7 @@ describe('the list of token families', () => {
     expect(found).toEqual([
       {
         id: sidOf(tokens),
+        scheme: 'bearer',
         user_id: user.id,
         username: user.username,
         external_id: null,

@@ -51,6 +51,7 @@ describe('the devices of a user', () => {
     };
     expect(devices).toContainEqual({
       id: sidOf(phone),
+      scheme: 'bearer',
       ...times,
       ip: '192.0.2.7',
       user_agent: 'Phone/1.0',
@@ -58,6 +59,7 @@ describe('the devices of a user', () => {
     });
     expect(devices).toContainEqual({
       id: sidOf(desk),
+      scheme: 'bearer',
       ...times,
       ip: '127.0.0.1',
       user_agent: 'Desk/2.0',

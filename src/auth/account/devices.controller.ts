@@ -18,7 +18,11 @@ export class DevicesController {
 
   @Get()
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'List devices', description: "The caller's devices, last used first." })
+  @ApiOperation({
+    summary: 'List devices',
+    description:
+      "The caller's devices, last used first. A session and the token family that is linked to it are one device, the family's.",
+  })
   @ApiOkResponse({ type: DevicesDto })
   list(@CurrentPrincipal() principal: Principal): Promise<DevicesDto> {
     return this.devices.list(principal);
@@ -28,7 +32,7 @@ export class DevicesController {
   @HttpCode(204)
   @ApiOperation({
     summary: 'Log a device out',
-    description: "Revokes the token family of one of the caller's devices.",
+    description: "Revokes the token family or the session of one of the caller's devices.",
   })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiNoContentResponse()

@@ -69,22 +69,24 @@ export class SessionService {
 
   /**
    * Revokes a session of the user and its linked family. After it returns, both are refused: here at once, on other nodes within a
-   * second. Adds one audit event, or none if the session was revoked before.
+   * second. Adds one audit event, or none if the session was revoked before. `actorId`: the administrator who revokes it.
    */
   async revoke(
     { sid, userId }: Pick<LiveSession, 'sid' | 'userId'>,
     cause: string,
     origin: Origin,
+    actorId?: string,
   ): Promise<void> {
+    const event = actorId === undefined ? 'logout' : 'revoke';
     await this.revocations.transaction(async (revocation) => {
       const { sql } = revocation;
       await this.linked.lockUser(sql, userId);
       const familyId = await this.linked.exchangedFamilyOf(sql, sid, userId);
-      const [family] = familyId === undefined ? [] : await revocation.revokeFamilies([familyId], 'logout');
+      const [family] = familyId === undefined ? [] : await revocation.revokeFamilies([familyId], event);
       const existed = await this.linked.revokeSession(sql, sid, userId);
       revocation.leftovers.push(sid);
       if (family === undefined && !existed) return;
-      await this.audit.add({ event: 'logout', cause, userId, sid: family?.sid }, origin, sql);
+      await this.audit.add({ event, cause, userId, actorId, sid: family?.sid }, origin, sql);
     });
   }
 

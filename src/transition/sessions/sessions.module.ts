@@ -16,6 +16,10 @@ import { SessionAuthenticationService } from './http/session-authentication.serv
 import { SessionCookieService } from './http/session-cookie.service.js';
 import { DowngradeStore } from './link/downgrade.store.js';
 import { SessionRevocationHook } from './link/session-revocation.hook.js';
+import { PublicSessionDirectory } from './listing/session-directory.js';
+import { SessionHandle } from './listing/session-handle.entity.js';
+import { SessionIds } from './listing/session-ids.js';
+import { SessionListStore } from './listing/session-list.store.js';
 import { SessionLink } from './link/session-link.entity.js';
 import { LinkedRevocationStore } from './link/linked-revocation.store.js';
 import { SessionIndexStore } from './stores/session-index.store.js';
@@ -47,7 +51,7 @@ import { SessionService } from './session.service.js';
     OperationsModule,
     RolloutModule,
     TokensModule,
-    TypeOrmModule.forFeature([Session, SessionLink, SessionPasswordProof]),
+    TypeOrmModule.forFeature([Session, SessionHandle, SessionLink, SessionPasswordProof]),
     UsersModule,
   ],
   controllers: [SessionsController, ExchangeController],
@@ -55,6 +59,9 @@ import { SessionService } from './session.service.js';
     DowngradeService,
     ExchangeService,
     LinkedRevocationStore,
+    PublicSessionDirectory,
+    SessionIds,
+    SessionListStore,
     SessionCookieService,
     DowngradeStore,
     SessionLinkStore,
@@ -78,6 +85,7 @@ import { SessionService } from './session.service.js';
     UnlinkedSessionsStore,
   ],
   exports: [
+    PublicSessionDirectory,
     SessionAuthenticationService,
     SessionCookieService,
     SessionGuard,
@@ -90,7 +98,8 @@ import { SessionService } from './session.service.js';
   ],
 })
 export class SessionsModule {
-  constructor(cleanUp: CleanUpJob, proofs: SessionPasswordProofStore) {
+  constructor(cleanUp: CleanUpJob, proofs: SessionPasswordProofStore, list: SessionListStore) {
     cleanUp.add((batch) => proofs.removeOld(batch));
+    cleanUp.add((batch) => list.removeOld(batch));
   }
 }

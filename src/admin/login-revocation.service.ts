@@ -1,0 +1,25 @@
+import { Injectable } from '@nestjs/common';
+import type { Origin } from '../audit/audit-context.js';
+import { refuse } from '../common/common.errors.js';
+import { FamilyListStore } from '../tokens/families/family-list.store.js';
+import { RevocationService } from '../tokens/families/revocation.service.js';
+import { SessionDirectoryService } from '../tokens/families/session-directory.service.js';
+
+/** Revokes one login by the id that lists contain: a token family or a session. */
+@Injectable()
+export class LoginRevocationService {
+  constructor(
+    private readonly families: FamilyListStore,
+    private readonly revocations: RevocationService,
+    private readonly directory: SessionDirectoryService,
+  ) {}
+
+  /** Idempotent. Throws 404 if there was no such family, and no list has shown such a session. */
+  async revoke(id: string, origin: Origin, actorId: string): Promise<void> {
+    if (await this.families.exists(id)) {
+      await this.revocations.revokeFamilies([id], 'revoke', 'revoke', origin, actorId);
+    } else if (!(await this.directory.sessions.revoke(id, origin, actorId))) {
+      throw refuse('not_found');
+    }
+  }
+}

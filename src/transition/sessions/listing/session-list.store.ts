@@ -1,0 +1,146 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG } from '../../../config/config.js';
+import { Database } from '../../../database/database.js';
+import type { TransitionConfig } from '../../transition.settings.js';
+import { onSessionTable, userAt, userKeyAt, userNamed } from '../stores/session-table.sql.js';
+
+/** A live session that no live family is linked to. Times in milliseconds, on the database's clock. */
+export interface UnlinkedSession {
+  readonly sid: string;
+  readonly userId: string;
+  readonly externalId: string | null;
+  readonly username: string;
+  readonly expiresAt: number;
+  /** `cookie.originalMaxAge` as text. Another application may have written anything. */
+  readonly maxAge: string | null;
+  readonly now: number;
+}
+
+/** One part of the table, in the order of session ids. */
+export interface SessionPart {
+  readonly sessions: readonly UnlinkedSession[];
+  /** The last session that was read. Undefined at the end of the table. */
+  readonly last: string | undefined;
+}
+
+/** Nobody has more sessions. */
+const MAX_OF_USER = 200;
+
+/** Rows of the table that one statement examines: many products keep a session for each anonymous visitor. */
+const PART = 2_000;
+
+const milliseconds = (time: string) => `(extract(epoch FROM ${time}) * 1000)::float8`;
+
+const COLUMNS = `
+  s.sid, u.id AS "userId", u.external_id AS "externalId", u.username, ${milliseconds('s.expire::timestamptz')} AS "expiresAt",
+  ${userAt('cookie.originalMaxAge')} AS "maxAge", ${milliseconds('clock_timestamp()')} AS now`;
+
+/** A session that is linked to a live family is part of that family's entry. */
+const LIVE_AND_UNLINKED = `
+  s.expire > clock_timestamp() AND f.ended_at IS NULL AND (f.ends_at IS NULL OR f.ends_at > clock_timestamp()) AND t.id IS NULL`;
+
+const JOINS = `
+  LEFT JOIN session_fates f ON f.sid = s.sid
+  LEFT JOIN refresh_tokens t ON t.id = f.family_id AND f.user_id = u.id AND t.revoked_at IS NULL AND t.expires_at > clock_timestamp()`;
+
+const ofUserBy = (path: string) => `
+  SELECT ${COLUMNS}
+  FROM users u
+  JOIN session s ON ${userKeyAt(path)} = ANY (ARRAY[lower(u.id::text), lower(u.external_id)])
+  CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
+  ${JOINS}
+  WHERE u.id = $1 AND ${userNamed('named.name')} = u.id AND ${LIVE_AND_UNLINKED}
+  ORDER BY s.expire DESC, s.sid LIMIT ${MAX_OF_USER}`;
+
+const partBy = (path: string) => `
+  WITH part AS (
+    SELECT s.sid, s.sess, s.expire, ${userAt(path)} AS name FROM session s WHERE s.sid > $1 ORDER BY s.sid LIMIT ${PART}
+  ), found AS (
+    SELECT ${COLUMNS}
+    FROM part s JOIN users u ON u.id = ${userNamed('s.name')} AND u.disabled_at IS NULL ${JOINS}
+    WHERE ${LIVE_AND_UNLINKED}
+    ORDER BY s.sid LIMIT $2
+  )
+  SELECT (SELECT count(*) FROM part)::integer AS read, (SELECT max(sid) FROM part) AS last,
+    coalesce((SELECT json_agg(found ORDER BY sid) FROM found), '[]') AS sessions`;
+
+const REMEMBER = `
+  INSERT INTO session_handles (id, sid, listed_at)
+  SELECT id, sid, clock_timestamp() FROM unnest($1::uuid[], $2::text[]) AS shown (id, sid) ORDER BY id
+  ON CONFLICT (id) DO UPDATE SET listed_at = excluded.listed_at`;
+
+const SID_OF = `SELECT sid FROM session_handles WHERE id = $1`;
+
+const REVOKED = `
+  SELECT 1 FROM session_handles h JOIN session_fates f ON f.sid = h.sid WHERE h.id = $1 AND f.user_id = $2 AND f.ended_at IS NOT NULL`;
+
+const ownerBy = (path: string) => `
+  SELECT ${userNamed('named.name')} AS "userId"
+  FROM session s CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named WHERE s.sid = $1`;
+
+const REMOVE_OLD = `
+  DELETE FROM session_handles
+  WHERE id IN (SELECT id FROM session_handles WHERE listed_at < now() - interval '7 days' LIMIT $1)
+  RETURNING id`;
+
+/** Reads the sessions that lists contain, and keeps the ids under which they were shown. */
+@Injectable()
+export class SessionListStore {
+  private readonly ofUserText: string;
+  private readonly partText: string;
+  private readonly ownerText: string;
+
+  constructor(
+    private readonly database: Database,
+    @Inject(CONFIG) { sessionUserKey }: TransitionConfig,
+  ) {
+    this.ofUserText = ofUserBy(sessionUserKey);
+    this.partText = partBy(sessionUserKey);
+    this.ownerText = ownerBy(sessionUserKey);
+  }
+
+  /** The user's sessions, at most 200: those that live longest. */
+  ofUser(userId: string): Promise<UnlinkedSession[]> {
+    return onSessionTable(() =>
+      this.database.query<UnlinkedSession & Record<string, unknown>>(this.ofUserText, [userId]),
+    );
+  }
+
+  /** Examines the next rows after the session `after` and returns at most `limit` sessions of users. */
+  async part(after: string, limit: number): Promise<SessionPart> {
+    type Row = { read: number; last: string | null; sessions: UnlinkedSession[] };
+    const [row] = await onSessionTable(() => this.database.query<Row>(this.partText, [after, limit]));
+    const { read, last, sessions } = row!;
+    if (sessions.length === limit) return { sessions, last: sessions.at(-1)!.sid };
+    return { sessions, last: read === PART ? last! : undefined };
+  }
+
+  /** Keeps the ids of sessions that are about to be shown. */
+  async remember(shown: readonly { readonly id: string; readonly sid: string }[]): Promise<void> {
+    if (shown.length === 0) return;
+    await this.database.query(REMEMBER, [shown.map(({ id }) => id), shown.map(({ sid }) => sid)]);
+  }
+
+  /** The session that was shown under this id. */
+  async sidOf(id: string): Promise<string | undefined> {
+    return (await this.database.query<{ sid: string }>(SID_OF, [id]))[0]?.sid;
+  }
+
+  /** Whether a session of the user that was shown under this id has been revoked. */
+  async isRevoked(id: string, userId: string): Promise<boolean> {
+    return (await this.database.query(REVOKED, [id, userId])).length > 0;
+  }
+
+  /** The user whom the session's row names. Undefined if there is no row, null if it names no user. */
+  async ownerOf(sid: string): Promise<string | null | undefined> {
+    const [row] = await onSessionTable(() =>
+      this.database.query<{ userId: string | null }>(this.ownerText, [sid]),
+    );
+    return row?.userId;
+  }
+
+  /** Deletes at most `batch` ids that were shown a week ago or earlier, and returns how many. */
+  async removeOld(batch: number): Promise<number> {
+    return (await this.database.query(REMOVE_OLD, [batch])).length;
+  }
+}
