@@ -3,6 +3,7 @@ import type { OnApplicationBootstrap } from '@nestjs/common';
 import { DoctorCheck, ok, warn } from '../admin/cli/doctor/doctor-check.js';
 import type { Examination, Finding } from '../admin/cli/doctor/doctor-check.js';
 import { BackgroundLoops } from '../common/background-loops.js';
+import { sameSecret } from '../common/constant-time.js';
 import { CONFIG } from '../config/config.js';
 import { valueWarning } from '../config/config-warnings.js';
 import type { TransitionConfig } from './transition.settings.js';
@@ -39,8 +40,11 @@ export class TransitionSettingsCheck implements Examination, OnApplicationBootst
 }
 
 /** Settings that are allowed but unwise: one line each, which names the variable and holds no secret. */
-export function settingsWarnings({ sessionSecret, smtpUrl, mailFrom }: TransitionConfig): string[] {
+export function settingsWarnings(config: TransitionConfig): string[] {
+  const { sessionSecret, sessionSecretsPrevious, smtpUrl, mailFrom } = config;
   const warnings = [valueWarning('SESSION_SECRET', sessionSecret)].filter((line) => line !== undefined);
+  if (sessionSecretsPrevious.some((previous) => sameSecret(previous, sessionSecret)))
+    warnings.push('SESSION_SECRET_PREVIOUS contains SESSION_SECRET: remove it there');
   if (smtpUrl !== undefined && mailFrom === undefined)
     warnings.push('MAIL_FROM is unset: mail comes from no-reply@localhost, which most mail servers refuse');
   return warnings;

@@ -17,11 +17,15 @@ import type { Phase } from './rollout/rollout-state.js';
 
 const LONGEST_EXPIRY = 10 * 31_536_000;
 const LONGEST_URL = 2_048;
+/** Each is tried for a cookie that the others did not sign. */
+const MOST_PREVIOUS_SECRETS = 8;
 const SAME_SITE = ['lax', 'strict', 'none'];
 
 /** The configuration with what the transition adds. Injected under `CONFIG`. Durations are in seconds. */
 export interface TransitionConfig extends Config {
   readonly sessionSecret: string;
+  /** Earlier secrets. They verify session cookies and sign none. */
+  readonly sessionSecretsPrevious: readonly string[];
   readonly sessionExpiry: number;
   readonly sessionCookieName: string;
   /** The domain of new session cookies. Undefined: only the host. */
@@ -46,11 +50,18 @@ export class TransitionEnvironment extends Environment {
   static override readonly secrets: readonly string[] = [
     ...Environment.secrets,
     'SESSION_SECRET',
+    'SESSION_SECRET_PREVIOUS',
     'SMTP_URL',
   ];
 
   @MustBeInProduction('set to the secret that signs session cookies', (value) => value !== undefined)
   SESSION_SECRET?: string;
+
+  @MustBe(
+    `a secret, or a JSON array of 1 to ${MOST_PREVIOUS_SECRETS} secrets`,
+    (value) => previousSecretsIn(value) !== undefined,
+  )
+  SESSION_SECRET_PREVIOUS?: string;
 
   @MustBeWholeNumber(1, LONGEST_EXPIRY, 'seconds')
   SESSION_EXPIRY = 86_400;
@@ -112,6 +123,7 @@ export class TransitionEnvironment extends Environment {
       ...config,
       // No command verifies a session: any secret will do.
       sessionSecret: this.SESSION_SECRET ?? secret('SESSION_SECRET', config.dataDir, false),
+      sessionSecretsPrevious: previousSecretsIn(this.SESSION_SECRET_PREVIOUS) ?? [],
       sessionExpiry: this.SESSION_EXPIRY,
       sessionCookieName: this.SESSION_COOKIE_NAME,
       sessionCookieDomain: this.SESSION_COOKIE_DOMAIN,
@@ -130,6 +142,26 @@ export class TransitionEnvironment extends Environment {
 
   private defaultCookiePath(): string {
     return isHostPrefixed(this.SESSION_COOKIE_NAME) ? '/' : pathPrefixOf(this.JWT_ISSUER) || '/';
+  }
+}
+
+/**
+ * The secrets of SESSION_SECRET_PREVIOUS. Text that starts with `[` has to be a JSON array, so that a typing error in one is not used as a
+ * secret. Undefined for any other value.
+ */
+function previousSecretsIn(value: unknown): readonly string[] | undefined {
+  if (typeof value !== 'string' || value === '') return undefined;
+  if (!value.startsWith('[')) return [value];
+  try {
+    const secrets: unknown = JSON.parse(value);
+    return Array.isArray(secrets) &&
+      secrets.length > 0 &&
+      secrets.length <= MOST_PREVIOUS_SECRETS &&
+      secrets.every((secret): secret is string => typeof secret === 'string' && secret !== '')
+      ? secrets
+      : undefined;
+  } catch {
+    return undefined;
   }
 }
 

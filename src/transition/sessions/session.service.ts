@@ -16,11 +16,17 @@ import type { LiveSession } from './stores/session.store.js';
 const EXTEND_INTERVAL_MS = 60_000;
 const EXTEND_PART = 0.1;
 
+/** The life of a session whose cookie has no maximum age: connect-pg-simple gives it a day too. */
+const LONGEST_WITHOUT_AGE_MS = 86_400_000;
+
+/** Ten years: PostgreSQL cannot store every number that a product may write. */
+const LONGEST_AGE_MS = 10 * 31_536_000_000;
+
 /** Extends and revokes sessions. */
 @Injectable()
 export class SessionService {
   private readonly logger = new Logger(SessionService.name);
-  private readonly life: number;
+  private readonly lifeWithoutAge: number;
 
   constructor(
     private readonly store: SessionStore,
@@ -31,14 +37,18 @@ export class SessionService {
     private readonly audit: AuditStore,
     @Inject(CONFIG) config: TransitionConfig,
   ) {
-    this.life = config.sessionExpiry * 1000;
+    this.lifeWithoutAge = Math.min(config.sessionExpiry * 1000, LONGEST_WITHOUT_AGE_MS);
   }
 
-  /** Extends a session that is in use, and the cookie in the browser, with a write once a minute at most. Never throws. */
+  /**
+   * Extends a session that is in use, and the cookie in the browser, with a write once a minute at most. The session lives as long as
+   * express-session would let it live: its own maximum age from now. Never throws.
+   */
   async extend(session: LiveSession, reply: FastifyReply): Promise<void> {
     const { sid, expiresAt, endsAt, now, unseen } = session;
-    const wanted = Math.min(now + this.life, endsAt ?? Infinity);
-    const unless = wanted - Math.min(EXTEND_INTERVAL_MS, this.life * EXTEND_PART);
+    const life = this.lifeOf(session);
+    const wanted = Math.min(now + life, endsAt ?? Infinity);
+    const unless = wanted - Math.min(EXTEND_INTERVAL_MS, life * EXTEND_PART);
     if (expiresAt >= unless && !unseen) return;
     try {
       if (unseen) await this.linked.markSeen(sid);
@@ -49,6 +59,10 @@ export class SessionService {
     } catch (error) {
       this.logger.warn({ err: error }, 'a session was not extended yet');
     }
+  }
+
+  private lifeOf({ maxAge }: LiveSession): number {
+    return maxAge === null ? this.lifeWithoutAge : Math.min(Math.max(maxAge, 0), LONGEST_AGE_MS);
   }
 
   /** Lets the browser keep the cookie of a session that was just exchanged for as long as the family may live. Never throws. */

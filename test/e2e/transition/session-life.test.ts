@@ -7,6 +7,7 @@ import {
   NAME,
   SECRET,
   bySession,
+  cookieFor,
   sessionCookie,
   sessionLogin,
   sidIn,
@@ -15,12 +16,27 @@ import {
 
 describe('the life of a session', () => {
   let node: TestApp;
+  /** Lets sessions without a maximum age live a year. */
+  let generous: TestApp;
+  /** Has another secret. That of the first node is a previous one. */
+  let rotated: TestApp;
   let user: Account;
   beforeAll(async () => {
     node = await createTestApp({ env: { SESSION_SECRET: SECRET, SESSION_EXPIRY: '3600' } });
+    const { db } = node;
+    generous = await createTestApp({ env: { SESSION_SECRET: SECRET, SESSION_EXPIRY: '31536000' }, db });
+    const previous = JSON.stringify(['another', SECRET]);
+    rotated = await createTestApp({
+      env: { SESSION_SECRET: 'a newer one', SESSION_SECRET_PREVIOUS: previous },
+      db,
+    });
     user = await aUser(node);
   });
-  afterAll(() => node.close());
+  afterAll(async () => {
+    await rotated.close();
+    await generous.close();
+    await node.close();
+  });
 
   /** The version of the row, and the seconds that are left. */
   async function rowOf(cookie: string): Promise<{ version: string; left: number }> {
@@ -110,6 +126,51 @@ describe('the life of a session', () => {
     expect((await rowOf(cookie)).left).toBeGreaterThan(3_590);
   });
 
+  it.each([
+    ['shorter than SESSION_EXPIRY', '900000', 900],
+    ['longer than SESSION_EXPIRY', '7200000', 7_200],
+    ['too large for PostgreSQL, which becomes ten years', '1e300', 315_360_000],
+    ['text, which is no age', '"7200000"', 3_600],
+  ])('lives as long as its own maximum age after a use: %s', async (_, age, seconds) => {
+    const cookie = await sessionLogin(node, user);
+    await sql(
+      node,
+      `UPDATE session SET sess = jsonb_set(sess::jsonb, '{cookie,originalMaxAge}', $2::jsonb)::json WHERE sid = $1`,
+      [sidIn(cookie), age],
+    );
+    await leave(cookie, 60);
+    expect((await call(cookie)).statusCode).toBe(200);
+    const { left } = await rowOf(cookie);
+    expect(left).toBeGreaterThan(seconds - 30);
+    expect(left).toBeLessThanOrEqual(seconds);
+  });
+
+  it('gets a day at most without a maximum age, even if SESSION_EXPIRY is a year', async () => {
+    const cookie = await sessionLogin(generous, user);
+    await sql(
+      node,
+      `UPDATE session SET expire = now() + interval '1 minute',
+         sess = jsonb_set(sess::jsonb, '{cookie}', '{"originalMaxAge":null,"path":"/"}')::json WHERE sid = $1`,
+      [sidIn(cookie)],
+    );
+    expect((await bySession(generous, cookie, { url: '/api/users/me' })).statusCode).toBe(200);
+    const { left } = await rowOf(cookie);
+    expect(left).toBeGreaterThan(86_370);
+    expect(left).toBeLessThanOrEqual(86_400);
+  });
+
+  it('is accepted with a cookie of a previous secret, and renewed with the current one', async () => {
+    const cookie = await sessionLogin(node, user);
+    await leave(cookie, 60);
+    const reply = await bySession(rotated, cookie, { url: '/api/users/me' });
+    const forged = cookieFor(sidIn(cookie), 'a wrong one');
+    const refused = await verifySession(rotated, forged);
+    expect(reply.statusCode).toBe(200);
+    expect(sessionCookie(reply)).toBe(cookieFor(sidIn(cookie), 'a newer one'));
+    expect(refused).toBe('401 session_invalid');
+    expect(await verifySession(node, sessionCookie(reply)!)).toBe('401 session_invalid');
+  });
+
   it('keeps the domain and path that another application gave the cookie', async () => {
     const cookie = await sessionLogin(node, user);
     await sql(
@@ -118,7 +179,7 @@ describe('the life of a session', () => {
          '{"originalMaxAge":60000,"domain":"example.com","path":"/app","secure":true,"sameSite":"none"}')::json WHERE sid = $1`,
       [sidIn(cookie)],
     );
-    await leave(cookie, 60);
+    await leave(cookie, 30);
     const [kept] = (await call(cookie)).cookies;
     expect(kept).toMatchObject({ domain: 'example.com', path: '/app', secure: true, sameSite: 'None' });
     const next = await node.app.inject({

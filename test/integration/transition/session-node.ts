@@ -49,6 +49,7 @@ export interface SessionNode extends TokenNode<TransitionConfig> {
 
 const SETTINGS = {
   sessionSecret: 'a secret',
+  sessionSecretsPrevious: [],
   sessionExpiry: 86_400,
   sessionCookieName: 'session_id',
   sessionUserKey: 'userId',

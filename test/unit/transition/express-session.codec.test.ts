@@ -144,7 +144,11 @@ describe('the cookie that a session’s text describes', () => {
 });
 
 describe('a session cookie that is set', () => {
-  const config = { sessionCookieName: 'session_id', sessionSecret: 'of a test' } as TransitionConfig;
+  const config = {
+    sessionCookieName: 'session_id',
+    sessionSecret: 'of a test',
+    sessionSecretsPrevious: [] as readonly string[],
+  } as TransitionConfig;
   const set = (maxAge: number | undefined) => {
     const setCookie = vi.fn();
     const reply = { setCookie, request: { protocol: 'http' } } as unknown as FastifyReply;

@@ -18,8 +18,8 @@ import {
 } from '../../../src/transition/transition-settings.check.js';
 
 const NAMES = `
-  SESSION_SECRET SESSION_EXPIRY SESSION_COOKIE_NAME SESSION_COOKIE_DOMAIN SESSION_COOKIE_PATH SESSION_COOKIE_SAME_SITE
-  SESSION_COOKIE_PARTITIONED SESSION_COOKIE_SECURE SESSION_USER_KEY ROLLOUT_PHASE ROLLOUT_PERCENTAGE SMTP_URL MAIL_FROM
+  SESSION_SECRET SESSION_SECRET_PREVIOUS SESSION_EXPIRY SESSION_COOKIE_NAME SESSION_COOKIE_DOMAIN SESSION_COOKIE_PATH
+  SESSION_COOKIE_SAME_SITE SESSION_COOKIE_PARTITIONED SESSION_COOKIE_SECURE SESSION_USER_KEY ROLLOUT_PHASE ROLLOUT_PERCENTAGE SMTP_URL MAIL_FROM
   GUIDE_URL
 `
   .trim()
@@ -63,6 +63,7 @@ describe('the settings of the transition', () => {
     expect(load()).toEqual({
       ...loadConfig(SECRETS, cwd),
       sessionSecret: 'of the product',
+      sessionSecretsPrevious: [],
       sessionExpiry: 86_400,
       sessionCookieName: 'session_id',
       sessionCookieDomain: undefined,
@@ -114,6 +115,8 @@ describe('the settings of the transition', () => {
       'guideUrl',
       'https://xn--bcher-kva.example/%3Ca%3E#%22%3E',
     ],
+    ['SESSION_SECRET_PREVIOUS', 'one of old', 'sessionSecretsPrevious', ['one of old']],
+    ['SESSION_SECRET_PREVIOUS', '["one","two"]', 'sessionSecretsPrevious', ['one', 'two']],
     ['MAIL_FROM', 'Tandem <a@b.example>', 'mailFrom', 'Tandem <a@b.example>'],
     ['MAIL_FROM', 'Bücher <a@bücher.example>', 'mailFrom', 'Bücher <a@bücher.example>'],
     ['MAIL_FROM', '"Tandem" <a@b.example>', 'mailFrom', '"Tandem" <a@b.example>'],
@@ -123,6 +126,7 @@ describe('the settings of the transition', () => {
 
   it.each([
     ['SESSION_EXPIRY', '0'],
+    ['SESSION_SECRET_PREVIOUS', '[', '[]', '["a",""]', '[1]', '["a"', JSON.stringify(Array(9).fill('a'))],
     ['SESSION_COOKIE_NAME', 'a b', 'a;b', 'a=b', 'é', 'refresh_token'],
     ['SESSION_COOKIE_DOMAIN', 'a;b', 'a b', 'https://a', 'a/b', '..a', '.', 'a.b; Path=/'],
     ['SESSION_COOKIE_PATH', 'app', '/a;b', '/a b', '/\n', '/é', `/${'a'.repeat(1024)}`],

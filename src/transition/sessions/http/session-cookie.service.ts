@@ -119,8 +119,14 @@ export class SessionCookieService {
 
   /** Undefined for a value that we did not sign, and for one that PostgreSQL cannot store. */
   private sidOf(value: string): string | undefined {
-    const sid = value.length > LONGEST ? undefined : unsignSid(decode(value), this.config.sessionSecret);
-    return sid?.includes('\0') === true ? undefined : sid;
+    if (value.length > LONGEST) return undefined;
+    const { sessionSecret, sessionSecretsPrevious } = this.config;
+    const text = decode(value);
+    for (const secret of [sessionSecret, ...sessionSecretsPrevious]) {
+      const sid = unsignSid(text, secret);
+      if (sid !== undefined) return sid.includes('\0') ? undefined : sid;
+    }
+    return undefined;
   }
 }
 

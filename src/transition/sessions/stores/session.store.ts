@@ -22,13 +22,16 @@ export interface LiveSession {
   readonly expiresAt: number;
   /** It ends then at the latest, however often it is used. */
   readonly endsAt: number | null;
+  /** The `originalMaxAge` of its cookie in milliseconds; null if that is not a number. */
+  readonly maxAge: number | null;
   /** It came from a downgrade, and nothing shows yet that its client received it. */
   readonly unseen: boolean;
   readonly now: number;
 }
 
-/** With the proof of its origin. */
-interface FoundSession extends LiveSession {
+/** A row of the statement that finds live sessions: with its content, and the proof of its origin. */
+interface FoundSession extends Omit<LiveSession, 'maxAge'> {
+  readonly sess: string;
   readonly begunMacs: unknown;
 }
 
@@ -54,7 +57,8 @@ const milliseconds = (time: string) => `(extract(epoch FROM ${time}) * 1000)::fl
 const findBy = (path: string) => `
   SELECT s.sid, u.id AS "userId", u.role, u.external_id AS "externalId", CASE WHEN f.user_id = u.id THEN f.family_id END AS "familyId",
     ${milliseconds('s.expire::timestamptz')} AS "expiresAt", ${milliseconds('f.ends_at')} AS "endsAt",
-    f.downgraded_id IS NOT NULL AND f.seen_at IS NULL AS unseen, f.begun_macs AS "begunMacs", ${milliseconds('clock_timestamp()')} AS now
+    f.downgraded_id IS NOT NULL AND f.seen_at IS NULL AS unseen, f.begun_macs AS "begunMacs",
+    ${milliseconds('clock_timestamp()')} AS now, s.sess::text AS sess
   FROM session s
   CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
   JOIN users u ON u.id = ${userNamed('named.name')} AND u.disabled_at IS NULL
@@ -181,10 +185,12 @@ export class SessionStore {
     return this.database.query(TOUCH, columns);
   }
 
-  private async read(sql: Sql, sids: readonly string[]): Promise<FoundSession[]> {
+  private async read(sql: Sql, sids: readonly string[]): Promise<LiveSession[]> {
     const found = await onSessionTable(() =>
       sql.query<FoundSession & Record<string, unknown>>(this.find, [sids]),
     );
-    return found.filter((session) => this.origins.signsIn(session));
+    return found
+      .filter((session) => this.origins.signsIn(session))
+      .map(({ sess, ...session }) => ({ ...session, maxAge: storedCookieIn(sess).originalMaxAge ?? null }));
   }
 }
