@@ -1,0 +1,182 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../helpers/client.js';
+import { exchange } from '../helpers/http.js';
+import { envoyQuestion, traefikQuestion } from '../helpers/proxies/described-proxies.js';
+import { HOSTILE_REQUESTS, bytesOf, expectedOf } from '../helpers/proxies/hostile-requests.js';
+import { RUNNING, ProtectedProduct } from '../helpers/proxies/protected-product.js';
+import type { Identity } from '../helpers/proxies/protected-product.js';
+import { valuesOf } from '../helpers/proxies/product-echo.js';
+import { call, login, verify } from '../helpers/remote-client.js';
+
+const IDENTITY = ['X-Auth-User-Id', 'X-Auth-External-Id', 'X-Auth-Role', 'X-Auth-Scheme'];
+
+const example = (file: string) => readFileSync(`examples/proxies/${file}`, 'utf8');
+
+describe('the examples for proxies, with tokens', () => {
+  let shop: ProtectedProduct;
+  let identity: Identity;
+  let token: string;
+  beforeAll(async () => {
+    shop = await ProtectedProduct.start();
+    token = (await login(shop.node)).access_token;
+    const claims = Buffer.from(token.split('.')[1]!, 'base64url').toString();
+    const { sub } = JSON.parse(claims) as { sub: string };
+    identity = { id: sub, externalId: '-', role: 'admin', scheme: 'bearer' };
+  });
+  afterAll(() => shop?.close());
+
+  describe.each(RUNNING)('%s', (name) => {
+    it.each(HOSTILE_REQUESTS)('keeps its promises to a request that $name', async (request) => {
+      const bytes = bytesOf(request, `Authorization: Bearer ${token}`);
+      expect(await shop.outcome(name, bytes, identity)).toBe(expectedOf(request.bearer, name));
+    });
+
+    it('passes a body and the answer of the product on, with its cookies', async () => {
+      const url = `${shop.proxy(name).url}/orders/1?a=b`;
+      shop.product.take();
+      const headers = { authorization: `Bearer ${token}` };
+      const response = await fetch(url, { method: 'PUT', headers, body: 'x'.repeat(100_000) });
+      expect([response.status, await response.text()]).toEqual([200, 'product']);
+      expect(response.headers.getSetCookie()).toEqual(['product=1']);
+      for (const header of ['deprecation', 'sunset', 'link', 'x-auth-error', 'x-auth-user-id', 'retry-after'])
+        expect([header, response.headers.get(header)]).toEqual([header, null]);
+      const [reached] = shop.product.take();
+      expect([reached!.method, reached!.url, reached!.body.length]).toEqual([
+        'PUT',
+        '/orders/1?a=b',
+        100_000,
+      ]);
+    });
+
+    it('logs a client in, and refuses one without a token with the code', async () => {
+      expect((await login(shop.proxy(name))).token_type).toBe('Bearer');
+      const anonymous = await call(shop.proxy(name), 'GET', '/orders/1');
+      expect([anonymous.status, anonymous.code]).toEqual([401, 'token_missing']);
+      expect(anonymous.headers.get('x-auth-error')).toBe('token_missing');
+      expect(anonymous.headers.get('www-authenticate')).toBe('Bearer realm="tandem"');
+      expect(anonymous.headers.get('cache-control')).toBe('no-store');
+      const wrong = await call(shop.proxy(name), 'POST', '/orders/1', { token: 'no.token', body: {} });
+      expect([wrong.status, wrong.code]).toEqual([401, 'token_malformed']);
+      expect(wrong.headers.get('www-authenticate')).toContain('error="invalid_token"');
+      expect(shop.product.take()).toEqual([]);
+    });
+
+    it('lets the product answer a CORS preflight', async () => {
+      const headers = { Origin: 'https://app.example', 'Access-Control-Request-Method': 'PUT' };
+      const response = await fetch(`${shop.proxy(name).url}/orders/1`, { method: 'OPTIONS', headers });
+      expect([response.status, response.headers.get('x-product')]).toEqual([200, 'yes']);
+      const [reached] = shop.product.take();
+      expect(IDENTITY.flatMap((header) => valuesOf(reached!, header))).toEqual([]);
+    });
+
+    it('serves the pages for operators on the private listener only', async () => {
+      const { url, privateUrl } = shop.proxy(name);
+      for (const path of [
+        '/metrics',
+        '/docs',
+        '/admin/users',
+        '/admin',
+        '/console',
+        '/console/',
+        '/docs/openapi.json',
+      ]) {
+        const response = await call({ url }, 'GET', path, { token });
+        expect([path, response.status, response.text.includes('operationId')]).toEqual([path, 404, false]);
+      }
+      for (const path of ['/metrics', '/docs', '/admin/users'])
+        expect([path, (await call({ url: privateUrl }, 'GET', path, { token })).status]).toEqual([path, 200]);
+      expect(shop.product.take()).toEqual([]);
+    });
+  });
+
+  describe('Traefik and Envoy, as their sources describe them', () => {
+    // Only these reach Tandem: the proxies answer the others themselves.
+    const asked = HOSTILE_REQUESTS.filter(
+      ({ bearer, line = 'GET' }) =>
+        expectedOf(bearer, 'Caddy')?.endsWith('known') === true && !line.endsWith('1.0'),
+    );
+    const told = async (bytes: string) => {
+      const [answer] = await exchange(Number(new URL(shop.node.url).port), bytes);
+      const { status, headers } = answer!;
+      return [status, ...IDENTITY.map((header) => headers[header.toLowerCase()])];
+    };
+
+    it.each(asked)('get the identity for a request that $name', async (request) => {
+      const credential = `Authorization: Bearer ${token}`;
+      const caller = [identity.id, '-', 'admin', 'bearer'];
+      expect(await told(traefikQuestion(request, credential))).toEqual([204, ...caller]);
+      expect(await told(envoyQuestion(request, credential, envoyAllowedHeaders()))).toEqual([200, ...caller]);
+    });
+
+    it('have Tandem refuse a path that servers read differently, if Envoy passes it on', async () => {
+      for (const request of HOSTILE_REQUESTS.filter(({ name }) => /public folder|two slashes/.test(name))) {
+        const bytes = envoyQuestion(request, `Authorization: Bearer ${token}`, envoyAllowedHeaders());
+        expect([request.name, (await told(bytes))[0]]).toEqual([request.name, 403]);
+      }
+    });
+
+    it('take all four headers from Tandem and delete every spelling that a client can send', () => {
+      const [traefik, envoy] = [example('traefik-routes.yaml'), example('envoy.yaml')];
+      for (const header of IDENTITY) {
+        expect(traefik).toContain(`          - ${header}\n`);
+        for (const spelling of spellingsOf(header)) expect(traefik).toContain(`          ${spelling}: ''\n`);
+        expect(envoy).toContain(`- remove: ${header.toLowerCase()}\n`);
+        const upstream = envoy.slice(envoy.indexOf('allowed_upstream_headers:'));
+        expect(upstream).toContain(`- exact: ${header.toLowerCase()}\n`);
+      }
+      expect(traefik).toContain('trustForwardHeader: false');
+      expect(envoy).toContain('headers_with_underscores_action: DROP_HEADER');
+      for (const file of ['traefik.yaml', 'traefik-routes.yaml', 'envoy.yaml'])
+        expect(example(file)).toContain('Not run here');
+    });
+  });
+
+  describe.each(RUNNING)('%s, when something is unavailable', (name) => {
+    it('passes on the 503 of a node that cannot reach its database', async () => {
+      shop.link.cut();
+      try {
+        await until(async () => (await verify(shop.node, token)).status === 503, 15_000);
+        shop.product.take();
+        // A health check may have taken the node out by now. The answer is the same.
+        const answer = await call(shop.proxy(name), 'POST', '/orders/1', { token, body: {} });
+        expect([answer.status, answer.code]).toEqual([503, 'service_unavailable']);
+        expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+        expect(shop.product.take()).toEqual([]);
+      } finally {
+        shop.link.heal();
+      }
+      await until(
+        async () => (await call(shop.proxy(name), 'GET', '/orders/1', { token })).status === 200,
+        15_000,
+      );
+      shop.product.take();
+    });
+  });
+
+  it('answer 503 with Retry-After and let nobody through if no node runs', async () => {
+    await shop.node.end();
+    for (const proxy of shop.proxies) {
+      const answer = await call(proxy, 'GET', '/orders/1', { token });
+      expect([proxy.name, answer.status, answer.code]).toEqual([proxy.name, 503, 'service_unavailable']);
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+    }
+    expect(shop.product.take()).toEqual([]);
+  });
+});
+
+/** Every way to write "_" for some of the hyphens. */
+function spellingsOf(header: string): string[] {
+  const [first = '', ...parts] = header.split('-');
+  return parts.reduce(
+    (heads, part) => heads.flatMap((head) => [`${head}-${part}`, `${head}_${part}`]),
+    [first],
+  );
+}
+
+function envoyAllowedHeaders(): string[] {
+  const [, list = ''] = /allowed_headers:\n\s+patterns:\n((?:\s+- exact: .*\n)+)/.exec(
+    example('envoy.yaml'),
+  )!;
+  return [...list.matchAll(/exact: (\S+)/g)].map(([, name]) => name!);
+}

@@ -1,0 +1,92 @@
+import { createTestDatabase } from '../database.js';
+import type { TestDatabase } from '../database.js';
+import { exchange } from '../http.js';
+import type { RawResponse } from '../http.js';
+import { NodeProcess } from '../node-process.js';
+import { TcpProxy } from '../tcp-proxy.js';
+import { ProductEcho, valuesOf } from './product-echo.js';
+import type { Reached } from './product-echo.js';
+import { PROTECTING, ProxyProcess, without } from './proxy-process.js';
+import type { ProxyName } from './proxy-process.js';
+
+/** The examples that protect a product and can run here. Says on the console which cannot, and why. */
+export const RUNNING = PROTECTING.filter((name) => {
+  const reason = without(name);
+  if (reason !== undefined) console.warn(`The example for ${name} is not tested: ${reason}`);
+  return reason === undefined;
+});
+
+/** Who is calling, as the product has to see it. */
+export interface Identity {
+  readonly id: string;
+  readonly externalId: string;
+  readonly role: string;
+  readonly scheme: 'bearer' | 'session';
+}
+
+/** One product and one node behind the proxies that can run here. */
+export class ProtectedProduct {
+  private constructor(
+    readonly db: TestDatabase,
+    readonly link: TcpProxy,
+    readonly node: NodeProcess,
+    readonly product: ProductEcho,
+    readonly proxies: readonly ProxyProcess[],
+  ) {}
+
+  static async start(env: Readonly<Record<string, string>> = {}): Promise<ProtectedProduct> {
+    const db = await createTestDatabase();
+    const link = await TcpProxy.to(db.url);
+    const product = await ProductEcho.start();
+    const node = await NodeProcess.start({
+      databaseUrl: link.url,
+      env: { TRUST_PROXY: '127.0.0.1', ...env },
+    });
+    const upstream = { tandem: Number(new URL(node.url).port), product: product.port };
+    const proxies = await Promise.all(RUNNING.map((name) => ProxyProcess.start(name, upstream)));
+    return new ProtectedProduct(db, link, node, product, proxies);
+  }
+
+  proxy(name: ProxyName): ProxyProcess {
+    return this.proxies.find((proxy) => proxy.name === name)!;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.proxies.map((proxy) => proxy.stop()));
+    await this.node.remove();
+    await this.product.close();
+    await this.link.close();
+    await this.db.drop();
+  }
+
+  /**
+   * Sends bytes through a proxy. Tells what the client gets and what reaches the product: `200 known`, `200 anonymous`,
+   * `403 cross_site_request`, `400`. Throws if the product sees an identity that is not exactly the one given, or more than one request.
+   */
+  async outcome(name: ProxyName, bytes: string, identity: Identity): Promise<string> {
+    this.product.take();
+    const [answer] = await exchange(this.proxy(name).port, bytes);
+    return this.describe(answer, this.product.take(), identity);
+  }
+
+  private describe(answer: RawResponse | undefined, reached: readonly Reached[], identity: Identity): string {
+    const status = answer === undefined ? 'closed' : String(answer.status);
+    const [request, ...others] = reached;
+    if (others.length > 0) throw new Error(`one request became ${reached.length}`);
+    if (request === undefined) return [status, answer?.headers['x-auth-error'] ?? []].flat().join(' ');
+    for (const name of ['X-Forwarded-Method', 'X-Original-Method']) {
+      const named = valuesOf(request, name);
+      if (named.length !== 1 || named[0] !== request.method) throw new Error(`${name}: ${named.join(' | ')}`);
+    }
+    return `${status} ${knownAs(request, identity)}`;
+  }
+}
+
+function knownAs(request: Reached, { id, externalId, role, scheme }: Identity): 'known' | 'anonymous' {
+  const wanted = { 'user-id': id, 'external-id': externalId, role, scheme };
+  const found = Object.keys(wanted).map((name) => valuesOf(request, `x-auth-${name}`));
+  if (found.every((values) => values.length === 0)) return 'anonymous';
+  const right = Object.values(wanted).every((value, index) => found[index]!.join(' | ') === value);
+  if (!right) throw new Error(`the product sees another caller: ${JSON.stringify(request.rawHeaders)}`);
+  return 'known';
+}
