@@ -42,8 +42,14 @@ export const HOSTILE_REQUESTS: readonly HostileRequest[] = [
   {
     name: 'claims another identity in every spelling',
     headers: [
-      ...['X_Auth_Role: admin', 'X-Auth_Role: admin', 'x_auth-role: admin', 'X_AUTH_USER_ID: 1'],
-      ...['X_Auth-User_Id: 1', 'X-AUTH-SCHEME: x', 'X_Auth_External_Id: 1', 'X-Auth-Is-Admin: 1'],
+      'X_Auth_Role: admin',
+      'X-Auth_Role: admin',
+      'x_auth-role: admin',
+      'X_AUTH_USER_ID: 1',
+      'X_Auth-User_Id: 1',
+      'X-AUTH-SCHEME: x',
+      'X_Auth_External_Id: 1',
+      'X-Auth-Is-Admin: 1',
     ],
     bearer: '200 known',
   },

@@ -31,8 +31,14 @@ interface Program {
 }
 
 const NGINX = (folder: string, file: string) => [
-  ...['-p', folder, '-e', 'stderr', '-c', join(folder, file)],
-  ...['-g', `daemon off; worker_processes 1; pid ${folder}/nginx.pid;`],
+  '-p',
+  folder,
+  '-e',
+  'stderr',
+  '-c',
+  join(folder, file),
+  '-g',
+  `daemon off; worker_processes 1; pid ${folder}/nginx.pid;`,
 ];
 
 const EXAMPLE_PROGRAMS = {
