@@ -144,10 +144,19 @@ describe('a fresh password', () => {
   });
 
   it('lets a bulk revocation count sessions as well', async () => {
+    const { access_token } = await login(node, admin);
+    // The tests above lower the percentage.
+    const payload = { phase: 'gradual_rollout', percentage: 100, sunset_at: null };
+    const changed = await node.app.inject({
+      method: 'PATCH',
+      url: '/admin/rollout',
+      payload,
+      ...bearer(access_token),
+    });
+    expect(changed.statusCode).toBe(200);
     const user = await aUser(node);
     await sessionLogin(node, user);
     await login(node, user);
-    const { access_token } = await login(node, admin);
     const revoke = (expected_count: number) =>
       node.app.inject({
         method: 'POST',

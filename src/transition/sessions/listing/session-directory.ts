@@ -16,6 +16,9 @@ import type { SessionPart, UnlinkedSession } from './session-list.store.js';
 /** Statements of one page. A page may be short if most rows belong to anonymous visitors. */
 const MOST_PARTS = 10;
 
+/** Expiries are rounded up to a second. Without this, a new session would have been used in the future. */
+const ROUNDING_MS = 1_000;
+
 /** Before every session id. */
 const BEGINNING = '';
 
@@ -96,7 +99,7 @@ export class PublicSessionDirectory implements SessionDirectory {
       external_id: externalId,
       username,
       sid,
-      last_used_at: new Date(Math.min(now, expiresAt - this.lifeOf(maxAge))),
+      last_used_at: new Date(Math.min(now, expiresAt - this.lifeOf(maxAge) - ROUNDING_MS)),
       expires_at: new Date(expiresAt),
     };
   }
