@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { OpenAPIObject } from '@nestjs/swagger';
@@ -65,10 +64,10 @@ export function serveOpenApi(app: INestApplication, pathPrefix: string): void {
   });
 }
 
-/** The working directory is the project's root, also for built code. */
+/** Independent of the working directory. Built code is one folder deeper. */
 function versionOf(): string {
-  const { version } = JSON.parse(readFileSync(join(process.cwd(), 'package.json'), 'utf8')) as {
-    version: string;
-  };
-  return version;
+  const [file] = ['../package.json', '../../package.json']
+    .map((path) => new URL(path, import.meta.url))
+    .filter((url) => existsSync(url));
+  return (JSON.parse(readFileSync(file!, 'utf8')) as { version: string }).version;
 }

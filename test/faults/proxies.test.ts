@@ -84,7 +84,7 @@ describe('the examples for proxies, with tokens', () => {
         const response = await call({ url }, 'GET', path, { token });
         expect([path, response.status, response.text.includes('operationId')]).toEqual([path, 404, false]);
       }
-      for (const path of ['/metrics', '/docs', '/admin/users'])
+      for (const path of ['/metrics', '/docs', '/docs/openapi.json', '/admin/users'])
         expect([path, (await call({ url: privateUrl }, 'GET', path, { token })).status]).toEqual([path, 200]);
       expect(shop.product.take()).toEqual([]);
     });
