@@ -12,7 +12,7 @@ import type { AuditEventsDto, AuditQueryDto } from './audit.dto.js';
 import type { TokenFamiliesDto, TokenFamilyDto, TokensQueryDto } from './tokens.dto.js';
 
 /** The id of the last session of a page, or nothing before the first session. */
-const SESSION_CURSORS = cursorsOf('sessions', /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})?$/);
+const CURSORS_OF_SESSIONS = cursorsOf('sessions', /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})?$/);
 
 const EMPTY: TokenFamiliesDto = { tokens: [], next_cursor: null };
 
@@ -42,8 +42,8 @@ export class AdminQueryService {
     const { scheme = 'bearer', limit = DEFAULT_LIMIT, cursor } = query;
     // Sessions have no known address, and only live ones are listed.
     const withSessions = scheme !== 'bearer' && query.ip === undefined && query.active !== 'false';
-    if (scheme !== 'bearer' && cursor !== undefined && SESSION_CURSORS.wrote(cursor)) {
-      const after = SESSION_CURSORS.read(cursor)[0];
+    if (scheme !== 'bearer' && cursor !== undefined && CURSORS_OF_SESSIONS.wrote(cursor)) {
+      const after = CURSORS_OF_SESSIONS.read(cursor)[0];
       return withSessions ? this.sessions(query, limit, after) : EMPTY;
     }
     if (scheme === 'session') {
@@ -53,7 +53,7 @@ export class AdminQueryService {
     const page = await this.bearer(query, limit);
     if (page.next_cursor !== null || !withSessions) return page;
     const left = limit - page.tokens.length;
-    if (left === 0) return { tokens: page.tokens, next_cursor: SESSION_CURSORS.write('') };
+    if (left === 0) return { tokens: page.tokens, next_cursor: CURSORS_OF_SESSIONS.write('') };
     const rest = await this.sessions(query, left, '');
     return { tokens: [...page.tokens, ...rest.tokens], next_cursor: rest.next_cursor };
   }
@@ -82,7 +82,7 @@ export class AdminQueryService {
     );
     return {
       tokens: sessions.map(sessionView),
-      next_cursor: next === null ? null : SESSION_CURSORS.write(next),
+      next_cursor: next === null ? null : CURSORS_OF_SESSIONS.write(next),
     };
   }
 
