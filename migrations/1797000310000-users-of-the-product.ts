@@ -18,7 +18,7 @@ export class UsersOfTheProduct1797000310000 implements MigrationInterface {
     await queryRunner.query(`
       DELETE FROM session_fates WHERE NOT EXISTS (SELECT 1 FROM users WHERE users.id = session_fates.user_id)`);
     await queryRunner.query(`
-      ALTER TABLE session_fates ADD CONSTRAINT session_fates_user_id_fkey
+      ALTER TABLE session_fates DROP CONSTRAINT IF EXISTS session_fates_user_id_fkey, ADD CONSTRAINT session_fates_user_id_fkey
         FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE`);
     await queryRunner.query(`ALTER TABLE users DROP COLUMN upsert_version, DROP COLUMN upsert_hash_macs`);
   }

@@ -13,6 +13,7 @@ const TRANSITION = [
   '1796001400000-session-user-function',
   '1797000500000-unlinked-session-uses',
   '1797000520000-session-password-proofs',
+  '1797000600000-session-handles',
 ] as const;
 
 /** This index came with the report and stays: the audit uses it. */

@@ -1,12 +1,12 @@
 import { DataSource } from 'typeorm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { dataSourceOptions } from '../../src/database/data-source-options.js';
-import { migrate } from '../../src/database/migrate.js';
-import { createTestApp } from '../helpers/app.js';
-import type { TestApp } from '../helpers/app.js';
-import { aUser, login, refresh, verify } from '../helpers/client.js';
-import { asProduct, createTestDatabase } from '../helpers/database.js';
-import type { TestDatabase } from '../helpers/database.js';
+import { dataSourceOptions } from '../../../src/database/data-source-options.js';
+import { migrate } from '../../../src/database/migrate.js';
+import { createTestApp } from '../../helpers/app.js';
+import type { TestApp } from '../../helpers/app.js';
+import { aUser, login, refresh, verify } from '../../helpers/client.js';
+import { asProduct, createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
 
 /** The first migration after the last release. */
 const NEXT_RELEASE = 1_797_000_000_000;
