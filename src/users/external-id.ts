@@ -21,7 +21,7 @@ const MAX_STORED_LENGTH = 255;
  */
 export function normaliseExternalId(raw: string): string | undefined {
   if (!EXTERNAL_ID.test(raw)) return undefined;
-  return UUID.test(raw) ? raw.toLowerCase() : raw;
+  return isUuid(raw) ? raw.toLowerCase() : raw;
 }
 
 /** The same, or throws 400 `validation_failed`. With `userId`: for this user, see {@link fitsUser}. */
@@ -54,9 +54,9 @@ export function fitsUser(externalId: string, userId: string): boolean {
   return !isUuid(externalId) || externalId === userId;
 }
 
-/** Whether an external id is a UUID, in any letter case. */
-export function isUuid(externalId: string): boolean {
-  return UUID.test(externalId);
+/** Whether an id is a UUID, in any letter case. */
+export function isUuid(id: string): boolean {
+  return UUID.test(id);
 }
 
 /** Whether the value can be a stored external id. Earlier releases accepted more characters, and such rows stay as they are. */

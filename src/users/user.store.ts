@@ -6,11 +6,10 @@ import { batched } from '../database/batched.js';
 import { Database } from '../database/database.js';
 import type { Sql } from '../database/database.js';
 import { violatedUnique } from '../database/database.errors.js';
+import { isUuid } from './external-id.js';
 import type { Role } from '../common/role.js';
 import { AdminRole } from './admin-role.js';
 import type { User } from './user.entity.js';
-
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** The username key of the last row of a page. */
 const CURSORS = cursorsOf('users', /^[^\s\p{C}]{1,128}$/u);
@@ -114,7 +113,7 @@ export class UserStore {
   }
 
   async findById(id: string): Promise<User | undefined> {
-    return UUID.test(id) ? this.byId(id.toLowerCase()) : undefined;
+    return isUuid(id) ? this.byId(id.toLowerCase()) : undefined;
   }
 
   /** Creates the user and writes the audit event in one statement. */

@@ -61,7 +61,8 @@ export class SessionService {
     }
   }
 
-  private lifeOf({ maxAge }: LiveSession): number {
+  /** How long a use extends the session, in milliseconds. */
+  lifeOf({ maxAge }: Pick<LiveSession, 'maxAge'>): number {
     return maxAge === null ? this.lifeWithoutAge : Math.min(Math.max(maxAge, 0), LONGEST_AGE_MS);
   }
 

@@ -1,13 +1,11 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Origin } from '../../../audit/audit-context.js';
 import { refuseCursor } from '../../../common/pagination.js';
-import { CONFIG } from '../../../config/config.js';
 import type {
   ListedSession,
   SessionDirectory,
   SessionPage,
 } from '../../../tokens/families/session-directory.service.js';
-import type { TransitionConfig } from '../../transition.settings.js';
 import { SessionService } from '../session.service.js';
 import { SessionIds } from './session-ids.js';
 import { SessionListStore } from './session-list.store.js';
@@ -29,7 +27,6 @@ export class PublicSessionDirectory implements SessionDirectory {
     private readonly store: SessionListStore,
     private readonly ids: SessionIds,
     private readonly sessions: SessionService,
-    @Inject(CONFIG) private readonly config: TransitionConfig,
   ) {}
 
   async ofUser(userId: string): Promise<readonly ListedSession[]> {
@@ -99,14 +96,16 @@ export class PublicSessionDirectory implements SessionDirectory {
       external_id: externalId,
       username,
       sid,
-      last_used_at: new Date(Math.min(now, expiresAt - this.lifeOf(maxAge) - ROUNDING_MS)),
+      last_used_at: new Date(
+        Math.min(now, expiresAt - this.sessions.lifeOf({ maxAge: ageIn(maxAge) }) - ROUNDING_MS),
+      ),
       expires_at: new Date(expiresAt),
     };
   }
+}
 
-  /** In milliseconds. Each use moves the expiry to this time after it. */
-  private lifeOf(maxAge: string | null): number {
-    const given = Number(maxAge ?? Number.NaN);
-    return given > 0 && Number.isSafeInteger(Math.round(given)) ? given : this.config.sessionExpiry * 1000;
-  }
+/** Null for text that is no positive number. Another application may have written anything. */
+function ageIn(text: string | null): number | null {
+  const age = Number(text ?? Number.NaN);
+  return age > 0 && Number.isFinite(age) ? age : null;
 }

@@ -2,7 +2,14 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../../../config/config.js';
 import { Database } from '../../../database/database.js';
 import type { TransitionConfig } from '../../transition.settings.js';
-import { onSessionTable, userAt, userKeyAt, userNamed } from '../stores/session-table.sql.js';
+import {
+  IS_LIVE,
+  milliseconds,
+  onSessionTable,
+  userAt,
+  userKeyAt,
+  userNamed,
+} from '../stores/session-table.sql.js';
 
 /** A live session that no live family is linked to. Times in milliseconds, on the database's clock. */
 export interface UnlinkedSession {
@@ -29,15 +36,12 @@ const MAX_OF_USER = 200;
 /** Rows of the table that one statement examines: many products keep a session for each anonymous visitor. */
 const PART = 2_000;
 
-const milliseconds = (time: string) => `(extract(epoch FROM ${time}) * 1000)::float8`;
-
 const COLUMNS = `
   s.sid, u.id AS "userId", u.external_id AS "externalId", u.username, ${milliseconds('s.expire::timestamptz')} AS "expiresAt",
   ${userAt('cookie.originalMaxAge')} AS "maxAge", ${milliseconds('clock_timestamp()')} AS now`;
 
 /** A session that is linked to a live family is part of that family's entry. */
-const LIVE_AND_UNLINKED = `
-  s.expire > clock_timestamp() AND f.ended_at IS NULL AND (f.ends_at IS NULL OR f.ends_at > clock_timestamp()) AND t.id IS NULL`;
+const LIVE_AND_UNLINKED = `${IS_LIVE} AND t.id IS NULL`;
 
 const JOINS = `
   LEFT JOIN session_fates f ON f.sid = s.sid

@@ -2,6 +2,13 @@ import { unavailable } from '../../../common/common.errors.js';
 import { isStatementError } from '../../../database/database.errors.js';
 import type { Sql } from '../../../database/database.js';
 
+/** SQL for a time in milliseconds. `expire` has no time zone: PostgreSQL uses the one of the connection, as it does for connect-pg-simple. */
+export const milliseconds = (time: string) => `(extract(epoch FROM ${time}) * 1000)::float8`;
+
+/** SQL: the session `s` with the link `f`, which may be missing, has neither expired nor been revoked. */
+export const IS_LIVE = `
+  s.expire > clock_timestamp() AND f.ended_at IS NULL AND (f.ends_at IS NULL OR f.ends_at > clock_timestamp())`;
+
 /** The form of a user's id as text. Products may write it in capitals (RFC 9562, section 4). */
 const UUID = `'^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'`;
 

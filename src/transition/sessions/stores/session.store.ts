@@ -6,7 +6,14 @@ import { batched } from '../../../database/batched.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
 import type { Role } from '../../../common/role.js';
-import { onSessionTable, userAt, userNamed, writeSessionTable } from './session-table.sql.js';
+import {
+  IS_LIVE,
+  milliseconds,
+  onSessionTable,
+  userAt,
+  userNamed,
+  writeSessionTable,
+} from './session-table.sql.js';
 import { SessionOriginService } from './session-origin.service.js';
 import { storedCookieIn } from './express-session.codec.js';
 import type { StoredCookie } from './express-session.codec.js';
@@ -51,9 +58,6 @@ interface Extension {
   readonly unless: number;
 }
 
-/** `expire` has no time zone: PostgreSQL uses the one of the connection, as it does for connect-pg-simple. */
-const milliseconds = (time: string) => `(extract(epoch FROM ${time}) * 1000)::float8`;
-
 const findBy = (path: string) => `
   SELECT s.sid, u.id AS "userId", u.role, u.external_id AS "externalId", CASE WHEN f.user_id = u.id THEN f.family_id END AS "familyId",
     ${milliseconds('s.expire::timestamptz')} AS "expiresAt", ${milliseconds('f.ends_at')} AS "endsAt",
@@ -63,8 +67,7 @@ const findBy = (path: string) => `
   CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
   JOIN users u ON u.id = ${userNamed('named.name')} AND u.disabled_at IS NULL
   LEFT JOIN session_fates f ON f.sid = s.sid
-  WHERE s.sid = ANY ($1::text[]) AND s.expire > clock_timestamp() AND f.ended_at IS NULL
-    AND (f.ends_at IS NULL OR f.ends_at > clock_timestamp())`;
+  WHERE s.sid = ANY ($1::text[]) AND ${IS_LIVE}`;
 
 /** SKIP LOCKED: a locked session is extended by its next request, so that nobody waits and no deadlock can arise. */
 const TOUCH = `
