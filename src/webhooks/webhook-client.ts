@@ -13,7 +13,7 @@ const TIMEOUT_MS = 10_000;
 /** The body of an answer says nothing. A little of it is read, so that the connection can be used again. */
 const MAX_ANSWER_BYTES = 16_384;
 
-/** What came of one attempt. */
+/** The result of one attempt. */
 export interface Attempt {
   readonly delivered: boolean;
   /** The receiver is up: it understood the request and answered. */

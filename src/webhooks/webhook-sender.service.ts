@@ -112,7 +112,7 @@ export class WebhookSender implements OnApplicationBootstrap, OnApplicationShutd
     return count;
   }
 
-  /** Sends the events and writes what came of them. False if the receiver is down. */
+  /** Sends the events and records the results. False if the receiver is down. */
   private async send(events: readonly DueEvent[], client: WebhookClient): Promise<boolean> {
     const attempts = new Map<DueEvent, Attempt>();
     const queue = [...events];
