@@ -151,7 +151,7 @@ export class AuthController {
   @ApiOperation({ summary: 'Change the password', description: 'Logs the caller out on all other devices.' })
   @ApiNoContentResponse()
   @ApiProblems(AUTH_ERRORS, 'invalid_credentials')
-  @ApiProblems(USER_ERRORS, 'password_too_weak')
+  @ApiProblems(USER_ERRORS, 'password_too_weak', 'password_managed_elsewhere')
   @ApiProblems(COMMON_ERRORS, 'validation_failed', 'rate_limited')
   async password(
     @Req() request: FastifyRequest,

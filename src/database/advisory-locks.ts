@@ -13,6 +13,8 @@ export const ADVISORY_LOCKS = {
   imports: '7264003',
   /** One node builds the index on the users of sessions. */
   sessionUserIndex: '7264004',
+  /** One node at a time decides whether users who are missing in the users source are gone. */
+  missingUsers: '7264041',
   /** One node removes expired rows. */
   cleanUp: '7365224901',
   /** One node seals audit events. */

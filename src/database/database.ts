@@ -43,6 +43,11 @@ export class Database implements Sql {
     this.endpoint = (this.pool.options as unknown as { endpoint: DatabaseEndpoint }).endpoint;
   }
 
+  /** The URL of the database, with its first host. It may contain a password. */
+  get url(): string {
+    return this.endpoint.url;
+  }
+
   /** Why the last new connection was refused; undefined if it was trusted. */
   get distrust(): Distrust | undefined {
     return this.endpoint.trust.distrust;

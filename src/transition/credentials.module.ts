@@ -1,13 +1,21 @@
-import { Module } from '@nestjs/common';
+import { Inject, Module } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module.js';
 import { globalGuards } from '../auth/credentials.module.js';
 import { FreshPasswordService } from '../auth/account/fresh-password.service.js';
 import { KnownDevicesService } from '../auth/login/known-devices.service.js';
+import { CredentialCheckService } from '../auth/login/credential-check.service.js';
+import { RefreshService } from '../auth/refresh/refresh.service.js';
 import { TokenEligibilityService } from '../auth/refresh/token-eligibility.service.js';
 import { SessionDirectoryService } from '../tokens/families/session-directory.service.js';
 import { RevocationService } from '../tokens/families/revocation.service.js';
 import { TokensModule } from '../tokens/tokens.module.js';
+import { CONFIG } from '../config/config.js';
+import { AdminRole } from '../users/admin-role.js';
+import { UserService } from '../users/user.service.js';
+import { UsersModule } from '../users/users.module.js';
 import type { FeatureErrors } from '../common/problem.js';
+import { AccountsModule } from './accounts/accounts.module.js';
+import { UsersSourceService } from './accounts/users-source.service.js';
 import { AutopilotModule } from './autopilot/autopilot.module.js';
 import { NoticesModule } from './notices/notices.module.js';
 import { ReportModule } from './report/report.module.js';
@@ -23,6 +31,7 @@ import { SessionRevocationHook } from './sessions/link/session-revocation.hook.j
 import { SessionPasswordProofStore } from './sessions/stores/session-password-proof.store.js';
 import { SessionsModule } from './sessions/sessions.module.js';
 import { TransitionEnvironment } from './transition.settings.js';
+import type { TransitionConfig } from './transition.settings.js';
 import { TransitionSettingsCheck } from './transition-settings.check.js';
 
 /**
@@ -31,6 +40,7 @@ import { TransitionSettingsCheck } from './transition-settings.check.js';
  */
 @Module({
   imports: [
+    AccountsModule,
     AuthModule,
     AutopilotModule,
     NoticesModule,
@@ -38,6 +48,7 @@ import { TransitionSettingsCheck } from './transition-settings.check.js';
     RolloutModule,
     SessionsModule,
     TokensModule,
+    UsersModule,
   ],
   providers: [CredentialGuard, TransitionSettingsCheck, ...globalGuards(CredentialGuard)],
 })
@@ -56,8 +67,8 @@ export class CredentialsModule {
   static readonly describe = describeSessions;
 
   /**
-   * Passes to the service who may have tokens, what is revoked with a family, that a session is proof of a known device, when a
-   * session proved its password, and which sessions lists contain.
+   * Passes to the service who may have tokens, what is revoked with a family, that a session is proof of a known device, when a session
+   * proved its password, which sessions lists contain, and who knows the users whom the product owns.
    */
   constructor(
     eligibility: TokenEligibilityService,
@@ -70,11 +81,22 @@ export class CredentialsModule {
     proofs: SessionPasswordProofStore,
     lists: SessionDirectoryService,
     directory: PublicSessionDirectory,
+    users: UserService,
+    refreshes: RefreshService,
+    credentials: CredentialCheckService,
+    source: UsersSourceService,
+    adminRole: AdminRole,
+    @Inject(CONFIG) config: TransitionConfig,
   ) {
     eligibility.use(rollout);
     revocations.use(hook);
     devices.use(sessions);
     passwords.use(proofs);
     lists.use(directory);
+    if (source.isSet) {
+      users.use(source);
+      refreshes.use(source);
+    }
+    if (!config.passwordLogin) credentials.admitOnlyAdministrators(adminRole);
   }
 }

@@ -2,6 +2,7 @@ import { domainToASCII } from 'node:url';
 import { Transform } from 'class-transformer';
 import { isIn } from 'class-validator';
 import type { Config } from '../config/config.js';
+import { databaseAddress } from '../config/database-address.js';
 import { Environment, pathPrefixOf } from '../config/environment.js';
 import type { SecretSource } from '../config/environment.js';
 import {
@@ -9,9 +10,11 @@ import {
   MustBe,
   MustBeInContext,
   MustBeWholeNumber,
+  RequiredWith,
   oneOf,
 } from '../config/must-be.decorator.js';
 import { isHost, isUrlOf } from '../config/value-checks.js';
+import { sourceQuery } from './accounts/source/source-sql.js';
 import { PHASES } from './rollout/rollout-state.js';
 import type { Phase } from './rollout/rollout-state.js';
 
@@ -19,7 +22,16 @@ const LONGEST_EXPIRY = 10 * 31_536_000;
 const LONGEST_URL = 2_048;
 /** Each is tried for a cookie that the others did not sign. */
 const MOST_PREVIOUS_SECRETS = 8;
+const SOURCE_QUERY = 'one SELECT, WITH or VALUES statement whose only parameter is $1';
 const SAME_SITE = ['lax', 'strict', 'none'];
+
+/** Two read-only queries. */
+export interface UsersSource {
+  readonly byName: string;
+  readonly byId: string;
+  /** Undefined: the database of Tandem. */
+  readonly url: string | undefined;
+}
 
 /** The configuration with what the transition adds. Injected under `CONFIG`. Durations are in seconds. */
 export interface TransitionConfig extends Config {
@@ -41,6 +53,10 @@ export interface TransitionConfig extends Config {
   /** Undefined: mails are written as files under `dataDir`. */
   readonly smtpUrl: string | undefined;
   readonly mailFrom: string | undefined;
+  /** How the product's users are found while it owns them. Undefined: Tandem owns all users. */
+  readonly usersSource: UsersSource | undefined;
+  /** False: only administrators log in with a password, and only at /auth/login. */
+  readonly passwordLogin: boolean;
   /** The page to which the banner and the mail send people. Undefined: the built-in page. */
   readonly guideUrl: string | undefined;
 }
@@ -52,6 +68,7 @@ export class TransitionEnvironment extends Environment {
     'SESSION_SECRET',
     'SESSION_SECRET_PREVIOUS',
     'SMTP_URL',
+    'USERS_SOURCE_URL',
   ];
 
   @MustBeInProduction('set to the secret that signs session cookies', (value) => value !== undefined)
@@ -114,6 +131,23 @@ export class TransitionEnvironment extends Environment {
   @MustBe('a mail address, in ASCII before the @', isMailbox)
   MAIL_FROM?: string;
 
+  @RequiredWith('USERS_SOURCE_BY_ID')
+  @MustBe(SOURCE_QUERY, (value) => sourceQuery(value) !== undefined)
+  USERS_SOURCE_BY_NAME?: string;
+
+  @RequiredWith('USERS_SOURCE_BY_NAME')
+  @MustBe(SOURCE_QUERY, (value) => sourceQuery(value) !== undefined)
+  USERS_SOURCE_BY_ID?: string;
+
+  @MustBe(
+    'the URL of a PostgreSQL database (postgresql://…)',
+    (value) => typeof value === 'string' && databaseAddress(value) !== undefined,
+  )
+  USERS_SOURCE_URL?: string;
+
+  @MustBe('on or off', (value) => value === 'on' || value === 'off')
+  PASSWORD_LOGIN = 'on';
+
   @MustBe('the https URL of a page, without a user name or password', isPage)
   GUIDE_URL?: string;
 
@@ -136,8 +170,17 @@ export class TransitionEnvironment extends Environment {
       rolloutPercentage: this.ROLLOUT_PERCENTAGE,
       smtpUrl: this.SMTP_URL,
       mailFrom: this.MAIL_FROM,
+      usersSource: this.usersSource(),
+      passwordLogin: this.PASSWORD_LOGIN === 'on',
       guideUrl: this.GUIDE_URL === undefined ? undefined : new URL(this.GUIDE_URL).href,
     };
+  }
+
+  private usersSource(): UsersSource | undefined {
+    const byName = sourceQuery(this.USERS_SOURCE_BY_NAME);
+    const byId = sourceQuery(this.USERS_SOURCE_BY_ID);
+    if (byName === undefined || byId === undefined) return undefined;
+    return { byName, byId, url: this.USERS_SOURCE_URL };
   }
 
   private defaultCookiePath(): string {

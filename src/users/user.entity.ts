@@ -21,6 +21,9 @@ export class User {
   @Column('text', { name: 'password_hash', nullable: true })
   passwordHash!: string | null;
 
+  /** A product owns the password. Then {@link passwordHash} is the product's, for one check, and is not stored. */
+  passwordIsManaged?: boolean;
+
   @Column('text', { default: 'user' })
   role!: Role;
 

@@ -12,6 +12,7 @@ import { PasswordPolicy, normalisePassword } from './password-policy.js';
 import type { User } from './user.entity.js';
 import { UserStore } from './user.store.js';
 import type { UserPage } from './user.store.js';
+import type { UserDirectory } from './user-directory.js';
 import { normaliseUsername } from './username.js';
 import type { Username } from './username.js';
 import { refuseUser } from './users.errors.js';
@@ -19,7 +20,10 @@ import type { Share } from './hashing/work-queue.js';
 
 export type PasswordCheck =
   | { readonly outcome: 'ok'; readonly user: User }
-  | { readonly outcome: 'refused'; readonly cause: 'unknown_user' | 'wrong_password' | 'disabled' };
+  | {
+      readonly outcome: 'refused';
+      readonly cause: 'unknown_user' | 'wrong_password' | 'disabled' | 'password_login_off';
+    };
 
 /** The key of no user: an invalid name is looked up like any other name. */
 const NO_KEY = '';
@@ -40,12 +44,23 @@ export interface UserToCreate {
 @Injectable()
 export class UserService {
   private readonly logger = new Logger(UserService.name);
+  private directory: UserDirectory | undefined;
 
   constructor(
     private readonly store: UserStore,
     private readonly hasher: PasswordHasher,
     private readonly policy: PasswordPolicy,
   ) {}
+
+  /** Adds the users whom a product owns. The composition module calls it before the service starts. */
+  use(directory: UserDirectory): void {
+    this.directory = directory;
+  }
+
+  /** Whether a product owns the user's password, so that nobody can set one here. */
+  isPasswordManaged(user: Pick<User, 'externalId' | 'role'>): boolean {
+    return this.directory?.owns(user) === true;
+  }
 
   find(id: string): Promise<User | undefined> {
     return this.store.findById(id);
@@ -62,9 +77,14 @@ export class UserService {
     return this.store.findByExternalId(known, sql);
   }
 
-  /** Finds a user by a name as it was sent. */
-  lookUp(username: string): Promise<User | undefined> {
-    return this.store.findByKey(normaliseUsername(username)?.key ?? NO_KEY);
+  /**
+   * Finds the user who logs in with a name as it was sent. Users of Tandem's own come first. The product's users are found by the product
+   * alone, because it may have renamed them.
+   */
+  async lookUp(username: string): Promise<User | undefined> {
+    const stored = await this.store.findByKey(normaliseUsername(username)?.key ?? NO_KEY);
+    if (this.directory === undefined) return stored;
+    return stored === undefined || this.directory.owns(stored) ? this.directory.findByName(username) : stored;
   }
 
   /**
@@ -105,7 +125,8 @@ export class UserService {
         this.hasher.needsRehash(stored) &&
         (await this.hasher.verify(stored, password, share)));
     // Not for a disabled user: not even the timing may reveal that the password was right.
-    if (right && user.disabledAt === null && this.hasher.needsRehash(stored, given)) {
+    const replaces = user.passwordIsManaged !== true && this.hasher.needsRehash(stored, given);
+    if (right && user.disabledAt === null && replaces) {
       await this.rehash(user, stored, given);
     }
     return right;

@@ -41,6 +41,11 @@ export function AdminCommand() {
   };
 }
 
+/** The group of commands with this name. Several features may add commands to one group. */
+export function commandGroup(program: Command, name: string): Command {
+  return program.commands.find((command) => command.name() === name) ?? program.command(name);
+}
+
 /** The commands among the providers of the modules and of the modules that they import. */
 export function commandsIn(modules: readonly unknown[]): AdminCommandClass[] {
   return providersWith(COMMAND_METADATA, modules) as AdminCommandClass[];

@@ -10,7 +10,7 @@ import { UserService } from '../../users/user.service.js';
 import { adminUserView } from '../admin.dto.js';
 import { UserChangeService } from '../../auth/account/user-change.service.js';
 import type { UserChange } from '../../auth/account/user-change.service.js';
-import { AdminCommand } from './admin-command.js';
+import { AdminCommand, commandGroup } from './admin-command.js';
 import type { Run } from './admin-command.js';
 import {
   readPages,
@@ -51,7 +51,7 @@ export class UsersCommand {
   ) {}
 
   static describe(program: Command, run: Run<UsersCommand>): void {
-    const users = program.command('users').description('manage users');
+    const users = commandGroup(program, 'users').description('manage users');
     users
       .command('list')
       .description('list and find users, sorted by name')

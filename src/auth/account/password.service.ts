@@ -3,6 +3,7 @@ import type { Origin } from '../../audit/audit-context.js';
 import { RevocationService } from '../../tokens/families/revocation.service.js';
 import { refuseToken } from '../../tokens/tokens.errors.js';
 import { UserService } from '../../users/user.service.js';
+import { refuseUser } from '../../users/users.errors.js';
 import { WebhookOutbox } from '../../webhooks/webhook-outbox.service.js';
 import { CredentialCheckService } from '../login/credential-check.service.js';
 import { deviceOf } from '../login/known-devices.service.js';
@@ -21,11 +22,12 @@ export class PasswordService {
 
   /**
    * Sets a new password and revokes the user's other families and sessions in one transaction. Throws 401 `invalid_credentials`, 400
-   * `password_too_weak`.
+   * `password_too_weak`, 409 `password_managed_elsewhere` if a product owns the password.
    */
   async change(principal: Principal, current: string, next: string, origin: Origin): Promise<void> {
     const user = await this.users.find(principal.userId);
     if (user === undefined) throw refuseToken('token_revoked');
+    if (this.users.isPasswordManaged(user)) throw refuseUser('password_managed_elsewhere');
     await this.credentials.confirm(user, current, deviceOf(principal), origin);
     const hash = await this.users.hashNew(next, user.username);
     await this.revocations.revokeUser(

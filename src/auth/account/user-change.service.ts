@@ -64,8 +64,8 @@ export class UserChangeService {
    * Changes all given fields in one transaction and returns the user. Everything that changes a user calls this method. Disabling the
    * user or setting a password revokes all their families and sessions. A new role or external id invalidates their access tokens. A field
    * that already has the value is not audited. Throws 404 `not_found`, 400 `validation_failed` or `password_too_weak`, 409
-   * `username_taken`, `external_id_taken`, or `last_admin` if no active administrator would be left. For a change that the product wants,
-   * throws 403 `forbidden` if the user is an administrator whom the product does not control.
+   * `username_taken`, `external_id_taken`, `password_managed_elsewhere`, or `last_admin` if no active administrator would be left. For a
+   * change that the product wants, throws 403 `forbidden` if the user is an administrator whom the product does not control.
    */
   async change(
     id: string,
@@ -75,6 +75,8 @@ export class UserChangeService {
   ): Promise<User> {
     const user = await this.users.find(id);
     if (user === undefined) throw refuse('not_found');
+    if (change.password !== undefined && this.users.isPasswordManaged(user))
+      throw refuseUser('password_managed_elsewhere');
     const given = await this.normalised(user, change, channel);
     // The product knows of its own upsert, and of the logins that it ends.
     const announced = channel !== 'upsert';

@@ -7,11 +7,15 @@ import type { Config } from '../../config/config.js';
 import { RateLimitService } from '../../limits/limits.service.js';
 import type { SubjectBucket } from '../../limits/limits.service.js';
 import { LoginFailureService } from '../../limits/login-failure.service.js';
+import type { LoginAttempt } from '../../limits/login-failure.service.js';
 import { PasswordHasher } from '../../users/hashing/password-hasher.js';
+import type { AdminRole } from '../../users/admin-role.js';
 import type { User } from '../../users/user.entity.js';
 import { UserService } from '../../users/user.service.js';
+import type { Share } from '../../users/hashing/work-queue.js';
 import type { PasswordCheck } from '../../users/user.service.js';
 import { normaliseUsername } from '../../users/username.js';
+import { refuse } from '../../common/common.errors.js';
 import { refuseAuth } from '../auth.errors.js';
 import type { KnownDevice } from './known-devices.service.js';
 
@@ -30,6 +34,8 @@ const DEVICES = 4;
  */
 @Injectable()
 export class CredentialCheckService {
+  private onlyAdministrators: AdminRole | undefined;
+
   constructor(
     private readonly users: UserService,
     private readonly hasher: PasswordHasher,
@@ -39,6 +45,23 @@ export class CredentialCheckService {
     private readonly clock: Clock,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
+
+  /**
+   * From now on, only administrators log in with a password. Everybody else gets 404, after the same work and in the same time, so that
+   * nobody learns who is an administrator. The composition module calls it before the service starts.
+   */
+  admitOnlyAdministrators(role: AdminRole): void {
+    this.onlyAdministrators = role;
+  }
+
+  get admitsEverybody(): boolean {
+    return this.onlyAdministrators === undefined;
+  }
+
+  /** The refusal of a login. */
+  refusal() {
+    return this.onlyAdministrators !== undefined ? refuse('not_found') : refuseAuth('invalid_credentials');
+  }
 
   /**
    * The user with this name and password. Throws 401 `invalid_credentials`, 429 after too many wrong passwords for the account, 503 if
@@ -63,7 +86,7 @@ export class CredentialCheckService {
   /** Checks the credentials again, for an account that changed after {@link check}. */
   async recheck(given: Credentials, origin: Origin): Promise<User> {
     const started = this.clock.monotonic();
-    const checked = await this.users.checkPassword(given.username, given.password, 'known');
+    const checked = this.admitted(await this.users.checkPassword(given.username, given.password, 'known'));
     return checked.outcome === 'ok' ? checked.user : this.refuse(checked.cause, started, origin);
   }
 
@@ -76,7 +99,7 @@ export class CredentialCheckService {
       () => this.users.checkPasswordOf(user, password, 'known'),
       (outcome) => outcome,
     );
-    if (!right) return this.refuse('wrong_password', started, origin);
+    if (!right) return this.refuse('wrong_password', started, origin, refuseAuth('invalid_credentials'));
   }
 
   private async checkUnknown(
@@ -84,23 +107,48 @@ export class CredentialCheckService {
     account: string,
     user: Promise<User | undefined>,
   ): Promise<PasswordCheck> {
+    const check = () => this.checkPassword(username, password, 'unknown', user);
     return this.limited(
       'account',
       account,
-      async () => {
-        const attempt = await this.failures.begin(account);
-        try {
-          const checked = await this.users.checkPassword(username, password, 'unknown', user);
-          if (isRight(checked)) await attempt.succeeded();
-          else await attempt.failed();
-          return checked;
-        } catch (error) {
-          await attempt.cancelled();
-          throw error;
-        }
-      },
+      () =>
+        this.attempted(account, async () => {
+          const id = productAccountOf(await user);
+          if (id === undefined) return check();
+          // A product may know one user by several names.
+          return this.limited('account', id, () => this.attempted(id, check), isRight);
+        }),
       isRight,
     );
+  }
+
+  /** Counts consecutive failures of the account. */
+  private async attempted(account: string, check: () => Promise<PasswordCheck>): Promise<PasswordCheck> {
+    const attempt: LoginAttempt = await this.failures.begin(account);
+    try {
+      const checked = await check();
+      if (isRight(checked)) await attempt.succeeded();
+      else await attempt.failed();
+      return checked;
+    } catch (error) {
+      await attempt.cancelled();
+      throw error;
+    }
+  }
+
+  private async checkPassword(
+    username: string,
+    password: string,
+    share: Share,
+    user: Promise<User | undefined>,
+  ): Promise<PasswordCheck> {
+    return this.admitted(await this.users.checkPassword(username, password, share, user));
+  }
+
+  private admitted(checked: PasswordCheck): PasswordCheck {
+    const admins = this.onlyAdministrators;
+    const isOut = admins !== undefined && checked.outcome === 'ok' && !admins.isHeldBy(checked.user);
+    return isOut ? { outcome: 'refused', cause: 'password_login_off' } : checked;
   }
 
   private async checkKnown(
@@ -117,10 +165,14 @@ export class CredentialCheckService {
     const checked = await this.limited(
       bucket,
       id,
-      () => this.users.checkPassword(username, password, 'known', user),
+      () => this.checkPassword(username, password, 'known', user),
       isRight,
     );
-    if (isRight(checked)) await this.failures.reset(account);
+    if (isRight(checked)) {
+      await this.failures.reset(account);
+      const id = productAccountOf(await user);
+      if (id !== undefined) await this.failures.reset(id);
+    }
     return checked;
   }
 
@@ -145,11 +197,21 @@ export class CredentialCheckService {
     }
   }
 
-  private async refuse(cause: string, started: number, origin: Origin): Promise<never> {
+  private async refuse(
+    cause: string,
+    started: number,
+    origin: Origin,
+    refusal = this.refusal(),
+  ): Promise<never> {
     this.refusals.count(cause, origin.ip);
     await this.hasher.padFailure(started);
-    throw refuseAuth('invalid_credentials');
+    throw refusal;
   }
+}
+
+/** What failures of a product's user are counted under, besides the name. No name contains NUL. */
+function productAccountOf(user: User | undefined): string | undefined {
+  return user?.passwordIsManaged === true ? `\0${user.externalId}` : undefined;
 }
 
 function isRight({ outcome }: PasswordCheck): boolean {

@@ -17,6 +17,7 @@ import { refuseToken } from '../../tokens/tokens.errors.js';
 import { refuseAuth } from '../auth.errors.js';
 import type { AuthenticatedRequest } from '../principal.js';
 import { originOf } from '../http/request-origin.js';
+import type { FamilyOwners } from './family-owners.js';
 import { Presentations } from './presentations.js';
 import type { Presentation } from './presentations.js';
 import { TokenEligibilityService } from './token-eligibility.service.js';
@@ -44,6 +45,7 @@ const REVOKED: Rotation = { outcome: 'rejected', reason: 'refresh_token_revoked'
 @Injectable()
 export class RefreshService {
   private readonly presentations = new Presentations();
+  private owners: FamilyOwners | undefined;
 
   constructor(
     private readonly tokens: RefreshTokenService,
@@ -56,6 +58,11 @@ export class RefreshService {
     @Inject(CONFIG) private readonly config: Config,
     private readonly eligibility: TokenEligibilityService,
   ) {}
+
+  /** Adds a check of a family's owner before each refresh. The composition module calls it before the service starts. */
+  use(owners: FamilyOwners): void {
+    this.owners = owners;
+  }
 
   /**
    * Returns the next token of the family, or throws 401, 403 `jwt_not_enabled`, 429 or 503. Refused calls count by address and accepted
@@ -105,6 +112,8 @@ export class RefreshService {
     const { sid, generation } = presented;
     const oneStatement = !this.eligibility.restrictsExistingFamilies();
     let secret = knownSecret;
+    if (secret !== undefined) await this.owners?.confirmOwner(sid);
+    let confirmed = secret !== undefined;
     let counted = false;
     let admitted = false;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -127,6 +136,11 @@ export class RefreshService {
       const verdict = judge(family, generation, this.config);
       if (verdict === 'unknown') return INVALID;
       if (verdict === 'reused') return this.revokeReused(family, origin);
+      if (!confirmed && this.owners !== undefined) {
+        await this.owners.confirmOwner(sid);
+        confirmed = true;
+        continue;
+      }
       if (verdict === 'rotate' && oneStatement && family.unlinked) {
         secret = family.secret;
         continue;

@@ -4,6 +4,7 @@ import { AuditModule } from '../../audit/audit.module.js';
 import { AuthModule } from '../../auth/auth.module.js';
 import { LimitsModule } from '../../limits/limits.module.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
+import { AccountsModule } from '../accounts/accounts.module.js';
 import { RolloutModule } from '../rollout/rollout.module.js';
 import { CleanUpJob } from '../../operations/clean-up.job.js';
 import { OperationsModule } from '../../operations/operations.module.js';
@@ -45,6 +46,7 @@ import { SessionService } from './session.service.js';
 /** Sessions as credentials beside tokens, and the link between the two. */
 @Module({
   imports: [
+    AccountsModule,
     AuditModule,
     AuthModule,
     LimitsModule,

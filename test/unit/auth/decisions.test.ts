@@ -171,7 +171,11 @@ describe('PasswordService', () => {
   });
 
   it('counts the guesses of a session separately, and keeps the session', async () => {
-    const users = { find: () => Promise.resolve(user), hashNew: () => Promise.resolve('hash') };
+    const users = {
+      find: () => Promise.resolve(user),
+      hashNew: () => Promise.resolve('hash'),
+      isPasswordManaged: () => false,
+    };
     const confirm = vi.fn();
     const revokeUser = vi.fn();
     await new PasswordService(

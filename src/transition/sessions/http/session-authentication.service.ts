@@ -8,6 +8,7 @@ import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import { DatabaseClock } from '../../../tokens/feed/database-clock.js';
 import { refuseToken } from '../../../tokens/tokens.errors.js';
+import { UsersSourceService } from '../../accounts/users-source.service.js';
 import { RolloutService } from '../../rollout/rollout.service.js';
 import { SessionCookieService } from './session-cookie.service.js';
 import { SessionStore } from '../stores/session.store.js';
@@ -29,6 +30,7 @@ export class SessionAuthenticationService implements DeviceSessions {
     private readonly store: SessionStore,
     private readonly cookie: SessionCookieService,
     private readonly rollout: RolloutService,
+    private readonly users: UsersSourceService,
     private readonly clock: DatabaseClock,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
@@ -59,6 +61,13 @@ export class SessionAuthenticationService implements DeviceSessions {
     return sessions;
   }
 
+  /** Asks the product for the user of the session, as long as it owns the users. Throws 401 `session_invalid`, 503. */
+  async confirmUser(session: LiveSession): Promise<void> {
+    if (!this.users.owns(session)) return;
+    if ((await this.users.ask(session.externalId!)) === 'same') return;
+    if ((await this.store.live(session.sid)) === undefined) throw refuseSession('session_invalid');
+  }
+
   /** Whether the request carries a session that this service signed. No I/O. */
   mayHave(request: FastifyRequest): boolean {
     return this.sidsIn(request).length > 0;
@@ -77,7 +86,20 @@ export class SessionAuthenticationService implements DeviceSessions {
     const sids = this.sidsIn(request);
     if (sids.length === 0) return [];
     if (changesState) refuseOtherSites(request, this.config.corsOrigins);
-    return this.liveOf(sids);
+    const sessions = await Promise.all(sids.map((sid) => this.confirmed(sid)));
+    return sessions.filter((session) => session !== undefined);
+  }
+
+  /** A live session. As long as the product owns the users, it has confirmed the session's user within a minute. */
+  private async confirmed(sid: string): Promise<LiveSession | undefined> {
+    const session = await this.store.live(sid);
+    if (!this.users.isSet) return session;
+    if (session === undefined) {
+      const name = await this.store.userNamedBy(sid);
+      return name !== undefined && (await this.users.admit(name)) ? this.store.live(sid) : undefined;
+    }
+    if (!this.users.owns(session)) return session;
+    return (await this.users.confirm(session.externalId!)) === 'same' ? session : this.store.live(sid);
   }
 
   private sidsIn(request: FastifyRequest): readonly string[] {

@@ -14,6 +14,7 @@ import type { User } from '../../../users/user.entity.js';
 import { ApiSession } from './sessions.openapi.js';
 import { SessionAuthenticationService } from './session-authentication.service.js';
 import { SessionCookieService } from './session-cookie.service.js';
+import { PasswordLoginGuard } from './password-login.guard.js';
 import { SessionLoginGuard } from './session-login.guard.js';
 import { SessionLoginService } from '../session-login.service.js';
 import { SessionLoginDto, SessionUserDto } from './sessions.dto.js';
@@ -36,7 +37,7 @@ export class SessionsController {
   @Public()
   @HttpCode(200)
   @RateLimited('session_login')
-  @UseGuards(LoadSheddingGuard, RateLimitGuard, SessionLoginGuard)
+  @UseGuards(PasswordLoginGuard, LoadSheddingGuard, RateLimitGuard, SessionLoginGuard)
   @ApiOperation({
     summary: 'Log in with a session',
     description: 'Opens a session under a new id, in a cookie, and revokes the session that the caller had.',

@@ -53,6 +53,7 @@ export class ExchangeLimitsService {
     return this.counted('exchange', request, async () => {
       const session = await this.callers.requireSession(request, { changesState: true });
       await this.limiter.enforce('exchange_session', session.sid);
+      await this.callers.confirmUser(session);
       const opened = await this.exchanges.exchange(session, delivery, originOf(request));
       await this.sessions.extendWithFamily(session, opened.family, reply);
       return opened;

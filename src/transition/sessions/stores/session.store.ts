@@ -69,6 +69,14 @@ const findBy = (path: string) => `
   LEFT JOIN session_fates f ON f.sid = s.sid
   WHERE s.sid = ANY ($1::text[]) AND ${IS_LIVE}`;
 
+/** The user whom a live session names. There may be no such user. */
+const namedBy = (path: string) => `
+  SELECT named.name FROM session s
+  CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
+  LEFT JOIN session_fates f ON f.sid = s.sid
+  WHERE s.sid = $1 AND s.expire > clock_timestamp() AND f.ended_at IS NULL
+    AND (f.ends_at IS NULL OR f.ends_at > clock_timestamp())`;
+
 /** SKIP LOCKED: a locked session is extended by its next request, so that nobody waits and no deadlock can arise. */
 const TOUCH = `
   WITH due AS (
@@ -103,6 +111,7 @@ const INSERT = `INSERT INTO session (sid, sess, expire) VALUES ($1, $2::json, to
 @Injectable()
 export class SessionStore {
   private readonly find: string;
+  private readonly named: string;
   private readonly liveOf = batched((sids: readonly string[]) => this.read(this.database, sids), {
     request: (sid) => sid,
     row: ({ sid }) => sid,
@@ -120,6 +129,7 @@ export class SessionStore {
     @Inject(CONFIG) config: TransitionConfig,
   ) {
     this.find = findBy(config.sessionUserKey);
+    this.named = namedBy(config.sessionUserKey);
   }
 
   /**
@@ -130,7 +140,13 @@ export class SessionStore {
     return this.liveOf(sid);
   }
 
-  /** The same in a transaction. */
+  /** The user whom a session names if it would be live with a known and enabled user. */
+  async userNamedBy(sid: string): Promise<string | undefined> {
+    const [row] = await onSessionTable(() => this.database.query<{ name: string | null }>(this.named, [sid]));
+    return row?.name ?? undefined;
+  }
+
+  /** Like {@link live}, in a transaction. */
   async liveIn(sql: Sql, sid: string): Promise<LiveSession | undefined> {
     return (await this.read(sql, [sid]))[0];
   }
