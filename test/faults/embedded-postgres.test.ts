@@ -92,7 +92,7 @@ async function postmaster(): Promise<number> {
 async function killPostmaster(): Promise<void> {
   const pid = await postmaster();
   process.kill(pid, 'SIGKILL');
-  await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'));
+  await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), 15_000);
 }
 
 beforeEach(async () => {

@@ -10,7 +10,7 @@ import { FeedConnection } from './feed-connection.js';
 import { Lease } from './lease.js';
 import { RevocationList } from './revocation-list.js';
 import type { RevocationEntry } from './revocation-list.js';
-import { RevocationStore } from './revocation.store.js';
+import { NOTHING_SEEN, RevocationStore, horizonOf } from './revocation.store.js';
 import type { FeedPage } from './revocation.store.js';
 
 const POLL_INTERVAL_MS = 200;
@@ -44,8 +44,8 @@ export class ChangeFeed implements OnApplicationShutdown {
   private readonly loop: BackgroundLoop;
   private readonly subscribers = new Map<string, () => Promise<void>>();
   private versions: FeedPage['versions'] = {};
-  /** Where the next poll begins in the feed. */
-  private horizon = '0';
+  /** What the last complete poll has seen: the next one reads the rest. */
+  private seen = NOTHING_SEEN;
   /** The server that answered the last complete poll. */
   private server: string | undefined;
   private readonly lease: Lease;
@@ -165,22 +165,23 @@ export class ChangeFeed implements OnApplicationShutdown {
   }
 
   /**
-   * Reads what is new. On another server than before it reads everything: the horizon means nothing there. Returns the database's time
+   * Reads what is new. On another server than before it reads everything: what was seen means nothing there. Returns the database's time
    * at the first page.
    */
   private async readChanges(): Promise<number> {
     try {
       const server = await this.connection.open();
       const moved = this.server !== undefined && server !== this.server;
-      const page = await this.readPage(moved ? '0' : this.horizon);
-      for (let { next } = page; next !== undefined;) ({ next } = await this.readPage(next));
+      const seen = moved ? NOTHING_SEEN : this.seen;
+      const page = await this.readPage(seen);
+      for (let { next } = page; next !== undefined;) ({ next } = await this.readPage(seen, next));
       for (const [topic, reload] of this.subscribers) {
         if (moved || page.versions[topic] !== this.versions[topic]) await reload();
       }
-      if (moved && BigInt(page.horizon) < BigInt(this.horizon)) this.logger.error(LOST);
+      if (moved && horizonOf(page.snapshot) < horizonOf(this.seen)) this.logger.error(LOST);
       this.versions = page.versions;
       this.server = server;
-      this.horizon = page.horizon;
+      this.seen = page.snapshot;
       return page.now;
     } catch (error) {
       this.database.dropIdle();
@@ -188,8 +189,8 @@ export class ChangeFeed implements OnApplicationShutdown {
     }
   }
 
-  private async readPage(from: string): Promise<FeedPage> {
-    const page = await this.connection.read(from);
+  private async readPage(seen: string, next?: string): Promise<FeedPage> {
+    const page = await this.connection.read(seen, next);
     for (const entry of page.entries) this.revocations.add(entry);
     return page;
   }

@@ -1,8 +1,8 @@
 import { Check, Column, Entity, Index, PrimaryGeneratedColumn } from 'typeorm';
 
 /**
- * One revocation, as nodes read it from the feed. `xid` is the transaction that wrote it. A reader takes every row from the oldest
- * transaction that was running at its last poll, so it misses no row if transactions commit out of order.
+ * One revocation, as nodes read it from the feed. `xid` is the transaction that wrote it. A reader takes every row that was not
+ * visible to its last poll, so it misses no row if transactions commit out of order.
  */
 @Entity('revocations')
 @Index('revocations_xid_idx', ['xid', 'seq'])

@@ -6,34 +6,45 @@ import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import type { RevocationEntry } from './revocation-list.js';
 
+/** A snapshot in which nothing is visible. */
+export const NOTHING_SEEN = '1:1:';
+
 /** One page of the feed, with what the statement says about the database. */
 export interface FeedPage extends Pick<ServerIdentity, 'readOnly' | 'state'> {
   readonly entries: readonly RevocationEntry[];
   /** Where the next page of this poll begins; undefined if this page is the last. */
   readonly next?: string | undefined;
-  /** Where the next poll begins. Everything that was committed earlier is in this page, the pages after it or an earlier poll. */
-  readonly horizon: string;
+  /** What was visible to this page (`pg_snapshot`). The next poll reads what was not visible to the first page of this poll. */
+  readonly snapshot: string;
   /** The database's clock in milliseconds. */
   readonly now: number;
   /** The version of each topic. */
   readonly versions: Readonly<Record<string, number>>;
 }
 
+/** The oldest transaction that was running when the snapshot was taken. Everything before it was visible or rolled back. */
+export function horizonOf(snapshot: string): bigint {
+  return BigInt(snapshot.slice(0, snapshot.indexOf(':')));
+}
+
 /** Entries in a page: few enough to arrive long before the timeout of the feed on any machine. */
 const PAGE_SIZE = 5_000;
 
 /**
- * A poll begins at the horizon of the one before: the oldest transaction that was running then. So it sees a row even if its transaction
- * committed late, and reads some rows twice. After a poll of several pages, the next poll begins at the horizon of the first page, because
- * transactions may commit behind a page that was already read.
+ * A poll reads what was not visible to the poll before it. So it sees a row even if its transaction committed late. It reads a row twice
+ * only if the row was committed between two pages of a poll: for the next poll, the snapshot of the first page counts, because transactions
+ * may commit behind a page that was already read. A transaction that runs for hours, in any database of the server, costs an index scan of
+ * the rows since then, but does not send them again.
  */
 const READ_PAGE = `
   WITH page AS MATERIALIZED (
     SELECT xid, seq, kind, subject, epoch, expires_at FROM revocations
-    WHERE (xid, seq) > ($1::bigint, $2::bigint) AND expires_at > now() ORDER BY xid, seq LIMIT ${PAGE_SIZE})
+    WHERE (xid, seq) > ($1::bigint, $2::bigint) AND expires_at > now()
+      AND NOT pg_visible_in_snapshot(xid::text::xid8, $3::pg_snapshot)
+    ORDER BY xid, seq LIMIT ${PAGE_SIZE})
   SELECT s.versions, ${STATE_COLUMNS},
     extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
-    pg_snapshot_xmin(pg_current_snapshot())::text AS horizon,
+    pg_current_snapshot()::text AS snapshot,
     (SELECT xid || '.' || seq FROM page ORDER BY xid, seq OFFSET ${PAGE_SIZE - 1}) AS next,
     (SELECT json_agg(json_build_array(kind, subject, epoch, extract(epoch FROM expires_at)::float8 * 1000))
      FROM page) AS entries
@@ -71,14 +82,17 @@ type FeedRow = Omit<FeedPage, 'entries' | 'next'> & { next: string | null; entri
 export class RevocationStore {
   constructor(private readonly database: Database) {}
 
-  /** Reads the page that begins at `from`: a horizon, or `next` of the previous page. `client`: the feed's own connection. */
-  async read(client: ClientBase, from: string): Promise<FeedPage> {
-    const [xid, seq = '0'] = from.split('.');
-    const { rows } = await client.query<FeedRow>({ name: 'feed', text: READ_PAGE, values: [xid, seq] });
-    const { entries, next, ...page } = rows[0]!;
+  /**
+   * Reads entries that were not visible to the snapshot `seen`: the first page, or the one that begins at `next` of the previous page.
+   * `client`: the feed's own connection.
+   */
+  async read(client: ClientBase, seen: string, next?: string): Promise<FeedPage> {
+    const [xid, seq = '0'] = next?.split('.') ?? [String(horizonOf(seen))];
+    const { rows } = await client.query<FeedRow>({ name: 'feed', text: READ_PAGE, values: [xid, seq, seen] });
+    const { entries, next: following, ...page } = rows[0]!;
     return {
       ...page,
-      next: next ?? undefined,
+      next: following ?? undefined,
       entries: (entries ?? []).map(([kind, subject, epoch, expires]) => ({ kind, subject, epoch, expires })),
     };
   }

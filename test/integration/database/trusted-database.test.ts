@@ -122,7 +122,7 @@ describe('a node whose database was replaced', () => {
 
   it('finds the database among several hosts, of which one refuses and one is silent', async () => {
     const silent = createServer().listen(0, '127.0.0.1');
-    await vi.waitFor(() => expect(silent.listening).toBe(true));
+    await vi.waitFor(() => expect(silent.listening).toBe(true), 15_000);
     const { host } = new URL(db.url);
     const url = db.url.replace(
       host,

@@ -171,7 +171,7 @@ describe('RateLimitStore', () => {
     const released = await test.database.transaction(async (sql) => {
       await sql.query('SELECT 1 FROM rate_limits WHERE key = $1 FOR UPDATE', [key]);
       waiting = otherStore.consume(key, 1, quota);
-      await expect.poll(() => test.database.query(WAITING), { timeout: 2_000 }).toHaveLength(1);
+      await expect.poll(() => test.database.query(WAITING)).toHaveLength(1);
       const [now] = await sql.query<{ us: string }>(
         'SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS us',
       );

@@ -102,7 +102,7 @@ describe('a row of signing_keys that somebody else wrote', () => {
         expect(node.alarms.counts()).toEqual({ signing_keys: 1, oauth_clients: 0, service_state: 0 });
       }
     }
-    await vi.waitFor(async () => expect(await audited()).toEqual([`${foreign.kid} not_ours`]));
+    await vi.waitFor(async () => expect(await audited()).toEqual([`${foreign.kid} not_ours`]), 15_000);
     const views = await one.keyAdministration.list();
     expect(views.find((view) => view.kid === foreign.kid)?.state).toBe('refused');
   });

@@ -149,7 +149,7 @@ describe('RefreshService.present', () => {
       status: 503,
       headers: { 'Retry-After': '1' },
     });
-    await vi.waitUntil(() => mayContinue.mock.calls.length === 64);
+    await vi.waitUntil(() => mayContinue.mock.calls.length === 64, 15_000);
     expect((await present((await open()).token, asking)).outcome).toBe('rotated');
     gate.resolve(true);
     expect((await Promise.all(held)).every((rotation) => 'token' in rotation)).toBe(true);

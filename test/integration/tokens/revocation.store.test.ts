@@ -5,6 +5,7 @@ import type { Sql } from '../../../src/database/database.js';
 import type { RevocationEntry } from '../../../src/tokens/feed/revocation-list.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
+import { NOTHING_SEEN, horizonOf } from '../../../src/tokens/feed/revocation.store.js';
 import { aNode } from './token-node.js';
 import type { TokenNode } from './token-node.js';
 
@@ -47,29 +48,45 @@ describe('RevocationStore', () => {
     await db.drop();
   });
 
-  const readFrom = (horizon: string) => node.revocationStore.read(client, horizon);
+  const readAfter = (snapshot: string) => node.revocationStore.read(client, snapshot);
   const revoke = (sid: string, sql: Sql = node.database) => node.revocationStore.addSids(sql, [sid]);
   const subjects = (entries: readonly RevocationEntry[]) => entries.map(({ subject }) => subject);
 
   it('reads everything from the beginning, then what is new, with the time of the database', async () => {
     const [a, b] = [randomUUID(), randomUUID()];
     await revoke(a);
-    const first = await readFrom('0');
+    const first = await readAfter(NOTHING_SEEN);
     expect(subjects(first.entries)).toContain(a);
     expect(Math.abs(first.now - Date.now())).toBeLessThan(5_000);
     await node.revocationStore.addUser(node.database, b, 3);
-    const second = await readFrom(first.horizon);
-    expect(second.entries.at(-1)).toMatchObject({ kind: 'user', subject: b, epoch: 3 });
-    expect(BigInt(second.horizon)).toBeGreaterThanOrEqual(BigInt(first.horizon));
+    const second = await readAfter(first.snapshot);
+    expect(second.entries).toEqual([expect.objectContaining({ kind: 'user', subject: b, epoch: 3 })]);
+    expect(horizonOf(second.snapshot)).toBeGreaterThanOrEqual(horizonOf(first.snapshot));
   });
 
-  // How far a poll goes back depends on what else runs on the server, so rows may come twice.
+  it('reads a row once, also while an older transaction of the server is still running', async () => {
+    let older = '';
+    const held = heldTransaction(node, async (sql) => {
+      [{ older }] = (await sql.query('SELECT pg_current_xact_id()::text AS older')) as [{ older: string }];
+    });
+    await held.ready;
+    const before = await readAfter(NOTHING_SEEN);
+    const sid = randomUUID();
+    await revoke(sid);
+    const page = await readAfter(before.snapshot);
+    expect(subjects(page.entries)).toEqual([sid]);
+    const next = await readAfter(page.snapshot);
+    expect(horizonOf(next.snapshot)).toBeLessThanOrEqual(BigInt(older));
+    expect(next.entries).toEqual([]);
+    await held.commit();
+  });
+
   it('misses no row that commits after rows that were written later', async () => {
-    let { horizon } = await readFrom('0');
+    let { snapshot } = await readAfter(NOTHING_SEEN);
     const seen = new Set<string>();
     const follow = async () => {
-      const page = await readFrom(horizon);
-      horizon = page.horizon;
+      const page = await readAfter(snapshot);
+      snapshot = page.snapshot;
       for (const subject of subjects(page.entries)) seen.add(subject);
     };
     const [early, later, last] = [randomUUID(), randomUUID(), randomUUID()];
@@ -86,7 +103,7 @@ describe('RevocationStore', () => {
   });
 
   it('misses no row of many transactions that commit in any order', async () => {
-    let { horizon } = await readFrom('0');
+    let { snapshot } = await readAfter(NOTHING_SEEN);
     const seen = new Set<string>();
     const written = Array.from({ length: 40 }, () => randomUUID());
     const writing = written.map((sid, index) =>
@@ -98,30 +115,30 @@ describe('RevocationStore', () => {
     let done = false;
     const all = Promise.all(writing).finally(() => (done = true));
     do {
-      const page = await readFrom(horizon);
-      horizon = page.horizon;
+      const page = await readAfter(snapshot);
+      snapshot = page.snapshot;
       for (const subject of subjects(page.entries)) seen.add(subject);
       if (done) break;
     } while (written.some((sid) => !seen.has(sid)));
     await all;
-    for (const subject of subjects((await readFrom(horizon)).entries)) seen.add(subject);
+    for (const subject of subjects((await readAfter(snapshot)).entries)) seen.add(subject);
     expect(written.filter((sid) => !seen.has(sid))).toEqual([]);
   });
 
   it('reads no row that was rolled back', async () => {
-    const { horizon } = await readFrom('0');
+    const { snapshot } = await readAfter(NOTHING_SEEN);
     const sid = randomUUID();
     const held = heldTransaction(node, (sql) => revoke(sid, sql));
     await held.ready;
     await held.rollBack();
-    expect(subjects((await readFrom(horizon)).entries)).not.toContain(sid);
+    expect(subjects((await readAfter(snapshot)).entries)).not.toContain(sid);
   });
 
   it('keeps a revocation for the longest token lifetime of any node plus one minute', async () => {
     await node.revocationStore.raiseTokenExpiry(905);
     await node.revocationStore.raiseTokenExpiry(60);
     const [entry] = await revoke(randomUUID());
-    const page = await readFrom('0');
+    const page = await readAfter(NOTHING_SEEN);
     expect((entry!.expires - page.now) / 1000).toBeCloseTo(965, -1);
     expect(page.entries.find(({ subject }) => subject === entry!.subject)?.expires).toBeCloseTo(
       entry!.expires,
@@ -135,13 +152,13 @@ describe('RevocationStore', () => {
     await db.database.query('UPDATE revocations SET expires_at = now() WHERE subject = ANY ($1::uuid[])', [
       gone,
     ]);
-    const before = subjects((await readFrom('0')).entries);
+    const before = subjects((await readAfter(NOTHING_SEEN)).entries);
     expect(before).toContain(kept);
     expect(before).not.toContain(gone[0]);
     expect(await node.revocationStore.removeExpired(2)).toBe(2);
     expect(await node.revocationStore.removeExpired(2)).toBe(1);
     expect(await node.revocationStore.removeExpired(2)).toBe(0);
-    expect(subjects((await readFrom('0')).entries).toSorted()).toEqual(before.toSorted());
+    expect(subjects((await readAfter(NOTHING_SEEN)).entries).toSorted()).toEqual(before.toSorted());
   });
 
   it('writes nothing for an empty list of families', async () => {

@@ -169,7 +169,7 @@ describe('simultaneous presentations of a refresh token on a node', () => {
     enforce.mockReturnValue(limit.promise);
     const early = [refresh(token), refresh(tokenOf(0, { sid: anotherSid, secret }))];
     statement.resolve(undefined);
-    await vi.waitUntil(() => enforce.mock.calls.length === 2);
+    await vi.waitUntil(() => enforce.mock.calls.length === 2, 15_000);
     rotateCounted.mockResolvedValueOnce({ done: successor, full: undefined });
     expect((await refresh(token)).token).toBe(tokenOf(1));
     expect(rotateCounted).toHaveBeenCalledTimes(3);

@@ -7,6 +7,7 @@ import { LEASE_MS } from '../../../src/tokens/feed/lease.js';
 import { DatabaseClock } from '../../../src/tokens/feed/database-clock.js';
 import { FeedConnection } from '../../../src/tokens/feed/feed-connection.js';
 import { RevocationList } from '../../../src/tokens/feed/revocation-list.js';
+import { NOTHING_SEEN } from '../../../src/tokens/feed/revocation.store.js';
 import type { FeedPage, RevocationStore } from '../../../src/tokens/feed/revocation.store.js';
 import { ManualClock } from './manual-clock.js';
 
@@ -16,7 +17,7 @@ const token = { claims: { sub: 'u', sid: 's' }, epoch: 0 } as VerifiedToken;
 
 function page(change: Partial<FeedPage> = {}): FeedPage {
   const none = { entries: [], readOnly: false, state: 'state' };
-  return { ...none, horizon: '10', now: DATABASE_NOW, versions: {}, ...change };
+  return { ...none, snapshot: '10:10:', now: DATABASE_NOW, versions: {}, ...change };
 }
 
 describe('ChangeFeed', () => {
@@ -59,7 +60,7 @@ describe('ChangeFeed', () => {
     expect(feed.isFresh()).toBe(true);
     expect(revocations.isRevoked(token)).toBe(true);
     expect(revocations.size).toBe(1);
-    expect(read.mock.calls[0]?.[0]).toBe('0');
+    expect(read.mock.calls[0]?.[0]).toBe(NOTHING_SEEN);
   });
 
   it('is stale a second after its last poll, so that no node accepts a revoked token for longer', async () => {
@@ -201,19 +202,24 @@ describe('ChangeFeed', () => {
     expect(read).toHaveBeenCalledTimes(4);
   });
 
-  it('reads all pages of a poll, and begins the next poll at the horizon of the first page', async () => {
+  it('reads all pages of a poll, and reads next what its first page did not see', async () => {
     read
-      .mockResolvedValueOnce(page({ horizon: '20', next: '5.7' }))
+      .mockResolvedValueOnce(page({ snapshot: '20:20:', next: '5.7' }))
       .mockImplementationOnce(async () => {
         expect(feed.isFresh()).toBe(false);
-        return page({ entries: [SID], horizon: '30', next: '6.1' });
+        return page({ entries: [SID], snapshot: '30:30:', next: '6.1' });
       })
-      .mockResolvedValueOnce(page({ horizon: '40' }));
+      .mockResolvedValueOnce(page({ snapshot: '40:40:' }));
     await feed.start();
     expect(revocations.isRevoked(token)).toBe(true);
     clock.pass(1);
     await feed.catchUp();
-    expect(read.mock.calls.slice(0, 4).map(([from]) => from)).toEqual(['0', '5.7', '6.1', '20']);
+    expect(read.mock.calls.slice(0, 4)).toEqual([
+      [NOTHING_SEEN, undefined],
+      [NOTHING_SEEN, '5.7'],
+      [NOTHING_SEEN, '6.1'],
+      ['20:20:', undefined],
+    ]);
   });
 
   it('stays stale if a page of the poll is missing', async () => {
@@ -232,13 +238,18 @@ describe('ChangeFeed', () => {
     expect(read).toHaveBeenCalledTimes(1);
   });
 
-  it('keeps polling after a failed poll, from the horizon of the last successful one', async () => {
+  it('keeps polling after a failed poll, from what the last successful one has seen', async () => {
     await feed.start();
     read
       .mockRejectedValueOnce(new Error('lost'))
-      .mockResolvedValueOnce(page({ entries: [SID], horizon: '20' }));
+      .mockResolvedValueOnce(page({ entries: [SID], snapshot: '20:20:' }));
     await vi.advanceTimersByTimeAsync(700);
-    expect(read.mock.calls.slice(0, 4).map(([from]) => from)).toEqual(['0', '10', '10', '20']);
+    expect(read.mock.calls.slice(0, 4).map(([seen]) => seen)).toEqual([
+      NOTHING_SEEN,
+      '10:10:',
+      '10:10:',
+      '20:20:',
+    ]);
     expect(revocations.isRevoked(token)).toBe(true);
   });
 
@@ -304,16 +315,25 @@ describe('ChangeFeed', () => {
     await feed.untilFresh();
     expect(reload).not.toHaveBeenCalled();
     open.mockResolvedValue('promoted');
-    read.mockResolvedValueOnce(page({ horizon: '4', next: '3.1' })).mockRejectedValueOnce(new Error('lost'));
+    read
+      .mockResolvedValueOnce(page({ snapshot: '4:4:', next: '3.1' }))
+      .mockRejectedValueOnce(new Error('lost'));
     clock.pass(LEASE_MS);
     const fresh = feed.untilFresh();
     await vi.advanceTimersByTimeAsync(50);
     await fresh;
     expect(reload).toHaveBeenCalledTimes(1);
     clock.pass(LEASE_MS);
-    read.mockResolvedValue(page({ horizon: '5' }));
+    read.mockResolvedValue(page({ snapshot: '5:5:' }));
     await feed.untilFresh();
-    expect(read.mock.calls.map(([from]) => from)).toEqual(['0', '10', '0', '3.1', '0', '10']);
+    expect(read.mock.calls).toEqual([
+      [NOTHING_SEEN, undefined],
+      ['10:10:', undefined],
+      [NOTHING_SEEN, undefined],
+      [NOTHING_SEEN, '3.1'],
+      [NOTHING_SEEN, undefined],
+      ['10:10:', undefined],
+    ]);
   });
 
   it('refuses to start on a node that is stopping', async () => {

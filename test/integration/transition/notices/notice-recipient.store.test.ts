@@ -43,7 +43,7 @@ describe('the recipients of a notice', () => {
     });
     await expect(session).rejects.toBe(ends);
 
-    await expect.poll(() => store.needSender(), { timeout: 5_000 }).toBe(true);
+    await expect.poll(() => store.needSender()).toBe(true);
     await db.database.query(`UPDATE notice_recipients SET state = 'failed'`);
     await new NoticeStore(db.database).finish();
     expect(await store.needSender()).toBe(false);

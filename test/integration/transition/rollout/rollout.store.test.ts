@@ -4,8 +4,6 @@ import type { TestDatabase } from '../../../helpers/database.js';
 import { BY, aRolloutNode } from './rollout-node.js';
 import type { RolloutNode } from './rollout-node.js';
 
-const WITHIN = { timeout: 1_000, interval: 10 };
-
 describe('the rollout on several nodes', () => {
   let db: TestDatabase;
   const started: RolloutNode[] = [];
@@ -62,8 +60,7 @@ describe('the rollout on several nodes', () => {
     const of = (field: 'percentage' | 'drain') =>
       changed.find(({ version }) => version === last.version)![field];
     expect([last.percentage, last.drain]).toEqual([of('percentage'), of('drain')]);
-    for (const node of nodes)
-      await expect.poll(() => node.rollout.current().version, WITHIN).toBe(last.version);
+    for (const node of nodes) await expect.poll(() => node.rollout.current().version).toBe(last.version);
     expect(await rows(`SELECT 1 FROM audit_events WHERE event = 'rollout'`)).toHaveLength(19);
   });
 

@@ -103,7 +103,7 @@ describe('the state on a node', () => {
     let answer: (current: object) => void = () => undefined;
     store.current.mockReturnValueOnce(new Promise((resolve) => (answer = resolve)));
     const reading = reload();
-    await vi.waitFor(() => expect(store.current).toHaveBeenCalled());
+    await vi.waitFor(() => expect(store.current).toHaveBeenCalled(), 15_000);
     rollout.adopt({ ...state, percentage: 50, version: 8 });
     expect(feed.hint).toHaveBeenCalled();
     answer(state);
