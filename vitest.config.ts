@@ -50,7 +50,8 @@ export default defineConfig({
   plugins: [plainMetadata],
   test: {
     pool: 'forks',
-    maxWorkers: 2,
+    // More than cores: a test often waits for the database.
+    maxWorkers: 3,
     // What is awaited comes on a slow machine too; the default is one second.
     expect: { poll: { timeout: 15_000, interval: 20 } },
     projects: [
@@ -81,7 +82,8 @@ export default defineConfig({
           exclude: RUN_ALONE,
           ...database,
           testTimeout: 90_000,
-          sequence: { groupOrder: 0 },
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -92,7 +94,7 @@ export default defineConfig({
           ...database,
           fileParallelism: false,
           testTimeout: 90_000,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       { extends: true, test: { name: 'long', include: ['test/long/**/*.test.ts'], ...database } },

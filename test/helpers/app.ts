@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ModuleMetadata } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -10,6 +9,7 @@ import type { TimeOuts } from '../../src/app.setup.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { createTestDatabase } from './database.js';
 import type { TestDatabase } from './database.js';
+import { temporaryFolder } from './temporary-folder.js';
 
 export interface TestApp {
   readonly app: NestFastifyApplication;
@@ -45,7 +45,7 @@ export async function createTestApp({
   timeOuts,
 }: TestAppOptions = {}): Promise<TestApp> {
   const database = db ?? (await createTestDatabase());
-  const folder = await mkdtemp(join(tmpdir(), 'tandem-node-'));
+  const folder = await mkdtemp(join(temporaryFolder(), 'tandem-node-'));
   const variables = {
     DATABASE_URL: database.url,
     DATA_DIR: folder,

@@ -1,5 +1,4 @@
-import { chmod, mkdtemp, rm, statfs } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataSource } from 'typeorm';
 import type { TestProject } from 'vitest/node';
@@ -7,6 +6,7 @@ import { buildIfStale } from '../../scripts/build-if-stale.mjs';
 import { dataSourceOptions } from '../../src/database/data-source-options.js';
 import { migrate } from '../../src/database/migrate.js';
 import { ensureEmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.js';
+import { temporaryFolder } from './temporary-folder.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -16,9 +16,6 @@ declare module 'vitest' {
 
 export const TEMPLATE = 'tandem_template';
 
-/** Memory that the run's databases may fill. A default container has 64 MiB of it, and keeps them on its disk. */
-const NEEDED_MEMORY = 2 * 1024 ** 3;
-
 const ROOT = join(import.meta.dirname, '..', '..');
 
 /** Tests start processes from `dist`: it is built from the sources as they are now, however the run was started. */
@@ -26,15 +23,14 @@ const build = () => buildIfStale(ROOT, () => {});
 
 /**
  * One PostgreSQL for the whole run, with one migrated database from which each test file copies its own. With
- * TEST_DATABASE_URL that server is used, else the embedded one in a temporary folder. The folder is in memory if there is room: a copy
- * consists of some 300 files, and a disk may need ten times as long for them.
+ * TEST_DATABASE_URL that server is used, else the embedded one in a temporary folder. A copy consists of some 300
+ * files, and a disk may need ten times as long for them as memory.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   await build();
   project.onTestsRerun(build);
   const given = process.env['TEST_DATABASE_URL'];
-  const folder =
-    given === undefined ? await mkdtemp(join(await folderForDatabases(), 'tandem-test-')) : undefined;
+  const folder = given === undefined ? await mkdtemp(join(temporaryFolder(), 'tandem-test-')) : undefined;
   if (folder !== undefined) await chmod(folder, 0o755);
   const server = folder === undefined ? undefined : await ensureEmbeddedPostgres(folder, () => {});
   const url = given ?? server!.url;
@@ -56,13 +52,4 @@ async function createTemplate(url: string): Promise<void> {
   const dataSource = await new DataSource(dataSourceOptions(template.href)).initialize();
   await migrate(dataSource);
   await dataSource.destroy();
-}
-
-async function folderForDatabases(): Promise<string> {
-  try {
-    const { bavail, bsize } = await statfs('/dev/shm');
-    return bavail * bsize >= NEEDED_MEMORY ? '/dev/shm' : tmpdir();
-  } catch {
-    return tmpdir();
-  }
 }

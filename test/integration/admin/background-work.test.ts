@@ -25,8 +25,13 @@ const loopsOf = (app: INestApplicationContext) =>
     .list()
     .toSorted((a, b) => a.name.localeCompare(b.name));
 
-/** Without a receiver no webhooks are sent, and their loops do not run. */
-const WEBHOOKS = { WEBHOOK_URL: 'http://127.0.0.1:9/hooks', WEBHOOK_SECRET };
+/** What a node does only if it is asked to: without these settings, their loops do not run. */
+const OPTIONAL = {
+  WEBHOOK_URL: 'http://127.0.0.1:9/hooks',
+  WEBHOOK_SECRET,
+  USERS_SOURCE_BY_NAME: `SELECT 'a'::text AS external_id WHERE $1 = 'a'`,
+  USERS_SOURCE_BY_ID: `SELECT 'a'::text AS external_id WHERE $1 = 'a'`,
+};
 
 describe('background work', () => {
   let db: TestDatabase;
@@ -46,12 +51,12 @@ describe('background work', () => {
         JWT_SECRET: TEST_SECRET,
         RSA_MODULUS_BITS: '2048',
         LOG_LEVEL: 'silent',
-        ...WEBHOOKS,
+        ...OPTIONAL,
       },
       process.cwd(),
       VARIABLES,
     );
-    const node = await createTestApp({ db, env: WEBHOOKS });
+    const node = await createTestApp({ db, env: OPTIONAL });
     const loops = loopsOf(node.app);
     onNode = loops.map(({ name }) => name);
     expect(loops.filter(({ running }) => !running)).toEqual([]);
