@@ -15,6 +15,7 @@ const TRANSITION = [
   '1797000500000-unlinked-session-uses',
   '1797000520000-session-password-proofs',
   '1797000600000-session-handles',
+  '1797000610000-refused-sessions',
 ] as const;
 
 /** This index came with the report and stays: the audit uses it. */

@@ -13,6 +13,7 @@ import { CountedRoutesService } from './counted-routes.service.js';
 import { UnexpectedLogoutsService } from './logouts/unexpected-logouts.service.js';
 import { ReportWriterStore } from './report-writer.store.js';
 import type { Batch } from './report-writer.store.js';
+import { RefusedSessionsService } from './refused/refused-sessions.service.js';
 import { OTHER, RequestTally } from './request-tally.js';
 import { SchemeMetrics } from './scheme-metrics.js';
 import type { Scheme } from './report.entity.js';
@@ -45,6 +46,7 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
   private seq = 0;
   private batch: Batch | undefined;
   private writing: Promise<void> | undefined;
+  private queued: Promise<void> | undefined;
   private failing = false;
   private readonly loop: BackgroundLoop;
 
@@ -56,6 +58,7 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
     private readonly metrics: SchemeMetrics,
     private readonly logouts: UnexpectedLogoutsService,
     private readonly faults: UnverifiedFaultsService,
+    private readonly refused: RefusedSessionsService,
     loops: BackgroundLoops,
   ) {
     const failure = 'the report cannot be written yet';
@@ -83,8 +86,16 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
 
   /** Resolves when the counts up to now are written, or the attempt has failed. Never throws. */
   flush(): Promise<void> {
-    this.writing ??= this.write().finally(() => (this.writing = undefined));
-    return this.writing;
+    if (this.writing === undefined) {
+      this.writing = this.write().finally(() => (this.writing = undefined));
+      return this.writing;
+    }
+    // The write in progress may have taken its counts before the latest requests.
+    this.queued ??= this.writing.then(() => {
+      this.queued = undefined;
+      return this.flush();
+    });
+    return this.queued;
   }
 
   private record(request: FastifyRequest, reply: FastifyReply): void {
@@ -96,7 +107,10 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
     const duration = reply.elapsedTime;
     this.requests.count(scheme, at, duration, code);
     this.metrics.answered(scheme, duration, code);
-    if (code !== undefined) this.logouts.note(scheme, request, code, at);
+    if (code !== undefined) {
+      this.logouts.note(scheme, request, code, at);
+      this.refused.note(scheme, request, code, at);
+    }
     const { user } = request as { user?: Caller };
     this.countEvidence(scheme, request, reply.statusCode >= 500, at, code);
     // A principal counts as a user even if the request was refused. A login counts only if it succeeded.
@@ -119,12 +133,17 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
   }
 
   private get idle(): boolean {
-    return this.batch === undefined && this.requests.empty && this.uses.empty && this.faults.empty;
+    const counted = this.requests.empty && this.uses.empty;
+    return this.batch === undefined && counted && this.faults.empty && this.refused.empty;
   }
 
   private async write(): Promise<void> {
     for (const { scheme, at, code } of await this.faults.verified())
       this.requests.countEvidence(scheme, at, code);
+    for (const { at, cause, times } of await this.refused.examined()) {
+      this.requests.countRefused(at, cause, times);
+      this.metrics.refusedSession(cause, times);
+    }
     await this.writeBatches();
     await this.logouts.examine();
   }

@@ -22,7 +22,7 @@ export class ReportAdminController {
     summary: 'Compare sessions and tokens, and find who still uses sessions',
     description:
       'All nodes, at most five seconds old: requests, users, errors by code, latency and unexpected logouts of each scheme, in ' +
-      'total and by time. docs/transition/rollout-report.md says what counts for which scheme.',
+      'total and by time, and sessions that were refused because of a setting. docs/transition/rollout-report.md says what counts for which scheme.',
   })
   @ApiOkResponse({ type: ReportDto })
   read(@Query() query: ReportQueryDto): Promise<ReportDto> {

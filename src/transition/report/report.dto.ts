@@ -110,6 +110,63 @@ class SessionAgentDto {
   last_seen!: Date;
 }
 
+class RefusedCauseDto {
+  @ApiProperty({
+    example: 'other_secret',
+    description:
+      '`unknown_user`, `no_user`, `other_secret`, `other_table`, `administrator` or `other_cookie`. More may be added',
+  })
+  cause!: string;
+
+  @ApiProperty({ example: 112 })
+  requests!: number;
+
+  @ApiProperty({ example: 0.0271, description: 'Of all requests by session' })
+  share!: number;
+
+  @ApiProperty({ type: String, format: 'date-time', example: '2026-11-24T09:12:41.000Z' })
+  first_seen!: Date;
+
+  @ApiProperty({ type: String, format: 'date-time', example: '2026-11-24T11:59:58.000Z' })
+  last_seen!: Date;
+
+  @ApiProperty({
+    example:
+      'The cookie was signed with a secret that is neither SESSION_SECRET nor in SESSION_SECRET_PREVIOUS.',
+  })
+  likely_cause!: string;
+
+  @ApiProperty({
+    description: 'What to change',
+    example:
+      "Set SESSION_SECRET to the first of the product's secrets and SESSION_SECRET_PREVIOUS to the others.",
+  })
+  advice!: string;
+}
+
+export class RefusedSessionsDto {
+  @ApiProperty({ example: 112, description: 'Requests by session that were refused because of a setting' })
+  requests!: number;
+
+  @ApiProperty({ example: 0.0271, description: 'Of all requests by session' })
+  share!: number;
+
+  @ApiProperty({
+    example: 0,
+    description: 'Refused requests that were not examined because there were too many',
+  })
+  not_examined!: number;
+
+  @ApiProperty({ type: [RefusedCauseDto], description: 'Most requests first' })
+  causes!: RefusedCauseDto[];
+
+  @ApiProperty({
+    example:
+      'Anyone can send a cookie, so strangers may have sent some of these requests. They do not affect the rollout.',
+  })
+  note!: string;
+}
+
 class BucketDto {
   @ApiProperty({ type: String, format: 'date-time', example: '2026-11-24T11:00:00.000Z' })
   from!: string;
@@ -136,6 +193,13 @@ export class ReportDto {
     description: 'User agents that still use sessions, most users first. At most 101',
   })
   user_agents!: SessionAgentDto[];
+
+  @ApiProperty({
+    type: RefusedSessionsDto,
+    description:
+      'Sessions that were refused because of a setting, with the likely cause. For information only',
+  })
+  refused_sessions!: RefusedSessionsDto;
 
   @ApiProperty({
     type: [BucketDto],

@@ -13,14 +13,15 @@ const LOGOUT_KEY = { primaryKeyConstraintName: 'unexpected_logouts_pkey' };
 /**
  * `latency`: `key` is a bin of the histogram; the sum of all bins is the number of requests. `error`: `key` is the code of the problem.
  * `proved` and `proved_error` (names from an earlier release) count the requests that are evidence for the autopilot: requests of
- * verified principals, and their errors by code.
+ * verified principals, and their errors by code. `refused` counts requests by session that were refused because of a setting; `key` is
+ * the likely cause.
  */
-export type CountKind = 'latency' | 'error' | 'proved' | 'proved_error';
+export type CountKind = 'latency' | 'error' | 'proved' | 'proved_error' | 'refused';
 
 /** A sum over an interval and all nodes. Old intervals are merged into longer ones. */
 @Entity('report_buckets')
 @Check('report_buckets_scheme_check', `scheme IN ('bearer', 'session')`)
-@Check('report_buckets_kind_check', `kind IN ('latency', 'error', 'proved', 'proved_error')`)
+@Check('report_buckets_kind_check', `kind IN ('latency', 'error', 'proved', 'proved_error', 'refused')`)
 export class ReportBucket {
   /** The length of the interval in seconds. */
   @PrimaryColumn('integer', { ...BUCKET_KEY })

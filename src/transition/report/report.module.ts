@@ -20,6 +20,9 @@ import { LogoutEvidenceStore } from './logouts/logout-evidence.store.js';
 import { SessionJudgeService } from './logouts/session-judge.service.js';
 import { TokenJudgeService } from './logouts/token-judge.service.js';
 import { UnexpectedLogoutsService } from './logouts/unexpected-logouts.service.js';
+import { RefusedSessionStore } from './refused/refused-session.store.js';
+import { RefusedSessionsCheck } from './refused/refused-sessions.check.js';
+import { RefusedSessionsService } from './refused/refused-sessions.service.js';
 import { KnownKeys } from './logouts/known-keys.js';
 
 @Module({
@@ -37,6 +40,9 @@ import { KnownKeys } from './logouts/known-keys.js';
     KnownKeys,
     LogoutEvidenceStore,
     RecorderService,
+    RefusedSessionStore,
+    RefusedSessionsCheck,
+    RefusedSessionsService,
     ReportAgeingStore,
     ReportService,
     ReportStore,

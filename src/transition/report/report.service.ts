@@ -1,8 +1,11 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG } from '../../config/config.js';
 import { DatabaseClock } from '../../tokens/feed/database-clock.js';
 import { quantile } from './latency-histogram.js';
 import { RecorderService } from './recorder.service.js';
+import { refusedSessionsView } from './refused/refused-sessions-view.js';
 import type { ReportDto, ReportQueryDto } from './report.dto.js';
+import type { TransitionConfig } from '../transition.settings.js';
 import { figuresOf, ReportStore, totalOf } from './report.store.js';
 import type { Figures, FiguresByScheme } from './report.store.js';
 import { reportWindow, USE_SPAN } from './report-window.js';
@@ -15,6 +18,7 @@ export class ReportService {
     private readonly store: ReportStore,
     private readonly recorder: RecorderService,
     private readonly clock: DatabaseClock,
+    @Inject(CONFIG) private readonly config: TransitionConfig,
   ) {}
 
   /** Contains all earlier requests to this node, and those to other nodes that are at least five seconds old. */
@@ -23,6 +27,7 @@ export class ReportService {
     await this.recorder.flush();
     const buckets = await this.store.buckets(window.counted, window.bucket);
     const total = totalOf([...buckets.values()], await this.store.users(window.counted));
+    const refused = await this.store.refused(window.counted);
     const agents = await this.store.sessionAgents(window.counted);
     return {
       since: iso(window.asked.since),
@@ -34,6 +39,7 @@ export class ReportService {
         requests,
         last_seen: lastSeen,
       })),
+      refused_sessions: refusedSessionsView(refused, total.session, this.config),
       buckets: bucketsOf(window, buckets),
     };
   }

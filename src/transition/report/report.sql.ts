@@ -30,6 +30,12 @@ export const WHOLE = `
   SELECT 0, scheme, 'proved_logout', '', count(*) FROM unexpected_logouts
   WHERE ${LOGGED_OUT} AND user_id IS NOT NULL GROUP BY scheme`;
 
+/** Requests by session that were refused because of a setting, by cause, with the first and the last time as far as they are known. */
+export const REFUSED = `
+  SELECT key AS cause, sum(n)::float8 AS requests, min(at) AS "firstSeen",
+    least(max(at + make_interval(secs => span)), now()) AS "lastSeen"
+  FROM report_buckets WHERE kind = 'refused' AND scheme = 'session' AND ${COUNTED} GROUP BY key`;
+
 const LENGTH = `make_interval(secs => $3::integer)`;
 
 /** The start of the bucket that contains a time. */

@@ -5,7 +5,7 @@ import { DAY, USE_SPAN } from './report-window.js';
 import type { Window } from './report-window.js';
 import { SCHEMES } from './report.entity.js';
 import type { CountKind, Scheme } from './report.entity.js';
-import { AGENTS, COUNT_BUCKETS, SESSION_USES, USERS, USER_BUCKETS, WHOLE } from './report.sql.js';
+import { AGENTS, COUNT_BUCKETS, REFUSED, SESSION_USES, USERS, USER_BUCKETS, WHOLE } from './report.sql.js';
 
 /** The figures of one scheme in a window. */
 export interface Figures {
@@ -35,6 +35,15 @@ export interface SessionAgent {
   readonly userAgent: string;
   readonly users: number;
   readonly requests: number;
+  readonly lastSeen: Date;
+}
+
+/** The requests by session that were refused for a cause. */
+export interface RefusedRequests {
+  readonly cause: string;
+  readonly requests: number;
+  /** The times are as coarse as the stored intervals: a second, a minute or an hour. */
+  readonly firstSeen: Date;
   readonly lastSeen: Date;
 }
 
@@ -103,6 +112,11 @@ export class ReportStore {
   /** The user agents that still use sessions, most users first: at most a hundred, and `other`. */
   async sessionAgents({ since, until }: Window): Promise<SessionAgent[]> {
     return this.database.queryUnprepared<SessionAgent & Record<string, unknown>>(AGENTS, [since, until]);
+  }
+
+  /** The requests by session that were refused because of a setting, by cause. */
+  async refused({ since, until }: Window): Promise<RefusedRequests[]> {
+    return this.database.queryUnprepared<RefusedRequests & Record<string, unknown>>(REFUSED, [since, until]);
   }
 
   /**

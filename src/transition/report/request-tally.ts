@@ -24,6 +24,7 @@ interface Sums {
   readonly errors: Map<string, number>;
   readonly evidence: Map<string, number>;
   readonly evidenceErrors: Map<string, number>;
+  readonly refused: Map<string, number>;
 }
 
 type Second = Readonly<Record<Scheme, Sums>>;
@@ -47,6 +48,12 @@ export class RequestTally {
     if (code !== undefined) addCode(evidenceErrors, code);
   }
 
+  /** Counts `times` requests by session that were refused for a cause. There are only a few causes. */
+  countRefused(at: number, cause: string, times: number): void {
+    const { refused } = this.secondOf(Math.floor(at / 1000)).session;
+    refused.set(cause, (refused.get(cause) ?? 0) + times);
+  }
+
   get empty(): boolean {
     return this.seconds.size === 0;
   }
@@ -56,7 +63,7 @@ export class RequestTally {
     const rows: CountRow[] = [];
     for (const [at, second] of this.seconds) {
       for (const scheme of SCHEMES) {
-        const { bins, errors, evidence, evidenceErrors } = second[scheme];
+        const { bins, errors, evidence, evidenceErrors, refused } = second[scheme];
         const add = (kind: CountKind, counts: ReadonlyMap<unknown, number>) => {
           for (const [key, n] of counts) rows.push({ at, scheme, kind, key: String(key), n });
         };
@@ -64,6 +71,7 @@ export class RequestTally {
         add('error', errors);
         add('proved', evidence);
         add('proved_error', evidenceErrors);
+        add('refused', refused);
       }
     }
     this.seconds = new Map();
@@ -85,7 +93,13 @@ export class RequestTally {
 }
 
 function noSums(): Sums {
-  return { bins: new Map(), errors: new Map(), evidence: new Map(), evidenceErrors: new Map() };
+  return {
+    bins: new Map(),
+    errors: new Map(),
+    evidence: new Map(),
+    evidenceErrors: new Map(),
+    refused: new Map(),
+  };
 }
 
 function addCode(counts: Map<string, number>, code: string): void {

@@ -11,6 +11,7 @@ export class SchemeMetrics {
   private readonly durations;
   private readonly errors;
   private readonly logouts;
+  private readonly refusedSessions;
 
   constructor(private readonly metrics: Metrics) {
     this.durations = metrics.histogram(
@@ -29,6 +30,11 @@ export class SchemeMetrics {
       'Families and sessions refused although nobody revoked them, by cause, first seen by this node',
       ['scheme', 'cause'],
     );
+    this.refusedSessions = metrics.counter(
+      'tandem_refused_sessions_total',
+      'Requests by session that were refused because of a setting, by likely cause; strangers may have sent some',
+      ['cause'],
+    );
   }
 
   /** `duration`: milliseconds. */
@@ -39,6 +45,10 @@ export class SchemeMetrics {
 
   unexpectedLogout(scheme: Scheme, cause: string): void {
     this.logouts.inc({ scheme, cause });
+  }
+
+  refusedSession(cause: string, times: number): void {
+    this.refusedSessions.inc({ cause }, times);
   }
 
   /** Publishes the number of users of each scheme in the current hour. */

@@ -3,6 +3,11 @@ import type { RefusedCredential } from './refused-credential.js';
 /** Refused credentials kept until they are judged. */
 const MAX_CREDENTIALS = 500;
 
+/** A refused credential, and how many requests with it were refused. */
+export interface SampledCredential extends RefusedCredential {
+  readonly times: number;
+}
+
 interface Source {
   /** Never empty. */
   readonly refusals: RefusedCredential[];
@@ -15,33 +20,41 @@ interface Source {
  */
 export class RefusedCredentialSample {
   private sources = new Map<string, Source>();
-  private credentials = new Set<string>();
+  /** How often each credential was refused. */
+  private times = new Map<string, number>();
   private offered = 0;
 
   /** `random`: at least 0 and less than 1. */
   constructor(private readonly random: () => number = Math.random) {}
 
-  add(refusal: RefusedCredential): void {
-    if (this.credentials.has(refusal.credential)) return;
+  /** `times`: more than 1 if a sample that was taken is put back. */
+  add(refusal: RefusedCredential, times = 1): void {
+    const known = this.times.get(refusal.credential);
+    if (known !== undefined) {
+      this.times.set(refusal.credential, known + times);
+      return;
+    }
     this.offered += 1;
     const own = this.sources.get(refusal.source);
     if (own !== undefined) own.offered += 1;
-    if (this.credentials.size >= MAX_CREDENTIALS && !this.makeRoom(own)) return;
-    this.credentials.add(refusal.credential);
+    if (this.times.size >= MAX_CREDENTIALS && !this.makeRoom(own)) return;
+    this.times.set(refusal.credential, times);
     const kept = this.sources.get(refusal.source);
     if (kept === undefined) this.sources.set(refusal.source, { refusals: [refusal], offered: 1 });
     else kept.refusals.push(refusal);
   }
 
   get empty(): boolean {
-    return this.credentials.size === 0;
+    return this.times.size === 0;
   }
 
   /** Returns the sample and empties it. */
-  take(): RefusedCredential[] {
-    const taken = [...this.sources.values()].flatMap(({ refusals }) => refusals);
+  take(): SampledCredential[] {
+    const taken = [...this.sources.values()].flatMap(({ refusals }) =>
+      refusals.map((refusal) => ({ ...refusal, times: this.times.get(refusal.credential)! })),
+    );
     this.sources = new Map();
-    this.credentials = new Set();
+    this.times = new Map();
     this.offered = 0;
     return taken;
   }
@@ -70,7 +83,7 @@ export class RefusedCredentialSample {
 
   private remove(from: Source, index: number): true {
     const [removed] = from.refusals.splice(index, 1);
-    this.credentials.delete(removed!.credential);
+    this.times.delete(removed!.credential);
     if (from.refusals.length === 0) this.sources.delete(removed!.source);
     return true;
   }

@@ -53,6 +53,11 @@ export class SessionCookieService {
     return claim === undefined || others.length > 0 ? undefined : { sid: claim[0], signed: claim[1] };
   }
 
+  /** Whether a Cookie header has a value in the form of a signed cookie, with any signature. */
+  hasSignedForm(header: string): boolean {
+    return this.valuesIn(header).some((value) => claimedSid(decode(value)) !== undefined);
+  }
+
   /**
    * The attributes of a new session's cookie. `expires` in milliseconds. If the browser has a session cookie, the new one takes over the
    * attributes of that (`like`): with another domain, path or partition the browser would keep both. It is always HttpOnly.

@@ -72,6 +72,32 @@ describe('the stores of the report', () => {
       ({ span }) => span,
     );
 
+  it('sums refused sessions by cause, with the first and the last time, and keeps the sums when it merges', async () => {
+    const refused = (at: number, n: number, key: string): CountRow => ({
+      ...latency(at, n),
+      scheme: 'session',
+      kind: 'refused',
+      key,
+    });
+    const old = now - 4 * HOUR;
+    await write([refused(old, 2, 'other_secret'), refused(now - MINUTE, 3, 'other_secret')]);
+    await write([refused(now - MINUTE, 4, 'no_user'), refused(now - DAY, 9, 'no_user')]);
+    const window = { since: now - 5 * HOUR, until: now + SECOND };
+    const read = async () => (await store.refused(window)).toSorted((a, b) => (a.cause < b.cause ? -1 : 1));
+    const second = (at: number) => new Date(Math.floor(at / SECOND) * SECOND);
+    const [nobody, secret] = await read();
+    expect(nobody).toMatchObject({ cause: 'no_user', requests: 4, firstSeen: second(now - MINUTE) });
+    expect(secret).toEqual({
+      cause: 'other_secret',
+      requests: 5,
+      firstSeen: second(old),
+      lastSeen: second(now - MINUTE + SECOND),
+    });
+    await age(100);
+    expect((await read()).map(({ requests }) => requests)).toEqual([4, 5]);
+    expect((await figures(window.since)).session.requests).toBe(0);
+  });
+
   it('stores evidence separately from the counts of all requests', async () => {
     const proved = { ...latency(now, 3), kind: 'proved', key: '' } as const;
     const wrong = { ...latency(now, 2), kind: 'proved_error', key: 'internal_error' } as const;

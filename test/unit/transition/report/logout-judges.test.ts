@@ -184,6 +184,20 @@ describe('the sample of refused credentials', () => {
     expect(refusals.take()).toHaveLength(1);
   });
 
+  it('says how often each credential was refused, also after it was put back', () => {
+    const refusals = new RefusedCredentialSample();
+    for (let time = 0; time < 3; time++) refusals.add(refusal('a'));
+    refusals.add(refusal('b'));
+    const taken = refusals.take();
+    expect(taken.map(({ credential, times }) => [credential, times])).toEqual([
+      ['a', 3],
+      ['b', 1],
+    ]);
+    refusals.add(refusal('a'));
+    for (const { times, ...one } of taken) refusals.add(one, times);
+    expect(refusals.take().map(({ times }) => times)).toEqual([4, 1]);
+  });
+
   it('is a fair, bounded choice of a flood', () => {
     let state = 7;
     const random = () => (state = (state * 1_103_515_245 + 12_345) % 2 ** 31) / 2 ** 31;

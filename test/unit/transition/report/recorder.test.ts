@@ -18,6 +18,7 @@ function aRecorder() {
     { countUsers: () => undefined, answered: () => undefined } as never,
     { note: () => undefined, examine: () => Promise.resolve() } as never,
     { note: () => undefined, verified: () => Promise.resolve([]), empty: true } as never,
+    { note: () => undefined, examined: () => Promise.resolve([]), empty: true } as never,
     new BackgroundLoops(true),
   );
   recorder.onModuleInit();
@@ -52,6 +53,22 @@ describe('the recorder', () => {
     expect(batches[2]!.seq).toBeGreaterThan(batches[1]!.seq);
     await recorder.onApplicationShutdown();
     expect(write).toHaveBeenCalledTimes(3);
+  });
+
+  it('writes requests that arrive during a write before a flush resolves', async () => {
+    const { recorder, write, answer } = aRecorder();
+    let finish: (() => void) | undefined;
+    write.mockImplementationOnce(() => new Promise((resolve) => (finish = resolve)));
+    answer();
+    const first = recorder.flush();
+    await vi.waitFor(() => expect(finish).toBeDefined());
+    answer();
+    const flushes = [recorder.flush(), recorder.flush()];
+    finish!();
+    await Promise.all([first, ...flushes]);
+    expect(write.mock.calls.map(([batch]) => requestsIn(batch))).toEqual([1, 1]);
+    await recorder.onApplicationShutdown();
+    expect(write).toHaveBeenCalledTimes(2);
   });
 
   it('stops although the database is unavailable', async () => {

@@ -20,6 +20,19 @@ describe('the tally of requests', () => {
     expect(tally.take()).toEqual([]);
   });
 
+  it('adds up the refused sessions of a second by cause', () => {
+    const tally = new RequestTally();
+    tally.countRefused(START, 'other_secret', 3);
+    tally.countRefused(START + 999, 'other_secret', 2);
+    tally.countRefused(START, 'no_user', 1);
+    const row = { at: START / 1000, scheme: 'session', kind: 'refused' };
+    expect(tally.take()).toEqual([
+      { ...row, key: 'other_secret', n: 5 },
+      { ...row, key: 'no_user', n: 1 },
+    ]);
+    expect(tally.empty).toBe(true);
+  });
+
   it('loses no request while it cannot be written for hours, and stays bounded', () => {
     const tally = new RequestTally();
     for (let second = 0; second < 10_000; second++) tally.count('bearer', START + second * 1000, 1, 'x');
