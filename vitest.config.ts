@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 // Files of one worker share their modules: loading Nest and TypeORM anew for each file took half of the run's time.
@@ -46,8 +47,16 @@ const plainMetadata = {
   },
 };
 
+/** Tests run the sources of the packages, not what the last build made of them. */
+const packages = join(import.meta.dirname, 'packages');
+const alias = [
+  { find: /^@tandem-auth\/(\w+)$/, replacement: join(packages, '$1/src/index.ts') },
+  { find: /^@tandem-auth\/(\w+)\/(\w+)$/, replacement: join(packages, '$1/src/$2.ts') },
+];
+
 export default defineConfig({
   plugins: [plainMetadata],
+  resolve: { alias },
   test: {
     pool: 'forks',
     // More than cores: a test often waits for the database.

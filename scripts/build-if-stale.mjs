@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const SOURCES = ['src', 'migrations', 'ormconfig.ts'];
+/** The workspaces. Each `packages/<name>/src` is built to `packages/<name>/dist`. */
+const PACKAGES = 'packages';
 const SETTINGS = [
   '.swcrc',
   'nest-cli.json',
@@ -16,7 +18,7 @@ const SETTINGS = [
 const PATIENCE_MS = 120_000;
 
 /**
- * Brings `dist` up to date with the sources; does nothing when it is. Of several processes one builds and the others
+ * Brings `dist` and the packages' `dist` up to date with the sources; does nothing if they are. Of several processes one builds and the others
  * wait. The build is made beside `dist` and takes its place by rename: what runs is never half built, and a node that
  * already runs keeps the modules it has loaded. Without sources (an image with only `dist` in it) `dist` is taken as it is.
  * Throws with one line when there is no way to an up-to-date `dist`.
@@ -25,32 +27,40 @@ const PATIENCE_MS = 120_000;
  * @param {(line: string) => void} log
  */
 export async function buildIfStale(root, log) {
-  const dist = join(root, 'dist');
-  if (!fs.existsSync(join(root, 'src')) && fs.existsSync(join(dist, 'src', 'main.js'))) return;
+  if (!fs.existsSync(join(root, 'src')) && fs.existsSync(join(root, 'dist', 'src', 'main.js'))) return;
   if (isFresh(root)) return;
   const unlock = await lock(join(root, 'node_modules', '.build-lock'));
   try {
     // Somebody else may have built while we waited.
     const wanted = fingerprint(root);
-    if (!isBuiltFrom(dist, wanted)) build(root, dist, wanted, log);
+    if (!isBuiltFrom(root, wanted)) build(root, wanted, log);
   } finally {
     unlock();
   }
 }
 
-/** Whether `dist` was built from the sources as they are now. */
+/** Whether `dist` and the packages were built from the sources as they are now. */
 export function isFresh(root) {
-  return isBuiltFrom(join(root, 'dist'), fingerprint(root));
+  return isBuiltFrom(root, fingerprint(root));
 }
 
-function isBuiltFrom(dist, wanted) {
-  return read(join(dist, '.stamp')) === wanted;
+function isBuiltFrom(root, wanted) {
+  const built = ['dist', ...packagesOf(root).map((folder) => `${folder}/dist`)];
+  return built.every((folder) => read(join(root, folder, '.stamp')) === wanted);
+}
+
+/** The packages with sources in TypeScript: `packages/client` and so on. */
+function packagesOf(root) {
+  if (!fs.existsSync(join(root, PACKAGES))) return [];
+  const folders = fs.readdirSync(join(root, PACKAGES)).map((name) => `${PACKAGES}/${name}`);
+  return folders.filter((folder) => fs.existsSync(join(root, folder, 'src', 'index.ts'))).toSorted();
 }
 
 /** A hash over the names and the contents of everything that the build is made from. */
 function fingerprint(root) {
   const hash = createHash('sha256');
-  for (const path of [...SOURCES, ...SETTINGS].flatMap((name) => filesOf(root, name))) {
+  const packages = packagesOf(root).flatMap((folder) => [`${folder}/package.json`, `${folder}/src`]);
+  for (const path of [...SOURCES, ...packages, ...SETTINGS].flatMap((name) => filesOf(root, name))) {
     const content = fs.readFileSync(join(root, path));
     hash.update(`${path}\0${content.length}\0`).update(content);
   }
@@ -65,7 +75,7 @@ function filesOf(root, path) {
   return names.flatMap((name) => filesOf(root, `${path}/${name}`));
 }
 
-function build(root, dist, stamp, log) {
+function build(root, stamp, log) {
   const compiler = join(root, 'node_modules', '@swc', 'cli', 'bin', 'swc.js');
   if (!fs.existsSync(compiler))
     throw new Error(
@@ -73,10 +83,11 @@ function build(root, dist, stamp, log) {
         'or bring a dist that was built from these sources',
     );
   const started = performance.now();
-  for (const left of fs.readdirSync(root).filter((name) => /^dist\.(next|old)-\d+$/.test(name)))
-    remove(join(root, left));
-  const next = `${dist}.next-${process.pid}`;
-  const args = [...SOURCES, '--out-dir', next, '--config-file', '.swcrc', '--copy-files', '--quiet'];
+  const packages = packagesOf(root);
+  for (const folder of ['', ...packages]) removeLeftovers(join(root, folder));
+  const next = join(root, `dist.next-${process.pid}`);
+  const sources = [...SOURCES, ...packages.map((folder) => `${folder}/src`)];
+  const args = [...sources, '--out-dir', next, '--config-file', '.swcrc', '--copy-files', '--quiet'];
   const { status, signal, error, stderr } = spawnSync(process.execPath, [compiler, ...args], {
     cwd: root,
     encoding: 'utf8',
@@ -86,12 +97,26 @@ function build(root, dist, stamp, log) {
     remove(next);
     throw new Error(`the build failed:\n${stderr?.trim() || error?.message || signal}`);
   }
+  for (const folder of packages) replace(join(root, folder, 'dist'), join(next, folder, 'src'), stamp);
+  remove(join(next, PACKAGES));
+  replace(join(root, 'dist'), next, stamp);
+  log(`built in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+}
+
+/** Deletes what a build that was interrupted left. */
+function removeLeftovers(folder) {
+  for (const name of fs.readdirSync(folder)) {
+    if (/^dist\.(next|old)-\d+$/.test(name)) remove(join(folder, name));
+  }
+}
+
+/** Puts the new output in the place of `dist`. */
+function replace(dist, next, stamp) {
   fs.writeFileSync(join(next, '.stamp'), stamp);
   const old = `${dist}.old-${process.pid}`;
   if (fs.existsSync(dist)) fs.renameSync(dist, old);
   fs.renameSync(next, dist);
   remove(old);
-  log(`built in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }
 
 /**

@@ -6,7 +6,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { filesIn, isRemoved, leftovers, removeTransition } from './v3/removal.mjs';
 
@@ -26,7 +26,7 @@ try {
   run('node', ['scripts/start.mjs', '--build-only']);
   run('node', ['dist/src/docs.cli.js']);
   run('node', ['scripts/v3/start-in-production.mjs']);
-  run('prettier', ['--check', 'src', 'test', 'migrations', 'docs']);
+  run('prettier', ['--check', 'src', 'packages', 'test', 'migrations', 'docs']);
   run('oxlint', ['--type-aware', '--deny-warnings']);
   run('tsc', ['--noEmit']);
   if (!process.argv.includes('--without-tests')) {
@@ -62,8 +62,15 @@ function linkPackages(scope = '') {
   for (const entry of fs.readdirSync(join(root, folder))) {
     const name = join(scope, entry);
     if (scope === '' && entry.startsWith('@')) linkPackages(entry);
-    else if (!isRemoved(name)) fs.symlinkSync(join(root, folder, entry), join(copy, folder, entry));
+    else if (!isRemoved(name))
+      fs.symlinkSync(ownPackage(name) ?? join(root, folder, entry), join(copy, folder, entry));
   }
+}
+
+/** Where the copy has a package of its own workspaces: it builds them from its sources. */
+function ownPackage(name) {
+  const place = relative(root, fs.realpathSync(join(root, 'node_modules', name)));
+  return place.startsWith('packages') ? join(copy, place) : undefined;
 }
 
 /** Programs of the checkout's packages, as npm scripts find them. */

@@ -1,0 +1,2 @@
+export { AuthError } from './auth-error.js';
+export type { TokenStorage } from './storage.js';
