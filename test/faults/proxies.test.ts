@@ -1,30 +1,62 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../helpers/client.js';
+import { createTestDatabase } from '../helpers/database.js';
+import type { TestDatabase } from '../helpers/database.js';
 import { exchange } from '../helpers/http.js';
 import { envoyQuestion, traefikQuestion } from '../helpers/proxies/described-proxies.js';
-import { HOSTILE_REQUESTS, bytesOf, expectedOf } from '../helpers/proxies/hostile-requests.js';
+import { HOSTILE_REQUESTS, ODD_NAMES, bytesOf, expectedOf } from '../helpers/proxies/hostile-requests.js';
 import { RUNNING, ProtectedProduct } from '../helpers/proxies/protected-product.js';
 import type { Identity } from '../helpers/proxies/protected-product.js';
 import { valuesOf } from '../helpers/proxies/product-echo.js';
-import { call, login, verify } from '../helpers/remote-client.js';
+import { NodeProcess } from '../helpers/node-process.js';
+import { call, login, tokensIn, tryLogin, verify } from '../helpers/remote-client.js';
+import { TcpProxy } from '../helpers/tcp-proxy.js';
+
+/** What the product calls one of its users. */
+const CUSTOMER = { external_id: ODD_NAMES.externalId, role: ODD_NAMES.role };
+const ACCOUNT = { username: 'customer', password: 'a long enough pass phrase too' };
 
 const IDENTITY = ['X-Auth-User-Id', 'X-Auth-External-Id', 'X-Auth-Role', 'X-Auth-Scheme'];
+
+const OPERATORS_PAGES = [
+  '/metrics',
+  '/docs',
+  '/docs/openapi.json',
+  '/admin/users',
+  '/admin',
+  '/console',
+  '/console/',
+];
 
 const example = (file: string) => readFileSync(`examples/proxies/${file}`, 'utf8');
 
 describe('the examples for proxies, with tokens', () => {
+  let db: TestDatabase;
+  let link: TcpProxy;
+  let node: NodeProcess;
   let shop: ProtectedProduct;
   let identity: Identity;
   let token: string;
+  let admin: string;
   beforeAll(async () => {
-    shop = await ProtectedProduct.start();
-    token = (await login(shop.node)).access_token;
-    const claims = Buffer.from(token.split('.')[1]!, 'base64url').toString();
-    const { sub } = JSON.parse(claims) as { sub: string };
-    identity = { id: sub, externalId: '-', role: 'admin', scheme: 'bearer' };
+    db = await createTestDatabase();
+    link = await TcpProxy.to(db.url);
+    node = await NodeProcess.start({ databaseUrl: link.url, env: { TRUST_PROXY: '127.0.0.1' } });
+    shop = await ProtectedProduct.start(node.url);
+    admin = (await login(node)).access_token;
+    const body = { ...ACCOUNT, ...CUSTOMER };
+    const created = await call(node, 'POST', '/admin/users', { token: admin, body });
+    const { id } = JSON.parse(created.text) as { id: string };
+    token = tokensIn(await tryLogin(node, ACCOUNT)).access_token;
+    identity = { id, externalId: CUSTOMER.external_id, role: CUSTOMER.role, scheme: 'bearer' };
   });
-  afterAll(() => shop?.close());
+  afterAll(async () => {
+    await shop?.close();
+    await node?.remove();
+    await link?.close();
+    await db?.drop();
+  });
 
   describe.each(RUNNING)('%s', (name) => {
     it.each(HOSTILE_REQUESTS)('keeps its promises to a request that $name', async (request) => {
@@ -62,6 +94,17 @@ describe('the examples for proxies, with tokens', () => {
       expect(shop.product.take()).toEqual([]);
     });
 
+    it('asks Tandem itself, once for each request', async () => {
+      const before = await questionsTo(node);
+      for (const method of ['GET', 'POST', 'DELETE']) {
+        const answer = await call(shop.proxy(name), method, '/orders/1', { token });
+        expect(answer.status).toBe(200);
+      }
+      await call(shop.proxy(name), 'GET', '/orders/1');
+      expect((await questionsTo(node)).map((count, index) => count - before[index]!)).toEqual([3, 1, 0]);
+      shop.product.take();
+    });
+
     it('lets the product answer a CORS preflight', async () => {
       const headers = { Origin: 'https://app.example', 'Access-Control-Request-Method': 'PUT' };
       const response = await fetch(`${shop.proxy(name).url}/orders/1`, { method: 'OPTIONS', headers });
@@ -72,20 +115,13 @@ describe('the examples for proxies, with tokens', () => {
 
     it('serves the pages for operators on the private listener only', async () => {
       const { url, privateUrl } = shop.proxy(name);
-      for (const path of [
-        '/metrics',
-        '/docs',
-        '/admin/users',
-        '/admin',
-        '/console',
-        '/console/',
-        '/docs/openapi.json',
-      ]) {
-        const response = await call({ url }, 'GET', path, { token });
+      for (const path of OPERATORS_PAGES) {
+        const response = await call({ url }, 'GET', path, { token: admin });
         expect([path, response.status, response.text.includes('operationId')]).toEqual([path, 404, false]);
+        const atNode = await call(node, 'GET', path, { token: admin });
+        const privately = await call({ url: privateUrl }, 'GET', path, { token: admin });
+        expect([path, privately.status]).toEqual([path, atNode.status]);
       }
-      for (const path of ['/metrics', '/docs', '/docs/openapi.json', '/admin/users'])
-        expect([path, (await call({ url: privateUrl }, 'GET', path, { token })).status]).toEqual([path, 200]);
       expect(shop.product.take()).toEqual([]);
     });
   });
@@ -97,14 +133,14 @@ describe('the examples for proxies, with tokens', () => {
         expectedOf(bearer, 'Caddy')?.endsWith('known') === true && !line.endsWith('1.0'),
     );
     const told = async (bytes: string) => {
-      const [answer] = await exchange(Number(new URL(shop.node.url).port), bytes);
+      const [answer] = await exchange(Number(new URL(node.url).port), bytes);
       const { status, headers } = answer!;
       return [status, ...IDENTITY.map((header) => headers[header.toLowerCase()])];
     };
 
     it.each(asked)('get the identity for a request that $name', async (request) => {
       const credential = `Authorization: Bearer ${token}`;
-      const caller = [identity.id, '-', 'admin', 'bearer'];
+      const caller = [identity.id, identity.externalId, identity.role, 'bearer'];
       expect(await told(traefikQuestion(request, credential))).toEqual([204, ...caller]);
       expect(await told(envoyQuestion(request, credential, envoyAllowedHeaders()))).toEqual([200, ...caller]);
     });
@@ -134,9 +170,9 @@ describe('the examples for proxies, with tokens', () => {
 
   describe.each(RUNNING)('%s, when something is unavailable', (name) => {
     it('passes on the 503 of a node that cannot reach its database', async () => {
-      shop.link.cut();
+      link.cut();
       try {
-        await until(async () => (await verify(shop.node, token)).status === 503, 15_000);
+        await until(async () => (await verify(node, token)).status === 503, 15_000);
         shop.product.take();
         // A health check may have taken the node out by now. The answer is the same.
         const answer = await call(shop.proxy(name), 'POST', '/orders/1', { token, body: {} });
@@ -144,7 +180,7 @@ describe('the examples for proxies, with tokens', () => {
         expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
         expect(shop.product.take()).toEqual([]);
       } finally {
-        shop.link.heal();
+        link.heal();
       }
       await until(
         async () => (await call(shop.proxy(name), 'GET', '/orders/1', { token })).status === 200,
@@ -155,7 +191,7 @@ describe('the examples for proxies, with tokens', () => {
   });
 
   it('answer 503 with Retry-After and let nobody through if no node runs', async () => {
-    await shop.node.end();
+    await node.end();
     for (const proxy of shop.proxies) {
       const answer = await call(proxy, 'GET', '/orders/1', { token });
       expect([proxy.name, answer.status, answer.code]).toEqual([proxy.name, 503, 'service_unavailable']);
@@ -164,6 +200,24 @@ describe('the examples for proxies, with tokens', () => {
     expect(shop.product.take()).toEqual([]);
   });
 });
+
+/** How many questions of proxies a node has answered with 2xx, how many with 4xx, and how many other requests it has had. */
+async function questionsTo(node: NodeProcess): Promise<number[]> {
+  const { text } = await call(node, 'GET', '/metrics');
+  const counts = [...text.matchAll(/^http_requests_total\{(.*)\} (\d+)$/gm)].map(
+    ([, labels = '', count]) => [labels, Number(count)] as const,
+  );
+  const sum = (...wanted: RegExp[]) =>
+    counts
+      .filter(([labels]) => wanted.every((each) => each.test(labels)))
+      .reduce((total, [, count]) => total + count, 0);
+  const question = /route="\/auth\/verify"/;
+  return [
+    sum(question, /"2xx"/),
+    sum(question, /"4xx"/),
+    sum(/route="(?!\/(?:auth\/verify|metrics|health))/),
+  ];
+}
 
 /** Every way to write "_" for some of the hyphens. */
 function spellingsOf(header: string): string[] {

@@ -5,6 +5,8 @@ export interface RawResponse {
   readonly status: number;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The values of Set-Cookie. */
+  readonly cookies: readonly string[];
   readonly body: string;
 }
 
@@ -22,6 +24,9 @@ export function parseResponses(bytes: Buffer): RawResponse[] {
         line.slice(line.indexOf(':') + 1).trim(),
       ]),
     );
+    const cookies = lines
+      .filter((line) => /^set-cookie:/i.test(line))
+      .map((line) => line.slice(line.indexOf(':') + 1).trim());
     rest = rest.subarray(end + 4);
     let body = '';
     if (headers['transfer-encoding'] === 'chunked') {
@@ -37,7 +42,7 @@ export function parseResponses(bytes: Buffer): RawResponse[] {
       body = rest.subarray(0, length).toString('utf8');
       rest = rest.subarray(length);
     }
-    responses.push({ status: Number(statusLine.split(' ')[1]), headers, body });
+    responses.push({ status: Number(statusLine.split(' ')[1]), headers, cookies, body });
   }
 }
 

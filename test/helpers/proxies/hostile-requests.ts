@@ -147,6 +147,7 @@ export const HOSTILE_REQUESTS: readonly HostileRequest[] = [
     line: 'get /orders/1 HTTP/1.1',
     headers: OTHER_SITE,
     bearer: '400',
+    session: { nginx: '400', Caddy: REFUSED, HAProxy: REFUSED },
   },
   {
     name: 'is a preflight with an identity',
@@ -208,6 +209,12 @@ export const HOSTILE_REQUESTS: readonly HostileRequest[] = [
     bearer: { nginx: '431', Caddy: '431', HAProxy: '400' },
   },
 ];
+
+/** Every character of an external id, and as many as a role name may have. */
+export const ODD_NAMES = {
+  externalId: 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~@:|+=-',
+  role: 'z0123456789_-abcdefghijklmnopqrs',
+} as const;
 
 /** The request with a credential, as it goes over the connection. */
 export function bytesOf(

@@ -1,9 +1,5 @@
-import { createTestDatabase } from '../database.js';
-import type { TestDatabase } from '../database.js';
 import { exchange } from '../http.js';
 import type { RawResponse } from '../http.js';
-import { NodeProcess } from '../node-process.js';
-import { TcpProxy } from '../tcp-proxy.js';
 import { ProductEcho, valuesOf } from './product-echo.js';
 import type { Reached } from './product-echo.js';
 import { PROTECTING, ProxyProcess, without } from './proxy-process.js';
@@ -24,27 +20,19 @@ export interface Identity {
   readonly scheme: 'bearer' | 'session';
 }
 
-/** One product and one node behind the proxies that can run here. */
+/** A product, and the proxies that can run here in front of it and of a node of Tandem. */
 export class ProtectedProduct {
   private constructor(
-    readonly db: TestDatabase,
-    readonly link: TcpProxy,
-    readonly node: NodeProcess,
     readonly product: ProductEcho,
     readonly proxies: readonly ProxyProcess[],
   ) {}
 
-  static async start(env: Readonly<Record<string, string>> = {}): Promise<ProtectedProduct> {
-    const db = await createTestDatabase();
-    const link = await TcpProxy.to(db.url);
+  /** `node`: the URL of Tandem. */
+  static async start(node: string): Promise<ProtectedProduct> {
     const product = await ProductEcho.start();
-    const node = await NodeProcess.start({
-      databaseUrl: link.url,
-      env: { TRUST_PROXY: '127.0.0.1', ...env },
-    });
-    const upstream = { tandem: Number(new URL(node.url).port), product: product.port };
+    const upstream = { tandem: Number(new URL(node).port), product: product.port };
     const proxies = await Promise.all(RUNNING.map((name) => ProxyProcess.start(name, upstream)));
-    return new ProtectedProduct(db, link, node, product, proxies);
+    return new ProtectedProduct(product, proxies);
   }
 
   proxy(name: ProxyName): ProxyProcess {
@@ -53,10 +41,7 @@ export class ProtectedProduct {
 
   async close(): Promise<void> {
     await Promise.all(this.proxies.map((proxy) => proxy.stop()));
-    await this.node.remove();
     await this.product.close();
-    await this.link.close();
-    await this.db.drop();
   }
 
   /**
@@ -65,8 +50,13 @@ export class ProtectedProduct {
    */
   async outcome(name: ProxyName, bytes: string, identity: Identity): Promise<string> {
     this.product.take();
+    return this.describe(await this.send(name, bytes), this.product.take(), identity);
+  }
+
+  /** The answer to bytes that go through a proxy. Undefined if the proxy closes the connection. */
+  async send(name: ProxyName, bytes: string): Promise<RawResponse | undefined> {
     const [answer] = await exchange(this.proxy(name).port, bytes);
-    return this.describe(answer, this.product.take(), identity);
+    return answer;
   }
 
   private describe(answer: RawResponse | undefined, reached: readonly Reached[], identity: Identity): string {
