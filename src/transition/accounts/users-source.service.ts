@@ -9,6 +9,7 @@ import { isUuid, normaliseExternalId } from '../../users/external-id.js';
 import { MissingUsersService } from './missing-users.service.js';
 import { ProductAuthorityService } from '../../users/product-authority.service.js';
 import { RecentMap } from './recent-map.js';
+import { SharedWork } from './shared-work.js';
 import { SourceAccountsService } from './source-accounts.service.js';
 import { SourceFailure } from './source/source-failure.js';
 import type { SourceRow } from './source/source-row.js';
@@ -47,8 +48,8 @@ export class UsersSourceService implements UserDirectory, FamilyOwners {
   private readonly logger = new Logger(UsersSourceService.name);
   private readonly confirmed = new RecentMap<Confirmed>(CAPACITY);
   private readonly owners = new RecentMap<Owner & { readonly until: number }>(CAPACITY);
-  private readonly asking = new Map<string, Promise<Confirmation>>();
-  private readonly admitting = new Map<string, Promise<boolean>>();
+  private readonly asking = new SharedWork<Confirmation>();
+  private readonly admitting = new SharedWork<boolean>();
   private readonly noted = new Map<string, number>();
 
   constructor(
@@ -94,7 +95,7 @@ export class UsersSourceService implements UserDirectory, FamilyOwners {
 
   /** Asks the source for a user whom Tandem knows. If it has no row, or says that the user is disabled, ends every login of the user. */
   ask(externalId: string): Promise<Confirmation> {
-    return once(this.asking, externalId, () => this.noting(() => this.askNow(externalId)));
+    return this.asking.run(externalId, () => this.noting(() => this.askNow(externalId)));
   }
 
   /** The same, unless the source was asked within the last 60 s. */
@@ -108,7 +109,7 @@ export class UsersSourceService implements UserDirectory, FamilyOwners {
   admit(name: string): Promise<boolean> {
     const externalId = this.isSet ? normaliseExternalId(name) : undefined;
     if (externalId === undefined) return Promise.resolve(false);
-    return once(this.admitting, externalId, () => this.noting(() => this.admitNow(externalId)));
+    return this.admitting.run(externalId, () => this.noting(() => this.admitNow(externalId)));
   }
 
   private async askNow(externalId: string): Promise<Confirmation> {
@@ -188,14 +189,4 @@ export class UsersSourceService implements UserDirectory, FamilyOwners {
       this.logger.warn({ err: error }, 'a fault of the users source could not be stored for the doctor');
     }
   }
-}
-
-/** Callers with the same key share one run of `work`. */
-function once<T>(running: Map<string, Promise<T>>, key: string, work: () => Promise<T>): Promise<T> {
-  let current = running.get(key);
-  if (current === undefined) {
-    current = work().finally(() => running.delete(key));
-    running.set(key, current);
-  }
-  return current;
 }
