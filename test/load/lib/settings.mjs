@@ -18,5 +18,5 @@ export const OUT = process.env.BENCH_OUT;
 
 export const PORT = number('BENCH_PORT', 5987);
 export const PEER_PORT = PORT + 1;
-export const SECRET = 'bench-only-0123456789-abcdefghijklmnop';
+export const SECRET = 'YmVuY2gtc2VjcmV0LW5vdC1mb3ItdXNlLTQ3MTEwODE1';
 export const PASSWORD = 'a long enough pass phrase';
