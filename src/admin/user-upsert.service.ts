@@ -48,11 +48,14 @@ export class UserUpsertService {
   /**
    * Creates the user with this external id, or changes the given fields, in one transaction. Safe to repeat: the same upsert again changes
    * nothing and ends no login. Writes no webhook. Throws 400 `validation_failed` or `password_too_weak`, 403 `forbidden` for an administrator
-   * whom the product does not control, 409 `stale_version`, `username_taken`, `external_id_taken` or `last_admin`.
+   * whom the product does not control, 409 `stale_version`, `username_taken`, `external_id_taken` or `last_admin`, 409
+   * `password_managed_elsewhere` if `password` is present, also as null, while Tandem asks the product for its users.
    */
   async upsert(rawId: string, wanted: UpsertDto, origin: Origin, actorId: string): Promise<Upserted> {
     const externalId = requireExternalId(rawId);
     requireOnePassword(wanted);
+    if (wanted.password !== undefined && this.users.passwordsAreManaged)
+      throw refuseUser('password_managed_elsewhere');
     for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
       const found = await this.users.findByExternalId(externalId);
       const user =

@@ -106,7 +106,13 @@ export class AdminUsersController {
   })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({ type: AdminUserDto })
-  @ApiProblems(USER_ERRORS, 'last_admin', 'external_id_taken', 'password_too_weak')
+  @ApiProblems(
+    USER_ERRORS,
+    'last_admin',
+    'external_id_taken',
+    'password_managed_elsewhere',
+    'password_too_weak',
+  )
   @FreshPassword('password')
   @ApiProblems(COMMON_ERRORS, 'not_found')
   async change(
@@ -138,6 +144,7 @@ export class AdminUsersController {
     'username_taken',
     'external_id_taken',
     'last_admin',
+    'password_managed_elsewhere',
     'password_too_weak',
   )
   @ApiProblems(COMMON_ERRORS, 'validation_failed', 'forbidden')

@@ -57,6 +57,11 @@ export class UserService {
     this.directory = directory;
   }
 
+  /** Whether a product owns users, so that it cannot set passwords here. */
+  get passwordsAreManaged(): boolean {
+    return this.directory !== undefined;
+  }
+
   /** Whether a product owns the user's password, so that nobody can set one here. */
   isPasswordManaged(user: Pick<User, 'externalId' | 'role'>): boolean {
     return this.directory?.owns(user) === true;

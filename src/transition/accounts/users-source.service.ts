@@ -12,6 +12,7 @@ import { RecentMap } from './recent-map.js';
 import { SharedWork } from './shared-work.js';
 import { SourceAccountsService } from './source-accounts.service.js';
 import { SourceFailure } from './source/source-failure.js';
+import { sourceRow } from './source/source-row.js';
 import type { SourceRow } from './source/source-row.js';
 import { UsersSourceClient } from './source/users-source.client.js';
 import { SourceStateStore } from './source-state.store.js';
@@ -113,12 +114,13 @@ export class UsersSourceService implements UserDirectory, FamilyOwners {
   }
 
   private async askNow(externalId: string): Promise<Confirmation> {
-    const row = await this.source.byId(externalId);
-    if (row === undefined) return this.endMissing(externalId);
-    this.missing.count(true);
-    const digest = hash('sha256', row.text, 'base64');
+    const text = await this.source.textById(externalId);
+    if (text === undefined) return this.endMissing(externalId);
+    const digest = hash('sha256', text, 'base64');
     const isSame = sameSecret(this.confirmed.get(externalId)?.digest ?? '', digest);
-    if (!isSame) await this.settle(row);
+    const row = isSame ? undefined : sourceRow(text, externalId);
+    this.missing.count(true);
+    if (row !== undefined) await this.settle(row);
     this.confirmed.set(externalId, { digest, at: this.clock.monotonic() });
     return isSame ? 'same' : 'changed';
   }

@@ -14,8 +14,6 @@ export interface SourceRow {
   readonly disabled: boolean;
   /** As text, to be compared only. Null: unknown. */
   readonly passwordChangedAt: string | null;
-  /** The JSON text that the row was read from. Two equal texts are the same state. */
-  readonly text: string;
 }
 
 /** The columns that the queries may return. */
@@ -32,7 +30,7 @@ const ROLE = /^[a-z][a-z0-9_-]{0,31}$/;
 const LONGEST_EMAIL = 254;
 const LONGEST_TIME = 64;
 
-/** Reads a row. Throws {@link SourceFailure} with the first fault. `asked`: the id in the query by id. */
+/** Reads a row from its JSON text. Two equal texts are the same state. Throws {@link SourceFailure} with the first fault. `asked`: the id in the query by id. */
 export function sourceRow(text: string, asked?: string): SourceRow {
   const row = parsed(text);
   // Ignoring "Disabled" would let a disabled user in.
@@ -54,7 +52,6 @@ export function sourceRow(text: string, asked?: string): SourceRow {
     role: roleIn(row),
     disabled: disabledIn(row),
     passwordChangedAt: timeIn(row.get('password_changed_at')),
-    text,
   };
 }
 

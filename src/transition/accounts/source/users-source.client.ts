@@ -59,13 +59,20 @@ export class UsersSourceClient implements OnApplicationShutdown {
   }
 
   /** The user who logs in with this name; undefined if there is none. Throws {@link SourceFailure}. */
-  byName(name: string): Promise<SourceRow | undefined> {
-    return this.one('source_by_name', this.queries!.byName, name);
+  async byName(name: string): Promise<SourceRow | undefined> {
+    const text = await this.one('source_by_name', this.queries!.byName, name);
+    return text === undefined ? undefined : sourceRow(text);
   }
 
   /** The user with this id; undefined if there is none. Throws {@link SourceFailure}. */
-  byId(externalId: string): Promise<SourceRow | undefined> {
-    return this.one('source_by_id', this.queries!.byId, externalId, externalId);
+  async byId(externalId: string): Promise<SourceRow | undefined> {
+    const text = await this.textById(externalId);
+    return text === undefined ? undefined : sourceRow(text, externalId);
+  }
+
+  /** The same row as the JSON text that it is read from, for a caller who has read the same text before. */
+  textById(externalId: string): Promise<string | undefined> {
+    return this.one('source_by_id', this.queries!.byId, externalId);
   }
 
   /** Runs `work` on a connection of its own, with a longer timeout for each statement. For the command line. */
@@ -84,17 +91,12 @@ export class UsersSourceClient implements OnApplicationShutdown {
     await this.opened?.end();
   }
 
-  private async one(
-    name: string,
-    text: string,
-    value: string,
-    asked?: string,
-  ): Promise<SourceRow | undefined> {
+  private async one(name: string, text: string, value: string): Promise<string | undefined> {
     const rows = await this.run(name, text, value);
     if (rows.length > 1) throw new SourceFailure('the query returned two rows');
     const row = rows[0]?.row;
     if (row === null) throw new SourceFailure('the row has more than 64 KiB');
-    return row === undefined ? undefined : sourceRow(row, asked);
+    return row;
   }
 
   private async run(name: string, text: string, value: string): Promise<{ row: string | null }[]> {
