@@ -1,6 +1,5 @@
 import { readdirSync } from 'node:fs';
 import { DataSource } from 'typeorm';
-import type { MigrationInterface } from 'typeorm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { migrate } from '../../../src/database/migrate.js';
@@ -32,7 +31,7 @@ const CONSTRAINTS = `
   SELECT conrelid::regclass::text AS on, conname, pg_get_constraintdef(oid) FROM pg_constraint
   WHERE connamespace = 'tandem'::regnamespace AND conrelid <> 'tandem.migrations'::regclass ORDER BY 1, 2`;
 
-const timestampOf = ({ name }: MigrationInterface) => Number(name!.slice(-13));
+const timestampOf = (migration: object) => Number(migration.constructor.name.slice(-13));
 
 describe('the migrations', () => {
   let db: TestDatabase;
@@ -92,7 +91,7 @@ describe('the migrations', () => {
     for (let count = 1; count <= FILES.length; count += 1) {
       Object.assign(node, { migrations: all.slice(0, count) });
       expect(await node.runMigrations({ transaction: 'each' })).toHaveLength(1);
-      expect(await schema(), all[count - 1]!.name).toEqual(states.pop());
+      expect(await schema(), all[count - 1]!.constructor.name).toEqual(states.pop());
     }
   });
 
