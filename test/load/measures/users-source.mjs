@@ -7,7 +7,8 @@ import { CONNECTIONS, PORT } from '../lib/settings.mjs';
 
 const SOURCE_PORT = PORT + 2;
 
-const COLUMNS = 'id AS external_id, login AS username, hash AS password_hash, mail AS email, banned AS disabled';
+const COLUMNS =
+  'id AS external_id, login AS username, hash AS password_hash, mail AS email, banned AS disabled';
 
 const SETTINGS = {
   USERS_SOURCE_BY_NAME: `SELECT ${COLUMNS} FROM product.accounts WHERE login = $1`,
