@@ -81,7 +81,8 @@ export function fastifyAdapter(config: Config, timeOuts: TimeOuts = TIME_OUTS): 
       // Node's own refusal has no body. See refuseWithoutHost.
       requireHostHeader: false,
     },
-    routerOptions: { maxParamLength: 256 },
+    // A longer parameter would get 414 from the router. The handler refuses it with 400.
+    routerOptions: { maxParamLength: HEAD_LIMIT },
     clientErrorHandler: answerClientError,
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
       reply.header('X-Request-Id', request.id).header('X-Content-Type-Options', 'nosniff');
