@@ -54,6 +54,43 @@ describe('the devices of a user with sessions', () => {
     user = await aUser(node);
   });
 
+  it('do not include sessions that the product began for an administrator, which are refused', async () => {
+    const admin = await aUser(node);
+    const [own, theirs] = [await sessionLogin(node, admin), await foreignSession('{"n":1}', admin.id)];
+    const tokens = await login(node, admin);
+    expect(devicesIn(await get(node, '/auth/devices', tokens.access_token))).toHaveLength(3);
+    await sql(node, `UPDATE users SET role = 'admin' WHERE id = $1`, [admin.id]);
+    expect([await verifySession(node, own), await verifySession(node, theirs)]).toEqual([
+      '204',
+      '401 session_invalid',
+    ]);
+    const devices = devicesIn(await bySession(node, own, { url: '/auth/devices' }));
+    expect(devices.map(({ scheme, current }) => `${scheme} ${current}`).toSorted()).toEqual([
+      'bearer false',
+      'session true',
+    ]);
+    const url = `/admin/tokens?scheme=session&user_id=${admin.id}`;
+    expect((await bySession(node, own, { url })).json<{ tokens: Entry[] }>().tokens).toHaveLength(1);
+    const all = (await bySession(node, own, { url: '/admin/tokens?scheme=session&limit=100' })).json<{
+      tokens: Entry[];
+    }>();
+    expect(all.tokens.filter(({ user_id }) => user_id === admin.id)).toHaveLength(1);
+  });
+
+  it('include the own session of an administrator although the product has written hundreds', async () => {
+    const admin = await aUser(node);
+    const own = await sessionLogin(node, admin);
+    await sql(node, `UPDATE users SET role = 'admin' WHERE id = $1`, [admin.id]);
+    await sql(
+      node,
+      `INSERT INTO session (sid, sess, expire)
+      SELECT gen_random_uuid()::text, json_build_object('userId', $1::text), now() + interval '9 days' FROM generate_series(1, 300)`,
+      [admin.id],
+    );
+    const devices = devicesIn(await bySession(node, own, { url: '/auth/devices' }));
+    expect(devices.map(({ scheme, current }) => [scheme, current])).toEqual([['session', true]]);
+  });
+
   it('include each session under an id that reveals nothing, and mark the one that calls', async () => {
     const someone = await aUser(node);
     const [here, there] = [await sessionLogin(node, someone), await sessionLogin(node, someone)];

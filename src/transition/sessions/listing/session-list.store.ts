@@ -2,6 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../../../config/config.js';
 import { Database } from '../../../database/database.js';
 import type { TransitionConfig } from '../../transition.settings.js';
+import { SessionOriginService } from '../stores/session-origin.service.js';
+import type { ProvableSession } from '../stores/session-origin.service.js';
 import {
   IS_LIVE,
   milliseconds,
@@ -12,9 +14,7 @@ import {
 } from '../stores/session-table.sql.js';
 
 /** A live session that no live family is linked to. Times in milliseconds, on the database's clock. */
-export interface UnlinkedSession {
-  readonly sid: string;
-  readonly userId: string;
+export interface UnlinkedSession extends ProvableSession {
   readonly externalId: string | null;
   readonly username: string;
   readonly expiresAt: number;
@@ -37,7 +37,8 @@ const MAX_OF_USER = 200;
 const PART = 2_000;
 
 const COLUMNS = `
-  s.sid, u.id AS "userId", u.external_id AS "externalId", u.username, ${milliseconds('s.expire::timestamptz')} AS "expiresAt",
+  s.sid, u.id AS "userId", u.external_id AS "externalId", u.username, u.role, f.begun_macs AS "begunMacs",
+  ${milliseconds('s.expire::timestamptz')} AS "expiresAt",
   ${userAt('cookie.originalMaxAge')} AS "maxAge", ${milliseconds('clock_timestamp()')} AS now`;
 
 /** A session that is linked to a live family is part of that family's entry. */
@@ -54,7 +55,7 @@ const ofUserBy = (path: string) => `
   CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
   ${JOINS}
   WHERE u.id = $1 AND ${userNamed('named.name')} = u.id AND ${LIVE_AND_UNLINKED}
-  ORDER BY s.expire DESC, s.sid LIMIT ${MAX_OF_USER}`;
+  ORDER BY f.begun_macs IS NULL, s.expire DESC, s.sid LIMIT ${MAX_OF_USER}`;
 
 const partBy = (path: string) => `
   WITH part AS (
@@ -96,6 +97,7 @@ export class SessionListStore {
 
   constructor(
     private readonly database: Database,
+    private readonly origins: SessionOriginService,
     @Inject(CONFIG) { sessionUserKey }: TransitionConfig,
   ) {
     this.ofUserText = ofUserBy(sessionUserKey);
@@ -103,11 +105,15 @@ export class SessionListStore {
     this.ownerText = ownerBy(sessionUserKey);
   }
 
-  /** The user's sessions, at most 200: those that live longest. */
-  ofUser(userId: string): Promise<UnlinkedSession[]> {
-    return onSessionTable(() =>
+  /**
+   * The user's sessions, at most 200: those that this service began, then those that live longest. Without sessions that are refused
+   * because the product began them for an administrator.
+   */
+  async ofUser(userId: string): Promise<UnlinkedSession[]> {
+    const sessions = await onSessionTable(() =>
       this.database.query<UnlinkedSession & Record<string, unknown>>(this.ofUserText, [userId]),
     );
+    return this.usable(sessions);
   }
 
   /** Examines the next rows after the session `after` and returns at most `limit` sessions of users. */
@@ -115,8 +121,8 @@ export class SessionListStore {
     type Row = { read: number; last: string | null; sessions: UnlinkedSession[] };
     const [row] = await onSessionTable(() => this.database.query<Row>(this.partText, [after, limit]));
     const { read, last, sessions } = row!;
-    if (sessions.length === limit) return { sessions, last: sessions.at(-1)!.sid };
-    return { sessions, last: read === PART ? last! : undefined };
+    const end = sessions.length === limit ? sessions.at(-1)!.sid : read === PART ? last! : undefined;
+    return { sessions: this.usable(sessions), last: end };
   }
 
   /** Keeps the ids of sessions that are about to be shown. */
@@ -146,5 +152,9 @@ export class SessionListStore {
   /** Deletes at most `batch` ids that were shown a week ago or earlier, and returns how many. */
   async removeOld(batch: number): Promise<number> {
     return (await this.database.query(REMOVE_OLD, [batch])).length;
+  }
+
+  private usable(sessions: readonly UnlinkedSession[]): UnlinkedSession[] {
+    return sessions.filter((session) => this.origins.signsIn(session));
   }
 }
