@@ -3,6 +3,7 @@ import { ConfigurationError } from '../../config/config.js';
 import { defaultSchemas } from '../trust/connection-settings.js';
 import type { DatabaseEndpoint } from '../trust/database-endpoint.js';
 import { isInstalled, schemaState } from './installation.js';
+import { shadowedRoles, shown } from './search-path-conflicts.js';
 import type { SchemaState } from './installation.js';
 
 const MIN_SERVER_VERSION = 150_000;
@@ -19,9 +20,6 @@ interface Server {
   readonly database: string;
   readonly mayCreate: boolean;
 }
-
-/** Names of foreign objects that a message lists. */
-const MAX_NAMES = 5;
 
 /** Throws ConfigurationError with every conflict, see {@link conflictsWith}. */
 export async function requireNoConflicts(
@@ -69,8 +67,16 @@ async function conflictsInDatabase(client: ClientBase, schema: string): Promise<
     server.version < MIN_SERVER_VERSION
       ? [`DATABASE_URL leads to PostgreSQL ${server.name}: upgrade to PostgreSQL 15 or newer`]
       : [];
-  if (state === undefined) return [...old, ...missing(server, schema)];
-  return [...old, ...ownership(server, schema, state), ...(await foreign(client, schema, state))];
+  const shadowed = await shadowing(client, schema);
+  if (state === undefined) return [...old, ...missing(server, schema), ...shadowed];
+  const found = [...ownership(server, schema, state), ...(await foreign(client, schema, state))];
+  return [...old, ...found, ...shadowed];
+}
+
+/** Later starts, and an upgrade of an earlier release, do not ask: the roles use the database with Tandem's tables already. */
+async function shadowing(client: ClientBase, schema: string): Promise<string[]> {
+  if (await isInstalled(client, schema)) return [];
+  return (await earlierSchema(client, schema)) === undefined ? shadowedRoles(client, schema) : [];
 }
 
 function missing({ mayCreate, role, database }: Server, schema: string): string[] {
@@ -93,11 +99,15 @@ function ownership({ role }: Server, schema: string, { owner, mine, creators }: 
   ];
 }
 
-async function foreign(client: ClientBase, schema: string, { relations }: SchemaState): Promise<string[]> {
-  if (relations.length === 0 || (await isInstalled(client, schema))) return [];
-  const more = relations.length > MAX_NAMES ? ` and ${relations.length - MAX_NAMES} more` : '';
+async function foreign(
+  client: ClientBase,
+  schema: string,
+  { relations, others }: SchemaState,
+): Promise<string[]> {
+  if (relations.length + others.length === 0 || (await isInstalled(client, schema))) return [];
+  const [what, names] = relations.length > 0 ? ['tables', relations] : ['functions or types', others];
   return [
-    `DATABASE_SCHEMA: the schema "${schema}" contains tables that are not Tandem's (${relations.slice(0, MAX_NAMES).join(', ')}${more}): use a schema of its own`,
+    `DATABASE_SCHEMA: the schema "${schema}" contains ${what} that are not Tandem's (${shown(names)}): use a schema of its own`,
   ];
 }
 

@@ -15,6 +15,8 @@ export interface SchemaState {
   readonly creators: readonly string[];
   /** Names of the tables, views and sequences in it. */
   readonly relations: readonly string[];
+  /** Names of the functions, enumerated types and domains in it. */
+  readonly others: readonly string[];
 }
 
 const STATE = `
@@ -27,7 +29,14 @@ const STATE = `
       WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
         AND NOT EXISTS (SELECT 1 FROM pg_depend p
           WHERE p.classid = 'pg_class'::regclass AND p.objid = c.oid AND p.deptype IN ('a', 'e', 'i'))
-      ORDER BY 1) AS relations
+      ORDER BY 1) AS relations,
+    ARRAY (
+      SELECT p.proname::text FROM pg_proc p WHERE p.pronamespace = n.oid AND NOT EXISTS (
+        SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype IN ('e', 'i'))
+      UNION
+      SELECT t.typname::text FROM pg_type t WHERE t.typnamespace = n.oid AND t.typtype IN ('e', 'd') AND NOT EXISTS (
+        SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e')
+      ORDER BY 1) AS others
   FROM pg_namespace n JOIN pg_roles o ON o.oid = n.nspowner
     JOIN pg_roles me ON me.rolname = current_user
     JOIN pg_database d ON d.datname = current_database()

@@ -112,6 +112,60 @@ describe('a database that a product uses', () => {
     ]);
   });
 
+  const nameOf = ({ url }: TestDatabase) => new URL(url).pathname.slice(1);
+
+  it.each(['tandem, public', '"tandem",public', 'TANDEM, public', '"$user", tandem, public'])(
+    "refuses to come before the product's tables on the search path %s",
+    async (path) => {
+      db = await createTestDatabase({
+        migrated: false,
+        product: `CREATE TABLE users (id serial PRIMARY KEY)`,
+      });
+      await asProduct(db.url, `ALTER DATABASE ${nameOf(db)} SET search_path = ${path}`);
+      expect(await conflicts()).toEqual([
+        expect.stringMatching(/^DATABASE_SCHEMA: the search path of the role ".*\(public\.users\)/),
+      ]);
+      expect(await conflicts('auth_2')).toEqual([]);
+    },
+  );
+
+  it('refuses the name of the role, because "$user" finds that schema first', async () => {
+    db = await createTestDatabase({ migrated: false, product: `CREATE TABLE users (id serial PRIMARY KEY)` });
+    await asProduct(db.url, `ALTER DATABASE ${nameOf(db)} RESET search_path`);
+    const { username } = new URL(db.url);
+    expect(await conflicts(username)).toEqual([
+      expect.stringMatching(/^DATABASE_SCHEMA: the search path of the role .*: name another schema, or set/),
+    ]);
+  });
+
+  it.each([
+    ['the product has no table', 'tandem, public', ''],
+    ["the product's tables come first", 'public, tandem', 'CREATE TABLE users (id integer)'],
+    ['a quoted name differs in case', '"TANDEM", public', 'CREATE TABLE users (id integer)'],
+    ["the product's tables are on no search path", 'tandem', 'CREATE TABLE public.users (id integer)'],
+  ])('may have Tandem on the search path if %s', async (_why, path, product) => {
+    db = await createTestDatabase({ migrated: false, product });
+    await asProduct(db.url, `ALTER DATABASE ${nameOf(db)} SET search_path = ${path}`);
+    expect(await conflicts()).toEqual([]);
+  });
+
+  it('starts again with a search path that was changed later', async () => {
+    db = await createTestDatabase({ product: `CREATE TABLE public.orders (id integer)` });
+    await asProduct(db.url, `ALTER DATABASE ${nameOf(db)} SET search_path = tandem, public`);
+    expect(await conflicts()).toEqual([]);
+  });
+
+  it('refuses a schema with functions or types of the product', async () => {
+    db = await createTestDatabase({
+      migrated: false,
+      product: `CREATE SCHEMA tandem; CREATE FUNCTION tandem.one() RETURNS integer LANGUAGE sql AS 'SELECT 1';
+        CREATE TYPE tandem.colour AS ENUM ('red')`,
+    });
+    expect(await conflicts()).toEqual([
+      expect.stringContaining("contains functions or types that are not Tandem's (colour, one)"),
+    ]);
+  });
+
   it('refuses a schema of another role', async () => {
     db = await createTestDatabase({ migrated: false });
     expect(await conflicts('information_schema')).toContainEqual(
