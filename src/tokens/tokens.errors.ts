@@ -1,13 +1,10 @@
+import { ACCESS_TOKEN_ERRORS, challengeFor } from '@tandem-auth/verifier/refusals';
 import { problems } from '../common/problem.js';
 import type { ProblemKind } from '../common/problem.js';
 
 /** Refusals of tokens: access tokens (RFC 6750, section 3.1) and refresh tokens. */
 export const TOKEN_ERRORS = {
-  token_missing: { status: 401, title: 'An access token is required' },
-  token_malformed: { status: 401, title: 'The access token is malformed' },
-  token_invalid: { status: 401, title: 'The access token is not valid' },
-  token_expired: { status: 401, title: 'The access token has expired' },
-  token_revoked: { status: 401, title: 'The access token has been revoked' },
+  ...ACCESS_TOKEN_ERRORS,
   refresh_token_invalid: { status: 401, title: 'The refresh token is not valid' },
   refresh_token_expired: { status: 401, title: 'The refresh token has expired' },
   refresh_token_reused: {
@@ -21,11 +18,7 @@ export type TokenErrorCode = keyof typeof TOKEN_ERRORS;
 
 const refusal = problems(TOKEN_ERRORS);
 
-/** A refusal with its challenge. RFC 6750, section 3: no error code if no token was presented. */
+/** A refusal with its challenge (RFC 6750, section 3). */
 export function refuseToken(code: TokenErrorCode, cause?: unknown) {
-  const bearer = code.startsWith('token_') && code !== 'token_missing';
-  const challenge = bearer
-    ? `Bearer realm="tandem", error="invalid_token", error_description="${TOKEN_ERRORS[code].title}"`
-    : 'Bearer realm="tandem"';
-  return refusal(code, { cause, headers: { 'WWW-Authenticate': challenge } });
+  return refusal(code, { cause, headers: { 'WWW-Authenticate': challengeFor(code) } });
 }

@@ -12,9 +12,6 @@ const EXTERNAL_ID = new RegExp(EXTERNAL_ID_PATTERN);
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** Longer ids were never accepted. */
-const MAX_STORED_LENGTH = 255;
-
 /**
  * The form in which an external id is stored and compared byte for byte: a UUID in lower case, every other id unchanged. Undefined if the
  * text breaks the rules. {@link fitsUser} is the rule for a user who exists.
@@ -57,9 +54,4 @@ export function fitsUser(externalId: string, userId: string): boolean {
 /** Whether an id is a UUID, in any letter case. */
 export function isUuid(id: string): boolean {
   return UUID.test(id);
-}
-
-/** Whether the value can be a stored external id. Earlier releases accepted more characters, and such rows stay as they are. */
-export function isStoredExternalId(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= MAX_STORED_LENGTH;
 }

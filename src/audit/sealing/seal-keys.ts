@@ -1,7 +1,6 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, hkdfSync } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { sameSecret } from '../../common/constant-time.js';
-import { deriveKey } from '../../common/derived-key.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 
@@ -50,7 +49,8 @@ export class SealKeys {
   }
 
   private derive(secret: string): string {
-    const { name, key } = deriveKey(secret, 'tandem audit seal');
+    const key = Buffer.from(hkdfSync('sha256', secret, '', 'tandem audit seal', 32));
+    const name = Buffer.from(hkdfSync('sha256', secret, '', 'tandem audit seal name', 6)).toString('hex');
     this.keys.set(name, key);
     return name;
   }

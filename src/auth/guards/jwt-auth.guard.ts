@@ -1,10 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { ExecutionContext } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
+import type { VerifiedToken } from '@tandem-auth/verifier/token';
 import { Problem } from '../../common/problem.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
-import type { VerifiedToken } from '../../tokens/access/access-token.js';
 import { AccessTokenVerifierService } from '../../tokens/access/access-token-verifier.service.js';
 import { ConfirmationService } from '../../tokens/families/confirmation.service.js';
 import { refuseToken } from '../../tokens/tokens.errors.js';

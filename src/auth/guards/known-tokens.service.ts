@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { OnApplicationBootstrap } from '@nestjs/common';
+import type { VerifiedToken } from '@tandem-auth/verifier/token';
 import { BackgroundLoops } from '../../common/background-loops.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
-import type { VerifiedToken } from '../../tokens/access/access-token.js';
 import { DatabaseClock } from '../../tokens/feed/database-clock.js';
 import type { Principal } from '../principal.js';
 

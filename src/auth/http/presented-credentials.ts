@@ -5,20 +5,10 @@ import type { Config } from '../../config/config.js';
 import type { RefreshDto } from '../auth.dto.js';
 import { refuseOtherSites } from './request-origin.js';
 
-/** RFC 6750, section 2.1. The scheme is case-insensitive (RFC 9110, section 11.1). */
-const SCHEME = /^bearer(?: +|$)/i;
+export { bearerIn } from '@tandem-auth/verifier/token';
 
 const NAME = 'refresh_token';
 const OPTIONS = { httpOnly: true, secure: true, sameSite: 'strict' } as const;
-
-/** The token in an `Authorization` header. Undefined for another scheme, empty if no token follows `Bearer`. */
-export function bearerIn(header: string | undefined): string | undefined {
-  if (header === undefined) return undefined;
-  const scheme = SCHEME.exec(header)?.[0];
-  if (scheme === undefined) return undefined;
-  const token = header.slice(scheme.length);
-  return token.includes(' ') ? '' : token;
-}
 
 export interface PresentedRefreshTokens {
   /** Several only if the request has several cookies. */

@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { makeJti } from '@tandem-auth/verifier/token';
+import type { AccessClaims } from '@tandem-auth/verifier/token';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
-import type { AccessClaims } from './access-token.js';
 import { ISSUER } from './issuer.js';
-import { makeJti } from './access-token.js';
 import { KeyRingService } from '../keys/key-ring.service.js';
 import { DatabaseClock } from '../feed/database-clock.js';
 import type { LiveFamily } from '../families/token-family.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import type { VerifiedToken } from '@tandem-auth/verifier/token';
 import { BackgroundLoops } from '../../common/background-loops.js';
-import type { VerifiedToken } from '../access/access-token.js';
 import { DatabaseClock } from './database-clock.js';
 
 /** A row of the feed as nodes read it. */

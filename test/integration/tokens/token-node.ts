@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import type { VerifiedToken } from '@tandem-auth/verifier/token';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { AuditStore } from '../../../src/audit/audit.store.js';
@@ -22,7 +23,6 @@ import { ServiceStateStore } from '../../../src/database/service-state.store.js'
 import { ClientRateLimitService } from '../../../src/limits/client-rate-limit.service.js';
 import { RateLimitService } from '../../../src/limits/limits.service.js';
 import { RateLimitStore } from '../../../src/limits/limits.store.js';
-import type { VerifiedToken } from '../../../src/tokens/access/access-token.js';
 import { KeyAdministrationService } from '../../../src/tokens/keys/key-administration.service.js';
 import { KeyOpenerService } from '../../../src/tokens/keys/key-opener.service.js';
 import { KeyRingService } from '../../../src/tokens/keys/key-ring.service.js';

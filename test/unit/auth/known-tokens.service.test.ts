@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { VerifiedToken } from '@tandem-auth/verifier/token';
 import { CAPACITY, KnownTokensService } from '../../../src/auth/guards/known-tokens.service.js';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import type { Config } from '../../../src/config/config.js';
-import type { VerifiedToken } from '../../../src/tokens/access/access-token.js';
 import type { DatabaseClock } from '../../../src/tokens/feed/database-clock.js';
 
 const verified = (exp = 100, more: object = {}) =>

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { inspectToken, readClaims, makeJti } from '../../../src/tokens/access/access-token.js';
+import { inspectToken, readClaims, makeJti } from '@tandem-auth/verifier/token';
 
 const HEADER = { alg: 'RS256', typ: 'at+jwt', kid: 'k1' };
 /** The greatest TOKEN_EXPIRY that there was, in seconds. */

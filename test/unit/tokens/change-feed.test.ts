@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { VerifiedToken } from '@tandem-auth/verifier/token';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import type { Database } from '../../../src/database/database.js';
-import type { VerifiedToken } from '../../../src/tokens/access/access-token.js';
 import { ChangeFeed } from '../../../src/tokens/feed/change-feed.js';
 import { LEASE_MS } from '../../../src/tokens/feed/lease.js';
 import { DatabaseClock } from '../../../src/tokens/feed/database-clock.js';

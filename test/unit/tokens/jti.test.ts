@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { makeJti, readJti } from '../../../src/tokens/access/access-token.js';
+import { makeJti, readJti } from '@tandem-auth/verifier/token';
 
 const uint32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 

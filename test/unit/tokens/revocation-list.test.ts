@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { VerifiedToken } from '../../../src/tokens/access/access-token.js';
+import type { VerifiedToken } from '@tandem-auth/verifier/token';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import type { DatabaseClock } from '../../../src/tokens/feed/database-clock.js';
 import { RevocationList } from '../../../src/tokens/feed/revocation-list.js';

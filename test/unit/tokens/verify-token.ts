@@ -1,10 +1,10 @@
 import type { KeyObject } from 'node:crypto';
 import { JwtService } from '@nestjs/jwt';
 import { expect } from 'vitest';
+import { makeJti } from '@tandem-auth/verifier/token';
+import type { VerifiedToken } from '@tandem-auth/verifier/token';
 import { JwtStrategy } from '../../../src/auth/guards/jwt.strategy.js';
 import type { Config } from '../../../src/config/config.js';
-import { makeJti } from '../../../src/tokens/access/access-token.js';
-import type { VerifiedToken } from '../../../src/tokens/access/access-token.js';
 import { AccessTokenVerifierService } from '../../../src/tokens/access/access-token-verifier.service.js';
 import type { TokenLifetimeService } from '../../../src/tokens/access/token-lifetime.service.js';
 import type { ChangeFeed } from '../../../src/tokens/feed/change-feed.js';

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
+import { inspectToken } from '@tandem-auth/verifier/token';
+import type { VerifiedToken } from '@tandem-auth/verifier/token';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
-import { inspectToken } from '../../../tokens/access/access-token.js';
-import type { VerifiedToken } from '../../../tokens/access/access-token.js';
 import { AccessTokenVerifierService } from '../../../tokens/access/access-token-verifier.service.js';
 import { ISSUER } from '../../../tokens/access/issuer.js';
 import { KeyRingService } from '../../../tokens/keys/key-ring.service.js';

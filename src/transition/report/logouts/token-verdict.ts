@@ -1,4 +1,4 @@
-import type { VerifiedToken } from '../../../tokens/access/access-token.js';
+import type { VerifiedToken } from '@tandem-auth/verifier/token';
 import type { FamilyEvidence, MissingFamily } from './logout-evidence.store.js';
 import type { LogoutVerdict, LogoutCause } from './refused-credential.js';
 
