@@ -1,5 +1,6 @@
-import { createHmac, hkdfSync } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { sameSecret } from './constant-time.js';
+import { deriveKey } from './derived-key.js';
 import type { Config } from '../config/config.js';
 
 /** The content of a `macs` column: one MAC for each secret, under a name that reveals nothing about the secret. */
@@ -65,7 +66,6 @@ function macIn(macs: unknown, name: string): Buffer | undefined {
 }
 
 function derive(secret: string): [name: string, key: Buffer] {
-  const key = Buffer.from(hkdfSync('sha256', secret, '', 'tandem row mac', 32));
-  const name = Buffer.from(hkdfSync('sha256', secret, '', 'tandem row mac name', 6)).toString('hex');
+  const { name, key } = deriveKey(secret, 'tandem row mac');
   return [name, key];
 }

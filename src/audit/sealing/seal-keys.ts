@@ -1,6 +1,7 @@
-import { createHmac, hkdfSync } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { sameSecret } from '../../common/constant-time.js';
+import { deriveKey } from '../../common/derived-key.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 
@@ -49,8 +50,7 @@ export class SealKeys {
   }
 
   private derive(secret: string): string {
-    const key = Buffer.from(hkdfSync('sha256', secret, '', 'tandem audit seal', 32));
-    const name = Buffer.from(hkdfSync('sha256', secret, '', 'tandem audit seal name', 6)).toString('hex');
+    const { name, key } = deriveKey(secret, 'tandem audit seal');
     this.keys.set(name, key);
     return name;
   }

@@ -1,5 +1,7 @@
-import { createHmac, createSecretKey, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
+import { deriveKey } from '../../common/derived-key.js';
+import type { DerivedKey } from '../../common/derived-key.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 
@@ -9,7 +11,6 @@ export const REFRESH_TOKEN_PREFIX = 'tandem_rt_';
 const SID_BYTES = 16;
 const GENERATION_BYTES = 6;
 const BODY_BYTES = SID_BYTES + GENERATION_BYTES;
-const MAC_BYTES = 32;
 /** 54 bytes are exactly 72 characters of base64url, so every token has only one spelling. */
 const FORM = new RegExp(`^${REFRESH_TOKEN_PREFIX}[A-Za-z0-9_-]{72}$`);
 
@@ -75,10 +76,8 @@ export class RefreshTokenCodec {
   }
 }
 
-function derive(secret: string): { readonly name: string; readonly key: Buffer } {
-  const key = Buffer.from(hkdfSync('sha256', secret, '', 'tandem refresh token', MAC_BYTES));
-  const name = Buffer.from(hkdfSync('sha256', secret, '', 'tandem refresh token name', 6)).toString('hex');
-  return { name, key };
+function derive(secret: string): DerivedKey {
+  return deriveKey(secret, 'tandem refresh token');
 }
 
 function bodyOf(sid: string, generation: number): Buffer {

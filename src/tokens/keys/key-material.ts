@@ -1,6 +1,7 @@
-import { createHash, createPrivateKey, createPublicKey, generateKeyPair, hkdfSync } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, generateKeyPair } from 'node:crypto';
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
+import { deriveBytes } from '../../common/derived-key.js';
 
 const generate = promisify(generateKeyPair);
 
@@ -67,5 +68,5 @@ export async function generateKey(modulusLength: number, secret: string): Promis
 
 /** A one-way fingerprint of the secret, to compare secrets without storing them. */
 export function fingerprint(secret: string): string {
-  return Buffer.from(hkdfSync('sha256', secret, '', 'tandem key ring fingerprint', 16)).toString('hex');
+  return deriveBytes(secret, 'tandem key ring fingerprint', 16).toString('hex');
 }

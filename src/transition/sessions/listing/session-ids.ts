@@ -1,6 +1,7 @@
-import { createHmac, createSecretKey, hkdfSync } from 'node:crypto';
+import { createHmac, createSecretKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
+import { deriveKey } from '../../../common/derived-key.js';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 
@@ -14,9 +15,7 @@ export class SessionIds {
 
   constructor(@Inject(CONFIG) { jwtSecret, jwtSecretPrevious }: Config) {
     const secrets = jwtSecretPrevious === undefined ? [jwtSecret] : [jwtSecret, jwtSecretPrevious];
-    this.keys = secrets.map((secret) =>
-      createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', 'tandem session id', 32))),
-    );
+    this.keys = secrets.map((secret) => createSecretKey(deriveKey(secret, 'tandem session id').key));
   }
 
   /** The id that lists contain. */

@@ -1,9 +1,16 @@
-/** A map of bounded size. When it is full, it drops the half that was not used for longest. */
+/**
+ * A map of at most `capacity` entries. When it is full, it drops the half that was not used for longest. It keeps two generations, because
+ * repeatedly removing the oldest entry of one large Map walks over all entries that were removed before it.
+ */
 export class RecentMap<Value> {
   private young = new Map<string, Value>();
   private old = new Map<string, Value>();
 
-  constructor(private readonly capacity: number) {}
+  constructor(readonly capacity: number) {}
+
+  get size(): number {
+    return this.young.size + this.old.size;
+  }
 
   get(key: string): Value | undefined {
     const value = this.young.get(key);
