@@ -2,15 +2,11 @@ import { exchange } from '../http.js';
 import type { RawResponse } from '../http.js';
 import { ProductEcho, valuesOf } from './product-echo.js';
 import type { Reached } from './product-echo.js';
-import { PROTECTING, ProxyProcess, without } from './proxy-process.js';
+import { PROTECTING, ProxyProcess, running } from './proxy-process.js';
 import type { ProxyName } from './proxy-process.js';
 
-/** The examples that protect a product and can run here. Says on the console which cannot, and why. */
-export const RUNNING = PROTECTING.filter((name) => {
-  const reason = without(name);
-  if (reason !== undefined) console.warn(`The example for ${name} is not tested: ${reason}`);
-  return reason === undefined;
-});
+/** The examples that protect a product and can run here. */
+export const RUNNING = running(PROTECTING);
 
 /** Who is calling, as the product has to see it. */
 export interface Identity {

@@ -49,6 +49,11 @@ const EXAMPLE_PROGRAMS = {
     file: 'Caddyfile',
     args: (folder, file) => ['run', '--adapter', 'caddyfile', '--config', join(folder, file)],
   },
+  'Caddy with a path prefix': {
+    program: 'caddy',
+    file: 'Caddyfile-path-prefix',
+    args: (folder, file) => ['run', '--adapter', 'caddyfile', '--config', join(folder, file)],
+  },
   HAProxy: {
     program: 'haproxy',
     file: 'haproxy.cfg',
@@ -62,6 +67,9 @@ export type ProxyName = keyof typeof EXAMPLE_PROGRAMS;
 /** The examples that protect a product and have a program in Debian. */
 export const PROTECTING: readonly ProxyName[] = ['nginx', 'Caddy', 'HAProxy'];
 
+/** The examples that serve Tandem below /sso. */
+export const PREFIXING: readonly ProxyName[] = ['nginx with a path prefix', 'Caddy with a path prefix'];
+
 /** The path of an installed program. */
 function pathOf(program: string): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/bin', '/sbin'];
@@ -69,9 +77,18 @@ function pathOf(program: string): string | undefined {
 }
 
 /** Why the example cannot run here, if it cannot. */
-export function without(name: ProxyName): string | undefined {
+function without(name: ProxyName): string | undefined {
   const { program } = EXAMPLE_PROGRAMS[name];
   return pathOf(program) === undefined ? `no ${program}: install Debian's package "${program}"` : undefined;
+}
+
+/** Those of `names` that can run here. Says on the console which cannot, and why. */
+export function running(names: readonly ProxyName[]): readonly ProxyName[] {
+  return names.filter((name) => {
+    const reason = without(name);
+    if (reason !== undefined) console.warn(`The example for ${name} is not tested: ${reason}`);
+    return reason === undefined;
+  });
 }
 
 /** A real proxy that runs an example, with other ports. */
