@@ -33,7 +33,9 @@ export type SubjectBucket =
   | 'refresh_repeat'
   | 'downgrade_family'
   /** Ids of sessions. */
-  | 'exchange_session';
+  | 'exchange_session'
+  /** Ids of service clients: streams of revocations that they open. */
+  | 'revocation_stream';
 
 interface Caller {
   readonly resolve: (outcome: LimitOutcome) => void;

@@ -4,6 +4,7 @@ import { RefusalCounter } from '../audit/refusal-counter.js';
 import type { ClientAuthenticator, ClientScope } from '../auth/client-scopes.js';
 import { clientAddress } from '../limits/client-address.js';
 import { ClientRateLimitService } from '../limits/client-rate-limit.service.js';
+import type { OAuthClient } from './oauth-client.entity.js';
 import { OAuthClientService } from './oauth-client.service.js';
 import { insufficientScope, refuseOAuth } from './oauth.errors.js';
 import type { OAuthForm } from './oauth-form.js';
@@ -29,12 +30,17 @@ export class ClientAuthentication implements ClientAuthenticator {
    * `insufficient_scope`. Without `scope`, the client needs none.
    */
   async require(request: FastifyRequest, form: OAuthForm, scope?: ClientScope): Promise<string> {
+    return (await this.requireClient(request, form, scope)).id;
+  }
+
+  /** Like {@link require}, but returns the client. */
+  async requireClient(request: FastifyRequest, form: OAuthForm, scope?: ClientScope): Promise<OAuthClient> {
     const given = credentialsOf(request, form);
     if (given?.secret === undefined) return this.refuse(request);
-    const scopes = await this.clients.authenticate(given.id, given.secret);
-    if (scopes === undefined) return this.refuse(request);
-    if (scope !== undefined && !scopes.includes(scope)) throw insufficientScope(scope);
-    return given.id;
+    const client = await this.clients.authenticate(given.id, given.secret);
+    if (client === undefined) return this.refuse(request);
+    if (scope !== undefined && !client.scopes.includes(scope)) throw insufficientScope(scope);
+    return client;
   }
 
   /** For routes outside of `/oauth`: only HTTP Basic, never the body. */

@@ -48,6 +48,8 @@ export class MetadataController {
       token_endpoint: `${base}/oauth/token`,
       introspection_endpoint: `${base}/oauth/introspect`,
       revocation_endpoint: `${base}/oauth/revoke`,
+      // Tandem's own: the stream of revocations.
+      revocations_endpoint: `${base}/oauth/revocations`,
       token_endpoint_auth_methods_supported: ['none', ...WITH_SECRET],
       introspection_endpoint_auth_methods_supported: WITH_SECRET,
       revocation_endpoint_auth_methods_supported: WITH_SECRET,

@@ -96,13 +96,23 @@ export class OAuthClientService {
   }
 
   /**
-   * The scopes of the active client that has this secret and whose row this service wrote; undefined if there is none. Takes constant time
-   * for every client.
+   * The active client that has this secret and whose row this service wrote; undefined if there is none. Takes constant time for every
+   * client.
    */
-  async authenticate(id: string, secret: string): Promise<readonly ClientScope[] | undefined> {
+  async authenticate(id: string, secret: string): Promise<OAuthClient | undefined> {
     const client = UUID.test(id) ? await this.store.find(id) : undefined;
     const right = timingSafeEqual(hashOf(secret), client?.secretHash ?? UNKNOWN_CLIENT);
-    return right && client?.disabledAt === null && this.trust.isOurs(client) ? client.scopes : undefined;
+    return right && this.isActive(client) ? client : undefined;
+  }
+
+  /** The active client with this id and scope, whose row this service wrote; undefined if there is none. */
+  async withScope(id: string, scope: ClientScope): Promise<OAuthClient | undefined> {
+    const client = await this.store.find(id);
+    return this.isActive(client) && client.scopes.includes(scope) ? client : undefined;
+  }
+
+  private isActive(client: OAuthClient | undefined): client is OAuthClient {
+    return client?.disabledAt === null && this.trust.isOurs(client);
   }
 
   /** A disabled client always gets a MAC, so that it stays disabled. */

@@ -5,6 +5,7 @@ import { DEFAULT_SCOPES } from '../auth/client-scopes.js';
 import type { ClientScope } from '../auth/client-scopes.js';
 import { Database } from '../database/database.js';
 import type { Sql } from '../database/database.js';
+import { ServiceStateStore } from '../database/service-state.store.js';
 import { OAuthClientTrust } from './oauth-client.trust.js';
 import type { OAuthClient } from './oauth-client.entity.js';
 
@@ -30,6 +31,9 @@ const SET_MACS = `UPDATE oauth_clients SET macs = $2 WHERE id = $1`;
 /** Sorts before every id. */
 const FIRST = '00000000-0000-0000-0000-000000000000';
 
+/** The topic of the change feed for the clients. */
+export const CLIENTS_TOPIC = 'clients';
+
 type Row = OAuthClient & Record<string, unknown>;
 
 /** Who makes a change, and from where. */
@@ -44,6 +48,7 @@ export interface Doer {
 export class OAuthClientStore {
   constructor(
     private readonly database: Database,
+    private readonly state: ServiceStateStore,
     private readonly audit: AuditStore,
     private readonly trust: OAuthClientTrust,
   ) {}
@@ -81,7 +86,7 @@ export class OAuthClientStore {
    * a client that is unknown or disabled.
    */
   renew(id: string, secretHash: Buffer, doer: Doer): Promise<OAuthClient | undefined> {
-    return this.database.transaction(async (sql) => {
+    return this.transaction(async (sql) => {
       const [before] = await sql.query<Row>(LOCK, [id]);
       if (before === undefined) return undefined;
       const scopes = this.trust.isOurs(before) ? before.scopes : DEFAULT_SCOPES;
@@ -95,7 +100,7 @@ export class OAuthClientStore {
     scopes: readonly ClientScope[],
     doer: Doer,
   ): Promise<OAuthClient | 'not_ours' | undefined> {
-    return this.database.transaction(async (sql) => {
+    return this.transaction(async (sql) => {
       const [before] = await sql.query<Row>(LOCK, [id]);
       if (before === undefined || before.disabledAt !== null) return undefined;
       if (!this.trust.isOurs(before)) return 'not_ours';
@@ -105,7 +110,15 @@ export class OAuthClientStore {
 
   /** Undefined for an unknown client. Repeating it changes nothing. */
   disable(id: string, doer: Doer): Promise<OAuthClient | undefined> {
-    return this.database.transaction((sql) => this.change(sql, 'disabled', DISABLE, [id], doer));
+    return this.transaction((sql) => this.change(sql, 'disabled', DISABLE, [id], doer));
+  }
+
+  /** Changes clients that may follow the stream of revocations. Locks the service state first, as the start of a node does. */
+  private transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.database.transaction(async (sql) => {
+      await this.state.bump(sql, CLIENTS_TOPIC);
+      return work(sql);
+    });
   }
 
   private async change(

@@ -14,16 +14,19 @@ import { OAuthClientService } from './oauth-client.service.js';
 import { OAuthClientStore } from './oauth-client.store.js';
 import { OAuthController } from './oauth.controller.js';
 import { OAuthTokenService } from './oauth-token.service.js';
+import { RevocationConsumersService } from './revocations/revocation-consumers.service.js';
+import { RevocationsController } from './revocations/revocations.controller.js';
 
 @Module({
   imports: [AuditModule, AuthModule, LimitsModule, TokensModule, TypeOrmModule.forFeature([OAuthClient])],
-  controllers: [AdminClientsController, MetadataController, OAuthController],
+  controllers: [AdminClientsController, MetadataController, OAuthController, RevocationsController],
   providers: [
     ClientAuthentication,
     OAuthClientService,
     OAuthClientStore,
     OAuthClientTrust,
     OAuthTokenService,
+    RevocationConsumersService,
   ],
   exports: [OAuthClientService],
 })

@@ -24,6 +24,7 @@ export class Drain implements BeforeApplicationShutdown {
   stopping = false;
   private server: Server | undefined;
   private times: DrainTimes | undefined;
+  private readonly streams: (() => void)[] = [];
 
   follow(fastify: FastifyInstance, times: DrainTimes): void {
     this.server = fastify.server;
@@ -36,9 +37,14 @@ export class Drain implements BeforeApplicationShutdown {
     });
     fastify.addHook('preClose', (done) => {
       closing = true;
-      if (fastify.server.listening) closeServer(fastify.server, times, done);
+      if (fastify.server.listening) closeServer(fastify.server, times, () => this.endStreams(), done);
       else done();
     });
+  }
+
+  /** Calls `end` when the listener has closed: it ends responses that would otherwise go on. Their clients find another node. */
+  endWith(end: () => void): void {
+    this.streams.push(end);
   }
 
   async beforeApplicationShutdown(): Promise<void> {
@@ -49,9 +55,18 @@ export class Drain implements BeforeApplicationShutdown {
     if ((await connectionsOf(server)) === 0) return;
     await new Promise((resolve) => setTimeout(resolve, times.readinessDelay));
   }
+
+  private endStreams(): void {
+    for (const end of this.streams) end();
+  }
 }
 
-function closeServer(server: Server, { idleGrace, drain }: DrainTimes, done: () => void): void {
+function closeServer(
+  server: Server,
+  { idleGrace, drain }: DrainTimes,
+  endStreams: () => void,
+  done: () => void,
+): void {
   const idleTimer = setTimeout(() => server.closeIdleConnections(), idleGrace);
   const drainTimer = setTimeout(() => server.closeAllConnections(), drain);
   // Right after the event loop has accepted new connections: one that is still queued would be reset.
@@ -62,6 +77,7 @@ function closeServer(server: Server, { idleGrace, drain }: DrainTimes, done: () 
       clearTimeout(drainTimer);
       done();
     });
+    endStreams();
   });
 }
 

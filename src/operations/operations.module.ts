@@ -11,6 +11,7 @@ import { RefreshTokenStore } from '../tokens/families/refresh-token.store.js';
 import { RevocationList } from '../tokens/feed/revocation-list.js';
 import { RevocationStore } from '../tokens/feed/revocation.store.js';
 import { SigningKeyStore } from '../tokens/keys/signing-key.store.js';
+import { RevocationStreams } from '../tokens/stream/revocation-streams.service.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { WebhookSender } from '../webhooks/webhook-sender.service.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
@@ -77,7 +78,18 @@ export class OperationsModule {
     alarms: RowAlarms,
     sealing: SealingJob,
     webhooks: WebhookSender,
+    streams: RevocationStreams,
+    drain: Drain,
   ) {
+    drain.endWith(() => streams.close());
+    metrics.gauge('tandem_revocation_streams', 'Open streams of revocations', () => streams.count());
+    metrics.counters(
+      'tandem_revocation_streams_ended_total',
+      'Streams of revocations that have ended, by reason',
+      'reason',
+      () => ({ ...streams.ended }),
+    );
+    metrics.total('tandem_revocation_stream_bytes_total', 'Bytes sent to streams of revocations', () => streams.bytes);
     metrics.gauge('tandem_revocations', 'Revocations in the memory of this node', () => revocations.size);
     metrics.gauges('tandem_row_alarms', 'Rows that this service did not write, by table', 'table', () =>
       alarms.counts(),

@@ -29,6 +29,7 @@ import { DatabaseClock } from './feed/database-clock.js';
 import { RevocationList } from './feed/revocation-list.js';
 import { Revocation } from './feed/revocation.entity.js';
 import { RevocationStore } from './feed/revocation.store.js';
+import { RevocationStreams } from './stream/revocation-streams.service.js';
 import { SessionDirectoryService } from './families/session-directory.service.js';
 import { RotationStore } from './families/rotation.store.js';
 import { SigningKey } from './keys/signing-key.entity.js';
@@ -66,6 +67,7 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
     RefreshTokenStore,
     RevocationList,
     RevocationStore,
+    RevocationStreams,
     RotationStore,
     SessionDirectoryService,
     SigningKeyStore,
@@ -92,6 +94,7 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
     RefreshTokenStore,
     RevocationList,
     RevocationStore,
+    RevocationStreams,
     RotationStore,
     SessionDirectoryService,
     SigningKeyStore,

@@ -11,7 +11,7 @@ import { Lease } from './lease.js';
 import { RevocationList } from './revocation-list.js';
 import type { RevocationEntry } from './revocation-list.js';
 import { NOTHING_SEEN, RevocationStore, horizonOf } from './revocation.store.js';
-import type { FeedPage } from './revocation.store.js';
+import type { FeedEntry, FeedPage } from './revocation.store.js';
 
 const POLL_INTERVAL_MS = 200;
 
@@ -29,6 +29,27 @@ const HINT_DELAY_MS = 5;
 const LOST =
   'the database has lost commits: a standby was promoted that lacked them, or it was restored (docs/operations/backup-and-restore.md)';
 
+/** What a complete poll proves. */
+export interface CompletePoll {
+  /** Everything that was committed before this moment of the node's monotonic clock has been read. */
+  readonly asOf: number;
+  /** Identifies the database and its server. A horizon means nothing at another one. */
+  readonly server: string;
+  /** Everything that older transactions have committed has been read. */
+  readonly horizon: number;
+}
+
+/** Is told what polls read. Its methods are called in this order and must not throw. */
+export interface FeedFollower {
+  /** The poll reads the whole feed: at the start, and on another server than before. It is called again if the poll is repeated. */
+  restarted(): void;
+
+  /** The entries of one page. Some may be read twice. */
+  read(entries: readonly FeedEntry[]): void;
+
+  polled(poll: CompletePoll): void;
+}
+
 /**
  * How a node learns what other nodes have changed. It polls the database every 200 ms, and at once when another node sends a hint
  * (NOTIFY). Revocations go to the {@link RevocationList}. For everything else there are topics: if the version of a topic has changed, its
@@ -43,6 +64,7 @@ export class ChangeFeed implements OnApplicationShutdown {
   private readonly connection: FeedConnection;
   private readonly loop: BackgroundLoop;
   private readonly subscribers = new Map<string, () => Promise<void>>();
+  private readonly followers: FeedFollower[] = [];
   private versions: FeedPage['versions'] = {};
   /** What the last complete poll has seen: the next one reads the rest. */
   private seen = NOTHING_SEEN;
@@ -79,6 +101,11 @@ export class ChangeFeed implements OnApplicationShutdown {
   /** Calls `reload` when the version of `topic` has changed. The node is not fresh again until `reload` has succeeded. */
   subscribe(topic: string, reload: () => Promise<void>): void {
     this.subscribers.set(topic, reload);
+  }
+
+  /** Tells `follower` what the polls read from now on. */
+  follow(follower: FeedFollower): void {
+    this.followers.push(follower);
   }
 
   /**
@@ -159,20 +186,22 @@ export class ChangeFeed implements OnApplicationShutdown {
     if (this.stopped) throw new Error('the node is stopping');
     this.hintReceived = false;
     const sent = this.lease.now();
-    const databaseNow = await this.readChanges();
-    this.databaseClock.synchronize(databaseNow, sent.monotonic);
+    const { now, server, horizon } = await this.readChanges();
+    this.databaseClock.synchronize(now, sent.monotonic);
     this.lease.renew(sent);
+    for (const follower of this.followers) follower.polled({ asOf: sent.monotonic, server, horizon });
   }
 
   /**
-   * Reads what is new. On another server than before it reads everything: what was seen means nothing there. Returns the database's time
-   * at the first page.
+   * Reads what is new. On another server than before it reads everything: what was seen means nothing there. Returns what the
+   * first page says.
    */
-  private async readChanges(): Promise<number> {
+  private async readChanges(): Promise<{ now: number; server: string; horizon: number }> {
     try {
       const server = await this.connection.open();
       const moved = this.server !== undefined && server !== this.server;
       const seen = moved ? NOTHING_SEEN : this.seen;
+      if (seen === NOTHING_SEEN) for (const follower of this.followers) follower.restarted();
       const page = await this.readPage(seen);
       for (let { next } = page; next !== undefined;) ({ next } = await this.readPage(seen, next));
       for (const [topic, reload] of this.subscribers) {
@@ -182,7 +211,8 @@ export class ChangeFeed implements OnApplicationShutdown {
       this.versions = page.versions;
       this.server = server;
       this.seen = page.snapshot;
-      return page.now;
+      const horizon = Number(horizonOf(page.snapshot));
+      return { now: page.now, server: `${page.state} ${server}`, horizon };
     } catch (error) {
       this.database.dropIdle();
       throw error;
@@ -192,6 +222,7 @@ export class ChangeFeed implements OnApplicationShutdown {
   private async readPage(seen: string, next?: string): Promise<FeedPage> {
     const page = await this.connection.read(seen, next);
     for (const entry of page.entries) this.revocations.add(entry);
+    if (page.entries.length > 0) for (const follower of this.followers) follower.read(page.entries);
     return page;
   }
 }

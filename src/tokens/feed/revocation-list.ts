@@ -65,6 +65,12 @@ export class RevocationList {
     return cutOff !== undefined && token.epoch < cutOff.epoch;
   }
 
+  /** Every entry. An entry that is added during the iteration is included; one that is raised meanwhile may have its old value. */
+  *entries(): Generator<RevocationEntry> {
+    for (const [subject, expires] of this.sids) yield { kind: 'sid', subject, epoch: null, expires };
+    for (const [subject, { epoch, expires }] of this.users) yield { kind: 'user', subject, epoch, expires };
+  }
+
   /** Forgets the entries that no longer concern a valid token. */
   prune(): void {
     const now = this.clock.now();

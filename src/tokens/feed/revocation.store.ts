@@ -9,9 +9,15 @@ import type { RevocationEntry } from './revocation-list.js';
 /** A snapshot in which nothing is visible. */
 export const NOTHING_SEEN = '1:1:';
 
+/** An entry as a poll reads it. */
+export interface FeedEntry extends RevocationEntry {
+  /** The transaction that wrote it. */
+  readonly xid: number;
+}
+
 /** One page of the feed, with what the statement says about the database. */
 export interface FeedPage extends Pick<ServerIdentity, 'readOnly' | 'state'> {
-  readonly entries: readonly RevocationEntry[];
+  readonly entries: readonly FeedEntry[];
   /** Where the next page of this poll begins; undefined if this page is the last. */
   readonly next?: string | undefined;
   /** What was visible to this page (`pg_snapshot`). The next poll reads what was not visible to the first page of this poll. */
@@ -46,7 +52,7 @@ const READ_PAGE = `
     extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
     pg_current_snapshot()::text AS snapshot,
     (SELECT xid || '.' || seq FROM page ORDER BY xid, seq OFFSET ${PAGE_SIZE - 1}) AS next,
-    (SELECT json_agg(json_build_array(kind, subject, epoch, extract(epoch FROM expires_at)::float8 * 1000))
+    (SELECT json_agg(json_build_array(kind, subject, epoch, extract(epoch FROM expires_at)::float8 * 1000, xid))
      FROM page) AS entries
   FROM service_state s`;
 
@@ -73,7 +79,7 @@ const REMOVE_EXPIRED = `
 const RAISE_EXPIRY = `
   UPDATE service_state SET max_token_expiry = $1 WHERE max_token_expiry < $1`;
 
-type EntryRow = readonly ['sid' | 'user', string, number | null, number];
+type EntryRow = readonly ['sid' | 'user', string, number | null, number, number];
 
 type FeedRow = Omit<FeedPage, 'entries' | 'next'> & { next: string | null; entries: EntryRow[] | null };
 
@@ -93,7 +99,13 @@ export class RevocationStore {
     return {
       ...page,
       next: following ?? undefined,
-      entries: (entries ?? []).map(([kind, subject, epoch, expires]) => ({ kind, subject, epoch, expires })),
+      entries: (entries ?? []).map(([kind, subject, epoch, expires, xid]) => ({
+        kind,
+        subject,
+        epoch,
+        expires,
+        xid,
+      })),
     };
   }
 

@@ -7,7 +7,7 @@ import { unavailable } from '../../common/common.errors.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { KeyFiles } from './key-files.js';
-import { ringAt } from './key-ring.js';
+import { MARGIN, ringAt } from './key-ring.js';
 import type { Ring } from './key-ring.js';
 import { ChangeFeed } from '../feed/change-feed.js';
 import { KEYS_TOPIC, SigningKeyStore } from './signing-key.store.js';
@@ -16,6 +16,15 @@ import type { TrustedKey } from './key-trust.service.js';
 export { JWKS_MAX_AGE } from './key-ring.js';
 
 const signAsync = promisify(sign);
+
+/** Which keys other services may trust. */
+export interface KeyTrust {
+  /** Increases with each change of the ring. */
+  readonly version: number;
+  readonly trusted: readonly string[];
+  /** Distrusted keys, with the time on the database's clock, in milliseconds, at which the last token of the key has expired. */
+  readonly distrusted: readonly { readonly kid: string; readonly expires: number }[];
+}
 
 /** A key that this node has loaded. */
 interface LoadedKey extends TrustedKey {
@@ -35,6 +44,7 @@ export class KeyRingService {
   /** The trusted keys, in the order of their promotion. */
   private inOrder: readonly LoadedKey[] = [];
   private longestExpiry = 0;
+  private published: KeyTrust = { version: 0, trusted: [], distrusted: [] };
   /** The database's clock when the ring was read. */
   private readAt = 0;
   private reading: Promise<void> = Promise.resolve();
@@ -52,6 +62,11 @@ export class KeyRingService {
   /** Calls `listener` after each reload. `keeps` says whether a key is still accepted. */
   onChange(listener: (keeps: (kid: string) => boolean) => void): void {
     this.listeners.push(listener);
+  }
+
+  /** The trusted and the distrusted keys at the last reload. */
+  get trust(): KeyTrust {
+    return this.published;
   }
 
   /** The public key for a `kid`; undefined if this node accepts nothing signed by it. */
@@ -105,7 +120,7 @@ export class KeyRingService {
   }
 
   private async read(): Promise<void> {
-    const { keys, alarms, now, longestExpiry } = await this.store.load();
+    const { keys, alarms, now, longestExpiry, version } = await this.store.load();
     this.alarms.replace('signing_keys', alarms);
     const { current, next, previous } = ringAt(keys, now, longestExpiry);
     const kept = [current, ...next, ...previous].filter((key) => key !== undefined);
@@ -119,6 +134,14 @@ export class KeyRingService {
     this.inOrder = [...loaded.values()].toSorted((a, b) => a.promoteAt - b.promoteAt);
     this.longestExpiry = longestExpiry;
     this.readAt = now;
+    const lifetime = (longestExpiry + MARGIN) * 1000;
+    this.published = {
+      version,
+      trusted: [...loaded.keys()],
+      distrusted: keys
+        .filter(({ distrusted }) => distrusted)
+        .map(({ kid, distrustedAt }) => ({ kid, expires: (distrustedAt?.getTime() ?? now) + lifetime })),
+    };
     for (const listener of this.listeners) listener((kid) => loaded.has(kid));
     await this.files
       .sync(new Map(kept.map(({ kid, privatePem }) => [kid, privatePem])), removed)

@@ -25,7 +25,7 @@ export const JWKS_MAX_AGE = 300;
 export const DWELL = JWKS_MAX_AGE + 600;
 
 /** Added to the lifetime of the last token that a key may have signed, in seconds, because clocks differ. */
-const MARGIN = 60;
+export const MARGIN = 60;
 
 /** How long distrusted keys stay listed. */
 const DISTRUSTED_RETENTION_MS = 30 * 24 * 3_600_000;

@@ -19,6 +19,8 @@ export interface KeyRows extends ClassifiedKeys {
   readonly now: number;
   /** The longest token lifetime in seconds. */
   readonly longestExpiry: number;
+  /** Increases with each change of the ring. The keys are those of this version or of a later one. */
+  readonly version: number;
 }
 
 export type Distrust = 'distrusted' | 'unknown';
@@ -41,7 +43,8 @@ const DISTRUST_AUDITED = `
   WHERE event = 'key' AND cause = 'distrusted' AND detail ->> 'kid' = ANY ($1::text[])`;
 
 const CLOCK = `
-  SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now, max_token_expiry AS "longestExpiry"
+  SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now, max_token_expiry AS "longestExpiry",
+    coalesce((versions ->> '${KEYS_TOPIC}')::integer, 0) AS version
   FROM service_state`;
 
 const INSERT = `
@@ -66,8 +69,9 @@ export class SigningKeyStore {
 
   /** `secret`: the one that the ring is encrypted with, if it is not JWT_SECRET. */
   async load(sql: Sql = this.database, secret?: string): Promise<KeyRows> {
+    // The version first: no version may name keys that are older than it.
+    const [clock] = await sql.query<Pick<KeyRows, 'now' | 'longestExpiry' | 'version'>>(CLOCK);
     const rows = await sql.query<KeyRow & Record<string, unknown>>(LOAD);
-    const [clock] = await sql.query<{ now: number; longestExpiry: number }>(CLOCK);
     return { ...this.trust.classify(rows, secret), ...clock! };
   }
 

@@ -12,7 +12,7 @@ import type { FeedPage, RevocationStore } from '../../../src/tokens/feed/revocat
 import { ManualClock } from './manual-clock.js';
 
 const DATABASE_NOW = 1_900_000_000_000;
-const SID = { kind: 'sid', subject: 's', epoch: null, expires: DATABASE_NOW + 60_000 } as const;
+const SID = { kind: 'sid', subject: 's', epoch: null, expires: DATABASE_NOW + 60_000, xid: 7 } as const;
 const token = { claims: { sub: 'u', sid: 's' }, epoch: 0 } as VerifiedToken;
 
 function page(change: Partial<FeedPage> = {}): FeedPage {
