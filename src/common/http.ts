@@ -6,6 +6,12 @@ import { containsSecret } from './text.js';
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
+/** A request whose answer is a stream. */
+export interface StreamedRequest {
+  /** Milliseconds until the head of the answer: the response time for metrics and the log. */
+  headMs?: number;
+}
+
 /** The caller's `X-Request-Id` if it is short, plain and no secret; otherwise a new id. The log and the audit trail store it. */
 export function requestIdOf(request: IncomingMessage): string {
   const given = request.headers['x-request-id'];

@@ -89,7 +89,11 @@ export class OperationsModule {
       'reason',
       () => ({ ...streams.ended }),
     );
-    metrics.total('tandem_revocation_stream_bytes_total', 'Bytes sent to streams of revocations', () => streams.bytes);
+    metrics.total(
+      'tandem_revocation_stream_bytes_total',
+      'Bytes sent to streams of revocations',
+      () => streams.bytes,
+    );
     metrics.gauge('tandem_revocations', 'Revocations in the memory of this node', () => revocations.size);
     metrics.gauges('tandem_row_alarms', 'Rows that this service did not write, by table', 'table', () =>
       alarms.counts(),

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { PinoLogger } from 'nestjs-pino';
+import type { StreamedRequest } from '../common/http.js';
 import { clientAddress } from '../limits/client-address.js';
 import { Metrics } from './metrics.js';
 
@@ -23,7 +24,7 @@ export class RequestObserver {
         request.method,
         request.routeOptions.url,
         reply.statusCode,
-        reply.elapsedTime / 1000,
+        elapsedOf(request, reply) / 1000,
       );
       this.log(request, reply);
       done();
@@ -40,7 +41,7 @@ export class RequestObserver {
     if (!this.logger.logger.isLevelEnabled(level)) return;
     const { id, method } = request;
     const route = request.routeOptions.url ?? this.masked(request.url);
-    const ms = Math.round(reply.elapsedTime);
+    const ms = Math.round(elapsedOf(request, reply));
     this.logger[level]({ request_id: id, method, route, status, ms, ip: clientAddress(request) }, 'answered');
   }
 
@@ -66,4 +67,9 @@ export class RequestObserver {
     }
     return path;
   }
+}
+
+/** A stream may last for minutes. Only the time until it began says how the service does. */
+function elapsedOf(request: FastifyRequest & StreamedRequest, reply: FastifyReply): number {
+  return request.headMs ?? reply.elapsedTime;
 }

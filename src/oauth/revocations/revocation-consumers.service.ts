@@ -97,7 +97,11 @@ export class RevocationConsumersService {
   private auditStream({ id, name }: OAuthClient, follower: RevocationFollower, origin: Origin): void {
     const add = (cause: string, detail: object) =>
       this.audit
-        .addDaily({ event: 'revocation_stream', cause, detail: { client_id: id, name, ...detail } }, origin, this.database)
+        .addDaily(
+          { event: 'revocation_stream', cause, detail: { client_id: id, name, ...detail } },
+          origin,
+          this.database,
+        )
         .catch((error: unknown) =>
           this.logger.warn({ err: error }, 'a stream of revocations could not be audited'),
         );

@@ -1,16 +1,10 @@
 import { Controller, Get, Header, Req, Res, UseFilters } from '@nestjs/common';
-import {
-  ApiBasicAuth,
-  ApiHeader,
-  ApiOkResponse,
-  ApiOperation,
-  ApiProduces,
-  ApiTags,
-} from '@nestjs/swagger';
+import { ApiBasicAuth, ApiHeader, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Public } from '../../auth/auth.decorators.js';
 import { ApiProblems } from '../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
+import type { StreamedRequest } from '../../common/http.js';
 import { OAuthErrorFilter } from '../oauth-error.filter.js';
 import { OAUTH_ERRORS } from '../oauth.errors.js';
 import { RevocationConsumersService } from './revocation-consumers.service.js';
@@ -53,15 +47,22 @@ export class RevocationsController {
   @ApiHeader({
     name: 'Last-Event-ID',
     required: false,
-    description: 'The `id` of the last event of an earlier stream, of any node. Without it, the stream begins with a snapshot',
+    description:
+      'The `id` of the last event of an earlier stream, of any node. Without it, the stream begins with a snapshot',
   })
   @ApiProduces('text/event-stream')
   @ApiOkResponse({
     description: 'The events `hello`, `revoked`, `keys` and `fresh`',
     content: { 'text/event-stream': { schema: { type: 'string', example: EXAMPLE } } },
   })
-  async follow(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    if (request.method === 'HEAD') await this.consumers.require(request);
-    await reply.send(request.method === 'HEAD' ? undefined : await this.consumers.open(request));
+  async follow(@Req() request: FastifyRequest & StreamedRequest, @Res() reply: FastifyReply): Promise<void> {
+    // Fastify answers HEAD with the handler of GET.
+    if (request.method === 'HEAD') {
+      await this.consumers.require(request);
+      return void reply.send();
+    }
+    const follower = await this.consumers.open(request);
+    request.headMs = reply.elapsedTime;
+    void reply.send(follower);
   }
 }

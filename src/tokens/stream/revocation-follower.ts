@@ -55,8 +55,9 @@ export class RevocationFollower extends Readable {
   private event = 0;
   private keys = 0;
   private fresh = 0;
-  private blockedAt: number | undefined;
-  private endedAt: number | undefined;
+  private isBlocked = false;
+  private hasEnded = false;
+  private checks = 0;
 
   /** `place`: where to begin in the log; undefined for a snapshot. */
   constructor(
@@ -72,7 +73,7 @@ export class RevocationFollower extends Readable {
 
   /** Sends what is new, unless the consumer has not read what was sent before. */
   advance(): void {
-    while (this.blockedAt === undefined && this.endedAt === undefined) {
+    while (!this.isBlocked && !this.hasEnded) {
       const bytes = this.next();
       if (bytes === undefined) return;
       this.send(bytes);
@@ -81,23 +82,26 @@ export class RevocationFollower extends Readable {
 
   /** Ends the stream after what was sent. Does nothing if it has ended. */
   finish(reason: StreamEnd): void {
-    if (this.endedAt !== undefined || this.destroyed) return;
-    this.endedAt = this.source.now();
+    if (this.hasEnded || this.destroyed) return;
+    this.hasEnded = true;
     this.reason = reason;
     this.push(null);
   }
 
   /** Ends the stream at once. What the consumer has not read is lost. */
   cut(reason: StreamEnd): void {
-    if (this.endedAt === undefined) this.reason = reason;
+    if (!this.hasEnded) this.reason = reason;
     // With an error, because the answer is not complete.
     this.destroy(new Error(`the stream of revocations was cut: ${this.reason}`));
   }
 
-  /** How long the consumer has not read, in milliseconds; 0 if nothing waits for it. */
-  get blockedMs(): number {
-    const since = this.endedAt ?? this.blockedAt;
-    return since === undefined ? 0 : this.source.now() - since;
+  /**
+   * How many calls of this method in a row have found that the consumer does not read what waits for it. Calls are counted and not time: a
+   * pause of this process is no fault of the consumer.
+   */
+  countBlocked(): number {
+    this.checks = this.isBlocked || this.hasEnded ? this.checks + 1 : 0;
+    return this.checks;
   }
 
   /** Whether the log has dropped something that the consumer has not read. */
@@ -106,7 +110,8 @@ export class RevocationFollower extends Readable {
   }
 
   override _read(): void {
-    this.blockedAt = undefined;
+    this.isBlocked = false;
+    this.checks = 0;
     this.advance();
   }
 
@@ -152,8 +157,6 @@ export class RevocationFollower extends Readable {
 
   private send(bytes: Buffer): void {
     this.source.sent(bytes.length);
-    // A synchronous reader may call `_read` and unblock before push() returns.
-    const more = this.push(bytes);
-    if (!more) this.blockedAt ??= this.source.now();
+    this.isBlocked = !this.push(bytes);
   }
 }

@@ -21,11 +21,11 @@ import type { StreamPosition } from './stream-position.js';
 /** The server ends a stream after this time, and the consumer reconnects. */
 const MAX_AGE_MS = 600_000;
 
-/** A consumer that has not read for this time loses its stream. */
-const BLOCKED_LIMIT_MS = 5_000;
+/** A consumer that has not read at so many checks in a row loses its stream: five seconds. */
+const BLOCKED_LIMIT = 50;
 
-/** A consumer that is behind the log loses its stream, unless it reads again within this time. */
-const BEHIND_LIMIT_MS = 500;
+/** The same if more than the whole log waits for it: one second. */
+const BEHIND_LIMIT = 10;
 
 /** The streams of a node that has been stale for this time end, so that their consumers find another node. */
 const STALE_LIMIT_MS = 10_000;
@@ -211,7 +211,7 @@ export class RevocationStreams implements StreamSource, FeedFollower, OnModuleIn
     }
     if (this.shared !== undefined && now - this.shared.madeAt >= SNAPSHOT_AGE_MS) this.shared = undefined;
     for (const follower of this.followers) {
-      if (follower.blockedMs >= (follower.isBehind ? BEHIND_LIMIT_MS : BLOCKED_LIMIT_MS)) follower.cut('slow');
+      if (follower.countBlocked() >= (follower.isBehind ? BEHIND_LIMIT : BLOCKED_LIMIT)) follower.cut('slow');
       else if (now - follower.openedAt >= MAX_AGE_MS) follower.finish('expired');
       else if (!isFresh && now - this.lastFreshAt >= STALE_LIMIT_MS) follower.finish('stale');
     }
