@@ -22,7 +22,7 @@ export async function fetchJson(fetch: Fetch, url: string, bounds: CallBounds): 
     });
     if (response.status !== 200) {
       await response.body?.cancel();
-      throw new StatusError(url, response.status);
+      throw new StatusError(url, response);
     }
     return JSON.parse(await readText(response, bounds.maxBytes)) as unknown;
   } finally {
@@ -33,12 +33,15 @@ export async function fetchJson(fetch: Fetch, url: string, bounds: CallBounds): 
 /** The service answered with another status than the one expected. */
 export class StatusError extends Error {
   override readonly name = 'StatusError';
+  readonly status: number;
+  /** How long the service asks us to wait, in milliseconds. */
+  readonly retryAfterMs: number;
 
-  constructor(
-    url: string,
-    readonly status: number,
-  ) {
+  constructor(url: string, { status, headers }: Pick<Response, 'status' | 'headers'>) {
     super(`${url} answered ${status}`);
+    this.status = status;
+    const seconds = headers.get('retry-after') ?? '';
+    this.retryAfterMs = /^\d{1,6}$/.test(seconds) ? Number(seconds) * 1_000 : 0;
   }
 }
 

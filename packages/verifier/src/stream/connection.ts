@@ -134,6 +134,6 @@ function requireStream(response: Response, url: string): ReadableStream<Uint8Arr
   const { status, body } = response;
   if (status === 200 && /^text\/event-stream\b/i.test(type) && body !== null) return body;
   void body?.cancel().catch(() => undefined);
-  if (status !== 200) throw new StatusError(url, status);
+  if (status !== 200) throw new StatusError(url, response);
   throw new StreamError('the answer is no stream of events');
 }

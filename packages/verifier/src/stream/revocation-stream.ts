@@ -1,4 +1,4 @@
-import { unref } from '../service/bounded-fetch.js';
+import { StatusError, unref } from '../service/bounded-fetch.js';
 import type { Fetch } from '../service/bounded-fetch.js';
 import type { VerifiedToken } from '../token.js';
 import { Connection, OtherIncarnation } from './connection.js';
@@ -147,7 +147,7 @@ export class RevocationStream {
     }
     if (failure instanceof StreamError && (isCurrent || failure instanceof OtherIncarnation))
       this.startAnew();
-    this.openAfter(this.backOff());
+    this.openAfter(this.backOff(failure));
     this.wake();
   }
 
@@ -160,9 +160,10 @@ export class RevocationStream {
     next?.close();
   }
 
-  private backOff(): number {
-    const { delay } = this;
-    this.delay = Math.min(delay * 2, BACK_OFF.most);
+  private backOff(failure: unknown): number {
+    const asked = failure instanceof StatusError ? failure.retryAfterMs : 0;
+    const delay = Math.max(this.delay, Math.min(asked, BACK_OFF.most));
+    this.delay = Math.min(this.delay * 2, BACK_OFF.most);
     return delay * (0.5 + Math.random());
   }
 
