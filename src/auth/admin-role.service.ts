@@ -65,8 +65,8 @@ export class AdminRoleService {
       if (before === name) return { gained: [], lost: [] };
       const gained = await this.accounts.withRole(name, sql);
       const lost = await this.accounts.withRole(before, sql);
-      for (const { id } of [...gained, ...lost].toSorted((one, other) => (one.id < other.id ? -1 : 1)))
-        await revocation.invalidateAccessTokens(id);
+      // One transaction, so that no token has the rights of one role and the epoch of the other.
+      await revocation.invalidateAccessTokens([...gained, ...lost].map(({ id }) => id));
       await this.write(sql, name, origin, before);
       return { gained, lost };
     });

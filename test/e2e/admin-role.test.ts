@@ -1,7 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ServiceChecks } from '../../src/admin/cli/doctor/service.checks.js';
 import { NO_ORIGIN } from '../../src/audit/audit-context.js';
 import { AdminRoleService } from '../../src/auth/admin-role.service.js';
+import { RevocationStore } from '../../src/tokens/feed/revocation.store.js';
 import { FirstUsersService } from '../../src/users/first-users.service.js';
 import { createTestApp } from '../helpers/app.js';
 import type { TestApp, TestAppOptions } from '../helpers/app.js';
@@ -14,6 +15,7 @@ beforeEach(async () => {
   others = [];
 });
 afterEach(async () => {
+  vi.restoreAllMocks();
   for (const other of others) await other.close();
   await one.close();
 });
@@ -68,6 +70,31 @@ describe('ADMIN_ROLE', () => {
 });
 
 describe('a change of ADMIN_ROLE', () => {
+  it('is one short transaction for thousands of users, and invalidates the tokens of each', async () => {
+    const two = await another();
+    const manager = await aUser(one, { role: 'manager' });
+    const tokens = { root: await login(one), manager: await login(one, manager) };
+    await sql(
+      one,
+      `INSERT INTO users (id, username, username_key, role)
+      SELECT gen_random_uuid(), 'many' || n, 'many' || n, 'manager' FROM generate_series(1, 7000) AS n`,
+    );
+    const added = vi.spyOn(RevocationStore.prototype, 'addUsers');
+    const { gained, lost } = await roles(one).change('manager', NO_ORIGIN);
+    expect([gained.length, lost.length]).toEqual([7001, 1]);
+    expect(added).toHaveBeenCalledTimes(1);
+    const [counts] = await sql<{ users: number; entries: number }>(
+      one,
+      `SELECT (SELECT count(*)::int FROM users WHERE epoch > 0 AND role = 'manager') AS users,
+        (SELECT count(*)::int FROM revocations WHERE kind = 'user' AND subject IN (SELECT id FROM users)) AS entries`,
+    );
+    expect(counts).toEqual({ users: 7001, entries: 7002 });
+    for (const { access_token } of [tokens.root, tokens.manager]) {
+      expect(await verify(one, access_token)).toBe('401 token_revoked');
+      await expect.poll(() => verify(two, access_token)).toBe('401 token_revoked');
+    }
+  });
+
   it('gives and takes the rights on every node within a second, and invalidates the access tokens', async () => {
     const two = await another({ ADMIN_ROLE: 'admin' });
     const [manager, plain] = [await aUser(one, { role: 'manager' }), await aUser(one)];

@@ -175,7 +175,7 @@ export class UserChangeService {
       return countLive(await revocation.revokeUser(id, 'disable')) + revocation.revokedSessions;
     if (causes.has('password'))
       return countLive(await revocation.revokeUser(id, 'password')) + revocation.revokedSessions;
-    if (causes.has('role') || causes.has('external_id')) await revocation.invalidateAccessTokens(id);
+    if (causes.has('role') || causes.has('external_id')) await revocation.invalidateAccessTokens([id]);
     return 0;
   }
 }

@@ -1,7 +1,7 @@
 import type { Sql } from '../../database/database.js';
 import type { WebhookOutbox } from '../../webhooks/webhook-outbox.service.js';
 import type { RevocationEntry } from '../feed/revocation-list.js';
-import type { RevocationStore } from '../feed/revocation.store.js';
+import type { RevocationStore, UserEpoch } from '../feed/revocation.store.js';
 import type { RevocationReason } from './refresh-token.entity.js';
 import type { RefreshTokenStore, RevokedFamily } from './refresh-token.store.js';
 import type { Exempt, RevocationHook, RevokedSet } from './revocation-hook.js';
@@ -10,8 +10,6 @@ import type { Exempt, RevocationHook, RevokedSet } from './revocation-hook.js';
 const NEW_EPOCHS = `
   WITH held AS (SELECT id FROM users WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE)
   UPDATE users SET epoch = epoch + 1 FROM held WHERE users.id = held.id RETURNING users.id, epoch`;
-
-type UserEpoch = { readonly id: string; readonly epoch: number };
 
 /**
  * Revokes families inside one transaction, which `RevocationService.transaction` opens. Nothing is in force before the commit. Locks the
@@ -54,11 +52,11 @@ export class RevocationTransaction {
    * user's row shared, so either its family is visible here, or it finds another epoch. Returns the revoked families.
    */
   async revokeUser(userId: string, reason: RevocationReason, except: Exempt = {}): Promise<RevokedFamily[]> {
-    const [row] = await this.newEpochs([userId]);
+    const epochs = await this.newEpochs([userId]);
     const exempt = await this.withLinkedFamily(except);
     const revoked = await this.revokeAllOf([userId], reason, exempt);
     if (exempt.sid !== undefined) this.repeated = true;
-    else if (row !== undefined) await this.invalidateBefore(row);
+    else await this.invalidateBefore(epochs);
     return revoked;
   }
 
@@ -70,10 +68,9 @@ export class RevocationTransaction {
     return this.revokeAllOf(userIds, reason);
   }
 
-  /** Invalidates the user's earlier access tokens. Their families stay live. */
-  async invalidateAccessTokens(userId: string): Promise<void> {
-    const [row] = await this.newEpochs([userId]);
-    if (row !== undefined) await this.invalidateBefore(row);
+  /** Invalidates the earlier access tokens of the users, in as many statements as for one user. Their families stay live. */
+  async invalidateAccessTokens(userIds: readonly string[]): Promise<void> {
+    await this.invalidateBefore(await this.newEpochs(userIds));
   }
 
   private async revokeAllOf(
@@ -113,9 +110,9 @@ export class RevocationTransaction {
     );
   }
 
-  /** With the id as the database writes it: the caller's id may be in upper case, the ids in tokens are not. */
-  private async invalidateBefore({ id, epoch }: UserEpoch): Promise<void> {
-    this.entries.push(await this.revocations.addUser(this.sql, id, epoch));
+  /** With the ids as the database writes them: the caller's id may be in upper case, the ids in tokens are not. */
+  private async invalidateBefore(users: readonly UserEpoch[]): Promise<void> {
+    for (const entry of await this.revocations.addUsers(this.sql, users)) this.entries.push(entry);
   }
 
   private newEpochs(userIds: readonly string[]): Promise<UserEpoch[]> {

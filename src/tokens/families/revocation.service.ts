@@ -104,7 +104,7 @@ export class RevocationService {
   /** Invalidates the user's earlier access tokens. The families stay live. Commits `change` together with it. */
   async invalidateAccessTokens(userId: string, change: (sql: Sql) => Promise<void>): Promise<void> {
     await this.transaction(async (revocation) => {
-      await revocation.invalidateAccessTokens(userId);
+      await revocation.invalidateAccessTokens([userId]);
       await change(revocation.sql);
     });
   }

@@ -15,6 +15,9 @@ export interface FeedEntry extends RevocationEntry {
   readonly xid: number;
 }
 
+/** A user, and the epoch that the user's access tokens need from now on. */
+export type UserEpoch = { readonly id: string; readonly epoch: number };
+
 /** One page of the feed, with what the statement says about the database. */
 export interface FeedPage extends Pick<ServerIdentity, 'readOnly' | 'state'> {
   readonly entries: readonly FeedEntry[];
@@ -64,9 +67,9 @@ const ADD_SIDS = `
   SELECT pg_current_xact_id()::text::bigint, 'sid', sid, ${EXPIRES} FROM unnest($1::uuid[]) AS sid
   RETURNING extract(epoch FROM expires_at)::float8 * 1000 AS expires`;
 
-const ADD_USER = `
+const ADD_USERS = `
   INSERT INTO revocations (xid, kind, subject, epoch, expires_at)
-  VALUES (pg_current_xact_id()::text::bigint, 'user', $1, $2, ${EXPIRES})
+  SELECT pg_current_xact_id()::text::bigint, 'user', id, epoch, ${EXPIRES} FROM unnest($1::uuid[], $2::integer[]) AS u (id, epoch)
   RETURNING extract(epoch FROM expires_at)::float8 * 1000 AS expires`;
 
 /** Scans the table: only for rare calls. */
@@ -116,10 +119,12 @@ export class RevocationStore {
     return sids.map((subject) => ({ kind: 'sid', subject, epoch: null, expires: rows[0]!.expires }));
   }
 
-  /** Adds an entry for the user: every node refuses the user's access tokens with an epoch below `epoch`. Returns the entry. */
-  async addUser(sql: Sql, userId: string, epoch: number): Promise<RevocationEntry> {
-    const [row] = await sql.query<{ expires: number }>(ADD_USER, [userId, epoch]);
-    return { kind: 'user', subject: userId, epoch, expires: row!.expires };
+  /** Adds an entry for each user: every node refuses the user's access tokens with an epoch below `epoch`. Returns the entries. */
+  async addUsers(sql: Sql, users: readonly UserEpoch[]): Promise<RevocationEntry[]> {
+    if (users.length === 0) return [];
+    const [ids, epochs] = [users.map(({ id }) => id), users.map(({ epoch }) => epoch)];
+    const rows = await sql.query<{ expires: number }>(ADD_USERS, [ids, epochs]);
+    return users.map(({ id, epoch }) => ({ kind: 'user', subject: id, epoch, expires: rows[0]!.expires }));
   }
 
   /** The highest epoch of the user's entries that may still concern a valid token; null without one. */

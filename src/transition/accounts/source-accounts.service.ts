@@ -176,7 +176,7 @@ export class SourceAccountsService {
     const causes = this.causesOf(known, { role, disabled, isNewPassword: verdict === 'new' });
     if (causes.includes('disabled')) await revocation.revokeUser(id, 'disable');
     else if (causes.includes('password')) await revocation.revokeUser(id, 'password');
-    else if (causes.includes('role')) await revocation.invalidateAccessTokens(id);
+    else if (causes.includes('role')) await revocation.invalidateAccessTokens([id]);
     await this.audit.addAll(
       causes.map((cause) => entryOf(id, cause)),
       NO_ORIGIN,

@@ -58,7 +58,7 @@ describe('RevocationStore', () => {
     const first = await readAfter(NOTHING_SEEN);
     expect(subjects(first.entries)).toContain(a);
     expect(Math.abs(first.now - Date.now())).toBeLessThan(5_000);
-    await node.revocationStore.addUser(node.database, b, 3);
+    await node.revocationStore.addUsers(node.database, [{ id: b, epoch: 3 }]);
     const second = await readAfter(first.snapshot);
     expect(second.entries).toEqual([expect.objectContaining({ kind: 'user', subject: b, epoch: 3 })]);
     expect(horizonOf(second.snapshot)).toBeGreaterThanOrEqual(horizonOf(first.snapshot));
