@@ -49,14 +49,16 @@ export class JwtAuthGuard extends AuthGuard('jwt') {
     if (token === undefined) throw refuseToken('token_missing');
     if (token === '') throw refuseToken('token_malformed');
     const known = this.known.find(token);
-    const verified = known ?? this.verifier.verifyCanonical(token) ?? (await this.verifyByPassport(context));
+    const verified =
+      known ?? this.verifier.verifyCanonical(token) ?? (await this.verifyByPassport(context, token));
     const refusal = await this.verifier.refusalOf(verified, this.config.clockTolerance);
     if (refusal !== undefined) throw refuseToken(refusal);
     request.user = (known ?? this.remember(token, verified)).principal;
     return true;
   }
 
-  private async verifyByPassport(context: ExecutionContext): Promise<VerifiedToken> {
+  private async verifyByPassport(context: ExecutionContext, token: string): Promise<VerifiedToken> {
+    await this.verifier.learnKeyOf(token);
     await super.canActivate(context);
     const request = context.switchToHttp().getRequest<{ user?: VerifiedToken | undefined }>();
     const verified = request.user!;

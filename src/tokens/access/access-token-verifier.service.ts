@@ -41,10 +41,22 @@ export class AccessTokenVerifierService {
 
   /** The token if this service signed it, also if it has expired, was revoked, or its key was distrusted. */
   async verify(token: string): Promise<VerifiedToken | undefined> {
-    const verified =
-      this.verifyCanonical(token) ??
-      (await this.verifyBy(token, (kid) => this.keys.verificationKey(kid)?.publicKey));
+    let verified = this.verifyCanonical(token);
+    if (verified === undefined) {
+      await this.learnKeyOf(token);
+      verified = await this.verifyBy(token, (kid) => this.keys.verificationKey(kid)?.publicKey);
+    }
     return verified !== undefined && this.isForUs(verified.claims) ? verified : undefined;
+  }
+
+  /**
+   * If the token names a key that this node does not know, reads the change feed: another node may have begun to sign with it a moment
+   * ago. Needs no I/O for known keys, and concurrent callers share one poll. Never throws.
+   */
+  async learnKeyOf(token: string): Promise<void> {
+    const header = inspectToken(token);
+    if ('fault' in header || this.keys.verificationKey(header.kid) !== undefined) return;
+    await this.feed.catchUp().catch(() => undefined);
   }
 
   /**

@@ -21,8 +21,12 @@ export class AccessTokenService {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** Signed off the event loop with the current key. */
-  mint(family: LiveFamily): Promise<string> {
+  /**
+   * Signed off the event loop with the current key. Never with a key that was distrusted before the family was read: another node would
+   * refuse the new token.
+   */
+  async mint(family: LiveFamily): Promise<string> {
+    await this.keys.catchUp(family.keysVersion);
     const iat = Math.floor(family.now / 1000);
     const claims: AccessClaims = {
       iss: this.issuer,

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
+import { KEYS_VERSION } from '../keys/signing-key.store.js';
 import type { Origin } from '../../audit/audit-context.js';
 import type { TokenFamily, NewFamily } from './token-family.js';
 import type { RevocationReason } from './refresh-token.entity.js';
@@ -12,7 +13,7 @@ const COLUMNS = `
   extract(epoch FROM clock_timestamp() - t.rotated_at)::float8 AS age,
   extract(epoch FROM t.expires_at)::float8 * 1000 AS "expiresAt",
   extract(epoch FROM t.absolute_expires_at)::float8 * 1000 AS "absoluteExpiresAt",
-  extract(epoch FROM clock_timestamp())::float8 * 1000 AS now`;
+  extract(epoch FROM clock_timestamp())::float8 * 1000 AS now, ${KEYS_VERSION} AS "keysVersion"`;
 
 /**
  * FOR SHARE: either a revocation of the user waits for this statement and then sees the family, or this statement waits and sees the new

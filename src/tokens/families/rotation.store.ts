@@ -3,6 +3,7 @@ import type { Origin } from '../../audit/audit-context.js';
 import { Database } from '../../database/database.js';
 import { admission } from '../../limits/admission.sql.js';
 import type { CountedCall, CountedResult } from '../../limits/admission.sql.js';
+import { KEYS_VERSION } from '../keys/signing-key.store.js';
 import type { LimitLog } from '../../limits/quota.js';
 import type { LiveFamily } from './token-family.js';
 
@@ -39,7 +40,7 @@ const AUDIT = `
 
 const COLUMNS = `
   t.user_id AS "userId", u.role, u.external_id AS "externalId", u.epoch, t.delivery, extract(epoch FROM t.expires_at)::float8 * 1000 AS "expiresAt",
-  extract(epoch FROM clock_timestamp())::float8 * 1000 AS now`;
+  extract(epoch FROM clock_timestamp())::float8 * 1000 AS now, ${KEYS_VERSION} AS "keysVersion"`;
 
 const ROTATE = `
   WITH t AS (${UPDATE} WHERE ${IS_CURRENT} RETURNING id, user_id, delivery, expires_at),
@@ -98,7 +99,11 @@ function valuesOf({ sid, generation }: SpentToken, { macKey, expiry }: Successor
   return [sid, generation, macKey, expiry, origin.ip, origin.userAgent, origin.requestId];
 }
 
+/** Without the columns of the counted call. */
+function familyIn({ userId, role, externalId, epoch, delivery, expiresAt, now, keysVersion }: Row): Row {
+  return { userId, role, externalId, epoch, delivery, expiresAt, now, keysVersion };
+}
+
 function rotated({ sid, generation }: SpentToken, row: Row): LiveFamily {
-  const { userId, role, externalId, epoch, delivery, expiresAt, now } = row;
-  return { sid, generation: generation + 1, userId, role, externalId, epoch, delivery, expiresAt, now };
+  return { ...familyIn(row), sid, generation: generation + 1 };
 }

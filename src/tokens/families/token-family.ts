@@ -12,6 +12,8 @@ export interface LiveFamily {
   readonly delivery: TokenDelivery;
   readonly expiresAt: number;
   readonly now: number;
+  /** The version of the key ring when the family was read. */
+  readonly keysVersion: number;
 }
 
 /** A family with its current refresh token. */

@@ -119,6 +119,14 @@ export class KeyRingService {
     return read;
   }
 
+  /** Reads the ring again if this node has not read `version` yet. Concurrent callers share one read. */
+  async catchUp(version: number): Promise<void> {
+    if (version <= this.published.version) return;
+    const read = this.reading.then(() => (version > this.published.version ? this.read() : undefined));
+    this.reading = read.catch(() => undefined);
+    await read;
+  }
+
   private async read(): Promise<void> {
     const { keys, alarms, now, longestExpiry, version } = await this.store.load();
     this.alarms.replace('signing_keys', alarms);

@@ -47,6 +47,9 @@ const CLOCK = `
     coalesce((versions ->> '${KEYS_TOPIC}')::integer, 0) AS version
   FROM service_state`;
 
+/** The version of the ring, for a statement that reads something else as well. */
+export const KEYS_VERSION = `(SELECT coalesce((versions ->> '${KEYS_TOPIC}')::integer, 0) FROM service_state)`;
+
 const INSERT = `
   INSERT INTO signing_keys (kid, public_jwk, private_pem, promote_at)
   VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4::float8)) ON CONFLICT (kid) DO NOTHING`;

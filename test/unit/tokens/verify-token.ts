@@ -56,7 +56,7 @@ export function verifierOf(keys: Readonly<Record<string, KeyObject>>) {
   const config = { jwtAudience: AUDIENCE } as Config;
   const verifier = new AccessTokenVerifierService(
     ring,
-    { isFresh: () => true } as ChangeFeed,
+    { isFresh: () => true, catchUp: () => Promise.resolve() } as ChangeFeed,
     { isRevoked: () => false } as unknown as RevocationList,
     { now: () => 0 } as DatabaseClock,
     { longest: LONGEST } as TokenLifetimeService,
