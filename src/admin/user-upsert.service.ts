@@ -50,12 +50,35 @@ export class UserUpsertService {
    * nothing and ends no login. Writes no webhook. Throws 400 `validation_failed` or `password_too_weak`, 403 `forbidden` for an administrator
    * whom the product does not control, 409 `stale_version`, `username_taken`, `external_id_taken` or `last_admin`, 409
    * `password_managed_elsewhere` if `password` is present, also as null, while Tandem asks the product for its users.
+   *
+   * As long as it asks, it also reads the user from the product before this method returns, and stores no hash that is stated here. Then
+   * nothing is valid any more that the product has ended before the call. Throws 503 if the product does not answer.
    */
   async upsert(rawId: string, wanted: UpsertDto, origin: Origin, actorId: string): Promise<Upserted> {
     const externalId = requireExternalId(rawId);
     requireOnePassword(wanted);
     if (wanted.password !== undefined && this.users.passwordsAreManaged)
       throw refuseUser('password_managed_elsewhere');
+    const caller = { origin, actorId };
+    return this.users.passwordsAreManaged
+      ? this.tell(externalId, wanted, caller)
+      : this.apply(externalId, wanted, caller);
+  }
+
+  /** Reads the user from the product and applies the upsert. A new user without a name must be one of the product's. */
+  private async tell(externalId: string, wanted: UpsertDto, caller: Caller): Promise<Upserted> {
+    const { password_hash: hash, ...others } = wanted;
+    if (hash != null) this.users.requireHash(hash);
+    const isKnown = (await this.users.findByExternalId(externalId)) !== undefined;
+    if (!isKnown && others.username !== undefined) return this.apply(externalId, others, caller);
+    await this.users.renew(externalId);
+    if (isKnown) return this.apply(externalId, others, caller);
+    const user = await this.users.findByExternalId(externalId);
+    if (user === undefined) throw refuseNameless();
+    return { created: true, user };
+  }
+
+  private async apply(externalId: string, wanted: UpsertDto, { origin, actorId }: Caller): Promise<Upserted> {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
       const found = await this.users.findByExternalId(externalId);
       const user =
@@ -74,10 +97,7 @@ export class UserUpsertService {
     { origin, actorId }: Caller,
   ): Promise<User | undefined> {
     const { username, password, password_hash: hash, email, disabled, version } = wanted;
-    if (username === undefined) {
-      const message = 'username is required for a new user';
-      throw refuse('validation_failed', { errors: [{ field: 'username', message }] });
-    }
+    if (username === undefined) throw refuseNameless();
     const user = {
       username,
       password: password ?? undefined,
@@ -147,6 +167,11 @@ export class UserUpsertService {
     const last = await this.store.last(id, sql);
     if (last?.version != null && version < last.version) throw refuseUser('stale_version');
   }
+}
+
+function refuseNameless(): Problem {
+  const message = 'username is required for a new user';
+  return refuse('validation_failed', { errors: [{ field: 'username', message }] });
 }
 
 function hasCode(error: unknown, code: string): boolean {

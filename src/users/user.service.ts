@@ -62,6 +62,11 @@ export class UserService {
     return this.directory !== undefined;
   }
 
+  /** Brings a user whom the product owns up to date with what it says now, or creates the user. Throws 503. */
+  async renew(externalId: string): Promise<void> {
+    await this.directory?.renew(externalId);
+  }
+
   /** Whether a product owns the user's password, so that nobody can set one here. */
   isPasswordManaged(user: Pick<User, 'externalId' | 'role'>): boolean {
     return this.directory?.owns(user) === true;

@@ -106,6 +106,15 @@ export class UsersSourceService implements UserDirectory, FamilyOwners {
     return isRecent ? 'same' : this.ask(externalId);
   }
 
+  /** Asks the source after the product has said that it changed the user. Never shares a query that runs already: it may have read the old row. */
+  renew(externalId: string): Promise<void> {
+    return this.noting(async () => {
+      const known = await this.store.find(externalId);
+      if (known === undefined) await this.admitNow(externalId);
+      else if (this.owns(known)) await this.askNow(externalId);
+    });
+  }
+
   /** Asks the source for a user whom a session names and whom Tandem does not know, or who is disabled. True: read the session again. */
   admit(name: string): Promise<boolean> {
     const externalId = this.isSet ? normaliseExternalId(name) : undefined;
