@@ -22,6 +22,7 @@ const RUN_ALONE = [
   'workers',
   'transition/autopilot-killed',
   'transition/killed-mail-worker',
+  'transition/legacy-product',
   'transition/rollout-walk',
   'transition/standby-sessions',
 ].map((name) => `test/faults/${name}.test.ts`);

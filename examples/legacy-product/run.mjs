@@ -39,7 +39,6 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void stop()
 
 try {
   await finished(start(product, 'migrate.js', shop));
-  await finished(start(product, 'export-users.js', shop, join(folder, 'users.jsonl')));
   // First the shop, as it has run for years. Then Tandem.
   for (const [cwd, script, env] of [
     [product, 'shop.js', shop],
@@ -70,9 +69,9 @@ async function shopDatabase() {
   return url;
 }
 
-function start(cwd, script, env, ...args) {
+function start(cwd, script, env) {
   const { PATH, HOME, TMPDIR = '/tmp' } = process.env;
-  return spawn(process.execPath, [join(cwd, script), ...args], {
+  return spawn(process.execPath, [join(cwd, script)], {
     cwd,
     env: { PATH, HOME, TMPDIR, ...env },
     stdio: ['ignore', 'inherit', 'inherit'],

@@ -12,4 +12,7 @@ module.exports = {
   // New with Tandem: `session` is how the shop has always worked, `proxy` accepts what Tandem says. See identity.js.
   auth: process.env.AUTH || 'session',
   proxyAddress: process.env.PROXY_ADDRESS || '127.0.0.1',
+  // Where Tandem is told about changed users, and the id and the secret of the shop there, with a colon between them. See tandem.js.
+  tandemUrl: process.env.TANDEM_URL,
+  tandemClient: process.env.TANDEM_CLIENT || '',
 };

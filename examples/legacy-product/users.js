@@ -3,6 +3,7 @@
 const bcrypt = require('@node-rs/bcrypt');
 const { query } = require('./database');
 const settings = require('./settings');
+const { tellTandem } = require('./tandem');
 
 /** Compared when the address is unknown, so that the time of the answer does not tell. */
 const NOBODY = bcrypt.hashSync('nobody has this password', settings.bcryptCost);
@@ -34,17 +35,19 @@ module.exports = {
     return user;
   },
 
-  /** Sets the password and ends the user's sessions. */
+  /** Sets the password and ends the user's sessions and tokens. */
   async setPassword(id, password) {
     const hash = await bcrypt.hash(password, settings.bcryptCost);
     await query('UPDATE users SET password_hash = $2, password_changed_at = now() WHERE id = $1', [id, hash]);
     await endSessions(id);
+    await tellTandem(id);
   },
 
-  /** Disables the account and ends its sessions. False if there is no such user. */
+  /** Disables the account and ends its sessions and tokens. False if there is no such user. */
   async disable(id) {
     const found = await query('UPDATE users SET disabled = true WHERE id = $1 RETURNING id', [id]);
     await endSessions(id);
+    await tellTandem(id);
     return found.length > 0;
   },
 };
