@@ -1,18 +1,17 @@
 import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { runAs, serverAccount, SERVER_ENVIRONMENT } from '../../src/database/embedded/embedded-process.js';
-import { embeddedBinaries } from '../../src/database/embedded/embedded-binaries.js';
+import { SERVER_ENVIRONMENT } from '../../src/database/embedded/embedded-process.js';
 import { ensureEmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.js';
 import type { EmbeddedServer } from '../../src/database/embedded/embedded-postgres.js';
+import { stoppedServer } from './stopped-server.js';
 
 const execute = promisify(execFile);
 
@@ -35,18 +34,8 @@ export class ReplicatedDatabase {
   }
 
   static async start(): Promise<ReplicatedDatabase> {
-    const folder = await mkdtemp(join(tmpdir(), 'tandem-replicated-'));
-    await chmod(folder, 0o755);
-    await (await ensureEmbeddedPostgres(folder, () => {})).release();
-    const [cluster, copy] = [join(folder, 'postgres'), join(folder, 'standby')];
-    const account = await serverAccount(cluster);
-    const { postgres } = await embeddedBinaries(folder, account);
-    await runAs(
-      account,
-      postgres,
-      ['--single', '-D', cluster, 'postgres'],
-      'ALTER ROLE tandem REPLICATION\n',
-    );
+    const { folder, cluster, account, postgres } = await stoppedServer('REPLICATION');
+    const copy = join(folder, 'standby');
     await appendFile(join(cluster, 'pg_hba.conf'), 'host replication tandem 127.0.0.1/32 scram-sha-256\n');
     // A copy of the files of a stopped server is a base backup.
     await execute('cp', ['-a', cluster, copy]);

@@ -83,11 +83,12 @@ export class SourceAccountsService {
   async renew(externalId: string, endsMissing: boolean, adopts = false): Promise<SettledUser | undefined> {
     const work = () =>
       this.revocations.transaction((revocation) =>
-        this.renewWithin(revocation, externalId, endsMissing, adopts),
+        this.renewWithin(revocation, externalId, endsMissing, adopts).catch(rollBack),
       );
     try {
       return await this.queue.run(work, 'known');
     } catch (error) {
+      if (error instanceof RollBack) throw error.failure;
       // Two users took one name at the same time. The next attempt finds it taken.
       if (violatedUnique(error) === 'users_username_key_unique')
         throw new SourceFailure('the query failed', { cause: error });
@@ -242,6 +243,17 @@ export class SourceAccountsService {
           : 'a password_hash has an unknown format',
       );
   }
+}
+
+/** Carries a failure of the source out of a transaction, whose connection is good: the database has not failed. */
+class RollBack extends Error {
+  constructor(readonly failure: SourceFailure) {
+    super('the transaction is rolled back', { cause: failure });
+  }
+}
+
+function rollBack(error: unknown): never {
+  throw error instanceof SourceFailure ? new RollBack(error) : error;
 }
 
 /** An administrator of Tandem has disabled the user. The source does not change that. */

@@ -12,11 +12,12 @@ const CHECK = 'users_source';
 
 const TIMEOUT_MS = 3_000;
 
-/** Tables that Tandem has and no product. */
+/** A table of Tandem that the role can read, or a part of one. A schema of this name without signing keys is not Tandem's. */
 const READABLE = `
-  SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relname IN ('signing_keys', 'refresh_tokens') AND c.relkind = 'r' AND has_schema_privilege(n.oid, 'USAGE')
-    AND has_table_privilege(c.oid, 'SELECT')
+  SELECT 1 FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid
+  WHERE n.nspname = $1 AND has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT')
+    AND EXISTS (SELECT 1 FROM pg_class k WHERE k.relnamespace = n.oid AND k.relname = 'signing_keys')
+    AND c.relkind IN ('r', 'p', 'v', 'm')
   LIMIT 1`;
 
 /** Checks the queries that find the product's users, the alarm about missing users, and what the source's role can read. */
@@ -67,7 +68,7 @@ export class UsersSourceCheck implements Examination {
           ['USERS_SOURCE_BY_ID', byId],
         ] as const)
           findings.push(...columnsOf(name, await describe(client, text)));
-        const { rowCount } = await client.query(READABLE);
+        const { rowCount } = await client.query(READABLE, [this.config.databaseSchema]);
         if (rowCount !== 0 && this.config.production) findings.push(readable());
         return findings;
       });
