@@ -12,7 +12,7 @@ const PAGES = filesBelow('docs').filter((name) => name.endsWith('.md'));
 const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md', 'keys/README.md', ...PAGES];
 
 /** Where comments and messages name pages. */
-const SOURCES = ['src', 'scripts', 'deploy', 'migrations'].flatMap(filesBelow).concat('.env.example');
+const SOURCES = ['src', 'scripts', 'examples', 'migrations'].flatMap(filesBelow).concat('.env.example');
 
 /** The anchors that GitHub gives the headings. */
 function anchorsOf(markdown: string): string[] {

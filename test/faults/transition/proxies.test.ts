@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
 import { aUser, bearer, login, sql } from '../../helpers/client.js';
+import { exchange } from '../../helpers/http.js';
 import type { RawResponse } from '../../helpers/http.js';
+import { envoyQuestion, expectedAnswer, traefikQuestion } from '../../helpers/proxies/described-proxies.js';
 import { HOSTILE_REQUESTS, ODD_NAMES, bytesOf, expectedOf } from '../../helpers/proxies/hostile-requests.js';
 import type { HostileRequest } from '../../helpers/proxies/hostile-requests.js';
 import { ProtectedProduct, RUNNING } from '../../helpers/proxies/protected-product.js';
@@ -11,12 +13,26 @@ import type { ProxyName } from '../../helpers/proxies/proxy-process.js';
 import { SECRET, cookieFor } from '../../e2e/transition/session-client.js';
 import { withRollout } from '../../e2e/transition/session-nodes.js';
 import { HOSTILE_SESSIONS } from './hostile-sessions.js';
+import type { HostileSession } from './hostile-sessions.js';
 
 const SID = 'session-of-the-customer';
 const SID_OF_ANOTHER = 'session-of-another-customer';
 
 /** What Tandem tells the client besides the status and the code. */
 const FOR_CLIENT = ['deprecation', 'sunset', 'link', 'set-cookie', 'retry-after', 'x-auth-error'] as const;
+
+/**
+ * Where these proxies differ. Traefik removes the headers that Connection names, and Upgrade without a WebSocket, before it asks. No page
+ * of another site can send Connection, and none of these requests opens another protocol. A node does not read a method in small letters.
+ */
+const UNLIKE: Record<'Traefik' | 'Envoy', Readonly<Record<string, string>>> = {
+  Traefik: {
+    'names the headers of the cross-site check as headers of the connection': 'known',
+    'names its cookie as a header of the connection': 'token_missing',
+    'posts a preflight that is none': 'known',
+  },
+  Envoy: { 'has an unknown method for another site': '400' },
+};
 
 /** The times of two answers to the same request may differ by a second. */
 const APPROXIMATELY: Record<string, unknown> = {
@@ -144,6 +160,36 @@ describe('the examples for proxies, with sessions', () => {
       // A later request has been counted too, so nothing is on its way.
       await send(name, {});
       await expect.poll(() => since(before), { timeout: 15_000 }).toEqual({ ...expected, requests: 7 });
+    });
+  });
+
+  describe('Traefik and Envoy, as their sources describe them', () => {
+    // Only these reach Tandem: the proxies answer the others themselves.
+    const asked = [...HOSTILE_REQUESTS, ...HOSTILE_SESSIONS].flatMap((request) => {
+      const expected = expectedAnswer(request.session ?? request.bearer, request.line);
+      return expected === undefined ? [] : [{ ...request, expected }];
+    });
+    /** What the product or the client would learn. */
+    const answerTo = async (question: string) => {
+      const [answer] = await exchange(Number(new URL(node.url).port), question);
+      const { status, headers } = answer!;
+      if (status > 299) return headers['x-auth-error'] ?? String(status);
+      const told = ['user-id', 'external-id', 'role', 'scheme'].map((name) => headers[`x-auth-${name}`]);
+      expect(told).toEqual([identity.id, identity.externalId, identity.role, 'session']);
+      return 'known';
+    };
+
+    it('ask about at least twenty hostile requests', () => {
+      expect(asked.length).toBeGreaterThan(20);
+    });
+
+    it.each(asked)('get the right answer for a request that $name', async (request) => {
+      const credential = (request as HostileSession).credential?.(SID, SID_OF_ANOTHER) ?? cookie;
+      const { expected, name } = request;
+      const fromEnvoy = await answerTo(envoyQuestion(request, credential));
+      expect(fromEnvoy).toBe(UNLIKE.Envoy[name] ?? expected);
+      const fromTraefik = await answerTo(traefikQuestion(request, credential));
+      expect(fromTraefik).toBe(UNLIKE.Traefik[name] ?? expected);
     });
   });
 

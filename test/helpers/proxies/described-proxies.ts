@@ -1,5 +1,7 @@
-import { bytesOf } from './hostile-requests.js';
-import type { HostileRequest } from './hostile-requests.js';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { bytesOf, expectedOf } from './hostile-requests.js';
+import type { Expected, HostileRequest } from './hostile-requests.js';
 
 /** A request as the source of a proxy that cannot run here reads it. */
 interface Parsed {
@@ -47,9 +49,9 @@ export function traefikQuestion(request: HostileRequest, credential: string): st
     .flatMap(([, value]) => value.toLowerCase().split(/ *, */));
   const kept = headers.filter(([name]) => {
     const lower = name.toLowerCase();
-    const plain = lower.replaceAll('_', '-');
-    // The middleware delete-identity of the example, and the forwarded headers of strangers.
-    if (/^x-(auth|forwarded)-/.test(plain) || plain === 'x-original-method') return false;
+    // aliasHeadersStrategy and the middleware delete-identity of the example, and the forwarded headers of strangers.
+    if (/[^a-z0-9-]/.test(lower) || /^x-(?:auth|forwarded)-/.test(lower) || lower === 'x-original-method')
+      return false;
     return ![...HOP_HEADERS, ...nominated, 'content-length', 'host'].includes(lower);
   });
   const added = [
@@ -71,7 +73,7 @@ export function traefikQuestion(request: HostileRequest, credential: string): st
 export function envoyQuestion(
   request: HostileRequest,
   credential: string,
-  allowed: readonly string[],
+  allowed = envoyAllowedHeaders(),
 ): string {
   const { method, path, headers } = parse(request, credential);
   const sent = [...allowed, 'host', 'authorization'];
@@ -83,4 +85,23 @@ export function envoyQuestion(
   // The filter header_mutation of the example.
   const added = own.map((name) => [name, method] as const);
   return toBytes(method, `/auth/verify${path}`, [...kept, ...added, ['Content-Length', '0']]);
+}
+
+/** The headers that Envoy sends besides its own, as the example lists them. */
+function envoyAllowedHeaders(): string[] {
+  const file = join(import.meta.dirname, '..', '..', '..', 'examples', 'proxies', 'envoy.yaml');
+  const [, list = ''] = /allowed_headers:\n\s+patterns:\n((?:\s+- exact: .*\n)+)/.exec(
+    readFileSync(file, 'utf8'),
+  )!;
+  return [...list.matchAll(/exact: (\S+)/g)].map(([, name]) => name!);
+}
+
+/**
+ * What Tandem says when Traefik or Envoy asks about the request: `known`, or the code of its refusal. Undefined if these proxies answer
+ * themselves, or let the product answer. Both decide as Caddy does.
+ */
+export function expectedAnswer(expected: Expected, line = 'GET'): string | undefined {
+  const [status, what] = expectedOf(expected, 'Caddy')!.split(' ');
+  if (line.endsWith('1.0') || what === 'anonymous') return undefined;
+  return what === undefined && status !== '401' ? undefined : what;
 }

@@ -53,6 +53,13 @@ export const HOSTILE_REQUESTS: readonly HostileRequest[] = [
     ],
     bearer: '200 known',
   },
+  {
+    name: 'claims another identity with other characters for the hyphens',
+    headers: ". ~ ! # $ % & ' + ^ ` | *"
+      .split(' ')
+      .flatMap((character) => [`X${character}Auth${character}Role: admin`, `X-Auth${character}User-Id: 1`]),
+    bearer: '200 known',
+  },
   { name: 'claims two roles', headers: ['X-Auth-Role: user', 'X-Auth-Role: admin'], bearer: '200 known' },
   {
     name: 'names the identity as a header of the connection',

@@ -70,8 +70,8 @@ function acceptFor({ headers }: IncomingMessage): string {
   return createHash('sha1').update(text).digest('base64');
 }
 
-/** The values of the headers whose name looks like `name` to a product that reads "_" like "-". */
+/** The values of the headers whose name looks like `name` to a product that takes only letters and digits, as CGI, WSGI and PHP do. */
 export function valuesOf({ rawHeaders }: Reached, name: string): string[] {
-  const like = (text: string) => text.toLowerCase().replaceAll('_', '-');
+  const like = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, '-');
   return rawHeaders.filter((_, index) => index % 2 === 1 && like(rawHeaders[index - 1]!) === like(name));
 }
