@@ -39,7 +39,7 @@ export class SlowLink {
       let arrival = 0;
       const later = (deliver: () => void) => {
         arrival = Math.max(arrival, performance.now() + this.latency);
-        setTimeout(deliver, arrival - performance.now());
+        setTimeout(deliver, Math.max(0, arrival - performance.now()));
       };
       from
         .on('data', (chunk) => later(() => to.destroyed || to.write(chunk)))

@@ -7,7 +7,16 @@ import { makeUsers, mintTokens, signingKey, startDatabase, startService } from '
 import { ONLY, OUT, PEER_PORT, SECRET, USERS } from './lib/settings.mjs';
 
 /** In this order: what fills the database comes last. */
-const MEASURES = ['authentication', 'logins', 'users-source', 'propagation', 'start', 'memory', 'growth'];
+const MEASURES = [
+  'authentication',
+  'verifier',
+  'logins',
+  'users-source',
+  'propagation',
+  'start',
+  'memory',
+  'growth',
+];
 
 async function prepare() {
   const database = await startDatabase();

@@ -56,12 +56,12 @@ function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '';
 }
 
-/** Loopback, or a name without a dot: no name on the Internet. */
+/** Loopback, a name for tests (RFC 6761), or a name without a dot: no name on the Internet. */
 function isNearby(hostname: string): boolean {
   return (
     hostname === '[::1]' ||
     /^127\.\d+\.\d+\.\d+$/.test(hostname) ||
-    /(?:^|\.)localhost$/.test(hostname) ||
+    /(?:^|\.)(?:localhost|test)$/.test(hostname) ||
     !hostname.includes('.')
   );
 }

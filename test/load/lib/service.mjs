@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { ensureEmbeddedPostgres } from '../../../dist/src/database/embedded/embedded-postgres.js';
-import { makeJti } from '../../../dist/src/tokens/access/access-token.js';
+import { makeJti } from '@tandem-auth/verifier/token';
 import { RefreshTokenCodec } from '../../../dist/src/tokens/families/refresh-token.codec.js';
 import { post } from './closed-loop.mjs';
 import { end, pinTree, startOnServerCore, until } from './processes.mjs';

@@ -61,6 +61,7 @@ describe('createVerifier', () => {
     'https://auth.example.com/prefix',
     'http://127.0.0.1:5000',
     'http://localhost:5000',
+    'http://tandem.test',
     'http://[::1]',
     'http://tandem:5000',
   ])('accepts the issuer %s', (issuer) => {
