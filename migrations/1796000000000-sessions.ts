@@ -1,30 +1,17 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** Marks the session table as ours, so that `down` may drop it. A product that used the table before keeps it. */
+/** Marks a table of sessions that this service made. */
 const OURS = 'made by tandem';
 
 /**
- * Sessions as connect-pg-simple stores them, in its existing table if there is one, and what we know about a session beyond its row. A
- * trigger records when the row of a linked session is deleted, and whether the session had expired. The trigger runs in the transactions
- * of other applications, so it never waits or fails.
+ * What we know about a session beyond its row, and the function of a trigger that records when the row of a linked session is deleted, and
+ * whether the session had expired. It runs in the transactions of other applications, so it never waits or fails. A later migration finds
+ * or makes the table of the sessions.
  */
 export class Sessions1796000000000 implements MigrationInterface {
   name = 'Sessions1796000000000';
 
   async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(`
-      DO $$ BEGIN
-        IF to_regclass('session') IS NULL THEN
-          CREATE TABLE session (
-            sid varchar NOT NULL,
-            sess json NOT NULL,
-            expire timestamp(6) NOT NULL,
-            CONSTRAINT session_pkey PRIMARY KEY (sid)
-          );
-          COMMENT ON TABLE session IS '${OURS}';
-          CREATE INDEX "IDX_session_expire" ON session (expire);
-        END IF;
-      END $$`);
     await queryRunner.query(`
       CREATE TABLE session_fates (
         sid varchar NOT NULL,
@@ -68,30 +55,16 @@ export class Sessions1796000000000 implements MigrationInterface {
         RETURN NULL;
       END $$`);
     await queryRunner.query(`REVOKE EXECUTE ON FUNCTION tandem_session_deleted() FROM PUBLIC`);
-    await queryRunner.query(`
-      DO $$ BEGIN
-        CREATE TRIGGER tandem_session_deleted AFTER DELETE ON session
-        FOR EACH ROW EXECUTE FUNCTION tandem_session_deleted();
-      EXCEPTION WHEN insufficient_privilege OR wrong_object_type THEN
-        RAISE WARNING 'no trigger can be put on the table session: sessions that another application ends are found by looking';
-      END $$`);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(`DROP TRIGGER IF EXISTS tandem_session_deleted ON session`);
-    await queryRunner.query(`DROP FUNCTION tandem_session_deleted()`);
+    // With its triggers: on our table, and on those of products to which an operator or an earlier release attached one.
+    await queryRunner.query(`DROP FUNCTION tandem_session_deleted() CASCADE`);
     await queryRunner.query(`DROP TABLE session_fates`);
-    // Nodes created these at their start.
+    // Our table, in which nodes made an index of their own.
     await queryRunner.query(`
-      DO $$ DECLARE made text; BEGIN
-        FOR made IN
-          SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
-          WHERE indrelid = 'session'::regclass AND starts_with(relname, 'tandem_session_user_')
-        LOOP EXECUTE 'DROP INDEX ' || made; END LOOP;
-      END $$`);
-    await queryRunner.query(`
-      DO $$ BEGIN
-        IF obj_description('session'::regclass, 'pg_class') = '${OURS}' THEN DROP TABLE session; END IF;
+      DO $$ DECLARE ours regclass := to_regclass(format('%I.session', current_schema())); BEGIN
+        IF obj_description(ours, 'pg_class') = '${OURS}' THEN EXECUTE 'DROP TABLE ' || ours; END IF;
       END $$`);
   }
 }

@@ -4,7 +4,7 @@ import { commandsIn } from './admin/cli/admin-command.js';
 import { runProgram } from './admin/cli/run-program.js';
 import { ServiceHost } from './admin/cli/service-host.js';
 import type { Composition } from './admin/cli/service-host.js';
-import { AppModule, FEATURES, VARIABLES } from './app.module.js';
+import { AppModule, FEATURES, VARIABLES, conflictsOf } from './app.module.js';
 import { fastifyAdapter, setUpApp } from './app.setup.js';
 import { exitOnClosedOutput } from './common/process-output.js';
 
@@ -13,6 +13,7 @@ const STOP_TIMEOUT_MS = 15_000;
 
 const composition: Composition = {
   variables: VARIABLES,
+  conflicts: conflictsOf,
   module: (config, url) => AppModule.forCommands(config, url),
   async listen(config, url) {
     const module = AppModule.forCommands({ ...config, logLevel: 'silent' }, url);

@@ -47,6 +47,9 @@ export const ERRORS: readonly FeatureErrors[] = [
   ...CredentialsModule.errors,
 ];
 
+/** The check for what the features would collide with in the database. */
+export const conflictsOf = CredentialsModule.conflicts;
+
 /** Adds the credentials to the OpenAPI description that no decorator of a route can state. */
 export const describeCredentials = CredentialsModule.describe;
 
@@ -81,6 +84,7 @@ function compose(
         schema,
         poolSize: poolSizeOf(workers, databasePoolSize),
         fillsPool,
+        conflicts: conflictsOf(config),
       }),
       ...FEATURES,
     ],

@@ -11,6 +11,7 @@ const TRANSITION = [
   '1796001100000-rollout-evidence',
   '1796001110000-rollout-operator',
   '1796001400000-session-user-function',
+  '1797000100000-session-table-choice',
   '1797000400000-users-source',
   '1797000500000-unlinked-session-uses',
   '1797000520000-session-password-proofs',

@@ -3,7 +3,9 @@ import type { CanActivate, Provider, Type } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import type { FeatureErrors } from '../common/problem.js';
+import type { Config } from '../config/config.js';
 import { Environment } from '../config/environment.js';
+import type { ConflictCheck } from '../database/schema/conflicts.js';
 import { AuthModule } from './auth.module.js';
 import { JwtAuthGuard } from './guards/jwt-auth.guard.js';
 import { RolesGuard } from './guards/roles.guard.js';
@@ -26,6 +28,9 @@ export class CredentialsModule {
 
   /** The error tables that the credentials add: none beyond those of `auth` and `tokens`. */
   static readonly errors: readonly FeatureErrors[] = [];
+
+  /** Finds nothing: tokens need no table of a product. */
+  static readonly conflicts: (config: Config) => ConflictCheck = () => async () => [];
 
   /** Adds nothing: the decorators of the routes state access tokens. */
   static readonly describe: (document: OpenAPIObject) => void = () => undefined;

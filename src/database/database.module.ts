@@ -10,6 +10,7 @@ import type { DatabaseSettings } from './data-source-options.js';
 import { Database } from './database.js';
 import { migrate } from './migrate.js';
 import { requireNoConflicts } from './schema/conflicts.js';
+import type { ConflictCheck } from './schema/conflicts.js';
 import type { DatabaseEndpoint } from './trust/database-endpoint.js';
 import { ServiceState } from './service-state.entity.js';
 import { ServiceStateStore } from './service-state.store.js';
@@ -20,13 +21,18 @@ type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
 export interface DatabaseModuleSettings extends Omit<DatabaseSettings, 'onPoolError'> {
   /** The process may need its whole pool, so the start fails if a pooler allows fewer connections. */
   readonly fillsPool: boolean;
+  /** Finds what the features would collide with in the database. */
+  readonly conflicts: ConflictCheck;
 }
 
 /** Throws ConfigurationError if the database has a conflict with this service. */
-async function open(options: PostgresOptions, fillsPool: boolean): Promise<DataSource> {
+async function open(
+  options: PostgresOptions,
+  { fillsPool, conflicts }: Pick<DatabaseModuleSettings, 'fillsPool' | 'conflicts'>,
+): Promise<DataSource> {
   const { endpoint } = options.extra as { endpoint: DatabaseEndpoint };
   const wanted = fillsPool ? options.poolSize! : undefined;
-  await requireNoConflicts(endpoint, wanted);
+  await requireNoConflicts(endpoint, wanted, conflicts);
   const poolSize = wanted === undefined ? options.poolSize! : await endpoint.allowedPoolSize(wanted);
   const dataSource = new DataSource({ ...options, poolSize });
   await migrate(dataSource);
@@ -37,7 +43,7 @@ async function open(options: PostgresOptions, fillsPool: boolean): Promise<DataS
 @Global()
 @Module({})
 export class DatabaseModule {
-  static forRoot(url: string, { fillsPool, ...settings }: DatabaseModuleSettings): DynamicModule {
+  static forRoot(url: string, { fillsPool, conflicts, ...settings }: DatabaseModuleSettings): DynamicModule {
     const logger = new Logger(DatabaseModule.name);
     return {
       module: DatabaseModule,
@@ -53,7 +59,7 @@ export class DatabaseModule {
           }),
           dataSourceFactory: async (options) => {
             try {
-              return await open(options as PostgresOptions, fillsPool);
+              return await open(options as PostgresOptions, { fillsPool, conflicts });
             } catch (cause) {
               if (cause instanceof ConfigurationError) throw cause;
               throw new Error(`The database cannot be used: ${faultOf(cause)}`, { cause });

@@ -10,6 +10,8 @@ import { SessionDirectoryService } from '../tokens/families/session-directory.se
 import { RevocationService } from '../tokens/families/revocation.service.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { CONFIG } from '../config/config.js';
+import type { Config } from '../config/config.js';
+import type { ConflictCheck } from '../database/schema/conflicts.js';
 import { AdminRole } from '../users/admin-role.js';
 import { UserService } from '../users/user.service.js';
 import { UsersModule } from '../users/users.module.js';
@@ -29,6 +31,7 @@ import { SESSION_ERRORS, SESSION_LOGIN_ERRORS } from './sessions/sessions.errors
 import { PublicSessionDirectory } from './sessions/listing/session-directory.js';
 import { SessionRevocationHook } from './sessions/link/session-revocation.hook.js';
 import { SessionPasswordProofStore } from './sessions/stores/session-password-proof.store.js';
+import { sessionTableConflicts } from './sessions/table/session-table.provider.js';
 import { SessionsModule } from './sessions/sessions.module.js';
 import { TransitionEnvironment } from './transition.settings.js';
 import type { TransitionConfig } from './transition.settings.js';
@@ -62,6 +65,12 @@ export class CredentialsModule {
     { feature: 'sessions', table: SESSION_ERRORS },
     { feature: 'sessions', table: SESSION_LOGIN_ERRORS },
   ];
+
+  /** Finds out whether the table of the sessions can be used. */
+  static readonly conflicts =
+    (config: Config): ConflictCheck =>
+    (client) =>
+      sessionTableConflicts(client, config);
 
   /** Adds session cookies to the OpenAPI description. */
   static readonly describe = describeSessions;

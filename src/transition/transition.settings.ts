@@ -15,6 +15,8 @@ import {
 } from '../config/must-be.decorator.js';
 import { isHost, isUrlOf } from '../config/value-checks.js';
 import { sourceQuery } from './accounts/source/source-sql.js';
+import { tableNameIn } from './sessions/table/table-name.js';
+import type { TableName } from './sessions/table/table-name.js';
 import { PHASES } from './rollout/rollout-state.js';
 import type { Phase } from './rollout/rollout-state.js';
 
@@ -38,6 +40,8 @@ export interface TransitionConfig extends Config {
   readonly sessionSecret: string;
   /** Earlier secrets. They verify session cookies and sign none. */
   readonly sessionSecretsPrevious: readonly string[];
+  /** Undefined: the table that the first start has chosen. */
+  readonly sessionTable: TableName | undefined;
   readonly sessionExpiry: number;
   readonly sessionCookieName: string;
   /** The domain of new session cookies. Undefined: only the host. */
@@ -79,6 +83,12 @@ export class TransitionEnvironment extends Environment {
     (value) => previousSecretsIn(value) !== undefined,
   )
   SESSION_SECRET_PREVIOUS?: string;
+
+  @MustBe(
+    'a table or schema.table: letters, digits, _ and $, or any other name in double quotes, of up to 63 bytes each',
+    (value) => tableNameIn(value) !== undefined,
+  )
+  SESSION_TABLE?: string;
 
   @MustBeWholeNumber(1, LONGEST_EXPIRY, 'seconds')
   SESSION_EXPIRY = 86_400;
@@ -158,6 +168,7 @@ export class TransitionEnvironment extends Environment {
       // No command verifies a session: any secret will do.
       sessionSecret: this.SESSION_SECRET ?? secret('SESSION_SECRET', config.dataDir, false),
       sessionSecretsPrevious: previousSecretsIn(this.SESSION_SECRET_PREVIOUS) ?? [],
+      sessionTable: tableNameIn(this.SESSION_TABLE),
       sessionExpiry: this.SESSION_EXPIRY,
       sessionCookieName: this.SESSION_COOKIE_NAME,
       sessionCookieDomain: this.SESSION_COOKIE_DOMAIN,

@@ -45,6 +45,14 @@ export async function asProduct<Row extends QueryResultRow>(url: string, text: s
   }
 }
 
+/** Statements of tests find the tables of a product too, after those of this service. Nodes do not. */
+async function findProductTables(dataSource: DataSource): Promise<void> {
+  const path = `SET search_path = tandem, pg_temp, public`;
+  await dataSource.query(path);
+  const pool = (dataSource.driver as unknown as { master: pg.Pool }).master;
+  pool.on('connect', (client) => client.query(path).catch(() => undefined));
+}
+
 /**
  * A fresh, migrated (or with `migrated: false` an empty) database on the run's PostgreSQL. `product`: statements of another application
  * that shares the database and was there first.
@@ -61,6 +69,7 @@ export async function createTestDatabase({
   url.pathname = `/${name}`;
   if (product !== undefined) await asProduct(url.href, product);
   const dataSource = await new DataSource(dataSourceOptions(url.href)).initialize();
+  await findProductTables(dataSource);
   return {
     url: url.href,
     dataSource,

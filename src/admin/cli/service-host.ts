@@ -11,6 +11,7 @@ import type { Config } from '../../config/config.js';
 import { loadDotenv } from '../../config/dotenv.js';
 import type { Environment } from '../../config/environment.js';
 import { loadCommandConfig } from '../../config/load-config.js';
+import type { ConflictCheck } from '../../database/schema/conflicts.js';
 import { ensureEmbeddedPostgres } from '../../database/embedded/embedded-postgres.js';
 
 /** Writes warnings and errors to stderr, one line each. Only results are written to stdout. */
@@ -24,6 +25,8 @@ const LOGGER: LoggerService = {
 export interface Composition {
   /** The variables of the service and of all its features. */
   readonly variables: typeof Environment;
+  /** The check for what the features would collide with in the database. Undefined: they collide with nothing. */
+  conflicts?(config: Config): ConflictCheck;
   /** The service without HTTP and without background work. */
   module(config: Config, databaseUrl: string): DynamicModule;
   /** The service as a node on a free loopback port. */
@@ -57,6 +60,11 @@ export class ServiceHost {
   async get<T>(provider: Type<T> | symbol): Promise<T> {
     this.app ??= this.open();
     return (await this.app).get<T>(provider, { strict: false });
+  }
+
+  /** The check for what the features would collide with in the database. Throws ConfigurationError. */
+  get conflicts(): ConflictCheck | undefined {
+    return this.composition.conflicts?.(this.config);
   }
 
   /** Starts the embedded database if `DATABASE_URL` is unset and it is not running. */

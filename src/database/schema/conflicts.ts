@@ -21,22 +21,31 @@ interface Server {
   readonly mayCreate: boolean;
 }
 
+/**
+ * Finds what a feature would collide with, one line for each conflict. Changes nothing. `client`: without any setting of this service, and
+ * outside a transaction.
+ */
+export type ConflictCheck = (client: ClientBase) => Promise<readonly string[]>;
+
 /** Throws ConfigurationError with every conflict, see {@link conflictsWith}. */
 export async function requireNoConflicts(
   endpoint: DatabaseEndpoint,
   poolSize: number | undefined,
+  further?: ConflictCheck,
 ): Promise<void> {
-  const conflicts = await conflictsWith(endpoint, poolSize);
+  const conflicts = await conflictsWith(endpoint, poolSize, further);
   if (conflicts.length > 0) throw new ConfigurationError(conflicts);
 }
 
 /**
  * Everything in the database that this service would collide with, one line for each conflict. Changes nothing, not even a setting of the
- * connection. `poolSize`: the connections that the process needs of a pooler; undefined if it needs only a few.
+ * connection. `poolSize`: the connections that the process needs of a pooler; undefined if it needs only a few. `further`: the check of
+ * the features.
  */
 export async function conflictsWith(
   endpoint: DatabaseEndpoint,
   poolSize: number | undefined,
+  further: ConflictCheck = async () => [],
 ): Promise<string[]> {
   const pooling = await faultsOf(async () => {
     if (poolSize === undefined) await endpoint.isPooled();
@@ -44,7 +53,7 @@ export async function conflictsWith(
   });
   const client = await endpoint.plainClient();
   try {
-    return [...pooling, ...(await conflictsInDatabase(client, endpoint.schema))];
+    return [...pooling, ...(await conflictsInDatabase(client, endpoint.schema)), ...(await further(client))];
   } finally {
     client.end().catch(() => undefined);
   }

@@ -26,27 +26,8 @@ export function takeTimeouts(config: pg.ClientConfig): {
 }
 
 /**
- * SQL for the schema of a product's session table that Tandem uses: the first connect-pg-simple table `session` on the connection's
- * default search path, unless Tandem's schema has a table of that name. `current_schemas` must still be the default.
- */
-const productSchema = (schema: string) => `
-  SELECT ', ' || quote_ident(n.nspname)
-  FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (name, place)
-  JOIN pg_namespace n ON n.nspname = path.name
-  JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'session' AND c.relkind IN ('r', 'p')
-  WHERE NOT EXISTS (
-      SELECT 1 FROM pg_class own JOIN pg_namespace o ON o.oid = own.relnamespace
-      WHERE o.nspname = ${pg.escapeLiteral(schema)} AND own.relname = 'session')
-    AND 3 = (SELECT count(*) FROM pg_attribute a
-      WHERE a.attrelid = c.oid AND NOT a.attisdropped AND (
-        (a.attname = 'sid' AND a.atttypid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype))
-        OR (a.attname = 'sess' AND a.atttypid IN ('json'::regtype, 'jsonb'::regtype, 'text'::regtype, 'varchar'::regtype))
-        OR (a.attname = 'expire' AND a.atttypid IN ('timestamp'::regtype, 'timestamptz'::regtype))))
-  ORDER BY path.place LIMIT 1`;
-
-/**
  * SQL that gives a new connection its search path and timeouts. The search path is Tandem's schema, then `pg_temp`, so that no
- * object of another schema is found by accident. Only if the sessions are in a product's table, the schema of that table comes last.
+ * object of another schema is found by accident.
  *
  * `scope`: `session`, or `transaction` for a connection that may belong to other clients too.
  */
@@ -58,7 +39,7 @@ export function settingsSql(
   const local = String(scope === 'transaction');
   const path = pg.escapeLiteral(`${pg.escapeIdentifier(schema)}, pg_temp`);
   const settings = [
-    `set_config('search_path', ${path} || coalesce((${productSchema(schema)}), ''), ${local})`,
+    `set_config('search_path', ${path}, ${local})`,
     ...TIMEOUTS.flatMap((name) =>
       timeouts[name] === undefined
         ? []

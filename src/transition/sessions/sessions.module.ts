@@ -23,12 +23,17 @@ import { SessionIds } from './listing/session-ids.js';
 import { SessionListStore } from './listing/session-list.store.js';
 import { SessionLink } from './link/session-link.entity.js';
 import { LinkedRevocationStore } from './link/linked-revocation.store.js';
-import { SessionIndexStore } from './stores/session-index.store.js';
 import { SessionWatcherService } from './link/session-watcher.service.js';
 import { SessionLinkStore } from './link/session-link.store.js';
 import { SessionOriginService } from './stores/session-origin.service.js';
 import { SessionRowStore } from './stores/session-row.store.js';
 import { SessionLoginService } from './session-login.service.js';
+import { SessionAttachmentStore } from './table/session-attachment.store.js';
+import { SessionAttachmentsCheck } from './table/session-attachments.check.js';
+import { SessionsCommand } from './table/sessions.command.js';
+import { SessionTableChoice } from './table/session-table-choice.entity.js';
+import { SessionTable } from './table/session-table.js';
+import { SESSION_TABLE_PROVIDER } from './table/session-table.provider.js';
 import { SessionIndexService } from './stores/session-index.service.js';
 import { Session } from './stores/session.entity.js';
 import { SessionGuard } from './http/session.guard.js';
@@ -53,11 +58,12 @@ import { SessionService } from './session.service.js';
     OperationsModule,
     RolloutModule,
     TokensModule,
-    TypeOrmModule.forFeature([Session, SessionHandle, SessionLink, SessionPasswordProof]),
+    TypeOrmModule.forFeature([Session, SessionHandle, SessionLink, SessionPasswordProof, SessionTableChoice]),
     UsersModule,
   ],
   controllers: [SessionsController, ExchangeController],
   providers: [
+    SESSION_TABLE_PROVIDER,
     DowngradeService,
     ExchangeService,
     LinkedRevocationStore,
@@ -72,7 +78,9 @@ import { SessionService } from './session.service.js';
     SessionRowStore,
     SessionStore,
     SessionWatcherService,
-    SessionIndexStore,
+    SessionAttachmentStore,
+    SessionAttachmentsCheck,
+    SessionsCommand,
     SessionIndexService,
     ExchangeLimitsService,
     SessionAuthenticationService,
@@ -96,6 +104,7 @@ import { SessionService } from './session.service.js';
     SessionRevocationHook,
     SessionService,
     SessionStore,
+    SessionTable,
     UnlinkedSessionsStore,
   ],
 })

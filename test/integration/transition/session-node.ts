@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { DataSource } from 'typeorm';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { AuditStore } from '../../../src/audit/audit.store.js';
 import { Clock } from '../../../src/common/clock.js';
+import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { Database } from '../../../src/database/database.js';
 import type { OpenedFamily } from '../../../src/tokens/families/refresh-token.service.js';
 import type { RolloutService } from '../../../src/transition/rollout/rollout.service.js';
@@ -20,6 +22,9 @@ import { SessionRowStore } from '../../../src/transition/sessions/stores/session
 import { SessionPasswordProofStore } from '../../../src/transition/sessions/stores/session-password-proof.store.js';
 import { SessionStore } from '../../../src/transition/sessions/stores/session.store.js';
 import { SessionService } from '../../../src/transition/sessions/session.service.js';
+import { openSessionTable } from '../../../src/transition/sessions/table/session-table.provider.js';
+import { tableNameIn } from '../../../src/transition/sessions/table/table-name.js';
+import type { SessionTable } from '../../../src/transition/sessions/table/session-table.js';
 import { SessionOriginService } from '../../../src/transition/sessions/stores/session-origin.service.js';
 import { ServiceStateStore } from '../../../src/database/service-state.store.js';
 import { AdminRole } from '../../../src/users/admin-role.js';
@@ -64,23 +69,32 @@ function originsOf(database: Database, config: TransitionConfig): SessionOriginS
   return new SessionOriginService(new ProductAuthorityService(new AdminRole('admin'), state, config), config);
 }
 
-export async function aSessionNode(url: string): Promise<SessionNode> {
+/** The table that the migrations have chosen. */
+export function tableOf(database: Database): Promise<SessionTable> {
+  return openSessionTable(database, 'tandem', undefined);
+}
+
+/** `table`: as SESSION_TABLE would name it. */
+export async function aSessionNode(url: string, setting?: string): Promise<SessionNode> {
+  const source = await new DataSource(dataSourceOptions(url)).initialize();
+  const table = await openSessionTable(new Database(source), 'tandem', tableNameIn(setting));
+  await source.destroy();
   const node = await aNode<TransitionConfig>(url, SETTINGS, new Clock(), (database, config) => {
     return new SessionRevocationHook(
-      new LinkedRevocationStore(database, config),
-      new SessionLinkStore(database, originsOf(database, config), config),
+      new LinkedRevocationStore(database, table, config),
+      new SessionLinkStore(database, table, originsOf(database, config), config),
       new DowngradeStore(database, originsOf(database, config)),
-      new SessionRowStore(database),
+      new SessionRowStore(database, table),
       config,
     );
   });
   const { database, config, revocations, tokens, families, clock } = node;
   const audit = new AuditStore(database);
-  const store = new SessionStore(database, originsOf(database, config), config);
-  const linkedRevocations = new LinkedRevocationStore(database, config);
+  const store = new SessionStore(database, table, originsOf(database, config), config);
+  const linkedRevocations = new LinkedRevocationStore(database, table, config);
   const downgradeStore = new DowngradeStore(database, originsOf(database, config));
-  const links = new SessionLinkStore(database, originsOf(database, config), config);
-  const rows = new SessionRowStore(database);
+  const links = new SessionLinkStore(database, table, originsOf(database, config), config);
+  const rows = new SessionRowStore(database, table);
   const cookie = new SessionCookieService(config);
   const sessions = new SessionService(store, linkedRevocations, rows, cookie, revocations, audit, config);
   const proofs = new SessionPasswordProofStore(database);

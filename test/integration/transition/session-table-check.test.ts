@@ -5,8 +5,12 @@ import { FEATURES } from '../../../src/app.module.js';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { SessionTableCheck } from '../../../src/transition/sessions/stores/session-table.check.js';
 import { SessionTableStore } from '../../../src/transition/sessions/stores/session-table.store.js';
+import { SessionTable } from '../../../src/transition/sessions/table/session-table.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
+
+/** As the migrations have made it. */
+const TABLE = new SessionTable('tandem', 'session', true);
 
 type Line = readonly ['warn' | 'fail', RegExp];
 
@@ -64,21 +68,21 @@ const TABLES: Readonly<Record<string, readonly [string, ...Line[]]>> = {
   ],
   'a rule': [
     `CREATE RULE product_rule AS ON DELETE TO session DO INSTEAD NOTHING`,
-    ['warn', /^rules rewrite what is done to the table session: product_rule/],
+    ['warn', /^rules rewrite what is done to the table tandem\.session: product_rule/],
     ['warn', /refuses DELETE: /],
   ],
   'no privilege DELETE': [
     `REVOKE DELETE ON session FROM CURRENT_USER`,
-    ['warn', /may not DELETE in the table session: .*expired.* GRANT DELETE ON session$/],
+    ['warn', /may not DELETE in the table tandem\.session: .*expired.* GRANT DELETE ON tandem\.session$/],
   ],
   'no privileges UPDATE and DELETE': [
     `REVOKE UPDATE, DELETE ON session FROM CURRENT_USER`,
-    ['fail', /may not UPDATE .* GRANT UPDATE ON session$/],
+    ['fail', /may not UPDATE .* GRANT UPDATE ON tandem\.session$/],
     ['warn', /may not DELETE .*/],
   ],
   'no privilege SELECT': [
     `REVOKE SELECT ON session FROM CURRENT_USER`,
-    ['fail', /may not SELECT .*sessions answer 503; GRANT SELECT ON session$/],
+    ['fail', /may not SELECT .*sessions answer 503; GRANT SELECT ON tandem\.session$/],
   ],
   'a column that needs a value': [
     `ALTER TABLE session ADD tenant integer NOT NULL`,
@@ -96,9 +100,9 @@ const TABLES: Readonly<Record<string, readonly [string, ...Line[]]>> = {
   partitions: [
     `DROP TABLE session; CREATE TABLE session (sid varchar PRIMARY KEY, sess json, expire timestamptz) PARTITION BY HASH (sid);
      CREATE TABLE session_0 PARTITION OF session FOR VALUES WITH (MODULUS 1, REMAINDER 0)`,
-    ['warn', /^session is a partitioned table: no index is made/],
+    ['warn', /^the table tandem\.session is a partitioned table: no index can be made/],
   ],
-  'no table': [`DROP TABLE session`, ['fail', /^there is no table session in the search path/]],
+  'no table': [`DROP TABLE session`, ['fail', /^the table tandem\.session is gone: .*SESSION_TABLE/]],
 };
 
 /** Tables that are as good. */
@@ -125,7 +129,7 @@ describe('the check of the table of sessions', () => {
   afterAll(() => Logger.overrideLogger(false));
 
   const check = (background = true) =>
-    new SessionTableCheck(new SessionTableStore(db.database), new BackgroundLoops(background));
+    new SessionTableCheck(new SessionTableStore(db.database, TABLE), new BackgroundLoops(background));
 
   it('is a check of the doctor', () => {
     expect(checksIn(FEATURES)).toContain(SessionTableCheck);
@@ -164,6 +168,6 @@ describe('the check of the table of sessions', () => {
   it('does not prevent a node from starting if the check fails', async () => {
     await db.dataSource.destroy();
     await check().onApplicationBootstrap();
-    expect(lines).toEqual(['warn the table session could not be examined']);
+    expect(lines).toEqual(['warn the table of sessions could not be examined']);
   });
 });

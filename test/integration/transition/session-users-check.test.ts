@@ -7,8 +7,12 @@ import type { TransitionConfig } from '../../../src/transition/transition.settin
 import { SessionSampleStore } from '../../../src/transition/sessions/stores/session-sample.store.js';
 import { SessionTableStore } from '../../../src/transition/sessions/stores/session-table.store.js';
 import { SessionUsersCheck } from '../../../src/transition/sessions/stores/session-users.check.js';
+import { SessionTable } from '../../../src/transition/sessions/table/session-table.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
+
+/** As the migrations have made it. */
+const TABLE = new SessionTable('tandem', 'session', true);
 
 describe('the check of the users of sessions', () => {
   let db: TestDatabase;
@@ -31,9 +35,9 @@ describe('the check of the users of sessions', () => {
 
   async function examine(sessionUserKey: string): Promise<Finding> {
     const config = { sessionUserKey } as TransitionConfig;
-    const sample = new SessionSampleStore(db.database, config);
+    const sample = new SessionSampleStore(db.database, TABLE, config);
     const findings = await new SessionUsersCheck(
-      new SessionTableStore(db.database),
+      new SessionTableStore(db.database, TABLE),
       sample,
       config,
     ).examine();

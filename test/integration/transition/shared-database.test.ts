@@ -7,6 +7,8 @@ import { FIRST_MIGRATION } from '../../../src/database/schema/installation.js';
 import { DatabaseEndpoint } from '../../../src/database/trust/database-endpoint.js';
 import { asProduct, createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
+import { Database } from '../../../src/database/database.js';
+import { tableOf } from './session-node.js';
 
 /** What the databases of products contain, each under a name that this service uses too. */
 const PRODUCTS: Readonly<Record<string, string>> = {
@@ -60,9 +62,7 @@ describe('a database that a product uses', () => {
     expect(await conflicts()).toEqual([]);
     const node = await start();
     expect(await asProduct(db.url, OBJECTS)).toEqual(before);
-    expect(
-      await node.query(`SELECT to_regclass('session')::oid = to_regclass('tandem.session')::oid AS own`),
-    ).toEqual([{ own: true }]);
+    expect(await tableOf(new Database(node))).toMatchObject({ shown: 'tandem.session', isOwn: true });
     // Its own migrations keep working.
     await asProduct(db.url, `CREATE TABLE orders (id serial PRIMARY KEY); DROP TABLE orders`);
     await start();
@@ -75,9 +75,10 @@ describe('a database that a product uses', () => {
         INSERT INTO session VALUES ('theirs', '{}', now())`,
     });
     const node = await start();
-    expect(await node.query('SELECT sid FROM session')).toEqual([{ sid: 'theirs' }]);
+    expect((await tableOf(new Database(node))).shown).toBe('public.session');
+    expect(await node.query(`SELECT to_regclass('tandem.session') AS own`)).toEqual([{ own: null }]);
     const [{ search_path }] = (await node.query('SHOW search_path')) as [{ search_path: string }];
-    expect(search_path).toBe('"tandem", pg_temp, public');
+    expect(search_path).toBe('"tandem", pg_temp');
   });
 
   it('is used in another schema if DATABASE_SCHEMA names one', async () => {

@@ -7,11 +7,13 @@ import type { TransitionConfig } from '../../../src/transition/transition.settin
 import { lockForTransaction } from '../../../src/database/advisory-locks.js';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { migrate } from '../../../src/database/migrate.js';
-import { SessionIndexStore } from '../../../src/transition/sessions/stores/session-index.store.js';
+import { SessionAttachmentStore } from '../../../src/transition/sessions/table/session-attachment.store.js';
 import { userKeyAt } from '../../../src/transition/sessions/stores/session-table.sql.js';
 import { asProduct, createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
-import { aSessionNode, exchange, usersWithSessions } from './session-node.js';
+import type { Database } from '../../../src/database/database.js';
+import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
+import { aSessionNode, exchange, tableOf, usersWithSessions } from './session-node.js';
 
 /** As connect-pg-simple's documentation makes it. */
 const PRODUCT_TABLE = `
@@ -23,7 +25,10 @@ const PRODUCT_TABLE = `
 /** Until another connection has got somewhere, in milliseconds. */
 const WAIT = { timeout: 15_000 };
 
-const config = { sessionUserKey: 'passport.user' } as TransitionConfig;
+const config = { sessionUserKey: 'passport.user', databaseSchema: 'tandem' } as TransitionConfig;
+
+const attachmentsOf = async (database: Database) =>
+  new SessionAttachmentStore(database, await tableOf(database), config);
 
 describe('the table of a product that keeps its sessions there', () => {
   let db: TestDatabase;
@@ -70,37 +75,83 @@ describe('the table of a product that keeps its sessions there', () => {
 
   const theirs = () => db.database.query(`SELECT sid FROM session WHERE sid = 'theirs'`);
 
+  const onTable = async () => {
+    const triggers = `SELECT tgname AS name FROM pg_trigger WHERE tgrelid = 'public.session'::regclass AND NOT tgisinternal`;
+    const indexes = `SELECT indexname AS name FROM pg_indexes WHERE schemaname = 'public' AND tablename = 'session'`;
+    const rows = await db.database.query<{ name: string }>(`${triggers} UNION ALL ${indexes} ORDER BY name`);
+    return rows.map(({ name }) => name);
+  };
+  const ITS_OWN = ['IDX_session_expire', 'session_pkey'];
+
   it('is unchanged by the migrations in both directions', async () => {
     const source = await open(db.url);
     await migrate(source);
-    await new SessionIndexStore(db.database, config).ensure();
+    expect(await onTable()).toEqual(ITS_OWN);
+    await (await attachmentsOf(db.database)).attach();
+    expect(await onTable()).toHaveLength(4);
     expect(await theirs()).toHaveLength(1);
     const applied = await db.database.query(`SELECT 1 FROM migrations`);
     for (const _ of applied) await source.undoLastMigration({ transaction: 'each' });
     expect(await theirs()).toHaveLength(1);
-    const triggers = await db.database.query(`SELECT 1 FROM pg_trigger WHERE tgrelid = 'session'::regclass`);
-    expect(triggers).toEqual([]);
-    const indexes = `SELECT indexname FROM pg_indexes WHERE tablename = 'session' ORDER BY 1`;
-    expect(await db.database.query(indexes)).toEqual([
-      { indexname: 'IDX_session_expire' },
-      { indexname: 'session_pkey' },
-    ]);
+    expect(await onTable()).toEqual(ITS_OWN);
   });
 
-  it('may lack the trigger: deletions are found by polling', async () => {
+  it.each([
+    ['without the trigger', false],
+    ['with the trigger', true],
+  ])('ends a family whose session it deletes, at a poll and at a refresh: %s', async (_name, attached) => {
     await migrate(await open(db.url));
-    await db.dataSource.query(`DROP TRIGGER tandem_session_deleted ON session`);
+    if (attached) expect(await (await attachmentsOf(db.database)).attach()).toBe(true);
     const node = await aSessionNode(db.url);
     try {
-      const [user] = await usersWithSessions(node.database, 1);
-      const opened = await exchange(node, user!);
-      if (typeof opened === 'string') throw new Error(opened);
-      await db.database.query(`DELETE FROM session WHERE sid = $1`, [user!.sid]);
+      const users = await usersWithSessions(db.database, 3);
+      const [polled, refreshed, kept] = await Promise.all(
+        users.map(async (user) => {
+          const opened = await exchange(node, user);
+          if (typeof opened === 'string') throw new Error(opened);
+          return opened;
+        }),
+      );
+      const isRevoked = async (sid: string) => (await node.families.find(sid))?.revoked;
+      const deletes = `DELETE FROM session WHERE sid = $1`;
+      await db.database.query(deletes, [users[1]!.sid]);
+      expect(await node.refreshes.present(refreshed!.token, NO_ORIGIN)).toMatchObject({
+        outcome: 'rejected',
+      });
+      expect(await node.store.live(users[1]!.sid)).toBeUndefined();
+      await db.database.query(deletes, [users[0]!.sid]);
+      expect(await node.links.lostRows(10)).toHaveLength(attached ? 1 : 0);
       await node.watcher.poll();
-      expect((await node.families.find(opened.family.sid))?.revoked).toBe(true);
+      expect(await isRevoked(polled!.family.sid)).toBe(true);
+      expect(await isRevoked(kept!.family.sid)).toBe(false);
     } finally {
       await node.stop();
     }
+  });
+
+  it('keeps the trigger and the index of an earlier release until they are detached', async () => {
+    await migrate(await open(db.url));
+    const attachments = await attachmentsOf(db.database);
+    await db.dataSource.query(`
+      CREATE TRIGGER tandem_session_deleted AFTER DELETE ON public.session FOR EACH ROW EXECUTE FUNCTION tandem_session_deleted();
+      CREATE INDEX tandem_session_user_0123456789ab ON public.session ((lower(sess ->> 'user')))`);
+    expect(await attachments.state()).toMatchObject({
+      hasTrigger: true,
+      hasIndex: false,
+      useless: ['public.tandem_session_user_0123456789ab'],
+    });
+    await attachments.attach();
+    expect(await attachments.state()).toMatchObject({ hasTrigger: true, hasIndex: true, useless: [] });
+    await attachments.detach();
+    await attachments.detach();
+    expect(await onTable()).toEqual(ITS_OWN);
+    // Those of Tandem's own table, if there is one, are not part of it.
+    await db.dataSource.query(`
+      CREATE TABLE tandem.session AS TABLE public.session;
+      CREATE TRIGGER tandem_session_deleted AFTER DELETE ON tandem.session FOR EACH ROW EXECUTE FUNCTION tandem_session_deleted()`);
+    await attachments.detach();
+    const triggers = `SELECT 1 FROM pg_trigger WHERE tgrelid = 'tandem.session'::regclass`;
+    expect(await db.database.query(triggers)).toHaveLength(1);
   });
 
   it('may belong to another role and refuse writes', async (test) => {
@@ -111,8 +162,8 @@ describe('the table of a product that keeps its sessions there', () => {
     await migrate(await open(url));
     const node = await aSessionNode(url);
     try {
-      await expect(new SessionIndexStore(node.database, config).ensure()).rejects.toThrow(/owner/);
-      const [user] = await usersWithSessions(node.database, 1);
+      await expect((await attachmentsOf(node.database)).attach()).rejects.toThrow(/owner/);
+      const [user] = await usersWithSessions(db.database, 1);
       const opened = await exchange(node, user!);
       if (typeof opened === 'string') throw new Error(opened);
       // No trigger tells: it is found by looking.
@@ -128,12 +179,13 @@ describe('the table of a product that keeps its sessions there', () => {
   it('reports deletions by a role that has no access to our tables', async (test) => {
     await needsRoles(test);
     await migrate(await open(db.url));
+    await (await attachmentsOf(db.database)).attach();
     const url = await aRole(`GRANT SELECT, DELETE ON session TO ROLE; GRANT TEMPORARY ON DATABASE TO ROLE`);
     const node = await aSessionNode(db.url);
     const product = new Client({ connectionString: url });
     await product.connect();
     try {
-      const users = await usersWithSessions(node.database, 3);
+      const users = await usersWithSessions(db.database, 3);
       const logins = [];
       for (const user of users) {
         const opened = await exchange(node, user);
@@ -162,9 +214,10 @@ describe('the table of a product that keeps its sessions there', () => {
 
   it('does not block a deletion while the session is being revoked here', async () => {
     await migrate(await open(db.url));
+    await (await attachmentsOf(db.database)).attach();
     const node = await aSessionNode(db.url);
     try {
-      const [user] = await usersWithSessions(node.database, 1);
+      const [user] = await usersWithSessions(db.database, 1);
       await exchange(node, user!);
       await node.database.transaction(async (sql) => {
         await sql.query(`SELECT 1 FROM session_fates WHERE sid = $1 FOR UPDATE`, [user!.sid]);
@@ -186,7 +239,7 @@ describe('the table of a product that keeps its sessions there', () => {
     try {
       await opened.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
       await opened.query('SELECT 1');
-      const making = new SessionIndexStore(db.database, config).ensure();
+      const making = (await attachmentsOf(db.database)).ensureIndex();
       await vi.waitFor(async () => expect(await db.database.query(waiting)).toHaveLength(1), WAIT);
       await db.database.transaction((sql) => sql.query(lockForTransaction('imports')));
       expect(await db.database.query(waiting)).toHaveLength(1);
@@ -201,7 +254,8 @@ describe('the table of a product that keeps its sessions there', () => {
 
   it('gets one index on its users, which accepts any row and is used', async () => {
     await migrate(await open(db.url));
-    const make = () => new SessionIndexStore(db.database, config).ensure();
+    const attachments = await attachmentsOf(db.database);
+    const make = () => attachments.ensureIndex();
     await Promise.all([make(), make(), make()]);
     await make();
     const indexes = () =>

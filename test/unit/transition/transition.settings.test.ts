@@ -18,7 +18,7 @@ import {
 } from '../../../src/transition/transition-settings.check.js';
 
 const NAMES = `
-  SESSION_SECRET SESSION_SECRET_PREVIOUS SESSION_EXPIRY SESSION_COOKIE_NAME SESSION_COOKIE_DOMAIN SESSION_COOKIE_PATH
+  SESSION_SECRET SESSION_SECRET_PREVIOUS SESSION_TABLE SESSION_EXPIRY SESSION_COOKIE_NAME SESSION_COOKIE_DOMAIN SESSION_COOKIE_PATH
   SESSION_COOKIE_SAME_SITE SESSION_COOKIE_PARTITIONED SESSION_COOKIE_SECURE SESSION_USER_KEY ROLLOUT_PHASE ROLLOUT_PERCENTAGE SMTP_URL MAIL_FROM
   GUIDE_URL
 `
@@ -64,6 +64,7 @@ describe('the settings of the transition', () => {
       ...loadConfig(SECRETS, cwd),
       sessionSecret: 'of the product',
       sessionSecretsPrevious: [],
+      sessionTable: undefined,
       sessionExpiry: 86_400,
       sessionCookieName: 'session_id',
       sessionCookieDomain: undefined,
@@ -88,6 +89,7 @@ describe('the settings of the transition', () => {
     });
     expect(shown).toEqual({
       ...load(),
+      sessionTable: { schema: 'public', name: 'user_sessions' },
       sessionCookieDomain: 'example.com',
       smtpUrl: 'smtps://user:password@mail.example.com',
       mailFrom: 'Tandem <no-reply@example.com>',
@@ -96,6 +98,9 @@ describe('the settings of the transition', () => {
   });
 
   it.each([
+    ['SESSION_TABLE', 'user_sessions', 'sessionTable', { schema: undefined, name: 'user_sessions' }],
+    ['SESSION_TABLE', 'Shop.userSessions', 'sessionTable', { schema: 'Shop', name: 'userSessions' }],
+    ['SESSION_TABLE', 'shop."a ""b"".c"', 'sessionTable', { schema: 'shop', name: 'a "b".c' }],
     ['SESSION_COOKIE_NAME', 'connect.sid', 'sessionCookieName', 'connect.sid'],
     ['SESSION_COOKIE_DOMAIN', '.example.com', 'sessionCookieDomain', '.example.com'],
     ['SESSION_COOKIE_PATH', '/app', 'sessionCookiePath', '/app'],
@@ -127,6 +132,24 @@ describe('the settings of the transition', () => {
   it.each([
     ['SESSION_EXPIRY', '0'],
     ['SESSION_SECRET_PREVIOUS', '[', '[]', '["a",""]', '[1]', '["a"', JSON.stringify(Array(9).fill('a'))],
+    [
+      'SESSION_TABLE',
+      '.session',
+      'a.b.c',
+      'a b',
+      '1a',
+      'session;',
+      'session; DROP TABLE users',
+      'session"',
+      '"a"b"',
+      '""',
+      'shop.',
+      'a-b',
+      'é',
+      'shop."a\nb"',
+      'a'.repeat(64),
+      `"${'é'.repeat(32)}".b`,
+    ],
     ['SESSION_COOKIE_NAME', 'a b', 'a;b', 'a=b', 'é', 'refresh_token'],
     ['SESSION_COOKIE_DOMAIN', 'a;b', 'a b', 'https://a', 'a/b', '..a', '.', 'a.b; Path=/'],
     ['SESSION_COOKIE_PATH', 'app', '/a;b', '/a b', '/\n', '/é', `/${'a'.repeat(1024)}`],

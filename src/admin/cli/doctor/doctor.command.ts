@@ -58,7 +58,7 @@ async function examine(
     }
   };
   await report(settingsChecks(config));
-  const conflicts = await conflictChecks(() => host.databaseUrl(), config);
+  const conflicts = await conflictChecks(host);
   if (features === undefined || conflicts.some(({ level }) => level === 'fail')) {
     await report(Promise.resolve(conflicts));
     return finish(terminal, findings);

@@ -4,6 +4,7 @@ import type { TransitionConfig } from '../../transition.settings.js';
 import { Database } from '../../../database/database.js';
 import { SessionOriginService } from '../../sessions/stores/session-origin.service.js';
 import type { ProvableSession } from '../../sessions/stores/session-origin.service.js';
+import { SessionTable } from '../../sessions/table/session-table.js';
 import { userAt, userNamed } from '../../sessions/stores/session-table.sql.js';
 
 /** The database's evidence about a family. */
@@ -67,9 +68,9 @@ export interface SessionEvidence {
   readonly disabled: boolean;
 }
 
-const sessionsOf = (userPath: string) => `
+const sessionsOf = (table: string, userPath: string) => `
   SELECT s.sid, named.name, u.id AS "userId", u.role, f.begun_macs AS "begunMacs", u.disabled_at IS NOT NULL AS disabled
-  FROM session s
+  FROM ${table} s
   CROSS JOIN LATERAL (SELECT ${userAt(userPath)} AS name) named
   LEFT JOIN users u ON u.id = ${userNamed('named.name')}
   LEFT JOIN session_fates f ON f.sid = s.sid
@@ -83,10 +84,11 @@ export class LogoutEvidenceStore {
 
   constructor(
     private readonly database: Database,
+    { qualifiedName }: SessionTable,
     private readonly origins: SessionOriginService,
     @Inject(CONFIG) config: TransitionConfig,
   ) {
-    this.sessionStatement = sessionsOf(config.sessionUserKey);
+    this.sessionStatement = sessionsOf(qualifiedName, config.sessionUserKey);
   }
 
   /** By the id of the family. Families without a row are left out. */

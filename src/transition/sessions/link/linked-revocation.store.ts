@@ -5,6 +5,7 @@ import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
 import type { AlsoRevoked } from '../../../tokens/families/revocation-hook.js';
 import type { User } from '../../../users/user.entity.js';
+import { SessionTable } from '../table/session-table.js';
 import { onSessionTable, userAt, userKeyAt, userNamed } from '../stores/session-table.sql.js';
 
 /** Whose session it is. */
@@ -40,14 +41,15 @@ const LINKED_FAMILY_OF = `SELECT family_id FROM session_fates WHERE sid = $1 AND
 const MARK_SEEN = `UPDATE session_fates SET seen_at = clock_timestamp() WHERE sid = $1 AND seen_at IS NULL`;
 
 /** The session still has a row. Another application may have deleted it. */
-const HAS_ROW = `EXISTS (SELECT 1 FROM session WHERE session.sid = session_fates.sid) AS "hasRow"`;
+const hasRowIn = (table: string, link: string) =>
+  `EXISTS (SELECT 1 FROM ${table} s WHERE s.sid = ${link}.sid) AS "hasRow"`;
 
 /** In the order of ids, so that two of these cannot deadlock. A table without a key may have two rows with one id. */
-const REVOKE = `
+const revokeIn = (table: string) => `
   INSERT INTO session_fates (sid, user_id, ended_at)
   SELECT DISTINCT ON (sid) sid, user_id, clock_timestamp() FROM unnest($1::text[], $2::uuid[]) AS revoked (sid, user_id) ORDER BY sid
   ON CONFLICT (sid) DO UPDATE SET ended_at = excluded.ended_at WHERE session_fates.ended_at IS NULL
-  RETURNING sid, ${HAS_ROW}`;
+  RETURNING sid, ${hasRowIn(table, 'session_fates')}`;
 
 /** The families that were exchanged from the sessions that these were downgraded to, and so on. */
 const SUCCESSORS = `
@@ -58,22 +60,22 @@ const SUCCESSORS = `
   ) SELECT sid FROM line`;
 
 /** A session whose row names another user now belongs to that user, and stays. */
-const revokeLinkedBy = (path: string) => `
+const revokeLinkedBy = (table: string, path: string) => `
   UPDATE session_fates f SET ended_at = clock_timestamp()
   WHERE sid IN (
       SELECT sid FROM session_fates
       WHERE (family_id = ANY ($1::uuid[]) OR downgraded_id = ANY ($1::uuid[])) AND ended_at IS NULL ORDER BY sid FOR UPDATE)
     AND NOT EXISTS (
-      SELECT 1 FROM session s CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
+      SELECT 1 FROM ${table} s CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
       WHERE s.sid = f.sid AND ${userNamed('named.name')} IS DISTINCT FROM f.user_id)
-  RETURNING sid, family_id AS "familyId", ${HAS_ROW.replace('session_fates', 'f')}`;
+  RETURNING sid, family_id AS "familyId", ${hasRowIn(table, 'f')}`;
 
 const NAMES = `SELECT id, external_id FROM users WHERE id = ANY ($1::uuid[])`;
 
 /** The sessions whose row names the users, and those that are known without a row, which may be hidden or written again. */
-const ofUsersBy = (path: string) => `
+const ofUsersBy = (table: string, path: string) => `
   SELECT s.sid, named.name, f.ended_at IS NULL AND t.id IS NULL AND s.expire > now() AS unlinked
-  FROM session s
+  FROM ${table} s
   CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
   LEFT JOIN session_fates f ON f.sid = s.sid
   LEFT JOIN refresh_tokens t ON t.id = f.family_id AND t.expires_at > now()
@@ -84,23 +86,26 @@ const ofUsersBy = (path: string) => `
   SELECT f.sid, f.user_id::text, false FROM session_fates f
   WHERE f.user_id = ANY ($4::text[]::uuid[]) AND f.ended_at IS NULL AND f.sid IS DISTINCT FROM $2
     AND ($3::uuid IS NULL OR f.family_id IS DISTINCT FROM $3)
-    AND NOT EXISTS (SELECT 1 FROM session s WHERE s.sid = f.sid)`;
+    AND NOT EXISTS (SELECT 1 FROM ${table} s WHERE s.sid = f.sid)`;
 
 /**
  * Revokes sessions in the caller's transaction, in the table of links. Locks are taken in one order everywhere: the user's row, those of
- * families, those of this table. Rows of `session` are only read: SessionRowStore writes them.
+ * families, those of this table. Rows of sessions are only read: SessionRowStore writes them.
  */
 @Injectable()
 export class LinkedRevocationStore {
+  private readonly revokeText: string;
   private readonly revokeLinkedText: string;
   private readonly ofUsersText: string;
 
   constructor(
     private readonly database: Database,
+    { qualifiedName }: SessionTable,
     @Inject(CONFIG) config: TransitionConfig,
   ) {
-    this.revokeLinkedText = revokeLinkedBy(config.sessionUserKey);
-    this.ofUsersText = ofUsersBy(config.sessionUserKey);
+    this.revokeText = revokeIn(qualifiedName);
+    this.revokeLinkedText = revokeLinkedBy(qualifiedName, config.sessionUserKey);
+    this.ofUsersText = ofUsersBy(qualifiedName, config.sessionUserKey);
   }
 
   /** Locks the user: nobody else opens, exchanges or revokes their sessions until the commit. Undefined if the user is disabled. */
@@ -125,7 +130,9 @@ export class LinkedRevocationStore {
 
   /** Revokes the session for good: a later write by another application changes nothing. False if it was revoked or has no row. */
   async revokeSession(sql: Sql, sid: string, userId: string): Promise<boolean> {
-    const revoked = await onSessionTable(() => sql.query<{ hasRow: boolean }>(REVOKE, [[sid], [userId]]));
+    const revoked = await onSessionTable(() =>
+      sql.query<{ hasRow: boolean }>(this.revokeText, [[sid], [userId]]),
+    );
     return revoked.some(({ hasRow }) => hasRow);
   }
 
@@ -168,7 +175,7 @@ export class LinkedRevocationStore {
     );
     const sids = found.map(({ sid }) => sid);
     const ownerOf = (name: string) => (ids.has(name.toLowerCase()) ? name.toLowerCase() : owners.get(name)!);
-    if (sids.length > 0) await sql.query(REVOKE, [sids, found.map(({ name }) => ownerOf(name))]);
+    if (sids.length > 0) await sql.query(this.revokeText, [sids, found.map(({ name }) => ownerOf(name))]);
     return { sessions: found.filter(({ unlinked }) => unlinked).length, families: [], leftovers: sids };
   }
 }

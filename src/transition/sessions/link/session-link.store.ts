@@ -6,6 +6,7 @@ import type { Sql } from '../../../database/database.js';
 import { SessionOriginService } from '../stores/session-origin.service.js';
 import type { ProvableSession } from '../stores/session-origin.service.js';
 import type { SessionExtension } from '../stores/session-row.store.js';
+import { SessionTable } from '../table/session-table.js';
 import { onSessionTable, userAt, userNamed, writeSessionTable } from '../stores/session-table.sql.js';
 
 /** The state of the session that is linked to a family. */
@@ -47,8 +48,8 @@ const LINK = `
 /** SQL that converts a parameter in milliseconds since the epoch. */
 const toTimestamp = (parameter: string) => `to_timestamp(${parameter}::float8 / 1000)`;
 
-const lockRowBy = (path: string) => `
-  UPDATE session SET expire = greatest(expire::timestamptz, ${toTimestamp('$3')})
+const lockRowBy = (table: string, path: string) => `
+  UPDATE ${table} SET expire = greatest(expire::timestamptz, ${toTimestamp('$3')})
   WHERE sid = $1 AND expire > clock_timestamp() AND ${userNamed(userAt(path))} = $2 RETURNING sid`;
 
 /** `s` is the row of the session, `f` its link. A row that was removed after it expired loses nothing. */
@@ -59,17 +60,17 @@ const LOST = `
 /** OFFSET 0 makes PostgreSQL compute the user of the row once, although the statement compares it several times. */
 const named = (path: string) => `CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named`;
 
-const stateBy = (path: string) => `
+const stateBy = (table: string, path: string) => `
   SELECT f.sid, f.user_id AS "userId", u.role, f.begun_macs AS "begunMacs", ${LOST} AS lost,
     s.expire > clock_timestamp() IS TRUE AS live
-  FROM session_fates f JOIN users u ON u.id = f.user_id LEFT JOIN session s ON s.sid = f.sid ${named(path)}
+  FROM session_fates f JOIN users u ON u.id = f.user_id LEFT JOIN ${table} s ON s.sid = f.sid ${named(path)}
   WHERE f.family_id = $1 AND f.ended_at IS NULL`;
 
 const LOST_ROWS = `
   SELECT f.family_id AS "familyId" FROM session_fates f JOIN refresh_tokens t ON t.id = f.family_id AND t.revoked_at IS NULL
   WHERE f.row_expired = false AND f.ended_at IS NULL LIMIT $1`;
 
-const sweepBy = (path: string) => `
+const sweepBy = (table: string, path: string) => `
   WITH part AS (
     SELECT f.sid, f.user_id, f.row_expired, f.family_id, t.expires_at
     FROM session_fates f
@@ -78,17 +79,17 @@ const sweepBy = (path: string) => `
     ORDER BY f.family_id LIMIT $2
   ), judged AS (
     SELECT f.family_id, f.expires_at, s.sid, s.expire, ${LOST} AS lost
-    FROM part f LEFT JOIN session s ON s.sid = f.sid ${named(path)}
+    FROM part f LEFT JOIN ${table} s ON s.sid = f.sid ${named(path)}
   )
   SELECT family_id AS "familyId", expires_at AS "expiresAt", sid, lost,
     expire > clock_timestamp() AND expire < expires_at - interval '1 second' AS "isShort"
   FROM judged ORDER BY family_id`;
 
-const REMOVE_FORGOTTEN = `
+const removeForgottenIn = (table: string) => `
   DELETE FROM session_fates WHERE sid IN (
     SELECT f.sid FROM session_fates f
     WHERE coalesce(f.ended_at, '-infinity') < now() - interval '1 day'
-      AND NOT EXISTS (SELECT 1 FROM session s WHERE s.sid = f.sid)
+      AND NOT EXISTS (SELECT 1 FROM ${table} s WHERE s.sid = f.sid)
       AND NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.id IN (f.family_id, f.downgraded_id))
     LIMIT $1)
   RETURNING sid`;
@@ -99,15 +100,18 @@ export class SessionLinkStore {
   private readonly lockRowText: string;
   private readonly stateText: string;
   private readonly sweepText: string;
+  private readonly removeForgottenText: string;
 
   constructor(
     private readonly database: Database,
+    { qualifiedName }: SessionTable,
     private readonly origins: SessionOriginService,
     @Inject(CONFIG) config: TransitionConfig,
   ) {
-    this.lockRowText = lockRowBy(config.sessionUserKey);
-    this.stateText = stateBy(config.sessionUserKey);
-    this.sweepText = sweepBy(config.sessionUserKey);
+    this.lockRowText = lockRowBy(qualifiedName, config.sessionUserKey);
+    this.stateText = stateBy(qualifiedName, config.sessionUserKey);
+    this.sweepText = sweepBy(qualifiedName, config.sessionUserKey);
+    this.removeForgottenText = removeForgottenIn(qualifiedName);
   }
 
   /** Links the session and the family. Returns false and writes nothing if the session was revoked or exchanged before. */
@@ -150,6 +154,6 @@ export class SessionLinkStore {
 
   /** Deletes the links of at most `batch` sessions that cannot come back; returns how many. */
   async removeForgotten(batch: number): Promise<number> {
-    return (await this.database.query(REMOVE_FORGOTTEN, [batch])).length;
+    return (await this.database.query(this.removeForgottenText, [batch])).length;
   }
 }

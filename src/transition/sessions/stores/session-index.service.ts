@@ -2,25 +2,27 @@ import { Injectable } from '@nestjs/common';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { BackgroundLoops } from '../../../common/background-loops.js';
 import type { BackgroundLoop } from '../../../common/background-loops.js';
-import { SessionIndexStore } from './session-index.store.js';
+import { SessionAttachmentStore } from '../table/session-attachment.store.js';
+import { SessionTable } from '../table/session-table.js';
 
 /** The time between two attempts to make the index. */
 const RETRY_INTERVAL_MS = 600_000;
 
 /**
  * Makes the index that finds the sessions of a user in a table with millions of rows. Without it, each search reads the whole table. It
- * is made in the background and blocks neither the start nor another application.
+ * is made in the background and does not block the start. Only Tandem's own table gets it: see SessionsCommand for a product's table.
  */
 @Injectable()
 export class SessionIndexService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly loop: BackgroundLoop;
 
   constructor(
-    private readonly store: SessionIndexStore,
+    private readonly store: SessionAttachmentStore,
+    private readonly table: SessionTable,
     loops: BackgroundLoops,
   ) {
     const failure = 'the index on the users of sessions was not made yet';
-    const run = () => this.store.ensure();
+    const run = () => this.store.ensureIndex();
     this.loop = loops.create({
       name: 'session-user-index',
       everyMs: RETRY_INTERVAL_MS,
@@ -31,7 +33,7 @@ export class SessionIndexService implements OnApplicationBootstrap, OnApplicatio
   }
 
   onApplicationBootstrap(): void {
-    this.loop.start();
+    if (this.table.isOwn) this.loop.start();
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -1,29 +1,30 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DatabaseUnavailable, isRefusal } from '../../../database/database.errors.js';
 import { Database } from '../../../database/database.js';
+import { SessionTable } from '../table/session-table.js';
 
-const DELETE = `DELETE FROM session WHERE sid = ANY ($1::text[]) RETURNING sid`;
+const deleteIn = (table: string) => `DELETE FROM ${table} WHERE sid = ANY ($1::text[]) RETURNING sid`;
 
 /** A minute in the past, so that a slow clock of another application sees it as expired too. */
-const EXPIRE = `
-  UPDATE session SET expire = clock_timestamp() - interval '1 minute'
+const expireIn = (table: string) => `
+  UPDATE ${table} SET expire = clock_timestamp() - interval '1 minute'
   WHERE sid = ANY ($1::text[]) AND expire > clock_timestamp()`;
 
-const EXTEND = `
-  UPDATE session SET expire = w.until
+const extendIn = (table: string) => `
+  UPDATE ${table} s SET expire = w.until
   FROM unnest($1::text[], $2::timestamptz[]) AS w (sid, until)
-  WHERE session.sid = w.sid AND expire > clock_timestamp() AND expire < w.until - interval '1 second'`;
+  WHERE s.sid = w.sid AND s.expire > clock_timestamp() AND s.expire < w.until - interval '1 second'`;
 
 /** Another application may write the row again at the end of a request that began before the revocation. */
-const REVIVED = `
-  SELECT s.sid FROM session s JOIN session_fates f ON f.sid = s.sid
+const revivedIn = (table: string) => `
+  SELECT s.sid FROM ${table} s JOIN session_fates f ON f.sid = s.sid
   WHERE s.expire > clock_timestamp()
     AND (f.ended_at > clock_timestamp() - make_interval(secs => $1) OR f.ends_at < clock_timestamp())
   LIMIT $2`;
 
 /** The oldest first. Rows that cannot be deleted are skipped in this order. */
-const EXPIRED = `
-  SELECT sid, expire::timestamptz::text AS expire FROM session
+const expiredIn = (table: string) => `
+  SELECT sid, expire::timestamptz::text AS expire FROM ${table}
   WHERE expire < now() - interval '1 minute' AND expire > $1::timestamptz ORDER BY expire LIMIT $2`;
 
 const BEGINNING = '-infinity';
@@ -41,7 +42,7 @@ export interface SessionExtension {
 }
 
 /**
- * Writes rows of the table `session`, which another application may own, after our own tables have been committed. No revocation depends
+ * Writes rows of the table of sessions, which another application may own, after our own tables have been committed. No revocation depends
  * on these writes: privileges, foreign keys, triggers and rules of that table may refuse any of them. This service refuses the session
  * in any case; for the other application, its row is deleted or else expired. No method throws on a refusal.
  */
@@ -52,14 +53,30 @@ export class SessionRowStore {
   private readonly logged = new Set<string>();
   private skippedTo = BEGINNING;
 
-  constructor(private readonly database: Database) {}
+  private readonly deleteText: string;
+  private readonly expireText: string;
+  private readonly extendText: string;
+  private readonly revivedText: string;
+  private readonly expiredText: string;
+
+  constructor(
+    private readonly database: Database,
+    private readonly table: SessionTable,
+  ) {
+    const { qualifiedName } = table;
+    this.deleteText = deleteIn(qualifiedName);
+    this.expireText = expireIn(qualifiedName);
+    this.extendText = extendIn(qualifiedName);
+    this.revivedText = revivedIn(qualifiedName);
+    this.expiredText = expiredIn(qualifiedName);
+  }
 
   /** Deletes the rows of revoked sessions, or expires them. Never throws. */
   async remove(sids: readonly string[]): Promise<void> {
     if (sids.length === 0) return;
     await this.inParts(sids, async (part) => {
       const left = await this.delete(part);
-      if (left.length > 0) await this.database.query(EXPIRE, [left]);
+      if (left.length > 0) await this.database.query(this.expireText, [left]);
     });
   }
 
@@ -67,19 +84,25 @@ export class SessionRowStore {
   async extend(extensions: readonly SessionExtension[]): Promise<void> {
     if (extensions.length === 0) return;
     await this.inParts(extensions, (part) =>
-      this.database.query(EXTEND, [part.map(({ sid }) => sid), part.map(({ until }) => until.toISOString())]),
+      this.database.query(this.extendText, [
+        part.map(({ sid }) => sid),
+        part.map(({ until }) => until.toISOString()),
+      ]),
     );
   }
 
   /** Removes live rows of sessions that were revoked in the last `seconds`, or that have reached their end. */
   async removeRevived(seconds: number, batch: number): Promise<void> {
-    const rows = await this.database.query<{ sid: string }>(REVIVED, [seconds, batch]);
+    const rows = await this.database.query<{ sid: string }>(this.revivedText, [seconds, batch]);
     await this.remove(rows.map(({ sid }) => sid));
   }
 
   /** Deletes at most `batch` rows that expired a minute ago or longer. */
   async removeExpired(batch: number): Promise<void> {
-    const rows = await this.database.query<{ sid: string; expire: string }>(EXPIRED, [this.skippedTo, batch]);
+    const rows = await this.database.query<{ sid: string; expire: string }>(this.expiredText, [
+      this.skippedTo,
+      batch,
+    ]);
     let left = 0;
     await this.inParts(
       rows.map(({ sid }) => sid),
@@ -91,12 +114,15 @@ export class SessionRowStore {
   /** Returns the ids that were not deleted: they were missing, or the table refuses it. */
   private async delete(sids: readonly string[]): Promise<readonly string[]> {
     try {
-      const rows = await this.database.query<{ sid: string }>(DELETE, [sids]);
+      const rows = await this.database.query<{ sid: string }>(this.deleteText, [sids]);
       const deleted = new Set(rows.map(({ sid }) => sid));
       return sids.filter((sid) => !deleted.has(sid));
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      this.logOnce('the table session refuses to delete revoked sessions: they are expired instead', error);
+      this.logOnce(
+        `the table ${this.table.shown} refuses to delete revoked sessions: they are expired instead`,
+        error,
+      );
       return sids;
     }
   }
@@ -110,7 +136,7 @@ export class SessionRowStore {
       try {
         await work(part);
       } catch (error) {
-        this.logOnce('the table session refuses a change: see npm run admin -- doctor', error);
+        this.logOnce(`the table ${this.table.shown} refuses a change: see npm run admin -- doctor`, error);
         if (!isRefusal(error) || FOR_ALL_ROWS.test(codeOf(error))) return;
         const middle = Math.ceil(part.length / 2);
         if (part.length > 1) parts.push(part.slice(middle), part.slice(0, middle));

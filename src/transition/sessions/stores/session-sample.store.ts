@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../../../config/config.js';
 import type { TransitionConfig } from '../../transition.settings.js';
 import { Database } from '../../../database/database.js';
+import { SessionTable } from '../table/session-table.js';
 import { userAt, userNamed } from './session-table.sql.js';
 
 /** A live session, and whether its row names a user. */
@@ -17,11 +18,11 @@ export interface SampledSession {
 /** Bytes. */
 const LARGEST = 65_536;
 
-const newest = (path: string) => `
+const newest = (table: string, path: string) => `
   SELECT CASE WHEN octet_length(s.sess) <= ${LARGEST} THEN s.sess END AS sess, name IS NOT NULL AS named,
     ${userNamed('name')} IS NOT NULL AS found
   FROM (
-    SELECT sess::text AS sess, ${userAt(path)} AS name FROM session
+    SELECT sess::text AS sess, ${userAt(path)} AS name FROM ${table}
     WHERE expire > clock_timestamp() ORDER BY expire DESC LIMIT $1
   ) s`;
 
@@ -36,9 +37,10 @@ export class SessionSampleStore {
 
   constructor(
     private readonly database: Database,
+    { qualifiedName }: SessionTable,
     @Inject(CONFIG) { sessionUserKey }: TransitionConfig,
   ) {
-    this.newestSessions = newest(sessionUserKey);
+    this.newestSessions = newest(qualifiedName, sessionUserKey);
   }
 
   /** The live sessions that expire last. */

@@ -3,16 +3,11 @@ import type { OnApplicationBootstrap } from '@nestjs/common';
 import { DoctorCheck, fail, messageOf, ok, warn } from '../../../admin/cli/doctor/doctor-check.js';
 import type { Examination, Finding } from '../../../admin/cli/doctor/doctor-check.js';
 import { BackgroundLoops } from '../../../common/background-loops.js';
+import { COLUMN_TYPES } from '../table/find-session-table.js';
 import { SessionTableStore } from './session-table.store.js';
-import type { RefusedWrite, SessionTable } from './session-table.store.js';
+import type { RefusedWrite, SessionTableShape } from './session-table.store.js';
 
 const CHECK = 'session_table';
-
-const TYPES: Readonly<Record<string, RegExp>> = {
-  sid: /^(?:text|character(?: varying)?)$/,
-  sess: /^(?:json|jsonb|text|character varying)$/,
-  expire: /^timestamp with(?:out)? time zone$/,
-};
 
 const EXPIRED_INSTEAD = 'revoked sessions are expired there instead of deleted, and refused here in any case';
 
@@ -24,8 +19,8 @@ const WITHOUT: Readonly<Record<RefusedWrite['write'], string>> = {
 };
 
 /**
- * Checks that the table `session`, which a product may have made, allows what this service needs: for the doctor, and in each node at
- * its start, which logs the faults and starts anyway.
+ * Checks that the table of sessions, which a product may have made, allows what this service needs: for the doctor, and in each node at
+ * its start, which logs the faults and starts anyway. SESSION_TABLE is checked more strictly before, see findSessionTable.
  */
 @DoctorCheck()
 export class SessionTableCheck implements Examination, OnApplicationBootstrap {
@@ -44,27 +39,28 @@ export class SessionTableCheck implements Examination, OnApplicationBootstrap {
         if (level === 'warn') this.logger.warn(`${message}: ${advice}`);
       }
     } catch (error) {
-      this.logger.warn({ err: error }, 'the table session could not be examined');
+      this.logger.warn({ err: error }, 'the table of sessions could not be examined');
     }
   }
 
   async examine(): Promise<Finding[]> {
     const table = await this.store.describe();
+    const name = this.store.table.shown;
     if (table === undefined)
       return [
         fail(
           CHECK,
-          'there is no table session in the search path of this role',
-          'see docs/adopt/sessions.md',
+          `the table ${name} is gone`,
+          'restore it, or set SESSION_TABLE; see docs/adopt/sessions.md',
         ),
       ];
-    const findings = [...columns(table), ...privileges(table), ...rowSecurity(table), ...obstacles(table)];
+    const findings = [columns, privileges, rowSecurity, obstacles].flatMap((find) => find(name, table));
     if (findings.every(({ level }) => level !== 'fail')) findings.push(...(await this.writes(table)));
     return findings.length > 0 ? findings : [ok(CHECK, 'sessions can be read, opened, extended and deleted')];
   }
 
   /** Finds refusals beyond the missing privileges. */
-  private async writes({ lacking }: SessionTable): Promise<Finding[]> {
+  private async writes({ lacking }: SessionTableShape): Promise<Finding[]> {
     const refused = await this.store.tryWrites();
     const inserts = refused.some(({ write }) => write === 'INSERT');
     return refused
@@ -72,7 +68,7 @@ export class SessionTableCheck implements Examination, OnApplicationBootstrap {
       .map(({ write, error }) =>
         (write === 'DELETE' ? warn : fail)(
           CHECK,
-          `the table session refuses ${write}: ${messageOf(error)}`,
+          `the table ${this.store.table.shown} refuses ${write}: ${messageOf(error)}`,
           `${WITHOUT[write]}; check its triggers, constraints and policies`,
         ),
       )
@@ -80,64 +76,68 @@ export class SessionTableCheck implements Examination, OnApplicationBootstrap {
   }
 }
 
-function columns({ columns: types, required }: SessionTable): Finding[] {
-  const findings = Object.entries(TYPES).flatMap(([name, type]) => {
-    if (type.test(types[name] ?? '')) return [];
-    const is = types[name] === undefined ? 'has no column' : 'has another type in the column';
+function columns(name: string, { columns: types, required }: SessionTableShape): Finding[] {
+  const findings = Object.entries(COLUMN_TYPES).flatMap(([column, type]) => {
+    if (type.test(types[column] ?? '')) return [];
+    const is = types[column] === undefined ? 'has no column' : 'has another type in the column';
     return [
-      fail(CHECK, `the table session ${is} ${name}`, 'sessions are not accepted; see docs/adopt/sessions.md'),
+      fail(
+        CHECK,
+        `the table ${name} ${is} ${column}`,
+        'sessions are not accepted; see docs/adopt/sessions.md',
+      ),
     ];
   });
   if (required.length > 0)
     findings.push(
       fail(
         CHECK,
-        `the table session wants a value for ${required.join(', ')}`,
+        `the table ${name} wants a value for ${required.join(', ')}`,
         `${WITHOUT.INSERT}; give those columns a default`,
       ),
     );
   return findings;
 }
 
-function privileges({ lacking }: SessionTable): Finding[] {
+function privileges(name: string, { lacking }: SessionTableShape): Finding[] {
   return lacking.map((privilege) => {
-    const message = `the role of DATABASE_URL may not ${privilege} in the table session`;
+    const message = `the role of DATABASE_URL may not ${privilege} in the table ${name}`;
     const without =
       privilege === 'SELECT' ? 'sessions answer 503' : WITHOUT[privilege as RefusedWrite['write']];
     return (privilege === 'DELETE' ? warn : fail)(
       CHECK,
       message,
-      `${without}; GRANT ${privilege} ON session`,
+      `${without}; GRANT ${privilege} ON ${name}`,
     );
   });
 }
 
-function rowSecurity({ secured, readable }: SessionTable): Finding[] {
+function rowSecurity(name: string, { secured, readable }: SessionTableShape): Finding[] {
   if (!secured) return [];
   return readable
     ? [
         warn(
           CHECK,
-          'row-level security of the table session applies to the role of DATABASE_URL',
+          `row-level security of the table ${name} applies to the role of DATABASE_URL`,
           'a session that its policies hide gets 401 and cannot be revoked; let the role see and change all rows',
         ),
       ]
     : [
         fail(
           CHECK,
-          'row-level security hides every row of the table session from the role of DATABASE_URL',
+          `row-level security hides every row of the table ${name} from the role of DATABASE_URL`,
           'every session cookie gets 401; make a policy for the role, or give it BYPASSRLS',
         ),
       ];
 }
 
-function obstacles({ kind, references, rules }: SessionTable): Finding[] {
+function obstacles(name: string, { kind, references, rules }: SessionTableShape): Finding[] {
   const findings: Finding[] = [];
   if (references.length > 0)
     findings.push(
       warn(
         CHECK,
-        `rows of ${references.join(', ')} keep rows of the table session from being deleted`,
+        `rows of ${references.join(', ')} keep rows of the table ${name} from being deleted`,
         `${EXPIRED_INSTEAD}; make the foreign key ON DELETE CASCADE`,
       ),
     );
@@ -145,7 +145,7 @@ function obstacles({ kind, references, rules }: SessionTable): Finding[] {
     findings.push(
       warn(
         CHECK,
-        `rules rewrite what is done to the table session: ${rules.join(', ')}`,
+        `rules rewrite what is done to the table ${name}: ${rules.join(', ')}`,
         `${EXPIRED_INSTEAD}; use triggers`,
       ),
     );
@@ -153,8 +153,8 @@ function obstacles({ kind, references, rules }: SessionTable): Finding[] {
     findings.push(
       warn(
         CHECK,
-        `session is ${kind === 'p' ? 'a partitioned table' : 'no ordinary table'}`,
-        'no index is made on the users of sessions: each revocation of a user reads every row',
+        `the table ${name} is ${kind === 'p' ? 'a partitioned table' : 'no ordinary table'}`,
+        'no index can be made on the users of sessions: each revocation of a user reads every row',
       ),
     );
   return findings;

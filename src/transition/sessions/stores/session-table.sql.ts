@@ -14,16 +14,17 @@ const UUID = `'^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'`;
 
 /**
  * SQL for what the column `sess` holds at `path` (SESSION_USER_KEY, whose steps are safe in SQL), as text; NULL if the session names no
- * user. It never fails, for any content and type of the column: see the migration that makes the function.
+ * user. It never fails, for any content and type of the column: see the migration that makes the function. `schema`: that of the function
+ * with a dot, for a connection with another search path.
  */
-export function userAt(path: string): string {
+export function userAt(path: string, schema = ''): string {
   const steps = path.split('.').map((step) => `"${step}"`);
-  return `tandem_session_user(sess::text, '{${steps.join(',')}}')`;
+  return `${schema}tandem_session_user(sess::text, '{${steps.join(',')}}')`;
 }
 
 /** The expression of the index. Users' ids are case-insensitive; a search for an external_id compares `userAt` too. */
-export function userKeyAt(path: string): string {
-  return `lower(${userAt(path)})`;
+export function userKeyAt(path: string, schema = ''): string {
+  return `lower(${userAt(path, schema)})`;
 }
 
 /** SQL for the id of the user whom `text` names, by external id, or else by id. UUIDs match in any letter case. */
@@ -34,7 +35,7 @@ export function userNamed(text: string): string {
 }
 
 /**
- * Runs statements on the table `session`, which may belong to another application. Its privileges, triggers and constraints may refuse
+ * Runs statements on the table of sessions, which may belong to another application. Its privileges, triggers and constraints may refuse
  * what works on our own tables. The client cannot help that, so the answer is 503, and the log has the reason.
  */
 export async function onSessionTable<T>(work: () => Promise<T>): Promise<T> {

@@ -2,9 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { isRefusal } from '../../../database/database.errors.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
+import { SessionTable } from '../table/session-table.js';
 
-/** The shape of the table `session`, and what the role of this service may do there. */
-export interface SessionTable {
+/** The shape of the table of sessions, and what the role of this service may do there. */
+export interface SessionTableShape {
   /** `r`: a table, `p`: partitioned, `v`: a view, `f`: a foreign table. */
   readonly kind: string;
   /** Type of each column. */
@@ -44,31 +45,38 @@ const DESCRIBE = `
     ARRAY (SELECT DISTINCT conrelid::regclass::text FROM pg_constraint
       WHERE confrelid = c.oid AND contype = 'f' AND confdeltype IN ('a', 'r')) AS references,
     ARRAY (SELECT rulename::text FROM pg_rewrite WHERE ev_class = c.oid AND rulename <> '_RETURN') AS rules
-  FROM pg_class c WHERE c.oid = to_regclass('session')`;
+  FROM pg_class c WHERE c.oid = to_regclass($1)`;
 
 const SID = 'tandem: tried and rolled back';
 
 /** In this order: each needs the row that the first one makes. */
-const WRITES: readonly (readonly [RefusedWrite['write'], string])[] = [
+const writesIn = (table: string): readonly (readonly [RefusedWrite['write'], string])[] => [
   [
     'INSERT',
-    `INSERT INTO session (sid, sess, expire) VALUES ($1, '{"cookie":{}}'::json, clock_timestamp() + interval '1 minute') RETURNING sid`,
+    `INSERT INTO ${table} (sid, sess, expire) VALUES ($1, '{"cookie":{}}'::json, clock_timestamp() + interval '1 minute') RETURNING sid`,
   ],
   [
     'UPDATE',
-    `UPDATE session SET expire = clock_timestamp() + interval '2 minutes' WHERE sid = $1 RETURNING sid`,
+    `UPDATE ${table} SET expire = clock_timestamp() + interval '2 minutes' WHERE sid = $1 RETURNING sid`,
   ],
-  ['DELETE', `DELETE FROM session WHERE sid = $1 RETURNING sid`],
+  ['DELETE', `DELETE FROM ${table} WHERE sid = $1 RETURNING sid`],
 ];
 
 /** Examines the table, which another application may own, without changing it. */
 @Injectable()
 export class SessionTableStore {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    readonly table: SessionTable,
+  ) {}
 
-  /** Undefined if there is no table of that name. */
-  async describe(): Promise<SessionTable | undefined> {
-    return (await this.database.query<SessionTable & Record<string, unknown>>(DESCRIBE))[0];
+  /** Undefined if the table is gone. */
+  async describe(): Promise<SessionTableShape | undefined> {
+    return (
+      await this.database.query<SessionTableShape & Record<string, unknown>>(DESCRIBE, [
+        this.table.qualifiedName,
+      ])
+    )[0];
   }
 
   /** Writes a row as this service does and rolls back, to find what triggers, constraints and policies refuse. */
@@ -77,7 +85,7 @@ export class SessionTableStore {
     const undo = new Error('rolled back');
     const tried = this.database.transaction(async (sql) => {
       refused.length = 0;
-      for (const [write, text] of WRITES) {
+      for (const [write, text] of writesIn(this.table.qualifiedName)) {
         const error = await refusalOf(sql, text);
         if (error !== undefined) refused.push({ write, error });
       }

@@ -1,10 +1,12 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
 
+/** The comment on a table of sessions that Tandem has made. Migrations write it. */
+export const OWN_TABLE_COMMENT = 'made by tandem';
+
 /**
- * The table of connect-pg-simple, in its own form: a product keeps its sessions there as before. The table has the comment only if the
- * migration made it.
+ * The table of sessions that Tandem makes if the product has none. It has the form of connect-pg-simple.
  */
-@Entity({ name: 'session', comment: 'made by tandem' })
+@Entity({ name: 'session', comment: OWN_TABLE_COMMENT })
 export class Session {
   @PrimaryColumn('varchar', { primaryKeyConstraintName: 'session_pkey' })
   sid!: string;

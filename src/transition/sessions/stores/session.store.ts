@@ -6,6 +6,7 @@ import { batched } from '../../../database/batched.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
 import type { Role } from '../../../common/role.js';
+import { SessionTable } from '../table/session-table.js';
 import {
   IS_LIVE,
   milliseconds,
@@ -58,45 +59,46 @@ interface Extension {
   readonly unless: number;
 }
 
-const findBy = (path: string) => `
+const findBy = (table: string, path: string) => `
   SELECT s.sid, u.id AS "userId", u.role, u.external_id AS "externalId", CASE WHEN f.user_id = u.id THEN f.family_id END AS "familyId",
     ${milliseconds('s.expire::timestamptz')} AS "expiresAt", ${milliseconds('f.ends_at')} AS "endsAt",
     f.downgraded_id IS NOT NULL AND f.seen_at IS NULL AS unseen, f.begun_macs AS "begunMacs",
     ${milliseconds('clock_timestamp()')} AS now, s.sess::text AS sess
-  FROM session s
+  FROM ${table} s
   CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
   JOIN users u ON u.id = ${userNamed('named.name')} AND u.disabled_at IS NULL
   LEFT JOIN session_fates f ON f.sid = s.sid
   WHERE s.sid = ANY ($1::text[]) AND ${IS_LIVE}`;
 
 /** The user whom a live session names. There may be no such user. */
-const namedBy = (path: string) => `
-  SELECT named.name FROM session s
+const namedBy = (table: string, path: string) => `
+  SELECT named.name FROM ${table} s
   CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
   LEFT JOIN session_fates f ON f.sid = s.sid
   WHERE s.sid = $1 AND s.expire > clock_timestamp() AND f.ended_at IS NULL
     AND (f.ends_at IS NULL OR f.ends_at > clock_timestamp())`;
 
 /** SKIP LOCKED: a locked session is extended by its next request, so that nobody waits and no deadlock can arise. */
-const TOUCH = `
+const touchIn = (table: string) => `
   WITH due AS (
     SELECT s.sid, wanted.expires
-    FROM unnest($1::text[], $2::float8[], $3::float8[]) AS wanted (sid, expires, unless) JOIN session s USING (sid)
+    FROM unnest($1::text[], $2::float8[], $3::float8[]) AS wanted (sid, expires, unless) JOIN ${table} s USING (sid)
     WHERE s.expire < to_timestamp(wanted.unless / 1000) FOR UPDATE OF s SKIP LOCKED
   )
-  UPDATE session s SET expire = to_timestamp(due.expires / 1000) FROM due WHERE s.sid = due.sid
+  UPDATE ${table} s SET expire = to_timestamp(due.expires / 1000) FROM due WHERE s.sid = due.sid
   RETURNING s.sid, s.sess::text AS sess`;
 
-const READ = `SELECT sess::text AS sess FROM session WHERE sid = $1`;
+const readIn = (table: string) => `SELECT sess::text AS sess FROM ${table} WHERE sid = $1`;
 
-const READ_LINKED = `SELECT s.sess::text AS sess FROM session_fates f JOIN session s ON s.sid = f.sid WHERE f.family_id = $1`;
+const readLinkedIn = (table: string) => `
+  SELECT s.sess::text AS sess FROM session_fates f JOIN ${table} s ON s.sid = f.sid WHERE f.family_id = $1`;
 
 /** FOR SHARE: a concurrent revocation of the user either waits and then sees this session, or is seen here. */
-const CREATE = `
+const createIn = (table: string) => `
   WITH u AS (
     SELECT id FROM users WHERE id = $4 AND epoch = $5 AND disabled_at IS NULL FOR SHARE
   ), made AS (
-    INSERT INTO session (sid, sess, expire) SELECT $1, $2::json, to_timestamp($3::float8 / 1000) FROM u RETURNING sid
+    INSERT INTO ${table} (sid, sess, expire) SELECT $1, $2::json, to_timestamp($3::float8 / 1000) FROM u RETURNING sid
   ), begun AS (
     INSERT INTO session_fates (sid, user_id, begun_macs) SELECT sid, $4, $9::jsonb FROM made
   ), audited AS (
@@ -105,13 +107,19 @@ const CREATE = `
   )
   SELECT sid FROM made`;
 
-const INSERT = `INSERT INTO session (sid, sess, expire) VALUES ($1, $2::json, to_timestamp($3::float8 / 1000))`;
+const insertIn = (table: string) => `
+  INSERT INTO ${table} (sid, sess, expire) VALUES ($1, $2::json, to_timestamp($3::float8 / 1000))`;
 
-/** Reads, opens and extends sessions, in the table that connect-pg-simple uses too. */
+/** Reads, opens and extends sessions, in the table that a product may use too. */
 @Injectable()
 export class SessionStore {
   private readonly find: string;
   private readonly named: string;
+  private readonly touchText: string;
+  private readonly readText: string;
+  private readonly readLinkedText: string;
+  private readonly createText: string;
+  private readonly insertText: string;
   private readonly liveOf = batched((sids: readonly string[]) => this.read(this.database, sids), {
     request: (sid) => sid,
     row: ({ sid }) => sid,
@@ -125,11 +133,17 @@ export class SessionStore {
 
   constructor(
     private readonly database: Database,
+    { qualifiedName }: SessionTable,
     private readonly origins: SessionOriginService,
     @Inject(CONFIG) config: TransitionConfig,
   ) {
-    this.find = findBy(config.sessionUserKey);
-    this.named = namedBy(config.sessionUserKey);
+    this.named = namedBy(qualifiedName, config.sessionUserKey);
+    this.find = findBy(qualifiedName, config.sessionUserKey);
+    this.touchText = touchIn(qualifiedName);
+    this.readText = readIn(qualifiedName);
+    this.readLinkedText = readLinkedIn(qualifiedName);
+    this.createText = createIn(qualifiedName);
+    this.insertText = insertIn(qualifiedName);
   }
 
   /**
@@ -168,13 +182,13 @@ export class SessionStore {
 
   /** The cookie of the session that is linked to the family. */
   async cookieOfFamily(sql: Sql, familyId: string): Promise<StoredCookie | undefined> {
-    const [row] = await onSessionTable(() => sql.query<{ sess: string }>(READ_LINKED, [familyId]));
+    const [row] = await onSessionTable(() => sql.query<{ sess: string }>(this.readLinkedText, [familyId]));
     return row && storedCookieIn(row.sess);
   }
 
   /** The cookie of a session in any state, as express-session keeps it. */
   async cookieOf(sid: string, sql: Sql = this.database): Promise<StoredCookie | undefined> {
-    const [row] = await onSessionTable(() => sql.query<{ sess: string }>(READ, [sid]));
+    const [row] = await onSessionTable(() => sql.query<{ sess: string }>(this.readText, [sid]));
     return row && storedCookieIn(row.sess);
   }
 
@@ -187,12 +201,12 @@ export class SessionStore {
     const { ip, userAgent, requestId } = origin;
     const begun = JSON.stringify(this.origins.prove(sid, userId));
     const values = [sid, JSON.stringify(sess), expiresAt, userId, epoch, ip, userAgent, requestId, begun];
-    return (await onSessionTable(() => this.database.query(CREATE, values))).length > 0;
+    return (await onSessionTable(() => this.database.query(this.createText, values))).length > 0;
   }
 
   /** Adds a session in a transaction that has locked the user's row. */
   async insert(sql: Sql, { sid, sess, expiresAt }: Omit<NewSession, 'userId'>): Promise<void> {
-    await writeSessionTable(sql, () => sql.query(INSERT, [sid, JSON.stringify(sess), expiresAt]));
+    await writeSessionTable(sql, () => sql.query(this.insertText, [sid, JSON.stringify(sess), expiresAt]));
   }
 
   private touchAll(extensions: readonly Extension[]): Promise<{ sid: string; sess: string }[]> {
@@ -201,7 +215,7 @@ export class SessionStore {
       extensions.map(({ expiresAt }) => expiresAt),
       extensions.map(({ unless }) => unless),
     ];
-    return this.database.query(TOUCH, columns);
+    return this.database.query(this.touchText, columns);
   }
 
   private async read(sql: Sql, sids: readonly string[]): Promise<LiveSession[]> {

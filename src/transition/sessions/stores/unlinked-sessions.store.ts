@@ -2,14 +2,15 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../../../config/config.js';
 import { Database } from '../../../database/database.js';
 import type { TransitionConfig } from '../../transition.settings.js';
+import { SessionTable } from '../table/session-table.js';
 import { onSessionTable, userAt, userNamed } from './session-table.sql.js';
 
 /** Sessions of one statement: it stays far below the statement timeout. */
 const BATCH = 10_000;
 
-const pageBy = (path: string) => `
+const pageBy = (table: string, path: string) => `
   WITH part AS (
-    SELECT s.sid, s.expire > clock_timestamp() AS live, ${userAt(path)} AS name FROM session s
+    SELECT s.sid, s.expire > clock_timestamp() AS live, ${userAt(path)} AS name FROM ${table} s
     WHERE s.sid > $1 ORDER BY s.sid LIMIT ${BATCH})
   SELECT max(part.sid) AS last, count(*)::integer AS count,
     coalesce(array_agg(DISTINCT ${userNamed('part.name')})
@@ -29,9 +30,10 @@ export class UnlinkedSessionsStore {
 
   constructor(
     private readonly database: Database,
+    { qualifiedName }: SessionTable,
     @Inject(CONFIG) { sessionUserKey }: TransitionConfig,
   ) {
-    this.page = pageBy(sessionUserKey);
+    this.page = pageBy(qualifiedName, sessionUserKey);
   }
 
   /** The ids of all users with a live session that was not exchanged for tokens. Reads the whole table, in small statements. */
