@@ -50,7 +50,9 @@ async function findProductTables(dataSource: DataSource): Promise<void> {
   const path = `SET search_path = tandem, pg_temp, public`;
   await dataSource.query(path);
   const pool = (dataSource.driver as unknown as { master: pg.Pool }).master;
-  pool.on('connect', (client) => client.query(path).catch(() => undefined));
+  pool.on('connect', (client) => {
+    client.query(path).catch(() => undefined);
+  });
 }
 
 /**
