@@ -24,22 +24,8 @@ const TABLE_OF_PRODUCT = `
 export class Sessions1796000000000 implements MigrationInterface {
   name = 'Sessions1796000000000';
 
-  /** The schema of the first connect-pg-simple table `session` on the default search path of the connection. Call it in a transaction. */
-  static async schemaOfProduct(queryRunner: QueryRunner): Promise<string | undefined> {
-    const [{ own }] = (await queryRunner.query(`SELECT current_setting('search_path') AS own`)) as [
-      { own: string },
-    ];
-    await queryRunner.query(`SET LOCAL search_path TO DEFAULT`);
-    const [{ path }] = (await queryRunner.query(
-      `SELECT pg_catalog.current_schemas(false)::pg_catalog.text[] AS path`,
-    )) as [{ path: string[] }];
-    await queryRunner.query(`SELECT pg_catalog.set_config('search_path', $1, true)`, [own]);
-    const [found] = (await queryRunner.query(TABLE_OF_PRODUCT, [path])) as { schema: string }[];
-    return found?.schema;
-  }
-
   async up(queryRunner: QueryRunner): Promise<void> {
-    const isOurs = (await Sessions1796000000000.schemaOfProduct(queryRunner)) === undefined;
+    const isOurs = (await this.schemaOfProduct(queryRunner)) === undefined;
     if (isOurs) await this.createTable(queryRunner);
     await queryRunner.query(`
       CREATE TABLE session_fates (
@@ -111,5 +97,19 @@ export class Sessions1796000000000 implements MigrationInterface {
       )`);
     await queryRunner.query(`COMMENT ON TABLE session IS '${OURS}'`);
     await queryRunner.query(`CREATE INDEX "IDX_session_expire" ON session (expire)`);
+  }
+
+  /** The schema of the first connect-pg-simple table `session` on the default search path of the connection. Call it in a transaction. */
+  private async schemaOfProduct(queryRunner: QueryRunner): Promise<string | undefined> {
+    const [{ own }] = (await queryRunner.query(`SELECT current_setting('search_path') AS own`)) as [
+      { own: string },
+    ];
+    await queryRunner.query(`SET LOCAL search_path TO DEFAULT`);
+    const [{ path }] = (await queryRunner.query(
+      `SELECT pg_catalog.current_schemas(false)::pg_catalog.text[] AS path`,
+    )) as [{ path: string[] }];
+    await queryRunner.query(`SELECT pg_catalog.set_config('search_path', $1, true)`, [own]);
+    const [found] = (await queryRunner.query(TABLE_OF_PRODUCT, [path])) as { schema: string }[];
+    return found?.schema;
   }
 }

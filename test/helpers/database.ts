@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import type { QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
+import type { DataSourceOptions } from 'typeorm';
 import { inject } from 'vitest';
 import { dataSourceOptions } from '../../src/database/data-source-options.js';
 import { Database } from '../../src/database/database.js';
+import { VerifiedClient } from '../../src/database/trust/verified-client.js';
 
 export interface TestDatabase {
   readonly url: string;
@@ -46,13 +48,20 @@ export async function asProduct<Row extends QueryResultRow>(url: string, text: s
 }
 
 /** Statements of tests find the tables of a product too, after those of this service. Nodes do not. */
-async function findProductTables(dataSource: DataSource): Promise<void> {
-  const path = `SET search_path = tandem, pg_temp, public`;
-  await dataSource.query(path);
-  const pool = (dataSource.driver as unknown as { master: pg.Pool }).master;
-  pool.on('connect', (client) => {
-    client.query(path).catch(() => undefined);
-  });
+class TestClient extends VerifiedClient {
+  override connect(): Promise<pg.Client>;
+  override connect(callback: (error?: Error) => void): void;
+  override connect(callback?: (error?: Error) => void): Promise<pg.Client> | void {
+    const connecting = super.connect().then(async (client) => {
+      await this.query('SET search_path = tandem, pg_temp, public');
+      return client;
+    });
+    if (callback === undefined) return connecting;
+    connecting.then(
+      () => callback(),
+      (error: Error) => callback(error),
+    );
+  }
 }
 
 /**
@@ -70,8 +79,9 @@ export async function createTestDatabase({
   const url = new URL(inject('postgresUrl'));
   url.pathname = `/${name}`;
   if (product !== undefined) await asProduct(url.href, product);
-  const dataSource = await new DataSource(dataSourceOptions(url.href)).initialize();
-  await findProductTables(dataSource);
+  const options = dataSourceOptions(url.href);
+  const extra = { ...(options.extra as object), Client: TestClient };
+  const dataSource = await new DataSource({ ...options, extra } as DataSourceOptions).initialize();
   return {
     url: url.href,
     dataSource,
