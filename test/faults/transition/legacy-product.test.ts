@@ -7,12 +7,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../helpers/client.js';
 import { runDocument } from '../../helpers/doc-blocks.js';
 import { freePort, hasNginx } from '../../helpers/transition/legacy-product/nginx.js';
+import { withoutBrowser } from '../../helpers/transition/legacy-product/shop-page.js';
 import { Walk } from '../../helpers/transition/legacy-product/walk.js';
 import { walkThrough } from '../../helpers/transition/legacy-product/walk-through.js';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 
 const NGINX = hasNginx();
+if (withoutBrowser !== undefined)
+  console.warn(`The page of the example product is not tested: ${withoutBrowser}`);
 if (!NGINX) console.warn('nginx is not installed: the walk of the example product is skipped');
 
 describe('npm run example', () => {
@@ -72,7 +75,7 @@ describe.runIf(NGINX)('the example product on two nodes behind nginx', () => {
 
   it(
     'moves from sessions to tokens and through the sunset, and nobody is logged out or sees the data of others',
-    { timeout: 600_000 },
+    { timeout: 1_500_000 },
     async () => {
       const began = performance.now();
       await walkThrough(walk, { users: 50, sessions: 30, steps: 3 });

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { until } from '../../client.js';
+import { useShopPage, withoutBrowser } from './shop-page.js';
 import { ShopClient } from './shop-client.js';
 import { JWT_SECRETS } from './walk.js';
 import type { Walk } from './walk.js';
@@ -67,7 +68,19 @@ async function towardsTokens(walk: Walk, steps: number): Promise<void> {
   await walk.operator('100 per cent');
   await walk.comeBack();
   await walk.met(() => capable(walk).every(({ hasTokens }) => hasTokens));
+  await usePage(walk, '/login');
   await walk.steps(steps);
+}
+
+/** Logs in, gets tokens, keeps them over a reload, and logs out, on the page of the shop. `form`: where it sends the password. */
+async function usePage(walk: Walk, form: '/login' | '/auth/login'): Promise<void> {
+  if (withoutBrowser !== undefined) return;
+  const calls = await useShopPage(walk.url, walk.absent.at(-1)!.account);
+  const by = (path: string) => calls.filter((call) => call.path === path);
+  expect(by(form).map(({ status }) => status)).toEqual([200]);
+  expect(by('/auth/refresh').some(({ status }) => status === 200)).toBe(true);
+  expect(by('/orders').filter(({ scheme, status }) => scheme === 'bearer' && status === 200)).toHaveLength(2);
+  expect(by('/auth/logout').map(({ status }) => status)).toEqual([204]);
 }
 
 /** In the shop, as always: by clients with tokens and by one with a session. */
@@ -137,6 +150,7 @@ async function endOfSessions(walk: Walk, steps: number): Promise<void> {
   late.start();
   await walk.steps(steps);
   expect(late.hasTokens).toBe(true);
+  await usePage(walk, '/auth/login');
 }
 
 /** Tandem owns the passwords from then on. Nobody is logged out, and the passwords of the shop stay valid. */
