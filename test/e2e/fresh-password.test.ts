@@ -1,10 +1,15 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { UserService } from '../../src/users/user.service.js';
 import { createTestApp } from '../helpers/app.js';
 import type { TestApp } from '../helpers/app.js';
 import { aUser, bearer, codeOf, get, login, post, refresh, sidOf, sql } from '../helpers/client.js';
 import type { Account, Reply, Tokens } from '../helpers/client.js';
 
 const REQUIRED = [403, 'fresh_password_required'];
+
+const NEW_PASSWORD = 'a quite different pass phrase';
+
+const BCRYPT = `$2b$04$${'a'.repeat(53)}`;
 
 describe('an action that needs a fresh password', () => {
   let node: TestApp;
@@ -20,9 +25,10 @@ describe('an action that needs a fresh password', () => {
   beforeEach(async () => {
     tokens = await login(node, admin);
   });
+  afterEach(() => vi.restoreAllMocks());
 
   const call = (
-    method: 'POST' | 'PATCH' | 'DELETE',
+    method: 'POST' | 'PUT' | 'PATCH' | 'DELETE',
     url: string,
     payload?: object,
     by = tokens,
@@ -59,6 +65,8 @@ describe('an action that needs a fresh password', () => {
       ['POST', '/admin/clients', { name: 'another service' }],
       ['POST', `/admin/clients/${client}/secret`],
       ['PATCH', `/admin/users/${user.id}`, { password: 'a quite different pass phrase', role: 'admin' }],
+      ['PUT', '/admin/users/by-external-id/nobody-yet', { username: 'nobody-yet', password: NEW_PASSWORD }],
+      ['PUT', '/admin/users/by-external-id/nobody-yet', { username: 'nobody-yet', password_hash: BCRYPT }],
     ] as const;
     for (const [method, url, body] of calls) {
       const reply = await call(method, url, body);
@@ -72,6 +80,8 @@ describe('an action that needs a fresh password', () => {
       users: { role: string }[];
     }>();
     expect(users[0]!.role).toBe('user');
+    const created = await sql(node, `SELECT 1 FROM users WHERE external_id = 'nobody-yet'`);
+    expect(created).toEqual([]);
   });
 
   it('is allowed until five minutes have passed', async () => {
@@ -96,6 +106,19 @@ describe('an action that needs a fresh password', () => {
       200,
     );
     expect((await call('POST', '/admin/tokens/revoke', { user_ids: [user.id] })).statusCode).toBe(200);
+  });
+
+  it('is not allowed by the password of another user who has got the name of the caller meanwhile', async () => {
+    await minutesPass(6);
+    const users = node.app.get(UserService, { strict: false });
+    const find = users.find.bind(users);
+    // As if both had been renamed after the caller was found.
+    vi.spyOn(users, 'find').mockImplementationOnce(async (id) => {
+      const found = await find(id);
+      return found && Object.assign(found, { username: user.username });
+    });
+    expect(answer(await reauthenticate(user.password))).toEqual([401, 'invalid_credentials']);
+    expect(answer(await createClient())).toEqual(REQUIRED);
   });
 
   it('is not allowed by a refresh, but by a change of the own password', async () => {
