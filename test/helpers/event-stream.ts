@@ -31,6 +31,9 @@ export function basic({
   return `Basic ${Buffer.from(`${client_id}:${client_secret}`).toString('base64')}`;
 }
 
+/** How long after its `as_of` a consumer may rely on `fresh`, in milliseconds. */
+const FRESH_FOR = 900;
+
 /** A consumer of a stream of server-sent events, as simple as the format allows. */
 export class EventStream {
   readonly events: StreamEvent[] = [];
@@ -42,7 +45,11 @@ export class EventStream {
   private wake: () => void = () => undefined;
   private readonly abort = new AbortController();
 
-  private constructor(readonly response: Response) {}
+  /** `askedAt`: when the request was sent, on the monotonic clock. */
+  private constructor(
+    readonly response: Response,
+    private readonly askedAt: number,
+  ) {}
 
   /** Throws if the answer is not 200. */
   static async open(
@@ -53,9 +60,10 @@ export class EventStream {
     const headers: Record<string, string> = { authorization: basic(client) };
     if (lastEventId !== undefined) headers['last-event-id'] = lastEventId;
     const abort = new AbortController();
+    const askedAt = performance.now();
     const response = await fetch(`${url}${path}`, { headers, signal: abort.signal });
     if (response.status !== 200) throw new Error(`no stream: ${response.status} ${await response.text()}`);
-    const stream = new EventStream(response);
+    const stream = new EventStream(response, askedAt);
     stream.abort.signal.addEventListener('abort', () => abort.abort());
     void stream.read();
     return stream;
@@ -88,6 +96,20 @@ export class EventStream {
   /** Resolves when the server has ended the stream. */
   async end(): Promise<void> {
     while (!this.closed) await this.until(() => (this.closed ? true : undefined));
+  }
+
+  /** Whether the rules for consumers allow to accept a token of the family now. */
+  accepts(sid: string): boolean {
+    const now = (this.events[0]?.data['now'] as number | undefined) ?? Infinity;
+    const asOf =
+      (this.events.findLast(({ event }) => event === 'fresh')?.data['as_of'] as number | undefined) ??
+      -Infinity;
+    return now + (performance.now() - this.askedAt) - asOf < FRESH_FOR && !this.knows(sid);
+  }
+
+  /** Whether the family is known to be revoked. */
+  knows(sid: string): boolean {
+    return this.revocations.some((each) => each.sid === sid);
   }
 
   close(): void {

@@ -71,7 +71,7 @@ export const PROTECTING: readonly ProxyName[] = ['nginx', 'Caddy', 'HAProxy'];
 export const PREFIXING: readonly ProxyName[] = ['nginx with a path prefix', 'Caddy with a path prefix'];
 
 /** The path of an installed program. */
-function pathOf(program: string): string | undefined {
+export function pathOf(program: string): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/bin', '/sbin'];
   return folders.map((folder) => join(folder, program)).find((path) => existsSync(path));
 }

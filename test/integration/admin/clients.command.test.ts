@@ -61,7 +61,8 @@ describe('the clients command', () => {
       vi.restoreAllMocks();
     }
   }
-  const scopesOf = (secret: string, id: string) => node.app.get(OAuthClientService).authenticate(id, secret);
+  const scopesOf = async (secret: string, id: string) =>
+    (await node.app.get(OAuthClientService).authenticate(id, secret))?.scopes;
 
   it('registers, changes, renews and disables a client that running nodes know at once', async () => {
     const made = JSON.parse((await run('create', 'billing', '--scopes', 'users', '--json')).out) as Shown;
