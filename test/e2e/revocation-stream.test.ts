@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createTestApp } from '../helpers/app.js';
 import type { TestApp } from '../helpers/app.js';
@@ -314,6 +315,64 @@ describe('who may follow', () => {
   });
 });
 
+describe('the bounds of streams', () => {
+  const value = async (metric: string) => {
+    const text = (await get(two, '/metrics')).body.split('\n').find((line) => line.startsWith(`${metric} `));
+    return Number(text?.split(' ')[1]);
+  };
+
+  it('let a client have a hundred streams at a node, and another client still has room', async () => {
+    const client = await aClient();
+    await Promise.all(Array.from({ length: 100 }, () => follow(two, client)));
+    const authorization = basic(client);
+    const refused = await two.app.inject({ url: PATH, headers: { authorization } });
+    expect([refused.statusCode, codeOf(refused)]).toEqual([429, 'rate_limited']);
+    expect(refused.json()).toMatchObject({ error: 'temporarily_unavailable' });
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    await (await follow(two)).fresh();
+    await (await follow(one, client)).fresh();
+  });
+
+  it('are seen in the metrics, with how streams ended', async () => {
+    const [open, closed] = [
+      'tandem_revocation_streams',
+      'tandem_revocation_streams_ended_total{reason="closed"}',
+    ];
+    await expect.poll(() => value(open), { timeout: 20_000 }).toBe(0);
+    const before = [await value(closed), await value('tandem_revocation_stream_bytes_total')];
+    const stream = await follow(two);
+    await stream.fresh();
+    expect(await value(open)).toBe(1);
+    expect(await value('tandem_revocation_stream_bytes_total')).toBeGreaterThan(before[1]!);
+    stream.close();
+    await expect.poll(() => value(open), { timeout: 20_000 }).toBe(0);
+    expect(await value(closed)).toBe(before[0]! + 1);
+  });
+
+  it('keep the audit trail small: it says once a day who follows, and how a stream ended unusually', async () => {
+    const client = await aClient();
+    for (let round = 0; round < 3; round += 1) {
+      const stream = await follow(round === 0 ? one : two, client);
+      await stream.fresh();
+      await expect.poll(() => eventsOf(client), { timeout: 20_000 }).toHaveLength(round === 0 ? 1 : 2);
+      stream.close();
+      await expect.poll(() => eventsOf(client), { timeout: 20_000 }).toHaveLength(2);
+    }
+    expect(await eventsOf(client)).toMatchObject([
+      { cause: 'began', ip: '127.0.0.1', detail: { client_id: client.client_id, name: 'billing' } },
+      { cause: 'ended', detail: { client_id: client.client_id, reason: 'closed' } },
+    ]);
+  });
+
+  const eventsOf = ({ client_id }: Client) =>
+    sql<{ cause: string; detail: object; ip: string }>(
+      one,
+      `SELECT cause, detail, ip FROM audit_events
+       WHERE event = 'revocation_stream' AND detail ->> 'client_id' = $1 ORDER BY id`,
+      [client_id],
+    );
+});
+
 describe('a node that stops', () => {
   it('ends its streams and does not wait for them', async () => {
     const node = await createTestApp({ listen: true, db: one.db });
@@ -326,14 +385,17 @@ describe('a node that stops', () => {
 });
 
 describe('a large number of revocations', () => {
+  const MANY = `
+    INSERT INTO revocations (xid, kind, subject, expires_at)
+    SELECT pg_current_xact_id()::text::bigint, 'sid', gen_random_uuid(), now() + interval '900 s'
+    FROM generate_series(1, 60000)`;
+
   it('arrives in events of at most 1,000, at open streams and at new ones', async () => {
     const family = randomUUID();
+    await sql(one, MANY);
     await sql(
       one,
-      `INSERT INTO revocations (xid, kind, subject, expires_at)
-       SELECT pg_current_xact_id()::text::bigint, 'sid', gen_random_uuid(), now() + interval '900 s'
-       FROM generate_series(1, 60000) UNION ALL
-       SELECT pg_current_xact_id()::text::bigint, 'sid', '${family}', now() + interval '900 s'`,
+      `${MANY.slice(0, MANY.indexOf('SELECT'))} VALUES (pg_current_xact_id()::text::bigint, 'sid', '${family}', now() + interval '900 s')`,
     );
     const live = await follow(one);
     await revocationOf(live, { sid: family });
@@ -345,6 +407,30 @@ describe('a large number of revocations', () => {
         event === 'revoked' ? (data['revocations'] as Revocation[]).length : [],
       );
       expect(Math.max(...sizes)).toBe(1_000);
+    }
+  });
+
+  it('costs a consumer that does not read its stream, and no other consumer', async () => {
+    const { port, hostname } = new URL(one.url);
+    const [client, other] = [await aClient(), await follow(one)];
+    const socket = connect(Number(port), hostname);
+    const authorization = basic(client);
+    socket.pause();
+    socket.write(`GET ${PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\n\r\n`);
+    const reasons = () =>
+      sql<{ reason: string }>(
+        one,
+        `SELECT detail ->> 'reason' AS reason FROM audit_events
+         WHERE event = 'revocation_stream' AND cause = 'ended' AND detail ->> 'client_id' = $1`,
+        [client.client_id],
+      );
+    try {
+      // More than the buffers of the system hold.
+      for (let round = 0; round < 4; round += 1) await sql(one, MANY);
+      await expect.poll(reasons, { timeout: 25_000 }).toEqual([{ reason: 'slow' }]);
+      await other.fresh(other.events.length);
+    } finally {
+      socket.destroy();
     }
   });
 });

@@ -64,16 +64,17 @@ describe('a stream of revocations', () => {
   let one: NodeProcess;
   let two: NodeProcess;
   let client: Client;
-  beforeEach(async () => {
+  beforeAll(async () => {
     db = await createTestDatabase();
     link = await TcpProxy.to(db.url);
-    [one, two] = await Promise.all([
-      nodes.start({ databaseUrl: db.url }),
-      nodes.start({ databaseUrl: link.url }),
-    ]);
+    one = await nodes.start({ databaseUrl: db.url });
     client = await aClient(one);
   });
-  afterEach(async () => {
+  beforeEach(async () => {
+    two = await nodes.start({ databaseUrl: link.url });
+  });
+  afterEach(() => two.remove());
+  afterAll(async () => {
     await nodes.remove();
     await link.close();
     await db.drop();
@@ -248,6 +249,5 @@ describe('a position of a database that has lost commits', () => {
     await expect.poll(() => lastId(stream).split('.')[0] === position.split('.')[0], POLL).toBe(false);
     const resumed = await follow(node, client, position);
     expect(resumed.knows(sid)).toBe(true);
-    expect(Number(lastId(resumed).split('.')[1])).toBeLessThan(Number(position.split('.')[1]) + 50);
   });
 });

@@ -1,11 +1,16 @@
 import Fastify from 'fastify';
 import type { PinoLogger } from 'nestjs-pino';
 import { describe, expect, it } from 'vitest';
+import type { StreamedRequest } from '../../../src/common/http.js';
 import type { Metrics } from '../../../src/operations/metrics.js';
 import { RequestObserver } from '../../../src/operations/request-observer.js';
 
 /** What is logged of an answer of that status, as level and entry. */
-async function loggedOf(status: number, target = '/here?token=secret'): Promise<[string, object][]> {
+async function loggedOf(
+  status: number,
+  target = '/here?token=secret',
+  answered: Metrics['answered'] = () => undefined,
+): Promise<[string, object][]> {
   const lines: [string, object][] = [];
   const write = (level: string) => (entry: object) => void lines.push([level, entry]);
   const logger = {
@@ -15,9 +20,13 @@ async function loggedOf(status: number, target = '/here?token=secret'): Promise<
     error: write('error'),
   };
   const fastify = Fastify();
-  const metrics = { answered: () => undefined } as unknown as Metrics;
+  const metrics = { answered } as unknown as Metrics;
   new RequestObserver(metrics, logger as unknown as PinoLogger).observe(fastify);
   fastify.get('/here', (_request, reply) => reply.code(status).send());
+  fastify.get('/stream', (request, reply) => {
+    (request as StreamedRequest).headMs = 123_000;
+    return reply.send();
+  });
   fastify.get('/here/:id/files/*', (_request, reply) => reply.code(status).send());
   await fastify.inject(target);
   await fastify.close();
@@ -54,5 +63,12 @@ describe('RequestObserver', () => {
     const [[, entry]] = (await loggedOf(200, target)) as [[string, object]];
     expect(entry).toMatchObject({ route });
     expect(JSON.stringify(entry)).not.toContain('secret');
+  });
+
+  it('takes the time until the head for the response time of a stream', async () => {
+    const seconds: number[] = [];
+    const logged = await loggedOf(200, '/stream', (_method, _route, _status, took) => seconds.push(took));
+    expect(seconds).toEqual([123]);
+    expect(logged).toMatchObject([['debug', { ms: 123_000 }]]);
   });
 });
