@@ -24,8 +24,8 @@ const MAX_AGE_MS = 600_000;
 /** A consumer that has not read at so many checks in a row loses its stream: five seconds. */
 const BLOCKED_LIMIT = 50;
 
-/** The same if more than the whole log waits for it: one second. */
-const BEHIND_LIMIT = 10;
+/** The same if more than the whole log waits for it, 1 MiB: three seconds, because a busy consumer may pause for one. */
+const BEHIND_LIMIT = 30;
 
 /** The streams of a node that has been stale for this time end, so that their consumers find another node. */
 const STALE_LIMIT_MS = 10_000;

@@ -288,7 +288,7 @@ describe('RevocationStreams', () => {
       poll(many(1_000));
       await consumer.sids();
     }
-    await check(10);
+    await check(30);
     await closed(idle);
     expect(streams.ended.slow).toBe(1);
     expect(idle.readableLength).toBeLessThan(200_000);
@@ -311,12 +311,12 @@ describe('RevocationStreams', () => {
     const follower = open();
     follower.read(0);
     for (let at = 0; at < 30; at += 1) poll(many(1_000));
-    await check(5);
+    await check(25);
     clock.pass(60_000);
     await check();
     expect(follower.destroyed).toBe(false);
     while (follower.read() !== null);
-    await check(10);
+    await check(30);
     expect(follower.destroyed).toBe(false);
   });
 
