@@ -34,21 +34,24 @@ export function parse(value: string | null): StoredLogin | undefined {
  */
 export class LoginStore {
   /** The last known value. It counts while the storage cannot be read, and after a write has failed. */
-  private known: string | null = null;
-  private writeFailed = false;
+  #known: string | null = null;
+  #writeFailed = false;
 
-  constructor(
-    private readonly storage: TokenStorage,
-    private readonly key: string,
-  ) {}
+  readonly #storage: TokenStorage;
+  readonly #key: string;
+
+  constructor(storage: TokenStorage, key: string) {
+    this.#storage = storage;
+    this.#key = key;
+  }
 
   /** The stored value; null if there is none, or if another version has written it. */
   read(): MaybePromise<string | null> {
-    if (this.writeFailed) return this.known;
+    if (this.#writeFailed) return this.#known;
     return attempt(
-      () => this.storage.getItem(this.key),
-      (value) => (this.known = parse(value ?? null) === undefined ? null : value!),
-      () => this.known,
+      () => this.#storage.getItem(this.#key),
+      (value) => (this.#known = parse(value ?? null) === undefined ? null : value!),
+      () => this.#known,
     );
   }
 
@@ -63,14 +66,14 @@ export class LoginStore {
 
   /** Stores `next` whatever is stored now; null removes. Returns `next`. */
   write(next: string | null): MaybePromise<string | null> {
-    this.known = next;
+    this.#known = next;
     const done = (failed: boolean) => () => {
-      this.writeFailed = failed;
+      this.#writeFailed = failed;
       return next;
     };
-    const remove = () => this.storage.removeItem(this.key);
+    const remove = () => this.#storage.removeItem(this.#key);
     if (next === null) return attempt(remove, done(false), done(true));
-    const set = () => this.storage.setItem(this.key, next);
+    const set = () => this.#storage.setItem(this.#key, next);
     // A full storage may have room after the old value has gone. No old refresh token must stay: presenting it later counts as theft.
     const retry = () => attempt(remove, set, set);
     return attempt(set, done(false), () => attempt(retry, done(false), done(true)));

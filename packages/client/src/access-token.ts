@@ -1,0 +1,47 @@
+import type { Tokens } from './service-calls.js';
+
+/** An access token in memory. Times are in milliseconds of `performance.now()`, which no change of the wall clock moves. */
+export interface AccessToken {
+  readonly token: string;
+  /** The user; undefined if the token cannot be read. */
+  readonly sub: string | undefined;
+  /** The id of the login: its token family. */
+  readonly id: string;
+  /** From then on a refresh makes sense. */
+  readonly renewAt: number;
+  readonly expiresAt: number;
+}
+
+const MAX_MARGIN_MS = 30_000;
+
+/**
+ * `askedAt`: when the request for the tokens was sent. `id` is the login's id if the token cannot be read. Throws if the answer contains no
+ * access token.
+ */
+export function accessTokenIn(
+  { access_token: token, expires_in }: Tokens,
+  askedAt: number,
+  id = Math.random().toString(36).slice(2),
+): AccessToken {
+  if (typeof token !== 'string') throw new TypeError('the answer contains no access token');
+  const life = Number(expires_in) * 1000 || 0;
+  const expiresAt = askedAt + life;
+  return {
+    token,
+    id,
+    ...claimsOf(token),
+    expiresAt,
+    renewAt: expiresAt - Math.min(MAX_MARGIN_MS, life / 10),
+  };
+}
+
+/** Read, not verified: only the service decides whether a token is valid. */
+function claimsOf(token: string): { readonly sub: string | undefined; readonly id?: string } {
+  try {
+    const payload = token.split('.')[1]!.replace(/-/g, '+').replace(/_/g, '/');
+    const { sub, sid } = JSON.parse(atob(payload)) as { sub?: string; sid?: string };
+    return { sub, ...(sid && { id: sid }) };
+  } catch {
+    return { sub: undefined };
+  }
+}

@@ -1,0 +1,328 @@
+import { accessTokenIn } from './access-token.js';
+import type { AccessToken } from './access-token.js';
+import type { AuthError } from './auth-error.js';
+import { delay, retrying } from './service-calls.js';
+import type { ServiceCalls, Tokens } from './service-calls.js';
+import { format, parse } from './storage.js';
+import type { LoginStore, StoredLogin } from './storage.js';
+import { CHANGED, Tabs, onWake } from './tabs.js';
+
+/** `unverified`: there is a login, and the service has not confirmed it yet, for example because the device is offline. */
+export type AuthState = 'signed-in' | 'signed-out' | 'unverified';
+
+export interface KeeperOptions {
+  readonly delivery: 'cookie' | 'body';
+  /** Whether cookies are kept, so that a session can be in use. */
+  readonly hasCookies: boolean;
+  /** The name of the channel to the other tabs; undefined if nobody shares the storage. */
+  readonly channel: string | undefined;
+}
+
+/** How often the service is asked whether a session may be exchanged for tokens. */
+const MIGRATION_INTERVAL_MS = 300_000;
+/** The same, after the question has failed. */
+const MIGRATION_RETRY_MS = 30_000;
+
+/**
+ * After another tab's refresh, requests that it overtook may still be on their way with the token before. A refresh with the new token would
+ * make theirs look stolen, so it waits for them: this long if a request needs the token now, longer if the current token is still valid.
+ */
+const QUIET_MS = 1_000;
+const LONG_QUIET_MS = 5_000;
+
+const ignore = () => {};
+const statusOf = (error: unknown) => (error as Partial<AuthError>).status;
+
+/**
+ * Keeps one login alive. What it knows is in the storage, which other tabs change too, so a result is stored only if the storage still
+ * holds what the call started from. Nothing waits for another tab's call: the service gives the same answer to all of them.
+ */
+export class LoginKeeper {
+  state: AuthState = 'unverified';
+  /** Changes when this client's user does. A request that began in another epoch is not repeated. */
+  epoch = 0;
+  /** Whether requests are authenticated by a session cookie. */
+  session = false;
+  #access: AccessToken | undefined;
+  #sub: string | undefined;
+  /** Somebody else has signed in in another tab. Their login in the storage is not ours. */
+  #displaced = false;
+  #running: Promise<void> | undefined;
+  #migrationAskedAt = -Infinity;
+  readonly #listeners = new Set<(state: AuthState) => void>();
+  readonly #tabs: Tabs;
+  readonly #stopWaking: () => void;
+  readonly #started: Promise<void> | undefined;
+
+  readonly #calls: ServiceCalls;
+  readonly #store: LoginStore;
+  readonly #options: KeeperOptions;
+
+  constructor(calls: ServiceCalls, store: LoginStore, options: KeeperOptions) {
+    this.#calls = calls;
+    this.#store = store;
+    this.#options = options;
+    this.#tabs = new Tabs(options.channel, () => void this.#onChange());
+    this.#stopWaking = onWake(() => void this.token().catch(ignore));
+    const value = store.read();
+    if (value instanceof Promise) this.#started = value.then((stored) => this.#start(stored));
+    else this.#start(value);
+  }
+
+  on(listener: (state: AuthState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /**
+   * A valid access token; undefined if nobody is signed in or a session cookie is in use. Throws if the login needs a refresh and the service
+   * does not answer.
+   */
+  async token(): Promise<string | undefined> {
+    await this.#started;
+    const access = this.#access;
+    const now = performance.now();
+    if (access !== undefined && now < access.expiresAt) {
+      if (now >= access.renewAt && this.#tabs.sinceRefresh(access.id) > LONG_QUIET_MS)
+        void this.#update().catch(ignore);
+      return access.token;
+    }
+    if (this.#displaced) return undefined;
+    const login = parse(await this.#store.read());
+    if (login !== undefined && !login.session) await this.#update();
+    else if (this.#mayAskMigration()) void this.#update().catch(ignore);
+    return this.#access?.token;
+  }
+
+  /** After a 401: `refused` is the access token that was refused, undefined for a session cookie. */
+  async renew(refused: string | undefined): Promise<void> {
+    if (this.#displaced || this.#access?.token !== refused) return;
+    this.#access = undefined;
+    if (refused === undefined) this.#migrationAskedAt = -Infinity;
+    await this.#update();
+  }
+
+  async login(username: string, password: string): Promise<void> {
+    const epoch = ++this.epoch;
+    const { delivery } = this.#options;
+    const askedAt = performance.now();
+    const tokens = await this.#calls.send<Tokens>('auth/login', {
+      username,
+      password,
+      token_delivery: delivery,
+    });
+    const access = accessTokenIn(tokens, askedAt);
+    if (epoch !== this.epoch) {
+      await this.#revoke(tokens.refresh_token, access.token).catch(ignore);
+      throw new Error('another login or logout has begun');
+    }
+    await this.#store.write(format({ id: access.id, token: tokens.refresh_token ?? '', session: false }));
+    if (this.#sub !== undefined && this.#sub !== access.sub) this.#forget();
+    this.#displaced = false;
+    this.#use(access);
+    this.#tabs.tell(CHANGED);
+  }
+
+  /** Ends the login here at once, then at the service. Throws if the service cannot be reached. */
+  async logout(): Promise<void> {
+    this.epoch++;
+    if (this.#displaced) return;
+    const login = parse(await this.#store.read());
+    const token = this.#access?.token;
+    if (login !== undefined) await this.#store.write(null);
+    this.#forget();
+    this.#tabs.tell(CHANGED);
+    if (login === undefined && token === undefined) return;
+    const call = () =>
+      login?.session ? this.#calls.send('api/logout', {}) : this.#revoke(login?.token, token);
+    await retrying(call).catch((error: unknown) => {
+      // The login had ended before.
+      if (statusOf(error) !== 401) throw error;
+    });
+  }
+
+  dispose(): void {
+    this.#displaced = true;
+    this.#access = undefined;
+    this.epoch++;
+    this.#listeners.clear();
+    this.#stopWaking();
+    this.#tabs.close();
+    this.#calls.abort();
+  }
+
+  #start(stored: string | null): void {
+    const login = parse(stored);
+    this.session = login?.session === true;
+    if (login === undefined) this.#set('signed-out');
+    if (login !== undefined || this.#options.hasCookies) void this.#update().catch(ignore);
+  }
+
+  /** Another tab has changed the storage. */
+  async #onChange(): Promise<void> {
+    if (this.#displaced) return;
+    const login = parse(await this.#store.read());
+    if (login === undefined) this.#forget();
+    else if (login.id !== this.#access?.id || login.session) {
+      this.#access = undefined;
+      this.session = login.session;
+      await this.#update().catch(ignore);
+    }
+  }
+
+  #update(): Promise<void> {
+    return (this.#running ??= this.#run().finally(() => (this.#running = undefined)));
+  }
+
+  async #run(): Promise<void> {
+    const login = parse(await this.#store.read());
+    const wait = QUIET_MS - this.#tabs.sinceRefresh(login?.id);
+    if (wait > 0) await delay(wait);
+    await retrying(() => this.#attempt());
+  }
+
+  /** Brings the access token up to date once, from what is stored now. */
+  async #attempt(): Promise<void> {
+    if (this.#displaced) return;
+    const stored = await this.#store.read();
+    const login = parse(stored);
+    if (login === undefined || login.session) return this.#migrate(stored, login);
+    const body = login.token === '' ? {} : { refresh_token: login.token };
+    const askedAt = performance.now();
+    try {
+      await this.#accept(stored, await this.#calls.send('auth/refresh', body), askedAt);
+    } catch (error) {
+      const { status, code } = error as Partial<AuthError>;
+      if (status === 401) return this.#end(stored, login);
+      if (status !== 403 || code !== 'jwt_not_enabled' || !this.#options.hasCookies) throw error;
+      // Another tab may have refreshed in between. A downgrade with an older token would count as theft.
+      if ((await this.#store.read()) !== stored) return this.#attempt();
+      await this.#downgrade(stored, login, body);
+    }
+  }
+
+  /** Tokens are not enabled for the user any more: gets a session cookie for the refresh token. */
+  async #downgrade(stored: string | null, login: StoredLogin, body: object): Promise<void> {
+    try {
+      await this.#calls.send('auth/downgrade', body);
+    } catch (error) {
+      if (statusOf(error) === 401) return this.#end(stored, login);
+      throw error;
+    }
+    await this.#useSession(stored, login.id);
+  }
+
+  /** The service has refused the refresh token. Only then does a login end, unless another tab has a newer one or a session. */
+  async #end(stored: string | null, { id }: StoredLogin): Promise<void> {
+    if ((await this.#store.read()) !== stored) return this.#attempt();
+    // Another tab may have stopped between its downgrade and the storage. Whose session it is, nobody knows yet: repeat no request.
+    if (this.#options.hasCookies && (await this.#eligible()) !== undefined) {
+      this.epoch++;
+      return this.#useSession(stored, id);
+    }
+    if ((await this.#store.replace(stored, null)) !== null) return this.#attempt();
+    this.#forget();
+    this.#tabs.tell(CHANGED);
+  }
+
+  /** Without tokens: exchanges the session if there is one whose user may have tokens. */
+  async #migrate(stored: string | null, login: StoredLogin | undefined): Promise<void> {
+    this.#access = undefined;
+    this.#migrationAskedAt = performance.now() - MIGRATION_INTERVAL_MS + MIGRATION_RETRY_MS;
+    const eligible = await this.#eligible();
+    this.#migrationAskedAt = performance.now();
+    if (eligible === undefined) {
+      if (stored === null || (await this.#store.replace(stored, null)) === null) this.#forget();
+      return;
+    }
+    const id = login?.id ?? '-';
+    if (!eligible) return this.#useSession(stored, id);
+    const askedAt = performance.now();
+    let tokens: Tokens;
+    try {
+      tokens = await this.#calls.send('auth/exchange', { token_delivery: this.#options.delivery });
+    } catch (error) {
+      const status = statusOf(error);
+      if (status === undefined) throw error;
+      if (status !== 409) return this.#useSession(stored, id);
+      // Another tab has exchanged the session. The refresh token is in the cookie.
+      await this.#store.replace(stored, format({ id, token: '', session: false }));
+      return this.#attempt();
+    }
+    await this.#accept(stored, tokens, askedAt);
+  }
+
+  /** Whether the user of the session may have tokens; undefined if there is no session. */
+  async #eligible(): Promise<boolean | undefined> {
+    try {
+      return (await this.#calls.send<{ eligible?: boolean }>('auth/migration')).eligible;
+    } catch (error) {
+      const status = statusOf(error) ?? 503;
+      if (status >= 500 || status === 429) throw error;
+      // The service knows no sessions.
+      return undefined;
+    }
+  }
+
+  #mayAskMigration(): boolean {
+    return this.#options.hasCookies && performance.now() - this.#migrationAskedAt > MIGRATION_INTERVAL_MS;
+  }
+
+  /** Stores the tokens that a call gave for what was stored then, and uses them only after that. */
+  async #accept(stored: string | null, tokens: Tokens, askedAt: number): Promise<void> {
+    const access = accessTokenIn(tokens, askedAt, parse(stored)?.id);
+    const next = format({ id: access.id, token: tokens.refresh_token ?? '', session: false });
+    const now = await this.#store.replace(stored, next);
+    if (now !== next) {
+      const other = parse(now);
+      // Somebody has logged out, or in, in the meantime. Another tab's refresh of the same login is fine.
+      if (other === undefined) return this.#forget();
+      if (other.id !== access.id) return this.#attempt();
+    }
+    this.#use(access);
+    // The other tabs used a session until now.
+    this.#tabs.tell(parse(stored)?.id === access.id ? access.id : CHANGED);
+  }
+
+  #use(access: AccessToken): void {
+    if (this.#sub !== undefined && this.#sub !== access.sub) {
+      this.#forget();
+      this.#displaced = true;
+      return;
+    }
+    this.#access = access;
+    this.#sub = access.sub;
+    this.session = false;
+    this.#set('signed-in');
+  }
+
+  async #useSession(stored: string | null, id: string): Promise<void> {
+    const next = format({ id, token: '', session: true });
+    const now = await this.#store.replace(stored, next);
+    if (now === null) return this.#forget();
+    if (now !== next && !parse(now)?.session) return this.#attempt();
+    this.#access = undefined;
+    this.session = true;
+    this.#set('signed-in');
+    if (now !== stored) this.#tabs.tell(CHANGED);
+  }
+
+  /** Nobody is signed in in this tab. */
+  #forget(): void {
+    if (this.state !== 'signed-out') this.epoch++;
+    this.#access = undefined;
+    this.#sub = undefined;
+    this.session = false;
+    this.#set('signed-out');
+  }
+
+  #revoke(refreshToken: string | undefined, accessToken: string | undefined): Promise<unknown> {
+    return this.#calls.send('auth/logout', refreshToken ? { refresh_token: refreshToken } : {}, accessToken);
+  }
+
+  #set(state: AuthState): void {
+    if (state === this.state) return;
+    this.state = state;
+    for (const listener of this.#listeners) listener(state);
+  }
+}
