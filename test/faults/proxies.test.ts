@@ -39,6 +39,8 @@ describe('the examples for proxies, with tokens', () => {
   let identity: Identity;
   let token: string;
   let admin: string;
+  /** The credential of a service client, for the scheme Basic. */
+  let client: string;
   beforeAll(async () => {
     db = await createTestDatabase();
     link = await TcpProxy.to(db.url);
@@ -48,6 +50,10 @@ describe('the examples for proxies, with tokens', () => {
     const body = { ...ACCOUNT, ...CUSTOMER };
     const created = await call(node, 'POST', '/admin/users', { token: admin, body });
     const { id } = JSON.parse(created.text) as { id: string };
+    const service = { name: 'reports', scopes: ['revocations'] };
+    const made = await call(node, 'POST', '/admin/clients', { token: admin, body: service });
+    const { client_id, client_secret } = JSON.parse(made.text) as Record<string, string>;
+    client = Buffer.from(`${client_id}:${client_secret}`).toString('base64');
     token = tokensIn(await tryLogin(node, ACCOUNT)).access_token;
     identity = { id, externalId: CUSTOMER.external_id, role: CUSTOMER.role, scheme: 'bearer' };
   });
@@ -101,8 +107,24 @@ describe('the examples for proxies, with tokens', () => {
         expect(answer.status).toBe(200);
       }
       await call(shop.proxy(name), 'GET', '/orders/1');
-      expect((await questionsTo(node)).map((count, index) => count - before[index]!)).toEqual([3, 1, 0]);
+      const more = async () => (await questionsTo(node)).map((count, index) => count - before[index]!);
+      await expect.poll(more, { timeout: 15_000 }).toEqual([3, 1, 0]);
       shop.product.take();
+    });
+
+    it('passes the stream of revocations on without holding it back', async () => {
+      const response = await fetch(`${shop.proxy(name).url}/oauth/revocations`, {
+        headers: { authorization: `Basic ${client}` },
+        signal: AbortSignal.timeout(30_000),
+      });
+      expect(response.status).toBe(200);
+      expect(response.headers.get('content-type')).toContain('text/event-stream');
+      let text = '';
+      for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+        text += chunk;
+        if ((text.match(/^event: fresh$/gm) ?? []).length > 1) break;
+      }
+      expect(text).toContain('event: hello');
     });
 
     it('lets the product answer a CORS preflight', async () => {

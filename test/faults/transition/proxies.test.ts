@@ -151,11 +151,12 @@ describe('the examples for proxies, with sessions', () => {
       const forged = `Cookie: ${cookieFor('session-of-nobody')}`;
       for (const _ of [1, 2]) await send(name, {}, forged);
       await send(name, { headers: ['Upgrade: x', 'Connection: Upgrade', 'Sec-Fetch-Site: cross-site'] });
+      for (const _ of [1, 2]) await send(name, {}, 'Authorization: Bearer no.token');
       // Refused by the proxy itself, or passed on without a question: not counted.
       await send(name, { line: 'GET /orders/../public/1 HTTP/1.1' });
       await send(name, { line: 'GET /metrics HTTP/1.1' });
       await send(name, { line: 'GET /login HTTP/1.1' });
-      const expected = { requests: 6, session_invalid: 2, cross_site_request: 1 };
+      const expected = { requests: 6, session_invalid: 2, cross_site_request: 1, token_malformed: 2 };
       await expect.poll(() => since(before), { timeout: 15_000 }).toEqual(expected);
       // A later request has been counted too, so nothing is on its way.
       await send(name, {});
@@ -204,10 +205,13 @@ describe('the examples for proxies, with sessions', () => {
     readonly errors: Readonly<Record<string, number>>;
   }
 
+  /** Requests by session, and the refusals of both schemes. */
   async function reported(): Promise<Figures> {
     const { access_token } = await login(node);
     const reply = await node.app.inject({ url: '/admin/rollout/report', ...bearer(access_token) });
-    return reply.json<{ schemes: { session: Figures } }>().schemes.session;
+    const { session, bearer: byToken } = reply.json<{ schemes: Record<'session' | 'bearer', Figures> }>()
+      .schemes;
+    return { requests: session.requests, errors: { ...byToken.errors, ...session.errors } };
   }
 
   async function since({ requests, errors }: Figures): Promise<Record<string, number>> {
