@@ -74,7 +74,7 @@ describe('the package @tandem-auth/verifier', () => {
       expect(files).toEqual(expect.arrayContaining([`dist/${entry}.js`, `dist/${entry}.d.ts`]));
     }
     const others = files.filter((path) => !/^dist\/[\w/-]+\.(?:d\.ts|js)$/.test(path));
-    expect(others.toSorted()).toEqual(['package.json']);
+    expect(others.toSorted()).toEqual(['README.md', 'package.json']);
   });
 
   it('needs no module of Node.js and no package, besides Nest in its own entry point', async () => {
