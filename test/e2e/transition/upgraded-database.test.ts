@@ -4,9 +4,11 @@ import { dataSourceOptions } from '../../../src/database/data-source-options.js'
 import { migrate } from '../../../src/database/migrate.js';
 import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
-import { aUser, login, refresh, verify } from '../../helpers/client.js';
+import { aUser, login, refresh, sql, tokensOf, tryRefresh, verify } from '../../helpers/client.js';
 import { asProduct, createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
+import { SECRET, cookieFor, statusOf, verifySession } from './session-client.js';
+import { exchange } from './session-nodes.js';
 
 /** The first migration after the last release. */
 const NEXT_RELEASE = 1_797_000_000_000;
@@ -30,6 +32,18 @@ const PRODUCT = `
   INSERT INTO public.migrations ("timestamp", name) VALUES (1700000000000, 'Orders1700000000000');
   CREATE TABLE public.orders (id integer);
   CREATE TABLE public.webhook_events (id integer)`;
+
+const SESSIONS = `
+  CREATE TABLE public.session (sid varchar PRIMARY KEY, sess json NOT NULL, expire timestamp(6) NOT NULL)`;
+
+/** The last release created these on a product's table. */
+const ATTACHED = `
+  CREATE TRIGGER tandem_session_deleted AFTER DELETE ON public.session FOR EACH ROW EXECUTE FUNCTION tandem.tandem_session_deleted();
+  CREATE INDEX tandem_session_user_0123456789ab ON public.session ((lower(tandem.tandem_session_user(sess::text, '{"userId"}'))))`;
+
+const ON_SESSIONS = `
+  SELECT tgname::text AS name FROM pg_trigger WHERE tgrelid = 'public.session'::regclass
+  UNION ALL SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND tablename = 'session' ORDER BY name`;
 
 const TABLES = (schema: string) =>
   `SELECT relname FROM pg_class WHERE relnamespace = '${schema}'::regnamespace AND relkind = 'r' ORDER BY 1`;
@@ -97,5 +111,31 @@ describe('a database of the last release', () => {
     await asProduct(db.url, `DROP SCHEMA tandem CASCADE`);
     node = await createTestApp({ db });
     await refresh(node, families[0]!.refresh_token);
+  });
+
+  it("keeps the sessions in the product's table, with what the last release created there", async () => {
+    await node.close();
+    await db.drop();
+    db = await createTestDatabase({ migrated: false, product: SESSIONS });
+    const env = { SESSION_SECRET: SECRET };
+    node = await createTestApp({ db, env });
+    const user = await aUser(node);
+    for (const sid of ['linked', 'unlinked'])
+      await sql(node, `INSERT INTO public.session VALUES ($1, $2, now() + interval '1 hour')`, [
+        sid,
+        JSON.stringify({ cookie: { originalMaxAge: 3_600_000 }, userId: user.id }),
+      ]);
+    const family = tokensOf(await exchange(node, cookieFor('linked')));
+    await node.close();
+    await asProduct(db.url, ATTACHED);
+    const before = await asProduct(db.url, ON_SESSIONS);
+    expect(before).toHaveLength(3);
+    await toLastRelease();
+    node = await createTestApp({ db, env });
+    const next = await refresh(node, family.refresh_token);
+    for (const sid of ['linked', 'unlinked']) expect(await verifySession(node, cookieFor(sid))).toBe('204');
+    expect(await asProduct(db.url, ON_SESSIONS)).toEqual(before);
+    await asProduct(db.url, `DELETE FROM public.session WHERE sid = 'linked'`);
+    expect(statusOf(await tryRefresh(node, next.refresh_token))).toBe('401 refresh_token_revoked');
   });
 });
