@@ -52,7 +52,7 @@ it.each([
   ['a secret as an unknown path', request('GET', `/${SECRET}`)],
   ['an encoded secret in a path', request('GET', `/items/x/${SECRET.replace('-', '%2D')}`)],
   ['a secret in a path of another method', request('DELETE', `/items/${SECRET}`)],
-  ['a path that is too long', request('GET', `/items/${SECRET.repeat(30)}`)],
+  ['a long secret in a path', request('GET', `/faults/${SECRET.repeat(30)}`)],
   ['a target in absolute form', request('GET', `http://${SECRET}/faults/${SECRET}?${SECRET}`)],
   ['a secret in every header', request('GET', '/nowhere', { headers: EVERYWHERE })],
   ['a bug', request('GET', `/faults/bug?token=${SECRET}`, { headers: CREDENTIALS })],

@@ -1,5 +1,6 @@
 import { verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
 import { MAX_LENGTH, inspectToken, readClaims } from '@tandem-auth/verifier/token';
@@ -16,6 +17,9 @@ import { TokenLifetimeService } from './token-lifetime.service.js';
 /** Why a verified token is refused now. */
 export type TokenRefusal = 'token_invalid' | 'token_revoked' | 'token_expired';
 
+/** Milliseconds from a token with an unknown key to the poll that it shares with all others of that time. */
+const LEARN_DELAY_MS = 50;
+
 /** The key that a token names, as `keyOf` finds it. */
 type FindKey = (kid: string) => KeyObject | undefined;
 
@@ -28,6 +32,8 @@ type FindKey = (kid: string) => KeyObject | undefined;
  */
 @Injectable()
 export class AccessTokenVerifierService {
+  private learning: Promise<void> | undefined;
+
   constructor(
     private readonly keys: KeyRingService,
     private readonly feed: ChangeFeed,
@@ -51,12 +57,16 @@ export class AccessTokenVerifierService {
 
   /**
    * If the token names a key that this node does not know, reads the change feed: another node may have begun to sign with it a moment
-   * ago. Needs no I/O for known keys, and concurrent callers share one poll. Never throws.
+   * ago. Needs no I/O for known keys, and callers share a poll, at most 20 in a second: anybody can send a token that names a key. Never
+   * throws.
    */
   async learnKeyOf(token: string): Promise<void> {
     const header = inspectToken(token);
     if ('fault' in header || this.keys.verificationKey(header.kid) !== undefined) return;
-    await this.feed.catchUp().catch(() => undefined);
+    await (this.learning ??= sleep(LEARN_DELAY_MS).then(() => {
+      this.learning = undefined;
+      return this.feed.catchUp().catch(() => undefined);
+    }));
   }
 
   /**

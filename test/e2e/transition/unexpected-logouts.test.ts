@@ -377,8 +377,9 @@ describe('the report counts no unexpected logout for', () => {
     await until(async () => (await verify(node, access_token)) === '401 token_revoked', 2_000);
     expect(await logouts(node)).toEqual({});
     // Clients log out instead of refreshing if they are told that the token is invalid.
-    vi.spyOn(KeyRingService.prototype, 'verificationKey').mockReturnValueOnce(undefined);
+    const unknown = vi.spyOn(KeyRingService.prototype, 'verificationKey').mockReturnValue(undefined);
     expect(await verify(node, access_token)).toBe('401 token_invalid');
+    unknown.mockRestore();
     expect(await logouts(node)).toEqual({ 'bearer key_distrusted': 1 });
     await sql(node, 'TRUNCATE unexpected_logouts');
   });

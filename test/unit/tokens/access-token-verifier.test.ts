@@ -1,6 +1,7 @@
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { AccessTokenVerifierService } from '../../../src/tokens/access/access-token-verifier.service.js';
 import { CLAIMS, DISTRUSTED, ISSUER, LONGEST, verifierOf } from './verify-token.js';
 
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -44,6 +45,21 @@ describe('AccessTokenVerifierService', () => {
     ['not yet valid', mint({ nbf: 9e9 })],
   ])('refuses a token %s', async (_, token) => {
     expect(await codeOf(token)).not.toBe('accepted');
+  });
+
+  it('asks for unknown keys once for all tokens that arrive together, and not at all for known keys', async () => {
+    const catchUp = vi.fn(() => Promise.reject(new Error('no database')));
+    const parts = [{ verificationKey: (kid: string) => (kid === 'k1' ? {} : undefined) }, { catchUp }];
+    const verifier = new AccessTokenVerifierService(
+      ...(parts as unknown as ConstructorParameters<typeof AccessTokenVerifierService>),
+    );
+    const unknown = Array.from({ length: 50 }, (_, index) => mint({}, { ...HEADER, kid: `u${index}` }));
+    await verifier.learnKeyOf(mint());
+    expect(catchUp).not.toHaveBeenCalled();
+    await Promise.all(unknown.map((token) => verifier.learnKeyOf(token)));
+    expect(catchUp).toHaveBeenCalledTimes(1);
+    await verifier.learnKeyOf(unknown[0]!);
+    expect(catchUp).toHaveBeenCalledTimes(2);
   });
 
   it('refuses a token of a distrusted key as revoked, so that its client refreshes', async () => {

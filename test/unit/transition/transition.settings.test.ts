@@ -20,7 +20,7 @@ import {
 const NAMES = `
   SESSION_SECRET SESSION_SECRET_PREVIOUS SESSION_TABLE SESSION_EXPIRY SESSION_COOKIE_NAME SESSION_COOKIE_DOMAIN SESSION_COOKIE_PATH
   SESSION_COOKIE_SAME_SITE SESSION_COOKIE_PARTITIONED SESSION_COOKIE_SECURE SESSION_USER_KEY ROLLOUT_PHASE ROLLOUT_PERCENTAGE SMTP_URL MAIL_FROM
-  GUIDE_URL
+  USERS_SOURCE_BY_NAME USERS_SOURCE_BY_ID USERS_SOURCE_URL PASSWORD_LOGIN GUIDE_URL
 `
   .trim()
   .split(/\s+/);
@@ -77,6 +77,8 @@ describe('the settings of the transition', () => {
       rolloutPercentage: 100,
       smtpUrl: undefined,
       mailFrom: undefined,
+      usersSource: undefined,
+      passwordLogin: true,
       guideUrl: undefined,
     });
   });
