@@ -5,7 +5,7 @@ import type { Fetch } from './service-calls.js';
 /** The access token was valid once, so a refresh gives a better one. */
 const RENEWABLE = ['token_expired', 'token_revoked'];
 /** The session cookie is not valid any more. */
-const SESSION_OVER = ['session_invalid', 'sessions_removed', 'token_missing'];
+const LOGIN_OVER = ['session_invalid', 'sessions_removed', 'token_missing'];
 
 /** Sends an app's requests with the access token, to allowed origins only. */
 export class RequestSender {
@@ -40,7 +40,7 @@ export class RequestSender {
     const response = await this.#once(request ?? url.href, this.#authenticated(options, token));
     if (response.status !== 401 || !(token || session)) return response;
     const code = codeIn(response, await response.clone().text());
-    if (!(token ? RENEWABLE : SESSION_OVER).includes(code)) return response;
+    if (!(token ? RENEWABLE : LOGIN_OVER).includes(code)) return response;
     await unlessAborted(keeper.renew(token), signal);
     const renewed = await unlessAborted(keeper.token(), signal);
     if (keeper.epoch !== epoch || again === undefined || !(renewed || (token && keeper.session)))
