@@ -47,10 +47,10 @@ export async function conflictsWith(
   poolSize: number | undefined,
   further: ConflictCheck = async () => [],
 ): Promise<string[]> {
-  const pooling = await faultsOf(async () => {
-    if (poolSize === undefined) await endpoint.isPooled();
-    else await endpoint.allowedPoolSize(poolSize);
-  });
+  const mode = await faultsOf(() => endpoint.isPooled());
+  // Such a pooler may refuse the questions that follow.
+  if (mode.length > 0) return [...mode];
+  const pooling = poolSize === undefined ? [] : await faultsOf(() => endpoint.allowedPoolSize(poolSize));
   const client = await endpoint.plainClient();
   try {
     return [...pooling, ...(await conflictsInDatabase(client, endpoint.schema)), ...(await further(client))];
@@ -59,7 +59,7 @@ export async function conflictsWith(
   }
 }
 
-async function faultsOf(work: () => Promise<void>): Promise<readonly string[]> {
+async function faultsOf(work: () => Promise<unknown>): Promise<readonly string[]> {
   try {
     await work();
     return [];
