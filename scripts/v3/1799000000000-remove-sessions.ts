@@ -22,6 +22,12 @@ const TRANSITION = [
 /** This index came with the report and stays: the audit uses it. */
 const LOGIN_EVENTS_INDEX = `CREATE INDEX audit_events_began_idx ON audit_events (sid) WHERE event IN ('login', 'exchange')`;
 
+/** What ExternalIds1797000200000 and UsersOfTheProduct1797000310000, which stay, have changed in a table of the transition. */
+const LATER_CHANGES = `
+  ALTER TABLE session_fates
+    ADD COLUMN IF NOT EXISTS begun_macs jsonb,
+    DROP CONSTRAINT IF EXISTS session_fates_user_id_fkey`;
+
 /**
  * v3.0 removes sessions and every table of the transition. A table `session` that a product made stays, without our trigger and index: it
  * belongs to the product.
@@ -40,6 +46,7 @@ export class RemoveSessions1799000000000 implements MigrationInterface {
   async down(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`DROP INDEX audit_events_began_idx`);
     for (const name of TRANSITION) await (await load(name)).up(queryRunner);
+    await queryRunner.query(LATER_CHANGES);
   }
 }
 
