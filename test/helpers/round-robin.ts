@@ -16,7 +16,8 @@ export class RoundRobin {
   }
 
   static async start(): Promise<RoundRobin> {
-    const server = createServer();
+    // It closes no idle connection: a client may be about to use it.
+    const server = createServer({ keepAliveTimeout: 0 });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return new RoundRobin(server);
   }

@@ -2,7 +2,13 @@ import type { ClientBase } from 'pg';
 import { ConfigurationError } from '../../config/config.js';
 import { defaultSchemas } from '../trust/connection-settings.js';
 import type { DatabaseEndpoint } from '../trust/database-endpoint.js';
-import { isInstalled, schemaState } from './installation.js';
+import {
+  FIRST_MIGRATION,
+  MIGRATIONS_TABLE,
+  appliedMigrations,
+  isInstalled,
+  schemaState,
+} from './installation.js';
 import { shadowedRoles, shown } from './search-path-conflicts.js';
 import type { SchemaState } from './installation.js';
 
@@ -113,8 +119,13 @@ async function foreign(
   schema: string,
   { relations, others }: SchemaState,
 ): Promise<string[]> {
-  if (relations.length + others.length === 0 || (await isInstalled(client, schema))) return [];
-  const [what, names] = relations.length > 0 ? ['tables', relations] : ['functions or types', others];
+  if (relations.length + others.length === 0) return [];
+  const applied = await appliedMigrations(client, schema);
+  if (applied?.includes(FIRST_MIGRATION)) return [];
+  // A first start that goes on in another process, or was killed, has made this table and nothing else yet.
+  const tables = applied?.length === 0 ? relations.filter((name) => name !== MIGRATIONS_TABLE) : relations;
+  if (tables.length + others.length === 0) return [];
+  const [what, names] = tables.length > 0 ? ['tables', tables] : ['functions or types', others];
   return [
     `DATABASE_SCHEMA: the schema "${schema}" contains ${what} that are not Tandem's (${shown(names)}): use a schema of its own`,
   ];

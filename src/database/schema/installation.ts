@@ -54,10 +54,10 @@ const HAS_MIGRATIONS = `
     AND ((a.attname = 'name' AND a.atttypid = 'varchar'::regtype) OR (a.attname = 'timestamp' AND a.atttypid = 'bigint'::regtype))
     AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')`;
 
-/** The names of the applied migrations in a schema. Empty if it has no such table, or one of another shape, as Laravel's. */
-export async function appliedMigrations(client: ClientBase, schema: string): Promise<string[]> {
+/** The names of the applied migrations in a schema. Undefined if it has no such table, or one of another shape, as Laravel's. */
+export async function appliedMigrations(client: ClientBase, schema: string): Promise<string[] | undefined> {
   const { rows } = await client.query<{ there: boolean }>(HAS_MIGRATIONS, [schema]);
-  if (rows[0]?.there !== true) return [];
+  if (rows[0]?.there !== true) return undefined;
   const table = `${client.escapeIdentifier(schema)}.${MIGRATIONS_TABLE}`;
   const names = await client.query<{ name: string }>(`SELECT name FROM ${table} ORDER BY "timestamp"`);
   return names.rows.map(({ name }) => name);
@@ -65,5 +65,5 @@ export async function appliedMigrations(client: ClientBase, schema: string): Pro
 
 /** Whether an installation of this service has its tables in the schema. */
 export async function isInstalled(client: ClientBase, schema: string): Promise<boolean> {
-  return (await appliedMigrations(client, schema)).includes(FIRST_MIGRATION);
+  return (await appliedMigrations(client, schema))?.includes(FIRST_MIGRATION) === true;
 }

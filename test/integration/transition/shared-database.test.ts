@@ -92,6 +92,17 @@ describe('a database that a product uses', () => {
     expect(await asProduct(db.url, SCHEMAS)).not.toContainEqual({ nspname: 'tandem' });
   });
 
+  it('is used although a first start that goes on, or was killed, has made its table of migrations', async () => {
+    const table = `CREATE SCHEMA tandem; CREATE TABLE tandem.migrations (id serial PRIMARY KEY, "timestamp" bigint, name varchar)`;
+    db = await createTestDatabase({ migrated: false, product: table });
+    expect(await conflicts()).toEqual([]);
+    await asProduct(
+      db.url,
+      `INSERT INTO tandem.migrations ("timestamp", name) VALUES (1, 'MadeByAProduct1')`,
+    );
+    expect(await conflicts()).toEqual([expect.stringContaining('tables that are not')]);
+  });
+
   it('has every conflict named, one line each, and nothing is changed', async () => {
     db = await createTestDatabase({
       migrated: false,
