@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { migrate } from '../../../src/database/migrate.js';
-import { asProduct, createTestDatabase } from '../../helpers/database.js';
+import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 
 const SOURCES = new URL('../../../src/', import.meta.url);
@@ -38,7 +38,7 @@ describe('the migrations', () => {
   const nodes: DataSource[] = [];
 
   beforeEach(async () => {
-    db = await createTestDatabase({ migrated: false });
+    db = await createTestDatabase({ migrated: false, product: 'CREATE SCHEMA tandem' });
   });
   afterEach(async () => {
     for (const node of nodes.splice(0)) await node.destroy();
@@ -46,7 +46,6 @@ describe('the migrations', () => {
   });
 
   async function aNode(): Promise<DataSource> {
-    await asProduct(db.url, 'CREATE SCHEMA IF NOT EXISTS tandem');
     const node = await new DataSource({ ...dataSourceOptions(db.url), entities: ENTITIES }).initialize();
     nodes.push(node);
     return node;
