@@ -6,9 +6,9 @@ import { sqlStateOf } from '../../../common/transient-error.js';
 import { CONFIG } from '../../../config/config.js';
 import { Database } from '../../../database/database.js';
 import { DatabaseEndpoint } from '../../../database/trust/database-endpoint.js';
+import { EndpointClient } from '../../../database/trust/endpoint-client.js';
+import type { EndpointClientConfig } from '../../../database/trust/endpoint-client.js';
 import type { TransitionConfig, UsersSource } from '../../transition.settings.js';
-import { SourceConnection } from './source-connection.js';
-import type { SourceConnectionConfig } from './source-connection.js';
 import { SourceFailure } from './source-failure.js';
 import { sourceRow } from './source-row.js';
 import type { SourceRow } from './source-row.js';
@@ -77,7 +77,7 @@ export class UsersSourceClient implements OnApplicationShutdown {
 
   /** Runs `work` on a connection of its own, with a longer timeout for each statement. For the command line. */
   async withConnection<T>(timeoutMs: number, work: (client: pg.Client) => Promise<T>): Promise<T> {
-    const client = new SourceConnection({ ...this.connection(), query_timeout: timeoutMs + 1_000 });
+    const client = new EndpointClient({ ...this.connection(), query_timeout: timeoutMs + 1_000 });
     await client.connect();
     try {
       await client.query(`${SETTINGS}; SET statement_timeout = ${timeoutMs}`);
@@ -130,7 +130,7 @@ export class UsersSourceClient implements OnApplicationShutdown {
   private open(): pg.Pool {
     // Parts of pg-pool that its types do not describe. `onConnect` is awaited before the connection is given out.
     const untyped: object = {
-      Client: SourceConnection,
+      Client: EndpointClient,
       onConnect: (client: pg.Client) => client.query(SETTINGS),
     };
     const pool = new pg.Pool({
@@ -146,7 +146,7 @@ export class UsersSourceClient implements OnApplicationShutdown {
     return pool;
   }
 
-  private connection(): SourceConnectionConfig {
+  private connection(): EndpointClientConfig {
     const url = this.config.usersSource?.url ?? this.config.databaseUrl ?? this.database.url;
     return {
       endpoint: (this.endpoint ??= new DatabaseEndpoint(url)),

@@ -1,15 +1,15 @@
 import pg from 'pg';
-import type { DatabaseEndpoint } from '../../../database/trust/database-endpoint.js';
+import type { DatabaseEndpoint } from './database-endpoint.js';
 
-export interface SourceConnectionConfig extends pg.ClientConfig {
+export interface EndpointClientConfig extends pg.ClientConfig {
   readonly endpoint: DatabaseEndpoint;
 }
 
-/** A connection to the product's database. If the URL names several hosts, it is one to the primary: a standby may lag behind. */
-export class SourceConnection extends pg.Client {
-  private readonly endpoint: DatabaseEndpoint;
+/** A connection to the primary of an endpoint, which may name several hosts. If it fails to open, the next one asks all hosts again. */
+export class EndpointClient extends pg.Client {
+  protected readonly endpoint: DatabaseEndpoint;
 
-  constructor({ endpoint, ...config }: SourceConnectionConfig) {
+  constructor({ endpoint, ...config }: EndpointClientConfig) {
     super({ ...config, connectionString: endpoint.url });
     this.endpoint = endpoint;
     // An idle connection that breaks emits an error, which would end the process without a listener.
@@ -27,15 +27,20 @@ export class SourceConnection extends pg.Client {
     );
   }
 
-  private async open(): Promise<pg.Client> {
+  protected async open(): Promise<pg.Client> {
     const host = await this.endpoint.writableHost();
     Object.assign(this, host);
     try {
       await super.connect();
+      await this.opened();
       return this;
     } catch (error) {
       this.endpoint.forget(host);
+      this.end().catch(() => undefined);
       throw error;
     }
   }
+
+  /** What a new connection does before anybody may use it. If it throws, the connection is closed. */
+  protected async opened(): Promise<void> {}
 }
