@@ -2,15 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { commandsIn } from '../../../src/admin/cli/admin-command.js';
-import { runProgram } from '../../../src/admin/cli/run-program.js';
-import { ServiceHost } from '../../../src/admin/cli/service-host.js';
-import { AppModule, FEATURES, VARIABLES } from '../../../src/app.module.js';
 import { OAuthClientService } from '../../../src/oauth/oauth-client.service.js';
 import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
 import { TEST_SECRET } from '../../helpers/app.js';
 import { sql } from '../../helpers/client.js';
+import { runHere } from '../../helpers/command-here.js';
 
 interface Shown {
   readonly client_id: string;
@@ -28,39 +25,19 @@ describe('the clients command', () => {
   });
   afterEach(() => {
     vi.unstubAllEnvs();
-    vi.restoreAllMocks();
   });
   afterAll(async () => {
     rmSync(folder, { recursive: true });
     await node.close();
   });
 
-  /** Runs the program in this process. Returns what it printed and its exit code. */
-  async function run(...args: readonly string[]) {
-    const printed = { out: '', err: '' };
-    const env = { DATABASE_URL: node.db.url, DATA_DIR: folder, KEYS_DIR: folder, JWT_SECRET: TEST_SECRET };
-    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
-    const write = (stream: 'out' | 'err') =>
-      ((text: string, done?: () => void) => {
-        printed[stream] += text;
-        done?.();
-        return true;
-      }) as never;
-    vi.spyOn(process.stdout, 'write').mockImplementation(write('out'));
-    vi.spyOn(process.stderr, 'write').mockImplementation(write('err'));
-    const host = new ServiceHost({
-      variables: VARIABLES,
-      module: (config, url) => AppModule.forCommands(config, url),
-      listen: () => Promise.reject(new Error('the clients command needs no HTTP')),
+  const run = (...args: readonly string[]) =>
+    runHere(['clients', ...args], {
+      DATABASE_URL: node.db.url,
+      DATA_DIR: folder,
+      KEYS_DIR: folder,
+      JWT_SECRET: TEST_SECRET,
     });
-    try {
-      const code = await runProgram(['clients', ...args], commandsIn(FEATURES), { host, features: FEATURES });
-      return { code, ...printed };
-    } finally {
-      await host.close();
-      vi.restoreAllMocks();
-    }
-  }
   const scopesOf = async (secret: string, id: string) =>
     (await node.app.get(OAuthClientService).authenticate(id, secret))?.scopes;
 

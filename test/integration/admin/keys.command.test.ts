@@ -2,12 +2,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { commandsIn } from '../../../src/admin/cli/admin-command.js';
-import { runProgram } from '../../../src/admin/cli/run-program.js';
-import { ServiceHost } from '../../../src/admin/cli/service-host.js';
-import { AppModule, FEATURES, VARIABLES } from '../../../src/app.module.js';
 import type { KeyView } from '../../../src/tokens/keys/key-administration.service.js';
 import { TEST_SECRET } from '../../helpers/app.js';
+import { runHere } from '../../helpers/command-here.js';
 import { createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 
@@ -21,45 +18,21 @@ describe('the keys command', () => {
   });
   afterEach(() => {
     vi.unstubAllEnvs();
-    vi.restoreAllMocks();
   });
   afterAll(async () => {
     rmSync(folder, { recursive: true });
     await db.drop();
   });
 
-  /** Runs the program in this process. Returns what it printed and its exit code. */
-  async function run(args: readonly string[], env: Record<string, string> = {}) {
-    const printed = { out: '', err: '' };
-    const given = {
+  const run = (args: readonly string[], env: Record<string, string> = {}) =>
+    runHere(['keys', ...args], {
       DATABASE_URL: db.url,
       DATA_DIR: folder,
       KEYS_DIR: join(folder, 'keys'),
       JWT_SECRET: TEST_SECRET,
       RSA_MODULUS_BITS: '2048',
-    };
-    for (const [name, value] of Object.entries({ ...given, ...env })) vi.stubEnv(name, value);
-    const write = (stream: 'out' | 'err') =>
-      ((text: string, done?: () => void) => {
-        printed[stream] += text;
-        done?.();
-        return true;
-      }) as never;
-    vi.spyOn(process.stdout, 'write').mockImplementation(write('out'));
-    vi.spyOn(process.stderr, 'write').mockImplementation(write('err'));
-    const host = new ServiceHost({
-      variables: VARIABLES,
-      module: (config, url) => AppModule.forCommands(config, url),
-      listen: () => Promise.reject(new Error('the keys command needs no HTTP')),
+      ...env,
     });
-    try {
-      const code = await runProgram(['keys', ...args], commandsIn(FEATURES), { host, features: FEATURES });
-      return { code, ...printed };
-    } finally {
-      await host.close();
-      vi.restoreAllMocks();
-    }
-  }
   const keysOf = (out: string) => (JSON.parse(out) as { keys: KeyView[] }).keys;
 
   it('lists, rotates and distrusts keys', async () => {

@@ -3,13 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { commandsIn } from '../../../src/admin/cli/admin-command.js';
 import { checksIn } from '../../../src/admin/cli/doctor/doctor-check.js';
-import { runProgram } from '../../../src/admin/cli/run-program.js';
-import { ServiceHost } from '../../../src/admin/cli/service-host.js';
-import { AppModule, FEATURES, VARIABLES, conflictsOf } from '../../../src/app.module.js';
+import { FEATURES } from '../../../src/app.module.js';
 import { SessionAttachmentsCheck } from '../../../src/transition/sessions/table/session-attachments.check.js';
 import { TEST_SECRET, createTestApp } from '../../helpers/app.js';
+import { runHere, withHost } from '../../helpers/command-here.js';
 import { asProduct, createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 
@@ -44,42 +42,14 @@ describe('npm run admin -- sessions', () => {
     await rm(folder, { recursive: true });
   });
 
-  async function withHost<T>(table: string, work: (host: ServiceHost) => Promise<T>): Promise<T> {
-    const env = { DATABASE_URL: db.url, DATA_DIR: folder, KEYS_DIR: folder, JWT_SECRET: TEST_SECRET };
-    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
-    vi.stubEnv('SESSION_TABLE', table === OWN ? undefined : table);
-    const host = new ServiceHost({
-      variables: VARIABLES,
-      conflicts: conflictsOf,
-      module: (config, url) => AppModule.forCommands(config, url),
-      listen: () => Promise.reject(new Error('these commands need no HTTP')),
-    });
-    try {
-      return await work(host);
-    } finally {
-      await host.close();
-    }
-  }
-
-  async function run(args: readonly string[], table = 'shop.user_sessions') {
-    const printed = { out: '', err: '' };
-    const write = (stream: 'out' | 'err') =>
-      ((text: string, done?: () => void) => {
-        printed[stream] += text;
-        done?.();
-        return true;
-      }) as never;
-    vi.spyOn(process.stdout, 'write').mockImplementation(write('out'));
-    vi.spyOn(process.stderr, 'write').mockImplementation(write('err'));
-    try {
-      const code = await withHost(table, (host) =>
-        runProgram(args, commandsIn(FEATURES), { host, features: FEATURES }),
-      );
-      return { code, ...printed };
-    } finally {
-      vi.restoreAllMocks();
-    }
-  }
+  const settings = (table: string) => ({
+    DATABASE_URL: db.url,
+    DATA_DIR: folder,
+    KEYS_DIR: folder,
+    JWT_SECRET: TEST_SECRET,
+    SESSION_TABLE: table === OWN ? undefined : table,
+  });
+  const run = (args: readonly string[], table = 'shop.user_sessions') => runHere(args, settings(table));
 
   const attached = () => asProduct(db.url, ATTACHED);
 
@@ -169,7 +139,9 @@ describe('npm run admin -- sessions', () => {
     await installed();
     expect(checksIn(FEATURES)).toContain(SessionAttachmentsCheck);
     const examine = () =>
-      withHost('shop.user_sessions', async (host) => (await host.get(SessionAttachmentsCheck)).examine());
+      withHost(settings('shop.user_sessions'), async (host) =>
+        (await host.get(SessionAttachmentsCheck)).examine(),
+      );
     const [finding] = await examine();
     expect(finding).toMatchObject({ level: 'ok', message: expect.stringContaining('sessions attach') });
     const statements = finding!.message.match(/(?:CREATE|GRANT) [^;]+;/g)!;

@@ -2,15 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { commandsIn } from '../../../../src/admin/cli/admin-command.js';
-import { runProgram } from '../../../../src/admin/cli/run-program.js';
-import { ServiceHost } from '../../../../src/admin/cli/service-host.js';
-import { AppModule, FEATURES, VARIABLES } from '../../../../src/app.module.js';
 import { SOURCE, hashOf, productNode, signUp, stored } from '../../../e2e/transition/product-users.js';
 import { statusOf } from '../../../e2e/transition/session-client.js';
 import { TEST_SECRET, createTestApp } from '../../../helpers/app.js';
 import type { TestApp } from '../../../helpers/app.js';
 import { login, refresh, sql, tryRefresh } from '../../../helpers/client.js';
+import { runHere } from '../../../helpers/command-here.js';
 
 describe('the commands about users whom a product owns', () => {
   let node: TestApp;
@@ -28,30 +25,11 @@ describe('the commands about users whom a product owns', () => {
   const nextNode = (env: Readonly<Record<string, string>> = SOURCE) =>
     createTestApp({ db: node.db, env: { ...env, KEYS_DIR: folder } });
 
-  /** Runs the program in this process. Returns what it printed and its exit code. */
   async function run(args: readonly string[], source: Readonly<Record<string, string>> = SOURCE) {
-    const printed = { out: '', err: '' };
     const own = { DATABASE_URL: node.db.url, DATA_DIR: folder, KEYS_DIR: folder, JWT_SECRET: TEST_SECRET };
-    for (const [name, value] of Object.entries({ ...own, ...source })) vi.stubEnv(name, value);
-    const write = (stream: 'out' | 'err') =>
-      ((text: string, done?: () => void) => {
-        printed[stream] += text;
-        done?.();
-        return true;
-      }) as never;
-    vi.spyOn(process.stdout, 'write').mockImplementation(write('out'));
-    vi.spyOn(process.stderr, 'write').mockImplementation(write('err'));
-    const host = new ServiceHost({
-      variables: VARIABLES,
-      module: (config, url) => AppModule.forCommands(config, url),
-      listen: () => Promise.reject(new Error('these commands need no HTTP')),
-    });
     try {
-      const code = await runProgram(['users', ...args], commandsIn(FEATURES), { host, features: FEATURES });
-      return { code, ...printed };
+      return await runHere(['users', ...args], { ...own, ...source });
     } finally {
-      await host.close();
-      vi.restoreAllMocks();
       vi.unstubAllEnvs();
     }
   }
