@@ -1,3 +1,4 @@
+import { ACCESS_ERRORS } from '@tandem-auth/verifier/refusals';
 import { problems } from './problem.js';
 import type { ProblemKind } from './problem.js';
 
@@ -6,8 +7,8 @@ export const COMMON_ERRORS = {
   validation_failed: { status: 400, title: 'The request is not valid' },
   malformed_request: { status: 400, title: 'The request could not be read' },
   unauthorized: { status: 401, title: 'Authentication is needed' },
-  forbidden: { status: 403, title: 'Not allowed' },
-  cross_site_request: { status: 403, title: 'Requests from another site are not accepted here' },
+  forbidden: ACCESS_ERRORS.forbidden,
+  cross_site_request: ACCESS_ERRORS.cross_site_request,
   not_found: { status: 404, title: 'Not found' },
   method_not_allowed: { status: 405, title: 'Method not allowed' },
   request_timeout: { status: 408, title: 'The request took too long to arrive' },
@@ -18,7 +19,7 @@ export const COMMON_ERRORS = {
   rate_limited: { status: 429, title: 'Too many requests' },
   headers_too_large: { status: 431, title: 'The request headers are too large' },
   internal_error: { status: 500, title: 'Something went wrong' },
-  service_unavailable: { status: 503, title: 'Temporarily unavailable' },
+  service_unavailable: ACCESS_ERRORS.service_unavailable,
 } as const satisfies Record<string, ProblemKind>;
 
 export const refuse = problems(COMMON_ERRORS);

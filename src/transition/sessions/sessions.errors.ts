@@ -1,11 +1,12 @@
+import { ACCESS_ERRORS } from '@tandem-auth/verifier/refusals';
 import { problems } from '../../common/problem.js';
 import type { ProblemKind } from '../../common/problem.js';
 
 /** Refusals of callers with a session cookie. */
 export const SESSION_ERRORS = {
-  session_invalid: { status: 401, title: 'The session is not valid' },
-  sessions_brownout: { status: 401, title: 'Sessions are switched off for a short time' },
-  sessions_removed: { status: 401, title: 'Sessions are no longer accepted' },
+  session_invalid: ACCESS_ERRORS.session_invalid,
+  sessions_brownout: ACCESS_ERRORS.sessions_brownout,
+  sessions_removed: ACCESS_ERRORS.sessions_removed,
   already_exchanged: { status: 409, title: 'The session was already exchanged for tokens' },
 } as const satisfies Record<string, ProblemKind>;
 
