@@ -15,6 +15,11 @@ export class SharedWork<Result> {
     return next;
   }
 
+  /** Resolves when the run that is under way, if there is one, has ended. Never throws. */
+  ended(key: string): Promise<void> {
+    return settled(this.running.get(key) ?? Promise.resolve());
+  }
+
   private start(key: string, work: () => Promise<Result>): Promise<Result> {
     const run = work().finally(() => {
       if (this.running.get(key) === run) this.running.delete(key);

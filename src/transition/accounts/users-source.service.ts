@@ -4,12 +4,12 @@ import type { FamilyOwners } from '../../auth/refresh/family-owners.js';
 import { sameSecret } from '../../common/constant-time.js';
 import { Clock } from '../../common/clock.js';
 import { RecentMap } from '../../common/recent-map.js';
+import { SharedWork } from '../../common/shared-work.js';
 import type { UserDirectory } from '../../users/user-directory.js';
 import type { User } from '../../users/user.entity.js';
 import { isUuid, normaliseExternalId } from '../../users/external-id.js';
 import { MissingUsersService } from './missing-users.service.js';
 import { ProductAuthorityService } from '../../users/product-authority.service.js';
-import { SharedWork } from './shared-work.js';
 import { SourceAccountsService } from './source-accounts.service.js';
 import { SourceFailure } from './source/source-failure.js';
 import { sourceRow } from './source/source-row.js';
@@ -137,7 +137,7 @@ export class UsersSourceService implements UserDirectory, FamilyOwners {
   private async endMissing(externalId: string): Promise<Confirmation> {
     this.confirmed.delete(externalId);
     const known = await this.store.find(externalId);
-    // The client of a user who is gone may go on asking. That is no evidence.
+    // The client of a user who is gone may keep asking. That is no evidence.
     if (known === undefined || known.disabledAt !== null) return 'changed';
     this.missing.count(false);
     if (!(await this.missing.isGone())) throw new SourceFailure('too many users are missing');

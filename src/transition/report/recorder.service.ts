@@ -8,6 +8,7 @@ import type { RefusedRequest } from '../../common/problem.filter.js';
 import { BackgroundLoops } from '../../common/background-loops.js';
 import type { BackgroundLoop } from '../../common/background-loops.js';
 import { httpServerOf } from '../../common/http.js';
+import { SharedWork } from '../../common/shared-work.js';
 import { DatabaseClock } from '../../tokens/feed/database-clock.js';
 import { CountedRoutesService } from './counted-routes.service.js';
 import { UnexpectedLogoutsService } from './logouts/unexpected-logouts.service.js';
@@ -22,6 +23,9 @@ import { UseTally } from './use-tally.js';
 
 /** Milliseconds between two batches. */
 const FLUSH_EVERY = 2_000;
+
+/** A write may have taken its counts before the latest requests, so callers share the next one. */
+const WRITE = 'report';
 
 /** The most batches written at shutdown. The bounds in memory need fewer. */
 const LAST_BATCHES = 10;
@@ -45,8 +49,7 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
   private readonly uses = new UseTally();
   private seq = 0;
   private batch: Batch | undefined;
-  private writing: Promise<void> | undefined;
-  private queued: Promise<void> | undefined;
+  private readonly writes = new SharedWork<void>();
   private failing = false;
   private readonly loop: BackgroundLoop;
 
@@ -80,22 +83,13 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
   /** Nest calls this after the last request has been answered. */
   async onApplicationShutdown(): Promise<void> {
     await this.loop.stop();
-    await this.writing;
+    await this.writes.ended(WRITE);
     for (let batch = 0; batch < LAST_BATCHES && !this.idle; batch++) await this.flush();
   }
 
   /** Resolves when the counts up to now are written, or the attempt has failed. Never throws. */
   flush(): Promise<void> {
-    if (this.writing === undefined) {
-      this.writing = this.write().finally(() => (this.writing = undefined));
-      return this.writing;
-    }
-    // The write in progress may have taken its counts before the latest requests.
-    this.queued ??= this.writing.then(() => {
-      this.queued = undefined;
-      return this.flush();
-    });
-    return this.queued;
+    return this.writes.run(WRITE, () => this.write());
   }
 
   private record(request: FastifyRequest, reply: FastifyReply): void {

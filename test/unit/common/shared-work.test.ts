@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SharedWork } from '../../../../src/transition/accounts/shared-work.js';
+import { SharedWork } from '../../../src/common/shared-work.js';
 
 /** Work whose runs the test ends one by one. */
 function aWork() {
