@@ -42,7 +42,7 @@ export class Drain implements BeforeApplicationShutdown {
     });
   }
 
-  /** Calls `end` when the listener has closed: it ends responses that would otherwise go on. Their clients find another node. */
+  /** Calls `end` when the listener has closed: it ends responses that would otherwise continue. Their clients find another node. */
   endWith(end: () => void): void {
     this.streams.push(end);
   }

@@ -12,7 +12,7 @@ describe('@tandem-auth/client with access tokens that live for a second', () => 
   });
   afterAll(() => node.close());
 
-  it('goes on for longer than a token lives, with the next token', async () => {
+  it('serves for longer than a token lives, with the next token', async () => {
     const wire = new Wire();
     const client = createAuthClient({ baseUrl: node.url, fetch: wire.fetch });
     await client.login(ROOT);

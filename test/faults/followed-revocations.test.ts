@@ -81,7 +81,7 @@ describe('a product that follows revocations (P35)', () => {
     return late;
   }
 
-  it('refuses a revoked token within a second, and goes on accepting others', async () => {
+  it('refuses a revoked token within a second, and keeps accepting others', async () => {
     const { kept, revoked } = await accepted();
     const late = await revokeDuring(() => undefined, revoked);
     expect(late.map(({ status, code }) => ({ status, code }))).toEqual(

@@ -244,7 +244,7 @@ describe('a position of a database that has lost commits', () => {
     link.lead(servers.standbyUrl);
     link.heal();
     const sid = await aRevokedFamily(await nodes.start({ databaseUrl: servers.standbyUrl }));
-    // The open stream goes on.
+    // The open stream continues.
     await hears(stream, sid);
     await expect.poll(() => lastId(stream).split('.')[0] === position.split('.')[0], POLL).toBe(false);
     const resumed = await follow(node, client, position);

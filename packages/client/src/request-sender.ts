@@ -84,7 +84,7 @@ function repeatable(request: Request | undefined, { body }: RequestInit): boolea
   );
 }
 
-/** A refresh goes on for other requests after this one has been aborted. */
+/** A refresh continues for other requests after this one has been aborted. */
 function unlessAborted<T>(result: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
   if (!signal) return result;
   return new Promise((resolve, reject) => {

@@ -122,7 +122,7 @@ async function foreign(
   if (relations.length + others.length === 0) return [];
   const applied = await appliedMigrations(client, schema);
   if (applied?.includes(FIRST_MIGRATION)) return [];
-  // A first start that goes on in another process, or was killed, has made this table and nothing else yet.
+  // A first start that is still running in another process, or was killed, has made this table and nothing else yet.
   const tables = applied?.length === 0 ? relations.filter((name) => name !== MIGRATIONS_TABLE) : relations;
   if (tables.length + others.length === 0) return [];
   const [what, names] = tables.length > 0 ? ['tables', tables] : ['functions or types', others];

@@ -106,7 +106,7 @@ describe('a product whose sessions are in SESSION_TABLE', () => {
     expect(await productCatalog(db.url)).toEqual(before);
   });
 
-  it('goes on with its own migrations', async () => {
+  it('keeps running its own migrations', async () => {
     const cookie = await sessionOfTheProduct('migrated');
     expect(await verifySession(node, cookie)).toBe('204');
     await asProduct(

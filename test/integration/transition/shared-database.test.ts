@@ -92,7 +92,7 @@ describe('a database that a product uses', () => {
     expect(await asProduct(db.url, SCHEMAS)).not.toContainEqual({ nspname: 'tandem' });
   });
 
-  it('is used although a first start that goes on, or was killed, has made its table of migrations', async () => {
+  it('is used although a first start that is still running, or was killed, has made its table of migrations', async () => {
     const table = `CREATE SCHEMA tandem; CREATE TABLE tandem.migrations (id serial PRIMARY KEY, "timestamp" bigint, name varchar)`;
     db = await createTestDatabase({ migrated: false, product: table });
     expect(await conflicts()).toEqual([]);

@@ -14,7 +14,7 @@ const LOCK_NOT_AVAILABLE = '55P03';
 const HELP = `
 Both are optional. The index makes it fast to revoke all sessions of a user in a large table. The trigger reports sessions that the
 product ends. Without it, nodes poll. Both names begin with tandem_. The command needs the owner of the table. Its owner can also run the
-SQL that npm run admin -- doctor prints. Readers and writers of the table go on while the index is made.`;
+SQL that npm run admin -- doctor prints. Making the index blocks neither readers nor writers of the table.`;
 
 /** Puts an index and a trigger on the session table of a product, and removes them. */
 @AdminCommand()
