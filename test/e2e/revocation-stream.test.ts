@@ -121,9 +121,11 @@ describe('GET /oauth/revocations', () => {
         event === 'revoked' && (data['revocations'] as Revocation[]).some((each) => each.sid === sid),
     );
     const before = stream.events.slice(0, at).findLast(({ event }) => event === 'fresh')!;
-    const after = await stream.fresh(at);
-    expect(after.data['as_of']).toBeGreaterThan(before.data['as_of'] as number);
-    expect(after.id).not.toBe(before.id);
+    expect((await stream.fresh(at)).data['as_of']).toBeGreaterThan(before.data['as_of'] as number);
+    // The position moves when no older transaction of the server is running, of another database either.
+    await stream.until((events) =>
+      events.slice(at).find(({ event, id }) => event === 'fresh' && id !== before.id),
+    );
   });
 
   it('sends a revocation of a user with the first epoch that is valid', async () => {
