@@ -32,7 +32,7 @@ export interface RevocationHook {
 
   onRevoked(sql: Sql, revoked: RevokedSet, reason: RevocationReason): Promise<AlsoRevoked>;
 
-  /** Deletes leftovers after the commit. No revocation depends on it. Never throws. */
+  /** Deletes leftovers after the commit, perhaps none. No revocation depends on it. Never throws. */
   clear(leftovers: readonly string[]): Promise<void>;
 
   /**

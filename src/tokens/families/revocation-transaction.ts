@@ -24,6 +24,8 @@ export class RevocationTransaction {
   revokedSessions = 0;
   /** Ids for {@link RevocationHook.clear}, which is called after the commit. */
   readonly leftovers: string[] = [];
+  /** All that some users had was revoked, so the hook has to clear even what it does not know by id. */
+  revokedUsers = false;
 
   constructor(
     readonly sql: Sql,
@@ -80,6 +82,7 @@ export class RevocationTransaction {
   ): Promise<RevokedFamily[]> {
     const revoked = await this.families.revokeFamiliesOfUsers(this.sql, userIds, reason, except.sid);
     await this.publish(revoked, reason);
+    this.revokedUsers = true;
     await this.callHook({ userIds, except }, reason);
     return revoked;
   }

@@ -124,7 +124,8 @@ export class RevocationService {
       return { result: await work(opened), revocation: opened };
     });
     if (revocation.entries.length > 0) this.feed.publish(revocation.entries);
-    if (revocation.leftovers.length > 0) await this.hook?.clear(revocation.leftovers);
+    const { leftovers, revokedUsers } = revocation;
+    if (leftovers.length > 0 || revokedUsers) await this.hook?.clear(leftovers);
     if (revocation.repeated || revocation.entries.length === 0) await this.feed.catchUp();
     return result;
   }

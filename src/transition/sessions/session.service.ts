@@ -8,7 +8,6 @@ import { RevocationService } from '../../tokens/families/revocation.service.js';
 import type { TokenFamily } from '../../tokens/families/token-family.js';
 import { SessionCookieService } from './http/session-cookie.service.js';
 import { LinkedRevocationStore } from './link/linked-revocation.store.js';
-import { SessionRowStore } from './stores/session-row.store.js';
 import { SessionStore } from './stores/session.store.js';
 import type { LiveSession } from './stores/session.store.js';
 
@@ -31,7 +30,6 @@ export class SessionService {
   constructor(
     private readonly store: SessionStore,
     private readonly linked: LinkedRevocationStore,
-    private readonly rows: SessionRowStore,
     private readonly cookie: SessionCookieService,
     private readonly revocations: RevocationService,
     private readonly audit: AuditStore,
@@ -115,7 +113,7 @@ export class SessionService {
   /** Revokes the session of a cookie that we signed. It may be a session without a login, or none. */
   async revokePresented(sid: string, origin: Origin): Promise<void> {
     const session = await this.store.live(sid);
-    if (session === undefined) await this.rows.remove([sid]);
+    if (session === undefined) await this.store.remove([sid]);
     else await this.revoke(session, 'login', origin);
   }
 }

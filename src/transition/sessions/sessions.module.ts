@@ -39,6 +39,7 @@ import { Session } from './stores/session.entity.js';
 import { SessionGuard } from './http/session.guard.js';
 import { SessionPasswordProof } from './stores/session-password-proof.entity.js';
 import { SessionPasswordProofStore } from './stores/session-password-proof.store.js';
+import { PostgresSessionStore } from './stores/postgres-session.store.js';
 import { SessionStore } from './stores/session.store.js';
 import { SessionSampleStore } from './stores/session-sample.store.js';
 import { SessionTableCheck } from './stores/session-table.check.js';
@@ -76,7 +77,8 @@ import { SessionService } from './session.service.js';
     SessionOriginService,
     SessionRevocationHook,
     SessionRowStore,
-    SessionStore,
+    PostgresSessionStore,
+    { provide: SessionStore, useExisting: PostgresSessionStore },
     SessionWatcherService,
     SessionAttachmentStore,
     SessionAttachmentsCheck,

@@ -18,9 +18,11 @@ import { LinkedRevocationStore } from '../../../src/transition/sessions/link/lin
 import { SessionWatcherService } from '../../../src/transition/sessions/link/session-watcher.service.js';
 import { SessionLinkStore } from '../../../src/transition/sessions/link/session-link.store.js';
 import { SessionLoginService } from '../../../src/transition/sessions/session-login.service.js';
+import { SessionListStore } from '../../../src/transition/sessions/listing/session-list.store.js';
+import { PostgresSessionStore } from '../../../src/transition/sessions/stores/postgres-session.store.js';
 import { SessionRowStore } from '../../../src/transition/sessions/stores/session-row.store.js';
 import { SessionPasswordProofStore } from '../../../src/transition/sessions/stores/session-password-proof.store.js';
-import { SessionStore } from '../../../src/transition/sessions/stores/session.store.js';
+import type { SessionStore } from '../../../src/transition/sessions/stores/session.store.js';
 import { SessionService } from '../../../src/transition/sessions/session.service.js';
 import { openSessionTable } from '../../../src/transition/sessions/table/session-table.provider.js';
 import { tableNameIn } from '../../../src/transition/sessions/table/table-name.js';
@@ -69,6 +71,19 @@ function originsOf(database: Database, config: TransitionConfig): SessionOriginS
   return new SessionOriginService(new ProductAuthorityService(new AdminRole('admin'), state, config), config);
 }
 
+function storeOf(database: Database, table: SessionTable, config: TransitionConfig): SessionStore {
+  const origins = originsOf(database, config);
+  return new PostgresSessionStore(
+    database,
+    table,
+    origins,
+    new SessionRowStore(database, table),
+    new SessionLinkStore(database, table, origins, config),
+    new SessionListStore(database, table, origins, config),
+    config,
+  );
+}
+
 /** The table that the migrations have chosen. */
 export function tableOf(database: Database): Promise<SessionTable> {
   return openSessionTable(database, 'tandem', undefined);
@@ -82,21 +97,20 @@ export async function aSessionNode(url: string, setting?: string): Promise<Sessi
   const node = await aNode<TransitionConfig>(url, SETTINGS, new Clock(), (database, config) => {
     return new SessionRevocationHook(
       new LinkedRevocationStore(database, table, config),
-      new SessionLinkStore(database, table, originsOf(database, config), config),
+      storeOf(database, table, config),
       new DowngradeStore(database, originsOf(database, config)),
-      new SessionRowStore(database, table),
       config,
     );
   });
   const { database, config, revocations, tokens, families, clock } = node;
   const audit = new AuditStore(database);
-  const store = new SessionStore(database, table, originsOf(database, config), config);
+  const store = storeOf(database, table, config);
   const linkedRevocations = new LinkedRevocationStore(database, table, config);
   const downgradeStore = new DowngradeStore(database, originsOf(database, config));
   const links = new SessionLinkStore(database, table, originsOf(database, config), config);
   const rows = new SessionRowStore(database, table);
   const cookie = new SessionCookieService(config);
-  const sessions = new SessionService(store, linkedRevocations, rows, cookie, revocations, audit, config);
+  const sessions = new SessionService(store, linkedRevocations, cookie, revocations, audit, config);
   const proofs = new SessionPasswordProofStore(database);
   const opening = new SessionLoginService(store, sessions, cookie, undefined as never, clock, proofs, config);
   const everybody = { isEligible: () => Promise.resolve(true) } as unknown as RolloutService;
@@ -129,7 +143,7 @@ export async function aSessionNode(url: string, setting?: string): Promise<Sessi
       audit,
       config,
     ),
-    watcher: new SessionWatcherService(links, rows, revocations, new BackgroundLoops(true)),
+    watcher: new SessionWatcherService(links, store, revocations, new BackgroundLoops(true)),
   };
 }
 

@@ -52,8 +52,8 @@ export class ExchangeService {
       if (opened === undefined) throw refuseSession('session_invalid');
       const { family } = opened;
       if (!(await this.links.link(sql, sid, userId, family.sid))) throw refuseSession('already_exchanged');
-      // The exchange counts only once the row is locked: another application may be deleting it.
-      if (!(await this.links.lockRow(sql, sid, userId, family.expiresAt)))
+      // The exchange counts only once the session is held: another application may be deleting it.
+      if (!(await this.sessions.hold(sql, sid, userId, family.expiresAt)))
         throw refuseSession('session_invalid');
       await this.proofs.copyToFamily(sql, sid, family.sid);
       return opened;

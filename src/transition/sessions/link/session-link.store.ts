@@ -5,7 +5,7 @@ import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
 import { SessionOriginService } from '../stores/session-origin.service.js';
 import type { ProvableSession } from '../stores/session-origin.service.js';
-import type { SessionExtension } from '../stores/session-row.store.js';
+import type { SessionExtension } from '../stores/session.store.js';
 import { SessionTable } from '../table/session-table.js';
 import { onSessionTable, userAt, userNamed, writeSessionTable } from '../stores/session-table.sql.js';
 

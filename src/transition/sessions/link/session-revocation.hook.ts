@@ -6,17 +6,15 @@ import type { AlsoRevoked, RevokedSet, RevocationHook } from '../../../tokens/fa
 import type { TokenFamily } from '../../../tokens/families/token-family.js';
 import { LinkedRevocationStore } from './linked-revocation.store.js';
 import { DowngradeStore, isReused } from './downgrade.store.js';
-import { SessionLinkStore } from './session-link.store.js';
-import { SessionRowStore } from '../stores/session-row.store.js';
+import { SessionStore } from '../stores/session.store.js';
 
 /** Revokes a session together with its linked family, and together with everything else of its user. */
 @Injectable()
 export class SessionRevocationHook implements RevocationHook {
   constructor(
     private readonly linked: LinkedRevocationStore,
-    private readonly links: SessionLinkStore,
+    private readonly sessions: SessionStore,
     private readonly downgrades: DowngradeStore,
-    private readonly rows: SessionRowStore,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -24,13 +22,14 @@ export class SessionRevocationHook implements RevocationHook {
     return this.linked.successorsOf(sql, sids);
   }
 
-  onRevoked(sql: Sql, revoked: RevokedSet): Promise<AlsoRevoked> {
+  async onRevoked(sql: Sql, revoked: RevokedSet): Promise<AlsoRevoked> {
     if ('sids' in revoked) return this.linked.revokeLinkedTo(sql, revoked.sids);
+    await this.sessions.refuseUnseen(sql, revoked.userIds);
     return this.linked.revokeSessionsOf(sql, revoked.userIds, revoked.except ?? {});
   }
 
   clear(sids: readonly string[]): Promise<void> {
-    return this.rows.remove(sids);
+    return this.sessions.clear(sids);
   }
 
   async isReused({ sid }: TokenFamily, generation: number): Promise<boolean> {
@@ -40,11 +39,11 @@ export class SessionRevocationHook implements RevocationHook {
 
   /** Extends the session, which has to live as long as the family. A session that has expired by itself stays expired. */
   async mayContinue({ sid, now, absoluteExpiresAt }: TokenFamily): Promise<boolean> {
-    const state = await this.links.stateOf(sid);
+    const state = await this.sessions.stateOf(sid);
     if (state === undefined) return true;
     if (state.lost) return false;
     const until = Math.min(now + this.config.refreshTokenExpiry * 1000, absoluteExpiresAt);
-    if (state.live) await this.rows.extend([{ sid: state.sid, until: new Date(until) }]);
+    if (state.live) await this.sessions.extend([{ sid: state.sid, until: new Date(until) }]);
     return true;
   }
 

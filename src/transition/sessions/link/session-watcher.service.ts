@@ -5,7 +5,7 @@ import { BackgroundLoops } from '../../../common/background-loops.js';
 import type { BackgroundLoop } from '../../../common/background-loops.js';
 import { RevocationService } from '../../../tokens/families/revocation.service.js';
 import { SessionLinkStore } from './session-link.store.js';
-import { SessionRowStore } from '../stores/session-row.store.js';
+import { SessionStore } from '../stores/session.store.js';
 
 /** If another application ends a session, its family may live this much longer. */
 const POLL_INTERVAL_MS = 400;
@@ -38,7 +38,7 @@ export class SessionWatcherService implements OnApplicationBootstrap, OnApplicat
 
   constructor(
     private readonly links: SessionLinkStore,
-    private readonly rows: SessionRowStore,
+    private readonly sessions: SessionStore,
     private readonly revocations: RevocationService,
     loops: BackgroundLoops,
   ) {
@@ -62,19 +62,19 @@ export class SessionWatcherService implements OnApplicationBootstrap, OnApplicat
   /** Polls once. */
   async poll(): Promise<void> {
     await this.revoke(await this.links.lostRows(BATCH));
-    const { next, lost, short } = await this.links.sweep(this.after, BATCH);
+    const { next, lost, short } = await this.sessions.sweep(this.after, BATCH);
     this.after = next ?? FIRST;
     await this.revoke(lost);
-    await this.rows.extend(short);
-    if (this.polls % REVIVED_EVERY === 0) await this.rows.removeRevived(REVIVED_WITHIN, BATCH);
+    await this.sessions.extend(short);
+    if (this.polls % REVIVED_EVERY === 0) await this.sessions.removeRevived(REVIVED_WITHIN, BATCH);
     if (this.polls % CLEAN_EVERY === 0) await this.clean();
     this.polls += 1;
   }
 
   /** Removes expired rows and unused links. */
   private async clean(): Promise<void> {
-    await this.rows.removeRevived(DAY, BATCH);
-    await this.rows.removeExpired(BATCH);
+    await this.sessions.removeRevived(DAY, BATCH);
+    await this.sessions.removeExpired(BATCH);
     await this.links.removeForgotten(BATCH);
   }
 

@@ -7,6 +7,7 @@ import type {
   SessionPage,
 } from '../../../tokens/families/session-directory.service.js';
 import { SessionService } from '../session.service.js';
+import { SessionStore } from '../stores/session.store.js';
 import { SessionIds } from './session-ids.js';
 import { SessionListStore } from './session-list.store.js';
 import type { SessionPart, UnlinkedSession } from './session-list.store.js';
@@ -27,10 +28,11 @@ export class PublicSessionDirectory implements SessionDirectory {
     private readonly store: SessionListStore,
     private readonly ids: SessionIds,
     private readonly sessions: SessionService,
+    private readonly kept: SessionStore,
   ) {}
 
   async ofUser(userId: string): Promise<readonly ListedSession[]> {
-    return (await this.store.ofUser(userId)).map((session) => this.listed(session));
+    return (await this.kept.ofUser(userId)).map((session) => this.listed(session));
   }
 
   async page(limit: number, after: string | undefined, userId: string | undefined): Promise<SessionPage> {
@@ -46,7 +48,7 @@ export class PublicSessionDirectory implements SessionDirectory {
   }
 
   async revokeOf(userId: string, id: string, origin: Origin): Promise<boolean> {
-    const session = (await this.store.ofUser(userId)).find(({ sid }) => this.ids.matches(id, sid));
+    const session = (await this.kept.ofUser(userId)).find(({ sid }) => this.ids.matches(id, sid));
     if (session === undefined) return this.store.isRevoked(id, userId);
     // So that the same call again is answered in the same way.
     await this.store.remember([{ id, sid: session.sid }]);
@@ -76,7 +78,7 @@ export class PublicSessionDirectory implements SessionDirectory {
   }
 
   private async partOfUser(userId: string, limit: number, start: string): Promise<SessionPart> {
-    const all = (await this.store.ofUser(userId)).toSorted((a, b) => (a.sid < b.sid ? -1 : 1));
+    const all = (await this.kept.ofUser(userId)).toSorted((a, b) => (a.sid < b.sid ? -1 : 1));
     const left = all.filter(({ sid }) => sid > start);
     return { sessions: left.slice(0, limit), last: left.length > limit ? left[limit - 1]!.sid : undefined };
   }

@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { DatabaseUnavailable, isRefusal } from '../../../database/database.errors.js';
 import { Database } from '../../../database/database.js';
 import { SessionTable } from '../table/session-table.js';
+import type { SessionExtension } from './session.store.js';
 
 const deleteIn = (table: string) => `DELETE FROM ${table} WHERE sid = ANY ($1::text[]) RETURNING sid`;
 
@@ -34,12 +35,6 @@ const MOST_PARTS = 100;
 
 /** SQLSTATEs that hold for every row: no privilege, or not for this kind of table. */
 const FOR_ALL_ROWS = /^(?:42501|0A000)$/;
-
-/** A session that has to live until then at least. */
-export interface SessionExtension {
-  readonly sid: string;
-  readonly until: Date;
-}
 
 /**
  * Writes rows of the table of sessions, which another application may own, after our own tables have been committed. No revocation depends

@@ -1,22 +1,8 @@
-import { Inject, Injectable } from '@nestjs/common';
 import type { Origin } from '../../../audit/audit-context.js';
-import { CONFIG } from '../../../config/config.js';
-import type { TransitionConfig } from '../../transition.settings.js';
-import { batched } from '../../../database/batched.js';
-import { Database } from '../../../database/database.js';
-import type { Sql } from '../../../database/database.js';
 import type { Role } from '../../../common/role.js';
-import { SessionTable } from '../table/session-table.js';
-import {
-  IS_LIVE,
-  milliseconds,
-  onSessionTable,
-  userAt,
-  userNamed,
-  writeSessionTable,
-} from './session-table.sql.js';
-import { SessionOriginService } from './session-origin.service.js';
-import { storedCookieIn } from './express-session.codec.js';
+import type { Sql } from '../../../database/database.js';
+import type { LinkState, Sweep } from '../link/session-link.store.js';
+import type { UnlinkedSession } from '../listing/session-list.store.js';
 import type { StoredCookie } from './express-session.codec.js';
 
 /** A live session as one statement saw it. Times in milliseconds, on the database's clock. */
@@ -37,12 +23,6 @@ export interface LiveSession {
   readonly now: number;
 }
 
-/** A row of the statement that finds live sessions: with its content, and the proof of its origin. */
-interface FoundSession extends Omit<LiveSession, 'maxAge'> {
-  readonly sess: string;
-  readonly begunMacs: unknown;
-}
-
 export interface NewSession {
   readonly sid: string;
   readonly userId: string;
@@ -52,178 +32,83 @@ export interface NewSession {
   readonly expiresAt: number;
 }
 
-/** Moves the expiry to `expiresAt` if it is before `unless`. In milliseconds. */
-interface Extension {
+/** A session that has to live until then at least. */
+export interface SessionExtension {
   readonly sid: string;
-  readonly expiresAt: number;
-  readonly unless: number;
+  readonly until: Date;
 }
 
-const findBy = (table: string, path: string) => `
-  SELECT s.sid, u.id AS "userId", u.role, u.external_id AS "externalId", CASE WHEN f.user_id = u.id THEN f.family_id END AS "familyId",
-    ${milliseconds('s.expire::timestamptz')} AS "expiresAt", ${milliseconds('f.ends_at')} AS "endsAt",
-    f.downgraded_id IS NOT NULL AND f.seen_at IS NULL AS unseen, f.begun_macs AS "begunMacs",
-    ${milliseconds('clock_timestamp()')} AS now, s.sess::text AS sess
-  FROM ${table} s
-  CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
-  JOIN users u ON u.id = ${userNamed('named.name')} AND u.disabled_at IS NULL
-  LEFT JOIN session_fates f ON f.sid = s.sid
-  WHERE s.sid = ANY ($1::text[]) AND ${IS_LIVE}`;
-
-/** The user whom a live session names. There may be no such user. */
-const namedBy = (table: string, path: string) => `
-  SELECT named.name FROM ${table} s
-  CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
-  LEFT JOIN session_fates f ON f.sid = s.sid
-  WHERE s.sid = $1 AND s.expire > clock_timestamp() AND f.ended_at IS NULL
-    AND (f.ends_at IS NULL OR f.ends_at > clock_timestamp())`;
-
-/** SKIP LOCKED: a locked session is extended by its next request, so that nobody waits and no deadlock can arise. */
-const touchIn = (table: string) => `
-  WITH due AS (
-    SELECT s.sid, wanted.expires
-    FROM unnest($1::text[], $2::float8[], $3::float8[]) AS wanted (sid, expires, unless) JOIN ${table} s USING (sid)
-    WHERE s.expire < to_timestamp(wanted.unless / 1000) FOR UPDATE OF s SKIP LOCKED
-  )
-  UPDATE ${table} s SET expire = to_timestamp(due.expires / 1000) FROM due WHERE s.sid = due.sid
-  RETURNING s.sid, s.sess::text AS sess`;
-
-const readIn = (table: string) => `SELECT sess::text AS sess FROM ${table} WHERE sid = $1`;
-
-const readLinkedIn = (table: string) => `
-  SELECT s.sess::text AS sess FROM session_fates f JOIN ${table} s ON s.sid = f.sid WHERE f.family_id = $1`;
-
-/** FOR SHARE: a concurrent revocation of the user either waits and then sees this session, or is seen here. */
-const createIn = (table: string) => `
-  WITH u AS (
-    SELECT id FROM users WHERE id = $4 AND epoch = $5 AND disabled_at IS NULL FOR SHARE
-  ), made AS (
-    INSERT INTO ${table} (sid, sess, expire) SELECT $1, $2::json, to_timestamp($3::float8 / 1000) FROM u RETURNING sid
-  ), begun AS (
-    INSERT INTO session_fates (sid, user_id, begun_macs) SELECT sid, $4, $9::jsonb FROM made
-  ), audited AS (
-    INSERT INTO audit_events (event, cause, user_id, ip, user_agent, request_id)
-    SELECT 'login', 'session', $4, $6, $7, $8 FROM made
-  )
-  SELECT sid FROM made`;
-
-const insertIn = (table: string) => `
-  INSERT INTO ${table} (sid, sess, expire) VALUES ($1, $2::json, to_timestamp($3::float8 / 1000))`;
-
-/** Reads, opens and extends sessions, in the table that a product may use too. */
-@Injectable()
-export class SessionStore {
-  private readonly find: string;
-  private readonly named: string;
-  private readonly touchText: string;
-  private readonly readText: string;
-  private readonly readLinkedText: string;
-  private readonly createText: string;
-  private readonly insertText: string;
-  private readonly liveOf = batched((sids: readonly string[]) => this.read(this.database, sids), {
-    request: (sid) => sid,
-    row: ({ sid }) => sid,
-  });
-  private readonly touched = batched((extensions: readonly Extension[]) => this.touchAll(extensions), {
-    request: ({ sid }) => sid,
-    row: ({ sid }) => sid,
-  });
-  /** The sessions that are being extended. */
-  private readonly touching = new Set<string>();
-
-  constructor(
-    private readonly database: Database,
-    { qualifiedName }: SessionTable,
-    private readonly origins: SessionOriginService,
-    @Inject(CONFIG) config: TransitionConfig,
-  ) {
-    this.named = namedBy(qualifiedName, config.sessionUserKey);
-    this.find = findBy(qualifiedName, config.sessionUserKey);
-    this.touchText = touchIn(qualifiedName);
-    this.readText = readIn(qualifiedName);
-    this.readLinkedText = readLinkedIn(qualifiedName);
-    this.createText = createIn(qualifiedName);
-    this.insertText = insertIn(qualifiedName);
-  }
-
+/**
+ * The sessions, wherever the product keeps them: SESSION_STORE. The product writes and deletes them too. Which sessions are linked or
+ * revoked is in Tandem's own tables, for every store. Methods that need the store answer 503 while it is unavailable.
+ */
+export abstract class SessionStore {
   /**
    * Undefined if there is no session of that id, if it has expired or was revoked, or if its user is unknown or disabled. Also undefined if
    * the user is an administrator and the product began the session.
    */
-  live(sid: string): Promise<LiveSession | undefined> {
-    return this.liveOf(sid);
-  }
+  abstract live(sid: string): Promise<LiveSession | undefined>;
+
+  /** Like {@link live}, in a transaction of a request that has called that before. */
+  abstract liveIn(sql: Sql, sid: string): Promise<LiveSession | undefined>;
 
   /** The user whom a session names if it would be live with a known and enabled user. */
-  async userNamedBy(sid: string): Promise<string | undefined> {
-    const [row] = await onSessionTable(() => this.database.query<{ name: string | null }>(this.named, [sid]));
-    return row?.name ?? undefined;
-  }
-
-  /** Like {@link live}, in a transaction. */
-  async liveIn(sql: Sql, sid: string): Promise<LiveSession | undefined> {
-    return (await this.read(sql, [sid]))[0];
-  }
-
-  /**
-   * Moves the expiry to `expiresAt` if it is before `unless`. Changes nothing while the row is locked or another request extends it.
-   * Returns the session's cookie if it changed the expiry.
-   */
-  async touch(sid: string, expiresAt: number, unless: number): Promise<StoredCookie | undefined> {
-    if (this.touching.has(sid)) return undefined;
-    this.touching.add(sid);
-    try {
-      const row = await this.touched({ sid, expiresAt, unless });
-      return row && storedCookieIn(row.sess);
-    } finally {
-      this.touching.delete(sid);
-    }
-  }
-
-  /** The cookie of the session that is linked to the family. */
-  async cookieOfFamily(sql: Sql, familyId: string): Promise<StoredCookie | undefined> {
-    const [row] = await onSessionTable(() => sql.query<{ sess: string }>(this.readLinkedText, [familyId]));
-    return row && storedCookieIn(row.sess);
-  }
+  abstract userNamedBy(sid: string): Promise<string | undefined>;
 
   /** The cookie of a session in any state, as express-session keeps it. */
-  async cookieOf(sid: string, sql: Sql = this.database): Promise<StoredCookie | undefined> {
-    const [row] = await onSessionTable(() => sql.query<{ sess: string }>(this.readText, [sid]));
-    return row && storedCookieIn(row.sess);
-  }
+  abstract cookieOf(sid: string, sql?: Sql): Promise<StoredCookie | undefined>;
+
+  /** The cookie of the session that is linked to the family. */
+  abstract cookieOfFamily(sql: Sql, familyId: string): Promise<StoredCookie | undefined>;
 
   /** False, and nothing written, if the user's epoch has changed since or the user is disabled. Audited. */
-  async create(
-    { sid, userId, sess, expiresAt }: NewSession,
-    epoch: number,
-    origin: Origin,
-  ): Promise<boolean> {
-    const { ip, userAgent, requestId } = origin;
-    const begun = JSON.stringify(this.origins.prove(sid, userId));
-    const values = [sid, JSON.stringify(sess), expiresAt, userId, epoch, ip, userAgent, requestId, begun];
-    return (await onSessionTable(() => this.database.query(this.createText, values))).length > 0;
-  }
+  abstract create(session: NewSession, epoch: number, origin: Origin): Promise<boolean>;
 
   /** Adds a session in a transaction that has locked the user's row. */
-  async insert(sql: Sql, { sid, sess, expiresAt }: Omit<NewSession, 'userId'>): Promise<void> {
-    await writeSessionTable(sql, () => sql.query(this.insertText, [sid, JSON.stringify(sess), expiresAt]));
-  }
+  abstract insert(sql: Sql, session: NewSession): Promise<void>;
 
-  private touchAll(extensions: readonly Extension[]): Promise<{ sid: string; sess: string }[]> {
-    const columns = [
-      extensions.map(({ sid }) => sid),
-      extensions.map(({ expiresAt }) => expiresAt),
-      extensions.map(({ unless }) => unless),
-    ];
-    return this.database.query(this.touchText, columns);
-  }
+  /**
+   * Moves the expiry to `expiresAt` if it is before `unless`. May change nothing while another request extends it. Returns the session's
+   * cookie if it changed the expiry.
+   */
+  abstract touch(sid: string, expiresAt: number, unless: number): Promise<StoredCookie | undefined>;
 
-  private async read(sql: Sql, sids: readonly string[]): Promise<LiveSession[]> {
-    const found = await onSessionTable(() =>
-      sql.query<FoundSession & Record<string, unknown>>(this.find, [sids]),
-    );
-    return found
-      .filter((session) => this.origins.signsIn(session))
-      .map(({ sess, ...session }) => ({ ...session, maxAge: storedCookieIn(sess).originalMaxAge ?? null }));
-  }
+  /** Extends those live sessions that would expire earlier. Never throws. */
+  abstract extend(extensions: readonly SessionExtension[]): Promise<void>;
+
+  /**
+   * Extends the session to `until` (milliseconds) at least, in the transaction that links it. False if the product ended it or changed its
+   * user. If the product ends it from then on, {@link sweep} and {@link stateOf} find it lost.
+   */
+  abstract hold(sql: Sql, sid: string, userId: string, until: number): Promise<boolean>;
+
+  /** Deletes revoked sessions. No revocation depends on it. Never throws. */
+  abstract remove(sids: readonly string[]): Promise<void>;
+
+  /**
+   * Refuses all sessions of the users that began before and that Tandem does not know, in the transaction that revokes the users. The caller
+   * revokes those that it knows.
+   */
+  abstract refuseUnseen(sql: Sql, userIds: readonly string[]): Promise<void>;
+
+  /** After the commit of a revocation: deletes the revoked sessions, and those that {@link refuseUnseen} refuses. Never throws. */
+  abstract clear(sids: readonly string[]): Promise<void>;
+
+  /** Deletes sessions that were revoked in the last `seconds` or have reached their end, and that the product wrote again. */
+  abstract removeRevived(seconds: number, batch: number): Promise<void>;
+
+  /** Deletes at most `batch` sessions that expired a minute ago or longer. */
+  abstract removeExpired(batch: number): Promise<void>;
+
+  /**
+   * The user's sessions that no live family is linked to, at most 200: those that this service began, then those that live longest. Without
+   * sessions that are refused because the product began them for an administrator.
+   */
+  abstract ofUser(userId: string): Promise<UnlinkedSession[]>;
+
+  /** The state of the session that is linked to the family. Undefined for an unlinked family. */
+  abstract stateOf(familyId: string): Promise<LinkState | undefined>;
+
+  /** Looks at the next linked sessions, at most `batch`, in the order of their families, after that family. */
+  abstract sweep(after: string, batch: number): Promise<Sweep>;
 }
