@@ -46,7 +46,7 @@ describe('a family, the session it was downgraded to, and the family of that ses
     const { sid } = given.session;
 
     // The end of the first login waits for the session, which is just being exchanged.
-    const linked = holdBack(three.links, 'lockRow');
+    const linked = holdBack(three.store, 'hold');
     const exchanging = exchange(three, { id: user!.id, sid });
     await linked.reached;
     const found = holdBack(one.families, 'revokeFamilies', 2);
