@@ -5,31 +5,9 @@ import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
 import { SessionOriginService } from '../stores/session-origin.service.js';
 import type { ProvableSession } from '../stores/session-origin.service.js';
-import type { SessionExtension } from '../stores/session.store.js';
+import type { LinkState, Sweep } from '../stores/session.store.js';
 import { SessionTable } from '../table/session-table.js';
 import { onSessionTable, userAt, userNamed, writeSessionTable } from '../stores/session-table.sql.js';
-
-/** The state of the session that is linked to a family. */
-export interface LinkState {
-  readonly sid: string;
-  /**
-   * Another application ended it: its row was deleted before it expired, or names another user now. Or its user has become an administrator,
-   * whom a session of the product does not sign in.
-   */
-  readonly lost: boolean;
-  /** It has not expired. */
-  readonly live: boolean;
-}
-
-/** What a batch of linked sessions needs. */
-export interface Sweep {
-  /** Where the next batch begins; null after the last one. */
-  readonly next: string | null;
-  /** Families whose session another application ended. */
-  readonly lost: readonly string[];
-  /** Sessions that another application has shortened. They have to live as long as their families. */
-  readonly short: readonly SessionExtension[];
-}
 
 interface Swept {
   readonly familyId: string;

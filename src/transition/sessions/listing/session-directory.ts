@@ -8,9 +8,10 @@ import type {
 } from '../../../tokens/families/session-directory.service.js';
 import { SessionService } from '../session.service.js';
 import { SessionStore } from '../stores/session.store.js';
+import type { UnlinkedSession } from '../stores/session.store.js';
 import { SessionIds } from './session-ids.js';
 import { SessionListStore } from './session-list.store.js';
-import type { SessionPart, UnlinkedSession } from './session-list.store.js';
+import type { SessionPart } from './session-list.store.js';
 
 /** Statements of one page. A page may be short if most rows belong to anonymous visitors. */
 const MOST_PARTS = 10;

@@ -4,7 +4,7 @@ import { Database } from '../../../database/database.js';
 import type { TransitionConfig } from '../../transition.settings.js';
 import { SessionTable } from '../table/session-table.js';
 import { SessionOriginService } from '../stores/session-origin.service.js';
-import type { ProvableSession } from '../stores/session-origin.service.js';
+import type { UnlinkedSession } from '../stores/session.store.js';
 import {
   IS_LIVE,
   milliseconds,
@@ -13,16 +13,6 @@ import {
   userKeyAt,
   userNamed,
 } from '../stores/session-table.sql.js';
-
-/** A live session that no live family is linked to. Times in milliseconds, on the database's clock. */
-export interface UnlinkedSession extends ProvableSession {
-  readonly externalId: string | null;
-  readonly username: string;
-  readonly expiresAt: number;
-  /** `cookie.originalMaxAge` as text. Another application may have written anything. */
-  readonly maxAge: string | null;
-  readonly now: number;
-}
 
 /** One part of the table, in the order of session ids. */
 export interface SessionPart {

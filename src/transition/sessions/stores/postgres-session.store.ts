@@ -6,9 +6,7 @@ import { batched } from '../../../database/batched.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
 import { SessionLinkStore } from '../link/session-link.store.js';
-import type { LinkState, Sweep } from '../link/session-link.store.js';
 import { SessionListStore } from '../listing/session-list.store.js';
-import type { UnlinkedSession } from '../listing/session-list.store.js';
 import { SessionTable } from '../table/session-table.js';
 import {
   IS_LIVE,
@@ -23,7 +21,14 @@ import { storedCookieIn } from './express-session.codec.js';
 import type { StoredCookie } from './express-session.codec.js';
 import { SessionRowStore } from './session-row.store.js';
 import { SessionStore } from './session.store.js';
-import type { LiveSession, NewSession, SessionExtension } from './session.store.js';
+import type {
+  LinkState,
+  LiveSession,
+  NewSession,
+  SessionExtension,
+  Sweep,
+  UnlinkedSession,
+} from './session.store.js';
 
 /** A row of the statement that finds live sessions: with its content, and the proof of its origin. */
 export interface FoundSession extends Omit<LiveSession, 'maxAge'> {

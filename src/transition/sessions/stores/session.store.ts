@@ -1,9 +1,8 @@
 import type { Origin } from '../../../audit/audit-context.js';
 import type { Role } from '../../../common/role.js';
 import type { Sql } from '../../../database/database.js';
-import type { LinkState, Sweep } from '../link/session-link.store.js';
-import type { UnlinkedSession } from '../listing/session-list.store.js';
 import type { StoredCookie } from './express-session.codec.js';
+import type { ProvableSession } from './session-origin.service.js';
 
 /** A live session as one statement saw it. Times in milliseconds, on the database's clock. */
 export interface LiveSession {
@@ -36,6 +35,38 @@ export interface NewSession {
 export interface SessionExtension {
   readonly sid: string;
   readonly until: Date;
+}
+
+/** A live session that no live family is linked to. Times in milliseconds, on the database's clock. */
+export interface UnlinkedSession extends ProvableSession {
+  readonly externalId: string | null;
+  readonly username: string;
+  readonly expiresAt: number;
+  /** `cookie.originalMaxAge` as text. Another application may have written anything. */
+  readonly maxAge: string | null;
+  readonly now: number;
+}
+
+/** The state of the session that is linked to a family. */
+export interface LinkState {
+  readonly sid: string;
+  /**
+   * Another application ended it: its row was deleted before it expired, or names another user now. Or its user has become an administrator,
+   * whom a session of the product does not sign in.
+   */
+  readonly lost: boolean;
+  /** It has not expired. */
+  readonly live: boolean;
+}
+
+/** What a batch of linked sessions needs. */
+export interface Sweep {
+  /** Where the next batch begins; null after the last one. */
+  readonly next: string | null;
+  /** Families whose session another application ended. */
+  readonly lost: readonly string[];
+  /** Sessions that another application has shortened. They have to live as long as their families. */
+  readonly short: readonly SessionExtension[];
 }
 
 /**
