@@ -10,6 +10,8 @@ import { ONLY, OUT, PEER_PORT, SECRET, USERS } from './lib/settings.mjs';
 const MEASURES = [
   'authentication',
   'verifier',
+  'test-kit',
+  'revocation-stream',
   'logins',
   'users-source',
   'propagation',

@@ -5,6 +5,9 @@ import type { RevocationSnapshot } from './revocation-snapshot.js';
 /** Bytes in memory for a consumer that reads slowly. All else that waits for it is shared with the others. */
 const HIGH_WATER_MARK = 64 * 1024;
 
+/** Events of a snapshot that are sent before the event loop serves others: about 130 kB. */
+const EVENTS_PER_TURN = 2;
+
 /** Why a stream has ended. */
 export type StreamEnd =
   | 'expired'
@@ -56,6 +59,7 @@ export class RevocationFollower extends Readable {
   private keys = 0;
   private fresh = 0;
   private isBlocked = false;
+  private isWaiting = false;
   private hasEnded = false;
   private checks = 0;
 
@@ -73,10 +77,11 @@ export class RevocationFollower extends Readable {
 
   /** Sends what is new, unless the consumer has not read what was sent before. */
   advance(): void {
-    while (!this.isBlocked && !this.hasEnded) {
+    while (!this.isBlocked && !this.isWaiting && !this.hasEnded) {
       const bytes = this.next();
       if (bytes === undefined) return;
       this.send(bytes);
+      if (this.snapshot !== undefined && this.event % EVENTS_PER_TURN === 0) this.letOthersRun();
     }
   }
 
@@ -113,6 +118,15 @@ export class RevocationFollower extends Readable {
     this.isBlocked = false;
     this.checks = 0;
     this.advance();
+  }
+
+  /** A fast consumer takes each event at once, so a large snapshot would occupy the event loop until its end. */
+  private letOthersRun(): void {
+    this.isWaiting = true;
+    setImmediate(() => {
+      this.isWaiting = false;
+      if (!this.destroyed) this.advance();
+    });
   }
 
   private next(): Buffer | undefined {

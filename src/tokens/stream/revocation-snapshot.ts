@@ -2,8 +2,8 @@ import type { RevocationEntry, RevocationList } from '../feed/revocation-list.js
 import { MAX_REVOCATIONS, revocationJson, revokedFrames } from './stream-frame.js';
 
 /**
- * Everything that is revoked, as events. Each event is serialised when the first consumer needs it, and then shared: 60,000 revocations
- * take a fraction of a second of the event loop, in slices of a millisecond.
+ * Everything that is revoked, as events. Each event is serialised when the first consumer needs it, and then shared. 60,000 revocations
+ * are 60 events, and each takes a millisecond or two of the event loop.
  *
  * The list may change meanwhile. The snapshot has everything that the list had when the snapshot was made. What came later is in the log
  * from {@link place} on.

@@ -11,6 +11,8 @@ export const FIRST_SIGHTS = number('BENCH_FIRST_SIGHTS', 6_000);
 /** The largest number of stored logins, and of live revocations, in the measure of growth. */
 export const MAX_LOGINS = number('BENCH_MAX_LOGINS', 1_000_000);
 export const MAX_REVOCATIONS = number('BENCH_MAX_REVOCATIONS', 100_000);
+/** Revocations in the first snapshot of a stream. */
+export const STREAMED = number('BENCH_STREAMED', 60_000);
 /** Which measures: names of files in `measures/`, separated by commas. */
 export const ONLY = process.env.BENCH_ONLY?.split(',');
 /** Where the report goes; unset: only the table is printed. */

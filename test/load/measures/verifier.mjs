@@ -3,7 +3,8 @@ import { compare } from '../lib/compare.mjs';
 import { get } from '../lib/closed-loop.mjs';
 import { inTurn, load } from '../lib/load.mjs';
 import { end, startOnServerCore, until } from '../lib/processes.mjs';
-import { PASSWORD, PEER_PORT, PORT } from '../lib/settings.mjs';
+import { makeClient } from '../lib/clients.mjs';
+import { PEER_PORT, PORT } from '../lib/settings.mjs';
 
 const ISSUER_URL = `http://127.0.0.1:${PORT}`;
 
@@ -11,7 +12,7 @@ export async function run({ tokens }) {
   const peer = startOnServerCore('test/load/peers/verifying.mjs', {
     ISSUER: 'http://tandem.test',
     ISSUER_URL,
-    CLIENT: JSON.stringify(await makeClient()),
+    CLIENT: JSON.stringify(await makeClient('bench', ['revocations'])),
     PORT: String(PEER_PORT),
   });
   const ask = (path) => {
@@ -35,23 +36,4 @@ export async function run({ tokens }) {
   });
   await end(peer);
   return [row];
-}
-
-async function makeClient() {
-  const login = await post('/auth/login', { username: 'root', password: PASSWORD });
-  const client = await post('/admin/clients', { name: 'bench', scopes: ['revocations'] }, login.access_token);
-  return { id: client.client_id, secret: client.client_secret };
-}
-
-async function post(path, body, token) {
-  const answer = await fetch(`${ISSUER_URL}${path}`, {
-    method: 'POST',
-    headers: {
-      'Content-Type': 'application/json',
-      ...(token !== undefined && { Authorization: `Bearer ${token}` }),
-    },
-    body: JSON.stringify(body),
-  });
-  if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
-  return answer.json();
 }

@@ -37,6 +37,16 @@ function eventsIn(
     }));
 }
 
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Waits until a few turns of the event loop have not changed the figure. */
+async function settled(figure: () => number): Promise<void> {
+  for (let unchanged = 0, last = figure(); unchanged < 3; last = figure()) {
+    await turn();
+    unchanged = figure() === last ? unchanged + 1 : 0;
+  }
+}
+
 describe('RevocationStreams', () => {
   let clock: ManualClock;
   let list: RevocationList;
@@ -97,13 +107,11 @@ describe('RevocationStreams', () => {
     const follower = open(lastEventId);
     const chunks: Buffer[] = [];
     follower.on('data', (chunk: Buffer) => chunks.push(chunk));
-    const settle = () => new Promise((resolve) => setImmediate(resolve));
     return {
       follower,
       chunks,
       async events() {
-        await settle();
-        await settle();
+        await settled(() => chunks.length);
         return eventsIn(Buffer.concat(chunks).toString());
       },
       async sids() {
@@ -142,6 +150,21 @@ describe('RevocationStreams', () => {
     expect(first).toHaveLength(4);
     for (const other of others)
       expect(other.map((chunk, at) => chunk === first![at])).toEqual([true, true, true, true]);
+  });
+
+  it('serves others between the events of a snapshot, however fast its consumer reads', async () => {
+    poll(many(12_000));
+    const { follower, chunks } = reader();
+    let turns = 0;
+    const perTurn = new Map<number, number>();
+    follower.on('data', () => perTurn.set(turns, (perTurn.get(turns) ?? 0) + 1));
+    await settled(() => {
+      turns += 1;
+      return chunks.length;
+    });
+    expect(chunks.filter((chunk) => chunk.includes('sid'))).toHaveLength(12);
+    // Small events such as `hello` come together with another.
+    expect(Math.max(...perTurn.values())).toBeLessThanOrEqual(4);
   });
 
   it('sends nothing that is known to a consumer that resumes, and everything that is newer', async () => {
@@ -199,7 +222,10 @@ describe('RevocationStreams', () => {
     const events = read();
     const during = entry(horizon);
     poll([during]);
-    for (let next = read(); next.length > 0; next = read()) events.push(...next);
+    while (!events.some(({ event }) => event === 'fresh')) {
+      events.push(...read());
+      await turn();
+    }
     const kinds = events.map(({ event }) => event);
     expect(kinds.lastIndexOf('revoked')).toBeLessThan(kinds.indexOf('fresh'));
     expect(JSON.stringify(events.slice(0, kinds.indexOf('fresh')))).toContain(during.subject);
@@ -315,7 +341,8 @@ describe('RevocationStreams', () => {
     clock.pass(60_000);
     await check();
     expect(follower.destroyed).toBe(false);
-    while (follower.read() !== null);
+    follower.resume();
+    await settled(() => streams.bytes);
     await check(30);
     expect(follower.destroyed).toBe(false);
   });
