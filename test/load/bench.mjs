@@ -72,7 +72,7 @@ try {
     console.log(`${name}: ${Math.round((performance.now() - began) / 1000)} s`);
   }
   print(rows);
-  if (OUT !== undefined) await writeReport(OUT, rows);
+  if (OUT !== undefined) await writeReport(OUT, rows, ONLY === undefined);
 } finally {
   await context.service.end();
   await endAll();

@@ -5,8 +5,8 @@ import type { RevocationSnapshot } from './revocation-snapshot.js';
 /** Bytes in memory for a consumer that reads slowly. All else that waits for it is shared with the others. */
 const HIGH_WATER_MARK = 64 * 1024;
 
-/** Events of a snapshot that are sent before the event loop serves others: about 130 kB. */
-const EVENTS_PER_TURN = 2;
+/** Events of a snapshot that are sent before the event loop serves others: about 260 kB. */
+const EVENTS_PER_TURN = 4;
 
 /** Why a stream has ended. */
 export type StreamEnd =

@@ -3,9 +3,9 @@ import type { RevocationEntry } from '../feed/revocation-list.js';
 /** Revocations in one event. */
 export const MAX_REVOCATIONS = 1_000;
 
-/** One server-sent event. `data` is JSON, so it has no line breaks. `id`: the position of the stream after it. */
+/** One server-sent event. `data` is JSON in ASCII, so it has no line breaks. `id`: the position of the stream after it. */
 export function eventFrame(event: string, data: string, id?: string): Buffer {
-  return Buffer.from(`${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${data}\n\n`);
+  return Buffer.from(`${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${data}\n\n`, 'latin1');
 }
 
 /** The events `revoked` for these revocations, with at most {@link MAX_REVOCATIONS} in each. `id`: a position that was reached before. */

@@ -13,9 +13,41 @@ const OTHERS = ['load', 'storms'];
 const WIDTH = 900;
 const ROW_HEIGHT = 44;
 
-export async function writeReport(folder, rows) {
+/** A ratio whose rounds differ by more than this says nothing. */
+const NOISY = 2;
+
+/** The share of such ratios that shows that the machine was too noisy. */
+const NOISY_SHARE = 0.1;
+
+/**
+ * Writes the rows of this run. `complete`: all measures were taken. Otherwise rows of earlier runs stay, with their own commit and date.
+ * Throws, and writes nothing, if the machine was too noisy.
+ */
+export async function writeReport(folder, rows, complete) {
+  refuseNoise(rows);
   mkdirSync(join(folder, 'performance'), { recursive: true });
-  const machine = {
+  const file = join(folder, 'performance', 'results.json');
+  const machine = machineNow();
+  const { commit: id, date } = machine;
+  const taken = rows.map((row) => ({ ...row, commit: id, date }));
+  const all = complete ? taken : merged(existsSync(file) ? earlierRows(file) : [], taken);
+  await write(file, JSON.stringify({ machine, rows: all }));
+  const parts = [heading(machine)];
+  for (const [group, members] of Map.groupBy(all, ({ group: name }) => name)) {
+    const name = `${group.toLowerCase().replaceAll(/[^a-z]+/g, '-')}.svg`;
+    writeFileSync(join(folder, 'performance', name), plot(members));
+    parts.push(`## ${group}\n\n![${group}](performance/${name})\n\n${table(members)}`);
+  }
+  for (const name of OTHERS) {
+    const kept = join(folder, 'performance', `${name}.json`);
+    if (existsSync(kept)) parts.push(section(JSON.parse(readFileSync(kept, 'utf8'))));
+  }
+  await write(join(folder, 'performance.md'), parts.join('\n\n'));
+}
+
+/** What this run has run on, and when. */
+export function machineNow() {
+  return {
     node: process.version,
     cpu: cpus()[0].model.trim(),
     cores: cpus().length,
@@ -25,18 +57,27 @@ export async function writeReport(folder, rows) {
     rounds: ROUNDS,
     seconds: SECONDS,
   };
-  await write(join(folder, 'performance', 'results.json'), JSON.stringify({ machine, rows }));
-  const parts = [heading(machine)];
-  for (const [group, members] of Map.groupBy(rows, ({ group: name }) => name)) {
-    const name = `${group.toLowerCase().replaceAll(/[^a-z]+/g, '-')}.svg`;
-    writeFileSync(join(folder, 'performance', name), plot(members));
-    parts.push(`## ${group}\n\n![${group}](performance/${name})\n\n${table(members)}`);
-  }
-  for (const name of OTHERS) {
-    const file = join(folder, 'performance', `${name}.json`);
-    if (existsSync(file)) parts.push(section(JSON.parse(readFileSync(file, 'utf8'))));
-  }
-  await write(join(folder, 'performance.md'), parts.join('\n\n'));
+}
+
+/** Rows of a release before rows had a commit and a date of their own have those of their run. */
+function earlierRows(file) {
+  const { machine, rows } = JSON.parse(readFileSync(file, 'utf8'));
+  return rows.map((row) => ({ commit: machine.commit, date: machine.date, ...row }));
+}
+
+/** Each row once, where it was: its newest figures. */
+function merged(earlier, taken) {
+  const same = (a) => (b) => a.group === b.group && a.what === b.what && a.to === b.to;
+  const kept = earlier.map((row) => taken.find(same(row)) ?? row);
+  return [...kept, ...taken.filter((row) => !earlier.some(same(row)))];
+}
+
+function refuseNoise(rows) {
+  const ratios = rows.filter(({ yardstick }) => yardstick !== undefined);
+  const noisy = ratios.filter(({ low, high }) => high > NOISY * low);
+  if (noisy.length <= NOISY_SHARE * ratios.length) return;
+  const names = noisy.map(({ what, low, high }) => `${what} (${low}–${high})`).join('; ');
+  throw new Error(`the machine was too noisy, so nothing was written: ${names}`);
 }
 
 /** What another run has measured, for the next report: a title, a text, and rows that all have the same columns. */
@@ -72,8 +113,8 @@ function heading({ node, cpu, cores, memory_gb: memory, date, rounds, seconds, c
 For operators who plan capacity, and for maintainers who change a path that users wait for. After reading you know what the
 service costs compared with others, and which goals it misses. [Scaling](scaling.md#where-the-goals-are-missed) says why.
 
-\`npm run bench\` measured this on ${date} at ${id}: ${cores} cores of ${cpu}, ${memory} GB, Node ${node}, PostgreSQL on the same
-machine. The server has the first core. Load and database share the second. The service and what it is compared with (the yardstick) ran
+\`npm run bench\` measured this: ${cores} cores of ${cpu}, ${memory} GB, Node ${node}, PostgreSQL on the same machine. The last run
+was on ${date} at ${id}, and each row names its own. The server has the first core. Load and database share the second. The service and what it is compared with (the yardstick) ran
 in turn, in ${rounds} rounds of ${seconds} s. Each round gives one ratio. The table shows the median ratio and, in brackets, the lowest and the
 highest. Absolute figures depend on this machine. Ratios show what the code costs. [results.json](performance/results.json) has all figures.`;
 }
@@ -82,11 +123,11 @@ function table(rows) {
   const lines = rows.map((row) => {
     const { what, to = '–', unit, yardstick = '–', measured, ratio, low, high } = row;
     const spread = `(${low}–${high})`;
-    return `| ${what} | ${to} | ${yardstick} | ${measured}${ratio === undefined ? ` ${spread}` : ''} | ${unit} | ${ratio === undefined ? '–' : `${ratio} ${spread}`} | ${goal(row)} |`;
+    return `| ${what} | ${to} | ${yardstick} | ${measured}${ratio === undefined ? ` ${spread}` : ''} | ${unit} | ${ratio === undefined ? '–' : `${ratio} ${spread}`} | ${goal(row)} | ${row.date}, ${row.commit} |`;
   });
   return [
-    '| what | against | yardstick | measured | unit | ratio | goal |',
-    '| --- | --- | --: | --: | --- | --: | --- |',
+    '| what | against | yardstick | measured | unit | ratio | goal | date, commit |',
+    '| --- | --- | --: | --: | --- | --: | --- | --- |',
     ...lines,
   ].join('\n');
 }
