@@ -6,7 +6,7 @@ import type { AuthClient, AuthClientOptions } from '@tandem-auth/client';
 import { createTestApp } from '../helpers/app.js';
 import type { TestApp } from '../helpers/app.js';
 import { MapStorage } from '../helpers/client-storage.js';
-import { Wire, gate } from '../helpers/client-wire.js';
+import { Jar, Wire, gate } from '../helpers/client-wire.js';
 import { aUser, bearer, login, sql } from '../helpers/client.js';
 import type { Account } from '../helpers/client.js';
 
@@ -181,6 +181,39 @@ describe('@tandem-auth/client against the service', () => {
       expect(wire.count(REFRESH) - before).toBe(12);
     }
     expect(tabs.map(({ state }) => state)).toEqual(tabs.map(() => 'signed-in'));
+    expect(await families()).toEqual([{ id: expect.any(String), revoked: false }]);
+  });
+
+  it('does not let the cookie of a late answer replace a newer one', async () => {
+    client.dispose();
+    const jar = new Jar();
+    wire = new Wire(jar);
+    client = tab({ delivery: 'cookie', fetch: wire.fetch });
+    await client.login(user);
+    const other = tab({ delivery: 'cookie', fetch: wire.fetch });
+    await expect.poll(() => other.state, PATIENCE).toBe('signed-in');
+    await revokeAccessTokens();
+    const held = gate();
+    let signal: AbortSignal | null | undefined;
+    wire.onReply = async (path, its) => {
+      if (path !== '/auth/refresh' || signal !== undefined) return;
+      signal = its;
+      await held.opened;
+    };
+    const waiting = nameFrom(client);
+    await expect.poll(() => signal?.aborted, PATIENCE).toBe(false);
+    // The other tab gets the same successor, uses it, and refreshes again.
+    expect(await nameFrom(other)).toBe(user.username);
+    await revokeAccessTokens('user');
+    expect(await nameFrom(other)).toBe(user.username);
+    await expect.poll(() => signal!.aborted, { timeout: 10_000 }).toBe(true);
+    held.open();
+    expect(await waiting).toBe(user.username);
+    const current = jar.header('/auth');
+    await Promise.all([nameFrom(client), nameFrom(other)]);
+    expect(jar.header('/auth')).toBe(current);
+    await revokeAccessTokens();
+    expect(await Promise.all([nameFrom(client), nameFrom(other)])).toEqual([user.username, user.username]);
     expect(await families()).toEqual([{ id: expect.any(String), revoked: false }]);
   });
 

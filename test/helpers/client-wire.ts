@@ -6,6 +6,8 @@ export class Wire {
   readonly calls: string[] = [];
   /** Decides what happens to a call after the service has answered it. */
   onAnswer: (path: string, answer: Response) => Promise<Response> | Response = (_path, answer) => answer;
+  /** Runs when the service has answered, before the cookies arrive. The cookies of a call that is aborted meanwhile never do. */
+  onReply: (path: string, signal: AbortSignal | null | undefined) => Promise<void> | void = () => {};
   /** Runs before a call is sent. */
   onCall: (path: string) => Promise<void> | void = () => {};
   private readonly sends: Fetch;
@@ -22,6 +24,8 @@ export class Wire {
     const headers = new Headers(init.headers);
     if (this.jar !== undefined) headers.set('cookie', this.jar.header(url.pathname));
     const answer = await this.sends(input, { ...init, headers });
+    await this.onReply(url.pathname, init.signal);
+    init.signal?.throwIfAborted();
     this.jar?.keep(answer.headers.getSetCookie());
     return this.onAnswer(url.pathname, answer);
   };

@@ -26,22 +26,21 @@ export function accessTokenIn(
   if (typeof token !== 'string') throw new TypeError('the answer contains no access token');
   const life = Number(expires_in) * 1000 || 0;
   const expiresAt = askedAt + life;
+  const { sub, sid = id } = claimsOf(token);
   return {
     token,
-    id,
-    ...claimsOf(token),
+    sub,
+    id: sid,
     expiresAt,
     renewAt: expiresAt - Math.min(MAX_MARGIN_MS, life / 10),
   };
 }
 
 /** Read, not verified: only the service decides whether a token is valid. */
-function claimsOf(token: string): { readonly sub: string | undefined; readonly id?: string } {
+function claimsOf(token: string): { readonly sub?: string; readonly sid?: string } {
   try {
-    const payload = token.split('.')[1]!.replace(/-/g, '+').replace(/_/g, '/');
-    const { sub, sid } = JSON.parse(atob(payload)) as { sub?: string; sid?: string };
-    return { sub, ...(sid && { id: sid }) };
+    return JSON.parse(atob(token.split('.')[1]!.replace(/-/g, '+').replace(/_/g, '/'))) as object;
   } catch {
-    return { sub: undefined };
+    return {};
   }
 }

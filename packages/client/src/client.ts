@@ -8,7 +8,7 @@ import type { TokenStorage } from './storage.js';
 import { isBrowser } from './tabs.js';
 
 export interface AuthClientOptions {
-  /** Where the service is, with its path prefix if it has one. In a browser it may be relative to the page. */
+  /** Where the service is, with its path prefix if it has one. For a page it may be relative to the page. */
   readonly baseUrl: string | URL;
   /** More origins that receive the access token, such as `https://api.example.com`. */
   readonly origins?: readonly string[];
@@ -43,10 +43,11 @@ export interface AuthClient {
 /** Creates a client. One per page or app is enough: it runs one refresh at a time. */
 export function createAuthClient(options: AuthClientOptions): AuthClient {
   const { origins = [], delivery = isBrowser() ? 'cookie' : 'body' } = options;
-  const page = (globalThis as { location?: { href: string } }).location?.href;
+  // While a server renders a page, a relative URL has no origin.
+  const page = (globalThis as { location?: { href: string } }).location?.href ?? 'http://page.invalid';
   const base = new URL(options.baseUrl, page);
   base.search = base.hash = '';
-  if (!base.pathname.endsWith('/')) base.pathname += '/';
+  base.pathname = base.pathname.replace(/\/?$/, '/');
   const key = `tandem ${base.href}`;
 
   // Late, so that a replaced `fetch` is used, and never as a method of something else.
@@ -54,10 +55,10 @@ export function createAuthClient(options: AuthClientOptions): AuthClient {
   const hasCookies = isBrowser() || delivery === 'cookie';
   const storage = options.storage ?? pageStorage();
   const calls = new ServiceCalls(base, fetch, hasCookies ? 'include' : 'omit');
-  const keeper = new LoginKeeper(calls, new LoginStore(storage ?? memoryStorage(), key), {
+  const keeper = new LoginKeeper(calls, new LoginStore(storage, key), {
     delivery,
     hasCookies,
-    channel: storage === undefined ? undefined : key,
+    channel: storage && key,
   });
   const sender = new RequestSender(keeper, base, origins, fetch);
   return {
@@ -76,19 +77,7 @@ export function createAuthClient(options: AuthClientOptions): AuthClient {
 /** Undefined without a page, and if the user forbids storage. */
 function pageStorage(): TokenStorage | undefined {
   try {
-    return isBrowser()
-      ? ((globalThis as { localStorage?: TokenStorage }).localStorage ?? undefined)
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function memoryStorage(): TokenStorage {
-  const values = new Map<string, string>();
-  return {
-    getItem: (key) => values.get(key),
-    setItem: (key, value) => values.set(key, value),
-    removeItem: (key) => values.delete(key),
-  };
+    if (isBrowser()) return (globalThis as { localStorage?: TokenStorage }).localStorage ?? undefined;
+  } catch {}
+  return undefined;
 }

@@ -1,11 +1,11 @@
 import { accessTokenIn } from './access-token.js';
 import type { AccessToken } from './access-token.js';
 import type { AuthError } from './auth-error.js';
-import { delay, retrying } from './service-calls.js';
+import { delay, isTemporary, retrying } from './service-calls.js';
 import type { ServiceCalls, Tokens } from './service-calls.js';
 import { format, parse } from './storage.js';
 import type { LoginStore, StoredLogin } from './storage.js';
-import { CHANGED, Tabs, onWake } from './tabs.js';
+import { CHANGED, Tabs, onPageEvent } from './tabs.js';
 
 /** `unverified`: there is a login, and the service has not confirmed it yet, for example because the device is offline. */
 export type AuthState = 'signed-in' | 'signed-out' | 'unverified';
@@ -26,11 +26,16 @@ const MIGRATION_RETRY_MS = 30_000;
 /**
  * After another tab's refresh, requests that it overtook may still be on their way with the token before. A refresh with the new token would
  * make theirs look stolen, so it waits for them: this long if a request needs the token now, longer if the current token is still valid.
+ * They are aborted after this time and tried again: the cookie of a late answer would replace a newer one.
  */
 const QUIET_MS = 1_000;
 const LONG_QUIET_MS = 5_000;
 
+const REFRESH = 'auth/refresh';
+
 const ignore = () => {};
+/** Without a token the service takes the one in the cookie. */
+const bodyWith = (token: string | undefined) => (token ? { refresh_token: token } : {});
 const statusOf = (error: unknown) => (error as Partial<AuthError>).status;
 
 /**
@@ -41,17 +46,18 @@ export class LoginKeeper {
   state: AuthState = 'unverified';
   /** Changes when this client's user does. A request that began in another epoch is not repeated. */
   epoch = 0;
+  /** The user; undefined if nobody is signed in, and if only the session cookie tells. */
+  sub: string | undefined;
   /** Whether requests are authenticated by a session cookie. */
   session = false;
   #access: AccessToken | undefined;
-  #sub: string | undefined;
   /** Somebody else has signed in in another tab. Their login in the storage is not ours. */
   #displaced = false;
   #running: Promise<void> | undefined;
   #migrationAskedAt = -Infinity;
   readonly #listeners = new Set<(state: AuthState) => void>();
   readonly #tabs: Tabs;
-  readonly #stopWaking: () => void;
+  readonly #disposal = new AbortController();
   readonly #started: Promise<void> | undefined;
 
   readonly #calls: ServiceCalls;
@@ -62,8 +68,10 @@ export class LoginKeeper {
     this.#calls = calls;
     this.#store = store;
     this.#options = options;
-    this.#tabs = new Tabs(options.channel, () => void this.#onChange());
-    this.#stopWaking = onWake(() => void this.token().catch(ignore));
+    const onChange = () => void this.#onChange();
+    const onRefresh = () => calls.abort(QUIET_MS, REFRESH);
+    this.#tabs = new Tabs(options.channel, onChange, onRefresh);
+    onPageEvent(() => void this.token().catch(ignore), onChange, options.channel, this.#disposal.signal);
     const value = store.read();
     if (value instanceof Promise) this.#started = value.then((stored) => this.#start(stored));
     else this.#start(value);
@@ -82,14 +90,14 @@ export class LoginKeeper {
     await this.#started;
     const access = this.#access;
     const now = performance.now();
-    if (access !== undefined && now < access.expiresAt) {
+    if (access && now < access.expiresAt) {
       if (now >= access.renewAt && this.#tabs.sinceRefresh(access.id) > LONG_QUIET_MS)
         void this.#update().catch(ignore);
       return access.token;
     }
     if (this.#displaced) return undefined;
     const login = parse(await this.#store.read());
-    if (login !== undefined && !login.session) await this.#update();
+    if (login && !login.session) await this.#update();
     else if (this.#mayAskMigration()) void this.#update().catch(ignore);
     return this.#access?.token;
   }
@@ -98,7 +106,7 @@ export class LoginKeeper {
   async renew(refused: string | undefined): Promise<void> {
     if (this.#displaced || this.#access?.token !== refused) return;
     this.#access = undefined;
-    if (refused === undefined) this.#migrationAskedAt = -Infinity;
+    if (!refused) this.#migrationAskedAt = -Infinity;
     await this.#update();
   }
 
@@ -116,8 +124,8 @@ export class LoginKeeper {
       await this.#revoke(tokens.refresh_token, access.token).catch(ignore);
       throw new Error('another login or logout has begun');
     }
-    await this.#store.write(format({ id: access.id, token: tokens.refresh_token ?? '', session: false }));
-    if (this.#sub !== undefined && this.#sub !== access.sub) this.#forget();
+    await this.#store.write(format(access.id, tokens.refresh_token));
+    if (this.sub && this.sub !== access.sub) this.#forget();
     this.#displaced = false;
     this.#use(access);
     this.#tabs.tell(CHANGED);
@@ -129,10 +137,10 @@ export class LoginKeeper {
     if (this.#displaced) return;
     const login = parse(await this.#store.read());
     const token = this.#access?.token;
-    if (login !== undefined) await this.#store.write(null);
+    if (login) await this.#store.write(null);
     this.#forget();
     this.#tabs.tell(CHANGED);
-    if (login === undefined && token === undefined) return;
+    if (!login && !token) return;
     const call = () =>
       login?.session ? this.#calls.send('api/logout', {}) : this.#revoke(login?.token, token);
     await retrying(call).catch((error: unknown) => {
@@ -146,23 +154,23 @@ export class LoginKeeper {
     this.#access = undefined;
     this.epoch++;
     this.#listeners.clear();
-    this.#stopWaking();
+    this.#disposal.abort();
     this.#tabs.close();
-    this.#calls.abort();
+    this.#calls.abort(0);
   }
 
   #start(stored: string | null): void {
     const login = parse(stored);
     this.session = login?.session === true;
-    if (login === undefined) this.#set('signed-out');
-    if (login !== undefined || this.#options.hasCookies) void this.#update().catch(ignore);
+    if (!login) this.#set('signed-out');
+    if (login || this.#options.hasCookies) void this.#update().catch(ignore);
   }
 
   /** Another tab has changed the storage. */
   async #onChange(): Promise<void> {
     if (this.#displaced) return;
     const login = parse(await this.#store.read());
-    if (login === undefined) this.#forget();
+    if (!login) this.#forget();
     else if (login.id !== this.#access?.id || login.session) {
       this.#access = undefined;
       this.session = login.session;
@@ -186,11 +194,11 @@ export class LoginKeeper {
     if (this.#displaced) return;
     const stored = await this.#store.read();
     const login = parse(stored);
-    if (login === undefined || login.session) return this.#migrate(stored, login);
-    const body = login.token === '' ? {} : { refresh_token: login.token };
+    if (!login || login.session) return this.#migrate(stored, login);
+    const body = bodyWith(login.token);
     const askedAt = performance.now();
     try {
-      await this.#accept(stored, await this.#calls.send('auth/refresh', body), askedAt);
+      await this.#accept(stored, await this.#calls.send(REFRESH, body), askedAt);
     } catch (error) {
       const { status, code } = error as Partial<AuthError>;
       if (status === 401) return this.#end(stored, login);
@@ -232,8 +240,9 @@ export class LoginKeeper {
     const eligible = await this.#eligible();
     this.#migrationAskedAt = performance.now();
     if (eligible === undefined) {
-      if (stored === null || (await this.#store.replace(stored, null)) === null) this.#forget();
-      return;
+      if ((await this.#store.replace(stored, null)) === null) return this.#forget();
+      // Somebody has logged in in the meantime.
+      return this.#access ? undefined : this.#attempt();
     }
     const id = login?.id ?? '-';
     if (!eligible) return this.#useSession(stored, id);
@@ -243,10 +252,10 @@ export class LoginKeeper {
       tokens = await this.#calls.send('auth/exchange', { token_delivery: this.#options.delivery });
     } catch (error) {
       const status = statusOf(error);
-      if (status === undefined) throw error;
+      if (!status) throw error;
       if (status !== 409) return this.#useSession(stored, id);
       // Another tab has exchanged the session. The refresh token is in the cookie.
-      await this.#store.replace(stored, format({ id, token: '', session: false }));
+      await this.#store.replace(stored, format(id));
       return this.#attempt();
     }
     await this.#accept(stored, tokens, askedAt);
@@ -257,8 +266,7 @@ export class LoginKeeper {
     try {
       return (await this.#calls.send<{ eligible?: boolean }>('auth/migration')).eligible;
     } catch (error) {
-      const status = statusOf(error) ?? 503;
-      if (status >= 500 || status === 429) throw error;
+      if (isTemporary(error)) throw error;
       // The service knows no sessions.
       return undefined;
     }
@@ -271,12 +279,12 @@ export class LoginKeeper {
   /** Stores the tokens that a call gave for what was stored then, and uses them only after that. */
   async #accept(stored: string | null, tokens: Tokens, askedAt: number): Promise<void> {
     const access = accessTokenIn(tokens, askedAt, parse(stored)?.id);
-    const next = format({ id: access.id, token: tokens.refresh_token ?? '', session: false });
+    const next = format(access.id, tokens.refresh_token);
     const now = await this.#store.replace(stored, next);
     if (now !== next) {
       const other = parse(now);
       // Somebody has logged out, or in, in the meantime. Another tab's refresh of the same login is fine.
-      if (other === undefined) return this.#forget();
+      if (!other) return this.#forget();
       if (other.id !== access.id) return this.#attempt();
     }
     this.#use(access);
@@ -285,19 +293,19 @@ export class LoginKeeper {
   }
 
   #use(access: AccessToken): void {
-    if (this.#sub !== undefined && this.#sub !== access.sub) {
+    if (this.sub && this.sub !== access.sub) {
       this.#forget();
       this.#displaced = true;
       return;
     }
     this.#access = access;
-    this.#sub = access.sub;
+    this.sub = access.sub;
     this.session = false;
     this.#set('signed-in');
   }
 
   async #useSession(stored: string | null, id: string): Promise<void> {
-    const next = format({ id, token: '', session: true });
+    const next = format(id, '', true);
     const now = await this.#store.replace(stored, next);
     if (now === null) return this.#forget();
     if (now !== next && !parse(now)?.session) return this.#attempt();
@@ -311,13 +319,13 @@ export class LoginKeeper {
   #forget(): void {
     if (this.state !== 'signed-out') this.epoch++;
     this.#access = undefined;
-    this.#sub = undefined;
+    this.sub = undefined;
     this.session = false;
     this.#set('signed-out');
   }
 
   #revoke(refreshToken: string | undefined, accessToken: string | undefined): Promise<unknown> {
-    return this.#calls.send('auth/logout', refreshToken ? { refresh_token: refreshToken } : {}, accessToken);
+    return this.#calls.send('auth/logout', bodyWith(refreshToken), accessToken);
   }
 
   #set(state: AuthState): void {

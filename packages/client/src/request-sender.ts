@@ -1,5 +1,5 @@
 import type { LoginKeeper } from './login-keeper.js';
-import { codeIn } from './service-calls.js';
+import { codeIn, unlessAborted } from './service-calls.js';
 import type { Fetch } from './service-calls.js';
 
 /** The access token was valid once, so a refresh gives a better one. */
@@ -34,9 +34,11 @@ export class RequestSender {
 
     const keeper = this.#keeper;
     const signal = init.signal ?? request?.signal;
+    // A refresh continues for other requests after this one has been aborted.
     const token = await unlessAborted(keeper.token(), signal);
-    const { epoch, session } = keeper;
-    const again = repeatable(request, init) ? (request?.clone() ?? url.href) : undefined;
+    const { epoch, session, sub } = keeper;
+    // Nobody knows whose session the cookie is, so such a request could be repeated as somebody else's.
+    const again = sub && repeatable(request, init) ? (request?.clone() ?? url.href) : undefined;
     const response = await this.#once(request ?? url.href, this.#authenticated(options, token));
     if (response.status !== 401 || !(token || session)) return response;
     const code = codeIn(response, await response.clone().text());
@@ -82,15 +84,4 @@ function repeatable(request: Request | undefined, { body }: RequestInit): boolea
     request.body === null ||
     request.headers.has('Content-Type')
   );
-}
-
-/** A refresh continues for other requests after this one has been aborted. */
-function unlessAborted<T>(result: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
-  if (!signal) return result;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason as Error);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    result.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

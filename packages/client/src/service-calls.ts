@@ -15,7 +15,8 @@ const MAX_RETRY_AFTER_S = 5;
 
 /** Calls to the authentication endpoints of one service. */
 export class ServiceCalls {
-  readonly #running = new Set<AbortController>();
+  /** The calls that are running, with their paths. */
+  readonly #running = new Map<AbortController, string>();
 
   readonly #fetch: Fetch;
   readonly #credentials: 'include' | 'omit';
@@ -32,25 +33,27 @@ export class ServiceCalls {
 
   /**
    * Sends one call and returns the JSON of the answer, an empty object if there is none. Follows no redirect. Throws {@link AuthError} if the
-   * service refuses, and any other error if no complete answer arrives within 15 seconds.
+   * service refuses, and any other error if no complete answer arrives within 15 seconds, even if `fetch` ignores its signal.
    */
   async send<T>(path: string, body?: object, accessToken?: string): Promise<T> {
     const url = new URL(path, this.base).href;
-    const headers: Record<string, string> = {};
-    if (body) headers['Content-Type'] = 'application/json';
-    if (accessToken) headers['Authorization'] = `Bearer ${accessToken}`;
+    const headers = {
+      ...(body && { 'Content-Type': 'application/json' }),
+      ...(accessToken && { Authorization: `Bearer ${accessToken}` }),
+    };
     const controller = new AbortController();
+    const { signal } = controller;
     const timer = setTimeout(() => controller.abort(), TIMEOUT_MS);
-    this.#running.add(controller);
-    try {
+    this.#running.set(controller, path);
+    const call = async () => {
       const response = await this.#fetch(url, {
         method: body ? 'POST' : 'GET',
         headers,
-        ...(body ? { body: JSON.stringify(body) } : {}),
+        body: body && JSON.stringify(body),
         credentials: this.#credentials,
         cache: 'no-store',
         redirect: 'error',
-        signal: controller.signal,
+        signal,
       });
       // Some platforms ignore `redirect`.
       if (response.redirected) throw new TypeError(`${url} was redirected`);
@@ -60,15 +63,19 @@ export class ServiceCalls {
         throw new AuthError(response.status, codeIn(response, text), retryAfter);
       }
       return (text ? JSON.parse(text) : {}) as T;
+    };
+    try {
+      return await unlessAborted(call(), signal);
     } finally {
       clearTimeout(timer);
       this.#running.delete(controller);
     }
   }
 
-  /** Aborts all calls that are running. */
-  abort(): void {
-    for (const controller of this.#running) controller.abort();
+  /** Aborts the calls of that path that are running now, or all calls, after a delay. Calls that begin later continue. */
+  abort(milliseconds: number, path?: string): void {
+    for (const [controller, each] of this.#running)
+      if (!path || each === path) setTimeout(() => controller.abort(), milliseconds);
   }
 }
 
@@ -84,18 +91,35 @@ export function codeIn({ headers }: Response, text: string): string {
   }
 }
 
+/** Whether the same call may succeed later: the network failed, or the service cannot answer now. */
+export function isTemporary(error: unknown): boolean {
+  const { status = 503 } = error as Partial<AuthError>;
+  return status >= 500 || status === 429;
+}
+
 /** Tries up to three times, unless the service refuses for good. Waits with jitter, and as long as `Retry-After` says, up to five seconds. */
 export async function retrying<T>(action: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await action();
     } catch (error) {
-      const { status = 503, retryAfter = 0 } = error as Partial<AuthError>;
-      if (attempt === ATTEMPTS || (status < 500 && status !== 429)) throw error;
+      const { retryAfter = 0 } = error as Partial<AuthError>;
+      if (attempt === ATTEMPTS || !isTemporary(error)) throw error;
       const backOff = FIRST_BACK_OFF_MS * attempt * (0.5 + Math.random());
       await delay(Math.max(backOff, Math.min(retryAfter, MAX_RETRY_AFTER_S) * 1000));
     }
   }
+}
+
+/** Rejects when the signal aborts. Whatever the result comes from continues. */
+export function unlessAborted<T>(result: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
+  if (!signal) return result;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    result.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 export function delay(milliseconds: number): Promise<void> {

@@ -17,30 +17,30 @@ export interface StoredLogin {
   readonly session: boolean;
 }
 
-/** The value as it is stored. */
-export function format({ id, token, session }: StoredLogin): string {
+/** The value as it is stored. For the arguments see {@link StoredLogin}. */
+export function format(id: string, token = '', session = false): string {
   return `tandem1 ${id} ${token} ${session ? 's' : ''}`;
 }
 
 /** Undefined for anything that this version has not written. */
 export function parse(value: string | null): StoredLogin | undefined {
   const [, id, token, session] = /^tandem1 (\S+) (\S*) (s?)$/.exec(value ?? '') ?? [];
-  return id === undefined ? undefined : { id, token: token!, session: session !== '' };
+  return id ? { id, token: token!, session: session !== '' } : undefined;
 }
 
 /**
- * One login in a storage that other tabs share. Never throws: while the storage fails, the login is kept in memory. With a synchronous
- * storage all methods are synchronous, so that no other tab acts between a comparison and a write.
+ * One login in a storage that other tabs share. Never throws: without a storage, and while it fails, the login is kept in memory. With a
+ * synchronous storage all methods are synchronous, so that no other tab acts between a comparison and a write.
  */
 export class LoginStore {
   /** The last known value. It counts while the storage cannot be read, and after a write has failed. */
   #known: string | null = null;
   #writeFailed = false;
 
-  readonly #storage: TokenStorage;
+  readonly #storage: TokenStorage | undefined;
   readonly #key: string;
 
-  constructor(storage: TokenStorage, key: string) {
+  constructor(storage: TokenStorage | undefined, key: string) {
     this.#storage = storage;
     this.#key = key;
   }
@@ -49,8 +49,8 @@ export class LoginStore {
   read(): MaybePromise<string | null> {
     if (this.#writeFailed) return this.#known;
     return attempt(
-      () => this.#storage.getItem(this.#key),
-      (value) => (this.#known = parse(value ?? null) === undefined ? null : value!),
+      () => this.#storage!.getItem(this.#key),
+      (value) => (this.#known = parse(value ?? null) ? value! : null),
       () => this.#known,
     );
   }
@@ -59,7 +59,7 @@ export class LoginStore {
   replace(from: string | null, next: string | null): MaybePromise<string | null> {
     return attempt(
       () => this.read(),
-      (now) => (now === from ? this.write(next) : now),
+      (now) => (now === from && from !== next ? this.write(next) : now),
       () => null,
     );
   }
@@ -71,11 +71,12 @@ export class LoginStore {
       this.#writeFailed = failed;
       return next;
     };
-    const remove = () => this.#storage.removeItem(this.#key);
+    const remove = () => this.#storage!.removeItem(this.#key);
     if (next === null) return attempt(remove, done(false), done(true));
-    const set = () => this.#storage.setItem(this.#key, next);
-    // A full storage may have room after the old value has gone. No old refresh token must stay: presenting it later counts as theft.
-    const retry = () => attempt(remove, set, set);
+    const set = () => this.#storage!.setItem(this.#key, next);
+    // A full storage may have room after the old value has gone. No spent refresh token must stay: presenting it later counts as theft. A
+    // value without a token may stay: other tabs would take its absence for a logout.
+    const retry = () => (parse(next)!.token ? attempt(remove, set, set) : set());
     return attempt(set, done(false), () => attempt(retry, done(false), done(true)));
   }
 }

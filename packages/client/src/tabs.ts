@@ -1,9 +1,11 @@
 /** What a page offers, as far as there is a page. */
 interface Page {
   readonly document?: { readonly visibilityState?: string };
-  readonly addEventListener: (type: string, listener: () => void) => void;
-  readonly removeEventListener: (type: string, listener: () => void) => void;
+  readonly addEventListener: (type: string, listener: PageListener, options: object) => void;
 }
+
+/** `key`: of an event of the storage. */
+type PageListener = (event: { readonly type: string; readonly key?: string | null }) => void;
 
 const page = globalThis as unknown as Page;
 
@@ -12,18 +14,24 @@ export function isBrowser(): boolean {
   return page.document !== undefined;
 }
 
-const WAKING = ['visibilitychange', 'pageshow', 'online'];
+const EVENTS = ['visibilitychange', 'pageshow', 'online', 'storage'];
 
-/** Calls `wake` when the page becomes visible, comes back or is online again. Returns a function that stops this. */
-export function onWake(wake: () => void): () => void {
-  if (!isBrowser()) return () => {};
-  const listener = () => {
-    if (page.document!.visibilityState !== 'hidden') wake();
+/**
+ * Calls `wake` when the page becomes visible, comes back or is online again, and `onChange` when another tab has changed that key of
+ * `localStorage`. A message about the change may come before the change itself. The signal stops this.
+ */
+export function onPageEvent(
+  wake: () => void,
+  onChange: () => void,
+  storageKey: string | undefined,
+  signal: AbortSignal,
+): void {
+  const listener: PageListener = ({ type, key }) => {
+    if (type === 'storage') {
+      if (key === storageKey) onChange();
+    } else if (page.document!.visibilityState !== 'hidden') wake();
   };
-  for (const type of WAKING) page.addEventListener(type, listener);
-  return () => {
-    for (const type of WAKING) page.removeEventListener(type, listener);
-  };
+  if (isBrowser()) for (const type of EVENTS) page.addEventListener(type, listener, { signal });
 }
 
 /**
@@ -35,9 +43,9 @@ export class Tabs {
   #refreshed: unknown = '';
   #refreshedAt = -Infinity;
 
-  /** `name`: undefined if no other client shares the storage. */
-  constructor(name: string | undefined, onChange: () => void) {
-    if (name === undefined || typeof BroadcastChannel === 'undefined') return;
+  /** `name`: undefined if no other client shares the storage. `onRefresh`: another client has refreshed a login. */
+  constructor(name: string | undefined, onChange: () => void, onRefresh: () => void) {
+    if (!name || typeof BroadcastChannel === 'undefined') return;
     this.#channel = new BroadcastChannel(name);
     // In Node an open channel keeps the process alive.
     (this.#channel as { unref?: () => void }).unref?.();
@@ -45,6 +53,7 @@ export class Tabs {
       if (data === CHANGED) return onChange();
       this.#refreshed = data;
       this.#refreshedAt = performance.now();
+      onRefresh();
     };
   }
 

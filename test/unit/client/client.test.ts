@@ -73,6 +73,16 @@ describe('the client', () => {
     return promise;
   }
 
+  /** Another tab sends a message. */
+  async function tell(message: unknown): Promise<void> {
+    const [other, mirror] = [new BroadcastChannel(KEY), new BroadcastChannel(KEY)];
+    const sent = new Promise((resolve) => (mirror.onmessage = resolve));
+    other.postMessage(message);
+    await sent;
+    other.close();
+    mirror.close();
+  }
+
   it('does not call the service for a visitor who never signed in', async () => {
     const { state, getAccessToken } = start([]);
     expect([state, await getAccessToken()]).toEqual(['signed-out', undefined]);
@@ -126,15 +136,22 @@ describe('the client', () => {
     expect(calls.length).toBe(2);
   });
 
-  it('gives up on a call that gets no answer within 15 seconds, and tries again', async () => {
+  /** Never answers, as after a peer has lost its power. */
+  const hanging: Answer = () =>
+    new Promise((_resolve, reject) => {
+      calls.at(-1)!.init.signal!.addEventListener('abort', () => reject(new Error('aborted')));
+    });
+
+  it.each([
+    ['call that gets no answer', hanging],
+    ['call whose fetch ignores the signal', () => new Promise<Response>(() => {})],
+    [
+      'call whose body does not end',
+      () => Object.assign(new Response(), { text: () => new Promise<string>(() => {}) }),
+    ],
+  ])('gives up on a %s within 15 seconds, and tries again', async (_name, answer) => {
     signedInBefore();
-    const { getAccessToken } = start([
-      () =>
-        new Promise((_resolve, reject) => {
-          calls[0]!.init.signal!.addEventListener('abort', () => reject(new Error('aborted')));
-        }),
-      () => tokens(1),
-    ]);
+    const { getAccessToken } = start([answer, () => tokens(1)]);
     const token = getAccessToken();
     await vi.advanceTimersByTimeAsync(14_999);
     expect(calls.length).toBe(1);
@@ -345,6 +362,55 @@ describe('the client', () => {
     ]);
   });
 
+  it('notices a login in another tab while it asks whether there is a session', async () => {
+    let answer!: (response: Response) => void;
+    start([() => new Promise<Response>((resolve) => (answer = resolve)), () => tokens(1)], {
+      delivery: 'cookie',
+    });
+    await vi.advanceTimersByTimeAsync(0);
+    signedInBefore();
+    await tell('changed');
+    answer(Response.json({}));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(client!.state).toBe('signed-in');
+    expect(calls.map(({ path }) => path)).toEqual(['/tandem/auth/migration', '/tandem/auth/refresh']);
+  });
+
+  it('stays signed in by a login that overtakes the question whether there is a session, without a refresh', async () => {
+    let answer!: (response: Response) => void;
+    const { login, getAccessToken } = start(
+      [() => new Promise<Response>((resolve) => (answer = resolve)), () => tokens(1)],
+      { delivery: 'cookie' },
+    );
+    await vi.advanceTimersByTimeAsync(0);
+    await login({ username: 'a', password: 'b' });
+    answer(Response.json({}));
+    await vi.advanceTimersByTimeAsync(0);
+    expect([client!.state, await getAccessToken()]).toEqual(['signed-in', accessToken()]);
+    expect(calls.map(({ path }) => path)).toEqual(['/tandem/auth/migration', '/tandem/auth/login']);
+  });
+
+  it('repeats no request that began with a session, whose user is not known, after a login in another tab', async () => {
+    storage.setItem(KEY, 'tandem1 -  s');
+    let refuse!: (response: Response) => void;
+    const { fetch } = start(
+      [
+        () => Response.json({ eligible: false }),
+        () => new Promise<Response>((resolve) => (refuse = resolve)),
+        () => tokens(1, { refresh_token: undefined }),
+      ],
+      { delivery: 'cookie' },
+    );
+    await vi.advanceTimersByTimeAsync(0);
+    const answer = fetch('/api', { method: 'POST', body: 'an order' });
+    await vi.advanceTimersByTimeAsync(0);
+    storage.setItem(KEY, 'tandem1 family  ');
+    refuse(refusal(401, 'session_invalid'));
+    expect((await settle(answer)).status).toBe(401);
+    expect(calls.map(({ path }) => path)).toEqual(['/tandem/auth/migration', '/api', '/tandem/auth/refresh']);
+    expect(client!.state).toBe('signed-in');
+  });
+
   it('starts on data of another version as if nobody were signed in, and leaves the data alone', async () => {
     storage.setItem(KEY, 'tandem2 future');
     const { state, getAccessToken, logout } = start([]);
@@ -360,15 +426,6 @@ describe('the client', () => {
     signedInBefore();
     const { getAccessToken } = start([() => tokens(1, { expires_in: 1 })]);
     await settle(getAccessToken());
-    const other = new BroadcastChannel(KEY);
-    const tell = async (message: unknown) => {
-      const sent = Promise.withResolvers<void>();
-      const mirror = new BroadcastChannel(KEY);
-      mirror.onmessage = () => sent.resolve();
-      other.postMessage(message);
-      await sent.promise;
-      mirror.close();
-    };
     await vi.advanceTimersByTimeAsync(1_000);
     await tell('family');
     answers.push(() => tokens(2));
@@ -379,6 +436,39 @@ describe('the client', () => {
     // Messages that mean nothing end no login and delay nothing.
     for (const message of ['changed', 'another family', { type: 'logout' }, null]) await tell(message);
     expect([client!.state, calls.length]).toEqual(['signed-in', 2]);
-    other.close();
+  });
+
+  it('aborts its refresh a second after that of another tab, and tries again at once', async () => {
+    signedInBefore();
+    const { getAccessToken } = start([hanging, () => tokens(2)]);
+    const token = getAccessToken();
+    await vi.advanceTimersByTimeAsync(100);
+    await tell('family');
+    await vi.advanceTimersByTimeAsync(999);
+    expect(calls[0]!.init.signal!.aborted).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(calls[0]!.init.signal!.aborted).toBe(true);
+    expect(await settle(token)).toBe(accessToken('user', 2));
+    expect(calls.length).toBe(2);
+  });
+
+  it('does not abort a login, nor a refresh that began after that of another tab', async () => {
+    const { login } = start([hanging]);
+    const begun = login({ username: 'a', password: 'b' });
+    await tell('family');
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(calls[0]!.init.signal!.aborted).toBe(false);
+    client!.dispose();
+    await Promise.all([expect(begun).rejects.toThrow(), vi.advanceTimersByTimeAsync(0)]);
+
+    signedInBefore();
+    start([() => tokens(1, { expires_in: 1 }), hanging]);
+    await vi.advanceTimersByTimeAsync(1_500);
+    await tell('family');
+    const token = client!.getAccessToken();
+    await vi.advanceTimersByTimeAsync(2_500);
+    expect([calls.length, calls.at(-1)!.init.signal!.aborted]).toEqual([3, false]);
+    client!.dispose();
+    await Promise.all([token.catch(() => {}), vi.runAllTimersAsync()]);
   });
 });

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { LoginStore, format, parse } from '../../../packages/client/src/storage.js';
 import type { TokenStorage } from '../../../packages/client/src/storage.js';
 
-const FIRST = format({ id: 'login', token: 'token-1', session: false });
-const SECOND = format({ id: 'login', token: 'token-2', session: false });
+const FIRST = format('login', 'token-1');
+const SECOND = format('login', 'token-2');
 
 function mapStorage(map = new Map<string, string>()): TokenStorage {
   return {
@@ -23,7 +23,7 @@ describe('the stored login', () => {
     { id: 'a', token: '', session: false },
     { id: 'a', token: '', session: true },
   ])('is read as it was written: %o', (login) => {
-    expect(parse(format(login))).toEqual(login);
+    expect(parse(format(login.id, login.token, login.session))).toEqual(login);
   });
 
   it.each([
@@ -107,6 +107,30 @@ describe('LoginStore', () => {
     full = false;
     expect(store.replace(SECOND, FIRST)).toBe(FIRST);
     expect(map.get('key')).toBe(FIRST);
+  });
+
+  it('leaves a value without a token in a storage that is full, because other tabs would take its absence for a logout', () => {
+    const map = new Map([['key', format('login')]]);
+    const full = new LoginStore({ ...mapStorage(map), setItem: throwing }, 'key');
+    const session = format('login', '', true);
+    expect(full.replace(format('login'), session)).toBe(session);
+    expect(full.read()).toBe(session);
+    expect([...map.values()]).toEqual([format('login')]);
+  });
+
+  it('does not write the value that is stored already', () => {
+    const map = new Map([['key', format('login')]]);
+    const store = new LoginStore({ ...mapStorage(map), setItem: throwing, removeItem: throwing }, 'key');
+    expect(store.replace(format('login'), format('login'))).toBe(format('login'));
+    map.clear();
+    // It still looks at the storage: nothing has failed.
+    expect(store.read()).toBeNull();
+  });
+
+  it('keeps the login in memory without a storage', () => {
+    const store = new LoginStore(undefined, 'key');
+    expect([store.read(), store.replace(null, FIRST), store.read()]).toEqual([null, FIRST, FIRST]);
+    expect([store.write(null), store.read()]).toEqual([null, null]);
   });
 
   it('sees no login in the data of another version', () => {
