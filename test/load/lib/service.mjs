@@ -47,6 +47,8 @@ export function environmentOf({ folder, url }, port = PORT, more = {}) {
     SESSION_SECRET: SECRET,
     JWT_ISSUER: 'http://tandem.test',
     PORT: String(port),
+    // A run takes longer than the default lifetime. The service refuses tokens that outlive its own.
+    TOKEN_EXPIRY: '3600',
     AUTH_RATE_LIMIT: '1000000000',
     TRUST_PROXY: '127.0.0.1',
     LOG_LEVEL: 'warn',
