@@ -1,4 +1,4 @@
-// `npm start`. With --build-only it only builds. It must parse on Node 20: see `runOn`.
+// `npm start`. With --build-only it only builds; with --admin it runs the command line. It must parse on Node 20: see `runOn`.
 // The V8 flags of the npm script keep the heap small (docs/adr/0010-what-earns-its-place.md).
 import { spawn, spawnSync } from 'node:child_process';
 import nodeModule from 'node:module';
@@ -8,7 +8,7 @@ import { buildIfStale } from './build-if-stale.mjs';
 import { isNewEnough, whyNodeIsNeeded } from './node-needed.mjs';
 
 // Not in every Node 20.
-const { setSourceMapsSupport } = nodeModule;
+const { enableCompileCache, setSourceMapsSupport } = nodeModule;
 const root = resolve(fileURLToPath(import.meta.url), '..', '..');
 
 stopWithNpm();
@@ -16,20 +16,27 @@ if (isNewEnough(process.versions.node)) await start();
 else await runOn(join(root, 'node_modules', '.bin', process.platform === 'win32' ? 'node.cmd' : 'node'));
 
 async function start() {
-  // Must be set before anything uses the pool: its four threads are too few for password hashes and signatures.
-  process.env.UV_THREADPOOL_SIZE ??= '8';
-  // Stack traces show TypeScript sources of the modules that are loaded from here on.
-  setSourceMapsSupport?.(true, { nodeModules: false });
+  const [option] = process.argv.slice(2);
+  if (option === '--admin') enableCompileCache?.(join(root, 'node_modules', '.cache', 'tandem'));
+  else prepareService();
   try {
     await buildIfStale(root, (line) => console.error(line));
   } catch (error) {
     console.error(error.message);
     process.exit(1);
   }
-  if (process.argv[2] === '--build-only') return;
-  const main = join(root, 'dist', 'src', 'main.js');
-  process.argv.splice(1, 1, main);
+  if (option === '--build-only') return;
+  const [name, own] = option === '--admin' ? ['admin.cli.js', 2] : ['main.js', 1];
+  const main = join(root, 'dist', 'src', name);
+  process.argv.splice(1, own, main);
   await import(pathToFileURL(main).href);
+}
+
+function prepareService() {
+  // Must be set before anything uses the pool: its four threads are too few for password hashes and signatures.
+  process.env.UV_THREADPOOL_SIZE ??= '8';
+  // Stack traces show TypeScript sources of the modules that are loaded from here on.
+  setSourceMapsSupport?.(true, { nodeModules: false });
 }
 
 /**
