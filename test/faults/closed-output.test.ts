@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TEST_SECRET } from '../helpers/app.js';
-import { admin } from '../helpers/command-line.js';
+import { runHere } from '../helpers/command-here.js';
 import { createTestDatabase } from '../helpers/database.js';
 import type { TestDatabase } from '../helpers/database.js';
+import { INHERITED } from '../helpers/inherited-environment.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const BCRYPT = '$2b$04$abcdefghijklmnopqrstuuLQhYgqUXXPXSkoHYSbujeXP27iQIeS.';
@@ -44,7 +45,7 @@ const PROGRAMS: readonly (readonly [string, string, readonly string[]])[] = [
 async function run(script: string, args: readonly string[], stdout: 'pipe' | number) {
   const child = spawn(process.execPath, [join(ROOT, 'dist/src', script), ...args], {
     cwd: folder,
-    env: { PATH: process.env['PATH'], ...env },
+    env: { ...INHERITED, ...env },
     stdio: ['ignore', stdout, 'pipe'],
   });
   // As `head` does when it has seen enough, but before the first byte.
@@ -91,7 +92,7 @@ describe('an import', () => {
   ])('exits with 1 and says why for a file of %s', async (_, content, why) => {
     const file = join(folder, 'users.csv');
     await writeFile(file, content);
-    const { code, err } = await admin(env, folder, ['import', file]);
+    const { code, err } = await runHere(['import', file], env);
     expect(err).toContain(why);
     expect(code).toBe(1);
   });
@@ -99,13 +100,13 @@ describe('an import', () => {
   it('exits with 0 if it imported rows, even if it rejected others', async () => {
     const file = join(folder, 'users.csv');
     await writeFile(file, `${HEADER}three,${BCRYPT}\nfour,md5\n`);
-    expect(await admin(env, folder, ['import', file])).toMatchObject({ code: 0, err: '' });
+    expect(await runHere(['import', file], env)).toMatchObject({ code: 0, err: '' });
   });
 });
 
 describe('the text of audit list', () => {
   it('has a column for the login that an event is about', async () => {
-    const { out } = await admin(env, folder, ['audit', 'list']);
+    const { out } = await runHere(['audit', 'list'], env);
     expect(out.split('\n', 1)[0]!.trim().split(/\s+/)).toContain('sid');
   });
 });

@@ -7,6 +7,7 @@ import type { ListedEvent } from '../../src/audit/audit-log.store.js';
 import type { Verification } from '../../src/audit/sealing/audit-verifier.service.js';
 import { findEmbeddedPostgres } from '../../src/database/embedded/embedded-postgres.js';
 import { until } from '../helpers/client.js';
+import { runHere } from '../helpers/command-here.js';
 import { admin } from '../helpers/command-line.js';
 import type { Ran } from '../helpers/command-line.js';
 import { ADMIN, NodeProcess } from '../helpers/node-process.js';
@@ -21,7 +22,10 @@ describe('the command line beside a running node, on the embedded database', () 
   });
   afterAll(() => node.remove());
 
-  const run = (...args: string[]): Promise<Ran> => admin(node.environment, node.folder, args);
+  /** A process of its own, as operators start it. */
+  const runAlone = (...args: string[]): Promise<Ran> => admin(node.environment, node.folder, args);
+  /** The same commands without the start of a process. */
+  const run = (...args: string[]): Promise<Ran> => runHere(args, node.environment);
   const withInput = (input: string, ...args: string[]) => admin(node.environment, node.folder, args, input);
 
   async function done(ran: Promise<Ran>): Promise<string> {
@@ -50,7 +54,10 @@ describe('the command line beside a running node, on the embedded database', () 
     expect(await withInput('short\n', 'users', 'create', 'bob')).toMatchObject({ code: 1, out: '' });
     expect(await withInput('', 'users', 'create', 'bob')).toMatchObject({ code: 1, out: '' });
     expect(await withInput(`${PASSWORD}\n`, 'users', 'create', 'ADA')).toMatchObject({ code: 1, out: '' });
-    expect(await run('users', 'create', 'bob', '--password', PASSWORD)).toMatchObject({ code: 2, out: '' });
+    expect(await runAlone('users', 'create', 'bob', '--password', PASSWORD)).toMatchObject({
+      code: 2,
+      out: '',
+    });
     const { users } = await json<{ users: { username: string }[] }>('users', 'list', '--query', 'ADA@');
     expect(users.map(({ username }) => username)).toEqual(['ada']);
     expect(JSON.stringify(await json('audit', 'list', '--limit', '1000'))).not.toContain(PASSWORD);
@@ -59,7 +66,8 @@ describe('the command line beside a running node, on the embedded database', () 
   it('ends logins on the node within a second of its own end', async () => {
     const token = await login('ada', PASSWORD);
     expect(await codeAt(token)).toBeUndefined();
-    expect(await json('tokens', 'revoke', '--user', 'ada')).toEqual({ revoked: expect.any(Number) });
+    const revoked = await done(runAlone('tokens', 'revoke', '--user', 'ada', '--json'));
+    expect(JSON.parse(revoked)).toEqual({ revoked: expect.any(Number) });
     await until(async () => (await codeAt(token)) === 'token_revoked', 1_000);
     const again = await login('ada', PASSWORD);
     const { tokens } = await json<{ tokens: { id: string }[] }>(
@@ -76,7 +84,7 @@ describe('the command line beside a running node, on the embedded database', () 
 
   it('revokes nobody if more logins match than expected, and needs no fresh password', async () => {
     const tokens = [await login('ada', PASSWORD), await login('ada', PASSWORD)];
-    const refused = await run('tokens', 'revoke', '--user', 'ada', '--expected-count', '1');
+    const refused = await runAlone('tokens', 'revoke', '--user', 'ada', '--expected-count', '1');
     expect(refused).toMatchObject({ code: 1, out: '' });
     for (const token of tokens) expect(await codeAt(token)).toBeUndefined();
     expect(await run('tokens', 'revoke', '--expected-count', '9')).toMatchObject({ code: 1, out: '' });
@@ -88,7 +96,7 @@ describe('the command line beside a running node, on the embedded database', () 
 
   it('disables, enables and promotes users, resets passwords, and keeps the last administrator', async () => {
     const token = await login('ada', PASSWORD);
-    await done(run('users', 'disable', 'ada'));
+    await done(runAlone('users', 'disable', 'ada'));
     await until(async () => (await codeAt(token)) === 'token_revoked', 1_000);
     await done(run('users', 'enable', 'ada'));
     await done(withInput('another long pass phrase\n', 'users', 'reset-password', 'ada'));
@@ -131,7 +139,7 @@ describe('the command line beside a running node, on the embedded database', () 
   });
 
   it('exports the trail as JSON lines, to stdout or a new file, the oldest first', async () => {
-    const lines = (await done(run('audit', 'export', '--event', 'user'))).trimEnd().split('\n');
+    const lines = (await done(runAlone('audit', 'export', '--event', 'user'))).trimEnd().split('\n');
     const ids = lines.map((line) => Number((JSON.parse(line) as ListedEvent).id));
     expect(ids.length).toBeGreaterThan(6);
     expect(ids).toEqual(ids.toSorted((a, b) => a - b));
@@ -155,7 +163,7 @@ describe('the command line beside a running node, on the embedded database', () 
         ALTER TABLE audit_events DISABLE TRIGGER USER;
         UPDATE audit_events SET ip = '192.0.2.1' WHERE id = 1;
         ALTER TABLE audit_events ENABLE TRIGGER USER`);
-      const { code, out } = await run('audit', 'verify', '--json');
+      const { code, out } = await runAlone('audit', 'verify', '--json');
       expect(code).toBe(1);
       expect(JSON.parse(out)).toMatchObject({
         intact: false,
@@ -167,7 +175,7 @@ describe('the command line beside a running node, on the embedded database', () 
   });
 
   it('examines the node that runs', async () => {
-    const { code, out, err } = await run('doctor', '--json', '--url', node.url);
+    const { code, out, err } = await runAlone('doctor', '--json', '--url', node.url);
     const { checks } = JSON.parse(out) as { checks: { check: string; level: string }[] };
     const levelOf = (name: string) => checks.find(({ check }) => check === name)?.level;
     expect(err).toBe('');

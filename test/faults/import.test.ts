@@ -10,6 +10,7 @@ import { TEST_SECRET } from '../helpers/app.js';
 import { until } from '../helpers/client.js';
 import { createTestDatabase } from '../helpers/database.js';
 import type { TestDatabase } from '../helpers/database.js';
+import { INHERITED } from '../helpers/inherited-environment.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const BCRYPT = '$2b$04$abcdefghijklmnopqrstuuLQhYgqUXXPXSkoHYSbujeXP27iQIeS.';
@@ -55,7 +56,7 @@ describe('npm run admin -- import', () => {
       {
         cwd: folder,
         env: {
-          PATH: process.env['PATH'],
+          ...INHERITED,
           DATABASE_URL: db.url,
           DATA_DIR: join(folder, 'data'),
           KEYS_DIR: join(folder, 'keys'),

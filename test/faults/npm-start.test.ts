@@ -9,6 +9,7 @@ import { until } from '../helpers/client.js';
 import { createTestDatabase } from '../helpers/database.js';
 import type { TestDatabase } from '../helpers/database.js';
 import { TEST_SECRET } from '../helpers/app.js';
+import { INHERITED } from '../helpers/inherited-environment.js';
 import { tryLogin } from '../helpers/remote-client.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -31,7 +32,7 @@ describe('npm start in the background', () => {
     const npm = spawn('npm', ['start'], {
       cwd: ROOT,
       env: {
-        PATH: process.env['PATH'],
+        ...INHERITED,
         HOME: folder,
         PORT: '0',
         DATA_DIR: join(folder, 'data'),

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { INHERITED } from './inherited-environment.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -21,7 +22,7 @@ export async function admin(
 ): Promise<Ran> {
   const child = spawn(process.execPath, [join(ROOT, 'dist/src/admin.cli.js'), ...args], {
     cwd,
-    env: { PATH: process.env['PATH'], ...env },
+    env: { ...INHERITED, ...env },
     stdio: 'pipe',
     timeout: 60_000,
   });

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { INHERITED } from './inherited-environment.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -129,7 +130,7 @@ function exec(command: string, file: string, env: Record<string, string>, docume
   return new Promise((resolve, reject) => {
     const child = spawn(command, [file], {
       cwd: ROOT,
-      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_NO_WARNINGS: '1', ...env },
+      env: { ...INHERITED, HOME: process.env['HOME'], NODE_NO_WARNINGS: '1', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: BLOCKS_TIMEOUT,
       killSignal: 'SIGKILL',

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TEST_SECRET } from './app.js';
+import { INHERITED } from './inherited-environment.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -53,7 +54,7 @@ export class NodeProcess {
     };
     this.child = spawn(process.execPath, [join(ROOT, script)], {
       cwd: folder,
-      env: { PATH: process.env['PATH'], ...this.environment },
+      env: { ...INHERITED, ...this.environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [this.child.stdout, this.child.stderr]) {

@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { until } from './client.js';
+import { INHERITED } from './inherited-environment.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -24,7 +25,7 @@ export class AtTerminal {
     const command = words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
     this.child = spawn('script', ['--quiet', '--return', '--command', `exec ${command}`, '/dev/null'], {
       cwd,
-      env: { PATH: process.env['PATH'], SHELL: '/bin/sh', TERM: 'xterm', ...env },
+      env: { ...INHERITED, SHELL: '/bin/sh', TERM: 'xterm', ...env },
       stdio: ['pipe', 'pipe', 'inherit'],
       timeout: 2 * PATIENCE,
       killSignal: 'SIGKILL',

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../helpers/client.js';
 import { runDocument } from '../../helpers/doc-blocks.js';
+import { INHERITED } from '../../helpers/inherited-environment.js';
 import { freePort, hasNginx } from '../../helpers/transition/legacy-product/nginx.js';
 import { withoutBrowser } from '../../helpers/transition/legacy-product/shop-page.js';
 import { Walk } from '../../helpers/transition/legacy-product/walk.js';
@@ -26,7 +27,7 @@ describe('npm run example', () => {
     const child = spawn(process.execPath, [join(ROOT, 'examples', 'legacy-product', 'run.mjs')], {
       cwd: ROOT,
       env: {
-        PATH: process.env['PATH'],
+        ...INHERITED,
         HOME: process.env['HOME'],
         EXAMPLE_DIR: folder,
         SHOP_PORT: String(shop),

@@ -1,19 +1,27 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../helpers/client.js';
+import { runHere } from '../../helpers/command-here.js';
 import { admin } from '../../helpers/command-line.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
 import { NodeProcess } from '../../helpers/node-process.js';
 import { call } from '../../helpers/remote-client.js';
 
 const PASSWORD = 'correct horse battery staple';
 
 describe('npm run admin -- notices, beside a running node', () => {
+  let db: TestDatabase;
   let node: NodeProcess;
   beforeAll(async () => {
-    node = await NodeProcess.start({});
+    db = await createTestDatabase();
+    node = await NodeProcess.start({ databaseUrl: db.url });
   });
-  afterAll(() => node.remove());
+  afterAll(async () => {
+    await node.remove();
+    await db.drop();
+  });
 
-  const run = (...args: string[]) => admin(node.environment, node.folder, ['notices', ...args]);
+  const run = (...args: string[]) => runHere(['notices', ...args], node.environment);
 
   async function json<T>(...args: string[]): Promise<T> {
     const { code, out, err } = await run(...args, '--json');

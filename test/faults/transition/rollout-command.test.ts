@@ -1,8 +1,10 @@
 import { userInfo } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../helpers/client.js';
-import { admin } from '../../helpers/command-line.js';
+import { runHere } from '../../helpers/command-here.js';
 import type { Ran } from '../../helpers/command-line.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
 import { NodeProcess } from '../../helpers/node-process.js';
 import { call, tryLogin } from '../../helpers/remote-client.js';
 
@@ -21,15 +23,20 @@ interface Change {
 }
 
 describe('npm run admin -- rollout, beside a running node', () => {
+  let db: TestDatabase;
   let node: NodeProcess;
   let first: State;
   beforeAll(async () => {
-    node = await NodeProcess.start({});
+    db = await createTestDatabase();
+    node = await NodeProcess.start({ databaseUrl: db.url });
     first = await json<State>('status');
   });
-  afterAll(() => node.remove());
+  afterAll(async () => {
+    await node.remove();
+    await db.drop();
+  });
 
-  const run = (...args: string[]): Promise<Ran> => admin(node.environment, node.folder, ['rollout', ...args]);
+  const run = (...args: string[]): Promise<Ran> => runHere(['rollout', ...args], node.environment);
 
   async function json<T>(...args: string[]): Promise<T> {
     const { code, out, err } = await run(...args, '--json');

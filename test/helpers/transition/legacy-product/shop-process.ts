@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { until } from '../../client.js';
+import { INHERITED } from '../../inherited-environment.js';
 import { PROXY_ADDRESS } from './nginx.js';
 
 const PRODUCT = join(import.meta.dirname, '..', '..', '..', '..', 'examples', 'legacy-product');
@@ -75,7 +76,7 @@ function run(script: string, { databaseUrl, auth, tandem }: ShopSettings): Child
   return spawn(process.execPath, [join(PRODUCT, script)], {
     cwd: PRODUCT,
     env: {
-      PATH: process.env['PATH'],
+      ...INHERITED,
       DATABASE_URL: databaseUrl,
       SESSION_SECRET,
       SHOP_PORT: '0',
