@@ -14,16 +14,12 @@ const RUN_ALONE = [
   'login-time',
   'lost-link',
   'refresh-statement',
-  'restore',
   'rolling-restart',
   'several-nodes',
   'standing-still',
   'untrusted-database',
-  'workers',
   'transition/autopilot-killed',
-  'transition/killed-mail-worker',
   'transition/legacy-product',
-  'transition/rollout-walk',
   'transition/standby-sessions',
 ].map((name) => `test/faults/${name}.test.ts`);
 const database = { globalSetup: ['test/helpers/global-setup.ts'], testTimeout: 30_000, hookTimeout: 60_000 };

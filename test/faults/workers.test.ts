@@ -57,7 +57,7 @@ describe.runIf(process.platform === 'linux')('WORKERS', () => {
     await until(async () => {
       const all = Array.from({ length: 12 }, () => verify(service, next.access_token));
       return (await Promise.all(all)).every(({ code }) => code === 'token_revoked');
-    }, 5_000);
+    }, 20_000);
   });
 
   it('replaces a killed worker while the others serve', async () => {
@@ -83,7 +83,7 @@ describe.runIf(process.platform === 'linux')('WORKERS', () => {
       return String(response?.status ?? 'none');
     });
     // Connections are dealt out in turn, one at a time to each worker.
-    await until(() => Promise.resolve(answered === 5), 5_000);
+    await until(() => Promise.resolve(answered === 5), 20_000);
     process.kill(frozen!, 'SIGKILL');
     expect((await Promise.all(calls)).toSorted()).toEqual(['200', '200', '200', '200', '200', 'none']);
     await until(async () => (await workersIn(service.url)).size === 3, 30_000);
@@ -115,7 +115,7 @@ describe.runIf(process.platform === 'linux')('a supervisor', () => {
     const workers = workersOf(service.pid);
     expect(workers).toHaveLength(2);
     service.signal('SIGKILL');
-    await until(() => Promise.resolve(!workers.some(isAlive)), 5_000);
+    await until(() => Promise.resolve(!workers.some(isAlive)), 20_000);
     await service.remove();
     await db.drop();
   });
