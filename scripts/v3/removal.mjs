@@ -84,7 +84,8 @@ function packagesIn(folder, files) {
   return new Set(names.map((name) => /^(?:@[^/]+\/)?[^/]+/.exec(name)?.[0]));
 }
 
-function importsOf(text) {
+/** The names that a source imports. */
+export function importsOf(text) {
   return [...text.matchAll(IMPORTED)].map(([, name]) => name);
 }
 
