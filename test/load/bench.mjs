@@ -14,6 +14,7 @@ const MEASURES = [
   'revocation-stream',
   'logins',
   'users-source',
+  'redis-sessions',
   'propagation',
   'start',
   'memory',
