@@ -11,7 +11,7 @@ const DEPENDENCIES = JSON.parse(fs.readFileSync(new URL('./dependencies.json', i
 
 /** The settings that only the transition reads. */
 const SETTING =
-  /\b(?:SESSION_[A-Z]+|ROLLOUT_P[A-Z]+|SMTP_URL|MAIL_FROM|GUIDE_URL|USERS_SOURCE_(?:BY_[A-Z]+|URL)|PASSWORD_LOGIN)\b/;
+  /\b(?:SESSION_[A-Z]+|ROLLOUT_P[A-Z]+|SMTP_URL|REDIS_URL|MAIL_FROM|GUIDE_URL|USERS_SOURCE_(?:BY_[A-Z]+|URL)|PASSWORD_LOGIN)\b/;
 
 /** The past of the database, what the tests of today set, the rehearsal itself, and the texts and the example that a release rewrites. */
 const MAY_NAME_SETTINGS = /^(?:migrations|test|docs|examples|scripts\/v3)\/|^scripts\/check-v3\.mjs$|\.md$/;

@@ -26,6 +26,16 @@ const LONGEST_URL = 2_048;
 const MOST_PREVIOUS_SECRETS = 8;
 const SOURCE_QUERY = 'one SELECT, WITH or VALUES statement whose only parameter is $1';
 const SAME_SITE = ['lax', 'strict', 'none'];
+const SESSION_STORES = ['postgres', 'redis'] as const;
+const LONGEST_PREFIX = 256;
+
+/** Where connect-redis keeps the sessions. */
+export interface RedisSettings {
+  /** With the password, if there is one. */
+  readonly url: string;
+  /** Of every key. */
+  readonly prefix: string;
+}
 
 /** Two read-only queries. */
 export interface UsersSource {
@@ -40,6 +50,8 @@ export interface TransitionConfig extends Config {
   readonly sessionSecret: string;
   /** Earlier secrets. They verify session cookies and sign none. */
   readonly sessionSecretsPrevious: readonly string[];
+  /** Undefined: sessions are in PostgreSQL. */
+  readonly redis: RedisSettings | undefined;
   /** Undefined: the table that the first start has chosen. */
   readonly sessionTable: TableName | undefined;
   readonly sessionExpiry: number;
@@ -71,6 +83,7 @@ export class TransitionEnvironment extends Environment {
     ...Environment.secrets,
     'SESSION_SECRET',
     'SESSION_SECRET_PREVIOUS',
+    'REDIS_URL',
     'SMTP_URL',
     'USERS_SOURCE_URL',
   ];
@@ -84,6 +97,23 @@ export class TransitionEnvironment extends Environment {
   )
   SESSION_SECRET_PREVIOUS?: string;
 
+  @MustBeInContext(
+    'postgres because REDIS_URL is unset',
+    (value, env) => value !== 'redis' || (env as { REDIS_URL?: string }).REDIS_URL !== undefined,
+  )
+  @MustBe(oneOf(SESSION_STORES), (value) => isIn(value, SESSION_STORES))
+  SESSION_STORE: (typeof SESSION_STORES)[number] = 'postgres';
+
+  @MustBe('the URL of a Redis server (redis://… or rediss://…)', isRedisUrl)
+  REDIS_URL?: string;
+
+  @MustBe(`a text of up to ${LONGEST_PREFIX} characters`, isKeyPrefix)
+  SESSION_REDIS_PREFIX = 'sess:';
+
+  @MustBeInContext(
+    'unset because sessions are not in PostgreSQL: SESSION_STORE',
+    (_value, env) => (env as { SESSION_STORE?: string }).SESSION_STORE === 'postgres',
+  )
   @MustBe(
     'a table or schema.table: letters, digits, _ and $, or any other name in double quotes, of up to 63 bytes each',
     (value) => tableNameIn(value) !== undefined,
@@ -168,6 +198,7 @@ export class TransitionEnvironment extends Environment {
       // No command verifies a session: any secret will do.
       sessionSecret: this.SESSION_SECRET ?? secret('SESSION_SECRET', config.dataDir, false),
       sessionSecretsPrevious: previousSecretsIn(this.SESSION_SECRET_PREVIOUS) ?? [],
+      redis: this.redis(),
       sessionTable: tableNameIn(this.SESSION_TABLE),
       sessionExpiry: this.SESSION_EXPIRY,
       sessionCookieName: this.SESSION_COOKIE_NAME,
@@ -185,6 +216,11 @@ export class TransitionEnvironment extends Environment {
       passwordLogin: this.PASSWORD_LOGIN === 'on',
       guideUrl: this.GUIDE_URL === undefined ? undefined : new URL(this.GUIDE_URL).href,
     };
+  }
+
+  private redis(): RedisSettings | undefined {
+    if (this.SESSION_STORE !== 'redis' || this.REDIS_URL === undefined) return undefined;
+    return { url: this.REDIS_URL, prefix: this.SESSION_REDIS_PREFIX };
   }
 
   private usersSource(): UsersSource | undefined {
@@ -217,6 +253,18 @@ function previousSecretsIn(value: unknown): readonly string[] | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** True for `redis://[user:password@]host[:port][/database]`. */
+function isRedisUrl(value: unknown): boolean {
+  if (!isUrlOf(value, 'redis:', 'rediss:')) return false;
+  const { hostname, pathname } = new URL(String(value));
+  return hostname !== '' && /^\/?\d{0,5}$/.test(pathname);
+}
+
+/** The prefix may be empty: then every key is a session. */
+function isKeyPrefix(value: unknown): boolean {
+  return typeof value === 'string' && value.length <= LONGEST_PREFIX && value.isWellFormed();
 }
 
 /** True for a cookie's name: a token of RFC 6265, section 4.1.1. */

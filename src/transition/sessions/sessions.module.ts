@@ -40,6 +40,16 @@ import { SessionGuard } from './http/session.guard.js';
 import { SessionPasswordProof } from './stores/session-password-proof.entity.js';
 import { SessionPasswordProofStore } from './stores/session-password-proof.store.js';
 import { PostgresSessionStore } from './stores/postgres-session.store.js';
+import { RedisSessionsCheck } from './stores/redis/redis-sessions.check.js';
+import { RemoteSessionsWatcher } from './stores/remote/remote-sessions.watcher.js';
+import {
+  REMOTE_SESSIONS_PROVIDER,
+  SESSION_STORE_PROVIDER,
+} from './stores/remote/remote-sessions.provider.js';
+import { SessionRecord, SessionSearch } from './stores/remote/session-record.entity.js';
+import { SessionRecordStore } from './stores/remote/session-record.store.js';
+import { SessionSearchStore } from './stores/remote/session-search.store.js';
+import { UnseenSessionsService } from './stores/remote/unseen-sessions.service.js';
 import { SessionStore } from './stores/session.store.js';
 import { SessionSampleStore } from './stores/session-sample.store.js';
 import { SessionTableCheck } from './stores/session-table.check.js';
@@ -59,7 +69,15 @@ import { SessionService } from './session.service.js';
     OperationsModule,
     RolloutModule,
     TokensModule,
-    TypeOrmModule.forFeature([Session, SessionHandle, SessionLink, SessionPasswordProof, SessionTableChoice]),
+    TypeOrmModule.forFeature([
+      Session,
+      SessionHandle,
+      SessionLink,
+      SessionPasswordProof,
+      SessionRecord,
+      SessionSearch,
+      SessionTableChoice,
+    ]),
     UsersModule,
   ],
   controllers: [SessionsController, ExchangeController],
@@ -78,7 +96,13 @@ import { SessionService } from './session.service.js';
     SessionRevocationHook,
     SessionRowStore,
     PostgresSessionStore,
-    { provide: SessionStore, useExisting: PostgresSessionStore },
+    REMOTE_SESSIONS_PROVIDER,
+    RedisSessionsCheck,
+    RemoteSessionsWatcher,
+    SESSION_STORE_PROVIDER,
+    SessionRecordStore,
+    SessionSearchStore,
+    UnseenSessionsService,
     SessionWatcherService,
     SessionAttachmentStore,
     SessionAttachmentsCheck,

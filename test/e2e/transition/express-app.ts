@@ -1,8 +1,10 @@
 import type { AddressInfo } from 'node:net';
 import connectPgSimple from 'connect-pg-simple';
+import { RedisStore } from 'connect-redis';
 import express from 'express';
 import session from 'express-session';
 import { Pool } from 'pg';
+import { createClient } from 'redis';
 import { NAME, SECRET } from './session-client.js';
 
 declare module 'express-session' {
@@ -34,6 +36,45 @@ export async function startExpress(
   const pool = new Pool({ connectionString: databaseUrl, max: 4 });
   const Store = connectPgSimple(session);
   const store = new Store({ pool, pruneSessionInterval: false, createTableIfMissing: true });
+  const served = await serve(store, { passport, maxAge });
+  return {
+    url: served.url,
+    prune: () =>
+      new Promise((resolve, reject) => {
+        store.pruneSessions((error) => (error ? reject(error) : resolve()));
+      }),
+    async close() {
+      await served.close();
+      store.close();
+      await pool.end();
+    },
+  };
+}
+
+/** The same product with its sessions in Redis. */
+export async function startExpressOnRedis(
+  redisUrl: string,
+  options: ExpressOptions & { readonly prefix?: string } = {},
+): Promise<Omit<ExpressApp, 'prune'>> {
+  const client = createClient({ url: redisUrl });
+  client.on('error', () => undefined);
+  await client.connect();
+  const { prefix } = options;
+  const store = new RedisStore({ client, ...(prefix === undefined ? {} : { prefix }) });
+  const served = await serve(store, options);
+  return {
+    url: served.url,
+    async close() {
+      await served.close();
+      client.destroy();
+    },
+  };
+}
+
+async function serve(
+  store: session.Store,
+  { passport = false, maxAge = 3_600_000 }: ExpressOptions,
+): Promise<{ readonly url: string; close(): Promise<unknown> }> {
   const app = express();
   app.use(
     session({
@@ -73,15 +114,7 @@ export async function startExpress(
   await new Promise((resolve) => server.once('listening', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    prune: () =>
-      new Promise((resolve, reject) => {
-        store.pruneSessions((error) => (error ? reject(error) : resolve()));
-      }),
-    async close() {
-      await new Promise((resolve) => server.close(resolve));
-      store.close();
-      await pool.end();
-    },
+    close: () => new Promise((resolve) => server.close(resolve)),
   };
 }
 

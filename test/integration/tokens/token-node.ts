@@ -67,7 +67,8 @@ export async function aNode<Settings extends Config = Config>(
   url: string,
   change: Partial<Settings> = {},
   clock = new Clock(),
-  hookOf: (database: Database, config: Settings) => RevocationHook | undefined = () => undefined,
+  hookOf: (database: Database, config: Settings, clock: DatabaseClock) => RevocationHook | undefined = () =>
+    undefined,
   eligibility?: TokenEligibility,
 ): Promise<TokenNode<Settings>> {
   const folder = await mkdtemp(join(tmpdir(), 'tandem-ring-'));
@@ -98,7 +99,7 @@ export async function aNode<Settings extends Config = Config>(
   const feed = new ChangeFeed(revocationStore, database, revoked, databaseClock, clock, loops);
   const outbox = new WebhookOutbox(new WebhookStore(database), config);
   const revocations = new RevocationService(database, families, revocationStore, feed, audit, outbox);
-  const hook = hookOf(database, config);
+  const hook = hookOf(database, config, databaseClock);
   if (hook !== undefined) revocations.use(hook);
   const rule = new TokenEligibilityService();
   if (eligibility !== undefined) rule.use(eligibility);

@@ -20,18 +20,29 @@ import { SessionLinkStore } from '../../../src/transition/sessions/link/session-
 import { SessionLoginService } from '../../../src/transition/sessions/session-login.service.js';
 import { SessionListStore } from '../../../src/transition/sessions/listing/session-list.store.js';
 import { PostgresSessionStore } from '../../../src/transition/sessions/stores/postgres-session.store.js';
+import {
+  remoteSessions,
+  sessionStore,
+} from '../../../src/transition/sessions/stores/remote/remote-sessions.provider.js';
+import type { RemoteSessions } from '../../../src/transition/sessions/stores/remote/remote-sessions.js';
+import { SessionRecordStore } from '../../../src/transition/sessions/stores/remote/session-record.store.js';
+import { SessionSearchStore } from '../../../src/transition/sessions/stores/remote/session-search.store.js';
+import { UnseenSessionsService } from '../../../src/transition/sessions/stores/remote/unseen-sessions.service.js';
 import { SessionRowStore } from '../../../src/transition/sessions/stores/session-row.store.js';
 import { SessionPasswordProofStore } from '../../../src/transition/sessions/stores/session-password-proof.store.js';
 import type { SessionStore } from '../../../src/transition/sessions/stores/session.store.js';
 import { SessionService } from '../../../src/transition/sessions/session.service.js';
-import { openSessionTable } from '../../../src/transition/sessions/table/session-table.provider.js';
+import {
+  openSessionRecords,
+  openSessionTable,
+} from '../../../src/transition/sessions/table/session-table.provider.js';
 import { tableNameIn } from '../../../src/transition/sessions/table/table-name.js';
 import type { SessionTable } from '../../../src/transition/sessions/table/session-table.js';
 import { SessionOriginService } from '../../../src/transition/sessions/stores/session-origin.service.js';
 import { ServiceStateStore } from '../../../src/database/service-state.store.js';
 import { AdminRole } from '../../../src/users/admin-role.js';
 import { ProductAuthorityService } from '../../../src/users/product-authority.service.js';
-import type { TransitionConfig } from '../../../src/transition/transition.settings.js';
+import type { RedisSettings, TransitionConfig } from '../../../src/transition/transition.settings.js';
 import { aNode } from '../tokens/token-node.js';
 import type { TokenNode } from '../tokens/token-node.js';
 
@@ -71,9 +82,14 @@ function originsOf(database: Database, config: TransitionConfig): SessionOriginS
   return new SessionOriginService(new ProductAuthorityService(new AdminRole('admin'), state, config), config);
 }
 
-function storeOf(database: Database, table: SessionTable, config: TransitionConfig): SessionStore {
+function storeOf(
+  database: Database,
+  table: SessionTable,
+  config: TransitionConfig,
+  remote: RemoteSessions | undefined,
+): SessionStore {
   const origins = originsOf(database, config);
-  return new PostgresSessionStore(
+  const postgres = new PostgresSessionStore(
     database,
     table,
     origins,
@@ -82,6 +98,10 @@ function storeOf(database: Database, table: SessionTable, config: TransitionConf
     new SessionListStore(database, table, origins, config),
     config,
   );
+  const searches = new SessionSearchStore(database, table, config);
+  const records = new SessionRecordStore(database, table, config);
+  const unseen = new UnseenSessionsService(remote, searches);
+  return sessionStore(config, remote, database, postgres, records, searches, unseen);
 }
 
 /** The table that the migrations have chosen. */
@@ -89,22 +109,34 @@ export function tableOf(database: Database): Promise<SessionTable> {
   return openSessionTable(database, 'tandem', undefined);
 }
 
-/** `table`: as SESSION_TABLE would name it. */
-export async function aSessionNode(url: string, setting?: string): Promise<SessionNode> {
+/** `setting`: as SESSION_TABLE would name it. `redis`: where the sessions are instead. */
+export async function aSessionNode(
+  url: string,
+  setting?: string,
+  redis?: RedisSettings,
+): Promise<SessionNode> {
   const source = await new DataSource(dataSourceOptions(url)).initialize();
-  const table = await openSessionTable(new Database(source), 'tandem', tableNameIn(setting));
+  const opened = new Database(source);
+  const table =
+    redis === undefined
+      ? await openSessionTable(opened, 'tandem', tableNameIn(setting))
+      : await openSessionRecords(opened, 'tandem');
   await source.destroy();
-  const node = await aNode<TransitionConfig>(url, SETTINGS, new Clock(), (database, config) => {
+  let remote: RemoteSessions | undefined;
+  let store!: SessionStore;
+  const settings = { ...SETTINGS, redis };
+  const node = await aNode<TransitionConfig>(url, settings, new Clock(), (database, config, clock) => {
+    remote = remoteSessions(config, clock);
+    store = storeOf(database, table, config, remote);
     return new SessionRevocationHook(
       new LinkedRevocationStore(database, table, config),
-      storeOf(database, table, config),
+      store,
       new DowngradeStore(database, originsOf(database, config)),
       config,
     );
   });
   const { database, config, revocations, tokens, families, clock } = node;
   const audit = new AuditStore(database);
-  const store = storeOf(database, table, config);
   const linkedRevocations = new LinkedRevocationStore(database, table, config);
   const downgradeStore = new DowngradeStore(database, originsOf(database, config));
   const links = new SessionLinkStore(database, table, originsOf(database, config), config);
@@ -116,6 +148,10 @@ export async function aSessionNode(url: string, setting?: string): Promise<Sessi
   const everybody = { isEligible: () => Promise.resolve(true) } as unknown as RolloutService;
   return {
     ...node,
+    async stop() {
+      await remote?.close();
+      await node.stop();
+    },
     store,
     linkedRevocations,
     links,
@@ -155,11 +191,17 @@ const SESSIONS = `
   SELECT sid, json_build_object('cookie', json_build_object('originalMaxAge', 3600000), 'userId', id), now() + interval '1 hour'
   FROM unnest($1::uuid[], $2::text[]) AS made (id, sid)`;
 
+/** The ids of new users. */
+export async function someUsers(database: Database, count: number): Promise<string[]> {
+  const ids = Array.from({ length: count }, () => randomUUID());
+  await database.query(USERS, [ids]);
+  return ids;
+}
+
 /** As another application would have made them. */
 export async function usersWithSessions(database: Database, count: number): Promise<SessionUser[]> {
-  const users = Array.from({ length: count }, () => ({ id: randomUUID(), sid: `s-${randomUUID()}` }));
-  const ids = users.map(({ id }) => id);
-  await database.query(USERS, [ids]);
+  const ids = await someUsers(database, count);
+  const users = ids.map((id) => ({ id, sid: `s-${randomUUID()}` }));
   await database.query(SESSIONS, [ids, users.map(({ sid }) => sid)]);
   return users;
 }

@@ -18,7 +18,8 @@ import {
 } from '../../../src/transition/transition-settings.check.js';
 
 const NAMES = `
-  SESSION_SECRET SESSION_SECRET_PREVIOUS SESSION_TABLE SESSION_EXPIRY SESSION_COOKIE_NAME SESSION_COOKIE_DOMAIN SESSION_COOKIE_PATH
+  SESSION_SECRET SESSION_SECRET_PREVIOUS SESSION_STORE REDIS_URL SESSION_REDIS_PREFIX
+  SESSION_TABLE SESSION_EXPIRY SESSION_COOKIE_NAME SESSION_COOKIE_DOMAIN SESSION_COOKIE_PATH
   SESSION_COOKIE_SAME_SITE SESSION_COOKIE_PARTITIONED SESSION_COOKIE_SECURE SESSION_USER_KEY ROLLOUT_PHASE ROLLOUT_PERCENTAGE SMTP_URL MAIL_FROM
   USERS_SOURCE_BY_NAME USERS_SOURCE_BY_ID USERS_SOURCE_URL PASSWORD_LOGIN GUIDE_URL
 `
@@ -100,6 +101,7 @@ describe('the settings of the transition', () => {
   });
 
   it.each([
+    ['REDIS_URL', 'redis://localhost', 'redis', undefined],
     ['SESSION_TABLE', 'user_sessions', 'sessionTable', { schema: undefined, name: 'user_sessions' }],
     ['SESSION_TABLE', 'Shop.userSessions', 'sessionTable', { schema: 'Shop', name: 'userSessions' }],
     ['SESSION_TABLE', 'shop."a ""b"".c"', 'sessionTable', { schema: 'shop', name: 'a "b".c' }],
@@ -134,6 +136,9 @@ describe('the settings of the transition', () => {
   it.each([
     ['SESSION_EXPIRY', '0'],
     ['SESSION_SECRET_PREVIOUS', '[', '[]', '["a",""]', '[1]', '["a"', JSON.stringify(Array(9).fill('a'))],
+    ['SESSION_STORE', 'redis', 'callback', 'Postgres', 'memory'],
+    ['REDIS_URL', 'localhost:6379', 'http://localhost', 'redis://', 'redis://host/name', 'redis://u:p@h/1/2'],
+    ['SESSION_REDIS_PREFIX', 'x'.repeat(257)],
     [
       'SESSION_TABLE',
       '.session',
@@ -191,6 +196,21 @@ describe('the settings of the transition', () => {
       expect(faults, value).toEqual([expect.stringMatching(new RegExp(`^${name} must [^\\n]+$`))]);
       if (name === 'SESSION_SECRET') expect(faults[0]).not.toContain(value);
     }
+  });
+
+  it('read where sessions are in Redis', () => {
+    const url = 'rediss://tandem:secret@redis.example.com:6380/2';
+    const env = { ...SECRETS, SESSION_STORE: 'redis', REDIS_URL: url };
+    expect(load(env).redis).toEqual({ url, prefix: 'sess:' });
+    expect(load({ ...env, SESSION_REDIS_PREFIX: 'shop:' }).redis).toEqual({ url, prefix: 'shop:' });
+  });
+
+  it('refuse a session table beside a store outside of the database', () => {
+    const env = { SESSION_STORE: 'redis', REDIS_URL: 'redis://:secret@localhost', SESSION_TABLE: 'session' };
+    const [fault, ...others] = faultsOf(env);
+    expect(fault).toMatch(/^SESSION_TABLE must be unset /);
+    expect(fault).not.toContain('secret');
+    expect(others).toEqual([]);
   });
 
   it('report their faults together with those of the service', () => {

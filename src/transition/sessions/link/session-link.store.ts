@@ -63,10 +63,13 @@ const sweepBy = (table: string, path: string) => `
     expire > clock_timestamp() AND expire < expires_at - interval '1 second' AS "isShort"
   FROM judged ORDER BY family_id`;
 
-const removeForgottenIn = (table: string) => `
+/** A product can restore an old session in a store outside of the database at any time. */
+const KEPT = { table: '1 day', record: '30 days' } as const;
+
+const removeForgottenIn = (table: string, kept: string) => `
   DELETE FROM session_fates WHERE sid IN (
     SELECT f.sid FROM session_fates f
-    WHERE coalesce(f.ended_at, '-infinity') < now() - interval '1 day'
+    WHERE coalesce(f.ended_at, '-infinity') < now() - interval '${kept}'
       AND NOT EXISTS (SELECT 1 FROM ${table} s WHERE s.sid = f.sid)
       AND NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.id IN (f.family_id, f.downgraded_id))
     LIMIT $1)
@@ -82,14 +85,14 @@ export class SessionLinkStore {
 
   constructor(
     private readonly database: Database,
-    { qualifiedName }: SessionTable,
+    { qualifiedName, isRecord }: SessionTable,
     private readonly origins: SessionOriginService,
     @Inject(CONFIG) config: TransitionConfig,
   ) {
     this.lockRowText = lockRowBy(qualifiedName, config.sessionUserKey);
     this.stateText = stateBy(qualifiedName, config.sessionUserKey);
     this.sweepText = sweepBy(qualifiedName, config.sessionUserKey);
-    this.removeForgottenText = removeForgottenIn(qualifiedName);
+    this.removeForgottenText = removeForgottenIn(qualifiedName, isRecord ? KEPT.record : KEPT.table);
   }
 
   /** Links the session and the family. Returns false and writes nothing if the session was revoked or exchanged before. */

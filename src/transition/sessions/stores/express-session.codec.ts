@@ -37,7 +37,13 @@ const LONGEST_PATH = 1_024;
  * attribute of a cookie are left out.
  */
 export function storedCookieIn(sess: string): StoredCookie {
-  const { originalMaxAge, secure, httpOnly, domain, path, sameSite, priority, partitioned } = cookieOf(sess);
+  return storedCookieOf(parsed(sess));
+}
+
+/** The same for a session that is not text any more. */
+export function storedCookieOf(session: unknown): StoredCookie {
+  const cookie = Object(Object(session).cookie) as Record<string, unknown>;
+  const { originalMaxAge, secure, httpOnly, domain, path, sameSite, priority, partitioned } = cookie;
   return {
     originalMaxAge: Number.isFinite(originalMaxAge) ? (originalMaxAge as number) : null,
     secure: secure === 'auto' ? secure : secure === true,
@@ -55,11 +61,11 @@ export function needsSecure({ sameSite, partitioned }: StoredCookie, name: strin
   return sameSite === 'none' || partitioned === true || isSecurePrefixed(name);
 }
 
-function cookieOf(sess: string): Record<string, unknown> {
+function parsed(sess: string): unknown {
   try {
-    return Object(Object(JSON.parse(sess)).cookie) as Record<string, unknown>;
+    return JSON.parse(sess);
   } catch {
-    return {};
+    return undefined;
   }
 }
 

@@ -1,8 +1,9 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
 import { CONFIG } from '../../../config/config.js';
 import type { TransitionConfig } from '../../transition.settings.js';
 import { Database } from '../../../database/database.js';
 import { SessionTable } from '../table/session-table.js';
+import { RemoteSessions } from './remote/remote-sessions.js';
 import { userAt, userNamed } from './session-table.sql.js';
 
 /** A live session, and whether its row names a user. */
@@ -26,6 +27,12 @@ const newest = (table: string, path: string) => `
     WHERE expire > clock_timestamp() ORDER BY expire DESC LIMIT $1
   ) s`;
 
+/** The same for sessions that are not in the database. */
+const given = (path: string) => `
+  SELECT CASE WHEN octet_length(s.sess) <= ${LARGEST} THEN s.sess END AS sess, name IS NOT NULL AS named,
+    ${userNamed('name')} IS NOT NULL AS found
+  FROM (SELECT s.sess, ${userAt(path)} AS name FROM unnest($1::text[]) AS s (sess)) s`;
+
 const EXISTING = `
   SELECT count(DISTINCT ${userNamed('name')})::int AS users FROM unnest($1::text[]) AS held (name)
   WHERE length(name) <= 256`;
@@ -34,17 +41,24 @@ const EXISTING = `
 @Injectable()
 export class SessionSampleStore {
   private readonly newestSessions: string;
+  private readonly givenSessions: string;
 
   constructor(
     private readonly database: Database,
     { qualifiedName }: SessionTable,
     @Inject(CONFIG) { sessionUserKey }: TransitionConfig,
+    @Optional() @Inject(RemoteSessions) private readonly remote?: RemoteSessions,
   ) {
     this.newestSessions = newest(qualifiedName, sessionUserKey);
+    this.givenSessions = given(sessionUserKey);
   }
 
-  /** The live sessions that expire last. */
-  newest(limit: number): Promise<SampledSession[]> {
+  /** The live sessions that expire last, or any of a store that does not sort them. */
+  async newest(limit: number): Promise<SampledSession[]> {
+    if (this.remote !== undefined) {
+      const texts = (await this.remote.sample(limit)).filter((text) => !text.includes('\0'));
+      return this.database.query<SampledSession & Record<string, unknown>>(this.givenSessions, [texts]);
+    }
     return this.database.query<SampledSession & Record<string, unknown>>(this.newestSessions, [limit]);
   }
 

@@ -57,6 +57,11 @@ const HAS_LINKS = (schema: string) => `
   JOIN ${qualifiedName(schema, 'refresh_tokens')} t ON t.id = f.family_id AND t.revoked_at IS NULL AND t.expires_at > now()
   WHERE f.ended_at IS NULL LIMIT 1`;
 
+/** Tandem's own table for sessions that are in a store outside of the database. */
+export const RECORDS = 'session_records';
+
+const OTHER_STORE = `SESSION_STORE is postgres, but sessions in another store are linked to token families, which would end: set SESSION_STORE`;
+
 const UNKNOWN = `SESSION_TABLE is unset, and Tandem cannot tell which table held the sessions until now: set SESSION_TABLE`;
 
 /**
@@ -104,7 +109,9 @@ async function choiceIn(sql: Sql, schema: string): Promise<Choice | undefined> {
 async function requireSameTable(sql: Sql, schema: string, { chosen, used }: Choice): Promise<void> {
   if (used === null || used === chosen) return;
   if ((await sql.query(HAS_LINKS(schema))).length === 0) return;
-  const shown = shownName(tableNameIn(used)!);
+  const table = tableNameIn(used)!;
+  if (table.name === RECORDS && table.schema === schema) throw new ConfigurationError([OTHER_STORE]);
+  const shown = shownName(table);
   throw new ConfigurationError([
     `SESSION_TABLE is unset, but sessions in the table ${shown} are linked to token families, which would end: set SESSION_TABLE=${shown}`,
   ]);

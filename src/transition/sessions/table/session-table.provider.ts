@@ -5,7 +5,7 @@ import type { Config } from '../../../config/config.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
 import type { TransitionConfig } from '../../transition.settings.js';
-import { findSessionTable, recordUse } from './find-session-table.js';
+import { RECORDS, findSessionTable, recordUse } from './find-session-table.js';
 import { SessionTable } from './session-table.js';
 import type { TableName } from './table-name.js';
 
@@ -26,13 +26,23 @@ export function openSessionTable(
 export const SESSION_TABLE_PROVIDER: FactoryProvider<Promise<SessionTable>> = {
   provide: SessionTable,
   inject: [Database, CONFIG],
-  useFactory: (database: Database, { databaseSchema, sessionTable }: TransitionConfig) =>
-    openSessionTable(database, databaseSchema, sessionTable),
+  useFactory: (database: Database, { databaseSchema, sessionTable, redis }: TransitionConfig) =>
+    redis === undefined
+      ? openSessionTable(database, databaseSchema, sessionTable)
+      : openSessionRecords(database, databaseSchema),
 };
+
+/** The table of Tandem that records sessions outside of the database. */
+export async function openSessionRecords(database: Database, schema: string): Promise<SessionTable> {
+  const table = new SessionTable(schema, RECORDS, true, true);
+  await recordUse(database, schema, table);
+  return table;
+}
 
 /** Why no start can use the table of the sessions, before anything is changed: a line, or none. */
 export async function sessionTableConflicts(client: ClientBase, config: Config): Promise<readonly string[]> {
-  const { databaseSchema, sessionTable } = config as TransitionConfig;
+  const { databaseSchema, sessionTable, redis } = config as TransitionConfig;
+  if (redis !== undefined) return [];
   const sql: Sql = {
     query: async (text, values = []) => (await client.query(text, values as unknown[])).rows as never,
   };

@@ -1,0 +1,215 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
+import type { Origin } from '../../../../audit/audit-context.js';
+import { batched } from '../../../../database/batched.js';
+import type { Database, Sql } from '../../../../database/database.js';
+import type { StoredCookie } from '../express-session.codec.js';
+import { withMaxAge } from '../postgres-session.store.js';
+import type { FoundSession, PostgresSessionStore } from '../postgres-session.store.js';
+import { SessionStore } from '../session.store.js';
+import type {
+  LinkState,
+  LiveSession,
+  NewSession,
+  SessionExtension,
+  Sweep,
+  UnlinkedSession,
+} from '../session.store.js';
+import type { RemoteSessions } from './remote-sessions.js';
+import type { SessionRecordStore } from './session-record.store.js';
+import type { FoundThere, SessionRecorder } from './session-recorder.js';
+import type { SessionSearchStore } from './session-search.store.js';
+import type { UnseenSessionsService } from './unseen-sessions.service.js';
+
+/** Linked sessions of one look: each is read from the product's store. */
+const SWEEP = 250;
+
+/** A revocation waits this long for the search for unseen sessions, which goes on in the background. */
+const SEARCH_WAIT_MS = 1_000;
+
+/** The outcome for one session of a batch. A failure of one does not fail the others. */
+interface Looked {
+  readonly sid: string;
+  readonly session?: LiveSession;
+  readonly failure?: unknown;
+}
+
+/**
+ * Sessions that the product keeps outside of the database. Each session of a known user that is seen gets a record in the database, in the
+ * form of a row of a session table. So links, revocations, lists and the report work as with a table. The product's store says whether a
+ * session exists and whom it names; the database says whether it is revoked.
+ */
+export class RemoteSessionStore extends SessionStore {
+  private readonly logger = new Logger(RemoteSessionStore.name);
+  private readonly lookedAt = batched((sids: readonly string[]) => this.look([...new Set(sids)]), {
+    request: (sid: string) => sid,
+    row: ({ sid }: Looked) => sid,
+  });
+
+  constructor(
+    private readonly remote: RemoteSessions,
+    private readonly database: Database,
+    private readonly recorded: PostgresSessionStore,
+    private readonly recorder: SessionRecorder,
+    private readonly records: SessionRecordStore,
+    private readonly searches: SessionSearchStore,
+    private readonly unseen: UnseenSessionsService,
+  ) {
+    super();
+  }
+
+  /** Also 503 if the session's user was revoked and it is not known yet whether it began before. */
+  async live(sid: string): Promise<LiveSession | undefined> {
+    const looked = await this.lookedAt(sid);
+    if (looked?.failure !== undefined) throw looked.failure;
+    return looked?.session;
+  }
+
+  liveIn(sql: Sql, sid: string): Promise<LiveSession | undefined> {
+    return this.recorded.liveIn(sql, sid);
+  }
+
+  async userNamedBy(sid: string): Promise<string | undefined> {
+    const [session] = await this.remote.find([sid]);
+    if (session?.user === undefined || (await this.records.isRevoked(sid))) return undefined;
+    return session.user;
+  }
+
+  async cookieOf(sid: string): Promise<StoredCookie | undefined> {
+    return (await this.remote.find([sid]))[0]?.cookie;
+  }
+
+  cookieOfFamily(sql: Sql, familyId: string): Promise<StoredCookie | undefined> {
+    return this.recorded.cookieOfFamily(sql, familyId);
+  }
+
+  /** The product's store first: nobody knows the id yet. If the record is not written, the session is deleted there. */
+  async create(session: NewSession, epoch: number, origin: Origin): Promise<boolean> {
+    await this.remote.save(session);
+    const created = await this.recorded.create(session, epoch, origin);
+    if (!created) await this.remove([session.sid]);
+    return created;
+  }
+
+  async insert(sql: Sql, session: NewSession): Promise<void> {
+    await this.remote.save(session);
+    await this.recorded.insert(sql, session);
+  }
+
+  async touch(sid: string, expiresAt: number, unless: number): Promise<StoredCookie | undefined> {
+    const there = await this.remote.extend([{ sid, until: new Date(expiresAt) }]);
+    return there.has(sid) ? this.recorded.touch(sid, expiresAt, unless) : undefined;
+  }
+
+  async extend(extensions: readonly SessionExtension[]): Promise<void> {
+    if (extensions.length === 0) return;
+    try {
+      const there = await this.remote.extend(extensions);
+      await this.recorded.extend(extensions.filter(({ sid }) => there.has(sid)));
+    } catch (error) {
+      this.logger.warn({ err: error }, 'sessions were not extended yet');
+    }
+  }
+
+  async hold(sql: Sql, sid: string, userId: string, until: number): Promise<boolean> {
+    const there = await this.remote.extend([{ sid, until: new Date(until) }]);
+    return there.has(sid) && this.recorded.hold(sql, sid, userId, until);
+  }
+
+  /** The records stay until the product's store has answered, so that `removeRevived` repeats the call. */
+  async remove(sids: readonly string[]): Promise<void> {
+    if (sids.length === 0) return;
+    try {
+      await this.remote.delete(sids);
+    } catch (error) {
+      this.logger.warn({ err: error }, 'revoked sessions were not deleted yet: they are refused in any case');
+      return;
+    }
+    await this.recorded.remove(sids);
+  }
+
+  refuseUnseen(sql: Sql, userIds: readonly string[]): Promise<void> {
+    return this.searches.add(sql, userIds);
+  }
+
+  async clear(sids: readonly string[]): Promise<void> {
+    await this.remove(sids);
+    const search = this.unseen.search().catch((error: unknown) => {
+      this.logger.warn(
+        { err: error },
+        'unseen sessions of revoked users were not found yet: they are refused',
+      );
+    });
+    const waited = new AbortController();
+    await Promise.race([search, delay(SEARCH_WAIT_MS, undefined, { ref: false, signal: waited.signal })]);
+    waited.abort();
+  }
+
+  async removeRevived(seconds: number, batch: number): Promise<void> {
+    await this.remove(await this.records.revivable(this.remote.revives ? seconds : 0, batch));
+  }
+
+  /** The product may have extended a session that looks expired here. */
+  async removeExpired(batch: number): Promise<void> {
+    await this.refresh(await this.records.expired(batch));
+  }
+
+  async ofUser(userId: string): Promise<UnlinkedSession[]> {
+    const known = await this.recorded.ofUser(userId);
+    await this.refresh(known.map(({ sid }) => sid));
+    return this.recorded.ofUser(userId);
+  }
+
+  async stateOf(familyId: string): Promise<LinkState | undefined> {
+    const sid = await this.records.linkedTo(familyId);
+    if (sid === undefined) return undefined;
+    await this.refresh([sid]);
+    return this.recorded.stateOf(familyId);
+  }
+
+  async sweep(after: string, batch: number): Promise<Sweep> {
+    const size = Math.min(batch, SWEEP);
+    await this.refresh(await this.records.linkedAfter(after, size));
+    return this.recorded.sweep(after, size);
+  }
+
+  /** Brings the records of these sessions up to date. */
+  async refresh(sids: readonly string[]): Promise<void> {
+    if (sids.length > 0) await this.update(sids, await this.recorder.find(sids));
+  }
+
+  /** The same for those that have a record: the product's store has many other sessions. */
+  async refreshRecorded(sids: readonly string[]): Promise<void> {
+    const known = await this.records.find(sids);
+    await this.refresh(sids.filter((sid) => (known.get(sid)?.text ?? null) !== null));
+  }
+
+  /** Both reads happen after the request arrived, so their order does not matter: what was revoked before is revoked in the database. */
+  private async look(sids: readonly string[]): Promise<Looked[]> {
+    const [there, found] = await Promise.all([
+      this.recorder.find(sids),
+      this.recorded.found(this.database, sids),
+    ]);
+    const known = new Map(found.map((session) => [session.sid, session]));
+    const due = sids.filter((sid) => !this.recorder.isCurrent(there.get(sid), known.get(sid)));
+    const answers = new Map<string, Looked>(found.map((session) => [session.sid, lookedAt(session)]));
+    if (due.length === 0) return [...answers.values()];
+    const failures = await this.update(due, there);
+    for (const sid of due) answers.delete(sid);
+    for (const session of await this.recorded.found(this.database, due))
+      if (there.has(session.sid)) answers.set(session.sid, lookedAt(session));
+    for (const [sid, failure] of failures) answers.set(sid, { sid, failure });
+    return [...answers.values()];
+  }
+
+  /** Returns why sessions could not be recorded. */
+  private async update(sids: readonly string[], there: FoundThere): Promise<ReadonlyMap<string, unknown>> {
+    const { revived, failures } = await this.recorder.update(sids, there);
+    await this.remove(revived);
+    return failures;
+  }
+}
+
+function lookedAt(session: FoundSession): Looked {
+  return { sid: session.sid, session: withMaxAge(session) };
+}
