@@ -34,6 +34,8 @@ import { SessionsCommand } from './table/sessions.command.js';
 import { SessionTableChoice } from './table/session-table-choice.entity.js';
 import { SessionTable } from './table/session-table.js';
 import { SESSION_TABLE_PROVIDER } from './table/session-table.provider.js';
+import { ForeignTablesStore } from './recognition/foreign-tables.store.js';
+import { SessionStoreCheck } from './recognition/session-store.check.js';
 import { SessionIndexService } from './stores/session-index.service.js';
 import { Session } from './stores/session.entity.js';
 import { SessionGuard } from './http/session.guard.js';
@@ -98,6 +100,8 @@ import { SessionService } from './session.service.js';
     PostgresSessionStore,
     REMOTE_SESSIONS_PROVIDER,
     RedisSessionsCheck,
+    ForeignTablesStore,
+    SessionStoreCheck,
     RemoteSessionsWatcher,
     SESSION_STORE_PROVIDER,
     SessionRecordStore,

@@ -29,13 +29,9 @@ async function connect(url: string, onError: (error: unknown) => void) {
       throw new Error('REDIS_URL leads to a replica');
     return client;
   } catch (error) {
-    close(client);
+    client.destroy();
     throw error;
   }
-}
-
-function close(client: { readonly isOpen: boolean; destroy(): void }): void {
-  if (client.isOpen) client.destroy();
 }
 
 /** A user without the right to ask is not refused. */
@@ -110,7 +106,7 @@ export class RedisConnection {
   /** Every further call would wait for the same dead connection. */
   private drop(client: RedisClient): void {
     if (this.client === client) this.client = undefined;
-    close(client);
+    client.destroy();
   }
 
   private noteLoss(error: unknown): void {

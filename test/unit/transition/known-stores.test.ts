@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { signSid } from '../../../src/transition/sessions/stores/express-session.codec.js';
+import { storeOfCookie, storeOfTable } from '../../../src/transition/sessions/recognition/known-stores.js';
+
+describe('storeOfTable', () => {
+  it.each([
+    ['connect-pg-simple', ['sid', 'sess', 'expire']],
+    ['connect-session-knex', ['sid', 'sess', 'expired']],
+    ['connect-session-sequelize', ['sid', 'expires', 'data', 'createdAt', 'updatedAt']],
+    ['Auth.js with database sessions', ['id', 'sessionToken', 'userId', 'expires']],
+    ['better-auth', ['id', 'expiresAt', 'token', 'createdAt', 'ipAddress', 'userAgent', 'userId']],
+    ['better-auth', ['id', 'expires_at', 'token', 'user_id']],
+    ['Django', ['session_key', 'session_data', 'expire_date']],
+    ['Laravel', ['id', 'user_id', 'ip_address', 'user_agent', 'payload', 'last_activity']],
+    ['Rails', ['id', 'session_id', 'data', 'created_at', 'updated_at']],
+  ])('recognises %s', (name, columns) => {
+    expect(storeOfTable(columns)?.name).toBe(name);
+  });
+
+  it('recognises nothing in other tables', () => {
+    for (const columns of [[], ['id'], ['sid'], ['id', 'user_id', 'started_at', 'ended_at']]) {
+      expect(storeOfTable(columns)).toBeUndefined();
+    }
+  });
+});
+
+describe('storeOfCookie', () => {
+  it.each([
+    ['express-session', 'shop', encodeURIComponent(signSid('abc', 'a secret'))],
+    ['express-session', 'connect.sid', 'x'],
+    ['better-auth', '__Secure-better-auth.session_token', 'x.y'],
+    ['Auth.js with database sessions', 'authjs.session-token', 'x'],
+    ['PHP', 'PHPSESSID', 'x'],
+    ['Django', 'sessionid', 'a'.repeat(32)],
+    ['Flask or Starlette', 'session', 'eyJ1Ijo0fQ.Zm9v.bar-_9'],
+    ['Rails', '_shop_session', 'x'],
+    ['Laravel', 'laravel_session', 'x'],
+  ])('recognises %s', (name, cookie, value) => {
+    expect(storeOfCookie(cookie, value)?.name).toBe(name);
+  });
+
+  it('recognises nothing in other cookies', () => {
+    expect(storeOfCookie('session_id', 'x')).toBeUndefined();
+    expect(storeOfCookie('theme', '%')).toBeUndefined();
+  });
+});
