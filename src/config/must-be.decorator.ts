@@ -44,12 +44,15 @@ export function MustBeInContext(
   );
 }
 
-/** Adds a rule for production only. There, `allows` is called for an unset variable too. */
-export function MustBeInProduction(what: string, allows: (value: unknown) => boolean): PropertyDecorator {
+/** Adds a rule for production only, which may depend on other variables. There, `allows` is called for an unset variable too. */
+export function MustBeInProduction(
+  what: string,
+  allows: (value: unknown, others: object) => boolean,
+): PropertyDecorator {
   return rule(
     'mustBeInProduction',
     `be ${what} (in production)`,
-    (value, { NODE_ENV }) => NODE_ENV !== 'production' || allows(value),
+    (value, others) => others.NODE_ENV !== 'production' || allows(value, others),
   );
 }
 

@@ -26,14 +26,17 @@ export class TransitionSettingsCheck implements Examination, OnApplicationBootst
   }
 
   async examine(): Promise<Finding[]> {
+    const { sessionSecret, sessionPreset } = this.config;
     const length =
-      this.config.sessionSecret.length < SHORT_SECRET
-        ? warn(
-            'session_secret',
-            `SESSION_SECRET has fewer than ${SHORT_SECRET} characters`,
-            'replace it once no live session is signed with it',
-          )
-        : ok('session_secret', 'long enough');
+      sessionPreset === 'authjs'
+        ? ok('session_secret', 'not needed: the session cookies of Auth.js have no signature')
+        : sessionSecret.length < SHORT_SECRET
+          ? warn(
+              'session_secret',
+              `SESSION_SECRET has fewer than ${SHORT_SECRET} characters`,
+              'replace it once no live session is signed with it',
+            )
+          : ok('session_secret', 'long enough');
     const warnings = settingsWarnings(this.config);
     return [length, ...warnings.map((line) => warn('settings', line, 'see .env.example'))];
   }

@@ -15,6 +15,9 @@ import {
 } from '../config/must-be.decorator.js';
 import { isHost, isUrlOf } from '../config/value-checks.js';
 import { sourceQuery } from './accounts/source/source-sql.js';
+import { SESSION_PRESETS, hasUserColumn } from './sessions/table/session-preset.js';
+import type { SessionPreset } from './sessions/table/session-preset.js';
+import { USER_FIELD } from './sessions/table/session-layout.js';
 import { tableNameIn } from './sessions/table/table-name.js';
 import type { TableName } from './sessions/table/table-name.js';
 import { PHASES } from './rollout/rollout-state.js';
@@ -47,12 +50,15 @@ export interface UsersSource {
 
 /** The configuration with what the transition adds. Injected under `CONFIG`. Durations are in seconds. */
 export interface TransitionConfig extends Config {
+  /** Empty with the preset `authjs`, whose cookies have no signature. */
   readonly sessionSecret: string;
   /** Earlier secrets. They verify session cookies and sign none. */
   readonly sessionSecretsPrevious: readonly string[];
   /** Undefined: sessions are in PostgreSQL. */
   readonly redis: RedisSettings | undefined;
-  /** Undefined: the table that the first start has chosen. */
+  /** The library that keeps the sessions. Undefined: connect-pg-simple. */
+  readonly sessionPreset?: SessionPreset | undefined;
+  /** Undefined: the table of the preset, or else the one that the first start has chosen. */
   readonly sessionTable: TableName | undefined;
   readonly sessionExpiry: number;
   readonly sessionCookieName: string;
@@ -88,7 +94,10 @@ export class TransitionEnvironment extends Environment {
     'USERS_SOURCE_URL',
   ];
 
-  @MustBeInProduction('set to the secret that signs session cookies', (value) => value !== undefined)
+  @MustBeInProduction(
+    'set to the secret that signs session cookies',
+    (value, env) => value !== undefined || (env as PresetVariables).SESSION_PRESET === 'authjs',
+  )
   SESSION_SECRET?: string;
 
   @MustBe(
@@ -120,6 +129,9 @@ export class TransitionEnvironment extends Environment {
   )
   SESSION_TABLE?: string;
 
+  @MustBe(oneOf(SESSION_PRESETS), (value) => isIn(value, SESSION_PRESETS))
+  SESSION_PRESET?: SessionPreset;
+
   @MustBeWholeNumber(1, LONGEST_EXPIRY, 'seconds')
   SESSION_EXPIRY = 86_400;
 
@@ -127,7 +139,7 @@ export class TransitionEnvironment extends Environment {
     'the name of a cookie (RFC 6265) other than refresh_token',
     (value) => isCookieName(value) && value !== 'refresh_token',
   )
-  SESSION_COOKIE_NAME = 'session_id';
+  SESSION_COOKIE_NAME?: string;
 
   @MustBeInContext('unset because SESSION_COOKIE_NAME begins with __Host-', (_value, env) => !isForHost(env))
   @MustBe('the domain of a cookie (example.com)', isCookieDomain)
@@ -156,8 +168,12 @@ export class TransitionEnvironment extends Environment {
   @MustBe('true, false or auto', (value) => typeof value === 'boolean' || value === 'auto')
   SESSION_COOKIE_SECURE?: boolean | 'auto';
 
+  @MustBeInContext(
+    'unset because the library of SESSION_PRESET keeps the user in a column',
+    (_value, env) => !hasUserColumn((env as PresetVariables).SESSION_PRESET),
+  )
   @MustBe('a dotted path into the session, such as passport.user', isDottedPath)
-  SESSION_USER_KEY = 'userId';
+  SESSION_USER_KEY?: string;
 
   @MustBe(oneOf(PHASES), (value) => isIn(value, PHASES))
   ROLLOUT_PHASE: Phase = 'gradual_rollout';
@@ -193,21 +209,25 @@ export class TransitionEnvironment extends Environment {
 
   override toConfig(cwd: string, secret: SecretSource): TransitionConfig {
     const config = super.toConfig(cwd, secret);
+    const secure = this.SESSION_COOKIE_SECURE ?? config.production;
     return {
       ...config,
       // No command verifies a session: any secret will do.
-      sessionSecret: this.SESSION_SECRET ?? secret('SESSION_SECRET', config.dataDir, false),
+      sessionSecret:
+        this.SESSION_SECRET ??
+        (this.SESSION_PRESET === 'authjs' ? '' : secret('SESSION_SECRET', config.dataDir, false)),
       sessionSecretsPrevious: previousSecretsIn(this.SESSION_SECRET_PREVIOUS) ?? [],
       redis: this.redis(),
+      sessionPreset: this.SESSION_PRESET,
       sessionTable: tableNameIn(this.SESSION_TABLE),
       sessionExpiry: this.SESSION_EXPIRY,
-      sessionCookieName: this.SESSION_COOKIE_NAME,
+      sessionCookieName: this.SESSION_COOKIE_NAME ?? this.defaultCookieName(secure),
       sessionCookieDomain: this.SESSION_COOKIE_DOMAIN,
       sessionCookiePath: this.SESSION_COOKIE_PATH ?? this.defaultCookiePath(),
       sessionCookieSameSite: this.SESSION_COOKIE_SAME_SITE,
       sessionCookiePartitioned: this.SESSION_COOKIE_PARTITIONED,
-      sessionCookieSecure: this.SESSION_COOKIE_SECURE ?? config.production,
-      sessionUserKey: this.SESSION_USER_KEY,
+      sessionCookieSecure: secure,
+      sessionUserKey: this.SESSION_USER_KEY ?? (hasUserColumn(this.SESSION_PRESET) ? USER_FIELD : 'userId'),
       rolloutPhase: this.ROLLOUT_PHASE,
       rolloutPercentage: this.ROLLOUT_PERCENTAGE,
       smtpUrl: this.SMTP_URL,
@@ -230,8 +250,15 @@ export class TransitionEnvironment extends Environment {
     return { byName, byId, url: this.USERS_SOURCE_URL };
   }
 
+  /** The names of better-auth and Auth.js: browsers accept the one with the prefix over TLS only. */
+  private defaultCookieName(secure: boolean | 'auto'): string {
+    const name = this.SESSION_PRESET && PRESET_COOKIES[this.SESSION_PRESET];
+    if (name === undefined) return 'session_id';
+    return secure === true ? `__Secure-${name}` : name;
+  }
+
   private defaultCookiePath(): string {
-    return isHostPrefixed(this.SESSION_COOKIE_NAME) ? '/' : pathPrefixOf(this.JWT_ISSUER) || '/';
+    return isHostPrefixed(this.SESSION_COOKIE_NAME ?? '') ? '/' : pathPrefixOf(this.JWT_ISSUER) || '/';
   }
 }
 
@@ -280,6 +307,16 @@ export function isSecurePrefixed(name: string): boolean {
 /** Whether browsers take a cookie of the name only for one host and all its paths. */
 export function isHostPrefixed(name: string): boolean {
   return /^__Host-/i.test(name);
+}
+
+/** Undefined: the product chooses the name, as with express-session. */
+const PRESET_COOKIES: Readonly<Partial<Record<SessionPreset, string>>> = {
+  'better-auth': 'better-auth.session_token',
+  authjs: 'authjs.session-token',
+};
+
+interface PresetVariables {
+  readonly SESSION_PRESET?: string;
 }
 
 /** The settings that decide which attributes browsers demand of the session cookie. */

@@ -8,7 +8,7 @@ import { lockForTransaction } from '../../../src/database/advisory-locks.js';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { migrate } from '../../../src/database/migrate.js';
 import { SessionAttachmentStore } from '../../../src/transition/sessions/table/session-attachment.store.js';
-import { userKeyAt } from '../../../src/transition/sessions/stores/session-table.sql.js';
+import { userAt, userKey } from '../../../src/transition/sessions/stores/session-table.sql.js';
 import { asProduct, createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
 import type { Database } from '../../../src/database/database.js';
@@ -288,7 +288,7 @@ describe('the table of a product that keeps its sessions there', () => {
     const plan = await db.dataSource.transaction(async (sql) => {
       await sql.query('SET LOCAL enable_seqscan = off');
       return sql.query<object[]>(
-        `EXPLAIN SELECT sid FROM session WHERE ${userKeyAt('passport.user')} = ANY ($1)`,
+        `EXPLAIN SELECT sid FROM session WHERE ${userKey(userAt('passport.user'))} = ANY ($1)`,
         [['x']],
       );
     });

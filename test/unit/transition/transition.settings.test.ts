@@ -18,8 +18,8 @@ import {
 } from '../../../src/transition/transition-settings.check.js';
 
 const NAMES = `
-  SESSION_SECRET SESSION_SECRET_PREVIOUS SESSION_STORE REDIS_URL SESSION_REDIS_PREFIX
-  SESSION_TABLE SESSION_EXPIRY SESSION_COOKIE_NAME SESSION_COOKIE_DOMAIN SESSION_COOKIE_PATH
+  SESSION_SECRET SESSION_SECRET_PREVIOUS SESSION_STORE REDIS_URL SESSION_REDIS_PREFIX SESSION_TABLE SESSION_PRESET
+  SESSION_EXPIRY SESSION_COOKIE_NAME SESSION_COOKIE_DOMAIN SESSION_COOKIE_PATH
   SESSION_COOKIE_SAME_SITE SESSION_COOKIE_PARTITIONED SESSION_COOKIE_SECURE SESSION_USER_KEY ROLLOUT_PHASE ROLLOUT_PERCENTAGE SMTP_URL MAIL_FROM
   USERS_SOURCE_BY_NAME USERS_SOURCE_BY_ID USERS_SOURCE_URL PASSWORD_LOGIN GUIDE_URL
 `
@@ -55,6 +55,43 @@ function faultsIn(work: () => unknown): readonly string[] {
 const faultsOf = (env: NodeJS.ProcessEnv) => faultsIn(() => load({ ...SECRETS, ...env }));
 
 describe('the settings of the transition', () => {
+  it.each([
+    ['knex', { sessionCookieName: 'session_id', sessionUserKey: 'userId' }],
+    ['sequelize', { sessionCookieName: 'session_id', sessionUserKey: 'userId' }],
+    ['better-auth', { sessionCookieName: 'better-auth.session_token', sessionUserKey: 'user' }],
+    ['authjs', { sessionCookieName: 'authjs.session-token', sessionUserKey: 'user' }],
+  ])('take the names of the library from SESSION_PRESET=%s', (name, names) => {
+    expect(load({ ...SECRETS, SESSION_PRESET: name })).toMatchObject({ sessionPreset: name, ...names });
+  });
+
+  it('begin the name of the cookie of better-auth and Auth.js with __Secure- over TLS', () => {
+    for (const [name, cookie] of [
+      ['better-auth', '__Secure-better-auth.session_token'],
+      ['authjs', '__Secure-authjs.session-token'],
+    ])
+      expect(load({ ...PRODUCTION, SESSION_PRESET: name }).sessionCookieName).toBe(cookie);
+    const plain = { ...PRODUCTION, SESSION_PRESET: 'authjs', SESSION_COOKIE_SECURE: 'auto' };
+    expect(load(plain).sessionCookieName).toBe('authjs.session-token');
+  });
+
+  it('need no SESSION_SECRET with Auth.js, whose cookies have no signature', () => {
+    const { SESSION_SECRET: _, ...unset } = PRODUCTION;
+    expect(load({ ...unset, SESSION_PRESET: 'authjs' }).sessionSecret).toBe('');
+    expect(faultsIn(() => load({ ...unset, SESSION_PRESET: 'better-auth' }))).toEqual([
+      'SESSION_SECRET must be set to the secret that signs session cookies (in production)',
+    ]);
+  });
+
+  it('refuse a preset that there is not, and a path to a user whom the library keeps in a column', () => {
+    expect(faultsOf({ SESSION_PRESET: 'lucia' })).toEqual([
+      'SESSION_PRESET must be one of knex, sequelize, better-auth, authjs',
+    ]);
+    expect(faultsOf({ SESSION_PRESET: 'authjs', SESSION_USER_KEY: 'userId' })).toEqual([
+      'SESSION_USER_KEY must be unset because the library of SESSION_PRESET keeps the user in a column',
+    ]);
+    expect(faultsOf({ SESSION_PRESET: 'knex', SESSION_USER_KEY: 'passport.user' })).toEqual([]);
+  });
+
   it('are the variables of the contract that go with sessions', () => {
     expect(environmentVariables(TransitionEnvironment)).toEqual([...environmentVariables(), ...NAMES]);
     expect(environmentVariables(Environment)).toEqual(environmentVariables());
@@ -65,6 +102,7 @@ describe('the settings of the transition', () => {
       ...loadConfig(SECRETS, cwd),
       sessionSecret: 'of the product',
       sessionSecretsPrevious: [],
+      sessionPreset: undefined,
       sessionTable: undefined,
       sessionExpiry: 86_400,
       sessionCookieName: 'session_id',
@@ -92,6 +130,7 @@ describe('the settings of the transition', () => {
     });
     expect(shown).toEqual({
       ...load(),
+      sessionPreset: 'knex',
       sessionTable: { schema: 'public', name: 'user_sessions' },
       sessionCookieDomain: 'example.com',
       smtpUrl: 'smtps://user:password@mail.example.com',

@@ -5,7 +5,7 @@ import { Database } from '../../../database/database.js';
 import { SessionOriginService } from '../../sessions/stores/session-origin.service.js';
 import type { ProvableSession } from '../../sessions/stores/session-origin.service.js';
 import { SessionTable } from '../../sessions/table/session-table.js';
-import { userAt, userNamed } from '../../sessions/stores/session-table.sql.js';
+import { userIn, userNamed } from '../../sessions/stores/session-table.sql.js';
 
 /** The database's evidence about a family. */
 export interface FamilyEvidence {
@@ -68,10 +68,10 @@ export interface SessionEvidence {
   readonly disabled: boolean;
 }
 
-const sessionsOf = (table: string, userPath: string) => `
+const sessionsOf = (table: string, user: string) => `
   SELECT s.sid, named.name, u.id AS "userId", u.role, f.begun_macs AS "begunMacs", u.disabled_at IS NOT NULL AS disabled
   FROM ${table} s
-  CROSS JOIN LATERAL (SELECT ${userAt(userPath)} AS name) named
+  CROSS JOIN LATERAL (SELECT ${user} AS name) named
   LEFT JOIN users u ON u.id = ${userNamed('named.name')}
   LEFT JOIN session_fates f ON f.sid = s.sid
   WHERE s.sid = ANY ($1::text[]) AND s.expire > clock_timestamp() AND f.ended_at IS NULL
@@ -84,11 +84,11 @@ export class LogoutEvidenceStore {
 
   constructor(
     private readonly database: Database,
-    { qualifiedName }: SessionTable,
+    table: SessionTable,
     private readonly origins: SessionOriginService,
     @Inject(CONFIG) config: TransitionConfig,
   ) {
-    this.sessionStatement = sessionsOf(qualifiedName, config.sessionUserKey);
+    this.sessionStatement = sessionsOf(table.rows, userIn(table, config.sessionUserKey));
   }
 
   /** By the id of the family. Families without a row are left out. */

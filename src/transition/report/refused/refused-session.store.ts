@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Database } from '../../../database/database.js';
 import { SessionOriginService } from '../../sessions/stores/session-origin.service.js';
 import type { ProvableSession } from '../../sessions/stores/session-origin.service.js';
-import { IS_LIVE, userAt, userNamed } from '../../sessions/stores/session-table.sql.js';
+import { IS_LIVE, userIn, userNamed } from '../../sessions/stores/session-table.sql.js';
 import { SessionTable } from '../../sessions/table/session-table.js';
 import { CONFIG } from '../../../config/config.js';
 import type { TransitionConfig } from '../../transition.settings.js';
@@ -13,13 +13,13 @@ interface Row extends Omit<SessionFacts, 'signsIn'>, Omit<ProvableSession, 'user
   readonly role: string | null;
 }
 
-const factsBy = (table: string, path: string) => `
+const factsBy = (table: string, user: string) => `
   SELECT asked.sid, s.sid IS NOT NULL AS stored, f.sid IS NOT NULL AS known, coalesce(${IS_LIVE}, false) AS live, named.name,
     u.id AS "userId", u.role, u.disabled_at IS NOT NULL AS disabled, f.begun_macs AS "begunMacs"
   FROM unnest($1::text[]) AS asked (sid)
   LEFT JOIN ${table} s ON s.sid = asked.sid
   LEFT JOIN session_fates f ON f.sid = asked.sid
-  LEFT JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named ON s.sid IS NOT NULL
+  LEFT JOIN LATERAL (SELECT ${user} AS name OFFSET 0) named ON s.sid IS NOT NULL
   LEFT JOIN users u ON u.id = ${userNamed('named.name')}`;
 
 /** Reads what the database holds about refused sessions. Changes nothing. */
@@ -29,11 +29,11 @@ export class RefusedSessionStore {
 
   constructor(
     private readonly database: Database,
-    { qualifiedName }: SessionTable,
+    table: SessionTable,
     private readonly origins: SessionOriginService,
     @Inject(CONFIG) config: TransitionConfig,
   ) {
-    this.factsText = factsBy(qualifiedName, config.sessionUserKey);
+    this.factsText = factsBy(table.rows, userIn(table, config.sessionUserKey));
   }
 
   /** One statement for all sessions. */

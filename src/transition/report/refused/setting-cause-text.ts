@@ -1,4 +1,5 @@
 import type { TransitionConfig } from '../../transition.settings.js';
+import type { SessionPreset } from '../../sessions/table/session-preset.js';
 import type { SettingCause } from './setting-cause.js';
 
 /** A cause in words. */
@@ -7,7 +8,7 @@ export interface CauseText {
   readonly advice: string;
 }
 
-type Settings = Pick<TransitionConfig, 'sessionCookieName' | 'sessionUserKey'>;
+type Settings = Pick<TransitionConfig, 'sessionCookieName' | 'sessionUserKey' | 'sessionPreset'>;
 
 /** The note that belongs to every list of causes. */
 export const MAY_BE_STRANGERS =
@@ -43,11 +44,23 @@ const TEXTS: Readonly<Record<SettingCause, (settings: Settings) => CauseText>> =
     advice:
       "Administrators log in at Tandem. USERS_SOURCE_MAY_MAKE_ADMINS=true accepts the product's sessions for them.",
   }),
-  other_cookie: ({ sessionCookieName }) => ({
-    likelyCause: `The cookie ${sessionCookieName} does not have the form s:<id>.<signature>, so express-session did not write it.`,
+  other_cookie: ({ sessionCookieName, sessionPreset }) => ({
+    likelyCause: `The cookie ${sessionCookieName} does not have the form ${formOf(sessionPreset)} did not write it.`,
     advice: 'Check that SESSION_COOKIE_NAME is the name of the session cookie of the product.',
   }),
 };
+
+/** The form of a cookie, and what writes it. */
+function formOf(preset: SessionPreset | undefined): string {
+  switch (preset) {
+    case 'better-auth':
+      return '<token>.<signature>, so better-auth';
+    case 'authjs':
+      return 'of a session token, so Auth.js';
+    default:
+      return 's:<id>.<signature>, so express-session';
+  }
+}
 
 /** Used instead if more requests by session were accepted than refused for this cause. */
 const MOSTLY_ENDED: CauseText = {

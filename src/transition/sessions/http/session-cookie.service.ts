@@ -5,8 +5,10 @@ import { CONFIG } from '../../../config/config.js';
 import { cookieValues } from '../../../common/http.js';
 import type { TransitionConfig } from '../../transition.settings.js';
 import { isHostPrefixed } from '../../transition.settings.js';
-import { claimedSid, needsSecure, signSid, unsignSid } from '../stores/express-session.codec.js';
+import { needsSecure } from '../stores/express-session.codec.js';
 import type { StoredCookie } from '../stores/express-session.codec.js';
+import { codecOf } from './cookie-codec.js';
+import type { CookieCodec } from './cookie-codec.js';
 
 /** The session cookies that a request carries. */
 export interface PresentedCookies {
@@ -20,10 +22,17 @@ const LONGEST_LIFE = 400 * 86_400;
 /** Characters of a cookie's value; browsers keep no more. */
 const LONGEST = 4096;
 
+/** Cookies of one request that count. Each costs a query, and without a signature anybody can write one. */
+const MOST = 8;
+
 /** Reads and writes the cookie with the session's id. */
 @Injectable()
 export class SessionCookieService {
-  constructor(@Inject(CONFIG) private readonly config: TransitionConfig) {}
+  private readonly codec: CookieCodec;
+
+  constructor(@Inject(CONFIG) private readonly config: TransitionConfig) {
+    this.codec = codecOf(config.sessionPreset);
+  }
 
   /** Whether the request carries a cookie of that name, valid or not. */
   isIn(request: FastifyRequest): boolean {
@@ -34,7 +43,7 @@ export class SessionCookieService {
   presentedIn(request: FastifyRequest): PresentedCookies | undefined {
     const values = this.valuesIn(request.headers.cookie);
     if (values.length === 0) return undefined;
-    return { sids: [...new Set(values.flatMap((value) => this.sidOf(value) ?? []))] };
+    return { sids: [...new Set(values.flatMap((value) => this.sidOf(value) ?? []))].slice(0, MOST) };
   }
 
   /**
@@ -44,7 +53,7 @@ export class SessionCookieService {
   claimIn(header: string): { readonly sid: string; readonly signed: boolean } | undefined {
     const claims = new Map<string, boolean>();
     for (const value of this.valuesIn(header)) {
-      const sid = value.length > LONGEST ? undefined : claimedSid(decode(value));
+      const sid = value.length > LONGEST ? undefined : this.codec.claimed(decode(value));
       if (sid === undefined || sid.includes('\0') || !sid.isWellFormed()) continue;
       claims.set(sid, claims.get(sid) === true || this.sidOf(value) !== undefined);
     }
@@ -55,7 +64,7 @@ export class SessionCookieService {
 
   /** Whether a Cookie header has a value in the form of a signed cookie, with any signature. */
   hasSignedForm(header: string): boolean {
-    return this.valuesIn(header).some((value) => claimedSid(decode(value)) !== undefined);
+    return this.valuesIn(header).some((value) => this.codec.claimed(decode(value)) !== undefined);
   }
 
   /**
@@ -86,7 +95,7 @@ export class SessionCookieService {
   /** `maxAge` in seconds. Without it, the browser keeps the cookie until it closes. */
   set(reply: FastifyReply, sid: string, stored: StoredCookie, maxAge: number | undefined): void {
     const { sessionCookieName, sessionSecret } = this.config;
-    reply.setCookie(sessionCookieName, signSid(sid, sessionSecret), {
+    reply.setCookie(sessionCookieName, this.codec.write(sid, sessionSecret), {
       ...this.attributesOf(stored, reply),
       ...(maxAge === undefined ? {} : { maxAge: Math.min(maxAge, LONGEST_LIFE) }),
     });
@@ -128,7 +137,7 @@ export class SessionCookieService {
     const { sessionSecret, sessionSecretsPrevious } = this.config;
     const text = decode(value);
     for (const secret of [sessionSecret, ...sessionSecretsPrevious]) {
-      const sid = unsignSid(text, secret);
+      const sid = this.codec.verify(text, secret);
       if (sid !== undefined) return sid.includes('\0') ? undefined : sid;
     }
     return undefined;

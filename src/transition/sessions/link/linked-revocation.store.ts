@@ -6,7 +6,7 @@ import type { Sql } from '../../../database/database.js';
 import type { AlsoRevoked } from '../../../tokens/families/revocation-hook.js';
 import type { User } from '../../../users/user.entity.js';
 import { SessionTable } from '../table/session-table.js';
-import { onSessionTable, userAt, userKeyAt, userNamed } from '../stores/session-table.sql.js';
+import { onSessionTable, userIn, userKey, userNamed } from '../stores/session-table.sql.js';
 
 /** Whose session it is. */
 export type SessionOwner = Pick<User, 'id' | 'username' | 'role' | 'epoch' | 'externalId'>;
@@ -60,26 +60,26 @@ const SUCCESSORS = `
   ) SELECT sid FROM line`;
 
 /** A session whose row names another user now belongs to that user, and stays. */
-const revokeLinkedBy = (table: string, path: string) => `
+const revokeLinkedBy = (table: string, user: string) => `
   UPDATE session_fates f SET ended_at = clock_timestamp()
   WHERE sid IN (
       SELECT sid FROM session_fates
       WHERE (family_id = ANY ($1::uuid[]) OR downgraded_id = ANY ($1::uuid[])) AND ended_at IS NULL ORDER BY sid FOR UPDATE)
     AND NOT EXISTS (
-      SELECT 1 FROM ${table} s CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
+      SELECT 1 FROM ${table} s CROSS JOIN LATERAL (SELECT ${user} AS name OFFSET 0) named
       WHERE s.sid = f.sid AND ${userNamed('named.name')} IS DISTINCT FROM f.user_id)
   RETURNING sid, family_id AS "familyId", ${hasRowIn(table, 'f')}`;
 
 const NAMES = `SELECT id, external_id FROM users WHERE id = ANY ($1::uuid[])`;
 
 /** The sessions whose row names the users, and those that are known without a row, which may be hidden or written again. */
-const ofUsersBy = (table: string, path: string) => `
+const ofUsersBy = (table: string, user: string) => `
   SELECT s.sid, named.name, f.ended_at IS NULL AND t.id IS NULL AND s.expire > now() AS unlinked
   FROM ${table} s
-  CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
+  CROSS JOIN LATERAL (SELECT ${user} AS name OFFSET 0) named
   LEFT JOIN session_fates f ON f.sid = s.sid
   LEFT JOIN refresh_tokens t ON t.id = f.family_id AND t.expires_at > now()
-  WHERE ${userKeyAt(path)} = ANY (ARRAY (SELECT lower(wanted) FROM unnest($1::text[] || $4::text[]) AS wanted))
+  WHERE ${userKey(user)} = ANY (ARRAY (SELECT lower(wanted) FROM unnest($1::text[] || $4::text[]) AS wanted))
     AND (named.name = ANY ($1::text[]) OR lower(named.name) = ANY ($4::text[])) AND s.sid IS DISTINCT FROM $2
     AND ($3::uuid IS NULL OR f.family_id IS DISTINCT FROM $3)
   UNION ALL
@@ -100,12 +100,13 @@ export class LinkedRevocationStore {
 
   constructor(
     private readonly database: Database,
-    { qualifiedName }: SessionTable,
+    table: SessionTable,
     @Inject(CONFIG) config: TransitionConfig,
   ) {
-    this.revokeText = revokeIn(qualifiedName);
-    this.revokeLinkedText = revokeLinkedBy(qualifiedName, config.sessionUserKey);
-    this.ofUsersText = ofUsersBy(qualifiedName, config.sessionUserKey);
+    const user = userIn(table, config.sessionUserKey);
+    this.revokeText = revokeIn(table.rows);
+    this.revokeLinkedText = revokeLinkedBy(table.rows, user);
+    this.ofUsersText = ofUsersBy(table.rows, user);
   }
 
   /** Locks the user: nobody else opens, exchanges or revokes their sessions until the commit. Undefined if the user is disabled. */

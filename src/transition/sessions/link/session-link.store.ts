@@ -7,7 +7,13 @@ import { SessionOriginService } from '../stores/session-origin.service.js';
 import type { ProvableSession } from '../stores/session-origin.service.js';
 import type { LinkState, Sweep } from '../stores/session.store.js';
 import { SessionTable } from '../table/session-table.js';
-import { onSessionTable, userAt, userNamed, writeSessionTable } from '../stores/session-table.sql.js';
+import {
+  onSessionTable,
+  userIn,
+  userNamed,
+  userOfRow,
+  writeSessionTable,
+} from '../stores/session-table.sql.js';
 
 interface Swept {
   readonly familyId: string;
@@ -26,9 +32,11 @@ const LINK = `
 /** SQL that converts a parameter in milliseconds since the epoch. */
 const toTimestamp = (parameter: string) => `to_timestamp(${parameter}::float8 / 1000)`;
 
-const lockRowBy = (table: string, path: string) => `
-  UPDATE ${table} SET expire = greatest(expire::timestamptz, ${toTimestamp('$3')})
-  WHERE sid = $1 AND expire > clock_timestamp() AND ${userNamed(userAt(path))} = $2 RETURNING sid`;
+const lockRowBy = (table: SessionTable, path: string) => `
+  UPDATE ${table.qualifiedName} s
+  SET ${table.layout.expire} = ${table.stored(`greatest(${table.expiryOf('s')}::timestamptz, ${toTimestamp('$3')})`)}
+  WHERE s.${table.layout.sid} = $1 AND ${table.expiryOf('s')} > clock_timestamp() AND ${userNamed(userOfRow(table, path))} = $2
+  RETURNING s.${table.layout.sid}`;
 
 /** `s` is the row of the session, `f` its link. A row that was removed after it expired loses nothing. */
 const LOST = `
@@ -36,19 +44,19 @@ const LOST = `
     OR (s.sid IS NOT NULL AND ${userNamed('named.name')} IS DISTINCT FROM f.user_id))`;
 
 /** OFFSET 0 makes PostgreSQL compute the user of the row once, although the statement compares it several times. */
-const named = (path: string) => `CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named`;
+const named = (user: string) => `CROSS JOIN LATERAL (SELECT ${user} AS name OFFSET 0) named`;
 
-const stateBy = (table: string, path: string) => `
+const stateBy = (table: string, user: string) => `
   SELECT f.sid, f.user_id AS "userId", u.role, f.begun_macs AS "begunMacs", ${LOST} AS lost,
     s.expire > clock_timestamp() IS TRUE AS live
-  FROM session_fates f JOIN users u ON u.id = f.user_id LEFT JOIN ${table} s ON s.sid = f.sid ${named(path)}
+  FROM session_fates f JOIN users u ON u.id = f.user_id LEFT JOIN ${table} s ON s.sid = f.sid ${named(user)}
   WHERE f.family_id = $1 AND f.ended_at IS NULL`;
 
 const LOST_ROWS = `
   SELECT f.family_id AS "familyId" FROM session_fates f JOIN refresh_tokens t ON t.id = f.family_id AND t.revoked_at IS NULL
   WHERE f.row_expired = false AND f.ended_at IS NULL LIMIT $1`;
 
-const sweepBy = (table: string, path: string) => `
+const sweepBy = (table: string, user: string) => `
   WITH part AS (
     SELECT f.sid, f.user_id, f.row_expired, f.family_id, t.expires_at
     FROM session_fates f
@@ -57,7 +65,7 @@ const sweepBy = (table: string, path: string) => `
     ORDER BY f.family_id LIMIT $2
   ), judged AS (
     SELECT f.family_id, f.expires_at, s.sid, s.expire, ${LOST} AS lost
-    FROM part f LEFT JOIN ${table} s ON s.sid = f.sid ${named(path)}
+    FROM part f LEFT JOIN ${table} s ON s.sid = f.sid ${named(user)}
   )
   SELECT family_id AS "familyId", expires_at AS "expiresAt", sid, lost,
     expire > clock_timestamp() AND expire < expires_at - interval '1 second' AS "isShort"
@@ -85,14 +93,15 @@ export class SessionLinkStore {
 
   constructor(
     private readonly database: Database,
-    { qualifiedName, isRecord }: SessionTable,
+    table: SessionTable,
     private readonly origins: SessionOriginService,
     @Inject(CONFIG) config: TransitionConfig,
   ) {
-    this.lockRowText = lockRowBy(qualifiedName, config.sessionUserKey);
-    this.stateText = stateBy(qualifiedName, config.sessionUserKey);
-    this.sweepText = sweepBy(qualifiedName, config.sessionUserKey);
-    this.removeForgottenText = removeForgottenIn(qualifiedName, isRecord ? KEPT.record : KEPT.table);
+    const user = userIn(table, config.sessionUserKey);
+    this.lockRowText = lockRowBy(table, config.sessionUserKey);
+    this.stateText = stateBy(table.rows, user);
+    this.sweepText = sweepBy(table.rows, user);
+    this.removeForgottenText = removeForgottenIn(table.rows, table.isRecord ? KEPT.record : KEPT.table);
   }
 
   /** Links the session and the family. Returns false and writes nothing if the session was revoked or exchanged before. */

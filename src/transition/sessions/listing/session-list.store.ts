@@ -10,7 +10,8 @@ import {
   milliseconds,
   onSessionTable,
   userAt,
-  userKeyAt,
+  userIn,
+  userKey,
   userNamed,
 } from '../stores/session-table.sql.js';
 
@@ -39,18 +40,18 @@ const JOINS = `
   LEFT JOIN session_fates f ON f.sid = s.sid
   LEFT JOIN refresh_tokens t ON t.id = f.family_id AND f.user_id = u.id AND t.revoked_at IS NULL AND t.expires_at > clock_timestamp()`;
 
-const ofUserBy = (table: string, path: string) => `
+const ofUserBy = (table: string, user: string) => `
   SELECT ${COLUMNS}
   FROM users u
-  JOIN ${table} s ON ${userKeyAt(path)} = ANY (ARRAY[lower(u.id::text), lower(u.external_id)])
-  CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
+  JOIN ${table} s ON ${userKey(user)} = ANY (ARRAY[lower(u.id::text), lower(u.external_id)])
+  CROSS JOIN LATERAL (SELECT ${user} AS name OFFSET 0) named
   ${JOINS}
   WHERE u.id = $1 AND ${userNamed('named.name')} = u.id AND ${LIVE_AND_UNLINKED}
   ORDER BY f.begun_macs IS NULL, s.expire DESC, s.sid LIMIT ${MAX_OF_USER}`;
 
-const partBy = (table: string, path: string) => `
+const partBy = (table: string, user: string) => `
   WITH part AS (
-    SELECT s.sid, s.sess, s.expire, ${userAt(path)} AS name FROM ${table} s WHERE s.sid > $1 ORDER BY s.sid LIMIT ${PART}
+    SELECT s.sid, s.sess, s.expire, ${user} AS name FROM ${table} s WHERE s.sid > $1 ORDER BY s.sid LIMIT ${PART}
   ), found AS (
     SELECT ${COLUMNS}
     FROM part s JOIN users u ON u.id = ${userNamed('s.name')} AND u.disabled_at IS NULL ${JOINS}
@@ -70,9 +71,9 @@ const SID_OF = `SELECT sid FROM session_handles WHERE id = $1`;
 const REVOKED = `
   SELECT 1 FROM session_handles h JOIN session_fates f ON f.sid = h.sid WHERE h.id = $1 AND f.user_id = $2 AND f.ended_at IS NOT NULL`;
 
-const ownerBy = (table: string, path: string) => `
+const ownerBy = (table: string, user: string) => `
   SELECT ${userNamed('named.name')} AS "userId"
-  FROM ${table} s CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named WHERE s.sid = $1`;
+  FROM ${table} s CROSS JOIN LATERAL (SELECT ${user} AS name OFFSET 0) named WHERE s.sid = $1`;
 
 const REMOVE_OLD = `
   DELETE FROM session_handles
@@ -88,13 +89,14 @@ export class SessionListStore {
 
   constructor(
     private readonly database: Database,
-    { qualifiedName }: SessionTable,
+    table: SessionTable,
     private readonly origins: SessionOriginService,
     @Inject(CONFIG) { sessionUserKey }: TransitionConfig,
   ) {
-    this.ofUserText = ofUserBy(qualifiedName, sessionUserKey);
-    this.partText = partBy(qualifiedName, sessionUserKey);
-    this.ownerText = ownerBy(qualifiedName, sessionUserKey);
+    const user = userIn(table, sessionUserKey);
+    this.ofUserText = ofUserBy(table.rows, user);
+    this.partText = partBy(table.rows, user);
+    this.ownerText = ownerBy(table.rows, user);
   }
 
   /**

@@ -7,12 +7,13 @@ import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
 import { SessionLinkStore } from '../link/session-link.store.js';
 import { SessionListStore } from '../listing/session-list.store.js';
+import type { SessionLayout } from '../table/session-layout.js';
 import { SessionTable } from '../table/session-table.js';
 import {
   IS_LIVE,
   milliseconds,
   onSessionTable,
-  userAt,
+  userIn,
   userNamed,
   writeSessionTable,
 } from './session-table.sql.js';
@@ -43,34 +44,36 @@ interface Extension {
   readonly unless: number;
 }
 
-const findBy = (table: string, path: string) => `
+const findBy = (table: string, user: string) => `
   SELECT s.sid, u.id AS "userId", u.role, u.external_id AS "externalId", CASE WHEN f.user_id = u.id THEN f.family_id END AS "familyId",
     ${milliseconds('s.expire::timestamptz')} AS "expiresAt", ${milliseconds('f.ends_at')} AS "endsAt",
     f.downgraded_id IS NOT NULL AND f.seen_at IS NULL AS unseen, f.begun_macs AS "begunMacs",
     ${milliseconds('clock_timestamp()')} AS now, s.sess::text AS sess
   FROM ${table} s
-  CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
+  CROSS JOIN LATERAL (SELECT ${user} AS name OFFSET 0) named
   JOIN users u ON u.id = ${userNamed('named.name')} AND u.disabled_at IS NULL
   LEFT JOIN session_fates f ON f.sid = s.sid
   WHERE s.sid = ANY ($1::text[]) AND ${IS_LIVE}`;
 
 /** The user whom a live session names. There may be no such user. */
-const namedBy = (table: string, path: string) => `
+const namedBy = (table: string, user: string) => `
   SELECT named.name FROM ${table} s
-  CROSS JOIN LATERAL (SELECT ${userAt(path)} AS name OFFSET 0) named
+  CROSS JOIN LATERAL (SELECT ${user} AS name OFFSET 0) named
   LEFT JOIN session_fates f ON f.sid = s.sid
   WHERE s.sid = $1 AND s.expire > clock_timestamp() AND f.ended_at IS NULL
     AND (f.ends_at IS NULL OR f.ends_at > clock_timestamp())`;
 
 /** SKIP LOCKED: a locked session is extended by its next request, so that nobody waits and no deadlock can arise. */
-const touchIn = (table: string) => `
+const touchIn = (table: SessionTable) => `
   WITH due AS (
-    SELECT s.sid, wanted.expires
-    FROM unnest($1::text[], $2::float8[], $3::float8[]) AS wanted (sid, expires, unless) JOIN ${table} s USING (sid)
-    WHERE s.expire < to_timestamp(wanted.unless / 1000) FOR UPDATE OF s SKIP LOCKED
+    SELECT wanted.sid, wanted.expires
+    FROM unnest($1::text[], $2::float8[], $3::float8[]) AS wanted (sid, expires, unless)
+    JOIN ${table.qualifiedName} s ON s.${table.layout.sid} = wanted.sid
+    WHERE ${table.expiryOf('s')} < to_timestamp(wanted.unless / 1000) FOR UPDATE OF s SKIP LOCKED
   )
-  UPDATE ${table} s SET expire = to_timestamp(due.expires / 1000) FROM due WHERE s.sid = due.sid
-  RETURNING s.sid, s.sess::text AS sess`;
+  UPDATE ${table.qualifiedName} s SET ${table.layout.expire} = ${table.stored('to_timestamp(due.expires / 1000)')}
+  FROM due WHERE s.${table.layout.sid} = due.sid
+  RETURNING due.sid, (${table.layout.sess})::text AS sess`;
 
 const readIn = (table: string) => `SELECT sess::text AS sess FROM ${table} WHERE sid = $1`;
 
@@ -78,11 +81,12 @@ const readLinkedIn = (table: string) => `
   SELECT s.sess::text AS sess FROM session_fates f JOIN ${table} s ON s.sid = f.sid WHERE f.family_id = $1`;
 
 /** FOR SHARE: a concurrent revocation of the user either waits and then sees this session, or is seen here. */
-const createIn = (table: string) => `
+const createIn = ({ qualifiedName, layout }: SessionTable) => `
   WITH u AS (
     SELECT id FROM users WHERE id = $4 AND epoch = $5 AND disabled_at IS NULL FOR SHARE
   ), made AS (
-    INSERT INTO ${table} (sid, sess, expire) SELECT $1, $2::json, to_timestamp($3::float8 / 1000) FROM u RETURNING sid
+    INSERT INTO ${qualifiedName} (${newRowOf(layout).columns}) SELECT ${newRowOf(layout).values} FROM u
+    RETURNING ${layout.sid} AS sid
   ), begun AS (
     INSERT INTO session_fates (sid, user_id, begun_macs) SELECT sid, $4, $9::jsonb FROM made
   ), audited AS (
@@ -91,8 +95,11 @@ const createIn = (table: string) => `
   )
   SELECT sid FROM made`;
 
-const insertIn = (table: string) => `
-  INSERT INTO ${table} (sid, sess, expire) VALUES ($1, $2::json, to_timestamp($3::float8 / 1000))`;
+const insertIn = ({ qualifiedName, layout }: SessionTable) => `
+  INSERT INTO ${qualifiedName} (${newRowOf(layout).columns}) VALUES (${newRowOf(layout).values})`;
+
+const newRowOf = (layout: SessionLayout) =>
+  layout.insertion('$1', '$2::json', 'to_timestamp($3::float8 / 1000)');
 
 /** Sessions in a table of the database, as connect-pg-simple keeps them. The product may use the table too. */
 @Injectable()
@@ -117,7 +124,7 @@ export class PostgresSessionStore extends SessionStore {
 
   constructor(
     private readonly database: Database,
-    { qualifiedName }: SessionTable,
+    private readonly table: SessionTable,
     private readonly origins: SessionOriginService,
     private readonly rows: SessionRowStore,
     private readonly links: SessionLinkStore,
@@ -125,13 +132,14 @@ export class PostgresSessionStore extends SessionStore {
     @Inject(CONFIG) config: TransitionConfig,
   ) {
     super();
-    this.named = namedBy(qualifiedName, config.sessionUserKey);
-    this.find = findBy(qualifiedName, config.sessionUserKey);
-    this.touchText = touchIn(qualifiedName);
-    this.readText = readIn(qualifiedName);
-    this.readLinkedText = readLinkedIn(qualifiedName);
-    this.createText = createIn(qualifiedName);
-    this.insertText = insertIn(qualifiedName);
+    const user = userIn(table, config.sessionUserKey);
+    this.named = namedBy(table.rows, user);
+    this.find = findBy(table.rows, user);
+    this.touchText = touchIn(table);
+    this.readText = readIn(table.rows);
+    this.readLinkedText = readLinkedIn(table.rows);
+    this.createText = createIn(table);
+    this.insertText = insertIn(table);
   }
 
   live(sid: string): Promise<LiveSession | undefined> {
@@ -242,7 +250,13 @@ export class PostgresSessionStore extends SessionStore {
   }
 
   private async read(sql: Sql, sids: readonly string[]): Promise<LiveSession[]> {
-    return (await this.found(sql, sids)).map(withMaxAge);
+    const { saysLifetime } = this.table.layout;
+    return (await this.found(sql, sids)).map((session) =>
+      // If the product's rows do not say how long a use extends them, Tandem extends only those that it began.
+      saysLifetime || session.begunMacs !== null
+        ? withMaxAge(session)
+        : { ...withMaxAge(session), maxAge: 0 },
+    );
   }
 }
 

@@ -4,17 +4,19 @@ import { Database } from '../../../database/database.js';
 import { SessionTable } from '../table/session-table.js';
 import type { SessionExtension } from './session.store.js';
 
-const deleteIn = (table: string) => `DELETE FROM ${table} WHERE sid = ANY ($1::text[]) RETURNING sid`;
+const deleteIn = ({ qualifiedName, layout: { sid } }: SessionTable) =>
+  `DELETE FROM ${qualifiedName} WHERE ${sid} = ANY ($1::text[]) RETURNING ${sid} AS sid`;
 
 /** A minute in the past, so that a slow clock of another application sees it as expired too. */
-const expireIn = (table: string) => `
-  UPDATE ${table} SET expire = clock_timestamp() - interval '1 minute'
-  WHERE sid = ANY ($1::text[]) AND expire > clock_timestamp()`;
+const expireIn = (table: SessionTable) => `
+  UPDATE ${table.qualifiedName} s SET ${table.layout.expire} = ${table.stored(`clock_timestamp() - interval '1 minute'`)}
+  WHERE s.${table.layout.sid} = ANY ($1::text[]) AND ${table.expiryOf('s')} > clock_timestamp()`;
 
-const extendIn = (table: string) => `
-  UPDATE ${table} s SET expire = w.until
+const extendIn = (table: SessionTable) => `
+  UPDATE ${table.qualifiedName} s SET ${table.layout.expire} = ${table.stored('w.until')}
   FROM unnest($1::text[], $2::timestamptz[]) AS w (sid, until)
-  WHERE s.sid = w.sid AND s.expire > clock_timestamp() AND s.expire < w.until - interval '1 second'`;
+  WHERE s.${table.layout.sid} = w.sid AND ${table.expiryOf('s')} > clock_timestamp()
+    AND ${table.expiryOf('s')} < w.until - interval '1 second'`;
 
 /** Another application may write the row again at the end of a request that began before the revocation. */
 const revivedIn = (table: string) => `
@@ -25,7 +27,7 @@ const revivedIn = (table: string) => `
 
 /** The oldest first. Rows that cannot be deleted are skipped in this order. */
 const expiredIn = (table: string) => `
-  SELECT sid, expire::timestamptz::text AS expire FROM ${table}
+  SELECT sid, expire::timestamptz::text AS expire FROM ${table} s
   WHERE expire < now() - interval '1 minute' AND expire > $1::timestamptz ORDER BY expire LIMIT $2`;
 
 const BEGINNING = '-infinity';
@@ -58,12 +60,11 @@ export class SessionRowStore {
     private readonly database: Database,
     private readonly table: SessionTable,
   ) {
-    const { qualifiedName } = table;
-    this.deleteText = deleteIn(qualifiedName);
-    this.expireText = expireIn(qualifiedName);
-    this.extendText = extendIn(qualifiedName);
-    this.revivedText = revivedIn(qualifiedName);
-    this.expiredText = expiredIn(qualifiedName);
+    this.deleteText = deleteIn(table);
+    this.expireText = expireIn(table);
+    this.extendText = extendIn(table);
+    this.revivedText = revivedIn(table.rows);
+    this.expiredText = expiredIn(table.rows);
   }
 
   /** Deletes the rows of revoked sessions, or expires them. Never throws. */

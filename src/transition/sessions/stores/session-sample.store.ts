@@ -4,7 +4,7 @@ import type { TransitionConfig } from '../../transition.settings.js';
 import { Database } from '../../../database/database.js';
 import { SessionTable } from '../table/session-table.js';
 import { RemoteSessions } from './remote/remote-sessions.js';
-import { userAt, userNamed } from './session-table.sql.js';
+import { userAt, userIn, userNamed } from './session-table.sql.js';
 
 /** A live session, and whether its row names a user. */
 export interface SampledSession {
@@ -19,11 +19,11 @@ export interface SampledSession {
 /** Bytes. */
 const LARGEST = 65_536;
 
-const newest = (table: string, path: string) => `
+const newest = (table: string, user: string) => `
   SELECT CASE WHEN octet_length(s.sess) <= ${LARGEST} THEN s.sess END AS sess, name IS NOT NULL AS named,
     ${userNamed('name')} IS NOT NULL AS found
   FROM (
-    SELECT sess::text AS sess, ${userAt(path)} AS name FROM ${table}
+    SELECT sess::text AS sess, ${user} AS name FROM ${table} s
     WHERE expire > clock_timestamp() ORDER BY expire DESC LIMIT $1
   ) s`;
 
@@ -45,11 +45,11 @@ export class SessionSampleStore {
 
   constructor(
     private readonly database: Database,
-    { qualifiedName }: SessionTable,
+    table: SessionTable,
     @Inject(CONFIG) { sessionUserKey }: TransitionConfig,
     @Optional() @Inject(RemoteSessions) private readonly remote?: RemoteSessions,
   ) {
-    this.newestSessions = newest(qualifiedName, sessionUserKey);
+    this.newestSessions = newest(table.rows, userIn(table, sessionUserKey));
     this.givenSessions = given(sessionUserKey);
   }
 

@@ -4,6 +4,8 @@ import { DoctorCheck, fail, messageOf, ok, warn } from '../../../admin/cli/docto
 import type { Examination, Finding } from '../../../admin/cli/doctor/doctor-check.js';
 import { BackgroundLoops } from '../../../common/background-loops.js';
 import { COLUMN_TYPES } from '../table/find-session-table.js';
+import { CONNECT_PG_SIMPLE } from '../table/session-layout.js';
+import type { SessionLayout } from '../table/session-layout.js';
 import { SessionTableStore } from './session-table.store.js';
 import type { RefusedWrite, SessionTableShape } from './session-table.store.js';
 
@@ -54,7 +56,10 @@ export class SessionTableCheck implements Examination, OnApplicationBootstrap {
           'restore it, or set SESSION_TABLE; see docs/adopt/sessions.md',
         ),
       ];
-    const findings = [columns, privileges, rowSecurity, obstacles].flatMap((find) => find(name, table));
+    const findings = [
+      columns(name, table, this.store.table.layout),
+      ...[privileges, rowSecurity, obstacles].map((find) => find(name, table)),
+    ].flat();
     if (findings.every(({ level }) => level !== 'fail')) findings.push(...(await this.writes(table)));
     return findings.length > 0 ? findings : [ok(CHECK, 'sessions can be read, opened, extended and deleted')];
   }
@@ -76,8 +81,14 @@ export class SessionTableCheck implements Examination, OnApplicationBootstrap {
   }
 }
 
-function columns(name: string, { columns: types, required }: SessionTableShape): Finding[] {
-  const findings = Object.entries(COLUMN_TYPES).flatMap(([column, type]) => {
+function columns(
+  name: string,
+  { columns: types, required }: SessionTableShape,
+  layout: SessionLayout,
+): Finding[] {
+  // The start checks the columns of a preset.
+  const expected = layout === CONNECT_PG_SIMPLE ? Object.entries(COLUMN_TYPES) : [];
+  const findings = expected.flatMap(([column, type]) => {
     if (type.test(types[column] ?? '')) return [];
     const is = types[column] === undefined ? 'has no column' : 'has another type in the column';
     return [

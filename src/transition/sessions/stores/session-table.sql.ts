@@ -1,6 +1,8 @@
 import { unavailable } from '../../../common/common.errors.js';
 import { isStatementError } from '../../../database/database.errors.js';
 import type { Sql } from '../../../database/database.js';
+import { HELD_USER } from '../table/session-table.js';
+import type { SessionTable } from '../table/session-table.js';
 
 /** SQL for a time in milliseconds. `expire` has no time zone: PostgreSQL uses the one of the connection, as it does for connect-pg-simple. */
 export const milliseconds = (time: string) => `(extract(epoch FROM ${time}) * 1000)::float8`;
@@ -17,14 +19,24 @@ const UUID = `'^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'`;
  * user. It never fails, for any content and type of the column: see the migration that makes the function. `schema`: that of the function
  * with a dot, for a connection with another search path.
  */
-export function userAt(path: string, schema = ''): string {
+export function userAt(path: string, schema = '', column = 'sess'): string {
   const steps = path.split('.').map((step) => `"${step}"`);
-  return `${schema}tandem_session_user(sess::text, '{${steps.join(',')}}')`;
+  return `${schema}tandem_session_user(${column}::text, '{${steps.join(',')}}')`;
 }
 
-/** The expression of the index. Users' ids are case-insensitive; a search for an external_id compares `userAt` too. */
-export function userKeyAt(path: string, schema = ''): string {
-  return `lower(${userAt(path, schema)})`;
+/** SQL for the user whom a row of {@link SessionTable.rows} names: in a column, or in the JSON at `path`. Never fails. */
+export function userIn({ layout }: SessionTable, path: string): string {
+  return layout.user === undefined ? userAt(path) : HELD_USER;
+}
+
+/** The same for a row of the table itself. */
+export function userOfRow({ layout }: SessionTable, path: string, schema = ''): string {
+  return layout.user ?? userAt(path, schema, layout.sess);
+}
+
+/** The expression of the index. Users' ids are case-insensitive; a search for an external_id compares the user itself too. */
+export function userKey(user: string): string {
+  return `lower(${user})`;
 }
 
 /** SQL for the id of the user whom `text` names, by external id, or else by id. UUIDs match in any letter case. */

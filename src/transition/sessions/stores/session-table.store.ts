@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { isRefusal } from '../../../database/database.errors.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
-import { SessionTable } from '../table/session-table.js';
+import { USER_FIELD } from '../table/session-layout.js';
+import { HELD_USER, SessionTable } from '../table/session-table.js';
 
 /** The shape of the table of sessions, and what the role of this service may do there. */
 export interface SessionTableShape {
@@ -35,7 +36,7 @@ const DESCRIBE = `
       WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped) AS columns,
     ARRAY (SELECT attname::text FROM pg_attribute
       WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attnotnull AND NOT atthasdef AND attidentity = ''
-        AND attname NOT IN ('sid', 'sess', 'expire')) AS required,
+        AND NOT attname = ANY ($2::text[])) AS required,
     ARRAY (SELECT wanted FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS wanted
       WHERE NOT has_table_privilege(c.oid, wanted)) AS lacking,
     row_security_active(c.oid) AS secured,
@@ -50,17 +51,27 @@ const DESCRIBE = `
 const SID = 'tandem: tried and rolled back';
 
 /** In this order: each needs the row that the first one makes. */
-const writesIn = (table: string): readonly (readonly [RefusedWrite['write'], string])[] => [
-  [
-    'INSERT',
-    `INSERT INTO ${table} (sid, sess, expire) VALUES ($1, '{"cookie":{}}'::json, clock_timestamp() + interval '1 minute') RETURNING sid`,
-  ],
-  [
-    'UPDATE',
-    `UPDATE ${table} SET expire = clock_timestamp() + interval '2 minutes' WHERE sid = $1 RETURNING sid`,
-  ],
-  ['DELETE', `DELETE FROM ${table} WHERE sid = $1 RETURNING sid`],
-];
+function writesIn(table: SessionTable): readonly (readonly [RefusedWrite['write'], string])[] {
+  const { qualifiedName, layout } = table;
+  const { columns, values } = layout.insertion(
+    '$1',
+    emptySession(table),
+    `(clock_timestamp() + interval '1 minute')`,
+  );
+  const later = table.stored(`clock_timestamp() + interval '2 minutes'`);
+  const where = `WHERE ${layout.sid} = $1 RETURNING ${layout.sid}`;
+  return [
+    ['INSERT', `INSERT INTO ${qualifiedName} (${columns}) VALUES (${values}) RETURNING ${layout.sid}`],
+    ['UPDATE', `UPDATE ${qualifiedName} SET ${layout.expire} = ${later} ${where}`],
+    ['DELETE', `DELETE FROM ${qualifiedName} ${where}`],
+  ];
+}
+
+/** SQL for the JSON of a session. If the table has a column for the user, it needs a user that exists: the one of any row. */
+function emptySession({ layout, rows }: SessionTable): string {
+  if (layout.user === undefined) return `'{"cookie":{}}'::json`;
+  return `json_build_object('${USER_FIELD}', (SELECT ${HELD_USER} FROM ${rows} s LIMIT 1))`;
+}
 
 /** Examines the table, which another application may own, without changing it. */
 @Injectable()
@@ -75,6 +86,7 @@ export class SessionTableStore {
     return (
       await this.database.query<SessionTableShape & Record<string, unknown>>(DESCRIBE, [
         this.table.qualifiedName,
+        this.table.layout.filled,
       ])
     )[0];
   }
@@ -82,10 +94,11 @@ export class SessionTableStore {
   /** Writes a row as this service does and rolls back, to find what triggers, constraints and policies refuse. */
   async tryWrites(): Promise<RefusedWrite[]> {
     const refused: RefusedWrite[] = [];
+    if (!(await this.hasUser())) return refused;
     const undo = new Error('rolled back');
     const tried = this.database.transaction(async (sql) => {
       refused.length = 0;
-      for (const [write, text] of writesIn(this.table.qualifiedName)) {
+      for (const [write, text] of writesIn(this.table)) {
         const error = await refusalOf(sql, text);
         if (error !== undefined) refused.push({ write, error });
       }
@@ -95,6 +108,13 @@ export class SessionTableStore {
       if (error !== undo) throw error;
     });
     return refused;
+  }
+
+  /** Whether a row can be made. A column for the user may refer to the product's users, of which an empty table names none. */
+  private async hasUser(): Promise<boolean> {
+    const { layout, rows } = this.table;
+    if (layout.user === undefined) return true;
+    return (await this.database.query(`SELECT 1 FROM ${rows} s LIMIT 1`)).length > 0;
   }
 }
 

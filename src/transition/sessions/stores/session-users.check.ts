@@ -17,6 +17,8 @@ const FIELD = /^[A-Za-z_]\w{0,39}$/;
 
 const DEEPEST = 4;
 
+const IMPORT_USERS = 'import the users with their ids as external_id; see docs/adopt/import.md';
+
 /** How many paths are reported. */
 const MOST_PATHS = 20;
 
@@ -33,12 +35,15 @@ export class SessionUsersCheck implements Examination {
     const described = await this.table.describe();
     // The check of the table reports these faults.
     if (described === undefined || described.lacking.includes('SELECT')) return [];
-    if (['sess', 'expire'].some((column) => described.columns[column] === undefined)) return [];
+    const { layout, shown } = this.table.table;
+    if (layout.filled.some((column) => described.columns[column] === undefined)) return [];
     const sessions = await this.sample.newest(SAMPLE);
     if (sessions.length === 0) return [ok(CHECK, 'no session is live')];
     const found = sessions.filter((session) => session.found).length;
     const all = `${found} of the ${sessions.length} newest live sessions name a user that exists`;
     if (found > 0) return [ok(CHECK, all)];
+    if (layout.user !== undefined)
+      return [fail(CHECK, `${all}: ${shown} names users whom Tandem does not know`, IMPORT_USERS)];
     return [await this.nobodyFound(all, sessions)];
   }
 
@@ -60,7 +65,7 @@ export class SessionUsersCheck implements Examination {
       return fail(
         CHECK,
         `${message}, and ${named} name one that does not exist at SESSION_USER_KEY (${sessionUserKey})`,
-        'import the users with their ids as external_id; see docs/adopt/import.md',
+        IMPORT_USERS,
       );
     const keys = paths.size === 0 ? 'no value' : [...paths.keys()].join(', ');
     return warn(

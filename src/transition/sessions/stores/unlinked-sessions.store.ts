@@ -3,14 +3,14 @@ import { CONFIG } from '../../../config/config.js';
 import { Database } from '../../../database/database.js';
 import type { TransitionConfig } from '../../transition.settings.js';
 import { SessionTable } from '../table/session-table.js';
-import { onSessionTable, userAt, userNamed } from './session-table.sql.js';
+import { onSessionTable, userIn, userNamed } from './session-table.sql.js';
 
 /** Sessions of one statement: it stays far below the statement timeout. */
 const BATCH = 10_000;
 
-const pageBy = (table: string, path: string) => `
+const pageBy = (table: string, user: string) => `
   WITH part AS (
-    SELECT s.sid, s.expire > clock_timestamp() AS live, ${userAt(path)} AS name FROM ${table} s
+    SELECT s.sid, s.expire > clock_timestamp() AS live, ${user} AS name FROM ${table} s
     WHERE s.sid > $1 ORDER BY s.sid LIMIT ${BATCH})
   SELECT max(part.sid) AS last, count(*)::integer AS count,
     coalesce(array_agg(DISTINCT ${userNamed('part.name')})
@@ -30,10 +30,10 @@ export class UnlinkedSessionsStore {
 
   constructor(
     private readonly database: Database,
-    { qualifiedName }: SessionTable,
+    table: SessionTable,
     @Inject(CONFIG) { sessionUserKey }: TransitionConfig,
   ) {
-    this.page = pageBy(qualifiedName, sessionUserKey);
+    this.page = pageBy(table.rows, userIn(table, sessionUserKey));
   }
 
   /** The ids of all users with a live session that was not exchanged for tokens. Reads the whole table, in small statements. */

@@ -1,16 +1,29 @@
 import type { Sql } from '../../../database/database.js';
 import { ConfigurationError } from '../../../config/config.js';
 import { OWN_TABLE_COMMENT } from '../stores/session.entity.js';
+import { CONNECT_PG_SIMPLE, presetLayout } from './session-layout.js';
+import type { Column, NamedColumns, SessionLayout } from './session-layout.js';
+import { PRESET_FORMATS } from './session-preset.js';
+import type { SessionPreset } from './session-preset.js';
 import { SessionTable } from './session-table.js';
 import { qualifiedName, shownName, tableNameIn } from './table-name.js';
 import type { TableName } from './table-name.js';
 
-/** The types of the columns that connect-pg-simple reads and writes. */
+/** SESSION_PRESET, and what the sessions of a table without JSON say about their cookie. */
+export interface PresetSetting {
+  readonly name: SessionPreset;
+  readonly cookie: object;
+}
+
+/** The types of the columns that connect-pg-simple reads and writes. The columns of a preset for the same purpose have the same types. */
 export const COLUMN_TYPES: Readonly<Record<string, RegExp>> = {
   sid: /^(?:text|character(?: varying)?)$/,
   sess: /^(?:json|jsonb|text|character varying)$/,
   expire: /^timestamp with(?:out)? time zone$/,
 };
+
+/** The types of a column with the user's id. */
+const USER_TYPE = /^(?:text|character varying|integer|bigint|uuid)$/;
 
 /** What the first start chose, and what the last start used. */
 interface Choice {
@@ -25,6 +38,8 @@ interface Relation {
   readonly kind: string;
   readonly isOwn: boolean;
   readonly columns: Readonly<Record<string, string>> | null;
+  /** The columns that PostgreSQL fills if an INSERT does not. */
+  readonly defaults: readonly string[];
   /** Missing privileges. */
   readonly lacking: readonly string[];
   readonly mayEnter: boolean;
@@ -44,6 +59,8 @@ const RELATION = `
     n.nspname = $3 AND obj_description(c.oid, 'pg_class') IS NOT DISTINCT FROM '${OWN_TABLE_COMMENT}' AS "isOwn",
     (SELECT json_object_agg(attname, format_type(atttypid, NULL)) FROM pg_attribute
       WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped) AS columns,
+    ARRAY (SELECT attname::text FROM pg_attribute
+      WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND (atthasdef OR attidentity <> '')) AS defaults,
     ARRAY (SELECT wanted FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS wanted
       WHERE NOT has_any_column_privilege(c.oid, wanted)) AS lacking,
     has_schema_privilege(n.oid, 'USAGE') AS "mayEnter", current_user::text AS role
@@ -65,17 +82,19 @@ const OTHER_STORE = `SESSION_STORE is postgres, but sessions in another store ar
 const UNKNOWN = `SESSION_TABLE is unset, and Tandem cannot tell which table held the sessions until now: set SESSION_TABLE`;
 
 /**
- * Finds the table of the sessions: the one of SESSION_TABLE (`setting`), or else the one that the first start chose. Undefined if there
- * was no start yet and SESSION_TABLE is unset. Changes nothing. Call it in a
- * transaction: the search path is another one until its end.
+ * Finds the table of the sessions: the one of SESSION_TABLE (`setting`), or else the one that the library of SESSION_PRESET makes, or else
+ * the one that the first start chose. Undefined if there was no start yet and both are unset. Changes nothing. Call it in a transaction:
+ * the search path is another one until its end.
  *
- * Throws ConfigurationError, with one line that names SESSION_TABLE, if the table cannot be used.
+ * Throws ConfigurationError, with one line that names the setting, if the table cannot be used.
  */
 export async function findSessionTable(
   sql: Sql,
   schema: string,
-  setting: TableName | undefined,
+  named: TableName | undefined,
+  preset?: PresetSetting,
 ): Promise<SessionTable | undefined> {
+  const setting = named ?? (preset && { schema: undefined, name: PRESET_FORMATS[preset.name].table });
   const path = await defaultPath(sql);
   const choice = await choiceIn(sql, schema);
   if (setting === undefined) {
@@ -87,9 +106,44 @@ export async function findSessionTable(
   const values = [wanted.schema === undefined ? path : [wanted.schema], wanted.name, schema];
   const [relation] = await sql.query<Relation & Record<string, unknown>>(RELATION, values);
   const isSet = setting !== undefined;
-  const fault = relation === undefined ? missing(wanted, path, isSet) : faultOf(relation, isSet);
-  if (fault !== undefined) throw new ConfigurationError([`SESSION_TABLE: ${fault}`]);
-  return new SessionTable(relation!.schema, relation!.name, relation!.isOwn);
+  const names = preset && relation && columnsOf(relation, preset.name);
+  const fault =
+    relation === undefined ? missing(wanted, path, isSet) : faultOf(relation, isSet, preset?.name, names);
+  const variable =
+    named === undefined && preset !== undefined ? `SESSION_PRESET=${preset.name}` : 'SESSION_TABLE';
+  if (fault !== undefined) throw new ConfigurationError([`${variable}: ${fault}`]);
+  return new SessionTable(
+    relation!.schema,
+    relation!.name,
+    relation!.isOwn,
+    false,
+    layoutOf(relation!, preset, names),
+  );
+}
+
+/** The columns of the preset that the table has; the default name of one that it lacks. */
+function columnsOf({ columns }: Relation, preset: SessionPreset): NamedColumns {
+  const { sid, expire, sess, user } = PRESET_FORMATS[preset];
+  const first = (names: readonly string[]) =>
+    names.find((name) => columns?.[name] !== undefined) ?? names[0]!;
+  return {
+    sid: first(sid),
+    expire: first(expire),
+    sess: sess && first(sess),
+    user: user && first(user),
+  };
+}
+
+function layoutOf(
+  { columns, defaults }: Relation,
+  preset: PresetSetting | undefined,
+  names: NamedColumns | undefined,
+): SessionLayout {
+  if (preset === undefined || names === undefined) return CONNECT_PG_SIMPLE;
+  const known: Record<string, Column> = {};
+  for (const [name, type] of Object.entries(columns!))
+    known[name] = { type, hasDefault: defaults.includes(name) };
+  return presetLayout(names, known, preset.cookie);
 }
 
 /** Records the table of this start. */
@@ -137,15 +191,23 @@ function missing(wanted: TableName, path: readonly string[], isSet: boolean): st
 }
 
 /** Why the relation cannot be the table of the sessions. A table that nobody named may lack privileges: the doctor reports them. */
-function faultOf(relation: Relation, isSet: boolean): string | undefined {
+function faultOf(
+  relation: Relation,
+  isSet: boolean,
+  preset: SessionPreset | undefined,
+  names: NamedColumns = { sid: 'sid', sess: 'sess', expire: 'expire', user: undefined },
+): string | undefined {
   const { kind, columns, lacking, mayEnter, role } = relation;
   const shown = shownName(relation);
   if (kind === 'v' || kind === 'm') return `${shown} is a view: name the table that the view reads`;
   if (kind === 'f') return `${shown} is a foreign table: name a table of this database`;
-  for (const [name, type] of Object.entries(COLUMN_TYPES)) {
+  for (const [part, name] of Object.entries(names) as [string, string | undefined][]) {
+    if (name === undefined) continue;
     const found = columns?.[name];
-    if (found === undefined) return `the table ${shown} has no column ${name}, as connect-pg-simple needs it`;
-    if (!type.test(found)) return `the column ${name} of the table ${shown} has the type ${found}`;
+    if (found === undefined)
+      return `the table ${shown} has no column ${name}, as ${preset ?? 'connect-pg-simple'} needs it`;
+    if (!(COLUMN_TYPES[part] ?? USER_TYPE).test(found))
+      return `the column ${name} of the table ${shown} has the type ${found}`;
   }
   if (!isSet) return undefined;
   if (!mayEnter)

@@ -6,7 +6,7 @@ import { tryLockForSession } from '../../../database/advisory-locks.js';
 import { Database } from '../../../database/database.js';
 import type { VerifiedClient } from '../../../database/trust/verified-client.js';
 import type { TransitionConfig } from '../../transition.settings.js';
-import { userKeyAt } from '../stores/session-table.sql.js';
+import { userKey, userOfRow } from '../stores/session-table.sql.js';
 import { SessionTable } from './session-table.js';
 import { shownName } from './table-name.js';
 
@@ -23,11 +23,14 @@ const SHORT_LOCK_TIMEOUT = `SET lock_timeout = '2s'`;
 /** Making or dropping an index concurrently waits for the transactions of others, and nobody waits for it. */
 const NO_LOCK_TIMEOUT = `SET lock_timeout = 0`;
 
-/** `$1`: the table, `$2`: the name of the index for SESSION_USER_KEY. The indexes of earlier releases fail for some rows. */
+/**
+ * `$1`: the table, `$2`: the name of the index on users, `$3`: whether it calls the function. The indexes of earlier releases do not and
+ * fail for some rows.
+ */
 const STATE = `
   WITH made AS (
     SELECT c.relname::text AS name, i.indisvalid AS valid, format('%I.%I', n.nspname, c.relname) AS reference,
-      strpos(pg_get_indexdef(c.oid), 'tandem_session_user(') = 0 AS outdated
+      $3::boolean AND strpos(pg_get_indexdef(c.oid), 'tandem_session_user(') = 0 AS outdated
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE i.indrelid = to_regclass($1) AND starts_with(c.relname, 'tandem_session_user_')
   )
@@ -75,7 +78,7 @@ export interface AttachmentState {
 
 /**
  * An index on the users of sessions, and a trigger that reports deletions. Tandem's own table has both. On a product's table an operator
- * attaches them. The index's name depends on SESSION_USER_KEY, so that a change of the key makes another index.
+ * attaches them. The trigger is only for the table of connect-pg-simple. The index's name depends on SESSION_USER_KEY, so that a change of the key makes another index.
  */
 @Injectable()
 export class SessionAttachmentStore {
@@ -88,13 +91,13 @@ export class SessionAttachmentStore {
     private readonly table: SessionTable,
     @Inject(CONFIG) private readonly config: TransitionConfig,
   ) {
-    this.expression = userKeyAt(config.sessionUserKey);
+    this.expression = userKey(userOfRow(table, config.sessionUserKey));
     this.index = `tandem_session_user_${hash('sha256', this.expression, 'hex').slice(0, 12)}`;
   }
 
   /** Undefined if the table is gone. */
   async state(): Promise<AttachmentState | undefined> {
-    const values = [this.table.qualifiedName, this.index];
+    const values = [this.table.qualifiedName, this.index, this.table.layout.user === undefined];
     return (await this.database.query<AttachmentState & Record<string, unknown>>(STATE, values))[0];
   }
 
@@ -102,12 +105,11 @@ export class SessionAttachmentStore {
   missing(state: AttachmentState): string[] {
     const { databaseSchema, sessionUserKey } = this.config;
     const schema = shownName({ schema: undefined, name: databaseSchema });
+    const user = userOfRow(this.table, sessionUserKey, `${schema}.`);
     const statements: string[] = [];
     if (!state.hasIndex && state.indexable)
-      statements.push(
-        `CREATE INDEX CONCURRENTLY ${this.index} ON ${this.table.shown} ((${userKeyAt(sessionUserKey, `${schema}.`)}));`,
-      );
-    if (state.hasTrigger) return statements;
+      statements.push(`CREATE INDEX CONCURRENTLY ${this.index} ON ${this.table.shown} ((${userKey(user)}));`);
+    if (state.hasTrigger || !this.table.layout.hasTrigger) return statements;
     if (state.needsGrants)
       statements.push(
         `GRANT USAGE ON SCHEMA ${schema} TO ${state.owner};`,
@@ -133,7 +135,7 @@ export class SessionAttachmentStore {
   attach(): Promise<boolean> {
     return this.withLock(async (client) => {
       await this.makeIndex(client);
-      if ((await this.state())?.hasTrigger !== false) return;
+      if (!this.table.layout.hasTrigger || (await this.state())?.hasTrigger !== false) return;
       await client.query(SHORT_LOCK_TIMEOUT);
       await client.query(
         `CREATE TRIGGER ${TRIGGER} AFTER DELETE ON ${this.table.qualifiedName} FOR EACH ROW EXECUTE FUNCTION ${TRIGGER}()`,

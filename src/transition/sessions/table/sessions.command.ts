@@ -46,8 +46,9 @@ export class SessionsCommand {
       );
     await this.changed(() => this.store.attach());
     const { hasIndex: index = false, hasTrigger: trigger = false } = (await this.store.state()) ?? {};
+    const attached = [...(index ? ['index'] : []), ...(trigger ? ['trigger'] : [])];
     await terminal.result({ table: this.table.shown, index, trigger }, () => [
-      `${index ? 'The index and the trigger are' : 'The trigger is'} on the table ${this.table.shown}`,
+      `On the table ${this.table.shown}: ${attached.join(' and ') || 'nothing'}`,
       ...(index
         ? []
         : ['A partitioned table gets no index: revoking all sessions of a user reads every row']),

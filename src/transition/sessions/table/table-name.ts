@@ -42,6 +42,7 @@ function unquoted(part: string): string {
   return part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part;
 }
 
-function quoted(part: string): string {
+/** A name for SQL, in quotes. */
+export function quoted(part: string): string {
   return `"${part.replaceAll('"', '""')}"`;
 }
