@@ -7,8 +7,8 @@ import * as echarts from 'echarts';
 import { format, resolveConfig } from 'prettier';
 import { ROUNDS, SECONDS } from './settings.mjs';
 
-/** What `test:load` and `test:storms` keep. */
-const OTHERS = ['load', 'storms'];
+/** What the other commands keep. */
+const OTHERS = ['migration', 'load', 'storms'];
 
 const WIDTH = 900;
 const ROW_HEIGHT = 44;
@@ -32,8 +32,15 @@ export async function writeReport(folder, rows, complete) {
   const taken = rows.map((row) => ({ ...row, commit: id, date }));
   const all = complete ? taken : merged(existsSync(file) ? earlierRows(file) : [], taken);
   await write(file, JSON.stringify({ machine, rows: all }));
+  await renderReport(folder);
+}
+
+/** Writes the page from what all commands have kept. */
+export async function renderReport(folder) {
+  const { machine, rows } = JSON.parse(readFileSync(join(folder, 'performance', 'results.json'), 'utf8'));
+  const dated = rows.map((row) => ({ commit: machine.commit, date: machine.date, ...row }));
   const parts = [heading(machine)];
-  for (const [group, members] of Map.groupBy(all, ({ group: name }) => name)) {
+  for (const [group, members] of Map.groupBy(dated, ({ group: name }) => name)) {
     const name = `${group.toLowerCase().replaceAll(/[^a-z]+/g, '-')}.svg`;
     writeFileSync(join(folder, 'performance', name), plot(members));
     parts.push(`## ${group}\n\n![${group}](performance/${name})\n\n${table(members)}`);
@@ -83,15 +90,17 @@ function refuseNoise(rows) {
 /** What another run has measured, for the next report: a title, a text, and rows that all have the same columns. */
 export async function keepTable(folder, name, { title, text, rows }) {
   mkdirSync(join(folder, 'performance'), { recursive: true });
-  const kept = { title, text, date: new Date().toISOString().slice(0, 10), commit: commit(), rows };
+  const { date, commit: id, node, cpu, cores, memory_gb: memory } = machineNow();
+  const machine = `${cores} cores of ${cpu}, ${memory} GB, Node ${node}`;
+  const kept = { title, text, date, commit: id, machine, rows };
   await write(join(folder, 'performance', `${name}.json`), JSON.stringify(kept));
 }
 
-function section({ title, text, date, commit: id, rows }) {
+function section({ title, text, date, commit: id, machine, rows }) {
   const columns = Object.keys(rows[0]);
   const line = (cells) => `| ${cells.join(' | ')} |`;
   const lines = [columns, columns.map(() => '---'), ...rows.map((row) => columns.map((name) => row[name]))];
-  return `## ${title}\n\n${text} Measured on ${date} at ${id}.\n\n${lines.map(line).join('\n')}`;
+  return `## ${title}\n\n${text} Measured on ${date} at ${id}${machine === undefined ? '' : `: ${machine}`}.\n\n${lines.map(line).join('\n')}`;
 }
 
 /** As the format check wants it. */

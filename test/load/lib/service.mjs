@@ -80,7 +80,7 @@ export function signingKey({ folder }) {
 export function mintTokens({ key, kid }, users, lifetime = 900) {
   const header = Buffer.from(JSON.stringify({ alg: 'RS256', typ: 'at+jwt', kid })).toString('base64url');
   const iat = Math.floor(Date.now() / 1000);
-  return users.map(({ sub, sid }) => {
+  return users.map(({ sub, sid, externalId }) => {
     const jti = makeJti({ generation: 0, epoch: 0 });
     const claims = {
       iss: 'http://tandem.test',
@@ -91,6 +91,7 @@ export function mintTokens({ key, kid }, users, lifetime = 900) {
       jti,
       iat,
       exp: iat + lifetime,
+      ...(externalId !== undefined && { external_id: externalId }),
     };
     const input = `${header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`;
     return `${input}.${sign('sha256', Buffer.from(input), key).toString('base64url')}`;
