@@ -19,7 +19,8 @@ const CHUNK_LENGTH = 64;
 const PLACEHOLDER =
   /your[-_ ]?(?:own[-_ ]?)?(?:super[-_ ]?)?(?:jwt[-_ ]?)?(?:secret|key)|change[-_ ]?(?:me|this|it)|(?:secret|key)[-_ ]?here|example|placeholder|replace[-_ ]?(?:me|this)|super[-_ ]?secret|insert[-_ ]|my[-_ ]?secret/i;
 
-let estimator: ZxcvbnFactory | undefined;
+/** Its tables take megabytes, and a node needs them only when it starts. */
+let estimator: WeakRef<ZxcvbnFactory> | undefined;
 
 /** True for 32 characters or more, counted as Unicode code points. */
 export function isLongSecret(value: unknown): boolean {
@@ -47,14 +48,17 @@ function isHardToGuess(secret: string): boolean {
 }
 
 function guessesOf(text: string): number {
+  const known = estimator?.deref();
+  if (known !== undefined) return known.check(text).guessesLog10;
   // More substitutions would be ten times slower and change nothing for secrets of this length.
-  estimator ??= new ZxcvbnFactory({
+  const made = new ZxcvbnFactory({
     dictionary,
     graphs: adjacencyGraphs,
     maxLength: CHUNK_LENGTH,
     l33tMaxSubstitutions: 10,
   });
-  return estimator.check(text).guessesLog10;
+  estimator = new WeakRef(made);
+  return made.check(text).guessesLog10;
 }
 
 function isRepetition(text: string): boolean {

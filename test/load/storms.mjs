@@ -29,6 +29,9 @@ const RETURNING = number('STORM_RETURNING', 2_000);
 /** Seconds in which all of them come back. */
 const RETURN_WITHIN = number('STORM_RETURN_WITHIN', 5);
 
+/** Milliseconds: the p99 of the others stays below this. */
+const SERVED = 120;
+
 /** The address of the families that are revoked. */
 const ADDRESS = '203.0.113.9';
 
@@ -66,7 +69,7 @@ async function main() {
         'p99 of other users, ms': Number(during.p99.toFixed(1)),
         'times their p99 without a storm': Number(times.toFixed(2)),
         errors: errorsOf(during),
-        goal: times <= 2 && errorsOf(during) === 0 ? 'reached' : 'missed',
+        goal: `p99 < ${SERVED} ms, no error: ${during.p99 < SERVED && errorsOf(during) === 0 ? 'reached' : 'missed'}`,
       });
       await sleep(3_000);
     }

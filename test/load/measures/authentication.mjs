@@ -56,7 +56,6 @@ export async function run(context) {
   await add({
     what: 'Bearer, first use',
     to: 'node:crypto on one core',
-    atLeast: 0.6,
     yardstick: async () =>
       Number(
         runOnServerCore('test/load/peers/bare-verify.mjs', {
