@@ -4,7 +4,7 @@ import { createPublicKey } from 'node:crypto';
 import { endAll, pinTree, startOnServerCore, until } from './lib/processes.mjs';
 import { goal, writeReport } from './lib/report.mjs';
 import { makeUsers, mintTokens, signingKey, startDatabase, startService } from './lib/service.mjs';
-import { ONLY, OUT, PEER_PORT, PORT, SECRET, USERS } from './lib/settings.mjs';
+import { ONLY, OUT, PEER_PORT, SECRET, USERS } from './lib/settings.mjs';
 
 /** In this order: what fills the database comes last. */
 const MEASURES = [
@@ -23,8 +23,7 @@ const MEASURES = [
 
 async function prepare() {
   const database = await startDatabase();
-  // Tokens that outlive a measure.
-  const service = await startService(database, PORT, { TOKEN_EXPIRY: '3600' });
+  const service = await startService(database);
   pinTree(process.pid, 1);
   // The service has been a child of this process since: back with it.
   pinTree(service.pid, 0);

@@ -51,7 +51,7 @@ async function fill({ client }, families, filled) {
 
 /** The buffers of each call. */
 async function measure(database, signing, size) {
-  const node = await startService(database, PORT, { TOKEN_EXPIRY: '3600' });
+  const node = await startService(database);
   const log = new PlanLog(database);
   const users = await makeUsers(database, 2 * CALLS.size * (TIMES + 1), `called${size}-`);
   const cookies = await makeSessions(database, users);
@@ -99,7 +99,7 @@ async function main() {
   requireEveryCall();
   const database = await startDatabase();
   try {
-    const first = await startService(database, PORT, { TOKEN_EXPIRY: '3600' });
+    const first = await startService(database);
     await first.end();
     await logPlans(database);
     const figures = [];

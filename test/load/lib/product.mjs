@@ -6,11 +6,10 @@ import { end, startOnServerCore, until } from './processes.mjs';
 import { makeUsers, mintTokens, signingKey, startService } from './service.mjs';
 import { PORT, SECRET } from './settings.mjs';
 
-/** How Tandem is told where the sessions of the product are. The tokens that a run begins with outlive it. */
+/** How Tandem is told where the sessions of the product are. */
 const SETTINGS = {
   SESSION_TABLE: 'product.session',
   SESSION_USER_KEY: 'passport.user',
-  TOKEN_EXPIRY: '3600',
 };
 
 const TABLES = `
