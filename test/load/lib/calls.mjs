@@ -15,8 +15,10 @@ function request(context, method, path, { as, json, form, client } = {}) {
   if (as === 'client')
     headers.Authorization = `Basic ${Buffer.from(`${client.client_id}:${client.client_secret}`).toString('base64')}`;
   if (json !== undefined) headers['Content-Type'] = 'application/json';
-  const body = json === undefined ? form && new URLSearchParams(form) : JSON.stringify(json);
-  return fetch(`${context.base}${path}`, { method, headers, body });
+  const init = { method, headers };
+  if (json !== undefined) init.body = JSON.stringify(json);
+  if (form !== undefined) init.body = new URLSearchParams(form);
+  return fetch(`${context.base}${path}`, init);
 }
 
 async function statusOf(response) {
@@ -54,7 +56,7 @@ const asClient = (form) => async (context) => ({
   form: form?.(context),
 });
 
-const clientId = async (text, context, { client = undefined }) =>
+const clientId = async (text, context, { client }) =>
   text.replace('{id}', (client ?? (await newClient(context))).client_id);
 
 const rolloutVersion = async (context) =>
