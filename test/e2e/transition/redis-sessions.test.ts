@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { RedisSessionsCheck } from '../../../src/transition/sessions/stores/redis/redis-sessions.check.js';
+import { SessionUsersCheck } from '../../../src/transition/sessions/stores/session-users.check.js';
 import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
 import { aUser, bearer, login, sql, tokensOf, tryRefresh, until, verify } from '../../helpers/client.js';
@@ -162,6 +164,39 @@ describe.skipIf(noRedis !== undefined)('a product on express-session and connect
     await redis.client.set(`sess:${unlimited}`, JSON.stringify({ cookie: {}, userId: user.id }));
     expect(await verifySession(node, cookieFor(unlimited))).toBe('204');
     expect(await redis.client.ttl(`sess:${unlimited}`)).toBe(-1);
+  });
+
+  it('is examined by the doctor', async () => {
+    const check = node.app.get(RedisSessionsCheck, { strict: false });
+    const findings = async () => (await check.examine()).map(({ level, message }) => `${level}: ${message}`);
+    await redis.client.flushDb();
+    expect(await findings()).toEqual([
+      'ok: the eviction policy is noeviction',
+      'warn: no key in Redis begins with SESSION_REDIS_PREFIX (sess:)',
+    ]);
+    await loginThere();
+    const sessions = 'values at SESSION_REDIS_PREFIX (sess:) are sessions of express-session in JSON';
+    expect(await findings()).toContain(`ok: 1 of 1 ${sessions}`);
+    await redis.client.configSet('maxmemory-policy', 'allkeys-lru');
+    await redis.client.set('sess:packed', 'H4sIAAAA');
+    try {
+      expect(await findings()).toEqual([
+        'warn: the eviction policy of Redis is allkeys-lru: an evicted session counts as one that was ended',
+        `warn: 1 of 2 ${sessions}`,
+      ]);
+      link.cut();
+      const [failure] = await check.examine();
+      expect(failure).toMatchObject({ check: 'redis_sessions', level: 'fail' });
+      expect(JSON.stringify(failure)).not.toContain('of-a-test');
+    } finally {
+      link.heal();
+      await redis.client.configSet('maxmemory-policy', 'noeviction');
+    }
+    await expect.poll(async () => (await check.examine())[0]!.level).toBe('ok');
+    const users = node.app.get(SessionUsersCheck, { strict: false });
+    expect(await users.examine()).toEqual([
+      expect.objectContaining({ message: '1 of the 2 newest live sessions name a user that exists' }),
+    ]);
   });
 
   it('gets 503 while Redis is gone, and a revocation in that time holds', async () => {

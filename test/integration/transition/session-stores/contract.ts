@@ -240,7 +240,7 @@ export function sessionStoreContract(
       const rounds = Array.from({ length: ROUNDS }, async (_, index) => {
         const user = await begun();
         const at = index % 2 === 0 ? node : other;
-        const using = first === 'exchange' ? exchange(at, user) : at.store.live(user.sid);
+        const using: Promise<unknown> = first === 'exchange' ? exchange(at, user) : at.store.live(user.sid);
         const ending = second.startsWith('the end') ? product.end(user.sid) : revokeUser(user.id);
         // A store may answer 503 until it knows whether a session began before.
         await Promise.all([using.catch(() => undefined), ending]);
