@@ -99,7 +99,9 @@ export class RedisServer {
   private static async startAt(port: number, options: readonly string[]): Promise<RedisServer> {
     const folder = await mkdtemp(join(tmpdir(), 'tandem-redis-'));
     const settings = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', ''];
-    const all = [...settings, '--requirepass', PASSWORD, ...options];
+    // A replica is copied to at once.
+    const replication = ['--repl-diskless-sync-delay', '0'];
+    const all = [...settings, ...replication, '--requirepass', PASSWORD, ...options];
     const child = spawn(PROGRAM, all, { stdio: 'ignore' });
     for (;;) {
       if (child.exitCode !== null) {

@@ -39,13 +39,16 @@ describe('sessionIn', () => {
     '{"userId":["a"]}',
     '{"userId":"a\\u0000"}',
     '{"userId":"\\ud800"}',
-    `{"userId":"${'x'.repeat(257)}"}`,
     '\u001f\u008b\b\u0000',
     's:{"userId":"a"}',
     '{"__proto__":{"userId":"a"}}',
-    '['.repeat(200_000),
   ])('names nobody in %j', (text) => {
     expect(userIn(text)).toBeUndefined();
+  });
+
+  it('names nobody in a value that is too long or too deep', () => {
+    expect(userIn(`{"userId":"${'x'.repeat(257)}"}`)).toBeUndefined();
+    expect(userIn('['.repeat(200_000))).toBeUndefined();
   });
 
   it('names nobody at a path that leaves the data of the session', () => {
