@@ -2,6 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { admin } from '../helpers/command-line.js';
+import { createTestDatabase } from '../helpers/database.js';
+import type { TestDatabase } from '../helpers/database.js';
 import { NodeProcess } from '../helpers/node-process.js';
 import { AtTerminal, HAS_PSEUDO_TERMINAL } from '../helpers/pseudo-terminal.js';
 import { call } from '../helpers/remote-client.js';
@@ -15,11 +17,16 @@ const CONTROL_T = '\u0014';
 
 // Without the `script` of util-linux nothing here can give a program a terminal.
 describe.runIf(HAS_PSEUDO_TERMINAL)('the command line at a terminal', () => {
+  let db: TestDatabase;
   let node: NodeProcess;
   beforeAll(async () => {
-    node = await NodeProcess.start({});
+    db = await createTestDatabase();
+    node = await NodeProcess.start({ databaseUrl: db.url });
   });
-  afterAll(() => node.remove());
+  afterAll(async () => {
+    await node.remove();
+    await db.drop();
+  });
 
   const at = (...args: string[]) => new AtTerminal(node.environment, node.folder, args);
   const exists = async (username: string) =>
