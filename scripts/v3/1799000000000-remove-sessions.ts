@@ -18,6 +18,7 @@ const TRANSITION = [
   '1797000600000-session-handles',
   '1797000610000-refused-sessions',
   '1797000730000-session-records',
+  '1797000740000-session-credentials',
 ] as const;
 
 /** This index came with the report and stays: the audit uses it. */

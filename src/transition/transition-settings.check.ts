@@ -26,10 +26,10 @@ export class TransitionSettingsCheck implements Examination, OnApplicationBootst
   }
 
   async examine(): Promise<Finding[]> {
-    const { sessionSecret, sessionPreset } = this.config;
+    const { sessionSecret, sessionPreset, callback } = this.config;
     const length =
-      sessionPreset === 'authjs'
-        ? ok('session_secret', 'not needed: the session cookies of Auth.js have no signature')
+      sessionPreset === 'authjs' || callback !== undefined
+        ? ok('session_secret', 'not needed: Tandem signs no session cookie')
         : sessionSecret.length < SHORT_SECRET
           ? warn(
               'session_secret',

@@ -10,10 +10,17 @@ import {
   MustBe,
   MustBeInContext,
   MustBeWholeNumber,
+  MustNot,
   RequiredWith,
   oneOf,
 } from '../config/must-be.decorator.js';
-import { isHost, isUrlOf } from '../config/value-checks.js';
+import {
+  isCallableUrl,
+  isHost,
+  isHttpsOrLoopback,
+  isUrlOf,
+  namesForbiddenAddress,
+} from '../config/value-checks.js';
 import { sourceQuery } from './accounts/source/source-sql.js';
 import { SESSION_PRESETS, hasUserColumn } from './sessions/table/session-preset.js';
 import type { SessionPreset } from './sessions/table/session-preset.js';
@@ -29,8 +36,15 @@ const LONGEST_URL = 2_048;
 const MOST_PREVIOUS_SECRETS = 8;
 const SOURCE_QUERY = 'one SELECT, WITH or VALUES statement whose only parameter is $1';
 const SAME_SITE = ['lax', 'strict', 'none'];
-const SESSION_STORES = ['postgres', 'redis'] as const;
+const SESSION_STORES = ['postgres', 'redis', 'callback'] as const;
 const LONGEST_PREFIX = 256;
+const NOT_IN_POSTGRESQL = 'unset because sessions are not in PostgreSQL: SESSION_STORE';
+
+/** How the product is asked about its sessions. */
+export interface CallbackSettings {
+  readonly url: string;
+  readonly secret: string;
+}
 
 /** Where connect-redis keeps the sessions. */
 export interface RedisSettings {
@@ -54,8 +68,10 @@ export interface TransitionConfig extends Config {
   readonly sessionSecret: string;
   /** Earlier secrets. They verify session cookies and sign none. */
   readonly sessionSecretsPrevious: readonly string[];
-  /** Undefined: sessions are in PostgreSQL. */
+  /** Undefined: sessions are not in Redis. */
   readonly redis: RedisSettings | undefined;
+  /** Undefined: Tandem finds the sessions itself. */
+  readonly callback?: CallbackSettings | undefined;
   /** The library that keeps the sessions. Undefined: connect-pg-simple. */
   readonly sessionPreset?: SessionPreset | undefined;
   /** Undefined: the table of the preset, or else the one that the first start has chosen. */
@@ -90,13 +106,14 @@ export class TransitionEnvironment extends Environment {
     'SESSION_SECRET',
     'SESSION_SECRET_PREVIOUS',
     'REDIS_URL',
+    'SESSION_CALLBACK_SECRET',
     'SMTP_URL',
     'USERS_SOURCE_URL',
   ];
 
   @MustBeInProduction(
     'set to the secret that signs session cookies',
-    (value, env) => value !== undefined || (env as PresetVariables).SESSION_PRESET === 'authjs',
+    (value, env) => value !== undefined || needsNoSecret(env),
   )
   SESSION_SECRET?: string;
 
@@ -106,6 +123,10 @@ export class TransitionEnvironment extends Environment {
   )
   SESSION_SECRET_PREVIOUS?: string;
 
+  @MustBeInContext(
+    'postgres or redis because SESSION_CALLBACK_URL or SESSION_CALLBACK_SECRET is unset',
+    (value, env) => value !== 'callback' || hasCallback(env),
+  )
   @MustBeInContext(
     'postgres because REDIS_URL is unset',
     (value, env) => value !== 'redis' || (env as { REDIS_URL?: string }).REDIS_URL !== undefined,
@@ -119,16 +140,24 @@ export class TransitionEnvironment extends Environment {
   @MustBe(`a text of up to ${LONGEST_PREFIX} characters`, isKeyPrefix)
   SESSION_REDIS_PREFIX = 'sess:';
 
-  @MustBeInContext(
-    'unset because sessions are not in PostgreSQL: SESSION_STORE',
-    (_value, env) => (env as { SESSION_STORE?: string }).SESSION_STORE === 'postgres',
+  @MustNot('name a link-local address or a metadata service', namesForbiddenAddress)
+  @MustBe(
+    'an https URL, or an http URL of this machine, without name, password or fragment',
+    (value) => isCallableUrl(value) && isHttpsOrLoopback(value),
   )
+  SESSION_CALLBACK_URL?: string;
+
+  @MustBe('1 to 512 visible ASCII characters', (value) => /^[!-~]{1,512}$/.test(String(value)))
+  SESSION_CALLBACK_SECRET?: string;
+
+  @MustBeInContext(NOT_IN_POSTGRESQL, isInPostgresql)
   @MustBe(
     'a table or schema.table: letters, digits, _ and $, or any other name in double quotes, of up to 63 bytes each',
     (value) => tableNameIn(value) !== undefined,
   )
   SESSION_TABLE?: string;
 
+  @MustBeInContext(NOT_IN_POSTGRESQL, isInPostgresql)
   @MustBe(oneOf(SESSION_PRESETS), (value) => isIn(value, SESSION_PRESETS))
   SESSION_PRESET?: SessionPreset;
 
@@ -214,10 +243,10 @@ export class TransitionEnvironment extends Environment {
       ...config,
       // No command verifies a session: any secret will do.
       sessionSecret:
-        this.SESSION_SECRET ??
-        (this.SESSION_PRESET === 'authjs' ? '' : secret('SESSION_SECRET', config.dataDir, false)),
+        this.SESSION_SECRET ?? (needsNoSecret(this) ? '' : secret('SESSION_SECRET', config.dataDir, false)),
       sessionSecretsPrevious: previousSecretsIn(this.SESSION_SECRET_PREVIOUS) ?? [],
       redis: this.redis(),
+      callback: this.callback(),
       sessionPreset: this.SESSION_PRESET,
       sessionTable: tableNameIn(this.SESSION_TABLE),
       sessionExpiry: this.SESSION_EXPIRY,
@@ -236,6 +265,12 @@ export class TransitionEnvironment extends Environment {
       passwordLogin: this.PASSWORD_LOGIN === 'on',
       guideUrl: this.GUIDE_URL === undefined ? undefined : new URL(this.GUIDE_URL).href,
     };
+  }
+
+  private callback(): CallbackSettings | undefined {
+    const { SESSION_STORE, SESSION_CALLBACK_URL: url, SESSION_CALLBACK_SECRET: secret } = this;
+    if (SESSION_STORE !== 'callback' || url === undefined || secret === undefined) return undefined;
+    return { url, secret };
   }
 
   private redis(): RedisSettings | undefined {
@@ -316,7 +351,26 @@ const PRESET_COOKIES: Readonly<Partial<Record<SessionPreset, string>>> = {
 };
 
 interface PresetVariables {
-  readonly SESSION_PRESET?: string;
+  readonly SESSION_PRESET?: string | undefined;
+}
+
+interface StoreVariables extends PresetVariables {
+  readonly SESSION_STORE?: string;
+  readonly SESSION_CALLBACK_URL?: string;
+  readonly SESSION_CALLBACK_SECRET?: string;
+}
+
+/** Tandem signs and verifies no session cookie: those of Auth.js have no signature, and with a callback the product reads its own. */
+function needsNoSecret({ SESSION_PRESET, SESSION_STORE }: StoreVariables): boolean {
+  return SESSION_PRESET === 'authjs' || SESSION_STORE === 'callback';
+}
+
+function hasCallback({ SESSION_CALLBACK_URL, SESSION_CALLBACK_SECRET }: StoreVariables): boolean {
+  return SESSION_CALLBACK_URL !== undefined && SESSION_CALLBACK_SECRET !== undefined;
+}
+
+function isInPostgresql(_value: unknown, { SESSION_STORE }: StoreVariables): boolean {
+  return SESSION_STORE === 'postgres';
 }
 
 /** The settings that decide which attributes browsers demand of the session cookie. */

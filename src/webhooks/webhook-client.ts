@@ -1,10 +1,9 @@
-import { lookup as resolve } from 'node:dns';
-import type { LookupAddress, LookupAllOptions } from 'node:dns';
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
-import type { LookupFunction } from 'node:net';
+import { checkedLookup } from '../config/checked-lookup.js';
+import type { Resolver } from '../config/checked-lookup.js';
 import { isForbiddenAddress } from '../config/forbidden-address.js';
 
 /** Everything together: resolving the name, connecting, sending, and the head of the answer. */
@@ -25,13 +24,6 @@ export interface Attempt {
   readonly status?: number | undefined;
 }
 
-/** Resolves a name to all of its addresses. */
-export type Resolver = (
-  host: string,
-  options: LookupAllOptions,
-  done: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
-) => void;
-
 /**
  * Sends webhooks to one URL. Follows no redirect, uses no proxy (its own agent ignores the proxy variables), and never connects to a
  * link-local address or to a metadata service: the address that was checked is the one that the socket connects to, so a name that resolves to
@@ -44,7 +36,7 @@ export class WebhookClient {
   constructor(
     url: string,
     private readonly timeoutMs = TIMEOUT_MS,
-    resolver: Resolver = resolve,
+    resolver?: Resolver,
   ) {
     this.url = new URL(url);
     const options = { keepAlive: true, maxSockets: 8, lookup: checkedLookup(resolver) };
@@ -101,19 +93,6 @@ export class WebhookClient {
       call.end(body);
     });
   }
-}
-
-/** Resolves a name to addresses that may be called. Fails if one of them may not: such a name is not the receiver's. */
-function checkedLookup(resolver: Resolver): LookupFunction {
-  return (host, options, done) => {
-    resolver(host, { ...options, all: true }, (error, addresses) => {
-      if (error !== null) return done(error, '', 0);
-      if (addresses.length === 0 || addresses.some(({ address }) => isForbiddenAddress(address)))
-        return done(Object.assign(new Error(), { code: 'FORBIDDEN_ADDRESS' }), '', 0);
-      const [{ address, family }] = addresses as [{ address: string; family: number }];
-      return options.all === true ? done(null, addresses) : done(null, address, family);
-    });
-  };
 }
 
 function attemptOf({ statusCode: status = 0, headers }: IncomingMessage): Attempt {

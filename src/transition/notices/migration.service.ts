@@ -53,10 +53,7 @@ export class MigrationService {
 
   /** A token takes precedence over a session. */
   private carriesSession(request: AuthenticatedRequest): boolean {
-    return (
-      bearerIn(request.headers.authorization) === undefined &&
-      (this.cookie.presentedIn(request)?.sids.length ?? 0) > 0
-    );
+    return bearerIn(request.headers.authorization) === undefined && this.cookie.mayBeIn(request);
   }
 }
 

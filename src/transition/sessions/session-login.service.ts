@@ -21,6 +21,8 @@ export interface OpenedSession {
   readonly cookie: StoredCookie;
   /** Seconds. */
   readonly maxAge: number;
+  /** The Set-Cookie lines of the product that opened it. Undefined: Tandem writes the cookie. */
+  readonly setCookies?: readonly string[] | undefined;
 }
 
 /** The user that a session is opened for. */

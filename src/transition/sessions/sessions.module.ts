@@ -53,6 +53,12 @@ import { SessionRecordStore } from './stores/remote/session-record.store.js';
 import { SessionSearchStore } from './stores/remote/session-search.store.js';
 import { UnseenSessionsService } from './stores/remote/unseen-sessions.service.js';
 import { SessionStore } from './stores/session.store.js';
+import { CallbackCheck } from './callback/callback.check.js';
+import { SessionCredential } from './callback/session-credential.entity.js';
+import { SessionCredentialStore } from './callback/session-credential.store.js';
+import { SessionEndsController } from './callback/session-ends.controller.js';
+import { SessionEndsService } from './callback/session-ends.service.js';
+import { PresentedSessionsService } from './http/presented-sessions.service.js';
 import { SessionSampleStore } from './stores/session-sample.store.js';
 import { SessionTableCheck } from './stores/session-table.check.js';
 import { SessionTableStore } from './stores/session-table.store.js';
@@ -73,6 +79,7 @@ import { SessionService } from './session.service.js';
     TokensModule,
     TypeOrmModule.forFeature([
       Session,
+      SessionCredential,
       SessionHandle,
       SessionLink,
       SessionPasswordProof,
@@ -82,8 +89,12 @@ import { SessionService } from './session.service.js';
     ]),
     UsersModule,
   ],
-  controllers: [SessionsController, ExchangeController],
+  controllers: [SessionsController, ExchangeController, SessionEndsController],
   providers: [
+    CallbackCheck,
+    PresentedSessionsService,
+    SessionCredentialStore,
+    SessionEndsService,
     SESSION_TABLE_PROVIDER,
     DowngradeService,
     ExchangeService,
@@ -139,8 +150,14 @@ import { SessionService } from './session.service.js';
   ],
 })
 export class SessionsModule {
-  constructor(cleanUp: CleanUpJob, proofs: SessionPasswordProofStore, list: SessionListStore) {
+  constructor(
+    cleanUp: CleanUpJob,
+    proofs: SessionPasswordProofStore,
+    list: SessionListStore,
+    credentials: SessionCredentialStore,
+  ) {
     cleanUp.add((batch) => proofs.removeOld(batch));
     cleanUp.add((batch) => list.removeOld(batch));
+    cleanUp.add((batch) => credentials.removeOld(batch));
   }
 }

@@ -4,7 +4,7 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import type { LookupAddress } from 'node:dns';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebhookClient } from '../../../src/webhooks/webhook-client.js';
-import type { Resolver } from '../../../src/webhooks/webhook-client.js';
+import type { Resolver } from '../../../src/config/checked-lookup.js';
 
 const TIMEOUT_MS = 300;
 

@@ -18,7 +18,8 @@ import {
 } from '../../../src/transition/transition-settings.check.js';
 
 const NAMES = `
-  SESSION_SECRET SESSION_SECRET_PREVIOUS SESSION_STORE REDIS_URL SESSION_REDIS_PREFIX SESSION_TABLE SESSION_PRESET
+  SESSION_SECRET SESSION_SECRET_PREVIOUS SESSION_STORE REDIS_URL SESSION_REDIS_PREFIX
+  SESSION_CALLBACK_URL SESSION_CALLBACK_SECRET SESSION_TABLE SESSION_PRESET
   SESSION_EXPIRY SESSION_COOKIE_NAME SESSION_COOKIE_DOMAIN SESSION_COOKIE_PATH
   SESSION_COOKIE_SAME_SITE SESSION_COOKIE_PARTITIONED SESSION_COOKIE_SECURE SESSION_USER_KEY ROLLOUT_PHASE ROLLOUT_PERCENTAGE SMTP_URL MAIL_FROM
   USERS_SOURCE_BY_NAME USERS_SOURCE_BY_ID USERS_SOURCE_URL PASSWORD_LOGIN GUIDE_URL
@@ -80,6 +81,62 @@ describe('the settings of the transition', () => {
     expect(faultsIn(() => load({ ...unset, SESSION_PRESET: 'better-auth' }))).toEqual([
       'SESSION_SECRET must be set to the secret that signs session cookies (in production)',
     ]);
+  });
+
+  it('take a callback with a URL and a secret, and need no SESSION_SECRET then', () => {
+    const { SESSION_SECRET: _, ...unset } = PRODUCTION;
+    const callback = {
+      SESSION_STORE: 'callback',
+      SESSION_CALLBACK_URL: 'https://shop.example/tandem/session',
+      SESSION_CALLBACK_SECRET: 'x',
+    };
+    expect(load({ ...unset, ...callback })).toMatchObject({
+      sessionSecret: '',
+      callback: { url: 'https://shop.example/tandem/session', secret: 'x' },
+    });
+    for (const url of ['http://127.0.0.1:3000/a', 'http://localhost/a', 'http://[::1]:3000/a'])
+      expect(load({ ...SECRETS, ...callback, SESSION_CALLBACK_URL: url }).callback).toEqual({
+        url,
+        secret: 'x',
+      });
+    expect(load({ ...SECRETS, ...callback, SESSION_STORE: 'postgres' }).callback).toBeUndefined();
+  });
+
+  it.each([
+    ['http://shop.example/'],
+    ['ftp://shop.example/'],
+    ['https://user:password@shop.example/'],
+    ['https://shop.example/#top'],
+    ['shop.example'],
+  ])('refuse the callback URL %j with one line', (url) => {
+    const faults = faultsOf({
+      SESSION_STORE: 'callback',
+      SESSION_CALLBACK_URL: url,
+      SESSION_CALLBACK_SECRET: 'x',
+    });
+    expect(faults).toEqual([expect.stringMatching(/^SESSION_CALLBACK_URL must /)]);
+  });
+
+  it('refuse a callback without its settings, at a link-local address, or beside settings of a table', () => {
+    const missing =
+      'SESSION_STORE must be postgres or redis because SESSION_CALLBACK_URL or SESSION_CALLBACK_SECRET is unset';
+    const url = 'https://shop.example/';
+    expect(faultsOf({ SESSION_STORE: 'callback' })).toEqual([missing]);
+    expect(faultsOf({ SESSION_STORE: 'callback', SESSION_CALLBACK_URL: url })).toEqual([missing]);
+    const callback = { SESSION_STORE: 'callback', SESSION_CALLBACK_URL: url, SESSION_CALLBACK_SECRET: 'x' };
+    expect(faultsOf({ ...callback, SESSION_CALLBACK_URL: 'https://169.254.169.254/' })).toEqual([
+      'SESSION_CALLBACK_URL must not name a link-local address or a metadata service',
+    ]);
+    expect(faultsOf({ ...callback, SESSION_CALLBACK_SECRET: 'a b' })).toEqual([
+      'SESSION_CALLBACK_SECRET must be 1 to 512 visible ASCII characters',
+    ]);
+    for (const [name, value] of [
+      ['SESSION_TABLE', 'session'],
+      ['SESSION_PRESET', 'knex'],
+    ])
+      expect(faultsOf({ ...callback, [name!]: value })).toEqual([
+        `${name} must be unset because sessions are not in PostgreSQL: SESSION_STORE`,
+      ]);
   });
 
   it('refuse a preset that there is not, and a path to a user whom the library keeps in a column', () => {

@@ -1,10 +1,14 @@
 import { createHmac } from 'node:crypto';
 import { sameSecret } from '../../../common/constant-time.js';
 import { claimedSid, signSid, unsignSid } from '../stores/express-session.codec.js';
-import type { SessionPreset } from '../table/session-preset.js';
+import type { TransitionConfig } from '../../transition.settings.js';
+
+type CookieSettings = Partial<Pick<TransitionConfig, 'sessionPreset' | 'callback'>>;
 
 /** How a library writes the id of a session into its cookie. The text is what a cookie's value is when its percent-encoding is undone. */
 export interface CookieCodec {
+  /** Only the product can read the cookie: it names no id here. */
+  readonly opaque?: boolean;
   write(sid: string, secret: string): string;
   /** The id, if the secret signed the cookie. Undefined for any other text. Compares signatures in constant time. */
   verify(text: string, secret: string): string | undefined;
@@ -42,9 +46,20 @@ const AUTHJS: CookieCodec = {
   claimed: (text) => (TOKEN.test(text) ? text : undefined),
 };
 
-/** The codec of a preset. Undefined: that of express-session. */
-export function codecOf(preset: SessionPreset | undefined): CookieCodec {
-  switch (preset) {
+/** The cookie of SESSION_STORE=callback. The product writes it: see the Set-Cookie lines of a new session. */
+const OPAQUE: CookieCodec = {
+  opaque: true,
+  write: () => {
+    throw new Error('only the product writes the session cookie');
+  },
+  verify: () => undefined,
+  claimed: () => undefined,
+};
+
+/** The codec for the library or the store of the sessions. */
+export function codecOf({ sessionPreset, callback }: CookieSettings): CookieCodec {
+  if (callback !== undefined) return OPAQUE;
+  switch (sessionPreset) {
     case 'better-auth':
       return BETTER_AUTH;
     case 'authjs':

@@ -84,7 +84,8 @@ export class ExchangeController {
   ): Promise<SessionUserDto> {
     const presented = presentedRefreshTokens(request, body, this.config.corsOrigins);
     const { session, user } = await this.exchanges.downgrade(request, presented);
-    this.cookie.set(reply, session.sid, session.cookie, session.maxAge);
+    if (session.setCookies === undefined) this.cookie.set(reply, session.sid, session.cookie, session.maxAge);
+    else reply.header('Set-Cookie', [...session.setCookies]);
     clearRefreshCookie(reply, this.config);
     reply.header('Cache-Control', 'no-store');
     return { user: { id: user.id, username: user.username, role: user.role } };

@@ -4,12 +4,14 @@ import { bearerIn } from '../../../auth/http/presented-credentials.js';
 import type { AuthenticatedRequest } from '../../../auth/principal.js';
 import { refuseOtherSites } from '../../../auth/http/request-origin.js';
 import type { DeviceSessions } from '../../../auth/login/known-devices.service.js';
+import { Problem } from '../../../common/problem.js';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import { DatabaseClock } from '../../../tokens/feed/database-clock.js';
 import { refuseToken } from '../../../tokens/tokens.errors.js';
 import { UsersSourceService } from '../../accounts/users-source.service.js';
 import { RolloutService } from '../../rollout/rollout.service.js';
+import { PresentedSessionsService } from './presented-sessions.service.js';
 import { SessionCookieService } from './session-cookie.service.js';
 import { SessionStore } from '../stores/session.store.js';
 import type { LiveSession } from '../stores/session.store.js';
@@ -29,6 +31,7 @@ export class SessionAuthenticationService implements DeviceSessions {
   constructor(
     private readonly store: SessionStore,
     private readonly cookie: SessionCookieService,
+    private readonly presented: PresentedSessionsService,
     private readonly rollout: RolloutService,
     private readonly users: UsersSourceService,
     private readonly clock: DatabaseClock,
@@ -70,12 +73,17 @@ export class SessionAuthenticationService implements DeviceSessions {
 
   /** Whether the request carries a session that this service signed. No I/O. */
   mayHave(request: FastifyRequest): boolean {
-    return this.sidsIn(request).length > 0;
+    return this.cookie.mayBeIn(request);
   }
 
-  /** The live sessions among the first `most` of the request. */
-  find(request: FastifyRequest, most: number): Promise<readonly LiveSession[]> {
-    return this.liveOf(this.sidsIn(request).slice(0, most));
+  /** The live sessions among the first `most` of the request. None while the product's store does not answer. */
+  async find(request: FastifyRequest, most: number): Promise<readonly LiveSession[]> {
+    try {
+      return await this.liveOf((await this.presented.sidsIn(request)).slice(0, most));
+    } catch (error) {
+      if (error instanceof Problem && error.getStatus() === 503) return [];
+      throw error;
+    }
   }
 
   private async liveIn(
@@ -83,9 +91,9 @@ export class SessionAuthenticationService implements DeviceSessions {
     { changesState, always = false }: SessionCall,
   ): Promise<readonly LiveSession[]> {
     this.refuseWhileOff(always);
-    const sids = this.sidsIn(request);
-    if (sids.length === 0) return [];
+    if (!this.cookie.mayBeIn(request)) return [];
     if (changesState) refuseOtherSites(request, this.config.corsOrigins);
+    const sids = await this.presented.sidsIn(request);
     const sessions = await Promise.all(sids.map((sid) => this.confirmed(sid)));
     return sessions.filter((session) => session !== undefined);
   }
@@ -100,10 +108,6 @@ export class SessionAuthenticationService implements DeviceSessions {
     }
     if (!this.users.owns(session)) return session;
     return (await this.users.confirm(session.externalId!)) === 'same' ? session : this.store.live(sid);
-  }
-
-  private sidsIn(request: FastifyRequest): readonly string[] {
-    return this.cookie.presentedIn(request)?.sids ?? [];
   }
 
   private async liveOf(sids: readonly string[]): Promise<readonly LiveSession[]> {

@@ -31,12 +31,22 @@ export class SessionCookieService {
   private readonly codec: CookieCodec;
 
   constructor(@Inject(CONFIG) private readonly config: TransitionConfig) {
-    this.codec = codecOf(config.sessionPreset);
+    this.codec = codecOf(config);
   }
 
   /** Whether the request carries a cookie of that name, valid or not. */
   isIn(request: FastifyRequest): boolean {
     return this.valuesIn(request.headers.cookie).length > 0;
+  }
+
+  /** Whether the request may carry a session. No I/O. */
+  mayBeIn(request: FastifyRequest): boolean {
+    return this.codec.opaque ? this.isIn(request) : (this.presentedIn(request)?.sids.length ?? 0) > 0;
+  }
+
+  /** The values of the session cookies, as the request carries them. */
+  valuesOf(request: FastifyRequest): readonly string[] {
+    return this.valuesIn(request.headers.cookie);
   }
 
   /** Undefined if the request has no cookie of that name. Cookies that we did not sign are ignored. */
@@ -64,7 +74,10 @@ export class SessionCookieService {
 
   /** Whether a Cookie header has a value in the form of a signed cookie, with any signature. */
   hasSignedForm(header: string): boolean {
-    return this.valuesIn(header).some((value) => this.codec.claimed(decode(value)) !== undefined);
+    return (
+      this.codec.opaque ||
+      this.valuesIn(header).some((value) => this.codec.claimed(decode(value)) !== undefined)
+    );
   }
 
   /**

@@ -90,14 +90,14 @@ export class DowngradeService {
     const like = await this.sessions.cookieOfFamily(sql, familyId);
     await revocation.revokeFamilies([familyId], 'downgrade');
     const life = Math.min(this.config.sessionExpiry, Math.ceil((endsAt - now) / 1000));
-    const session = this.logins.prepare(user, life, like);
-    await this.sessions.insert(sql, session);
+    const session = await this.sessions.insert(sql, this.logins.prepare(user, life, like));
     await this.downgrades.add(sql, {
       sid: session.sid,
       userId,
       familyId,
       spentGeneration: generation,
       endsAt,
+      byProduct: session.setCookies !== undefined,
     });
     await this.audit.add({ event: 'downgrade', cause: 'downgrade', userId, sid: familyId }, origin, sql);
     return { outcome: 'given', session, user };
@@ -121,7 +121,8 @@ export class DowngradeService {
     if (live === undefined) return refused('refresh_token_revoked');
     const cookie = (await this.sessions.cookieOf(sid, sql)) ?? {};
     const maxAge = Math.ceil((live.expiresAt - live.now) / 1000);
-    return { outcome: 'given', session: { sid, cookie, maxAge }, user };
+    const setCookies = await this.sessions.setCookiesOf(sid);
+    return { outcome: 'given', session: { sid, cookie, maxAge, setCookies }, user };
   }
 
   /** Revokes the family with everything that came from it. */

@@ -24,6 +24,8 @@ export interface NewDowngradedSession {
   readonly spentGeneration: number;
   /** Milliseconds. */
   readonly endsAt: number;
+  /** The product began it and can give it to anybody, so it proves nothing. */
+  readonly byProduct: boolean;
 }
 
 const ADD = `
@@ -49,7 +51,7 @@ export class DowngradeStore {
   /** Records that the family was downgraded to the session. */
   async add(sql: Sql, session: NewDowngradedSession): Promise<void> {
     const { sid, userId, familyId, spentGeneration, endsAt } = session;
-    const begun = JSON.stringify(this.origins.prove(sid, userId));
+    const begun = session.byProduct ? null : JSON.stringify(this.origins.prove(sid, userId));
     await sql.query(ADD, [sid, userId, familyId, spentGeneration, endsAt, begun]);
   }
 

@@ -188,9 +188,13 @@ export class PostgresSessionStore extends SessionStore {
     return (await onSessionTable(() => this.database.query(this.createText, values))).length > 0;
   }
 
-  async insert(sql: Sql, { sid, sess, expiresAt }: NewSession): Promise<void> {
+  async insert<Session extends NewSession>(sql: Sql, session: Session): Promise<Session> {
+    const { sid, sess, expiresAt } = session;
     await writeSessionTable(sql, () => sql.query(this.insertText, [sid, JSON.stringify(sess), expiresAt]));
+    return session;
   }
+
+  async setCookiesOf(): Promise<undefined> {}
 
   extend(extensions: readonly SessionExtension[]): Promise<void> {
     return this.rows.extend(extensions);

@@ -29,6 +29,8 @@ export interface NewSession {
   readonly sess: object;
   /** Milliseconds. */
   readonly expiresAt: number;
+  /** The Set-Cookie lines of the product that began it. Undefined: Tandem writes the cookie. */
+  readonly setCookies?: readonly string[];
 }
 
 /** A session that has to live until then at least. */
@@ -95,8 +97,14 @@ export abstract class SessionStore {
   /** False, and nothing written, if the user's epoch has changed since or the user is disabled. Audited. */
   abstract create(session: NewSession, epoch: number, origin: Origin): Promise<boolean>;
 
-  /** Adds a session in a transaction that has locked the user's row. */
-  abstract insert(sql: Sql, session: NewSession): Promise<void>;
+  /**
+   * Adds a session in a transaction that has locked the user's row. Returns it as the product's store keeps it: the product may choose its id,
+   * its expiry and its cookie.
+   */
+  abstract insert<Session extends NewSession>(sql: Sql, session: Session): Promise<Session>;
+
+  /** The Set-Cookie lines with which the product began the session. Undefined: Tandem writes its cookie. */
+  abstract setCookiesOf(sid: string): Promise<readonly string[] | undefined>;
 
   /**
    * Moves the expiry to `expiresAt` if it is before `unless`. May change nothing while another request extends it. Returns the session's

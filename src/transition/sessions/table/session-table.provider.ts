@@ -30,7 +30,7 @@ export const SESSION_TABLE_PROVIDER: FactoryProvider<Promise<SessionTable>> = {
   provide: SessionTable,
   inject: [Database, CONFIG],
   useFactory: (database: Database, config: TransitionConfig) =>
-    config.redis === undefined
+    config.redis === undefined && config.callback === undefined
       ? openSessionTable(database, config.databaseSchema, config.sessionTable, presetIn(config))
       : openSessionRecords(database, config.databaseSchema),
 };
@@ -61,7 +61,7 @@ function presetIn(config: TransitionConfig): PresetSetting | undefined {
 /** Why no start can use the table of the sessions, before anything is changed: a line, or none. */
 export async function sessionTableConflicts(client: ClientBase, config: Config): Promise<readonly string[]> {
   const settings = config as TransitionConfig;
-  if (settings.redis !== undefined) return [];
+  if (settings.redis !== undefined || settings.callback !== undefined) return [];
   const sql: Sql = {
     query: async (text, values = []) => (await client.query(text, values as unknown[])).rows as never,
   };

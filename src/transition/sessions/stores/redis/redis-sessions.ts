@@ -33,6 +33,7 @@ const LONGEST_SID = 4_096;
 /** Sessions as connect-redis keeps them: the JSON of express-session in a string whose key has a prefix and a time to live. */
 export class RedisSessions extends RemoteSessions {
   readonly revives = true;
+  readonly opaque = false;
   private readonly prefix: string;
   private readonly path: readonly string[];
   private readonly subscriptions: RedisConnection;
@@ -66,12 +67,16 @@ export class RedisSessions extends RemoteSessions {
     });
   }
 
-  async save({ sid, sess, expiresAt }: NewSession): Promise<void> {
+  async save<Session extends NewSession>(session: Session): Promise<Session> {
+    const { sid, sess, expiresAt } = session;
     const expiration = { type: 'EX', value: this.secondsUntil(expiresAt) } as const;
     await this.connection.run((client) =>
       client.set(this.prefix + sid, JSON.stringify(sess), { expiration, condition: 'NX' }),
     );
+    return session;
   }
+
+  async setCookiesOf(): Promise<undefined> {}
 
   /** A key that does not expire is left as it is. */
   async extend(extensions: readonly SessionExtension[]): Promise<ReadonlySet<string>> {

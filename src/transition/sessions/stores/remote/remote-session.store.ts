@@ -91,18 +91,22 @@ export class RemoteSessionStore extends SessionStore {
     return created;
   }
 
-  async insert(sql: Sql, session: NewSession): Promise<void> {
-    await this.remote.save(session);
-    await this.recorded.insert(sql, session);
+  async insert<Session extends NewSession>(sql: Sql, session: Session): Promise<Session> {
+    return this.recorded.insert(sql, await this.remote.save(session));
+  }
+
+  setCookiesOf(sid: string): Promise<readonly string[] | undefined> {
+    return this.remote.setCookiesOf(sid);
   }
 
   async touch(sid: string, expiresAt: number, unless: number): Promise<StoredCookie | undefined> {
+    if (this.remote.opaque) return undefined;
     const there = await this.remote.extend([{ sid, until: new Date(expiresAt) }]);
     return there.has(sid) ? this.recorded.touch(sid, expiresAt, unless) : undefined;
   }
 
   async extend(extensions: readonly SessionExtension[]): Promise<void> {
-    if (extensions.length === 0) return;
+    if (extensions.length === 0 || this.remote.opaque) return;
     try {
       const there = await this.remote.extend(extensions);
       await this.recorded.extend(extensions.filter(({ sid }) => there.has(sid)));
@@ -111,7 +115,9 @@ export class RemoteSessionStore extends SessionStore {
     }
   }
 
+  /** The record of a session that cannot be extended keeps its expiry: it says when a missing session has ended by itself. */
   async hold(sql: Sql, sid: string, userId: string, until: number): Promise<boolean> {
+    if (this.remote.opaque) return this.recorded.hold(sql, sid, userId, 0);
     const there = await this.remote.extend([{ sid, until: new Date(until) }]);
     return there.has(sid) && this.recorded.hold(sql, sid, userId, until);
   }
@@ -149,13 +155,15 @@ export class RemoteSessionStore extends SessionStore {
     await this.remove(await this.records.revivable(this.remote.revives ? seconds : 0, batch));
   }
 
-  /** The product may have extended a session that looks expired here. */
+  /** The product may have extended a session that looks expired here. If nobody can tell, its next use records it again. */
   async removeExpired(batch: number): Promise<void> {
-    await this.refresh(await this.records.expired(batch));
+    const expired = await this.records.expired(batch);
+    await (this.remote.opaque ? this.records.remove(expired) : this.refresh(expired));
   }
 
   async ofUser(userId: string): Promise<UnlinkedSession[]> {
     const known = await this.recorded.ofUser(userId);
+    if (this.remote.opaque) return known;
     await this.refresh(known.map(({ sid }) => sid));
     return this.recorded.ofUser(userId);
   }
@@ -169,13 +177,13 @@ export class RemoteSessionStore extends SessionStore {
 
   async sweep(after: string, batch: number): Promise<Sweep> {
     const size = Math.min(batch, SWEEP);
-    await this.refresh(await this.records.linkedAfter(after, size));
+    if (!this.remote.opaque) await this.refresh(await this.records.linkedAfter(after, size));
     return this.recorded.sweep(after, size);
   }
 
   /** Brings the records of these sessions up to date. */
   async refresh(sids: readonly string[]): Promise<void> {
-    if (sids.length > 0) await this.update(sids, await this.recorder.find(sids));
+    if (sids.length > 0) await this.update(sids, await this.recorder.find(sids, true));
   }
 
   /** The same for those that have a record: the product's store has many other sessions. */

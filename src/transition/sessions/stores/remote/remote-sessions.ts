@@ -22,10 +22,17 @@ export abstract class RemoteSessions {
   /** The product may write a deleted session again at the end of a request that began before. */
   abstract readonly revives: boolean;
 
-  /** Those of the sessions that exist, in one round trip. */
-  abstract find(sids: readonly string[]): Promise<readonly RemoteSession[]>;
+  /** Tandem can neither extend a session there, nor look at one that no request and no refresh is about. */
+  abstract readonly opaque: boolean;
 
-  abstract save(session: NewSession): Promise<void>;
+  /** Those of the sessions that exist, in one round trip. `again`: no answer from before the call counts. */
+  abstract find(sids: readonly string[], again?: boolean): Promise<readonly RemoteSession[]>;
+
+  /** Returns the session as the store keeps it. */
+  abstract save<Session extends NewSession>(session: Session): Promise<Session>;
+
+  /** The Set-Cookie lines with which the product began the session. Undefined: Tandem writes its cookie. */
+  abstract setCookiesOf(sid: string): Promise<readonly string[] | undefined>;
 
   /** Extends the sessions, shortens none and revives none. Returns those that exist. */
   abstract extend(extensions: readonly SessionExtension[]): Promise<ReadonlySet<string>>;

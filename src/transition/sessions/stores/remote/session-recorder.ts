@@ -25,8 +25,9 @@ export class SessionRecorder {
     private readonly path: readonly string[],
   ) {}
 
-  async find(sids: readonly string[]): Promise<FoundThere> {
-    return new Map((await this.remote.find(sids)).map((session) => [session.sid, session]));
+  /** `again`: no answer from before the call counts. */
+  async find(sids: readonly string[], again = false): Promise<FoundThere> {
+    return new Map((await this.remote.find(sids, again)).map((session) => [session.sid, session]));
   }
 
   /** Whether the record says what the product's store says. `sess`: the content of the record. */
