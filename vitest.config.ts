@@ -79,7 +79,7 @@ export default defineConfig({
           ...shared,
         },
       },
-      { extends: true, test: { name: 'e2e-own-process', include: OWN_PROCESS, ...database } },
+      { extends: true, test: { name: 'e2e-own-process', include: OWN_PROCESS, testTimeout: 30_000 } },
       {
         extends: true,
         test: {

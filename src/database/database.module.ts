@@ -34,9 +34,9 @@ async function open(
   const wanted = fillsPool ? options.poolSize! : undefined;
   await requireNoConflicts(endpoint, wanted, conflicts);
   const poolSize = wanted === undefined ? options.poolSize! : await endpoint.allowedPoolSize(wanted);
-  const dataSource = new DataSource({ ...options, poolSize });
-  await migrate(dataSource);
-  return dataSource.initialize();
+  await migrate(new DataSource(options));
+  // Without the migrations, TypeORM does not load their files again.
+  return new DataSource({ ...options, poolSize, migrations: [] }).initialize();
 }
 
 /** Opens the database and migrates its schema before any other provider is created. */

@@ -25,8 +25,11 @@ export async function migrate(dataSource: DataSource): Promise<void> {
   await client.connect();
   try {
     await waitForLock(client);
-    await prepareSchema(client, endpoint.schema, await migrationNames());
-    await runMigrations(dataSource, endpoint);
+    const names = await migrationNames();
+    await prepareSchema(client, endpoint.schema, names);
+    const applied = new Set(await appliedMigrations(client, endpoint.schema));
+    // Most starts find nothing to do, and need no connection of TypeORM for that.
+    if (names.some((name) => !applied.has(name))) await runMigrations(dataSource, endpoint);
     await client.query(unlockSession('migrations'));
   } finally {
     await client.end();

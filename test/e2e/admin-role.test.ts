@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ServiceChecks } from '../../src/admin/cli/doctor/service.checks.js';
 import { NO_ORIGIN } from '../../src/audit/audit-context.js';
 import { AdminRoleService } from '../../src/auth/admin-role.service.js';
@@ -10,15 +10,19 @@ import { ROOT, aUser, bearer, codeOf, get, login, refresh, sql, until, verify } 
 
 let one: TestApp;
 let others: TestApp[];
-beforeEach(async () => {
-  one = await createTestApp();
-  others = [];
-});
-afterEach(async () => {
-  vi.restoreAllMocks();
-  for (const other of others) await other.close();
-  await one.close();
-});
+
+/** Each test changes ADMIN_ROLE, so each gets a database of its own. */
+function startForEachTest(): void {
+  beforeEach(async () => {
+    one = await createTestApp();
+    others = [];
+  });
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    for (const other of others) await other.close();
+    await one.close();
+  });
+}
 
 async function another(env: TestAppOptions['env'] = {}): Promise<TestApp> {
   const node = await createTestApp({ db: one.db, env });
@@ -37,6 +41,8 @@ const setRole = (id: string, role: string) =>
   sql(one, 'UPDATE users SET role = $2 WHERE id = $1', [id, role]);
 
 describe('ADMIN_ROLE', () => {
+  startForEachTest();
+
   it('is stored at the first start, and gives access whatever it is called', async () => {
     expect(await stored()).toBe('admin');
     const own = await createTestApp({ env: { ADMIN_ROLE: 'shift-lead' } });
@@ -70,6 +76,8 @@ describe('ADMIN_ROLE', () => {
 });
 
 describe('a change of ADMIN_ROLE', () => {
+  startForEachTest();
+
   it('is one short transaction for thousands of users, and invalidates the tokens of each', async () => {
     const two = await another();
     const manager = await aUser(one, { role: 'manager' });
@@ -153,6 +161,8 @@ describe('a change of ADMIN_ROLE', () => {
 });
 
 describe('a role of administrators that somebody else wrote into the database', () => {
+  startForEachTest();
+
   const forge = () =>
     sql(
       one,
@@ -195,6 +205,11 @@ describe('a role of administrators that somebody else wrote into the database', 
 });
 
 describe('a role that a product names itself', () => {
+  beforeAll(async () => {
+    one = await createTestApp();
+  });
+  afterAll(() => one.close());
+
   it.each(['manager', 'a', 'shift-lead_2', 'x'.repeat(32)])('is passed on: %s', async (role) => {
     const user = await aUser(one, { role });
     const { access_token } = await login(one, user);

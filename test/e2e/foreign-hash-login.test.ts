@@ -17,7 +17,7 @@ describe('a login with a password hash of another system', () => {
   let node: TestApp;
 
   beforeAll(async () => {
-    node = await createTestApp();
+    node = await createTestApp({ costlyHashes: true });
   });
   afterAll(() => node.close());
 
@@ -90,7 +90,7 @@ describe('a login with a password hash of another system', () => {
   );
 
   it('fails as slowly as the most expensive stored hash, also on a node that did not import it', async () => {
-    const other = await createTestApp({ db: node.db });
+    const other = await createTestApp({ db: node.db, costlyHashes: true });
     try {
       const nobody = { id: '', username: 'nobody', password: PASSWORD };
       const time = async () => {
@@ -103,7 +103,7 @@ describe('a login with a password hash of another system', () => {
       await until(async () => (await time()) >= 1_240, 5_000);
       await node.db.database.transaction((tx) => state.raiseFailureFloor(tx, 500));
       expect(await state.failureFloor()).toBe(1_250);
-      const late = await createTestApp({ db: node.db });
+      const late = await createTestApp({ db: node.db, costlyHashes: true });
       const began = performance.now();
       await tryLogin(late, nobody);
       expect(performance.now() - began).toBeGreaterThanOrEqual(1_240);

@@ -19,6 +19,7 @@ describe('logins under attack', () => {
   let device: Tokens;
   beforeAll(async () => {
     node = await createTestApp({
+      costlyHashes: true,
       env: { AUTH_RATE_LIMIT: String(LIMIT), AUTH_RATE_WINDOW: '600', TRUST_PROXY: '127.0.0.1' },
     });
   });

@@ -6,9 +6,15 @@ import { Test } from '@nestjs/testing';
 import { AppModule, VARIABLES } from '../../src/app.module.js';
 import { fastifyAdapter, setUpApp } from '../../src/app.setup.js';
 import type { TimeOuts } from '../../src/app.setup.js';
+import { Clock } from '../../src/common/clock.js';
+import { CONFIG } from '../../src/config/config.js';
+import type { Config } from '../../src/config/config.js';
 import { loadConfig } from '../../src/config/load-config.js';
-import { createTestDatabase } from './database.js';
+import { Argon2Scheme } from '../../src/users/hashing/argon2.scheme.js';
+import { PasswordHasher } from '../../src/users/hashing/password-hasher.js';
+import { createTestDatabase, onServer } from './database.js';
 import type { TestDatabase } from './database.js';
+import { STARTED } from './templates.js';
 import { temporaryFolder } from './temporary-folder.js';
 
 export interface TestApp {
@@ -31,20 +37,42 @@ export interface TestAppOptions {
   readonly imports?: ModuleMetadata['imports'];
   /** Other than those of main. */
   readonly timeOuts?: TimeOuts;
+  /** True: new password hashes cost as much as in production. Otherwise they cost next to nothing. */
+  readonly costlyHashes?: boolean;
 }
 
 /** A secret as production wants it; no use anywhere else. */
 export const TEST_SECRET = 'b3JkaW5hcnktdGVzdC1zZWNyZXQtMDEyMzQ1Njc4OQ';
 
-/** The real module on a real database, set up as main does it. Limits are high unless a test is about them. */
-export async function createTestApp({
-  env = {},
-  db,
-  listen = false,
-  imports = [],
-  timeOuts,
-}: TestAppOptions = {}): Promise<TestApp> {
-  const database = db ?? (await createTestDatabase());
+const CHEAP_HASHER = {
+  factory: (clock: Clock, config: Config) =>
+    new PasswordHasher(clock, config, new Argon2Scheme({ memoryCost: 8, timeCost: 1, parallelism: 1 })),
+  inject: [Clock, CONFIG],
+};
+
+/** Variables whose values the first start writes into the database. */
+const KEPT = /^(?:ADMIN|DATABASE|JWT|KEYS|ROLLOUT|RSA|TOKEN)_/;
+
+/**
+ * The real module on a real database, set up as main does it. Limits are high unless a test is about them. Unless `env` or `db` say
+ * otherwise, a node has started on the database before, so that it has a signing key and the administrator.
+ */
+export async function createTestApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const { db, env = {}, costlyHashes = false } = options;
+  if (db !== undefined) return startNode(options, db, false);
+  const started = !costlyHashes && !Object.keys(env).some((name) => KEPT.test(name));
+  return startNode(
+    options,
+    await createTestDatabase(started ? { template: await startedTemplate() } : {}),
+    true,
+  );
+}
+
+async function startNode(
+  { env = {}, listen = false, imports = [], timeOuts, costlyHashes = false }: TestAppOptions,
+  database: TestDatabase,
+  dropsDatabase: boolean,
+): Promise<TestApp> {
   const folder = await mkdtemp(join(temporaryFolder(), 'tandem-node-'));
   const variables = {
     DATABASE_URL: database.url,
@@ -60,9 +88,11 @@ export async function createTestApp({
     ...env,
   };
   const config = loadConfig(variables, process.cwd(), VARIABLES);
-  const module = await Test.createTestingModule({
+  const testing = Test.createTestingModule({
     imports: [AppModule.forRoot(config, database.url), ...imports],
-  }).compile();
+  });
+  if (!costlyHashes) testing.overrideProvider(PasswordHasher).useFactory(CHEAP_HASHER);
+  const module = await testing.compile();
   const app = module.createNestApplication<NestFastifyApplication>(fastifyAdapter(config, timeOuts), {
     logger: false,
   });
@@ -74,9 +104,27 @@ export async function createTestApp({
     url: listen ? await app.getUrl() : '',
     async close() {
       await app.close();
-      if (db === undefined) await database.drop();
+      if (dropsDatabase) await database.drop();
       // A key that was just being copied may still arrive.
       await rm(folder, { recursive: true, force: true, maxRetries: 10 });
     },
   };
+}
+
+let prepared: Promise<string> | undefined;
+
+/** The template of databases in which a node has started. The first test of the run that needs it makes it. */
+function startedTemplate(): Promise<string> {
+  return (prepared ??= onServer(async (server) => {
+    // Other workers wait until the connection ends.
+    await server.query('SELECT pg_advisory_lock(1)');
+    const found = await server.query('SELECT FROM pg_database WHERE datname = $1', [STARTED]);
+    if (found.rowCount === 1) return STARTED;
+    const database = await createTestDatabase();
+    const node = await startNode({}, database, false);
+    await node.close();
+    await database.dataSource.destroy();
+    await server.query(`ALTER DATABASE ${new URL(database.url).pathname.slice(1)} RENAME TO ${STARTED}`);
+    return STARTED;
+  }));
 }

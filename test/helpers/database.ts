@@ -6,7 +6,9 @@ import type { DataSourceOptions } from 'typeorm';
 import { inject } from 'vitest';
 import { dataSourceOptions } from '../../src/database/data-source-options.js';
 import { Database } from '../../src/database/database.js';
+import { DatabaseEndpoint } from '../../src/database/trust/database-endpoint.js';
 import { VerifiedClient } from '../../src/database/trust/verified-client.js';
+import { MIGRATED } from './templates.js';
 
 export interface TestDatabase {
   readonly url: string;
@@ -15,12 +17,18 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-async function onServer(sql: string): Promise<void> {
-  const server = await new DataSource({ type: 'postgres', url: inject('postgresUrl') }).initialize();
+/** Runs statements outside the databases of tests, one after another on one connection. */
+export async function onServer<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+  return connected(inject('postgresUrl'), work);
+}
+
+async function connected<T>(connectionString: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
   try {
-    await server.query(sql);
+    return await work(client);
   } finally {
-    await server.destroy();
+    await client.end();
   }
 }
 
@@ -28,7 +36,8 @@ async function onServer(sql: string): Promise<void> {
 async function drop(name: string): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await onServer(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+      await onServer((server) => server.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
+      return;
     } catch (error) {
       if ((error as { code?: string }).code !== '42501' || attempt === 200) throw error;
       await new Promise((resolve) => setTimeout(resolve, 25));
@@ -38,13 +47,7 @@ async function drop(name: string): Promise<void> {
 
 /** Runs statements as another application would: on its own connection, with the default search path. */
 export async function asProduct<Row extends QueryResultRow>(url: string, text: string): Promise<Row[]> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return (await client.query<Row>(text)).rows;
-  } finally {
-    await client.end();
-  }
+  return connected(url, async (client) => (await client.query<Row>(text)).rows);
 }
 
 /** Statements of tests find the tables of a product too, after those of this service. Nodes do not. */
@@ -64,24 +67,40 @@ class TestClient extends VerifiedClient {
   }
 }
 
-/**
- * A fresh, migrated (or with `migrated: false` an empty) database on the run's PostgreSQL. `product`: statements of another application
- * that shares the database and was there first.
- */
+/** No pooler is in front of the run's PostgreSQL, so no connection is spent on the question. */
+class TestEndpoint extends DatabaseEndpoint {
+  override isPooled(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+}
+
+export interface TestDatabaseOptions {
+  /** False: an empty database. */
+  readonly migrated?: boolean;
+  /** The database to copy. */
+  readonly template?: string;
+  /** Statements of another application that shares the database and was there first. */
+  readonly product?: string;
+}
+
+/** A fresh database on the run's PostgreSQL. */
 export async function createTestDatabase({
   migrated = true,
+  template = MIGRATED,
   product,
-}: { migrated?: boolean; product?: string } = {}): Promise<TestDatabase> {
+}: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const name = `t_${randomUUID().replaceAll('-', '')}`;
-  await onServer(`CREATE DATABASE ${name}${migrated ? ' TEMPLATE tandem_template' : ''}`);
-  // Clients that a test opens itself find the tables too, after those of a product in `public`.
-  await onServer(`ALTER DATABASE ${name} SET search_path = public, tandem`);
+  await onServer(async (server) => {
+    await server.query(`CREATE DATABASE ${name}${migrated ? ` TEMPLATE ${template}` : ''}`);
+    // Clients that a test opens itself find the tables too, after those of a product in `public`.
+    await server.query(`ALTER DATABASE ${name} SET search_path = public, tandem`);
+  });
   const url = new URL(inject('postgresUrl'));
   url.pathname = `/${name}`;
   if (product !== undefined) await asProduct(url.href, product);
-  const options = dataSourceOptions(url.href);
-  const extra = { ...(options.extra as object), Client: TestClient };
-  const dataSource = await new DataSource({ ...options, extra } as DataSourceOptions).initialize();
+  const ours = { ...dataSourceOptions(url.href), migrations: [] };
+  const extra = { ...(ours.extra as object), Client: TestClient, endpoint: new TestEndpoint(url.href) };
+  const dataSource = await new DataSource({ ...ours, extra } as DataSourceOptions).initialize();
   return {
     url: url.href,
     dataSource,

@@ -1,9 +1,15 @@
 import { Algorithm, hash, parseOptions, verify } from '@node-rs/argon2';
 import type { PasswordScheme } from './password-scheme.js';
 
+/** The cost of new hashes: KiB, passes and lanes. */
+export interface Argon2Parameters {
+  readonly memoryCost: number;
+  readonly timeCost: number;
+  readonly parallelism: number;
+}
+
 /** OWASP Password Storage Cheat Sheet: 19 MiB, two passes, one lane. */
-const PARAMETERS = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
-const CURRENT = `$argon2id$v=19$m=${PARAMETERS.memoryCost},t=${PARAMETERS.timeCost},p=${PARAMETERS.parallelism}$`;
+const PARAMETERS: Argon2Parameters = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 
 /** The most memory of one hash, in KiB: a stored text that asks for terabytes would crash the process. */
 const MAX_MEMORY = 131_072;
@@ -24,6 +30,13 @@ const MIN_TAG = 16;
 
 /** Argon2 in PHC form. New passwords are stored as argon2id; argon2i and other parameters come from other systems. */
 export class Argon2Scheme implements PasswordScheme {
+  private readonly prefix: string;
+
+  constructor(private readonly parameters = PARAMETERS) {
+    const { memoryCost, timeCost, parallelism } = parameters;
+    this.prefix = `$argon2id$v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$`;
+  }
+
   costOf(stored: string): number | undefined {
     const phc = phcOf(stored);
     if (phc === undefined) return undefined;
@@ -42,17 +55,17 @@ export class Argon2Scheme implements PasswordScheme {
   }
 
   isOutdated(stored: string): boolean {
-    return !stored.startsWith(CURRENT);
+    return !stored.startsWith(this.prefix);
   }
 
   hash(password: string): Promise<string> {
     // Algorithm is a const enum of the package; argon2id is 2.
-    return hash(password, { ...PARAMETERS, algorithm: 2 as Algorithm });
+    return hash(password, { ...this.parameters, algorithm: 2 as Algorithm });
   }
 
   /** A hash of no password. Verifying it takes as long as verifying any new hash. */
   hashOfNothing(salt: Buffer, tag: Buffer): string {
-    return CURRENT + [salt, tag].map((part) => part.toString('base64').replaceAll('=', '')).join('$');
+    return this.prefix + [salt, tag].map((part) => part.toString('base64').replaceAll('=', '')).join('$');
   }
 }
 

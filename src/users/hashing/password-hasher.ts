@@ -45,23 +45,19 @@ export type Appraisal =
  */
 @Injectable()
 export class PasswordHasher {
-  private readonly current = new Argon2Scheme();
-  private readonly schemes: readonly PasswordScheme[] = [
-    this.current,
-    bcryptScheme,
-    pbkdf2Scheme,
-    scryptScheme,
-    firebaseScryptScheme,
-    deviseScheme,
-  ];
+  private readonly schemes: readonly PasswordScheme[];
   private floor = FAILURE_FLOOR;
   private readonly pool: WorkQueue;
-  private readonly nothing = this.current.hashOfNothing(randomBytes(16), randomBytes(32));
+  private readonly nothing: string;
 
   constructor(
     private readonly clock: Clock,
     @Optional() @Inject(CONFIG) config?: Config,
+    /** How new passwords are hashed. */
+    @Optional() private readonly current: Argon2Scheme = new Argon2Scheme(),
   ) {
+    this.schemes = [current, bcryptScheme, pbkdf2Scheme, scryptScheme, firebaseScryptScheme, deviseScheme];
+    this.nothing = current.hashOfNothing(randomBytes(16), randomBytes(32));
     this.pool = new WorkQueue(lanesOf(config?.workers ?? 1), ROOM);
   }
 

@@ -18,6 +18,7 @@ import { tamper } from '../../helpers/audit-trail.js';
 import { TEST_SECRET, createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
 import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
 
 const linesOf = (findings: readonly Finding[], check: string) =>
   findings.filter((finding) => finding.check === check).map(({ level }) => level);
@@ -92,6 +93,11 @@ describe('the doctor', () => {
   });
 
   it('checks the database without changing it', async () => {
+    const commits = (db: TestDatabase, value: string) =>
+      db.dataSource.query(
+        `ALTER DATABASE "${new URL(db.url).pathname.slice(1)}" SET synchronous_commit = ${value}`,
+      );
+    await commits(node.db, 'on');
     const findings = await databaseChecks(node.db.url, config());
     for (const check of ['database', 'durability', 'clock', 'migrations'])
       expect([check, linesOf(findings, check)]).toEqual([check, ['ok']]);
@@ -105,9 +111,7 @@ describe('the doctor', () => {
         `SELECT 1 FROM information_schema.tables WHERE table_schema = 'tandem'`,
       );
       expect(tables).toEqual([]);
-      await empty.dataSource.query(
-        `ALTER DATABASE "${new URL(empty.url).pathname.slice(1)}" SET synchronous_commit = off`,
-      );
+      await commits(empty, 'off');
       expect(linesOf(await databaseChecks(empty.url, config()), 'durability')).toEqual(['fail']);
     } finally {
       await empty.drop();
