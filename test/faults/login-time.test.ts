@@ -15,7 +15,7 @@ const SPREAD = 60;
 
 let node: TestApp;
 beforeAll(async () => {
-  node = await createTestApp();
+  node = await createTestApp({ costlyHashes: true });
 });
 afterAll(() => node.close());
 
