@@ -50,8 +50,8 @@ const CHEAP_HASHER = {
   inject: [Clock, CONFIG],
 };
 
-/** Variables whose values the first start writes into the database. */
-const KEPT = /^(?:ADMIN|DATABASE|JWT|KEYS|ROLLOUT|RSA|TOKEN)_/;
+/** Variables whose values the first start writes into the database, or which decide what it creates there. */
+const KEPT = /^(?:ADMIN|DATABASE|JWT|KEYS|ROLLOUT|RSA|TOKEN)_|_(?:STORE|TABLE|PRESET)$/;
 
 /**
  * The real module on a real database, set up as main does it. Limits are high unless a test is about them. Unless `env` or `db` say
