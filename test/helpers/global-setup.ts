@@ -55,13 +55,13 @@ async function start(): Promise<{ readonly url: string; release(): Promise<void>
   }
   const folder = await mkdtemp(join(temporaryFolder(), 'tandem-test-'));
   await chmod(folder, 0o755);
-  const { url, release } = await ensureEmbeddedPostgres(folder, () => {});
-  await hasten(folder, url);
-  await createTemplate(url);
+  const server = await ensureEmbeddedPostgres(folder, () => {});
+  await hasten(folder, server.url);
+  await createTemplate(server.url);
   return {
-    url,
+    url: server.url,
     async release() {
-      await release();
+      await server.release();
       await rm(folder, { recursive: true, force: true });
     },
   };
