@@ -30,6 +30,24 @@ const NO_JSON = ' ';
 /** Characters of a session id: longer ones fit in no cookie. */
 const LONGEST_SID = 4_096;
 
+/** Reads sessions without changing them: a command for each of them would cost the node most of a request. */
+const READ = `
+  local found = {}
+  for i, key in ipairs(KEYS) do
+    local text = redis.pcall('GETRANGE', key, 0, ARGV[1])
+    found[2 * i - 1] = redis.call('PTTL', key)
+    found[2 * i] = type(text) == 'table' and ' ' or text
+  end
+  return found`;
+
+const NO_SCRIPTS = /^(?:NOPERM|ERR unknown command)/;
+
+/** A key: milliseconds to live, and its text. */
+interface Value {
+  readonly lifetime: number;
+  readonly text: string;
+}
+
 /** Sessions as connect-redis keeps them: the JSON of express-session in a string whose key has a prefix and a time to live. */
 export class RedisSessions extends RemoteSessions {
   readonly revives = true;
@@ -38,6 +56,7 @@ export class RedisSessions extends RemoteSessions {
   private readonly path: readonly string[];
   private readonly subscriptions: RedisConnection;
   private subscriber: RedisClient | undefined;
+  private mayScript = true;
 
   constructor(
     private readonly connection: RedisConnection,
@@ -54,9 +73,8 @@ export class RedisSessions extends RemoteSessions {
   async find(sids: readonly string[]): Promise<RemoteSession[]> {
     if (sids.length === 0) return [];
     const now = this.clock.now();
-    const read = await this.connection.run((client) =>
-      Promise.all(sids.map((sid) => this.read(client, this.prefix + sid))),
-    );
+    const keys = sids.map((sid) => this.prefix + sid);
+    const read = await this.connection.run((client) => this.readAll(client, keys));
     return read.flatMap(({ lifetime, text }, index) => {
       // A value that is gone between the two answers is an empty one.
       if (lifetime === NO_KEY || text === '') return [];
@@ -164,11 +182,22 @@ export class RedisSessions extends RemoteSessions {
     await Promise.all([this.connection.close(), this.subscriptions.close()]);
   }
 
+  /** In one command, if the user of REDIS_URL may run scripts. */
+  private async readAll(client: RedisClient, keys: string[]): Promise<Value[]> {
+    if (this.mayScript) {
+      try {
+        const flat = await client.eval(READ, { keys, arguments: [String(LARGEST)] });
+        return keys.map((_, index) => valueIn(flat, index));
+      } catch (error) {
+        if (!isReply(error) || !NO_SCRIPTS.test(error.message)) throw error;
+        this.mayScript = false;
+      }
+    }
+    return Promise.all(keys.map((key) => this.read(client, key)));
+  }
+
   /** Both commands travel together. A key of another type is a session that names nobody. */
-  private async read(
-    client: RedisClient,
-    key: string,
-  ): Promise<{ readonly lifetime: number; readonly text: string }> {
+  private async read(client: RedisClient, key: string): Promise<Value> {
     const [lifetime, text] = await Promise.all([
       client.pTTL(key),
       client.getRange(key, 0, LARGEST).catch((error: unknown) => {
@@ -182,4 +211,10 @@ export class RedisSessions extends RemoteSessions {
   private secondsUntil(time: number): number {
     return Math.max(1, Math.ceil((time - this.clock.now()) / 1000));
   }
+}
+
+/** The value of a key in the answer to {@link READ}. */
+function valueIn(flat: unknown, index: number): Value {
+  const [lifetime, text] = (flat as unknown[]).slice(2 * index, 2 * index + 2);
+  return { lifetime: Number(lifetime), text: String(text) };
 }
