@@ -106,7 +106,7 @@ export async function setUpApp(
   const allowed = new AllowedMethods();
   allowed.follow(fastify);
   await app.register(cookie);
-  addSecurityHeaders(fastify, { hsts: config.production, uiPath: DOCS_PATH });
+  addSecurityHeaders(fastify, { hsts: config.production, uiPath: DOCS_PATH, consolePath: '/console' });
   refuseWithoutHost(fastify);
   app.get(RequestObserver).observe(fastify);
   app.get(Drain).follow(fastify, timeOuts);

@@ -1,5 +1,5 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsBoolean, IsEmail, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
+import { IsBoolean, IsEmail, IsIn, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
 import { UserDto } from '../api/api.dto.js';
 import type { UserChange } from '../auth/account/user-change.service.js';
 import { PageQueryDto } from '../common/pagination.js';
@@ -120,6 +120,19 @@ export class AdminUsersQueryDto extends PageQueryDto {
   @MaxLength(255)
   @IsString()
   external_id?: string;
+
+  @ApiPropertyOptional({ pattern: ROLE_PATTERN, example: 'user' })
+  @IfGiven()
+  @IsRole()
+  role?: Role;
+
+  @ApiPropertyOptional({
+    enum: ['true', 'false'],
+    description: '`true`: only disabled users; `false`: only the others',
+  })
+  @IfGiven()
+  @IsIn(['true', 'false'])
+  disabled?: 'true' | 'false';
 }
 
 export class AdminUserDto extends UserDto {
@@ -137,8 +150,23 @@ export class AdminUserDto extends UserDto {
   })
   external_id!: string | null;
 
+  @ApiProperty({
+    example: true,
+    description: 'Whether a password is stored here. The product may know one for its users',
+  })
+  has_password!: boolean;
+
   @ApiProperty({ type: String, format: 'date-time', example: '2026-11-24T09:30:00.000Z' })
   created_at!: Date;
+}
+
+export class AdminUserDetailDto extends AdminUserDto {
+  @ApiProperty({
+    enum: ['local', 'product'],
+    example: 'local',
+    description: '`product`: the product controls the password, so that nobody can set one here',
+  })
+  source!: 'local' | 'product';
 }
 
 export class AdminUsersDto {
@@ -181,6 +209,7 @@ export function adminUserView(user: User): AdminUserDto {
     email: user.email,
     disabled: user.disabledAt !== null,
     external_id: user.externalId,
+    has_password: user.passwordHash !== null,
     created_at: user.createdAt,
   };
 }

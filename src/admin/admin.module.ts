@@ -1,4 +1,6 @@
 import { Module } from '@nestjs/common';
+import { CONFIG } from '../config/config.js';
+import type { Config } from '../config/config.js';
 import { AuditModule } from '../audit/audit.module.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
@@ -6,8 +8,15 @@ import { UsersModule } from '../users/users.module.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { AdminQueryService } from './admin-query.service.js';
 import { AdminAuditController } from './audit.admin.controller.js';
+import { LoginListService } from './logins/login-list.service.js';
+import { LoginStoryService } from './logins/login-story.service.js';
 import { LoginRevocationService } from './login-revocation.service.js';
 import { BulkRevocationService } from './bulk-revocation.service.js';
+import { ConsoleController } from './console/console.controller.js';
+import { ConsoleFiles, consoleFolder } from './console/console-files.js';
+import { LimitsModule } from '../limits/limits.module.js';
+import { LimitInspectionService } from './limits/limit-inspection.service.js';
+import { AdminLimitsController } from './limits/limits.admin.controller.js';
 import { AdminKeysController } from './keys.admin.controller.js';
 import { AdminTokensController } from './tokens.admin.controller.js';
 import { UserCreationService } from './user-creation.service.js';
@@ -16,12 +25,27 @@ import { UserUpsertService } from './user-upsert.service.js';
 import { AdminUsersController } from './users.admin.controller.js';
 
 @Module({
-  imports: [AuditModule, AuthModule, TokensModule, UsersModule, WebhooksModule],
-  controllers: [AdminAuditController, AdminKeysController, AdminTokensController, AdminUsersController],
+  imports: [AuditModule, AuthModule, LimitsModule, TokensModule, UsersModule, WebhooksModule],
+  controllers: [
+    AdminAuditController,
+    AdminKeysController,
+    AdminLimitsController,
+    AdminTokensController,
+    AdminUsersController,
+    ConsoleController,
+  ],
   providers: [
     AdminQueryService,
     BulkRevocationService,
+    {
+      provide: ConsoleFiles,
+      inject: [CONFIG],
+      useFactory: ({ pathPrefix }: Config) => ConsoleFiles.read(consoleFolder(), pathPrefix),
+    },
+    LimitInspectionService,
+    LoginListService,
     LoginRevocationService,
+    LoginStoryService,
     UserCreationService,
     UserDeletionService,
     UserUpsertService,

@@ -6,9 +6,9 @@ import { unavailable } from '../common/common.errors.js';
 import type { RevocationTransaction } from '../tokens/families/revocation-transaction.js';
 import { RevocationService } from '../tokens/families/revocation.service.js';
 import { FamilySweepStore } from '../tokens/families/family-sweep.store.js';
-import type { FamilyFilter } from '../tokens/families/family-sweep.store.js';
+import type { FamilyFilter } from '../tokens/families/family-filter.js';
 import { countLive } from '../tokens/families/refresh-token.store.js';
-import type { RevokedFamily } from '../tokens/families/refresh-token.store.js';
+import type { RevokedFamily, Revoker } from '../tokens/families/refresh-token.store.js';
 import type { Sql } from '../database/database.js';
 import { counted } from '../common/text.js';
 import { refuseAdmin } from './admin.errors.js';
@@ -26,10 +26,16 @@ const WRITERS_POLL_MS = 10;
 
 const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
-/** Who revokes, and from where. */
-interface Actor {
-  readonly actorId: string | undefined;
+/** The conditions of a bulk revocation. Only live families and those whose access tokens may be valid are revoked. */
+export type BulkFilter = Omit<FamilyFilter, 'state' | 'reason' | 'externalId' | 'username'>;
+
+/** Who revokes, from where, and how. */
+export interface BulkOrder {
   readonly origin: Origin;
+  readonly by?: Revoker;
+  readonly expectedCount?: number | undefined;
+  /** Called with the number of revoked families and sessions after each batch. */
+  readonly onProgress?: (revoked: number) => void;
 }
 
 /** Revokes one batch. Returns the families that were not revoked before. */
@@ -55,54 +61,57 @@ export class BulkRevocationService {
    * With `expectedCount`, everything is one transaction. If it would revoke more families and sessions than that, throws 409
    * `more_than_expected` and revokes nothing.
    */
-  async revoke(
-    filter: FamilyFilter,
-    origin: Origin,
-    actorId?: string,
-    expectedCount?: number,
-  ): Promise<number> {
-    const actor = { actorId, origin };
+  async revoke(filter: BulkFilter, order: BulkOrder): Promise<number> {
+    const { expectedCount, onProgress } = order;
     let revoked = 0;
     let complete = false;
     try {
       if (expectedCount === undefined) {
-        for await (const count of this.revokeInBatches(filter, actor)) revoked += count;
-      } else revoked = await this.revokeAtMost(expectedCount, filter, actor);
+        for await (const count of this.revokeInBatches(filter, order)) {
+          revoked += count;
+          onProgress?.(revoked);
+        }
+      } else revoked = await this.revokeAtMost(expectedCount, filter, order);
       complete = true;
     } finally {
-      await this.auditCall(filter, { revoked, complete, expected_count: expectedCount }, actor);
+      await this.auditCall(filter, { revoked, complete, expected_count: expectedCount }, order);
     }
     return revoked;
   }
 
   /** Commits each batch. */
-  private async *revokeInBatches(filter: FamilyFilter, actor: Actor): AsyncGenerator<number> {
+  private async *revokeInBatches(filter: BulkFilter, order: BulkOrder): AsyncGenerator<number> {
     const batches = isUserWide(filter) ? this.usersIn(filter) : this.revokeMatching(filter);
     for await (const batch of batches) {
       yield await this.revocations.transaction(
-        async (revocation) => (await this.revokeBatch(batch, revocation, actor)) + revocation.revokedSessions,
+        async (revocation) => (await this.revokeBatch(batch, revocation, order)) + revocation.revokedSessions,
+        { by: order.by ?? {} },
       );
     }
   }
 
   /** Stops at the first batch that exceeds the count, so a filter that matches far too much locks few rows. */
-  private async revokeAtMost(most: number, filter: FamilyFilter, actor: Actor): Promise<number> {
+  private async revokeAtMost(most: number, filter: BulkFilter, order: BulkOrder): Promise<number> {
     const userWide = isUserWide(filter);
     const cutOff = await this.families.cutOff(filter.issuedBefore);
     if (!userWide && !(await this.writersEnded()) && !(await this.writersEnded())) throw writerStillRuns();
-    return this.revocations.transaction(async (revocation) => {
-      const { sql } = revocation;
-      let families = 0;
-      for await (const batch of userWide ? this.usersIn(filter, sql) : this.sweep(filter, cutOff, sql)) {
-        families += await this.revokeBatch(batch, revocation, actor);
-        if (families + revocation.revokedSessions > most) throw moreThan(most);
-      }
-      return families + revocation.revokedSessions;
-    });
+    return this.revocations.transaction(
+      async (revocation) => {
+        const { sql } = revocation;
+        let families = 0;
+        for await (const batch of userWide ? this.usersIn(filter, sql) : this.sweep(filter, cutOff, sql)) {
+          families += await this.revokeBatch(batch, revocation, order);
+          if (families + revocation.revokedSessions > most) throw moreThan(most);
+          order.onProgress?.(families + revocation.revokedSessions);
+        }
+        return families + revocation.revokedSessions;
+      },
+      { by: order.by ?? {} },
+    );
   }
 
   /** A login in progress finds a higher user epoch and fails, see {@link RevocationTransaction.revokeUser}. */
-  private async *usersIn(filter: FamilyFilter, sql?: Sql): AsyncGenerator<Batch> {
+  private async *usersIn(filter: BulkFilter, sql?: Sql): AsyncGenerator<Batch> {
     let after: string | undefined = NIL_UUID;
     while (after !== undefined) {
       const userIds: string[] = await this.accounts.batch(filter, after, USERS_PER_BATCH, sql);
@@ -115,7 +124,7 @@ export class BulkRevocationService {
    * A family that a transaction is still opening is not visible yet, so the sweep waits for such transactions first. If one does not end in
    * time, the visible families are revoked without further delay. A second sweep then covers what that transaction opened.
    */
-  private async *revokeMatching(filter: FamilyFilter): AsyncGenerator<Batch> {
+  private async *revokeMatching(filter: BulkFilter): AsyncGenerator<Batch> {
     const cutOff = await this.families.cutOff(filter.issuedBefore);
     const allVisible = await this.writersEnded();
     yield* this.sweep(filter, cutOff);
@@ -124,7 +133,7 @@ export class BulkRevocationService {
     yield* this.sweep(filter, cutOff);
   }
 
-  private async *sweep(filter: FamilyFilter, cutOff: string, sql?: Sql): AsyncGenerator<Batch> {
+  private async *sweep(filter: BulkFilter, cutOff: string, sql?: Sql): AsyncGenerator<Batch> {
     let after: string | undefined = NIL_UUID;
     while (after !== undefined) {
       const { sids, next } = await this.families.find(filter, cutOff, after, sql);
@@ -140,10 +149,10 @@ export class BulkRevocationService {
   private async revokeBatch(
     revoke: Batch,
     revocation: RevocationTransaction,
-    { actorId, origin }: Actor,
+    { origin, by }: BulkOrder,
   ): Promise<number> {
     const revoked = await revoke(revocation);
-    const event = { event: 'revoke', cause: 'revoke', actorId };
+    const event = { event: 'revoke', cause: 'revoke', actorId: by?.actorId };
     const entries = revoked.map(({ sid, userId }) => ({ ...event, sid, userId }));
     await this.audit.addAll(entries, origin, revocation.sql);
     return countLive(revoked);
@@ -163,22 +172,32 @@ export class BulkRevocationService {
   }
 
   private async auditCall(
-    { issuedBefore, role, ip, userIds }: FamilyFilter,
+    { issuedSince, issuedBefore, usedSince, usedBefore, role, ip, userIds, userAgent }: BulkFilter,
     outcome: {
       readonly revoked: number;
       readonly complete: boolean;
       readonly expected_count: number | undefined;
     },
-    { actorId, origin }: Actor,
+    { origin, by }: BulkOrder,
   ): Promise<void> {
-    const filter = { issued_before: issuedBefore?.toISOString(), role, ip, user_ids: userIds };
-    await this.audit.add({ event: 'revoke', cause: 'bulk', actorId, detail: { filter, ...outcome } }, origin);
+    const filter = {
+      began_since: issuedSince?.toISOString(),
+      issued_before: issuedBefore?.toISOString(),
+      used_since: usedSince?.toISOString(),
+      used_before: usedBefore?.toISOString(),
+      role,
+      ip,
+      user_ids: userIds,
+      user_agent: userAgent,
+    };
+    const detail = { filter, ...outcome, note: by?.note };
+    await this.audit.add({ event: 'revoke', cause: 'bulk', actorId: by?.actorId, detail }, origin);
   }
 }
 
 /** Without a condition on families, all sessions of the users are revoked too. */
-function isUserWide({ issuedBefore, ip }: FamilyFilter): boolean {
-  return issuedBefore === undefined && ip === undefined;
+function isUserWide({ role: _role, userIds: _userIds, ...ofFamilies }: BulkFilter): boolean {
+  return Object.values(ofFamilies).every((value) => value === undefined);
 }
 
 function writerStillRuns() {

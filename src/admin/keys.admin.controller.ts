@@ -8,7 +8,8 @@ import { ApiProblems } from '../common/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse, unavailable } from '../common/common.errors.js';
 import { DEFAULT_LIMIT, PageQueryDto } from '../common/pagination.js';
 import { KeyAdministrationService } from '../tokens/keys/key-administration.service.js';
-import { keyPage, RotatedDto, SigningKeysDto } from './keys.dto.js';
+import { KeyUsageService } from '../tokens/keys/key-usage.service.js';
+import { KeyUsagesDto, keyPage, RotatedDto, SigningKeysDto } from './keys.dto.js';
 
 @ApiTags('Administration')
 @ApiAuthenticated()
@@ -16,7 +17,10 @@ import { keyPage, RotatedDto, SigningKeysDto } from './keys.dto.js';
 @ApiProblems(COMMON_ERRORS, 'forbidden')
 @Controller('admin/keys')
 export class AdminKeysController {
-  constructor(private readonly keys: KeyAdministrationService) {}
+  constructor(
+    private readonly keys: KeyAdministrationService,
+    private readonly usages: KeyUsageService,
+  ) {}
 
   @Get()
   @ApiOperation({
@@ -28,6 +32,18 @@ export class AdminKeysController {
   @ApiProblems(COMMON_ERRORS, 'validation_failed')
   async list(@Query() { limit, cursor }: PageQueryDto): Promise<SigningKeysDto> {
     return keyPage(await this.keys.list(), limit ?? DEFAULT_LIMIT, cursor);
+  }
+
+  @Get('usage')
+  @ApiOperation({
+    summary: 'Count the access tokens of each key',
+    description:
+      'The access tokens that each key signed and that have not expired, and their users: whom it concerns if the key is distrusted. Their ' +
+      'clients recover by refreshing. Counts up to 100,000 for each key. Tokens that were revoked meanwhile count, too.',
+  })
+  @ApiOkResponse({ type: KeyUsagesDto })
+  async usage(): Promise<KeyUsagesDto> {
+    return { keys: await this.usages.usage() };
   }
 
   @Post('rotate')

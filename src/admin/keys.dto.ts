@@ -33,6 +33,34 @@ export class SigningKeyDto {
 
   @ApiProperty({ type: String, format: 'date-time', nullable: true, example: null })
   distrusted_at!: string | null;
+
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    example: null,
+    description: 'Of a `previous` key: when the last token that it signed has expired',
+  })
+  accepted_until!: string | null;
+}
+
+export class KeyUsageDto {
+  @ApiProperty({ example: 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs' })
+  kid!: string;
+
+  @ApiProperty({ type: 'integer', example: 5_120 })
+  tokens!: number;
+
+  @ApiProperty({ type: 'integer', example: 431 })
+  users!: number;
+
+  @ApiProperty({ example: true, description: 'False: there are more' })
+  exact!: boolean;
+}
+
+export class KeyUsagesDto {
+  @ApiProperty({ type: [KeyUsageDto], description: 'The current key, then previous ones' })
+  keys!: KeyUsageDto[];
 }
 
 export class SigningKeysDto {

@@ -1,71 +1,52 @@
-import { isIP } from 'node:net';
+import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import {
   ArrayMaxSize,
   ArrayMinSize,
   IsArray,
-  IsIP,
-  IsIn,
   IsInt,
-  IsOptional,
   IsString,
   Matches,
   Max,
   MaxLength,
   Min,
+  MinLength,
 } from 'class-validator';
 import { IsTimestamp } from '../common/instant.js';
+import { maskSecrets } from '../common/text.js';
 import { IsRole, ROLE_PATTERN } from '../common/role.js';
-import { PageQueryDto } from '../common/pagination.js';
-import { canonicalAddress } from '../limits/client-address.js';
+import { REVOCATION_REASONS } from '../tokens/families/refresh-token.entity.js';
 import type { RevocationReason, TokenDelivery } from '../tokens/families/refresh-token.entity.js';
 import type { Role } from '../common/role.js';
-import { ApiExternalIdFilter } from './admin.dto.js';
-import { IfGiven, UUID_MESSAGE, UUID } from './request-rules.js';
+import type { BulkFilter } from './bulk-revocation.service.js';
+import { timesOf } from './logins/login-filter.dto.js';
+import { IsNetwork, toCanonicalNetwork } from './logins/network.js';
+import { IfGiven, UUID } from './request-rules.js';
 
-/** Addresses are stored in canonical form, so a filter is converted to it. */
-const toCanonicalAddress = ({ value }: { value: unknown }): unknown =>
-  typeof value === 'string' && isIP(value) !== 0 ? canonicalAddress(value) : value;
+/** One line, for people. */
+const NOTE = /^[^\p{Cc}]*\S[^\p{Cc}]*$/u;
+const NOTE_MESSAGE = { message: '$property must be one line that is not blank' };
 
-export class TokensQueryDto extends PageQueryDto {
-  @ApiPropertyOptional({ format: 'uuid', example: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10' })
-  @IsOptional()
-  @Matches(UUID, UUID_MESSAGE)
-  user_id?: string;
+const IsNote = () =>
+  applyDecorators(
+    ApiPropertyOptional({
+      maxLength: 500,
+      example: 'Ticket 4711: stolen laptop',
+      description: 'One line. Stored with what is revoked and in the audit trail',
+    }),
+    IfGiven(),
+    Transform(({ value }: { value: unknown }) =>
+      typeof value === 'string' ? maskSecrets(value, 1_000) : value,
+    ),
+    Matches(NOTE, NOTE_MESSAGE),
+    MaxLength(500),
+    IsString(),
+  );
 
-  @ApiExternalIdFilter()
-  @IsOptional()
-  @MaxLength(255)
-  @IsString()
-  external_id?: string;
-
-  @ApiPropertyOptional({
-    example: '192.0.2.7',
-    description: 'The address of the last use, IPv4 or IPv6 in any notation',
-  })
-  @IsOptional()
-  @Transform(toCanonicalAddress)
-  @IsIP()
-  ip?: string;
-
-  @ApiPropertyOptional({
-    enum: ['true', 'false'],
-    description: '`true`: only live families; `false`: only expired and revoked ones',
-  })
-  @IsOptional()
-  @IsIn(['true', 'false'])
-  active?: 'true' | 'false';
-
-  @ApiPropertyOptional({
-    enum: ['bearer', 'session', 'all'],
-    default: 'bearer',
-    description:
-      'Token families, live sessions, or both. A session that is linked to a family is part of that family',
-  })
-  @IsOptional()
-  @IsIn(['bearer', 'session', 'all'])
-  scheme?: 'bearer' | 'session' | 'all';
+export class RevokeQueryDto {
+  @IsNote()
+  note?: string;
 }
 
 export class BulkRevokeDto {
@@ -80,16 +61,57 @@ export class BulkRevokeDto {
   @IsTimestamp()
   issued_before?: string;
 
+  @ApiPropertyOptional({
+    type: String,
+    format: 'date-time',
+    description: 'Only logins at or after this time',
+  })
+  @IfGiven()
+  @IsTimestamp()
+  began_since?: string;
+
+  @ApiPropertyOptional({
+    type: String,
+    format: 'date-time',
+    description: 'Only those used at or after this time',
+  })
+  @IfGiven()
+  @IsTimestamp()
+  used_since?: string;
+
+  @ApiPropertyOptional({
+    type: String,
+    format: 'date-time',
+    description: 'Only those not used since this time',
+  })
+  @IfGiven()
+  @IsTimestamp()
+  used_before?: string;
+
   @ApiPropertyOptional({ pattern: ROLE_PATTERN, example: 'user' })
   @IfGiven()
   @IsRole()
   role?: Role;
 
-  @ApiPropertyOptional({ example: '192.0.2.7', description: 'The address of the last use' })
+  @ApiPropertyOptional({
+    example: '192.0.2.0/24',
+    description: 'The address of the last use, or a network in CIDR notation',
+  })
   @IfGiven()
-  @Transform(toCanonicalAddress)
-  @IsIP()
+  @Transform(toCanonicalNetwork)
+  @IsNetwork()
   ip?: string;
+
+  @ApiPropertyOptional({
+    maxLength: 256,
+    example: 'Firefox',
+    description: 'Part of the user agent of the last use, in any letter case',
+  })
+  @IfGiven()
+  @MaxLength(256)
+  @MinLength(1)
+  @IsString()
+  user_agent?: string;
 
   @ApiPropertyOptional({
     type: [String],
@@ -115,6 +137,30 @@ export class BulkRevokeDto {
   @Min(0)
   @Max(2_147_483_647)
   expected_count?: number;
+
+  @IsNote()
+  note?: string;
+}
+
+/** The conditions of a bulk revocation. */
+export function bulkFilterOf(body: BulkRevokeDto): BulkFilter {
+  const { issued_before: began_before, role, ip, user_ids, user_agent } = body;
+  const { began_since, used_since, used_before } = body;
+  const times = timesOf({ began_since, began_before, used_since, used_before });
+  return { ...times, role, ip, userIds: user_ids, userAgent: user_agent };
+}
+
+export class RevokerDto {
+  @ApiProperty({ format: 'uuid', example: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10' })
+  id!: string;
+
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: 'root',
+    description: 'Null for a service client, and for an administrator who was deleted',
+  })
+  username!: string | null;
 }
 
 export class TokenFamilyDto {
@@ -137,6 +183,9 @@ export class TokenFamilyDto {
 
   @ApiProperty({ type: String, nullable: true, example: 'legacy-4711' })
   external_id!: string | null;
+
+  @ApiProperty({ pattern: ROLE_PATTERN, example: 'user', description: 'The role that the user has now' })
+  role!: Role;
 
   @ApiProperty({ type: String, format: 'date-time', example: '2026-11-24T09:30:00.000Z' })
   created_at!: Date;
@@ -181,9 +230,26 @@ export class TokenFamilyDto {
     type: String,
     nullable: true,
     example: null,
-    enum: ['logout', 'revoke', 'reuse', 'password', 'disable', 'downgrade'],
+    enum: REVOCATION_REASONS,
   })
   revoke_reason!: RevocationReason | null;
+
+  @ApiProperty({
+    type: RevokerDto,
+    nullable: true,
+    example: null,
+    description: 'The administrator or service client who revoked it; null if nobody else than the user did',
+  })
+  revoked_by!: RevokerDto | null;
+
+  @ApiProperty({ type: String, nullable: true, example: null, description: 'What the administrator wrote' })
+  revoke_note!: string | null;
+
+  @ApiProperty({ example: false, description: 'Whether a session may be linked to it' })
+  linked!: boolean;
+
+  @ApiProperty({ example: false, description: 'Whether this request belongs to it' })
+  current!: boolean;
 }
 
 export class TokenFamiliesDto {
@@ -192,4 +258,22 @@ export class TokenFamiliesDto {
 
   @ApiProperty({ type: String, nullable: true, example: null, description: 'Null on the last page' })
   next_cursor!: string | null;
+
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    example: null,
+    description:
+      'If the page is short because it would have taken too long: all later logins have been searched. The next page continues there',
+  })
+  searched_to!: Date | null;
+}
+
+export class TokenCountDto {
+  @ApiProperty({ type: 'integer', example: 10_000 })
+  count!: number;
+
+  @ApiProperty({ example: false, description: 'False: there are more' })
+  exact!: boolean;
 }

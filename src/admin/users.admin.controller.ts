@@ -41,6 +41,7 @@ import { UserService } from '../users/user.service.js';
 import { USER_ERRORS } from '../users/users.errors.js';
 import { AdminQueryService } from './admin-query.service.js';
 import {
+  AdminUserDetailDto,
   AdminUserDto,
   AdminUsersDto,
   AdminUsersQueryDto,
@@ -94,6 +95,20 @@ export class AdminUsersController {
     @Body() body: NewUserDto,
   ): Promise<AdminUserDto> {
     return adminUserView(await this.creations.create(userOf(body), originOf(request), userId));
+  }
+
+  @Get(':id')
+  @ApiOperation({
+    summary: 'Show a user',
+    description: 'Their logins: `GET /admin/tokens?scheme=all&user_id=…`.',
+  })
+  @ApiParam({ name: 'id', format: 'uuid' })
+  @ApiOkResponse({ type: AdminUserDetailDto })
+  @ApiProblems(COMMON_ERRORS, 'not_found')
+  async show(@Param('id', ParseUUIDPipe) id: string): Promise<AdminUserDetailDto> {
+    const user = await this.users.find(id);
+    if (user === undefined) throw refuse('not_found');
+    return { ...adminUserView(user), source: this.users.isPasswordManaged(user) ? 'product' : 'local' };
   }
 
   @Patch(':id')

@@ -8,6 +8,8 @@ import { AuditSealerService } from './sealing/audit-sealer.service.js';
 import { AuditVerifierService } from './sealing/audit-verifier.service.js';
 import { AuditStore } from './audit.store.js';
 import { ChainHeadService } from './sealing/chain-head.service.js';
+import { IssuedTokenStore } from './issued-token.store.js';
+import { LoginStoryStore } from './login-story.store.js';
 import { RefusalCounter } from './refusal-counter.js';
 import { RowAlarms } from './row-alarms.js';
 import { SealKeys } from './sealing/seal-keys.js';
@@ -23,6 +25,8 @@ import { SealingJob } from './sealing/sealing.job.js';
     AuditStore,
     AuditVerifierService,
     ChainHeadService,
+    IssuedTokenStore,
+    LoginStoryStore,
     RefusalCounter,
     RowAlarms,
     SealKeys,
@@ -35,6 +39,8 @@ import { SealingJob } from './sealing/sealing.job.js';
     AuditStore,
     AuditVerifierService,
     ChainHeadService,
+    IssuedTokenStore,
+    LoginStoryStore,
     RefusalCounter,
     RowAlarms,
     SealStore,

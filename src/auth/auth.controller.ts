@@ -21,6 +21,7 @@ import { USER_ERRORS } from '../users/users.errors.js';
 import { LoginDto, PasswordDto, RefreshDto, TokensDto } from './auth.dto.js';
 import { AUTH_ERRORS } from './auth.errors.js';
 import { bearerIn, presentedRefreshTokens } from './http/presented-credentials.js';
+import { ConsoleOrigin } from './http/console-origin.js';
 import { LoadSheddingGuard } from './login/load-shedding.guard.js';
 import { LocalAuthGuard } from './login/local-auth.guard.js';
 import { LoginService } from './login/login.service.js';
@@ -41,6 +42,7 @@ export class AuthController {
     private readonly passwords: PasswordService,
     private readonly tokens: TokenReply,
     private readonly presented: PresentedTokensService,
+    private readonly console: ConsoleOrigin,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -57,13 +59,14 @@ export class AuthController {
   @ApiBody({ type: LoginDto })
   @ApiOkResponse({ type: TokensDto })
   @ApiProblems(COMMON_ERRORS, 'validation_failed', 'malformed_request', 'rate_limited', 'service_unavailable')
-  @ApiProblems(AUTH_ERRORS, 'invalid_credentials', 'jwt_not_enabled')
+  @ApiProblems(AUTH_ERRORS, 'invalid_credentials', 'jwt_not_enabled', 'console_origin_only')
   async login(
     @Req() request: FastifyRequest & { user: User },
     @Body() body: LoginDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TokensDto> {
     const delivery = body.token_delivery ?? 'body';
+    if (delivery === 'cookie') this.console.requireCookie(request.user, request);
     return this.tokens.write(reply, await this.logins.open(request.user, body, delivery, originOf(request)));
   }
 

@@ -15,6 +15,7 @@ import { DevicesController } from './account/devices.controller.js';
 import { DevicesService } from './account/devices.service.js';
 import { FreshPasswordService } from './account/fresh-password.service.js';
 import { ReauthenticationController } from './account/reauthentication.controller.js';
+import { ConsoleOrigin } from './http/console-origin.js';
 import { ExternalIdsService } from './http/external-ids.service.js';
 import { KnownDevicesService } from './login/known-devices.service.js';
 import { KnownTokensService } from './guards/known-tokens.service.js';
@@ -50,6 +51,7 @@ import { WellKnownController } from './well-known.controller.js';
   ],
   providers: [
     AdminRoleService,
+    ConsoleOrigin,
     CredentialCheckService,
     DevicesService,
     ExternalIdsService,
@@ -71,6 +73,7 @@ import { WellKnownController } from './well-known.controller.js';
   ],
   exports: [
     AdminRoleService,
+    ConsoleOrigin,
     CredentialCheckService,
     FreshPasswordService,
     JwtAuthGuard,

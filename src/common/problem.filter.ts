@@ -50,6 +50,7 @@ export function problemBody(problem: Problem, requestId: string): object {
     code: problem.code,
     request_id: requestId,
     ...(problem.errors === undefined ? {} : { errors: problem.errors }),
+    ...problem.members,
   };
 }
 

@@ -17,6 +17,8 @@ export interface ProblemOptions {
   /** Public text for people. Default: the title. */
   readonly detail?: string;
   readonly errors?: readonly FieldError[];
+  /** Further members of the problem (RFC 9457, section 3.2). */
+  readonly members?: Readonly<Record<string, unknown>>;
   /** Response headers, such as `Retry-After`. */
   readonly headers?: Readonly<Record<string, string>>;
   /** For the log only. */
@@ -28,11 +30,12 @@ export class Problem extends HttpException {
   readonly title: string;
   readonly errors: readonly FieldError[] | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  readonly members: Readonly<Record<string, unknown>>;
 
   constructor(
     readonly code: string,
     { status, title }: ProblemKind,
-    { detail, errors, headers, cause }: ProblemOptions = {},
+    { detail, errors, headers, members, cause }: ProblemOptions = {},
   ) {
     // Nobody reads the stack of a refusal, and collecting it takes time: in a flood there are many refusals.
     const { stackTraceLimit } = Error;
@@ -42,6 +45,7 @@ export class Problem extends HttpException {
     this.title = title;
     this.errors = errors;
     this.headers = headers ?? {};
+    this.members = members ?? {};
   }
 }
 

@@ -30,6 +30,10 @@ export interface Config {
   readonly jwtAudience: string;
   /** Canonical origins (`new URL(x).origin`). */
   readonly corsOrigins: readonly string[];
+  /** Whether the administrators' console is served at `/console`. */
+  readonly console: boolean;
+  /** The only origin of the console, and where alone administrators sign in by cookie. Undefined: any. */
+  readonly consoleOrigin: string | undefined;
   readonly clockTolerance: number;
   readonly passwordMinLength: number;
   readonly authRateLimit: number;

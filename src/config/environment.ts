@@ -133,6 +133,20 @@ export class Environment {
   )
   CORS_ORIGINS: readonly string[] = [];
 
+  @MustBe('on or off', (value) => value === undefined || isIn(value, ['on', 'off']))
+  CONSOLE?: 'on' | 'off';
+
+  @Transform(({ value }: { value: unknown }) => check.canonicalOrigin(value))
+  @MustBeInProduction(
+    'an https origin, or an http origin of this machine',
+    (value) => value === undefined || check.isHttpsOrLoopback(value),
+  )
+  @MustBe(
+    'a web origin (https://console.example.com)',
+    (value) => value === undefined || check.isOrigin(value),
+  )
+  CONSOLE_ORIGIN?: string;
+
   @MustBeWholeNumber(0, 60, 'seconds')
   CLOCK_TOLERANCE = 5;
 
@@ -208,6 +222,8 @@ export class Environment {
       pathPrefix: pathPrefixOf(this.JWT_ISSUER),
       jwtAudience: this.JWT_AUDIENCE,
       corsOrigins: this.CORS_ORIGINS,
+      console: this.servesConsole(),
+      consoleOrigin: this.CONSOLE_ORIGIN,
       clockTolerance: this.CLOCK_TOLERANCE,
       passwordMinLength: this.PASSWORD_MIN_LENGTH,
       authRateLimit: this.AUTH_RATE_LIMIT,
@@ -222,6 +238,12 @@ export class Environment {
       webhookSecret: this.WEBHOOK_SECRET,
       logLevel: this.LOG_LEVEL,
     };
+  }
+
+  /** In production the console is off, unless it has an origin of its own. */
+  private servesConsole(): boolean {
+    if (this.CONSOLE !== undefined) return this.CONSOLE === 'on';
+    return this.NODE_ENV !== 'production' || this.CONSOLE_ORIGIN !== undefined;
   }
 }
 

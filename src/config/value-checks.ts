@@ -16,6 +16,11 @@ export function canonicalOrigins(value: unknown): unknown {
   return [...new Set(items.map((item) => new URL(item).origin))];
 }
 
+/** An origin in the spelling of browsers. Leaves other values to the validation. */
+export function canonicalOrigin(value: unknown): unknown {
+  return isOrigin(value) ? new URL(value).origin : value;
+}
+
 /** True for `http(s)://host[:port]`. `*` and `null` are not allowed. */
 export function isOrigin(value: unknown): value is string {
   return typeof value === 'string' && /^https?:\/\/[^\s\\/?#@*]+\/?$/i.test(value) && URL.canParse(value);

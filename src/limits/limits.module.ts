@@ -4,6 +4,7 @@ import type { ThrottlerModuleOptions } from '@nestjs/throttler';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { ClientRateLimitService } from './client-rate-limit.service.js';
+import { LimitStateStore } from './limit-state.store.js';
 import { RateLimitService } from './limits.service.js';
 import { RateLimitStore } from './limits.store.js';
 import { LoginFailureStore } from './login-failure.store.js';
@@ -14,6 +15,7 @@ import { UntrustedProxyService } from './untrusted-proxy.service.js';
 /** For modules with `@RateLimited()` routes or their own limits. Config, Clock and the database's stores come from global modules. */
 @Module({
   providers: [
+    LimitStateStore,
     RateLimitStore,
     RateLimitService,
     ClientRateLimitService,
@@ -30,6 +32,7 @@ import { UntrustedProxyService } from './untrusted-proxy.service.js';
     { provide: ThrottlerStorage, useClass: SharedThrottlerStorage },
   ],
   exports: [
+    LimitStateStore,
     RateLimitStore,
     RateLimitService,
     ClientRateLimitService,

@@ -32,7 +32,7 @@ export class OAuthTokenService {
     const verified = await this.verifier.verify(token);
     const sid = verified?.claims.sid ?? (await this.refreshTokens.verify(token))?.family.sid;
     if (sid === undefined) return;
-    await this.revocations.revokeFamilies([sid], 'revoke', 'revoke', origin, clientId);
+    await this.revocations.revokeFamilies([sid], 'revoke', 'revoke', origin, { actorId: clientId });
   }
 
   private async introspectAccessToken(token: string): Promise<IntrospectionDto | undefined> {

@@ -11,6 +11,7 @@ import { AccessTokenService } from './access/access-token.service.js';
 import { ConfirmationService } from './families/confirmation.service.js';
 import { DeviceStore } from './families/device.store.js';
 import { ISSUER, KeptIssuer, issuerProvider } from './access/issuer.js';
+import { KeyUsageService } from './keys/key-usage.service.js';
 import { KeyAdministrationService } from './keys/key-administration.service.js';
 import { KeyOpenerService } from './keys/key-opener.service.js';
 import { KeyRingService } from './keys/key-ring.service.js';
@@ -54,6 +55,7 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
     issuerProvider,
     KeptIssuer,
     KeyAdministrationService,
+    KeyUsageService,
     KeyOpenerService,
     KeyRingService,
     KeyTrustService,
@@ -82,6 +84,7 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
     DeviceStore,
     ISSUER,
     KeyAdministrationService,
+    KeyUsageService,
     KeyOpenerService,
     KeyRingService,
     RevocationService,

@@ -14,13 +14,8 @@ import { foldCase } from './username.js';
 const CURSORS = cursorsOf('accounts', /^[^\s\p{C}]{1,128}$/u);
 
 /** Scans in the order of names, so that the scan ends with the page: no index finds a part of a name. */
-const CONTAINS = `
-  AND (username_key LIKE ANY ($3::text[]) OR lower(email) LIKE ANY ($3) OR lower(external_id) LIKE ANY ($3))`;
-
-const pageOf = (byText: boolean, byExternalId: boolean) => `
-  SELECT ${USER_COLUMNS} FROM users WHERE username_key > $1 ${byText ? CONTAINS : ''}
-    ${byExternalId ? `AND external_id = $${byText ? 4 : 3}` : ''}
-  ORDER BY username_key LIMIT $2`;
+const containing = (patterns: string) =>
+  `(username_key LIKE ANY (${patterns}::text[]) OR lower(email) LIKE ANY (${patterns}) OR lower(external_id) LIKE ANY (${patterns}))`;
 
 const LOCK_USER = `SELECT ${USER_COLUMNS} FROM users WHERE id = $1 FOR NO KEY UPDATE`;
 
@@ -80,6 +75,8 @@ export interface AccountFilter {
   readonly query?: string | undefined;
   /** Exactly this external id. */
   readonly externalId?: string | undefined;
+  readonly role?: Role | undefined;
+  readonly disabled?: boolean | undefined;
 }
 
 export interface AccountPage {
@@ -102,15 +99,24 @@ export class AccountStore {
   async page(
     limit: number,
     cursor: string | undefined,
-    { query = '', externalId }: AccountFilter = {},
+    { query = '', externalId, role, disabled }: AccountFilter = {},
   ): Promise<AccountPage> {
     const after = cursor === undefined ? '' : CURSORS.read(cursor)[0];
     const values: unknown[] = [after, limit + 1];
+    const next = (value: unknown) => `$${values.push(value)}`;
+    const conditions = ['username_key > $1'];
     // Names are compared folded, email addresses only in lower case.
-    if (query !== '') values.push([contains(foldCase(query)), contains(query.toLowerCase())]);
-    if (externalId !== undefined) values.push(externalId);
-    const text = pageOf(query !== '', externalId !== undefined);
-    const rows = await this.database.query<User & Record<string, unknown>>(text, values);
+    if (query !== '')
+      conditions.push(containing(next([contains(foldCase(query)), contains(query.toLowerCase())])));
+    if (externalId !== undefined) conditions.push(`external_id = ${next(externalId)}`);
+    if (role === DEFAULT_ROLE) conditions.push(`role = '${DEFAULT_ROLE}'`);
+    else if (role !== undefined) conditions.push(hasRole(next(role)));
+    if (disabled !== undefined) conditions.push(`disabled_at IS ${disabled ? 'NOT ' : ''}NULL`);
+    // Planned for its values: an index serves a rare role, the order of names a common one.
+    const rows = await this.database.queryUnprepared<User & Record<string, unknown>>(
+      `SELECT ${USER_COLUMNS} FROM users WHERE ${conditions.join(' AND ')} ORDER BY username_key LIMIT $2`,
+      values,
+    );
     const users = rows.slice(0, limit);
     return { users, next_cursor: rows.length > limit ? CURSORS.write(users.at(-1)!.usernameKey) : null };
   }

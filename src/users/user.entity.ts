@@ -5,6 +5,7 @@ import type { Role } from '../common/role.js';
 @Unique('users_username_key_unique', ['usernameKey'])
 @Unique('users_external_id_unique', ['externalId'])
 @Index('users_roles_idx', ['role', 'id'], { where: `role <> 'user'` })
+@Index('users_disabled_idx', ['usernameKey'], { where: 'disabled_at IS NOT NULL' })
 @Check('users_role_check', `role ~ '^[a-z][a-z0-9_-]{0,31}$'`)
 export class User {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'users_pkey' })

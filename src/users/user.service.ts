@@ -81,6 +81,11 @@ export class UserService {
     return this.store.list(limit, cursor);
   }
 
+  /** Finds a stored user by name, in any letter case. */
+  findByName(username: string): Promise<User | undefined> {
+    return this.store.findByKey(normaliseUsername(username)?.key ?? NO_KEY);
+  }
+
   /** Finds a user by an external id as it was sent. A UUID may be in any letter case. */
   findByExternalId(externalId: string, sql?: Sql): Promise<User | undefined> {
     const known = isUuid(externalId) ? externalId.toLowerCase() : externalId;

@@ -10,6 +10,7 @@ import {
   get,
   login,
   post,
+  refresh,
   sql,
   tryLogin,
   tryRefresh,
@@ -69,10 +70,35 @@ describe('the signing keys', () => {
           created_at: expect.stringMatching(/Z$/),
           promote_at: expect.stringMatching(/Z$/),
           distrusted_at: null,
+          accepted_until: null,
         },
       ],
       next_cursor: null,
     });
+  });
+
+  it('counts the access tokens of each key, and their users', async () => {
+    const usage = async () =>
+      (await get(one, '/admin/keys/usage', token)).json<{
+        keys: { kid: string; tokens: number; users: number }[];
+      }>().keys;
+    const user = await aUser(one);
+    const [before] = await usage();
+    const tokens = await login(one, user);
+    await refresh(one, tokens.refresh_token);
+    const [after, ...others] = await usage();
+    expect(others).toEqual([]);
+    expect(after).toEqual({
+      kid: kidOf({ access_token: token }),
+      tokens: before!.tokens + 2,
+      users: before!.users + 1,
+      exact: true,
+    });
+    await sql(one, `UPDATE signing_keys SET promote_at = clock_timestamp() WHERE kid = $1`, [after!.kid]);
+    expect(await usage()).toMatchObject([{ kid: after!.kid, tokens: 0, users: 0 }]);
+    await sql(one, `UPDATE signing_keys SET promote_at = created_at WHERE kid = $1`, [after!.kid]);
+    const own = await login(one, user);
+    expect(codeOf(await get(one, '/admin/keys/usage', own.access_token))).toBe('forbidden');
   });
 
   it('rotates once for concurrent requests on several nodes', async () => {

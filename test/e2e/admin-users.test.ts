@@ -335,6 +335,36 @@ describe('the list of users', () => {
       await post(one, '/admin/users', { username, password: PASSWORD, ...(email && { email }) }, admin)
     ).json<View>();
 
+  it('finds users by role and by state, together with a part of the name', async () => {
+    const mark = randomUUID().slice(0, 8);
+    const made = [await add(`a-${mark}`), await add(`b-${mark}`), await add(`c-${mark}`)];
+    await patch(made[1]!.id, { role: 'clerk' });
+    await patch(made[2]!.id, { disabled: true });
+    const found = async (query: string) =>
+      (await list(`query=${mark}&${query}`)).users.map(({ username }) => username.slice(0, 1));
+    expect(await found('role=clerk')).toEqual(['b']);
+    expect(await found('role=user')).toEqual(['a', 'c']);
+    expect(await found('role=user&disabled=false')).toEqual(['a']);
+    expect(await found('disabled=true')).toEqual(['c']);
+    expect(await found('role=nobody')).toEqual([]);
+    const all = (await list('disabled=true&limit=100')).users.map(({ username }) => username);
+    expect(all).toContain(`c-${mark}`);
+  });
+
+  it('has a page for each user, with where the password is and who controls it', async () => {
+    const user = await add(`shown-${randomUUID()}`);
+    const show = (id: string, as = admin) => one.app.inject({ url: `/admin/users/${id}`, ...as });
+    expect((await show(user.id.toUpperCase())).json()).toEqual({
+      ...user,
+      has_password: true,
+      source: 'local',
+    });
+    expect(codeOf(await show(randomUUID()))).toBe('not_found');
+    expect((await show('1')).statusCode).toBe(400);
+    const other = await login(one, await aUser(one));
+    expect(codeOf(await show(user.id, bearer(other.access_token)))).toBe('forbidden');
+  });
+
   it('finds users by part of the name, the email address and the external id in any letter case', async () => {
     const mark = randomUUID().slice(0, 8);
     const user = await add(`Ünal-${mark}`, `Mail.${mark}@Example.com`);
@@ -406,6 +436,10 @@ describe('the list of users', () => {
     'limit=1&limit=2',
     'limit[]=1',
     'query=a&query=b',
+    'role=',
+    'role=Root',
+    'disabled=1',
+    'disabled=',
     'query[a]=b',
     `query=${'x'.repeat(257)}`,
     'query=%00',

@@ -31,6 +31,7 @@ describe('the administration of users', () => {
       email: 'grace@example.com',
       disabled: false,
       external_id: null,
+      has_password: true,
       created_at: expect.any(String),
     });
     const { id } = reply.json<{ id: string }>();

@@ -86,6 +86,7 @@ describe('an upsert', () => {
         email: 'a@example.com',
         disabled: false,
         external_id: externalId,
+        has_password: true,
         created_at: expect.any(String),
       },
     ]);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ModuleMetadata } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
+import { ConsoleFiles } from '../../src/admin/console/console-files.js';
 import { AppModule, VARIABLES } from '../../src/app.module.js';
 import { fastifyAdapter, setUpApp } from '../../src/app.setup.js';
 import type { TimeOuts } from '../../src/app.setup.js';
@@ -35,6 +36,8 @@ export interface TestAppOptions {
   readonly listen?: boolean;
   /** Modules beside the application's own, as a team would add them. */
   readonly imports?: ModuleMetadata['imports'];
+  /** The folder of the console's files instead of those of the last build. */
+  readonly consoleFolder?: string;
   /** Other than those of main. */
   readonly timeOuts?: TimeOuts;
   /** True: new password hashes cost as much as in production. Otherwise they cost next to nothing. */
@@ -69,7 +72,14 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
 }
 
 async function startNode(
-  { env = {}, listen = false, imports = [], timeOuts, costlyHashes = false }: TestAppOptions,
+  {
+    env = {},
+    listen = false,
+    imports = [],
+    consoleFolder = '',
+    timeOuts,
+    costlyHashes = false,
+  }: TestAppOptions,
   database: TestDatabase,
   dropsDatabase: boolean,
 ): Promise<TestApp> {
@@ -91,6 +101,7 @@ async function startNode(
   const testing = Test.createTestingModule({
     imports: [AppModule.forRoot(config, database.url), ...imports],
   });
+  testing.overrideProvider(ConsoleFiles).useValue(ConsoleFiles.read(consoleFolder, config.pathPrefix));
   if (!costlyHashes) testing.overrideProvider(PasswordHasher).useFactory(CHEAP_HASHER);
   const module = await testing.compile();
   const app = module.createNestApplication<NestFastifyApplication>(fastifyAdapter(config, timeOuts), {

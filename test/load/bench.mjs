@@ -19,6 +19,7 @@ const MEASURES = [
   'start',
   'memory',
   'growth',
+  'lists',
 ];
 
 async function prepare() {

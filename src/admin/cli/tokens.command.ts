@@ -97,9 +97,9 @@ export class TokensCommand {
   private async list(terminal: Terminal, options: ListOptions): Promise<void> {
     const { user, ip, active, ended, limit, cursor } = options;
     const filter = {
-      userId: user === undefined ? undefined : (await this.finder.find(user)).id,
+      userIds: user === undefined ? undefined : [(await this.finder.find(user)).id],
       ip: canonicalAddress(ip),
-      active: active === ended ? undefined : active === true,
+      state: active === ended ? undefined : active === true ? ('active' as const) : ('ended' as const),
     };
     const { entries, next_cursor } = await readPages(limit, cursor, async (size, after) => {
       const page = await this.families.page(filter, size, after);
@@ -157,6 +157,6 @@ export class TokensCommand {
       ip: canonicalAddress(ip),
       issuedBefore,
     };
-    return this.bulk.revoke(filter, terminal.origin, undefined, expectedCount);
+    return this.bulk.revoke(filter, { origin: terminal.origin, expectedCount });
   }
 }

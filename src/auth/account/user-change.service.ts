@@ -111,7 +111,7 @@ export class UserChangeService {
       await alongside?.(sql, after);
       return after;
     };
-    return this.revocations.transaction(work, { webhooks: announced });
+    return this.revocations.transaction(work, { webhooks: announced, by: { actorId } });
   }
 
   /** Validates and normalises the given fields, outside the transaction, because hashing takes long. */

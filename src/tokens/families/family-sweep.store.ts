@@ -1,17 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
-import type { Role } from '../../common/role.js';
 import type { Sql } from '../../database/database.js';
-
-/** Selects the families that match all given conditions. */
-export interface FamilyFilter {
-  /** Opened before this time. Later refreshes do not matter. */
-  readonly issuedBefore?: Date | undefined;
-  readonly role?: Role | undefined;
-  /** The address of the last use, in the spelling of `canonicalAddress`. */
-  readonly ip?: string | undefined;
-  readonly userIds?: readonly string[] | undefined;
-}
+import { conditionsOf } from './family-filter.js';
+import type { FamilyFilter } from './family-filter.js';
 
 /** The families that were found, and the id to continue after; undefined at the end. */
 export interface FamilySweep {
@@ -27,22 +18,18 @@ const CUT_OFF = `
     AS microseconds`;
 
 /** A family that expired longer ago than any access token lives has no valid token. */
-const MATCHES = `
+const REVOCABLE = `
   t.revoked_at IS NULL
   AND t.expires_at > now() - make_interval(secs => (SELECT max_token_expiry FROM service_state) + 60)
-  AND t.created_at < 'epoch'::timestamptz + $2::bigint * interval '1 microsecond'
-  AND ($3::text IS NULL OR u.role = $3) AND ($4::text IS NULL OR t.ip = $4)`;
+  AND t.created_at < 'epoch'::timestamptz + $2::bigint * interval '1 microsecond'`;
 
-const FIND_IN_ALL = `
-  WITH chunk AS MATERIALIZED (SELECT * FROM refresh_tokens WHERE id > $1 ORDER BY id LIMIT ${CHUNK})
+/** `users`: a condition on the rows that are read, which the index of users serves. */
+const findBy = (users: string, conditions: readonly string[]) => `
+  WITH chunk AS MATERIALIZED (SELECT * FROM refresh_tokens WHERE ${users} id > $1 ORDER BY id LIMIT ${CHUNK})
   SELECT (SELECT id FROM chunk ORDER BY id OFFSET ${CHUNK - 1}) AS next,
-    ARRAY(SELECT t.id FROM chunk t JOIN users u ON u.id = t.user_id WHERE ${MATCHES} ORDER BY t.id) AS sids`;
-
-const FIND_OF_USERS = `
-  WITH chunk AS MATERIALIZED (
-    SELECT * FROM refresh_tokens WHERE user_id = ANY ($5::uuid[]) AND id > $1 ORDER BY id LIMIT ${CHUNK})
-  SELECT (SELECT id FROM chunk ORDER BY id OFFSET ${CHUNK - 1}) AS next,
-    ARRAY(SELECT t.id FROM chunk t JOIN users u ON u.id = t.user_id WHERE ${MATCHES} ORDER BY t.id) AS sids`;
+    ARRAY(
+      SELECT t.id FROM chunk t JOIN users u ON u.id = t.user_id WHERE ${[REVOCABLE, ...conditions].join(' AND ')} ORDER BY t.id
+    ) AS sids`;
 
 /** The transactions that are writing families now. Waits for none of them. */
 const WRITERS = `
@@ -63,16 +50,16 @@ export class FamilySweepStore {
 
   /** The next matching families after the id `after` that were opened before `cutOff`. */
   async find(
-    { role, ip, userIds }: Omit<FamilyFilter, 'issuedBefore'>,
+    { userIds, issuedBefore: _cutOff, ...filter }: FamilyFilter,
     cutOff: string,
     after: string,
     sql: Sql = this.database,
   ): Promise<FamilySweep> {
-    const values = [after, cutOff, role ?? null, ip ?? null];
-    const [row] = await sql.query<{ next: string | null; sids: string[] }>(
-      userIds === undefined ? FIND_IN_ALL : FIND_OF_USERS,
-      userIds === undefined ? values : [...values, userIds],
-    );
+    const values: unknown[] = [after, cutOff];
+    const next = (value: unknown) => `$${values.push(value)}`;
+    const users = userIds === undefined ? '' : `user_id = ANY (${next(userIds)}::uuid[]) AND`;
+    const text = findBy(users, conditionsOf(filter, next));
+    const [row] = await sql.query<{ next: string | null; sids: string[] }>(text, values);
     return { sids: row!.sids, next: row!.next ?? undefined };
   }
 

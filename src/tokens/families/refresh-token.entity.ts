@@ -5,9 +5,18 @@ import { User } from '../../users/user.entity.js';
 /** How refresh tokens are delivered: in the body of the response, or only in an HttpOnly cookie. */
 export type TokenDelivery = 'body' | 'cookie';
 
-/** Why a family was revoked. `reuse`: one of its spent tokens was presented. */
-export type RevocationReason =
-  'logout' | 'revoke' | 'reuse' | 'password' | 'disable' | 'downgrade' | 'delete';
+/** Why a family was revoked. `reuse`: one of its spent tokens was presented. The families of a deleted user are deleted, too. */
+export const REVOCATION_REASONS = [
+  'logout',
+  'revoke',
+  'reuse',
+  'password',
+  'disable',
+  'downgrade',
+  'delete',
+] as const;
+
+export type RevocationReason = (typeof REVOCATION_REASONS)[number];
 
 /**
  * A token family: what one login on one device owns. Each refresh updates its row in place. No column that a refresh changes has an
@@ -82,6 +91,14 @@ export class RefreshToken {
 
   @Column('text', { name: 'revoke_reason', nullable: true })
   revokeReason!: RevocationReason | null;
+
+  /** The administrator or service client that revoked it. Without a foreign key: the user may have been deleted. */
+  @Column('uuid', { name: 'revoked_by', nullable: true })
+  revokedBy!: string | null;
+
+  /** What the administrator wrote about it. */
+  @Column('text', { name: 'revoke_note', nullable: true })
+  revokeNote!: string | null;
 
   @Column('text', { nullable: true })
   ip!: string | null;

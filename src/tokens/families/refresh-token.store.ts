@@ -51,12 +51,12 @@ const CONFIRM = `
   WHERE t.id = seen.sid AND t.generation = seen.generation AND t.confirmed_generation < seen.generation`;
 
 const REVOKE_FAMILIES = `
-  UPDATE refresh_tokens SET revoked_at = now(), revoke_reason = $2
+  UPDATE refresh_tokens SET revoked_at = now(), revoke_reason = $2, revoked_by = $3, revoke_note = $4
   WHERE id IN (SELECT id FROM refresh_tokens WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE) AND revoked_at IS NULL
   RETURNING id AS sid, user_id AS "userId", expires_at > now() AS live`;
 
 const REVOKE_FAMILIES_OF_USERS = `
-  UPDATE refresh_tokens SET revoked_at = now(), revoke_reason = $2
+  UPDATE refresh_tokens SET revoked_at = now(), revoke_reason = $2, revoked_by = $4, revoke_note = $5
   WHERE id IN (
       SELECT id FROM refresh_tokens
       WHERE user_id = ANY ($1::uuid[]) AND id IS DISTINCT FROM $3 AND revoked_at IS NULL ORDER BY id FOR UPDATE)
@@ -73,6 +73,12 @@ export interface RevokedFamily {
   readonly sid: string;
   readonly userId: string;
   readonly live: boolean;
+}
+
+/** The administrator who revokes, if there is one, and what they write about it. */
+export interface Revoker {
+  readonly actorId?: string | undefined;
+  readonly note?: string | undefined;
 }
 
 export function countLive(revoked: readonly RevokedFamily[]): number {
@@ -142,8 +148,9 @@ export class RefreshTokenStore {
     sql: Sql,
     sids: readonly string[],
     reason: RevocationReason,
+    { actorId, note }: Revoker = {},
   ): Promise<RevokedFamily[]> {
-    return sql.query<RevokedFamily>(REVOKE_FAMILIES, [sids, reason]);
+    return sql.query<RevokedFamily>(REVOKE_FAMILIES, [sids, reason, actorId ?? null, note ?? null]);
   }
 
   /** Revokes all families of the users, except perhaps one. The caller holds the users' rows. */
@@ -152,8 +159,10 @@ export class RefreshTokenStore {
     userIds: readonly string[],
     reason: RevocationReason,
     exceptSid: string | undefined,
+    { actorId, note }: Revoker = {},
   ): Promise<RevokedFamily[]> {
-    return sql.query<RevokedFamily>(REVOKE_FAMILIES_OF_USERS, [userIds, reason, exceptSid ?? null]);
+    const values = [userIds, reason, exceptSid ?? null, actorId ?? null, note ?? null];
+    return sql.query<RevokedFamily>(REVOKE_FAMILIES_OF_USERS, values);
   }
 
   /** Deletes at most `batch` families that expired for good a week ago or earlier, and returns how many. */

@@ -3,7 +3,7 @@ import type { WebhookOutbox } from '../../webhooks/webhook-outbox.service.js';
 import type { RevocationEntry } from '../feed/revocation-list.js';
 import type { RevocationStore, UserEpoch } from '../feed/revocation.store.js';
 import type { RevocationReason } from './refresh-token.entity.js';
-import type { RefreshTokenStore, RevokedFamily } from './refresh-token.store.js';
+import type { RefreshTokenStore, RevokedFamily, Revoker } from './refresh-token.store.js';
 import type { Exempt, RevocationHook, RevokedSet } from './revocation-hook.js';
 
 /** Locks the rows until the transaction ends. In the order of ids, so that two transactions cannot deadlock. */
@@ -33,6 +33,7 @@ export class RevocationTransaction {
     private readonly revocations: RevocationStore,
     private readonly hook: RevocationHook | undefined,
     private readonly outbox: WebhookOutbox | undefined,
+    private readonly by: Revoker,
   ) {}
 
   /** Revokes the families and everything that came from them. Returns those that were not revoked before. */
@@ -40,7 +41,7 @@ export class RevocationTransaction {
     const all: RevokedFamily[] = [];
     let next = (await this.hook?.successorsOf(this.sql, sids)) ?? sids;
     while (next.length > 0) {
-      const revoked = await this.families.revokeFamilies(this.sql, next, reason);
+      const revoked = await this.families.revokeFamilies(this.sql, next, reason, this.by);
       await this.publish(revoked, reason);
       if (revoked.length < next.length) this.repeated = true;
       all.push(...revoked);
@@ -80,7 +81,8 @@ export class RevocationTransaction {
     reason: RevocationReason,
     except: Exempt = {},
   ): Promise<RevokedFamily[]> {
-    const revoked = await this.families.revokeFamiliesOfUsers(this.sql, userIds, reason, except.sid);
+    const { sql, by } = this;
+    const revoked = await this.families.revokeFamiliesOfUsers(sql, userIds, reason, except.sid, by);
     await this.publish(revoked, reason);
     this.revokedUsers = true;
     await this.callHook({ userIds, except }, reason);

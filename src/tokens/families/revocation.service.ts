@@ -7,6 +7,7 @@ import { RevocationTransaction } from './revocation-transaction.js';
 import type { RevocationHook } from './revocation-hook.js';
 import type { RevocationReason } from './refresh-token.entity.js';
 import { RefreshTokenStore, countLive } from './refresh-token.store.js';
+import type { Revoker } from './refresh-token.store.js';
 import type { TokenFamily } from './token-family.js';
 import { WebhookOutbox } from '../../webhooks/webhook-outbox.service.js';
 import { ChangeFeed } from '../feed/change-feed.js';
@@ -54,20 +55,32 @@ export class RevocationService {
     reason: RevocationReason,
     event: string,
     origin: Origin,
-    actorId?: string,
+    by: Revoker = {},
   ): Promise<number> {
-    return this.transaction(async (revocation) => {
-      const revoked = await revocation.revokeFamilies(sids, reason);
-      const entries = revoked.map(({ sid, userId }) => ({ event, cause: reason, sid, userId, actorId }));
-      // The session that a family was downgraded to is audited under that family.
-      if (entries.length === 0 && revocation.revokedSessions > 0) {
-        const family = await this.families.find(sids[0]!, revocation.sql);
-        if (family !== undefined)
-          entries.push({ event, cause: reason, sid: family.sid, userId: family.userId, actorId });
-      }
-      await this.audit.addAll(entries, origin, revocation.sql);
-      return countLive(revoked);
-    });
+    const { actorId, note } = by;
+    const detail = note === undefined ? undefined : { note };
+    return this.transaction(
+      async (revocation) => {
+        const revoked = await revocation.revokeFamilies(sids, reason);
+        const entries = revoked.map(({ sid, userId }) => ({
+          event,
+          cause: reason,
+          sid,
+          userId,
+          actorId,
+          detail,
+        }));
+        // The session that a family was downgraded to is audited under that family.
+        if (entries.length === 0 && revocation.revokedSessions > 0) {
+          const family = await this.families.find(sids[0]!, revocation.sql);
+          if (family !== undefined)
+            entries.push({ event, cause: reason, sid: family.sid, userId: family.userId, actorId, detail });
+        }
+        await this.audit.addAll(entries, origin, revocation.sql);
+        return countLive(revoked);
+      },
+      { by },
+    );
   }
 
   /**
@@ -76,15 +89,18 @@ export class RevocationService {
    */
   async revokeUser(userId: string, options: UserRevocation, origin: Origin): Promise<number> {
     const { reason, event, actorId, exceptSid, exceptSession } = options;
-    return this.transaction(async (revocation) => {
-      const except = { sid: exceptSid, session: exceptSession };
-      const families = await revocation.revokeUser(userId, reason, except);
-      const ended = countLive(families) + revocation.revokedSessions;
-      await options.alongside?.(revocation.sql);
-      const entry = { event, cause: reason, userId, actorId, sid: exceptSid, detail: { ended } };
-      await this.audit.add(entry, origin, revocation.sql);
-      return ended;
-    });
+    return this.transaction(
+      async (revocation) => {
+        const except = { sid: exceptSid, session: exceptSession };
+        const families = await revocation.revokeUser(userId, reason, except);
+        const ended = countLive(families) + revocation.revokedSessions;
+        await options.alongside?.(revocation.sql);
+        const entry = { event, cause: reason, userId, actorId, sid: exceptSid, detail: { ended } };
+        await this.audit.add(entry, origin, revocation.sql);
+        return ended;
+      },
+      { by: { actorId } },
+    );
   }
 
   /** Whether presenting this token of a revoked family is a reuse. If it is, revokes everything that came from the family. */
@@ -112,15 +128,15 @@ export class RevocationService {
   /**
    * Commits `work` together with the families that it revokes; rolls back if it throws. If another node may have revoked one of them
    * before, returns only after this node knows of that revocation, too. `webhooks: false`: writes no event about revoked logins, because the
-   * receiver of webhooks has asked for the change.
+   * receiver of webhooks has asked for the change. `by`: is stored with the revoked families.
    */
   async transaction<T>(
     work: (revocation: RevocationTransaction) => Promise<T>,
-    { webhooks = true }: { readonly webhooks?: boolean } = {},
+    { webhooks = true, by = {} }: { readonly webhooks?: boolean; readonly by?: Revoker } = {},
   ): Promise<T> {
     const outbox = webhooks ? this.outbox : undefined;
     const { revocation, result } = await this.database.transaction(async (sql) => {
-      const opened = new RevocationTransaction(sql, this.families, this.revocations, this.hook, outbox);
+      const opened = new RevocationTransaction(sql, this.families, this.revocations, this.hook, outbox, by);
       return { result: await work(opened), revocation: opened };
     });
     if (revocation.entries.length > 0) this.feed.publish(revocation.entries);

@@ -4,7 +4,8 @@ import { unavailable } from '../../common/common.errors.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { fingerprint, generateKey } from './key-material.js';
-import { KeyRingError, ringAt } from './key-ring.js';
+import { KeyRingError, MARGIN, ringAt } from './key-ring.js';
+import type { KeyTimes } from './key-ring.js';
 import { KeyRingService } from './key-ring.service.js';
 import { ChangeFeed } from '../feed/change-feed.js';
 import { SigningKeyStore } from './signing-key.store.js';
@@ -17,6 +18,8 @@ export interface KeyView {
   readonly created_at: string;
   readonly promote_at: string;
   readonly distrusted_at: string | null;
+  /** Of a previous key: when the last token that it signed has expired. */
+  readonly accepted_until: string | null;
 }
 
 /** Changes to the key ring by administrators. Reads the ring from the database, not from this node's memory. */
@@ -66,6 +69,7 @@ export class KeyAdministrationService {
       created_at: key.createdAt.toISOString(),
       promote_at: new Date(key.promoteAt).toISOString(),
       distrusted_at: key.distrustedAt?.toISOString() ?? null,
+      accepted_until: endOf(key, keys, states.get(key.kid), longestExpiry),
     }));
   }
 
@@ -81,4 +85,17 @@ export class KeyAdministrationService {
     this.feed.hint();
     return outcome;
   }
+}
+
+/** Null for a key that is not `previous`. Its successor is the next trusted key. */
+function endOf(
+  { promoteAt }: KeyTimes,
+  keys: readonly KeyTimes[],
+  state: KeyView['state'] | undefined,
+  longestExpiry: number,
+): string | null {
+  if (state !== 'previous') return null;
+  const later = keys.filter((key) => !key.distrusted && key.promoteAt > promoteAt);
+  const successor = Math.min(...later.map((key) => key.promoteAt));
+  return new Date(successor + (longestExpiry + MARGIN) * 1000).toISOString();
 }

@@ -6,6 +6,7 @@ import type { Administrator } from '../rollout/rollout-administration.service.js
 import { RolloutFlagService } from '../rollout/rollout-flag.service.js';
 import { isAnnounced, phaseAt } from '../rollout/rollout-state.js';
 import type { RolloutState } from '../rollout/rollout-state.js';
+import { refuseRollout } from '../rollout/rollout.errors.js';
 import { RolloutStore } from '../rollout/rollout.store.js';
 import type { Current } from '../rollout/rollout.store.js';
 import type { Evidence } from './comparison.js';
@@ -22,6 +23,12 @@ export interface PlanStanding {
   readonly evidence: Evidence | undefined;
 }
 
+/** The result of replacing a plan. */
+type Put =
+  | { readonly errors: readonly FieldError[] }
+  | { readonly stale: number }
+  | { readonly plan: Plan; readonly rollout: RolloutState };
+
 /** Reads and replaces the plan for administrators. */
 @Injectable()
 export class PlanAdministrationService {
@@ -37,16 +44,24 @@ export class PlanAdministrationService {
     return this.standing(await this.plans.read(), (await this.states.current())!);
   }
 
-  /** Replaces the plan and restarts it. Throws 400 for a plan that cannot work, and changes nothing. */
-  async put(settings: PlanSettings, by: Administrator): Promise<PlanStanding> {
-    const outcome = await this.states.withLock(async (sql, rollout) => {
+  /**
+   * Replaces the plan and restarts it. Throws 400 for a plan that cannot work, and 409 if `revision` is given and is not the last one. Then
+   * nothing changes.
+   */
+  async put(settings: PlanSettings, by: Administrator, revision?: number): Promise<PlanStanding> {
+    const outcome = await this.states.withLock<Put>(async (sql, rollout) => {
       const errors = this.faultsOf(settings, rollout);
       if (errors.length > 0) return { errors };
+      if (revision !== undefined) {
+        const last = await this.plans.read(sql);
+        if (last.revision !== revision) return { stale: last.revision };
+      }
       const { phase, percentage, version } = rollout;
       const plan = await this.plans.put(sql, settings, whyPut(settings), { phase, percentage }, version, by);
       return { plan, rollout };
     });
     if ('errors' in outcome) throw refuse('validation_failed', { errors: outcome.errors });
+    if ('stale' in outcome) throw await this.staleness(outcome.stale);
     return this.standing(outcome.plan, outcome.rollout);
   }
 
@@ -67,6 +82,14 @@ export class PlanAdministrationService {
       rolloutVersion: current.version,
     };
     return this.standing(plan, current);
+  }
+
+  /** Who has changed the plan is in the audit trail; the autopilot changes it with the rollout. */
+  private async staleness(revision: number) {
+    const changed = await this.plans.lastChange();
+    const by = changed?.actor ?? (changed?.cause === 'plan_changed' ? 'the command line' : 'the autopilot');
+    const detail = `The revision of the plan is ${revision} now: ${by} changed it`;
+    return refuseRollout('stale_version', { detail, members: { changed: changed ?? null } });
   }
 
   private async standing(plan: Plan, rollout: RolloutState): Promise<PlanStanding> {

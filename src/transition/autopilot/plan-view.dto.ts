@@ -75,6 +75,13 @@ export class PlanStatusDto {
 }
 
 export class PlanViewDto {
+  @ApiProperty({
+    type: 'integer',
+    example: 4,
+    description: 'Increases with each change, also by the autopilot',
+  })
+  revision!: number;
+
   @ApiProperty({ example: true })
   enabled!: boolean;
 

@@ -7,6 +7,7 @@ import type { Principal } from '../../auth/principal.js';
 import { ApiProblems } from '../../common/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
 import { iso } from '../rollout/rollout-view.js';
+import { ROLLOUT_ERRORS } from '../rollout/rollout.errors.js';
 import { DEFAULTS } from './plan.js';
 import type { PlanSettings } from './plan.js';
 import { PlanAdministrationService } from './plan-administration.service.js';
@@ -41,6 +42,7 @@ export class PlanController {
   })
   @ApiOkResponse({ type: PlanViewDto })
   @ApiProblems(COMMON_ERRORS, 'validation_failed')
+  @ApiProblems(ROLLOUT_ERRORS, 'stale_version')
   async put(
     @Req() request: FastifyRequest,
     @CurrentPrincipal() { userId }: Principal,
@@ -50,7 +52,9 @@ export class PlanController {
     const by = { actorId: userId, origin: originOf(request) };
     const settings = settingsOf(body);
     return viewOf(
-      await (dry_run === true ? this.administration.dryRun(settings) : this.administration.put(settings, by)),
+      await (dry_run === true
+        ? this.administration.dryRun(settings)
+        : this.administration.put(settings, by, body.revision)),
     );
   }
 }
@@ -68,6 +72,7 @@ function settingsOf(body: PlanDto): PlanSettings {
 
 function viewOf({ plan, decision, evidence }: PlanStanding): PlanViewDto {
   return {
+    revision: plan.revision,
     enabled: plan.enabled,
     steps: plan.steps,
     min_requests: plan.minRequests,

@@ -108,6 +108,17 @@ export class PlanDto {
   drain_on_rollback?: boolean;
 
   @ApiPropertyOptional({
+    type: 'integer',
+    example: 4,
+    description: 'The revision that the plan is based on. 409 if it is no longer the last one',
+  })
+  @IsGiven()
+  @IsInt()
+  @Min(0)
+  @Max(2_147_483_647)
+  revision?: number;
+
+  @ApiPropertyOptional({
     type: 'object',
     additionalProperties: true,
     description: 'Ignored, so that a plan can be sent as it was read',

@@ -37,6 +37,19 @@ const MOVE = `
   WHERE revision = $1 AND state = 'running' AND lease_holder = $2 AND lease_until > clock_timestamp()
   RETURNING revision`;
 
+const LAST_CHANGE = `
+  SELECT at, cause, actor_id, (SELECT username FROM users WHERE id = actor_id) AS actor
+  FROM audit_events WHERE event = 'rollout' AND cause LIKE 'plan%' ORDER BY id DESC LIMIT 1`;
+
+/** The last change of the plan, in the form for administrators. */
+export interface PlanChange {
+  readonly at: Date;
+  readonly cause: string;
+  readonly actor_id: string | null;
+  /** The name of the actor. */
+  readonly actor: string | null;
+}
+
 /** The next state of a plan. */
 export interface Move {
   readonly state: PlanState;
@@ -57,6 +70,11 @@ export class PlanStore {
 
   async read(sql: Sql = this.database): Promise<Plan> {
     return (await sql.query<Plan & Record<string, unknown>>(READ))[0]!;
+  }
+
+  /** Who changed the plan last. Undefined if the audit trail does not know it any more. */
+  async lastChange(): Promise<PlanChange | undefined> {
+    return (await this.database.query<PlanChange & Record<string, unknown>>(LAST_CHANGE))[0];
   }
 
   /** Replaces the plan and restarts it. Audited in the transaction of `sql`. */

@@ -52,9 +52,12 @@ export class RolloutFiguresService {
   }
 }
 
+/** Requests that failed, without expected refusals. */
+export function unexpectedErrors(errors: ReadonlyMap<string, number>): number {
+  return [...errors].filter(([code]) => !EXPECTED.has(code)).reduce((total, [, n]) => total + n, 0);
+}
+
 function figuresOf(figures: Awaited<ReturnType<ReportStore['figures']>>[Scheme]): SchemeFigures {
   const { requests, errors, unexpectedLogouts } = figures.evidence;
-  const failures = [...errors].filter(([code]) => !EXPECTED.has(code));
-  const sum = failures.reduce((total, [, n]) => total + n, 0);
-  return { requests, users: figures.users, errors: sum, logouts: unexpectedLogouts };
+  return { requests, users: figures.users, errors: unexpectedErrors(errors), logouts: unexpectedLogouts };
 }

@@ -10,7 +10,7 @@ import { endsSessionsSoon, inForce, phaseAt, widensEligibility } from './rollout
 import type { RolloutSettings, RolloutState } from './rollout-state.js';
 import { isSame } from './rollout-view.js';
 import { RolloutHistoryStore } from './rollout-history.store.js';
-import { refuseRollout } from './rollout.errors.js';
+import { refuseRollout, refuseStale } from './rollout.errors.js';
 import { RolloutService } from './rollout.service.js';
 import { RolloutStore } from './rollout.store.js';
 import type { Current } from './rollout.store.js';
@@ -79,7 +79,7 @@ export class RolloutAdministrationService {
       const change = { cause: 'changed', actorId: by.actorId } as const;
       return { state: await this.store.add(sql, current, result.next, parent, change, by.origin), now };
     });
-    return this.settle(outcome);
+    return await this.settle(outcome);
   }
 
   /**
@@ -105,7 +105,7 @@ export class RolloutAdministrationService {
       const state = await this.store.add(sql, current, next, before.parent, change, by.origin);
       return { state, now: current.now };
     });
-    return this.settle(outcome);
+    return await this.settle(outcome);
   }
 
   /** Who changed the rollout, how and when; newest first. Throws 400 for an invalid cursor. */
@@ -113,12 +113,12 @@ export class RolloutAdministrationService {
     return this.versions.list(limit, cursor);
   }
 
-  private settle(outcome: Outcome): RolloutState {
+  private async settle(outcome: Outcome): Promise<RolloutState> {
     if (outcome === 'fresh_password_required') throw refuseFreshPassword();
     if (typeof outcome === 'string') throw refuseRollout(outcome);
     if ('errors' in outcome) throw refuse('validation_failed', { errors: outcome.errors });
     if ('stale' in outcome) {
-      throw refuseRollout('stale_version', { detail: `The version is ${outcome.stale} now` });
+      throw refuseStale((await this.versions.list(1, undefined)).events[0]!);
     }
     this.rollout.adopt(outcome.state);
     return inForce(outcome.state, outcome.now);

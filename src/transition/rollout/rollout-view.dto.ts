@@ -1,7 +1,9 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, OmitType } from '@nestjs/swagger';
 import type { Role } from '../../common/role.js';
 import { PHASES } from './rollout-state.js';
 import type { Phase } from './rollout-state.js';
+import type { RolloutPreview } from './rollout-preview.service.js';
+import { settingsView } from './rollout-view.js';
 import { BrownoutDto, ROLES_SCHEMA } from './rollout.dto.js';
 
 export class RolloutDto {
@@ -28,6 +30,68 @@ export class RolloutDto {
 
   @ApiProperty({ type: 'integer', example: 7 })
   version!: number;
+}
+
+const COUNT = { type: 'integer', example: 1_240 } as const;
+
+export class RolloutSettingsDto extends OmitType(RolloutDto, ['version']) {}
+
+export class RolloutPreviewDto {
+  @ApiProperty({ type: RolloutSettingsDto, description: 'The settings after the change' })
+  next!: RolloutSettingsDto;
+
+  @ApiProperty({ ...COUNT, example: 200_000, description: 'Users who are not disabled' })
+  users!: number;
+
+  @ApiProperty(COUNT)
+  eligible_before!: number;
+
+  @ApiProperty(COUNT)
+  eligible_after!: number;
+
+  @ApiProperty({ ...COUNT, description: 'Users whom the change moves to tokens: they become eligible' })
+  gain!: number;
+
+  @ApiProperty({ ...COUNT, example: 0, description: 'Users who are no longer eligible' })
+  lose!: number;
+
+  @ApiProperty({ ...COUNT, example: 310, description: 'Users with a live token family now' })
+  on_tokens!: number;
+
+  @ApiProperty({
+    ...COUNT,
+    example: 0,
+    description: 'Users with a live token family who are not eligible, and keep it because `drain` is off',
+  })
+  on_tokens_stay!: number;
+
+  @ApiProperty({
+    ...COUNT,
+    example: 0,
+    description:
+      'Users with a live token family who are not eligible, and return to a session because `drain` is on',
+  })
+  on_tokens_drained!: number;
+
+  @ApiProperty({ example: true, description: 'False: extrapolated from 250,000 users' })
+  exact!: boolean;
+}
+
+export function previewView(preview: RolloutPreview): RolloutPreviewDto {
+  const { next, users, eligibleBefore, eligibleAfter, gain, lose, onTokens, onTokensNotEligible, exact } =
+    preview;
+  return {
+    next: settingsView(next),
+    users,
+    eligible_before: eligibleBefore,
+    eligible_after: eligibleAfter,
+    gain,
+    lose,
+    on_tokens: onTokens,
+    on_tokens_stay: next.drain ? 0 : onTokensNotEligible,
+    on_tokens_drained: next.drain ? onTokensNotEligible : 0,
+    exact,
+  };
 }
 
 export class RolloutEventDto {

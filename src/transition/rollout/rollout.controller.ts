@@ -11,8 +11,9 @@ import { DEFAULT_LIMIT, PageQueryDto } from '../../common/pagination.js';
 import { RolloutAdministrationService } from './rollout-administration.service.js';
 import type { RolloutAdministrator } from './rollout-administration.service.js';
 import type { RolloutPatch } from './rollout-patch.js';
+import { RolloutPreviewService } from './rollout-preview.service.js';
 import { stateView } from './rollout-view.js';
-import { RolloutDto, RolloutHistoryDto } from './rollout-view.dto.js';
+import { RolloutDto, RolloutHistoryDto, RolloutPreviewDto, previewView } from './rollout-view.dto.js';
 import { RollbackDto, RolloutPatchDto } from './rollout.dto.js';
 import { ROLLOUT_ERRORS } from './rollout.errors.js';
 
@@ -24,6 +25,7 @@ import { ROLLOUT_ERRORS } from './rollout.errors.js';
 export class RolloutController {
   constructor(
     private readonly administration: RolloutAdministrationService,
+    private readonly previews: RolloutPreviewService,
     private readonly passwords: FreshPasswordService,
   ) {}
 
@@ -53,6 +55,20 @@ export class RolloutController {
   ): Promise<RolloutDto> {
     const by = await this.administrator(request, principal);
     return stateView(await this.administration.change(patchOf(body), body.version, by));
+  }
+
+  @Post('preview')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Preview a change of the rollout',
+    description:
+      'Says how many users the change would move, and changes nothing. It examines each user who is not disabled, which takes some ' +
+      'seconds for hundreds of thousands of users.',
+  })
+  @ApiBody({ type: RolloutPatchDto })
+  @ApiOkResponse({ type: RolloutPreviewDto })
+  async preview(@Body() body: RolloutPatchDto): Promise<RolloutPreviewDto> {
+    return previewView(await this.previews.preview(patchOf(body)));
   }
 
   @Post('rollback')

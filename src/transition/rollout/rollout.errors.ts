@@ -1,5 +1,6 @@
 import { problems } from '../../common/problem.js';
 import type { ProblemKind } from '../../common/problem.js';
+import type { HistoryEvent } from './rollout-history.store.js';
 
 /** Refusals to change the rollout. */
 export const ROLLOUT_ERRORS = {
@@ -9,3 +10,10 @@ export const ROLLOUT_ERRORS = {
 } as const satisfies Record<string, ProblemKind>;
 
 export const refuseRollout = problems(ROLLOUT_ERRORS);
+
+/** The 409 for a change that is based on an older version. The member `changed` says who made the last change, and what it was. */
+export function refuseStale({ state: _state, ...changed }: HistoryEvent) {
+  const by = changed.actor ?? 'the autopilot';
+  const detail = `The version is ${changed.version} now: ${by} changed the rollout at ${changed.at}`;
+  return refuseRollout('stale_version', { detail, members: { changed } });
+}

@@ -11,7 +11,9 @@ import { RolloutHistoryStore } from './rollout-history.store.js';
 import { RolloutVersion } from './rollout-version.entity.js';
 import { RolloutCommand } from './rollout.command.js';
 import { RolloutController } from './rollout.controller.js';
+import { RolloutPreviewService } from './rollout-preview.service.js';
 import { RolloutService } from './rollout.service.js';
+import { RolloutUserStore } from './rollout-user.store.js';
 import { RolloutStore } from './rollout.store.js';
 
 @Module({
@@ -30,8 +32,10 @@ import { RolloutStore } from './rollout.store.js';
     RolloutCommand,
     RolloutFlagService,
     RolloutHistoryStore,
+    RolloutPreviewService,
     RolloutStore,
+    RolloutUserStore,
   ],
-  exports: [RolloutService, RolloutFlagService, RolloutStore],
+  exports: [RolloutHistoryStore, RolloutService, RolloutFlagService, RolloutStore],
 })
 export class RolloutModule {}

@@ -1,6 +1,7 @@
 import { FlagdCore } from '@openfeature/flagd-core';
 import type { EvaluationContext, JsonValue, Provider, ResolutionDetails } from '@openfeature/server-sdk';
-import type { RolloutSettings } from './rollout-state.js';
+import type { EligibilitySubject } from '../../auth/refresh/token-eligibility.service.js';
+import type { Phase, RolloutSettings } from './rollout-state.js';
 
 /** The key of the only flag: whether a user may have tokens. */
 export const TOKENS_FLAG = 'tokens';
@@ -15,6 +16,12 @@ export class StateFlagProvider implements Provider {
   /** From now on the flag follows these settings. */
   use(settings: RolloutSettings): void {
     this.core.setConfigurations(JSON.stringify(flagDefinition(settings)));
+  }
+
+  /** The value of the flag for a user, at once. */
+  isOn({ id, role }: EligibilitySubject, phase: Phase): boolean {
+    const context = { targetingKey: id, role, phase };
+    return this.core.resolveBooleanEvaluation(TOKENS_FLAG, false, context).value;
   }
 
   async resolveBooleanEvaluation(

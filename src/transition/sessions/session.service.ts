@@ -5,6 +5,7 @@ import { AuditStore } from '../../audit/audit.store.js';
 import { CONFIG } from '../../config/config.js';
 import type { TransitionConfig } from '../transition.settings.js';
 import { RevocationService } from '../../tokens/families/revocation.service.js';
+import type { Revoker } from '../../tokens/families/refresh-token.store.js';
 import type { TokenFamily } from '../../tokens/families/token-family.js';
 import { SessionCookieService } from './http/session-cookie.service.js';
 import { LinkedRevocationStore } from './link/linked-revocation.store.js';
@@ -82,25 +83,30 @@ export class SessionService {
 
   /**
    * Revokes a session of the user and its linked family. After it returns, both are refused: here at once, on other nodes within a
-   * second. Adds one audit event, or none if the session was revoked before. `actorId`: the administrator who revokes it.
+   * second. Adds one audit event, or none if the session was revoked before. `by`: the administrator who revokes it.
    */
   async revoke(
     { sid, userId }: Pick<LiveSession, 'sid' | 'userId'>,
     cause: string,
     origin: Origin,
-    actorId?: string,
+    by: Revoker = {},
   ): Promise<void> {
+    const { actorId, note } = by;
     const event = actorId === undefined ? 'logout' : 'revoke';
-    await this.revocations.transaction(async (revocation) => {
-      const { sql } = revocation;
-      await this.linked.lockUser(sql, userId);
-      const familyId = await this.linked.exchangedFamilyOf(sql, sid, userId);
-      const [family] = familyId === undefined ? [] : await revocation.revokeFamilies([familyId], event);
-      const existed = await this.linked.revokeSession(sql, sid, userId);
-      revocation.leftovers.push(sid);
-      if (family === undefined && !existed) return;
-      await this.audit.add({ event, cause, userId, actorId, sid: family?.sid }, origin, sql);
-    });
+    await this.revocations.transaction(
+      async (revocation) => {
+        const { sql } = revocation;
+        await this.linked.lockUser(sql, userId);
+        const familyId = await this.linked.exchangedFamilyOf(sql, sid, userId);
+        const [family] = familyId === undefined ? [] : await revocation.revokeFamilies([familyId], event);
+        const existed = await this.linked.revokeSession(sql, sid, userId);
+        revocation.leftovers.push(sid);
+        if (family === undefined && !existed) return;
+        const detail = note === undefined ? undefined : { note };
+        await this.audit.add({ event, cause, userId, actorId, sid: family?.sid, detail }, origin, sql);
+      },
+      { by },
+    );
   }
 
   /** Revokes a session of the caller, and clears its cookie. */

@@ -72,6 +72,21 @@ describe('the plan of the rollout', () => {
     ]);
   });
 
+  it('refuses to replace a plan that has changed since it was read, and says who changed it and when', async () => {
+    const first = (await put({ ...PLAN, enabled: false })).json<{ revision: number; status: object }>();
+    const second = (await put({ ...first, min_requests: 7 })).json<{ revision: number }>();
+    expect(second.revision).toBe(first.revision + 1);
+    const reply = await put({ ...first, min_requests: 9 });
+    expect([reply.statusCode, codeOf(reply)]).toEqual([409, 'stale_version']);
+    expect(reply.json()).toMatchObject({
+      detail: `The revision of the plan is ${second.revision} now: root changed it`,
+      changed: { actor: 'root', cause: 'plan_changed', at: expect.stringMatching(/Z$/) },
+    });
+    expect(await read()).toMatchObject({ min_requests: 7, revision: second.revision });
+    for (const revision of [-1, 1.5, '1', null])
+      expect(codeOf(await put({ ...PLAN, revision }))).toBe('validation_failed');
+  });
+
   it('reads its figures from the report', async () => {
     await put({ ...PLAN, min_requests: 1 });
     await until(async () => (await percentage()) === 10, 5_000);

@@ -212,6 +212,46 @@ describe('the list of an administrator', () => {
     expect((await list(`user_id=${user.id}&scheme=session&ip=192.0.2.1`)).tokens).toEqual([]);
   });
 
+  it('contains the sessions that match the filters, and counts the same', async () => {
+    const someone = await aUser(node, { role: 'clerk' });
+    await sessionLogin(node, someone);
+    await sessionLogin(node, someone);
+    await login(node, someone);
+    const hour = (hours: number) => new Date(Date.now() + hours * 3_600_000).toISOString();
+    const matches: [string, number, number][] = [
+      [`username=${someone.username.toUpperCase()}`, 2, 1],
+      [`user_id=${someone.id}&username=${user.username}`, 0, 0],
+      ['role=clerk', 2, 1],
+      [`role=clerk&used_since=${hour(-1)}`, 2, 1],
+      [`role=clerk&used_since=${hour(1)}`, 0, 0],
+      [`role=clerk&used_before=${hour(1)}&state=active`, 2, 1],
+      [`role=clerk&used_before=${hour(-1)}`, 0, 0],
+      ['role=clerk&state=revoked', 0, 0],
+      ['role=clerk&user_agent=light', 0, 1],
+      [`role=clerk&began_since=${hour(-1)}`, 0, 1],
+      [`user_id=${someone.id}&role=clerk`, 2, 1],
+      [`user_id=${someone.id}&role=user`, 0, 0],
+    ];
+    for (const [query, sessions, families] of matches) {
+      const found = await all(`scheme=all&${query}`, 2);
+      const by = (scheme: string) => found.filter((entry) => entry.scheme === scheme).length;
+      expect([query, by('session'), by('bearer')]).toEqual([query, sessions, families]);
+      const count = async (scheme: string) =>
+        (await get(node, `/admin/tokens/count?scheme=${scheme}&${query}`, root)).json<unknown>();
+      expect(await count('session')).toEqual({ count: sessions, exact: true });
+      expect(await count('all')).toEqual({ count: sessions + families, exact: true });
+    }
+  });
+
+  it('marks the session that asks', async () => {
+    const cookie = await sessionLogin(node, await aUser(node, { role: 'admin' }));
+    const mine = async () =>
+      (await bySession(node, cookie, { url: '/admin/tokens?scheme=all&limit=100' }))
+        .json<{ tokens: Entry[] }>()
+        .tokens.filter(({ current }) => current);
+    expect(await mine()).toMatchObject([{ scheme: 'session' }]);
+  });
+
   it('contains each session of a user once over all pages, and no session of an anonymous visitor', async () => {
     const someone = await aUser(node);
     for (let i = 0; i < 5; i += 1) await sessionLogin(node, someone);

@@ -79,7 +79,7 @@ describe('a bulk revocation', () => {
           refreshes += 1;
         }
       })();
-      const revoked = await bulk.revoke(filter, NO_ORIGIN);
+      const revoked = await bulk.revoke(filter, { origin: NO_ORIGIN });
       // Nobody waits until everything is revoked.
       expect(refreshes).toBeGreaterThan(1);
       running = false;
@@ -93,7 +93,7 @@ describe('a bulk revocation', () => {
       );
       expect(detail).toMatchObject({ revoked: FAMILIES, complete: true });
       await expect.poll(() => other.revoked.size).toBe(node.revoked.size);
-      expect(await bulk.revoke(filter, NO_ORIGIN)).toBe(0);
+      expect(await bulk.revoke(filter, { origin: NO_ORIGIN })).toBe(0);
       await tamper(db, 'TRUNCATE audit_events');
     },
   );
@@ -104,7 +104,7 @@ describe('a bulk revocation', () => {
     let ending: Promise<number> = Promise.resolve(-1);
     await other.database.transaction(async (sql) => {
       await other.families.create(login, 'password', NO_ORIGIN, sql);
-      ending = bulk.revoke({ issuedBefore: FUTURE, userIds: [user] }, NO_ORIGIN);
+      ending = bulk.revoke({ issuedBefore: FUTURE, userIds: [user] }, { origin: NO_ORIGIN });
       await expect.poll(() => count(`pg_stat_activity WHERE query LIKE '%pg_locks%'`)).toBeGreaterThan(0);
     });
     expect(await ending).toBe(1);
@@ -119,14 +119,14 @@ describe('a bulk revocation', () => {
     await other.database.transaction(async (sql) => {
       await other.families.create(late, 'password', NO_ORIGIN, sql);
       const filter = { issuedBefore: FUTURE, userIds: [user] };
-      await expect(bulk.revoke(filter, NO_ORIGIN)).rejects.toMatchObject({ status: 503 });
+      await expect(bulk.revoke(filter, { origin: NO_ORIGIN })).rejects.toMatchObject({ status: 503 });
       expect((await node.families.find(ended.sid))?.revoked).toBe(true);
     });
     const [{ detail } = { detail: null }] = await db.database.query<{ detail: unknown }>(
       `SELECT detail FROM audit_events WHERE cause = 'bulk' ORDER BY id DESC LIMIT 1`,
     );
     expect(detail).toMatchObject({ revoked: 1, complete: false });
-    expect(await bulk.revoke({ issuedBefore: FUTURE, userIds: [user] }, NO_ORIGIN)).toBe(1);
+    expect(await bulk.revoke({ issuedBefore: FUTURE, userIds: [user] }, { origin: NO_ORIGIN })).toBe(1);
   });
 
   it('refuses a login in progress of a user whose families are revoked', async () => {
@@ -135,7 +135,7 @@ describe('a bulk revocation', () => {
     let ending: Promise<number> = Promise.resolve(-1);
     await other.database.transaction(async (sql) => {
       await other.families.create(login, 'password', NO_ORIGIN, sql);
-      ending = bulk.revoke({ userIds: [user] }, NO_ORIGIN);
+      ending = bulk.revoke({ userIds: [user] }, { origin: NO_ORIGIN });
       await untilWaiting(db.database);
     });
     expect(await ending).toBe(1);
@@ -150,7 +150,7 @@ describe('a bulk revocation', () => {
         WHERE id IN ($1, $2)`,
       [old.sid, lately.sid],
     );
-    expect(await bulk.revoke({ issuedBefore: FUTURE, userIds: [user] }, NO_ORIGIN)).toBe(0);
+    expect(await bulk.revoke({ issuedBefore: FUTURE, userIds: [user] }, { origin: NO_ORIGIN })).toBe(0);
     expect((await node.families.find(old.sid))?.revoked).toBe(false);
     expect((await node.families.find(lately.sid))?.revoked).toBe(true);
   });
@@ -161,7 +161,7 @@ describe('a bulk revocation', () => {
     let cursor: string | undefined;
     let pages = 0;
     do {
-      const page = await list.page({ ip: '192.0.2.2', active: false }, 100, cursor);
+      const page = await list.page({ ip: '192.0.2.2', state: 'ended' }, 100, cursor);
       for (const { id } of page.tokens) seen.add(id);
       cursor = page.next_cursor ?? undefined;
       pages += 1;
@@ -179,7 +179,7 @@ describe('a bulk revocation', () => {
       await db.database.query(`UPDATE refresh_tokens SET revoked_at = now() WHERE revoked_at IS NULL`);
       await manyLogins('192.0.2.9', 'admin');
       const live = () => count(`refresh_tokens WHERE revoked_at IS NULL`);
-      const revoke = (most: number) => bulk.revoke(filter, NO_ORIGIN, undefined, most);
+      const revoke = (most: number) => bulk.revoke(filter, { origin: NO_ORIGIN, expectedCount: most });
       await expect(revoke(FAMILIES - 1)).rejects.toMatchObject({ code: 'more_than_expected' });
       expect(await live()).toBe(FAMILIES);
       expect(await revoke(FAMILIES)).toBe(FAMILIES);

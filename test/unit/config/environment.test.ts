@@ -16,7 +16,7 @@ const NAMES = `
   NODE_ENV PORT HOST WORKERS DATABASE_URL DATABASE_SCHEMA DATABASE_POOL_SIZE DATA_DIR
   JWT_SECRET JWT_SECRET_PREVIOUS KEYS_DIR RSA_MODULUS_BITS TOKEN_EXPIRY
   REFRESH_TOKEN_EXPIRY REFRESH_FAMILY_EXPIRY REFRESH_REUSE_GRACE REFRESH_LOST_RESPONSE_WINDOW JWT_ISSUER
-  JWT_AUDIENCE CORS_ORIGINS CLOCK_TOLERANCE PASSWORD_MIN_LENGTH AUTH_RATE_LIMIT
+  JWT_AUDIENCE CORS_ORIGINS CONSOLE CONSOLE_ORIGIN CLOCK_TOLERANCE PASSWORD_MIN_LENGTH AUTH_RATE_LIMIT
   AUTH_RATE_WINDOW AUDIT_RETENTION_DAYS TRUST_PROXY ADMIN_ROLE USERS_SOURCE_MAY_MAKE_ADMINS ADMIN_USERNAME ADMIN_PASSWORD WEBHOOK_URL
   WEBHOOK_SECRET LOG_LEVEL
 `
@@ -49,12 +49,13 @@ describe('.env.example', () => {
 
   it('.env.example shows the defaults, and valid values for variables without a default', () => {
     const secrets = { JWT_SECRET: 'a' };
-    const { trustProxy, corsOrigins, databaseUrl, jwtIssuer, ...shown } = loadConfig(
+    const { trustProxy, corsOrigins, consoleOrigin, databaseUrl, jwtIssuer, ...shown } = loadConfig(
       { ...parse(example.replaceAll(/^#(?=[A-Z_]+=)/gm, '')), ...secrets },
       folder,
     );
     expect(loadConfig(secrets, folder)).toMatchObject(shown);
-    for (const form of [trustProxy, corsOrigins, databaseUrl, jwtIssuer]) expect(form).toBeTruthy();
+    for (const form of [trustProxy, corsOrigins, consoleOrigin, databaseUrl, jwtIssuer])
+      expect(form).toBeTruthy();
   });
 });
 

@@ -45,6 +45,7 @@ describe('the configuration', () => {
       pathPrefix: '',
       jwtAudience: 'api',
       corsOrigins: [],
+      console: true,
       clockTolerance: 5,
       passwordMinLength: 15,
       authRateLimit: 10,

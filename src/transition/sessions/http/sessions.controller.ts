@@ -1,6 +1,7 @@
 import { Body, Controller, HttpCode, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ConsoleOrigin } from '../../../auth/http/console-origin.js';
 import { AUTH_ERRORS } from '../../../auth/auth.errors.js';
 import { LoadSheddingGuard } from '../../../auth/login/load-shedding.guard.js';
 import { originOf, refuseOtherSites } from '../../../auth/http/request-origin.js';
@@ -29,6 +30,7 @@ export class SessionsController {
     private readonly sessions: SessionService,
     private readonly logins: SessionLoginService,
     private readonly cookie: SessionCookieService,
+    private readonly console: ConsoleOrigin,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -46,7 +48,7 @@ export class SessionsController {
   @ApiOkResponse({ type: SessionUserDto })
   @ApiProblems(COMMON_ERRORS, 'validation_failed', 'malformed_request', 'cross_site_request')
   @ApiProblems(COMMON_ERRORS, 'rate_limited', 'service_unavailable')
-  @ApiProblems(AUTH_ERRORS, 'invalid_credentials')
+  @ApiProblems(AUTH_ERRORS, 'invalid_credentials', 'console_origin_only')
   @ApiProblems(SESSION_LOGIN_ERRORS, 'sessions_removed')
   async login(
     @Req() request: FastifyRequest & { user: User },
@@ -55,6 +57,7 @@ export class SessionsController {
   ): Promise<SessionUserDto> {
     refuseOtherSites(request, this.config.corsOrigins);
     const { user } = request;
+    this.console.requireCookie(user, request);
     const before = this.cookie.presentedIn(request)?.sids ?? [];
     const { sid, cookie, maxAge } = await this.logins.open(user, body, before, originOf(request));
     this.cookie.set(reply, sid, cookie, maxAge);

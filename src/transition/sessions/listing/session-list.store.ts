@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG } from '../../../config/config.js';
 import { Database } from '../../../database/database.js';
+import type { Role } from '../../../common/role.js';
 import type { TransitionConfig } from '../../transition.settings.js';
 import { SessionTable } from '../table/session-table.js';
 import { SessionOriginService } from '../stores/session-origin.service.js';
@@ -15,6 +16,16 @@ import {
   userNamed,
 } from '../stores/session-table.sql.js';
 
+/** A session that a family was exchanged from or downgraded to. */
+export interface SessionLinkView {
+  readonly sid: string;
+  /** The session was exchanged for the family. Otherwise the family was downgraded to the session. */
+  readonly isExchange: boolean;
+  /** The family that was downgraded to the session. */
+  readonly downgradedId: string | null;
+  readonly live: boolean;
+}
+
 /** One part of the table, in the order of session ids. */
 export interface SessionPart {
   readonly sessions: readonly UnlinkedSession[];
@@ -26,7 +37,7 @@ export interface SessionPart {
 const MAX_OF_USER = 200;
 
 /** Rows of the table that one statement examines: many products keep a session for each anonymous visitor. */
-const PART = 2_000;
+export const PART = 2_000;
 
 const COLUMNS = `
   s.sid, u.id AS "userId", u.external_id AS "externalId", u.username, u.role, f.begun_macs AS "begunMacs",
@@ -55,11 +66,17 @@ const partBy = (table: string, user: string) => `
   ), found AS (
     SELECT ${COLUMNS}
     FROM part s JOIN users u ON u.id = ${userNamed('s.name')} AND u.disabled_at IS NULL ${JOINS}
-    WHERE ${LIVE_AND_UNLINKED}
+    WHERE ${LIVE_AND_UNLINKED} AND ($3::text IS NULL OR u.role = $3)
     ORDER BY s.sid LIMIT $2
   )
   SELECT (SELECT count(*) FROM part)::integer AS read, (SELECT max(sid) FROM part) AS last,
     coalesce((SELECT json_agg(found ORDER BY sid) FROM found), '[]') AS sessions`;
+
+const LINKS_OF = `
+  SELECT sid, family_id = $1 IS TRUE AS "isExchange", downgraded_id AS "downgradedId", ended_at IS NULL AS live
+  FROM session_fates WHERE family_id = $1
+  UNION ALL
+  SELECT sid, false, downgraded_id, ended_at IS NULL FROM session_fates WHERE downgraded_id = $1`;
 
 const REMEMBER = `
   INSERT INTO session_handles (id, sid, listed_at)
@@ -110,13 +127,20 @@ export class SessionListStore {
     return this.usable(sessions);
   }
 
-  /** Examines the next rows after the session `after` and returns at most `limit` sessions of users. */
-  async part(after: string, limit: number): Promise<SessionPart> {
+  /** Examines the next rows after the session `after` and returns at most `limit` sessions of users, perhaps only of those with a role. */
+  async part(after: string, limit: number, role?: Role): Promise<SessionPart> {
     type Row = { read: number; last: string | null; sessions: UnlinkedSession[] };
-    const [row] = await onSessionTable(() => this.database.query<Row>(this.partText, [after, limit]));
+    const [row] = await onSessionTable(() =>
+      this.database.query<Row>(this.partText, [after, limit, role ?? null]),
+    );
     const { read, last, sessions } = row!;
     const end = sessions.length === limit ? sessions.at(-1)!.sid : read === PART ? last! : undefined;
     return { sessions: this.usable(sessions), last: end };
+  }
+
+  /** The sessions that the family was exchanged from and downgraded to. */
+  async linksOf(familyId: string): Promise<SessionLinkView[]> {
+    return this.database.query<SessionLinkView & Record<string, unknown>>(LINKS_OF, [familyId]);
   }
 
   /** Keeps the ids of sessions that are about to be shown. */
