@@ -213,3 +213,8 @@ export function adminUserView(user: User): AdminUserDto {
     created_at: user.createdAt,
   };
 }
+
+/** The same with who controls the password. */
+export function adminUserDetail(user: User, source: AdminUserDetailDto['source']): AdminUserDetailDto {
+  return Object.assign(adminUserView(user), { source });
+}

@@ -14,9 +14,6 @@ import { LoginRevocationService } from './login-revocation.service.js';
 import { BulkRevocationService } from './bulk-revocation.service.js';
 import { ConsoleController } from './console/console.controller.js';
 import { ConsoleFiles, consoleFolder } from './console/console-files.js';
-import { LimitsModule } from '../limits/limits.module.js';
-import { LimitInspectionService } from './limits/limit-inspection.service.js';
-import { AdminLimitsController } from './limits/limits.admin.controller.js';
 import { AdminKeysController } from './keys.admin.controller.js';
 import { AdminTokensController } from './tokens.admin.controller.js';
 import { UserCreationService } from './user-creation.service.js';
@@ -25,11 +22,10 @@ import { UserUpsertService } from './user-upsert.service.js';
 import { AdminUsersController } from './users.admin.controller.js';
 
 @Module({
-  imports: [AuditModule, AuthModule, LimitsModule, TokensModule, UsersModule, WebhooksModule],
+  imports: [AuditModule, AuthModule, TokensModule, UsersModule, WebhooksModule],
   controllers: [
     AdminAuditController,
     AdminKeysController,
-    AdminLimitsController,
     AdminTokensController,
     AdminUsersController,
     ConsoleController,
@@ -42,7 +38,6 @@ import { AdminUsersController } from './users.admin.controller.js';
       inject: [CONFIG],
       useFactory: ({ pathPrefix }: Config) => ConsoleFiles.read(consoleFolder(), pathPrefix),
     },
-    LimitInspectionService,
     LoginListService,
     LoginRevocationService,
     LoginStoryService,

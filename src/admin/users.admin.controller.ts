@@ -48,6 +48,7 @@ import {
   NewUserDto,
   RevokedDto,
   UserChangeDto,
+  adminUserDetail,
   adminUserView,
   changeOf,
   userOf,
@@ -108,7 +109,7 @@ export class AdminUsersController {
   async show(@Param('id', ParseUUIDPipe) id: string): Promise<AdminUserDetailDto> {
     const user = await this.users.find(id);
     if (user === undefined) throw refuse('not_found');
-    return { ...adminUserView(user), source: this.users.isPasswordManaged(user) ? 'product' : 'local' };
+    return adminUserDetail(user, this.users.isPasswordManaged(user) ? 'product' : 'local');
   }
 
   @Patch(':id')

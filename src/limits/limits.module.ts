@@ -4,7 +4,6 @@ import type { ThrottlerModuleOptions } from '@nestjs/throttler';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { ClientRateLimitService } from './client-rate-limit.service.js';
-import { LimitStateStore } from './limit-state.store.js';
 import { RateLimitService } from './limits.service.js';
 import { RateLimitStore } from './limits.store.js';
 import { LoginFailureStore } from './login-failure.store.js';
@@ -15,7 +14,6 @@ import { UntrustedProxyService } from './untrusted-proxy.service.js';
 /** For modules with `@RateLimited()` routes or their own limits. Config, Clock and the database's stores come from global modules. */
 @Module({
   providers: [
-    LimitStateStore,
     RateLimitStore,
     RateLimitService,
     ClientRateLimitService,
@@ -32,7 +30,6 @@ import { UntrustedProxyService } from './untrusted-proxy.service.js';
     { provide: ThrottlerStorage, useClass: SharedThrottlerStorage },
   ],
   exports: [
-    LimitStateStore,
     RateLimitStore,
     RateLimitService,
     ClientRateLimitService,

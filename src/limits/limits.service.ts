@@ -16,18 +16,8 @@ import { Refunds } from './refunds.js';
 export type Bucket = AddressBucket | SubjectBucket;
 
 /** The subjects are addresses of clients and their networks. */
-export const ADDRESS_BUCKETS = [
-  'login',
-  'session_login',
-  'refresh',
-  'exchange',
-  'downgrade',
-  'password',
-  'reauthenticate',
-  'client',
-] as const;
-
-export type AddressBucket = (typeof ADDRESS_BUCKETS)[number];
+export type AddressBucket =
+  'login' | 'session_login' | 'refresh' | 'exchange' | 'downgrade' | 'password' | 'reauthenticate' | 'client';
 
 /** Each has subjects of one kind, so that a subject of one kind cannot collide with one of another kind. */
 export type SubjectBucket =
@@ -71,7 +61,7 @@ export interface RateLimitSlot {
  * 16 bytes of SHA-256 in hex: fixed in size. The key contains no secret: while a secret is being replaced, nodes would have different
  * keys and admit the limit twice.
  */
-export function limitKeyOf(bucket: Bucket, subject: string): string {
+function keyOf(bucket: Bucket, subject: string): string {
   return hash('sha256', `${bucket}\0${subject}`, 'hex').slice(0, 32);
 }
 
@@ -91,7 +81,7 @@ export function tooMany(bucket: Bucket, outcome: LimitOutcome) {
 export class RateLimitService implements OnApplicationShutdown {
   private readonly quota: Quota;
   private readonly terms: QuotaTerms;
-  private memory: BlockedKeys;
+  private readonly memory: BlockedKeys;
   private readonly queues = new Map<string, Queue>();
   private readonly refunds = new Refunds((calls) => this.store.refund(calls, this.quota));
 
@@ -107,7 +97,7 @@ export class RateLimitService implements OnApplicationShutdown {
 
   /** Counts one call if there is room for it. A refused call does not count. */
   hit(bucket: Bucket, subject: string, quota: Quota = this.quota): Promise<LimitOutcome> {
-    const key = limitKeyOf(bucket, subject);
+    const key = keyOf(bucket, subject);
     const wait = this.memory.remaining(key);
     if (wait !== undefined) return Promise.resolve(refused(quota, wait));
     return new Promise((resolve, reject) => {
@@ -131,7 +121,7 @@ export class RateLimitService implements OnApplicationShutdown {
 
   /** Whether this node already knows that a call would be refused. No I/O. */
   isBlocked(bucket: Bucket, subject: string): boolean {
-    return this.memory.remaining(limitKeyOf(bucket, subject)) !== undefined;
+    return this.memory.remaining(keyOf(bucket, subject)) !== undefined;
   }
 
   /**
@@ -140,7 +130,7 @@ export class RateLimitService implements OnApplicationShutdown {
    * nothing. Throws the 429 from memory if the subject is known to be blocked. For buckets without refunds.
    */
   open(bucket: Bucket, subject: string): RateLimitSlot {
-    const key = limitKeyOf(bucket, subject);
+    const key = keyOf(bucket, subject);
     const wait = this.memory.remaining(key);
     if (wait !== undefined) throw tooMany(bucket, refused(this.quota, wait));
     const sent = this.clock.monotonic();
@@ -161,16 +151,11 @@ export class RateLimitService implements OnApplicationShutdown {
    * once, other nodes a moment later. Only for quotas with the configured window.
    */
   refund(bucket: Bucket, subject: string): void {
-    const key = limitKeyOf(bucket, subject);
+    const key = keyOf(bucket, subject);
     this.refunds.add(key);
     this.memory.release(key);
     const queue = this.queues.get(key);
     if (queue !== undefined) queue.refunded = true;
-  }
-
-  /** Asks the database again about everybody, because an administrator has released somebody. */
-  forgetBlocks(): void {
-    this.memory = new BlockedKeys(this.clock);
   }
 
   onApplicationShutdown(): Promise<void> {

@@ -24,7 +24,7 @@ export class LoginFailureService {
 
   /** Begins an attempt, or throws the 429 `rate_limited` while the account has to wait. */
   async begin(account: string): Promise<LoginAttempt> {
-    const key = failureKeyOf(account);
+    const key = keyOf(account);
     const state = await this.store.admit(key);
     if (state !== undefined && state.failures >= FREE_FAILURES && !state.reserved) {
       const wait = Math.max(1_000, state.waitMs);
@@ -46,11 +46,11 @@ export class LoginFailureService {
 
   /** For a user who logged in on a known device: earlier failures no longer count. */
   reset(account: string): Promise<void> {
-    return this.store.reset(failureKeyOf(account));
+    return this.store.reset(keyOf(account));
   }
 }
 
 /** Fixed in size, and without the name in plain text. */
-export function failureKeyOf(account: string): Buffer {
+function keyOf(account: string): Buffer {
   return hash('sha256', `login_failures\0${account}`, 'buffer').subarray(0, 16);
 }

@@ -94,7 +94,7 @@ describe('GET /admin/audit', () => {
       'event=mail',
       'user_id=00000000-0000-4000-8000-000000000000',
     ])
-      expect(await page(none)).toEqual({ events: [], next_cursor: null });
+      expect(await page(none)).toEqual({ events: [], next_cursor: null, searched_to: null });
     expect((await page('since=0001-01-01T00:00:00Z&limit=100')).events.length).toBeGreaterThan(10);
   });
 
@@ -132,7 +132,6 @@ describe('GET /admin/audit', () => {
     `cursor=${Buffer.from('1 OR 1=1').toString('base64url')}`,
     `cursor=${Buffer.from('9'.repeat(30)).toString('base64url')}`,
     'cursor[]=a',
-    'until=2026-11-24T00:00:00Z',
     'user_id=%00',
   ])('refuses ?%s', async (query) => {
     const reply = await get(node, `/admin/audit?${query}`, admin);

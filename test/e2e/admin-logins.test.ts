@@ -203,9 +203,11 @@ describe('the filters of the list of logins', () => {
   });
 
   it('take any text without an error of the server', async () => {
-    const fields = ['user_agent', 'username', 'ip', 'user_agent', 'began_since', 'role', 'user_agent'];
+    const fields = ['user_agent', 'username', 'ip', 'began_since', 'role'];
+    // Of a user without logins, so that each search is short.
+    const user_id = randomUUID();
     for (const [index, text] of NAUGHTY.entries()) {
-      const query = queryOf({ [fields[index % fields.length]!]: text.toWellFormed() });
+      const query = queryOf({ user_id, [fields[index % fields.length]!]: text.toWellFormed() });
       const reply = await get(node, `/admin/tokens?${query}`, token);
       expect([200, 400], `${query}: ${reply.body}`).toContain(reply.statusCode);
     }

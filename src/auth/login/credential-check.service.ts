@@ -211,12 +211,7 @@ export class CredentialCheckService {
 
 /** What failures of a product's user are counted under, besides the name. No name contains NUL. */
 function productAccountOf(user: User | undefined): string | undefined {
-  return user?.passwordIsManaged === true ? productAccount(user.externalId!) : undefined;
-}
-
-/** The account of a user whom a product owns. No name has a NUL. */
-export function productAccount(externalId: string): string {
-  return `\0${externalId}`;
+  return user?.passwordIsManaged === true ? `\0${user.externalId}` : undefined;
 }
 
 function isRight({ outcome }: PasswordCheck): boolean {

@@ -216,6 +216,7 @@ describe('the plan of a new rollout', () => {
     try {
       const reply = await get(fresh, '/admin/rollout/plan', (await login(fresh)).access_token);
       expect(reply.json()).toEqual({
+        revision: 0,
         enabled: false,
         steps: [],
         min_requests: 1_000,
