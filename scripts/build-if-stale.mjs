@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { buildConsole, isConsoleFresh } from './build-console.mjs';
 
 const SOURCES = ['src', 'migrations', 'ormconfig.ts'];
 /** The workspaces. Each `packages/<name>/src` is built to `packages/<name>/dist`. */
@@ -33,15 +34,20 @@ export async function buildIfStale(root, log) {
   try {
     // Somebody else may have built while we waited.
     const wanted = fingerprint(root);
+    removeLeftovers(join(root, PACKAGES, 'console'));
+    const building = buildConsole(root, log);
+    // A failure is reported when the service has been compiled.
+    building.catch(() => undefined);
     if (!isBuiltFrom(root, wanted)) build(root, wanted, log);
+    await building;
   } finally {
     unlock();
   }
 }
 
-/** Whether `dist` and the packages were built from the sources as they are now. */
+/** Whether `dist`, the packages and the console were built from the sources as they are now. */
 export function isFresh(root) {
-  return isBuiltFrom(root, fingerprint(root));
+  return isConsoleFresh(root) && isBuiltFrom(root, fingerprint(root));
 }
 
 function isBuiltFrom(root, wanted) {
@@ -105,6 +111,7 @@ function build(root, stamp, log) {
 
 /** Deletes what a build that was interrupted left. */
 function removeLeftovers(folder) {
+  if (!fs.existsSync(folder)) return;
   for (const name of fs.readdirSync(folder)) {
     if (/^dist\.(next|old)-\d+$/.test(name)) remove(join(folder, name));
   }

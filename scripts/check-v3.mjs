@@ -26,11 +26,13 @@ try {
   // The generated documents follow from the build.
   run('node', ['scripts/start.mjs', '--build-only']);
   run('node', ['dist/src/docs.cli.js']);
+  run('node', ['scripts/console-types.mjs']);
   run('node', ['scripts/v3/start-in-production.mjs']);
   // The removal changes the form of no other file, and `npm run format:check` has checked the checkout.
   run('prettier', ['--check', ...changedIn(['src', 'packages', 'test', 'migrations', 'docs'])]);
   run('oxlint', ['--type-aware', '--deny-warnings']);
   run('tsc', ['--noEmit']);
+  run('tsc', ['--noEmit', '-p', 'packages/console']);
   if (!process.argv.includes('--without-tests')) {
     const repeated = repeatedTests(root, copy, files);
     console.log(`v3: ${repeated.length} unit tests see nothing of the removal: npm test has run them`);

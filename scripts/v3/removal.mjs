@@ -2,9 +2,17 @@
 import fs from 'node:fs';
 import { join, relative } from 'node:path';
 
-const FOLDER = 'src/transition';
+const FOLDERS = ['src/transition', 'packages/console/src/transition'];
 const MIGRATION = '1799000000000-remove-sessions.ts';
-const IMPORT = { from: './transition/credentials.module.js', to: './auth/credentials.module.js' };
+/** The only imports of these folders, and what takes their place. */
+const IMPORTS = [
+  {
+    file: 'src/app.module.ts',
+    from: './transition/credentials.module.js',
+    to: './auth/credentials.module.js',
+  },
+  { file: 'packages/console/src/app/installed.ts', from: '../transition/extension.js', to: './extension.js' },
+];
 
 /** The packages that only the transition uses. */
 const DEPENDENCIES = JSON.parse(fs.readFileSync(new URL('./dependencies.json', import.meta.url), 'utf8'));
@@ -22,15 +30,16 @@ const IMPORTED = /(?:\bfrom|\bimport|\brequire|\bimport\.meta\.resolve)\s*\(?\s*
 
 /** Removes the transition with its tests, settings and packages; adds the migration that removes its tables. */
 export function removeTransition(copy, files) {
-  fs.rmSync(join(copy, FOLDER), { recursive: true });
+  for (const folder of FOLDERS) fs.rmSync(join(copy, folder), { recursive: true });
   for (const kind of fs.readdirSync(join(copy, 'test'))) {
     fs.rmSync(join(copy, 'test', kind, 'transition'), { recursive: true, force: true });
   }
-  edit(join(copy, 'src', 'app.module.ts'), (text) => {
-    if (text.split(IMPORT.from).length !== 2)
-      throw new Error(`app.module.ts does not import ${IMPORT.from} once`);
-    return text.replace(IMPORT.from, IMPORT.to);
-  });
+  for (const { file, from, to } of IMPORTS) {
+    edit(join(copy, file), (text) => {
+      if (text.split(from).length !== 2) throw new Error(`${file} does not import ${from} once`);
+      return text.replace(from, to);
+    });
+  }
   fs.renameSync(join(copy, 'scripts', 'v3', MIGRATION), join(copy, 'migrations', MIGRATION));
   // A section, or a line, that says that it is there until v3.0.
   edit(join(copy, '.env.example'), (text) =>
@@ -39,12 +48,14 @@ export function removeTransition(copy, files) {
   for (const file of files.filter((path) => /\.ya?ml$/.test(path))) {
     edit(join(copy, file), (text) => text.replaceAll(/^.*# until v3\.0\n/gm, ''));
   }
-  edit(join(copy, 'package.json'), (text) => {
-    const manifest = JSON.parse(text);
-    for (const [kind, names] of Object.entries(DEPENDENCIES))
-      for (const name of names) delete manifest[kind][name];
-    return `${JSON.stringify(manifest, null, 2)}\n`;
-  });
+  for (const file of ['package.json', 'packages/console/package.json']) {
+    edit(join(copy, file), (text) => {
+      const manifest = JSON.parse(text);
+      for (const [kind, names] of Object.entries(DEPENDENCIES))
+        for (const name of names) delete manifest[kind]?.[name];
+      return `${JSON.stringify(manifest, null, 2)}\n`;
+    });
+  }
 }
 
 /** Whether `name` is a package that v3.0 does not install. */

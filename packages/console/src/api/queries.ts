@@ -1,0 +1,63 @@
+import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import type { InfiniteData, UseInfiniteQueryResult, UseQueryResult } from '@tanstack/react-query';
+import type { ApiError } from './api-error.js';
+import { call } from './call.js';
+import type { Answer, CallOptions, Route } from './call.js';
+
+/** How often a visible page asks for changes: others see a revocation within a second. */
+export const LIVE_MS = 600;
+/** How often it asks for what changes slowly. */
+export const CALM_MS = 5_000;
+
+export interface ReadOptions<R extends Route> extends CallOptions<R> {
+  /** The interval between two calls while the page is visible; never, if it is not given. */
+  readonly every?: number;
+  readonly enabled?: boolean;
+}
+
+/** Reads a route, and reads it again while the page is visible. After a failure the old answer stays. */
+export function useRead<R extends Route>(
+  route: R,
+  { every, enabled = true, ...options }: ReadOptions<R> = {},
+): UseQueryResult<Answer<R>, ApiError> {
+  return useQuery<Answer<R>, ApiError>({
+    queryKey: [route, options],
+    queryFn: ({ signal }) => call(route, { ...options, signal }),
+    enabled,
+    refetchInterval: ({ state }) => intervalAfter(state.error, every),
+  });
+}
+
+type Paged = { readonly next_cursor: string | null };
+export type Pages<T> = UseInfiniteQueryResult<InfiniteData<T, string | undefined>, ApiError>;
+
+/** Reads a list page by page. What is shown is read again while the page is visible; more pages are asked for less often. */
+export function usePages<R extends Route>(
+  route: R,
+  { every, enabled = true, query, ...options }: ReadOptions<R> = {},
+): Pages<Answer<R> & Paged> {
+  type Page = Answer<R> & Paged;
+  return useInfiniteQuery<
+    Page,
+    ApiError,
+    InfiniteData<Page, string | undefined>,
+    readonly unknown[],
+    string | undefined
+  >({
+    queryKey: [route, 'pages', query, options],
+    queryFn: ({ signal, pageParam }) =>
+      call(route, { ...options, query: { ...query, cursor: pageParam } as never, signal }) as Promise<Page>,
+    initialPageParam: undefined,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+    enabled,
+    placeholderData: keepPreviousData,
+    refetchInterval: ({ state }) =>
+      intervalAfter(state.error, every && every * (state.data?.pages.length ?? 1)),
+  });
+}
+
+/** After a temporary failure, when the service says; after any other, never. */
+export function intervalAfter(error: ApiError | null, every: number | undefined): number | false {
+  if (error === null) return every ?? false;
+  return error.isTemporary && Math.max(error.retryAfter * 1000, 2_000);
+}

@@ -1,0 +1,16 @@
+import { AuditScreen } from '../audit/audit-screen.js';
+import { KeysScreen } from '../keys/keys-screen.js';
+import { LoginsScreen } from '../logins/logins-screen.js';
+import { UsersScreen } from '../users/users-screen.js';
+import type { Screen } from './extension.js';
+import { extension } from './installed.js';
+
+const OWN: readonly Screen[] = [
+  { name: 'logins', label: 'Logins', group: 'Hunt', Screen: LoginsScreen },
+  { name: 'users', label: 'Users', group: 'Hunt', Screen: UsersScreen },
+  { name: 'keys', label: 'Keys', group: 'Operate', Screen: KeysScreen },
+  { name: 'audit', label: 'Audit', group: 'Operate', Screen: AuditScreen },
+];
+
+/** All screens. The first one is the start page. */
+export const SCREENS: readonly Screen[] = [...OWN, ...extension.screens];

@@ -1,0 +1,6 @@
+import type { AdminUserDetailDto } from '../api/openapi.js';
+
+/** Who owns the account. */
+export function sourceOf({ source }: Pick<AdminUserDetailDto, 'source'>): string {
+  return source === 'product' ? 'Your product' : 'Tandem';
+}
