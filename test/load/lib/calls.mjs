@@ -17,7 +17,7 @@ function request(context, method, path, { as, json, form, client } = {}) {
   if (json !== undefined) headers['Content-Type'] = 'application/json';
   const init = { method, headers };
   if (json !== undefined) init.body = JSON.stringify(json);
-  if (form !== undefined) init.body = new URLSearchParams(form);
+  if (form) init.body = new URLSearchParams(form);
   return fetch(`${context.base}${path}`, init);
 }
 
@@ -78,13 +78,21 @@ add('constant', 'GET /.well-known/jwks.json');
 add('list', 'GET /api/users', asUser);
 add('constant', 'GET /api/users/me', asUser);
 add('list', 'GET /admin/audit', asRoot);
+add('report', 'GET /admin/audit/export', asRoot);
+add('constant', 'GET /admin/audit/seals', asRoot);
 add('list', 'GET /admin/keys', asRoot);
+add('constant', 'GET /admin/keys/usage', asRoot);
 add('list', 'GET /admin/tokens', asRoot);
 add('constant', 'DELETE /admin/tokens/{family_id}', asRoot, (text, { user }) =>
   text.replace('{family_id}', user.sid),
 );
 add('constant', 'POST /admin/tokens/revoke', ({ user }) => ({ ...asRoot, json: { user_ids: [user.sub] } }));
+add('report', 'GET /admin/tokens/count', asRoot);
+add('constant', 'GET /admin/tokens/{family_id}', asRoot, (text, { user }) =>
+  text.replace('{family_id}', user.sid),
+);
 add('list', 'GET /admin/users', asRoot);
+add('constant', 'GET /admin/users/{id}', asRoot, id);
 add('constant', 'POST /admin/users', ({ user }) => ({ ...asRoot, json: { username: `new-${user.name}` } }));
 add('constant', 'PATCH /admin/users/{id}', { ...asRoot, json: { role: 'editor' } }, id);
 add('constant', 'DELETE /admin/users/{id}', asRoot, id);
@@ -115,12 +123,22 @@ add('constant', 'POST /oauth/token', ({ user }) => ({
   form: { grant_type: 'refresh_token', refresh_token: user.refreshToken, client_id: 'growth' },
 }));
 add('constant', 'GET /oauth/revocations', asClient());
+// The client lacks the scope: this node has no callback store.
+add(
+  'constant',
+  'POST /oauth/sessions/ended',
+  async (context) => ({ ...(await asClient()(context)), json: { session: 'none' } }),
+  undefined,
+  { statuses: [403, 404] },
+);
 add('constant', 'GET /health/live');
 add('constant', 'GET /health/ready');
 add('report', 'GET /metrics');
 add('report', 'GET /admin/rollout/plan', asRoot);
 add('constant', 'PUT /admin/rollout/plan', { ...asRoot, json: { enabled: false } });
 add('report', 'GET /admin/rollout/report', asRoot);
+add('report', 'GET /admin/rollout/comparison', asRoot);
+add('report', 'POST /admin/rollout/preview', { ...asRoot, json: { percentage: 50 } });
 add('constant', 'GET /admin/rollout', asRoot);
 add('constant', 'PATCH /admin/rollout', async (context) => ({
   ...asRoot,
