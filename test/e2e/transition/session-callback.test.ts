@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
+import { RevocationService } from '../../../src/tokens/families/revocation.service.js';
 import { CallbackCheck } from '../../../src/transition/sessions/callback/callback.check.js';
 import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
 import {
   aUser,
   bearer,
+  everyRow,
+  get,
   login,
   post,
   refresh,
@@ -224,12 +228,15 @@ describe('SESSION_STORE=callback', () => {
       const reply = await post(node, '/oauth/sessions/ended', { session }, client);
       expect(reply.statusCode).toBe(204);
     };
+    product.take('DELETE');
     await product.logout(cookie);
     expect(await verifySession(node, cookie)).toBe('401 session_invalid');
     expect(await verifySession(other, cookie)).toBe('401 session_invalid');
     expect(await verify(node, access_token)).toBe('401 token_revoked');
     await expect.poll(() => verify(other, access_token), { timeout: 10_000 }).toBe('401 token_revoked');
     expect(statusOf(await tryRefresh(other, refresh_token))).toBe('401 refresh_token_revoked');
+    // The product knows already.
+    expect(product.take('DELETE')).toEqual([]);
   });
 
   it('takes reports only from clients with the scope and from administrators, again and about any session', async () => {
@@ -249,6 +256,149 @@ describe('SESSION_STORE=callback', () => {
     expect(statusOf(await post(plain, '/oauth/sessions/ended', { session: 'x' }, there))).toBe(
       '404 not_found',
     );
+  });
+
+  it('ends a session in the product at a logout here', async () => {
+    const { name, cookie } = await aLogin();
+    expect(await product.userOf(cookie)).toBe(name);
+    expect((await bySession(node, cookie, { method: 'POST', url: '/api/logout' })).statusCode).toBe(204);
+    expect(await product.userOf(cookie)).toBeUndefined();
+    expect(await verifySession(other, cookie)).toBe('401 session_invalid');
+  });
+
+  it('refuses a session that it has ended until the product confirms, and repeats the call', async () => {
+    const { name, cookie } = await aLogin();
+    product.misbehave = ({ method }, response) => method === 'DELETE' && json(response, 500, {});
+    expect((await bySession(node, cookie, { method: 'POST', url: '/api/logout' })).statusCode).toBe(204);
+    expect(await product.userOf(cookie)).toBe(name);
+    for (const at of [node, other]) expect(await verifySession(at, cookie)).toBe('401 session_invalid');
+    expect(statusOf(await exchange(other, cookie))).toBe('401 session_invalid');
+    product.misbehave = () => false;
+    await expect.poll(() => product.userOf(cookie), { timeout: 30_000 }).toBeUndefined();
+  });
+
+  it('ends all sessions of a revoked user, also those that it has never seen', async () => {
+    const { id, name, cookie } = await aLogin();
+    const unseen = await product.login(name);
+    const bystander = await aLogin();
+    expect(await verifySession(node, cookie)).toBe('204');
+    product.misbehave = ({ method }, response) => method === 'DELETE' && json(response, 500, {});
+    const revoked = { reason: 'revoke', event: 'revoke' } as const;
+    await node.app.get(RevocationService).revokeUser(id, revoked, NO_ORIGIN);
+    expect(await verifySession(other, cookie)).toBe('401 session_invalid');
+    expect(await verifySession(other, unseen)).toBe('503 service_unavailable');
+    product.misbehave = () => false;
+    await expect.poll(() => verifySession(other, unseen), { timeout: 30_000 }).toBe('401 session_invalid');
+    expect([await product.userOf(cookie), await product.userOf(unseen)]).toEqual([undefined, undefined]);
+    expect(await product.userOf(bystander.cookie)).toBe(bystander.name);
+    // Answers from before the product's 204 count for two seconds. Until then no unseen session of the user is accepted.
+    const later = await product.login(name);
+    await expect.poll(() => verifySession(node, later), { timeout: 30_000 }).toBe('204');
+  });
+
+  it('lets the product begin the session of a downgrade, and passes its cookie on, also at a repetition', async () => {
+    const { name, cookie } = await aLogin();
+    const { access_token, refresh_token } = tokensOf(await exchange(node, cookie));
+    const reply = await post(node, '/auth/downgrade', { refresh_token });
+    expect(reply.statusCode).toBe(200);
+    const cookieOf = (answer: typeof reply) => answer.cookies.find((set) => set.name === product.cookieName)!;
+    const { value, httpOnly, path } = cookieOf(reply);
+    expect({ httpOnly, path }).toEqual({ httpOnly: true, path: '/' });
+    const own = `${product.cookieName}=${encodeURIComponent(value)}`;
+    expect(await product.userOf(own)).toBe(name);
+    expect(await product.userOf(cookie)).toBeUndefined();
+    expect(await verify(node, access_token)).toBe('401 token_revoked');
+    const again = await post(other, '/auth/downgrade', { refresh_token });
+    expect(cookieOf(again).value).toBe(value);
+    expect(await verifySession(other, own)).toBe('204');
+    tokensOf(await exchange(other, own));
+  });
+
+  it.each<[string, CallbackProduct['misbehave']]>([
+    [
+      'of another user',
+      ({ method }, response) =>
+        method === 'GET' &&
+        json(response, 200, { user: 'other', session: randomUUID(), expires_at: '2099-01-01T00:00:00Z' }),
+    ],
+    ['without a cookie', ({ method }, response) => method === 'POST' && json(response, 200, {})],
+    [
+      'with two cookies',
+      ({ method }, response) => {
+        if (method !== 'POST') return false;
+        response.writeHead(200, { 'set-cookie': ['connect.sid=a', 'connect.sid=b'] }).end();
+        return true;
+      },
+    ],
+    ['that is not there', ({ method }, response) => method === 'GET' && json(response, 401, {})],
+    ['that has begun before', () => false],
+  ])('refuses a downgrade to a session %s, and keeps the tokens', async (kind, misbehave) => {
+    const { name, cookie } = await aLogin();
+    const { access_token, refresh_token } = tokensOf(await exchange(node, cookie));
+    const before = `${await product.login(name)}; Path=/`;
+    if (kind === 'that has begun before')
+      expect(await verifySession(node, before.split(';')[0]!)).toBe('204');
+    product.misbehave = (request, response) => {
+      // The session that was exchanged is as it was.
+      if (request.headers.cookie === cookie) return false;
+      if (kind !== 'that has begun before' || request.method !== 'POST') return misbehave(request, response);
+      response.writeHead(200, { 'set-cookie': before }).end();
+      return true;
+    };
+    const reply = await post(node, '/auth/downgrade', { refresh_token });
+    expect(statusOf(reply)).toBe('503 service_unavailable');
+    expect(reply.headers['set-cookie']).toBeUndefined();
+    expect(await verify(node, access_token)).toBe('204');
+  });
+
+  it('does not pass on a cookie with the name of the refresh token', async () => {
+    const { name, cookie } = await aLogin();
+    const { refresh_token } = tokensOf(await exchange(node, cookie));
+    const fresh = await product.login(name);
+    product.misbehave = ({ method }, response) => {
+      if (method !== 'POST') return false;
+      response.writeHead(200, {
+        'set-cookie': ['refresh_token=stolen; Path=/auth', `${fresh}; Path=/`, 'theme=dark'],
+      });
+      response.end();
+      return true;
+    };
+    const reply = await post(node, '/auth/downgrade', { refresh_token });
+    const lines = [reply.headers['set-cookie']].flat();
+    expect(lines).toContain('theme=dark');
+    expect(lines.some((line) => line?.includes('stolen'))).toBe(false);
+  });
+
+  it('leaves the legacy login to the product', async () => {
+    const { username, password } = await aMember();
+    expect(statusOf(await post(node, '/api/login', { username, password }))).toBe('404 not_found');
+    expect((await post(node, '/auth/login', { username, password })).statusCode).toBe(200);
+  });
+
+  it('serves a login with a password while the product does not answer, whatever cookie comes with it', async () => {
+    const { username, password, cookie } = await aLogin();
+    product.misbehave = (_request, response) => json(response, 500, {});
+    const reply = await post(node, '/auth/login', { username, password }, { headers: { cookie } });
+    expect(reply.statusCode).toBe(200);
+  });
+
+  it('lists sessions, and stores neither a cookie nor the id of the product', async () => {
+    const { id, name, cookie } = await aLogin();
+    const session = `named-${randomUUID()}`;
+    product.misbehave = (_request, response) =>
+      json(response, 200, { user: name, session, expires_at: '2099-01-01T00:00:00Z' });
+    expect(await verifySession(node, cookie)).toBe('204');
+    const listed = await get(
+      node,
+      `/admin/tokens?user_id=${id}&scheme=session`,
+      (await login(node)).access_token,
+    );
+    expect(listed.json<{ tokens: unknown[] }>().tokens).toHaveLength(1);
+    const rows = (await everyRow(node)).join('\n');
+    const secret = decodeURIComponent(cookie).slice('connect.sid=s:'.length);
+    const hex = (text: string) => Buffer.from(text).toString('hex');
+    for (const text of [secret, secret.split('.')[0]!, session])
+      expect([rows.includes(text), rows.includes(hex(text))]).toEqual([false, false]);
   });
 
   it('has a check of the doctor that finds a product that does not answer, and one that names somebody for nobody', async () => {
