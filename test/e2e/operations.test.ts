@@ -74,11 +74,11 @@ describe('a listening node', () => {
   it('answers 401 to an unauthenticated caller on every other operation', async () => {
     const closed = (await operations()).filter(({ operation }) => operation.security !== undefined);
     expect(closed.length).toBeGreaterThan(7);
-    for (const { name, path, method } of closed) {
+    for (const { name, path, method, operation } of closed) {
       const url = node.url + path.replace(/\{\w+\}/g, '00000000-0000-4000-8000-000000000000');
       const reply = await fetch(url, { method: method.toUpperCase() });
       const { code } = (await reply.json()) as { code: string };
-      const service = path.startsWith('/oauth/');
+      const service = operation.security?.every((scheme) => 'client' in scheme);
       expect([name, reply.status, code]).toEqual([name, 401, service ? 'invalid_client' : 'token_missing']);
       expect(reply.headers.get('www-authenticate')).toBe(
         `Bearer realm="tandem"${service ? ', Basic realm="tandem"' : ''}`,

@@ -387,24 +387,25 @@ describe('a node that stops', () => {
 });
 
 describe('a large number of revocations', () => {
-  const MANY = `
+  const many = (count: number) => `
     INSERT INTO revocations (xid, kind, subject, expires_at)
     SELECT pg_current_xact_id()::text::bigint, 'sid', gen_random_uuid(), now() + interval '900 s'
-    FROM generate_series(1, 60000)`;
+    FROM generate_series(1, ${count})`;
 
   it('arrives in events of at most 1,000, at open streams and at new ones', async () => {
     const family = randomUUID();
-    await sql(one, MANY);
+    await sql(one, many(20_000));
     await sql(
       one,
-      `${MANY.slice(0, MANY.indexOf('SELECT'))} VALUES (pg_current_xact_id()::text::bigint, 'sid', '${family}', now() + interval '900 s')`,
+      `INSERT INTO revocations (xid, kind, subject, expires_at)
+       VALUES (pg_current_xact_id()::text::bigint, 'sid', '${family}', now() + interval '900 s')`,
     );
     const live = await follow(one);
     await revocationOf(live, { sid: family });
     const late = await follow(one);
     for (const stream of [live, late]) {
       await stream.fresh(stream.events.length);
-      expect(new Set(stream.revocations.map(({ sid }) => sid)).size).toBeGreaterThan(60_000);
+      expect(new Set(stream.revocations.map(({ sid }) => sid)).size).toBeGreaterThan(20_000);
       const sizes = stream.events.flatMap(({ event, data }) =>
         event === 'revoked' ? (data['revocations'] as Revocation[]).length : [],
       );
@@ -412,7 +413,7 @@ describe('a large number of revocations', () => {
     }
   });
 
-  it('costs a consumer that does not read its stream', { timeout: 90_000 }, async () => {
+  it('costs a consumer that does not read its stream', { timeout: 150_000 }, async () => {
     const { port, hostname } = new URL(one.url);
     const client = await aClient();
     const socket = connect(Number(port), hostname);
@@ -428,8 +429,8 @@ describe('a large number of revocations', () => {
       );
     try {
       // More than the buffers of the system hold.
-      for (let round = 0; round < 4; round += 1) await sql(one, MANY);
-      await expect.poll(reasons, { timeout: 60_000 }).toEqual([{ reason: 'slow' }]);
+      for (let round = 0; round < 4; round += 1) await sql(one, many(60_000));
+      await expect.poll(reasons, { timeout: 120_000 }).toEqual([{ reason: 'slow' }]);
     } finally {
       socket.destroy();
     }

@@ -201,7 +201,7 @@ export class CallbackSessions extends RemoteSessions {
     const print = fingerprint(value);
     if (sameSecret(this.saved.get(sid), print)) return;
     const known = (await this.credentials.find([sid])).get(sid);
-    if (!sameSecret(known?.cookie, value))
+    if (!sameSecret(known && fingerprint(known.cookie), print))
       await this.credentials.save(sid, {
         session: session.session,
         cookie: value,

@@ -30,6 +30,10 @@ export class RemoteSessionsWatcher implements OnApplicationBootstrap, OnApplicat
     unseen: UnseenSessionsService,
     loops: BackgroundLoops,
   ) {
+    if (remote === undefined) {
+      this.loops = [];
+      return;
+    }
     this.loops = [
       loops.create({
         name: 'unseen-sessions',
@@ -42,7 +46,7 @@ export class RemoteSessionsWatcher implements OnApplicationBootstrap, OnApplicat
         everyMs: WATCH_INTERVAL_MS,
         firstMs: 0,
         failure: 'the store of the sessions reports no changes',
-        run: () => this.remote?.watch((sids) => this.note(sids)),
+        run: () => remote.watch((sids) => this.note(sids)),
       }),
       loops.create({
         name: 'reported-sessions',
@@ -54,7 +58,7 @@ export class RemoteSessionsWatcher implements OnApplicationBootstrap, OnApplicat
   }
 
   onApplicationBootstrap(): void {
-    if (this.remote !== undefined) for (const loop of this.loops) loop.start();
+    for (const loop of this.loops) loop.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
