@@ -71,7 +71,7 @@ async function start(): Promise<{ readonly url: string; release(): Promise<void>
 async function hasten(folder: string, url: string): Promise<void> {
   const cluster = (await findCluster(folder))!;
   const { pid } = (await findPostmaster(cluster))!;
-  const settings = ['synchronous_commit = off', 'full_page_writes = off', 'autovacuum = off'];
+  const settings = ['synchronous_commit = off', 'full_page_writes = off'];
   await appendFile(join(cluster, 'postgresql.conf'), `\n${settings.join('\n')}\n`);
   process.kill(pid, 'SIGHUP');
   const { username, password } = new URL(url);
