@@ -6,7 +6,7 @@ import { parse } from 'dotenv';
 import pg from 'pg';
 import { StateFlagProvider, TOKENS_FLAG } from '../../../../src/transition/rollout/state-flag.provider.js';
 import { until } from '../../client.js';
-import { createTestDatabase } from '../../database.js';
+import { createTestDatabase, onServer } from '../../database.js';
 import type { TestDatabase } from '../../database.js';
 import { runDocument } from '../../doc-blocks.js';
 import { NodeProcess } from '../../node-process.js';
@@ -68,6 +68,9 @@ export class Walk {
   /** The product as it has run for years: its database, the shop and the reports. */
   static async begin(): Promise<Walk> {
     const db = await createTestDatabase({ migrated: false });
+    // The server of the tests need not survive a crash, and the doctor says so.
+    const name = new URL(db.url).pathname.slice(1);
+    await onServer((server) => server.query(`ALTER DATABASE "${name}" SET synchronous_commit = on`));
     const walk = new Walk(db, await mkdtemp(join(tmpdir(), 'tandem-walk-')));
     await ShopProcess.migrate({ databaseUrl: db.url, auth: 'session' });
     await walk.startShop({ databaseUrl: db.url, auth: 'session' });
