@@ -420,17 +420,19 @@ describe('a large number of revocations', () => {
     const authorization = basic(client);
     socket.pause();
     socket.write(`GET ${PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\n\r\n`);
-    const reasons = () =>
-      sql<{ reason: string }>(
+    const audited = (cause: string) =>
+      sql<{ reason: string | null }>(
         one,
         `SELECT detail ->> 'reason' AS reason FROM audit_events
-         WHERE event = 'revocation_stream' AND cause = 'ended' AND detail ->> 'client_id' = $1`,
-        [client.client_id],
+         WHERE event = 'revocation_stream' AND cause = $2 AND detail ->> 'client_id' = $1`,
+        [client.client_id, cause],
       );
     try {
+      // A node that is busy with the revocations would refuse the stream.
+      await expect.poll(() => audited('began')).toHaveLength(1);
       // More than the buffers of the system hold.
       for (let round = 0; round < 4; round += 1) await sql(one, many(60_000));
-      await expect.poll(reasons, { timeout: 120_000 }).toEqual([{ reason: 'slow' }]);
+      await expect.poll(() => audited('ended'), { timeout: 120_000 }).toEqual([{ reason: 'slow' }]);
     } finally {
       socket.destroy();
     }
