@@ -1,23 +1,21 @@
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { hasStamp, remove, replace, stampOf } from './build-output.mjs';
 
 const CONSOLE = 'packages/console';
 /** What the console is built from. The client is part of it. */
 const SOURCES = ['index.html', 'package.json', 'public', 'src', 'vite.config.mjs'].map(
   (name) => `${CONSOLE}/${name}`,
 );
-const INPUTS = [...SOURCES, 'packages/client/src', 'scripts/build-console.mjs'];
+const INPUTS = [...SOURCES, 'packages/client/src', 'scripts/build-console.mjs', 'scripts/build-output.mjs'];
 
 /** Whether the `dist` of the console was built from its sources as they are now, or cannot be built here. */
 export function isConsoleFresh(root) {
-  return !fs.existsSync(join(root, CONSOLE, 'src')) || isBuilt(root) || programOf(root) === undefined;
-}
-
-function isBuilt(root) {
-  return read(join(root, CONSOLE, 'dist', '.stamp')) === stampOf(root);
+  const folder = join(root, CONSOLE);
+  if (!fs.existsSync(join(folder, 'src'))) return true;
+  return hasStamp(join(folder, 'dist'), stampOf(root, INPUTS)) || programOf(root) === undefined;
 }
 
 /**
@@ -29,13 +27,14 @@ function isBuilt(root) {
  */
 export async function buildConsole(root, log) {
   const folder = join(root, CONSOLE);
-  if (!fs.existsSync(join(folder, 'src')) || isBuilt(root)) return;
+  if (!fs.existsSync(join(folder, 'src'))) return;
+  const stamp = stampOf(root, INPUTS);
+  if (hasStamp(join(folder, 'dist'), stamp)) return;
   const vite = programOf(root);
   if (vite === undefined) {
     log('the console is not built: its packages are not installed. Run npm ci --include=dev');
     return;
   }
-  const stamp = stampOf(root);
   const next = join(folder, `dist.next-${process.pid}`);
   const args = [vite, 'build', folder, '--outDir', next, '--emptyOutDir', '--logLevel', 'error'];
   const { status, output } = await run(args, root);
@@ -43,12 +42,7 @@ export async function buildConsole(root, log) {
     remove(next);
     throw new Error(`the build of the console failed:\n${output.trim()}`);
   }
-  fs.writeFileSync(join(next, '.stamp'), stamp);
-  const dist = join(folder, 'dist');
-  const old = `${dist}.old-${process.pid}`;
-  if (fs.existsSync(dist)) fs.renameSync(dist, old);
-  fs.renameSync(next, dist);
-  remove(old);
+  replace(join(folder, 'dist'), next, stamp);
 }
 
 /** Vite's program, if everything that the console needs is installed. */
@@ -73,34 +67,4 @@ function run(args, cwd) {
     child.on('error', reject);
     child.on('close', (status) => resolve({ status, output }));
   });
-}
-
-/** A hash over the names and the contents of everything that the console is made from. */
-function stampOf(root) {
-  const hash = createHash('sha256');
-  for (const path of INPUTS.flatMap((name) => filesOf(root, name))) {
-    const content = fs.readFileSync(join(root, path));
-    hash.update(`${path}\0${content.length}\0`).update(content);
-  }
-  return hash.digest('hex');
-}
-
-function filesOf(root, path) {
-  const entry = fs.statSync(join(root, path), { throwIfNoEntry: false });
-  if (entry === undefined) return [];
-  if (!entry.isDirectory()) return [path];
-  const names = fs.readdirSync(join(root, path)).toSorted((a, b) => (a < b ? -1 : 1));
-  return names.flatMap((name) => filesOf(root, `${path}/${name}`));
-}
-
-function read(file) {
-  try {
-    return fs.readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function remove(path) {
-  fs.rmSync(path, { recursive: true, force: true });
 }

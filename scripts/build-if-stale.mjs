@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { buildConsole, isConsoleFresh } from './build-console.mjs';
+import { hasStamp, read, remove, replace, stampOf } from './build-output.mjs';
 
 const SOURCES = ['src', 'migrations', 'ormconfig.ts'];
 /** The workspaces. Each `packages/<name>/src` is built to `packages/<name>/dist`. */
@@ -15,6 +15,7 @@ const SETTINGS = [
   'tsconfig.json',
   'tsconfig.build.json',
   'scripts/build-if-stale.mjs',
+  'scripts/build-output.mjs',
 ];
 const PATIENCE_MS = 120_000;
 
@@ -52,7 +53,7 @@ export function isFresh(root) {
 
 function isBuiltFrom(root, wanted) {
   const built = ['dist', ...packagesOf(root).map((folder) => `${folder}/dist`)];
-  return built.every((folder) => read(join(root, folder, '.stamp')) === wanted);
+  return built.every((folder) => hasStamp(join(root, folder), wanted));
 }
 
 /** The packages with sources in TypeScript: `packages/client` and so on. */
@@ -64,21 +65,8 @@ function packagesOf(root) {
 
 /** A hash over the names and the contents of everything that the build is made from. */
 function fingerprint(root) {
-  const hash = createHash('sha256');
   const packages = packagesOf(root).flatMap((folder) => [`${folder}/package.json`, `${folder}/src`]);
-  for (const path of [...SOURCES, ...packages, ...SETTINGS].flatMap((name) => filesOf(root, name))) {
-    const content = fs.readFileSync(join(root, path));
-    hash.update(`${path}\0${content.length}\0`).update(content);
-  }
-  return hash.digest('hex');
-}
-
-function filesOf(root, path) {
-  const entry = fs.statSync(join(root, path), { throwIfNoEntry: false });
-  if (entry === undefined) return [];
-  if (!entry.isDirectory()) return [path];
-  const names = fs.readdirSync(join(root, path)).toSorted((a, b) => (a < b ? -1 : 1));
-  return names.flatMap((name) => filesOf(root, `${path}/${name}`));
+  return stampOf(root, [...SOURCES, ...packages, ...SETTINGS]);
 }
 
 function build(root, stamp, log) {
@@ -115,15 +103,6 @@ function removeLeftovers(folder) {
   for (const name of fs.readdirSync(folder)) {
     if (/^dist\.(next|old)-\d+$/.test(name)) remove(join(folder, name));
   }
-}
-
-/** Puts the new output in the place of `dist`. */
-function replace(dist, next, stamp) {
-  fs.writeFileSync(join(next, '.stamp'), stamp);
-  const old = `${dist}.old-${process.pid}`;
-  if (fs.existsSync(dist)) fs.renameSync(dist, old);
-  fs.renameSync(next, dist);
-  remove(old);
 }
 
 /**
@@ -169,16 +148,4 @@ function exists(pid) {
 function startOf(pid) {
   const stat = read(`/proc/${pid}/stat`);
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-}
-
-function read(file) {
-  try {
-    return fs.readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function remove(path) {
-  fs.rmSync(path, { recursive: true, force: true });
 }
