@@ -36,7 +36,8 @@ import { AdminUsersController } from './users.admin.controller.js';
     {
       provide: ConsoleFiles,
       inject: [CONFIG],
-      useFactory: ({ pathPrefix }: Config) => ConsoleFiles.read(consoleFolder(), pathPrefix),
+      useFactory: (config: Config) =>
+        config.console ? ConsoleFiles.read(consoleFolder(), config.pathPrefix) : ConsoleFiles.none(),
     },
     LoginListService,
     LoginRevocationService,

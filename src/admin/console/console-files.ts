@@ -42,10 +42,15 @@ export interface ConsoleFile {
 export class ConsoleFiles {
   private constructor(private readonly files: ReadonlyMap<string, ConsoleFile>) {}
 
+  /** For a node without the console. */
+  static none(): ConsoleFiles {
+    return new ConsoleFiles(new Map());
+  }
+
   /** Reads a folder. There are no files if it has no `index.html`. `pathPrefix`: the path under which a proxy serves the service. */
   static read(folder: string, pathPrefix: string): ConsoleFiles {
+    if (!existsSync(join(folder, 'index.html'))) return ConsoleFiles.none();
     const files = new Map<string, ConsoleFile>();
-    if (!existsSync(join(folder, 'index.html'))) return new ConsoleFiles(files);
     for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
       const type = TYPES[extname(entry.name)];
       if (type === undefined || !entry.isFile()) continue;
