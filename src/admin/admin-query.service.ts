@@ -48,9 +48,7 @@ export class AdminQueryService {
 
   /** Checks the end of the chain of seals. `audit verify` on the command line checks the whole trail. */
   async sealState(): Promise<SealStateDto> {
-    const findings = await this.verifier.verifyEnd();
-    const newest = await this.seals.newest();
-    const { count: unsealed } = await this.seals.above(newest?.lastId ?? '0');
+    const { newest, unsealed, findings } = await this.verifier.examineEnd();
     return {
       head: newest === undefined ? null : sealView(newest),
       sealed_events: await this.seals.sealedEvents(),

@@ -31,6 +31,14 @@ export interface Verification {
   readonly findings: readonly Finding[];
 }
 
+/** The end of the chain of seals. */
+export interface ChainEnd {
+  readonly newest: Seal | undefined;
+  /** Events that no seal covers yet. */
+  readonly unsealed: number;
+  readonly findings: readonly Finding[];
+}
+
 interface Pass {
   seals: number;
   events: number;
@@ -69,11 +77,18 @@ export class AuditVerifierService {
   }
 
   /** A quick check of the end of the chain: made by this service, not truncated, and up to date. */
-  async verifyEnd(): Promise<Finding[]> {
+  async verifyEnd(): Promise<readonly Finding[]> {
+    return (await this.examineEnd()).findings;
+  }
+
+  /** The same check, with what it has read: the newest seal, and how many events no seal covers yet. */
+  async examineEnd(): Promise<ChainEnd> {
     const newest = await this.store.newest();
     const forged =
       newest !== undefined && checkSeal(newest, this.keys) === 'wrong' ? [find.forged(newest)] : [];
-    return [...forged, ...(await this.end(newest, undefined)), ...(await this.unsealed(newest)).late];
+    const end = await this.end(newest, undefined);
+    const { count: unsealed, late } = await this.unsealed(newest);
+    return { newest, unsealed, findings: [...forged, ...end, ...late] };
   }
 
   private async unsealed(
