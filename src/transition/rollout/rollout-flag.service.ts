@@ -4,6 +4,7 @@ import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { NOOP_PROVIDER, OpenFeature } from '@openfeature/server-sdk';
 import type { Provider } from '@openfeature/server-sdk';
 import type { EligibilitySubject } from '../../auth/refresh/token-eligibility.service.js';
+import { within } from '../../common/within.js';
 import { StateFlagProvider, TOKENS_FLAG } from './state-flag.provider.js';
 import type { Phase, RolloutSettings } from './rollout-state.js';
 
@@ -34,13 +35,13 @@ export class RolloutFlagService implements OnModuleInit, OnApplicationShutdown {
       () => true,
       (error: unknown) => this.logger.error({ err: error }, 'the flag provider could not be initialised'),
     );
-    if ((await within(START_TIMEOUT_MS, ready)) === undefined)
+    if ((await within(START_TIMEOUT_MS, ready, nothing)) === undefined)
       this.logger.warn('the flag provider is not ready');
   }
 
   /** Lets a provider close its resources. */
   async onApplicationShutdown(): Promise<void> {
-    await within(ANSWER_TIMEOUT_MS, OpenFeature.setProviderAndWait(this.domain, NOOP_PROVIDER));
+    await within(ANSWER_TIMEOUT_MS, OpenFeature.setProviderAndWait(this.domain, NOOP_PROVIDER), nothing);
   }
 
   /** Whether the state of the rollout decides, and no provider of the team. */
@@ -55,20 +56,10 @@ export class RolloutFlagService implements OnModuleInit, OnApplicationShutdown {
   /** Undefined if the provider has no answer, or none within a second. */
   async isOn({ id, role }: EligibilitySubject, phase: Phase): Promise<boolean | undefined> {
     const asked = this.client.getBooleanDetails(TOKENS_FLAG, false, { targetingKey: id, role, phase });
-    const details = await (this.theirs === undefined ? asked : within(ANSWER_TIMEOUT_MS, asked));
+    const details = await (this.theirs === undefined ? asked : within(ANSWER_TIMEOUT_MS, asked, nothing));
     return details === undefined || details.errorCode !== undefined ? undefined : details.value;
   }
 }
 
-/** Undefined if the promise takes longer. */
-async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), milliseconds);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+/** The result of a provider that takes too long. */
+function nothing(): undefined {}

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Type } from '@nestjs/common';
+import { within } from '../../../common/within.js';
 import { providersWith } from '../admin-command.js';
 
 /** One line of the doctor's report. */
@@ -57,16 +58,10 @@ export async function runCheck(
   advice: string,
   work: () => Promise<Finding[]>,
 ): Promise<Finding[]> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<Finding[]>((resolve) => {
-    timer = setTimeout(() => resolve([fail(check, 'no answer within 10 s', advice)]), TIMEOUT_MS);
-  });
   try {
-    return await Promise.race([work(), timeout]);
+    return await within(TIMEOUT_MS, work(), () => [fail(check, 'no answer within 10 s', advice)]);
   } catch (error) {
     return [fail(check, messageOf(error), advice)];
-  } finally {
-    clearTimeout(timer);
   }
 }
 

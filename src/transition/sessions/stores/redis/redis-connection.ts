@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { unavailable } from '../../../../common/common.errors.js';
+import { within } from '../../../../common/within.js';
 
 /** Milliseconds. Redis answers within one; a command that takes longer is given up, and its connection is closed. */
 const COMMAND_TIMEOUT_MS = 1_000;
@@ -24,8 +25,8 @@ async function connect(url: string, onError: (error: unknown) => void) {
   });
   client.on('error', onError);
   try {
-    await within(CONNECT_TIMEOUT_MS, client.connect());
-    if ((await within(COMMAND_TIMEOUT_MS, roleOf(client))) === 'slave')
+    await inTime(CONNECT_TIMEOUT_MS, client.connect());
+    if ((await inTime(COMMAND_TIMEOUT_MS, roleOf(client))) === 'slave')
       throw new Error('REDIS_URL leads to a replica');
     return client;
   } catch (error) {
@@ -61,7 +62,7 @@ export class RedisConnection {
     let client: RedisClient | undefined;
     try {
       client = await this.open();
-      return await within(COMMAND_TIMEOUT_MS, work(client));
+      return await inTime(COMMAND_TIMEOUT_MS, work(client));
     } catch (error) {
       if (client !== undefined && mustReconnect(error)) this.drop(client);
       throw unavailable(error);
@@ -124,12 +125,8 @@ function mustReconnect(error: unknown): boolean {
   return !isReply(error) || UNUSABLE.test(error.message);
 }
 
-async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error('Redis did not answer in time')), milliseconds);
-  try {
-    return await Promise.race([work, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
+function inTime<T>(milliseconds: number, work: Promise<T>): Promise<T> {
+  return within(milliseconds, work, () => {
+    throw new Error('Redis did not answer in time');
+  });
 }
