@@ -17,8 +17,12 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
  * text breaks the rules. {@link fitsUser} is the rule for a user who exists.
  */
 export function normaliseExternalId(raw: string): string | undefined {
-  if (!EXTERNAL_ID.test(raw)) return undefined;
-  return isUuid(raw) ? raw.toLowerCase() : raw;
+  return EXTERNAL_ID.test(raw) ? canonicalExternalId(raw) : undefined;
+}
+
+/** The form in which names of users are compared: a UUID in lower case, every other text unchanged. */
+export function canonicalExternalId(text: string): string {
+  return isUuid(text) ? text.toLowerCase() : text;
 }
 
 /** The same, or throws 400 `validation_failed`. With `userId`: for this user, see {@link fitsUser}. */

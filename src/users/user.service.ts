@@ -6,7 +6,7 @@ import { sameSecret } from '../common/constant-time.js';
 import { DEFAULT_ROLE } from '../common/role.js';
 import type { Role } from '../common/role.js';
 import type { Sql } from '../database/database.js';
-import { isUuid, requireExternalId } from './external-id.js';
+import { canonicalExternalId, isUuid, requireExternalId } from './external-id.js';
 import { PasswordHasher } from './hashing/password-hasher.js';
 import { PasswordPolicy, normalisePassword } from './password-policy.js';
 import type { User } from './user.entity.js';
@@ -88,8 +88,7 @@ export class UserService {
 
   /** Finds a user by an external id as it was sent. A UUID may be in any letter case. */
   findByExternalId(externalId: string, sql?: Sql): Promise<User | undefined> {
-    const known = isUuid(externalId) ? externalId.toLowerCase() : externalId;
-    return this.store.findByExternalId(known, sql);
+    return this.store.findByExternalId(canonicalExternalId(externalId), sql);
   }
 
   /**

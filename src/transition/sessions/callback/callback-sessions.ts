@@ -3,11 +3,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { unavailable } from '../../../common/common.errors.js';
 import { sameSecret } from '../../../common/constant-time.js';
 import { RecentMap } from '../../../common/recent-map.js';
+import { canonicalExternalId } from '../../../users/external-id.js';
 import type { TransitionConfig } from '../../transition.settings.js';
 import type { StoredCookie } from '../stores/express-session.codec.js';
 import { RemoteSessions } from '../stores/remote/remote-sessions.js';
 import type { RemoteSession } from '../stores/remote/remote-sessions.js';
-import { canonicalName } from '../stores/remote/unseen-sessions.service.js';
 import type { NewSession } from '../stores/session.store.js';
 import { newCookiesIn } from './callback-answer.js';
 import { CallbackFailure } from './callback-client.js';
@@ -98,7 +98,8 @@ export class CallbackSessions extends RemoteSessions {
       const { lines, value } = newCookiesIn(answer, this.name);
       const begun = await this.cookies.ask(value);
       if (begun === undefined) throw new CallbackFailure('NOT_BEGUN');
-      if (canonicalName(begun.user) !== canonicalName(user)) throw new CallbackFailure('OTHER_USER');
+      if (canonicalExternalId(begun.user) !== canonicalExternalId(user))
+        throw new CallbackFailure('OTHER_USER');
       if (await this.credentials.isKnown(begun.sid)) throw new CallbackFailure('OLD_SESSION');
       await this.credentials.save(begun.sid, { session: begun.session, cookie: value, lines });
       this.answered.set(begun.sid, begun);
@@ -123,7 +124,7 @@ export class CallbackSessions extends RemoteSessions {
 
   /**
    * Throws 503 until the product has confirmed that each of the sessions has ended. Begins no further step after four seconds: its caller
-   * repeats the call, which goes on with the rest.
+   * repeats the call, which continues with the rest.
    */
   async delete(sids: readonly string[]): Promise<void> {
     const began = performance.now();

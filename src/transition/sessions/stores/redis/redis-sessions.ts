@@ -1,8 +1,8 @@
 import { DatabaseClock } from '../../../../tokens/feed/database-clock.js';
+import { canonicalExternalId } from '../../../../users/external-id.js';
 import type { TransitionConfig } from '../../../transition.settings.js';
 import { RemoteSessions } from '../remote/remote-sessions.js';
 import type { EndSessions, RemoteSession } from '../remote/remote-sessions.js';
-import { canonicalName } from '../remote/unseen-sessions.service.js';
 import type { NewSession, SessionExtension } from '../session.store.js';
 import { isReply } from './redis-connection.js';
 import type { RedisClient, RedisConnection } from './redis-connection.js';
@@ -124,7 +124,9 @@ export class RedisSessions extends RemoteSessions {
   async endUnseen(names: ReadonlySet<string>, end: EndSessions): Promise<void> {
     for await (const sids of this.scan()) {
       const sessions = await this.find(sids);
-      const ofUsers = sessions.filter(({ user }) => user !== undefined && names.has(canonicalName(user)));
+      const ofUsers = sessions.filter(
+        ({ user }) => user !== undefined && names.has(canonicalExternalId(user)),
+      );
       if (ofUsers.length > 0) await end(ofUsers);
     }
   }

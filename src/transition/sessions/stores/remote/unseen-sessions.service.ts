@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
+import { canonicalExternalId } from '../../../../users/external-id.js';
 import { RemoteSessions } from './remote-sessions.js';
 import type { RemoteSession } from './remote-sessions.js';
 import { SessionSearchStore } from './session-search.store.js';
@@ -6,8 +7,6 @@ import type { ClaimedSearch, FoundForUser } from './session-search.store.js';
 
 /** Users of one search. One pass through the store finds the sessions of all. */
 const BATCH = 10_000;
-
-const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
 /**
  * Finds the sessions of revoked users that Tandem has not seen, and revokes them. Until that is done, no unseen session of these users is
@@ -60,16 +59,11 @@ export class UnseenSessionsService {
   private async end(sessions: readonly RemoteSession[], owners: ReadonlyMap<string, string>): Promise<void> {
     const found: FoundForUser[] = [];
     for (const { sid, user } of sessions) {
-      const userId = user === undefined ? undefined : owners.get(canonicalName(user));
+      const userId = user === undefined ? undefined : owners.get(canonicalExternalId(user));
       if (userId !== undefined) found.push({ sid, userId, name: user! });
     }
     if (found.length === 0) return;
     const revoked = await this.searches.revokeUnseen(found);
     if (revoked.length > 0) await this.remote!.delete(revoked);
   }
-}
-
-/** UUIDs match in any letter case, everything else byte by byte. */
-export function canonicalName(name: string): string {
-  return UUID.test(name) ? name.toLowerCase() : name;
 }
