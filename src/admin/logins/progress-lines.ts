@@ -6,7 +6,7 @@ export const JSON_LINES = 'application/x-ndjson';
 
 /**
  * Starts the work and returns a stream of its progress as JSON lines: the objects that it reports, and then its result. If it fails after
- * its first report, the last line is `failed(error)`. Rejects if it fails before. The work goes on if nobody reads the stream.
+ * its first report, the last line is `failed(error)`. Rejects if it fails before. The work continues if nobody reads the stream.
  */
 export async function progressLines(
   work: (report: (line: object) => void) => Promise<object>,

@@ -114,7 +114,7 @@ describe.skipIf(withoutChromium !== undefined)('administration in the console', 
     await dialog.getByText(/access tokens? of \d+ users?/).waitFor();
     await dialog.getByRole('button', { name: 'Distrust' }).click();
     await view.row('Distrusted').waitFor();
-    // The own access token was signed by it: the client has refreshed, and the page goes on.
+    // The own access token was signed by it: the client has refreshed, and the page continues.
     await view.row('Current').waitFor();
     expect(await view.dialog('Your login has ended').count()).toBe(0);
   });

@@ -172,7 +172,7 @@ describe.skipIf(withoutChromium !== undefined)('the list of logins', () => {
     expect((await tryRefresh(node, first.refresh_token)).statusCode).toBe(200);
   });
 
-  it('keeps a form when the login ends at work, and goes on after signing in again', async () => {
+  it('keeps a form when the login ends at work, and continues after signing in again', async () => {
     const tokens = await login(node, grace);
     await view.signIn(ROOT, `#/logins?username=${grace.username}`);
     await view

@@ -79,7 +79,7 @@ describe.skipIf(withoutChromium !== undefined)('signing in to the console', () =
     await view.heading('Sign in to the console').waitFor();
   });
 
-  it('waits for a service that answers 503 and goes on by itself', async () => {
+  it('waits for a service that answers 503 and continues by itself', async () => {
     await view.signIn();
     await view.heading('Logins').waitFor();
     const answer = { status: 503, headers: { 'Retry-After': '1' }, contentType: 'application/problem+json' };

@@ -31,7 +31,7 @@ function ask(next: Question | undefined): void {
   for (const listener of listeners) listener();
 }
 
-/** Closes the dialog: the action goes on, or throws {@link Cancelled}. */
+/** Closes the dialog: the action continues, or throws {@link Cancelled}. */
 export function answerPasswordQuestion(proved: boolean): void {
   const asked = question;
   question = undefined;

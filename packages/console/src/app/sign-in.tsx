@@ -81,7 +81,7 @@ export function SignIn() {
   );
 }
 
-/** The login ended while its user was at work. The page below stays, and what waited for the login goes on. */
+/** The login ended while its user was at work. The page below stays, and what waited for the login continues. */
 export function SignInAgain({
   username,
   onLeave,
@@ -100,7 +100,7 @@ export function SignInAgain({
       }}
     >
       <p>
-        Sign in again as <Foreign text={username} /> to go on. Nothing that you have entered is lost.
+        Sign in again as <Foreign text={username} /> to continue. Nothing that you have entered is lost.
       </p>
       <TextField
         label="Password"

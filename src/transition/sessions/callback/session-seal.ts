@@ -7,7 +7,7 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /**
- * Encrypts what a product uses as a credential before it is stored: whoever reads the database cannot sign in with it. AES-256-GCM under a
+ * Encrypts what a product uses as a credential before it is stored: nobody who reads the database can sign in with it. AES-256-GCM under a
  * key that is derived from JWT_SECRET. What is sealed for one session cannot be opened for another.
  */
 export class SessionSeal {

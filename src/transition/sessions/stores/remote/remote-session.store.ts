@@ -24,7 +24,7 @@ import type { UnseenSessionsService } from './unseen-sessions.service.js';
 /** Linked sessions of one look: each is read from the product's store. */
 const SWEEP = 250;
 
-/** A revocation waits this long for the search for unseen sessions, which goes on in the background. */
+/** A revocation waits this long for the search for unseen sessions, which continues in the background. */
 const SEARCH_WAIT_MS = 1_000;
 
 /** The outcome for one session of a batch. A failure of one does not fail the others. */

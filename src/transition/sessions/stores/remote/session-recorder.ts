@@ -7,7 +7,7 @@ import type { KnownSession, SessionRecordStore } from './session-record.store.js
 /** Sessions that exist in the product's store, by their ids. */
 export type FoundThere = ReadonlyMap<string, RemoteSession>;
 
-/** What came of an update. */
+/** The result of an update. */
 export interface Updated {
   /** Revoked sessions that the product has written again. */
   readonly revived: readonly string[];
