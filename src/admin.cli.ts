@@ -6,7 +6,7 @@ import { ServiceHost } from './admin/cli/service-host.js';
 import type { Composition } from './admin/cli/service-host.js';
 import { AppModule, FEATURES, VARIABLES, conflictsOf } from './app.module.js';
 import { fastifyAdapter, setUpApp } from './app.setup.js';
-import { exitOnClosedOutput } from './common/process-output.js';
+import { exitOnClosedOutput } from './common/logging/process-output.js';
 
 /** The timeout of the shutdown: an unreachable database must not keep the command running. */
 const STOP_TIMEOUT_MS = 15_000;

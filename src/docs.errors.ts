@@ -1,4 +1,4 @@
-import type { FeatureErrors } from './common/problem.js';
+import type { FeatureErrors } from './common/http/problem.js';
 
 const INTRODUCTION = `# Errors
 

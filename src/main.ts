@@ -1,5 +1,5 @@
 import cluster from 'node:cluster';
-import { startFaults, writeStartFaults, writeUncaught } from './common/process-output.js';
+import { startFaults, writeStartFaults, writeUncaught } from './common/logging/process-output.js';
 import type { Config } from './config/config.js';
 import { ConfigurationError } from './config/config.js';
 import { loadDotenv } from './config/dotenv.js';

@@ -4,7 +4,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Logger } from 'nestjs-pino';
 import { AppModule, VARIABLES } from './app.module.js';
 import { fastifyAdapter, setUpApp } from './app.setup.js';
-import { startLogger, startupBanner } from './common/startup-banner.js';
+import { startLogger, startupBanner } from './common/logging/startup-banner.js';
 import type { Config } from './config/config.js';
 import { configWarnings } from './config/config-warnings.js';
 import { storeSettings } from './config/stored-settings.js';

@@ -3,7 +3,7 @@ import { AuditLogStore } from '../audit/audit-log.store.js';
 import { AuditVerifierService } from '../audit/sealing/audit-verifier.service.js';
 import type { Seal } from '../audit/sealing/seal.js';
 import { SealStore } from '../audit/sealing/seal.store.js';
-import { DEFAULT_LIMIT } from '../common/pagination.js';
+import { DEFAULT_LIMIT } from '../common/http/pagination.js';
 import { AccountStore } from '../users/account.store.js';
 import { adminUserView } from './admin.dto.js';
 import type { AdminUsersDto, AdminUsersQueryDto } from './admin.dto.js';

@@ -2,7 +2,7 @@ import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsBoolean, IsEmail, IsIn, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
 import { UserDto } from '../api/api.dto.js';
 import type { UserChange } from '../auth/account/user-change.service.js';
-import { PageQueryDto } from '../common/pagination.js';
+import { PageQueryDto } from '../common/http/pagination.js';
 import { DEFAULT_ROLE, IsRole, ROLE_PATTERN } from '../common/role.js';
 import type { Role } from '../common/role.js';
 import type { User } from '../users/user.entity.js';

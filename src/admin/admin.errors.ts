@@ -1,5 +1,5 @@
-import { problems } from '../common/problem.js';
-import type { ProblemKind } from '../common/problem.js';
+import { problems } from '../common/http/problem.js';
+import type { ProblemKind } from '../common/http/problem.js';
 
 /** Refusals of administrative calls. */
 export const ADMIN_ERRORS = {

@@ -4,7 +4,7 @@ import { IsIn, IsOptional, IsString, Matches, MaxLength, MinLength } from 'class
 import { AUDIT_EVENTS } from '../audit/audit-log.store.js';
 import type { AuditEventName, AuditFilter } from '../audit/audit-log.store.js';
 import { IsInstant } from '../common/instant.js';
-import { PageQueryDto } from '../common/pagination.js';
+import { PageQueryDto } from '../common/http/pagination.js';
 import { ApiExternalIdFilter } from './admin.dto.js';
 import { IsNetwork, toCanonicalNetwork } from './logins/network.js';
 import { IfGiven, UUID_MESSAGE, UUID } from './request-rules.js';

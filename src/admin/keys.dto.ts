@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { cursorsOf } from '../common/pagination.js';
+import { cursorsOf } from '../common/http/pagination.js';
 import type { KeyView } from '../tokens/keys/key-administration.service.js';
 
 const STATES = ['next', 'current', 'previous', 'distrusted', 'gone', 'refused'] as const;

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Origin } from '../audit/audit-context.js';
 import { UserChangeService } from '../auth/account/user-change.service.js';
 import { refuse, unavailable } from '../common/common.errors.js';
-import { Problem } from '../common/problem.js';
+import { Problem } from '../common/http/problem.js';
 import { DEFAULT_ROLE } from '../common/role.js';
 import type { Sql } from '../database/database.js';
 import { ServiceStateStore } from '../database/service-state.store.js';

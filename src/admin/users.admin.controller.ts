@@ -33,7 +33,7 @@ import {
 } from '../auth/auth.decorators.js';
 import { originOf } from '../auth/http/request-origin.js';
 import type { Principal } from '../auth/principal.js';
-import { ApiProblems } from '../common/api-problems.decorator.js';
+import { ApiProblems } from '../common/http/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
 import { OAUTH_ERRORS } from '../oauth/oauth.errors.js';
 import { RevocationService } from '../tokens/families/revocation.service.js';

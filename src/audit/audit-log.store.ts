@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { cursorsOf } from '../common/pagination.js';
+import { cursorsOf } from '../common/http/pagination.js';
 import { Database } from '../database/database.js';
 
 /** Every audited event. The feature that acts writes it. */

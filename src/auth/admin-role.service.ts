@@ -5,7 +5,7 @@ import { AuditStore } from '../audit/audit.store.js';
 import { RowAlarms } from '../audit/row-alarms.js';
 import { BackgroundLoops } from '../common/background-loops.js';
 import type { Role } from '../common/role.js';
-import { RowMacs } from '../common/row-macs.js';
+import { RowMacs } from '../common/crypto/row-macs.js';
 import { CONFIG, ConfigurationError } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import type { Sql } from '../database/database.js';

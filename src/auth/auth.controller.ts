@@ -9,7 +9,7 @@ import {
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiAuthenticated, CountedAs, CurrentPrincipal, Public, TokenOnly } from './auth.decorators.js';
-import { ApiProblems } from '../common/api-problems.decorator.js';
+import { ApiProblems } from '../common/http/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';

@@ -2,9 +2,9 @@ import { SetMetadata, UseGuards, applyDecorators, createParamDecorator } from '@
 import type { ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { ApiBasicAuth, ApiBearerAuth, ApiExtension } from '@nestjs/swagger';
-import { ApiProblems } from '../common/api-problems.decorator.js';
+import { ApiProblems } from '../common/http/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../common/common.errors.js';
-import { perRoute } from '../common/per-route.js';
+import { perRoute } from '../common/http/per-route.js';
 import { TOKEN_ERRORS } from '../tokens/tokens.errors.js';
 import type { ClientScope } from './client-scopes.js';
 import { AUTH_ERRORS } from './auth.errors.js';

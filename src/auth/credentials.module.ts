@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import type { CanActivate, Provider, Type } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import type { OpenAPIObject } from '@nestjs/swagger';
-import type { FeatureErrors } from '../common/problem.js';
+import type { FeatureErrors } from '../common/http/problem.js';
 import type { Config } from '../config/config.js';
 import { Environment } from '../config/environment.js';
 import type { ConflictCheck } from '../database/schema/conflicts.js';

@@ -2,7 +2,7 @@ import { All, Controller, Get, HttpCode, Req, Res, UseGuards } from '@nestjs/com
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiExcludeEndpoint, ApiNoContentResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { IGNORES_BODY } from '../common/json-body.js';
+import { IGNORES_BODY } from '../common/http/json-body.js';
 import { ROLE_PATTERN } from '../common/role.js';
 import { ApiAuthenticated } from './auth.decorators.js';
 import type { AuthenticatedRequest } from './principal.js';

@@ -1,6 +1,6 @@
 import { ACCESS_ERRORS } from '@tandem-auth/verifier/refusals';
-import { problems } from './problem.js';
-import type { ProblemKind } from './problem.js';
+import { problems } from './http/problem.js';
+import type { ProblemKind } from './http/problem.js';
 
 /** Refusals of no particular feature. Any endpoint may answer them. */
 export const COMMON_ERRORS = {

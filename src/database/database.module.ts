@@ -3,7 +3,7 @@ import type { DynamicModule } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import type { DataSourceOptions } from 'typeorm';
-import { faultOf } from '../common/process-output.js';
+import { faultOf } from '../common/logging/process-output.js';
 import { ConfigurationError } from '../config/config.js';
 import { dataSourceOptions } from './data-source-options.js';
 import type { DatabaseSettings } from './data-source-options.js';

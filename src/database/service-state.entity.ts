@@ -35,7 +35,7 @@ export class ServiceState {
   @Column('jsonb', { name: 'refused_admins', nullable: true })
   refusedAdmins!: object | null;
 
-  /** MACs over `issuer`, `token_expiry` and `admin_role`, by the column; see `common/row-macs.ts`. */
+  /** MACs over `issuer`, `token_expiry` and `admin_role`, by the column; see `common/crypto/row-macs.ts`. */
   @Column('jsonb', { default: {} })
   macs!: Record<string, Record<string, string>>;
 

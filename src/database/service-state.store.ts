@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Macs } from '../common/row-macs.js';
+import type { Macs } from '../common/crypto/row-macs.js';
 import { Database } from './database.js';
 import type { Sql } from './database.js';
 
@@ -67,7 +67,7 @@ export interface StoredTokenExpiry {
   readonly expiry: number | null;
   /** The longest lifetime of a token, including the clock tolerance. */
   readonly maxTokenLifetime: number;
-  /** MACs over `expiry`; see `common/row-macs.ts`. */
+  /** MACs over `expiry`; see `common/crypto/row-macs.ts`. */
   readonly macs: unknown;
 }
 

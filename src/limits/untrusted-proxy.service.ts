@@ -3,7 +3,7 @@ import type { OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { Clock } from '../common/clock.js';
-import { httpServerOf } from '../common/http.js';
+import { httpServerOf } from '../common/http/http.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import { ServiceStateStore } from '../database/service-state.store.js';

@@ -24,9 +24,9 @@ import type { FastifyRequest } from 'fastify';
 import { ApiAuthenticated, CurrentPrincipal, FreshPassword, Roles } from '../auth/auth.decorators.js';
 import { originOf } from '../auth/http/request-origin.js';
 import type { Principal } from '../auth/principal.js';
-import { ApiProblems } from '../common/api-problems.decorator.js';
+import { ApiProblems } from '../common/http/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
-import { DEFAULT_LIMIT, PageQueryDto } from '../common/pagination.js';
+import { DEFAULT_LIMIT, PageQueryDto } from '../common/http/pagination.js';
 import { OAuthClientService } from './oauth-client.service.js';
 import type { ClientWithSecret } from './oauth-client.service.js';
 import {

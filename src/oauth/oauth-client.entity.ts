@@ -30,7 +30,7 @@ export class OAuthClient {
   @Column('timestamptz', { name: 'disabled_at', nullable: true })
   disabledAt!: Date | null;
 
-  /** MACs over what the client may do, by the secrets; see `common/row-macs.ts`. Null in rows of earlier releases. */
+  /** MACs over what the client may do, by the secrets; see `common/crypto/row-macs.ts`. Null in rows of earlier releases. */
   @Column('jsonb', { nullable: true })
   macs!: unknown;
 }

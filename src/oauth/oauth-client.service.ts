@@ -2,7 +2,7 @@ import { hash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { DEFAULT_SCOPES, canonicalScopes } from '../auth/client-scopes.js';
 import type { ClientScope } from '../auth/client-scopes.js';
-import { cursorsOf } from '../common/pagination.js';
+import { cursorsOf } from '../common/http/pagination.js';
 import type { Sql } from '../database/database.js';
 import { KeyOpenerService } from '../tokens/keys/key-opener.service.js';
 import { OAuthClientTrust } from './oauth-client.trust.js';

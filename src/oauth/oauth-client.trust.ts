@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { RowAlarms } from '../audit/row-alarms.js';
 import { DEFAULT_SCOPES } from '../auth/client-scopes.js';
-import { RowMacs } from '../common/row-macs.js';
-import type { MacPart, Macs } from '../common/row-macs.js';
+import { RowMacs } from '../common/crypto/row-macs.js';
+import type { MacPart, Macs } from '../common/crypto/row-macs.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 import type { OAuthClient } from './oauth-client.entity.js';

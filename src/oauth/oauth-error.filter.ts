@@ -1,7 +1,7 @@
 import { Catch } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ProblemFilter, sendProblem } from '../common/problem.filter.js';
-import { Problem } from '../common/problem.js';
+import { ProblemFilter, sendProblem } from '../common/http/problem.filter.js';
+import { Problem } from '../common/http/problem.js';
 import { OAUTH_ERRORS } from './oauth.errors.js';
 
 /**

@@ -1,6 +1,6 @@
 import type { ClientScope } from '../auth/client-scopes.js';
-import { problems } from '../common/problem.js';
-import type { ProblemKind } from '../common/problem.js';
+import { problems } from '../common/http/problem.js';
+import type { ProblemKind } from '../common/http/problem.js';
 
 /** Refusals of the endpoints for other services, with the codes of RFC 6749, section 5.2. */
 export const OAUTH_ERRORS = {

@@ -3,7 +3,7 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { HealthCheckService, HealthIndicatorService, TypeOrmHealthIndicator } from '@nestjs/terminus';
 import type { HealthIndicatorResult } from '@nestjs/terminus';
 import { Public } from '../auth/auth.decorators.js';
-import { ApiProblems } from '../common/api-problems.decorator.js';
+import { ApiProblems } from '../common/http/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
 import { Database } from '../database/database.js';
 import { KeyRingService } from '../tokens/keys/key-ring.service.js';

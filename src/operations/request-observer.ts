@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { PinoLogger } from 'nestjs-pino';
-import type { StreamedRequest } from '../common/http.js';
+import type { StreamedRequest } from '../common/http/http.js';
 import { clientAddress } from '../limits/client-address.js';
 import { Metrics } from './metrics.js';
 

@@ -1,6 +1,6 @@
 import { ACCESS_TOKEN_ERRORS, challengeFor } from '@tandem-auth/verifier/refusals';
-import { problems } from '../common/problem.js';
-import type { ProblemKind } from '../common/problem.js';
+import { problems } from '../common/http/problem.js';
+import type { ProblemKind } from '../common/http/problem.js';
 
 /** Refusals of tokens: access tokens (RFC 6750, section 3.1) and refresh tokens. */
 export const TOKEN_ERRORS = {

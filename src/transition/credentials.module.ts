@@ -15,7 +15,7 @@ import type { ConflictCheck } from '../database/schema/conflicts.js';
 import { AdminRole } from '../users/admin-role.js';
 import { UserService } from '../users/user.service.js';
 import { UsersModule } from '../users/users.module.js';
-import type { FeatureErrors } from '../common/problem.js';
+import type { FeatureErrors } from '../common/http/problem.js';
 import { AccountsModule } from './accounts/accounts.module.js';
 import { UsersSourceService } from './accounts/users-source.service.js';
 import { AutopilotModule } from './autopilot/autopilot.module.js';

@@ -3,7 +3,7 @@ import type { OnApplicationBootstrap } from '@nestjs/common';
 import { DoctorCheck, ok, warn } from '../admin/cli/doctor/doctor-check.js';
 import type { Examination, Finding } from '../admin/cli/doctor/doctor-check.js';
 import { BackgroundLoops } from '../common/background-loops.js';
-import { sameSecret } from '../common/constant-time.js';
+import { sameSecret } from '../common/crypto/constant-time.js';
 import { CONFIG } from '../config/config.js';
 import { valueWarning } from '../config/config-warnings.js';
 import type { TransitionConfig } from './transition.settings.js';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { cursorsOf } from '../common/pagination.js';
+import { cursorsOf } from '../common/http/pagination.js';
 import { DEFAULT_ROLE } from '../common/role.js';
 import type { Role } from '../common/role.js';
 import { Database } from '../database/database.js';

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { RowMacs } from '../common/row-macs.js';
-import type { Macs } from '../common/row-macs.js';
+import { RowMacs } from '../common/crypto/row-macs.js';
+import type { Macs } from '../common/crypto/row-macs.js';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
 

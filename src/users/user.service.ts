@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import type { Origin } from '../audit/audit-context.js';
 import { refuse, unavailable } from '../common/common.errors.js';
-import { sameSecret } from '../common/constant-time.js';
+import { sameSecret } from '../common/crypto/constant-time.js';
 import { DEFAULT_ROLE } from '../common/role.js';
 import type { Role } from '../common/role.js';
 import type { Sql } from '../database/database.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Origin } from '../audit/audit-context.js';
-import { cursorsOf } from '../common/pagination.js';
+import { cursorsOf } from '../common/http/pagination.js';
 import { lockForTransaction } from '../database/advisory-locks.js';
 import { batched } from '../database/batched.js';
 import { Database } from '../database/database.js';

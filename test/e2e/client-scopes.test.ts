@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load-config.js';
-import { RowMacs } from '../../src/common/row-macs.js';
+import { RowMacs } from '../../src/common/crypto/row-macs.js';
 import { TEST_SECRET, createTestApp } from '../helpers/app.js';
 import type { TestApp } from '../helpers/app.js';
 import { aUser, bearer, codeOf, get, login, post, sql } from '../helpers/client.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Logger } from 'nestjs-pino';
-import { REDACTED_NAMES } from '../../src/common/log-redaction.js';
+import { REDACTED_NAMES } from '../../src/common/logging/log-redaction.js';
 import { edgeConfig, startEdge } from '../helpers/edge-app.js';
 import type { EdgeApp } from '../helpers/edge-app.js';
 import { exchange, request } from '../helpers/http.js';

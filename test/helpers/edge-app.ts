@@ -27,7 +27,7 @@ import type { DestinationStream } from 'pino';
 import { fastifyAdapter, setUpApp } from '../../src/app.setup.js';
 import type { TimeOuts } from '../../src/app.setup.js';
 import { refuse } from '../../src/common/common.errors.js';
-import { LoggingModule } from '../../src/common/logging.module.js';
+import { LoggingModule } from '../../src/common/logging/logging.module.js';
 import type { Config } from '../../src/config/config.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { DatabaseUnavailable } from '../../src/database/database.errors.js';

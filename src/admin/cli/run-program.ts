@@ -1,7 +1,7 @@
 import type { Type } from '@nestjs/common';
 import { Command, CommanderError } from 'commander';
-import { isClosedOutput } from '../../common/process-output.js';
-import { Problem } from '../../common/problem.js';
+import { isClosedOutput } from '../../common/logging/process-output.js';
+import { Problem } from '../../common/http/problem.js';
 import { ConfigurationError } from '../../config/config.js';
 import { KeyRingError } from '../../tokens/keys/key-ring.js';
 import type { AdminCommandClass, Run, CommandContext } from './admin-command.js';

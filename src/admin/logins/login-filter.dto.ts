@@ -2,7 +2,7 @@ import { ApiPropertyOptional, IntersectionType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsIn, IsOptional, IsString, Matches, MaxLength, MinLength } from 'class-validator';
 import { IsInstant } from '../../common/instant.js';
-import { PageQueryDto } from '../../common/pagination.js';
+import { PageQueryDto } from '../../common/http/pagination.js';
 import { IsRole, ROLE_PATTERN } from '../../common/role.js';
 import type { Role } from '../../common/role.js';
 import { FAMILY_STATES } from '../../tokens/families/family-filter.js';

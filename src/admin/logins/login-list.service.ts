@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
 import { refuse } from '../../common/common.errors.js';
-import { DEFAULT_LIMIT, cursorsOf, refuseCursor } from '../../common/pagination.js';
+import { DEFAULT_LIMIT, cursorsOf, refuseCursor } from '../../common/http/pagination.js';
 import { FamilyListStore } from '../../tokens/families/family-list.store.js';
 import type { ListedFamily } from '../../tokens/families/family-list.store.js';
 import { SessionDirectoryService } from '../../tokens/families/session-directory.service.js';

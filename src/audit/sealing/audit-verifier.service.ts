@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { sameSecret } from '../../common/constant-time.js';
+import { sameSecret } from '../../common/crypto/constant-time.js';
 import { EventReader } from './event-reader.js';
 import { REFUSAL_DAYS } from './audit-retention.service.js';
 import { ChainHeadService } from './chain-head.service.js';

@@ -1,8 +1,8 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { sameSecret } from '../../common/constant-time.js';
-import { RowMacs } from '../../common/row-macs.js';
+import { sameSecret } from '../../common/crypto/constant-time.js';
+import { RowMacs } from '../../common/crypto/row-macs.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import type { Origin } from '../audit-context.js';

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { sameSecret } from '../../common/constant-time.js';
-import { deriveKey } from '../../common/derived-key.js';
+import { sameSecret } from '../../common/crypto/constant-time.js';
+import { deriveKey } from '../../common/crypto/derived-key.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 

@@ -3,7 +3,7 @@ import type { Origin } from '../../audit/audit-context.js';
 import { AuditStore } from '../../audit/audit.store.js';
 import type { AuditEntry } from '../../audit/audit.store.js';
 import { refuse } from '../../common/common.errors.js';
-import { sameSecret } from '../../common/constant-time.js';
+import { sameSecret } from '../../common/crypto/constant-time.js';
 import type { Sql } from '../../database/database.js';
 import type { RevocationTransaction } from '../../tokens/families/revocation-transaction.js';
 import { RevocationService } from '../../tokens/families/revocation.service.js';

@@ -5,7 +5,7 @@ import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { refuse } from '../../common/common.errors.js';
-import { perRoute } from '../../common/per-route.js';
+import { perRoute } from '../../common/http/per-route.js';
 
 const BASE = '/auth/verify';
 

@@ -1,6 +1,6 @@
 import '@fastify/cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { cookieValues } from '../../common/http.js';
+import { cookieValues } from '../../common/http/http.js';
 import type { Config } from '../../config/config.js';
 import type { RefreshDto } from '../auth.dto.js';
 import { refuseOtherSites } from './request-origin.js';

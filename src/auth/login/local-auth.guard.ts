@@ -2,7 +2,7 @@ import { Inject, Injectable, Optional } from '@nestjs/common';
 import type { ExecutionContext } from '@nestjs/common';
 import { AuthGuard } from '@nestjs/passport';
 import type { FastifyRequest } from 'fastify';
-import { validationPipe } from '../../common/validation.js';
+import { validationPipe } from '../../common/http/validation.js';
 import { LoginDto } from '../auth.dto.js';
 import { refuseAuth } from '../auth.errors.js';
 import { CredentialCheckService } from './credential-check.service.js';

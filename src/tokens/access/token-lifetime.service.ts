@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { RowAlarms } from '../../audit/row-alarms.js';
-import { RowMacs } from '../../common/row-macs.js';
+import { RowMacs } from '../../common/crypto/row-macs.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { Database } from '../../database/database.js';

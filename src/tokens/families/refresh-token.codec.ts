@@ -1,7 +1,7 @@
 import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import { deriveKey } from '../../common/derived-key.js';
-import type { DerivedKey } from '../../common/derived-key.js';
+import { deriveKey } from '../../common/crypto/derived-key.js';
+import type { DerivedKey } from '../../common/crypto/derived-key.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 

@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPair } from 'node:crypto';
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
-import { deriveBytes } from '../../common/derived-key.js';
+import { deriveBytes } from '../../common/crypto/derived-key.js';
 
 const generate = promisify(generateKeyPair);
 

@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { NO_ORIGIN } from '../../audit/audit-context.js';
-import { sameSecret } from '../../common/constant-time.js';
+import { sameSecret } from '../../common/crypto/constant-time.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import type { Sql } from '../../database/database.js';

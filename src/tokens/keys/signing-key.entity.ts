@@ -25,7 +25,7 @@ export class SigningKey {
   @Column('timestamptz', { name: 'distrusted_at', nullable: true })
   distrustedAt!: Date | null;
 
-  /** MACs over kid, public key and times, by the secrets; see `common/row-macs.ts`. Null in rows of earlier releases. */
+  /** MACs over kid, public key and times, by the secrets; see `common/crypto/row-macs.ts`. Null in rows of earlier releases. */
   @Column('jsonb', { nullable: true })
   macs!: Record<string, string> | null;
 }

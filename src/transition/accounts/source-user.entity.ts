@@ -1,6 +1,6 @@
 import { Column, Entity, JoinColumn, OneToOne, PrimaryColumn } from 'typeorm';
 import type { Relation } from 'typeorm';
-import type { Macs } from '../../common/row-macs.js';
+import type { Macs } from '../../common/crypto/row-macs.js';
 import { User } from '../../users/user.entity.js';
 
 /** What the users source last said about a user. Contains no hash of a password. */
@@ -13,7 +13,7 @@ export class SourceUser {
   @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'source_users_user_id_fkey' })
   user!: Relation<User>;
 
-  /** MACs over the product's password hash; see `common/row-macs.ts`. */
+  /** MACs over the product's password hash; see `common/crypto/row-macs.ts`. */
   @Column('jsonb', { name: 'password_macs', nullable: true })
   passwordMacs!: Macs | null;
 

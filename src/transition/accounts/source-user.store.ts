@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Macs } from '../../common/row-macs.js';
+import type { Macs } from '../../common/crypto/row-macs.js';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import type { User } from '../../users/user.entity.js';

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import type { FamilyOwners } from '../../auth/refresh/family-owners.js';
-import { sameSecret } from '../../common/constant-time.js';
+import { sameSecret } from '../../common/crypto/constant-time.js';
 import { Clock } from '../../common/clock.js';
 import { RecentMap } from '../../common/recent-map.js';
 import { SharedWork } from '../../common/shared-work.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { refuse } from '../../common/common.errors.js';
-import type { FieldError } from '../../common/problem.js';
+import type { FieldError } from '../../common/http/problem.js';
 import { DatabaseClock } from '../../tokens/feed/database-clock.js';
 import type { Administrator } from '../rollout/rollout-administration.service.js';
 import { RolloutFlagService } from '../rollout/rollout-flag.service.js';

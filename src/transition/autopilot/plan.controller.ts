@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { ApiAuthenticated, CurrentPrincipal, Roles } from '../../auth/auth.decorators.js';
 import { originOf } from '../../auth/http/request-origin.js';
 import type { Principal } from '../../auth/principal.js';
-import { ApiProblems } from '../../common/api-problems.decorator.js';
+import { ApiProblems } from '../../common/http/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
 import { iso } from '../rollout/rollout-view.js';
 import { ROLLOUT_ERRORS } from '../rollout/rollout.errors.js';

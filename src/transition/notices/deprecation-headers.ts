@@ -3,8 +3,8 @@ import type { OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AuthenticatedRequest } from '../../auth/principal.js';
-import type { RefusedRequest } from '../../common/problem.filter.js';
-import { httpServerOf } from '../../common/http.js';
+import type { RefusedRequest } from '../../common/http/problem.filter.js';
+import { httpServerOf } from '../../common/http/http.js';
 import { DeprecationService } from './deprecation.service.js';
 
 const SESSION_LOGIN = '/api/login';

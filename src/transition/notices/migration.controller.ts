@@ -2,7 +2,7 @@ import { Controller, Get, Header, Req } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { AuthenticatedRequest } from '../../auth/principal.js';
 import { Public } from '../../auth/auth.decorators.js';
-import { ApiProblems } from '../../common/api-problems.decorator.js';
+import { ApiProblems } from '../../common/http/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
 import { MigrationDto } from './notice.dto.js';
 import { MigrationService } from './migration.service.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { AuthenticatedRequest } from '../../auth/principal.js';
 import { bearerIn } from '../../auth/http/presented-credentials.js';
-import { Problem } from '../../common/problem.js';
+import { Problem } from '../../common/http/problem.js';
 import { RolloutService } from '../rollout/rollout.service.js';
 import { SessionAuthenticationService } from '../sessions/http/session-authentication.service.js';
 import { SessionCookieService } from '../sessions/http/session-cookie.service.js';

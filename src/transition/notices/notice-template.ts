@@ -1,4 +1,4 @@
-import type { FieldError } from '../../common/problem.js';
+import type { FieldError } from '../../common/http/problem.js';
 
 /** The fields that a template may use as `{{name}}`. */
 export const TEMPLATE_FIELDS = ['username', 'sunset_date', 'user_agent', 'last_seen', 'guide_url'] as const;

@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min } from 'class-validator';
-import { PageQueryDto } from '../../common/pagination.js';
+import { PageQueryDto } from '../../common/http/pagination.js';
 import { PHASES } from '../rollout/rollout-state.js';
 import type { Phase } from '../rollout/rollout-state.js';
 import { DEFAULT_SUBJECT, DEFAULT_TEXT, TEMPLATE_FIELDS } from './notice-template.js';

@@ -4,7 +4,7 @@ import type { Run } from '../../admin/cli/admin-command.js';
 import { DEFAULT_SHOWN, MAX_SHOWN, readPages, wholeNumber } from '../../admin/cli/options.js';
 import type { Terminal } from '../../admin/cli/terminal.js';
 import { counted } from '../../common/text.js';
-import { validationPipe } from '../../common/validation.js';
+import { validationPipe } from '../../common/http/validation.js';
 import { NewNoticeDto } from './notice.dto.js';
 import { DEFAULT_DAYS, NoticeService } from './notice.service.js';
 import type { NoticeOrder } from './notice.service.js';

@@ -4,10 +4,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiAuthenticated, CurrentPrincipal, Roles } from '../../auth/auth.decorators.js';
 import { originOf } from '../../auth/http/request-origin.js';
 import type { Principal } from '../../auth/principal.js';
-import { ApiProblems } from '../../common/api-problems.decorator.js';
+import { ApiProblems } from '../../common/http/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
-import { disableInactivityTimeout } from '../../common/http.js';
-import { DEFAULT_LIMIT, PageQueryDto } from '../../common/pagination.js';
+import { disableInactivityTimeout } from '../../common/http/http.js';
+import { DEFAULT_LIMIT, PageQueryDto } from '../../common/http/pagination.js';
 import { NewNoticeDto, NoticePreviewDto, NoticeQueryDto, NoticesDto, QueuedNoticeDto } from './notice.dto.js';
 import { NoticeService } from './notice.service.js';
 

@@ -1,7 +1,7 @@
 import { Controller, Get, Header, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiAuthenticated, CountedAs, Roles } from '../../auth/auth.decorators.js';
-import { ApiProblems } from '../../common/api-problems.decorator.js';
+import { ApiProblems } from '../../common/http/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
 import { ReportDto, ReportQueryDto } from './report.dto.js';
 import { ReportService } from './report.service.js';

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Origin } from '../../audit/audit-context.js';
 import { refuseFreshPassword } from '../../auth/account/fresh-password.service.js';
 import { refuse } from '../../common/common.errors.js';
-import type { FieldError } from '../../common/problem.js';
+import type { FieldError } from '../../common/http/problem.js';
 import { AdminRole } from '../../users/admin-role.js';
 import { patched } from './rollout-patch.js';
 import type { RolloutPatch } from './rollout-patch.js';

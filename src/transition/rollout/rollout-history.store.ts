@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { cursorsOf, refuseCursor } from '../../common/pagination.js';
+import { cursorsOf, refuseCursor } from '../../common/http/pagination.js';
 import { Database } from '../../database/database.js';
 import type { RolloutState } from './rollout-state.js';
 import { changesOf, iso, stateView } from './rollout-view.js';

@@ -1,4 +1,4 @@
-import type { FieldError } from '../../common/problem.js';
+import type { FieldError } from '../../common/http/problem.js';
 import { NOTICE, isAnnounced } from './rollout-state.js';
 import type { Brownout, Phase, RolloutSettings } from './rollout-state.js';
 

@@ -5,9 +5,9 @@ import { FreshPasswordService } from '../../auth/account/fresh-password.service.
 import { ApiAuthenticated, ApiFreshPassword, CurrentPrincipal, Roles } from '../../auth/auth.decorators.js';
 import { originOf } from '../../auth/http/request-origin.js';
 import type { Principal } from '../../auth/principal.js';
-import { ApiProblems } from '../../common/api-problems.decorator.js';
+import { ApiProblems } from '../../common/http/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../common/common.errors.js';
-import { DEFAULT_LIMIT, PageQueryDto } from '../../common/pagination.js';
+import { DEFAULT_LIMIT, PageQueryDto } from '../../common/http/pagination.js';
 import { RolloutAdministrationService } from './rollout-administration.service.js';
 import type { RolloutAdministrator } from './rollout-administration.service.js';
 import type { RolloutPatch } from './rollout-patch.js';

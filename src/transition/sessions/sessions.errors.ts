@@ -1,6 +1,6 @@
 import { ACCESS_ERRORS } from '@tandem-auth/verifier/refusals';
-import { problems } from '../../common/problem.js';
-import type { ProblemKind } from '../../common/problem.js';
+import { problems } from '../../common/http/problem.js';
+import type { ProblemKind } from '../../common/http/problem.js';
 
 /** Refusals of callers with a session cookie. */
 export const SESSION_ERRORS = {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { sameSecret } from '../../common/constant-time.js';
+import { sameSecret } from '../../common/crypto/constant-time.js';
 import { base64, foreignScheme } from './password-scheme.js';
 import type { ForeignHash } from './password-scheme.js';
 

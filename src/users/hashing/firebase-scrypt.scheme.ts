@@ -1,5 +1,5 @@
 import { createCipheriv } from 'node:crypto';
-import { sameSecret } from '../../common/constant-time.js';
+import { sameSecret } from '../../common/crypto/constant-time.js';
 import { base64, foreignScheme, isTag } from './password-scheme.js';
 import type { ForeignHash } from './password-scheme.js';
 import { deriveScrypt, scryptCost } from './scrypt.scheme.js';

@@ -1,6 +1,6 @@
 import { pbkdf2 } from 'node:crypto';
 import { promisify } from 'node:util';
-import { sameSecret } from '../../common/constant-time.js';
+import { sameSecret } from '../../common/crypto/constant-time.js';
 import { base64, foreignScheme, isTag } from './password-scheme.js';
 import type { ForeignHash } from './password-scheme.js';
 

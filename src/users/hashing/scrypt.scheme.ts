@@ -1,7 +1,7 @@
 import { scrypt } from 'node:crypto';
 import type { BinaryLike, ScryptOptions } from 'node:crypto';
 import { promisify } from 'node:util';
-import { sameSecret } from '../../common/constant-time.js';
+import { sameSecret } from '../../common/crypto/constant-time.js';
 import { MAX_MEMORY, base64, foreignScheme, isTag } from './password-scheme.js';
 import type { ForeignHash } from './password-scheme.js';
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Problem } from '../../../src/common/problem.js';
+import { Problem } from '../../../src/common/http/problem.js';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { Database } from '../../../src/database/database.js';
 import { LoginFailureStore } from '../../../src/limits/login-failure.store.js';

@@ -6,7 +6,7 @@ import { Test } from '@nestjs/testing';
 import type { FastifyReply } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Clock } from '../../../src/common/clock.js';
-import type { Problem } from '../../../src/common/problem.js';
+import type { Problem } from '../../../src/common/http/problem.js';
 import { CONFIG } from '../../../src/config/config.js';
 import { Database } from '../../../src/database/database.js';
 import { ServiceStateStore } from '../../../src/database/service-state.store.js';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
-import { cursorsOf } from '../../../src/common/pagination.js';
+import { cursorsOf } from '../../../src/common/http/pagination.js';
 import { UserStore } from '../../../src/users/user.store.js';
 import { AdminRole } from '../../../src/users/admin-role.js';
 import type { NewUser } from '../../../src/users/user.store.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { Clock } from '../../../src/common/clock.js';
-import { Problem } from '../../../src/common/problem.js';
+import { Problem } from '../../../src/common/http/problem.js';
 import type { Config } from '../../../src/config/config.js';
 import { RateLimitService } from '../../../src/limits/limits.service.js';
 import type { Consumption, RateLimitStore } from '../../../src/limits/limits.store.js';

@@ -1,7 +1,7 @@
 import Fastify from 'fastify';
 import type { PinoLogger } from 'nestjs-pino';
 import { describe, expect, it } from 'vitest';
-import type { StreamedRequest } from '../../../src/common/http.js';
+import type { StreamedRequest } from '../../../src/common/http/http.js';
 import type { Metrics } from '../../../src/operations/metrics.js';
 import { RequestObserver } from '../../../src/operations/request-observer.js';
 

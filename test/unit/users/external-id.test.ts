@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Problem } from '../../../src/common/problem.js';
+import { Problem } from '../../../src/common/http/problem.js';
 import { fitsUser, normaliseExternalId, requireExternalId } from '../../../src/users/external-id.js';
 
 const ID = '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10';

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { counted } from '../../../common/text.js';
-import { sameSecret } from '../../../common/constant-time.js';
+import { sameSecret } from '../../../common/crypto/constant-time.js';
 import type { Config } from '../../../config/config.js';
 import { WEAKNESS_WARNING, configWarnings } from '../../../config/config-warnings.js';
 import { isLoopback } from '../../../config/value-checks.js';

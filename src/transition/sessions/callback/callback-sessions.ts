@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { unavailable } from '../../../common/common.errors.js';
-import { sameSecret } from '../../../common/constant-time.js';
+import { sameSecret } from '../../../common/crypto/constant-time.js';
 import { RecentMap } from '../../../common/recent-map.js';
 import { canonicalExternalId } from '../../../users/external-id.js';
 import type { TransitionConfig } from '../../transition.settings.js';

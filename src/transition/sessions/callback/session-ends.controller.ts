@@ -4,7 +4,7 @@ import { Matches } from 'class-validator';
 import type { FastifyRequest } from 'fastify';
 import { ApiAuthenticated, Roles, ServiceClientsWith } from '../../../auth/auth.decorators.js';
 import { originOf } from '../../../auth/http/request-origin.js';
-import { ApiProblems } from '../../../common/api-problems.decorator.js';
+import { ApiProblems } from '../../../common/http/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../../common/common.errors.js';
 import { OAUTH_ERRORS } from '../../../oauth/oauth.errors.js';
 import { SESSION } from './callback-answer.js';

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { deriveKey } from '../../../common/derived-key.js';
+import { deriveKey } from '../../../common/crypto/derived-key.js';
 import type { Config } from '../../../config/config.js';
 
 const CIPHER = 'aes-256-gcm';

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { sameSecret } from '../../../common/constant-time.js';
+import { sameSecret } from '../../../common/crypto/constant-time.js';
 import { claimedSid, signSid, unsignSid } from '../stores/express-session.codec.js';
 import type { TransitionConfig } from '../../transition.settings.js';
 

@@ -7,7 +7,7 @@ import { isFromWebPage } from '../../../auth/http/request-origin.js';
 import { presentedRefreshTokens, clearRefreshCookie } from '../../../auth/http/presented-credentials.js';
 import { CountedAs, Public } from '../../../auth/auth.decorators.js';
 import { TokenReply } from '../../../auth/http/token-reply.js';
-import { ApiProblems } from '../../../common/api-problems.decorator.js';
+import { ApiProblems } from '../../../common/http/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../../common/common.errors.js';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';

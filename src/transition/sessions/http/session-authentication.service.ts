@@ -4,7 +4,7 @@ import { bearerIn } from '../../../auth/http/presented-credentials.js';
 import type { AuthenticatedRequest } from '../../../auth/principal.js';
 import { refuseOtherSites } from '../../../auth/http/request-origin.js';
 import type { DeviceSessions } from '../../../auth/login/known-devices.service.js';
-import { Problem } from '../../../common/problem.js';
+import { Problem } from '../../../common/http/problem.js';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import { DatabaseClock } from '../../../tokens/feed/database-clock.js';

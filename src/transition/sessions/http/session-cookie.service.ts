@@ -2,7 +2,7 @@ import '@fastify/cookie';
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CONFIG } from '../../../config/config.js';
-import { cookieValues } from '../../../common/http.js';
+import { cookieValues } from '../../../common/http/http.js';
 import type { TransitionConfig } from '../../transition.settings.js';
 import { isHostPrefixed } from '../../transition.settings.js';
 import { needsSecure } from '../stores/express-session.codec.js';

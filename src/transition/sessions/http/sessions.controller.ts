@@ -6,7 +6,7 @@ import { AUTH_ERRORS } from '../../../auth/auth.errors.js';
 import { LoadSheddingGuard } from '../../../auth/login/load-shedding.guard.js';
 import { originOf, refuseOtherSites } from '../../../auth/http/request-origin.js';
 import { CountedAs, Public } from '../../../auth/auth.decorators.js';
-import { ApiProblems } from '../../../common/api-problems.decorator.js';
+import { ApiProblems } from '../../../common/http/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../../common/common.errors.js';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';

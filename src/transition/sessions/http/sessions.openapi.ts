@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiSecurity } from '@nestjs/swagger';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { TOKEN_ONLY_EXTENSION } from '../../../auth/auth.decorators.js';
-import { ApiProblems, problemExample } from '../../../common/api-problems.decorator.js';
+import { ApiProblems, problemExample } from '../../../common/http/api-problems.decorator.js';
 import { COMMON_ERRORS } from '../../../common/common.errors.js';
 import { TOKEN_ERRORS } from '../../../tokens/tokens.errors.js';
 import { SESSION_ERRORS } from '../sessions.errors.js';

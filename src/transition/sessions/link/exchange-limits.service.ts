@@ -4,7 +4,7 @@ import { RefusalCounter } from '../../../audit/refusal-counter.js';
 import type { AuthenticatedRequest } from '../../../auth/principal.js';
 import { originOf } from '../../../auth/http/request-origin.js';
 import type { PresentedRefreshTokens } from '../../../auth/http/presented-credentials.js';
-import { Problem } from '../../../common/problem.js';
+import { Problem } from '../../../common/http/problem.js';
 import { clientAddress } from '../../../limits/client-address.js';
 import { ClientRateLimitService } from '../../../limits/client-rate-limit.service.js';
 import { RateLimitService } from '../../../limits/limits.service.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Origin } from '../../../audit/audit-context.js';
-import { refuseCursor } from '../../../common/pagination.js';
+import { refuseCursor } from '../../../common/http/pagination.js';
 import type {
   LinkedLogin,
   ListedSession,

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { sameSecret } from '../../../common/constant-time.js';
+import { sameSecret } from '../../../common/crypto/constant-time.js';
 import { isSecurePrefixed } from '../../transition.settings.js';
 
 /** The cookie as express-session keeps it in `sess.cookie`: the attributes that a Set-Cookie header may have. */

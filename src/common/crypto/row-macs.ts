@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { sameSecret } from './constant-time.js';
 import { deriveKey } from './derived-key.js';
-import type { Config } from '../config/config.js';
+import type { Config } from '../../config/config.js';
 
 /** The content of a `macs` column: one MAC for each secret, under a name that reveals nothing about the secret. */
 export type Macs = Readonly<Record<string, string>>;

@@ -3,7 +3,7 @@ import type { DynamicModule } from '@nestjs/common';
 import { LoggerModule } from 'nestjs-pino';
 import type { DestinationStream, LoggerOptions } from 'pino';
 import { PinoPretty } from 'pino-pretty';
-import type { Config } from '../config/config.js';
+import type { Config } from '../../config/config.js';
 import { redact } from './log-redaction.js';
 
 /**

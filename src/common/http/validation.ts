@@ -1,6 +1,6 @@
 import { ValidationPipe } from '@nestjs/common';
 import type { ValidationError } from '@nestjs/common';
-import { refuse } from './common.errors.js';
+import { refuse } from '../common.errors.js';
 import type { FieldError } from './problem.js';
 
 /** Keys that would change the prototype of an object that the body is copied to. */

@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { describe, expect, it } from 'vitest';
-import { Problem } from '../../../src/common/problem.js';
+import { Problem } from '../../../../src/common/http/problem.js';
 
 describe('a problem', () => {
   it('collects no stack trace, and does not change the stack trace of other errors', () => {

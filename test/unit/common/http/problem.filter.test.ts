@@ -1,8 +1,8 @@
 import { BadRequestException, NotFoundException, RequestTimeoutException } from '@nestjs/common';
 import { describe, expect, it } from 'vitest';
-import { problemOf } from '../../../src/common/problem.filter.js';
-import { refuse } from '../../../src/common/common.errors.js';
-import { DatabaseUnavailable } from '../../../src/database/database.errors.js';
+import { problemOf } from '../../../../src/common/http/problem.filter.js';
+import { refuse } from '../../../../src/common/common.errors.js';
+import { DatabaseUnavailable } from '../../../../src/database/database.errors.js';
 
 describe('the answer to an error', () => {
   it('keeps a problem as it is', () => {

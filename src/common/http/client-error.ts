@@ -3,7 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { refuse } from './common.errors.js';
+import { refuse } from '../common.errors.js';
 import { problemBody } from './problem.filter.js';
 import type { Problem } from './problem.js';
 import { requestIdOf } from './http.js';

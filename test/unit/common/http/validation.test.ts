@@ -1,8 +1,8 @@
 import { IsOptional, IsString } from 'class-validator';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Problem } from '../../../src/common/problem.js';
-import { validationPipe } from '../../../src/common/validation.js';
+import { Problem } from '../../../../src/common/http/problem.js';
+import { validationPipe } from '../../../../src/common/http/validation.js';
 
 class Note {
   @IsString()

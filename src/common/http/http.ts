@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { containsSecret } from './text.js';
+import { containsSecret } from '../text.js';
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 

@@ -2,8 +2,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { getMetadataStorage } from 'class-validator';
 import { describe, expect, it } from 'vitest';
-import type { Problem } from '../../../src/common/problem.js';
-import { validationPipe } from '../../../src/common/validation.js';
+import type { Problem } from '../../../../src/common/http/problem.js';
+import { validationPipe } from '../../../../src/common/http/validation.js';
 
 const SRC = join(import.meta.dirname, '../../../src');
 

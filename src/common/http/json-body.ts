@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { refuse } from './common.errors.js';
+import { refuse } from '../common.errors.js';
 
 const FORM = 'application/x-www-form-urlencoded';
 

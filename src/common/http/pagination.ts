@@ -1,7 +1,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { IsInt, IsOptional, IsString, Max, MaxLength, Min } from 'class-validator';
-import { refuse } from './common.errors.js';
+import { refuse } from '../common.errors.js';
 
 /** The cursors of one list. A cursor says where the next page begins. It is opaque to clients. */
 export interface Cursors {

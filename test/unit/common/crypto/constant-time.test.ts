@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { sameSecret } from '../../../src/common/constant-time.js';
+import { sameSecret } from '../../../../src/common/crypto/constant-time.js';
 
 describe('the comparison in constant time', () => {
   it.each([

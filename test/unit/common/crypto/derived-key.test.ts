@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { deriveBytes, deriveKey } from '../../../src/common/derived-key.js';
+import { deriveBytes, deriveKey } from '../../../../src/common/crypto/derived-key.js';
 
 // Installations hold tokens, MACs and seals that were made with these keys.
 describe('deriveKey', () => {

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
-import { ConfigurationError } from '../config/config.js';
+import { ConfigurationError } from '../../config/config.js';
 import { loggedError, loggedErrorText } from './logged-error.js';
-import { Problem } from './problem.js';
+import { Problem } from '../http/problem.js';
 
 /** Why a process cannot start, without anything that a log must not contain. */
 export interface StartFaults {

@@ -2,9 +2,9 @@ import { Catch, HttpException, Logger } from '@nestjs/common';
 import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AllowedMethods } from './allowed-methods.js';
-import { COMMON_ERRORS, refuse, unavailable } from './common.errors.js';
+import { COMMON_ERRORS, refuse, unavailable } from '../common.errors.js';
 import { Problem } from './problem.js';
-import { TransientError, isTransient } from './transient-error.js';
+import { TransientError, isTransient } from '../transient-error.js';
 
 type CommonCode = keyof typeof COMMON_ERRORS;
 

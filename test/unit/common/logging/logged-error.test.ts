@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { loggedError, loggedErrorText } from '../../../src/common/logged-error.js';
+import { loggedError, loggedErrorText } from '../../../../src/common/logging/logged-error.js';
 
 const SECRET = 'hunter2-secret';
 
