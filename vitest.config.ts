@@ -13,6 +13,7 @@ const RUN_ALONE = [
   'killed-node',
   'login-time',
   'lost-link',
+  'password-work',
   'refresh-statement',
   'rolling-restart',
   'several-nodes',
@@ -80,6 +81,10 @@ export default defineConfig({
         },
       },
       { extends: true, test: { name: 'e2e-own-process', include: OWN_PROCESS, testTimeout: 30_000 } },
+      {
+        extends: true,
+        test: { name: 'browser', include: ['test/browser/**/*.test.ts'], ...database, ...shared, maxWorkers: 2 },
+      },
       {
         extends: true,
         test: {

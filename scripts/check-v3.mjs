@@ -37,7 +37,8 @@ try {
     const repeated = repeatedTests(root, copy, files);
     console.log(`v3: ${repeated.length} unit tests see nothing of the removal: npm test has run them`);
     const without = repeated.flatMap((path) => ['--exclude', path]);
-    run('vitest', ['run', '--project', 'unit', '--project', 'integration', '--project', 'e2e*', ...without]);
+    const projects = ['unit', 'integration', 'e2e*', 'browser'].flatMap((name) => ['--project', name]);
+    run('vitest', ['run', ...projects, ...without]);
   }
 } catch (error) {
   failed = true;

@@ -9,7 +9,7 @@ import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
 import { launchChromium, withoutChromium } from '../../helpers/chromium.js';
 import { aUser, bearer, login } from '../../helpers/client.js';
-import { NAME, sessionLogin } from './session-client.js';
+import { NAME, sessionLogin } from '../../e2e/transition/session-client.js';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
