@@ -83,7 +83,14 @@ export default defineConfig({
       { extends: true, test: { name: 'e2e-own-process', include: OWN_PROCESS, testTimeout: 30_000 } },
       {
         extends: true,
-        test: { name: 'browser', include: ['test/browser/**/*.test.ts'], ...database, ...shared, maxWorkers: 2 },
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          ...database,
+          ...shared,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
       },
       {
         extends: true,
