@@ -10,11 +10,10 @@ export class Wire {
   onReply: (path: string, signal: AbortSignal | null | undefined) => Promise<void> | void = () => {};
   /** Runs before a call is sent. */
   onCall: (path: string) => Promise<void> | void = () => {};
-  private readonly sends: Fetch;
+  /** Runs when a call has left with its cookies, before it arrives at the service. */
+  onSend: (path: string) => Promise<void> | void = () => {};
 
-  constructor(private readonly jar?: Jar) {
-    this.sends = (input, init) => globalThis.fetch(input, init);
-  }
+  constructor(private readonly jar?: Jar) {}
 
   readonly fetch: Fetch = async (input, init = {}) => {
     const url = new URL(input instanceof Request ? input.url : input);
@@ -23,7 +22,8 @@ export class Wire {
     await this.onCall(url.pathname);
     const headers = new Headers(init.headers);
     if (this.jar !== undefined) headers.set('cookie', this.jar.header(url.pathname));
-    const answer = await this.sends(input, { ...init, headers });
+    await this.onSend(url.pathname);
+    const answer = await globalThis.fetch(input, { ...init, headers });
     await this.onReply(url.pathname, init.signal);
     init.signal?.throwIfAborted();
     this.jar?.keep(answer.headers.getSetCookie());

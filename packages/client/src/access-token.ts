@@ -23,7 +23,7 @@ export function accessTokenIn(
   askedAt: number,
   id = Math.random().toString(36).slice(2),
 ): AccessToken {
-  if (typeof token !== 'string') throw new TypeError('the answer contains no access token');
+  if (typeof token !== 'string') throw new TypeError('no access token');
   const life = Number(expires_in) * 1000 || 0;
   const expiresAt = askedAt + life;
   const { sub, sid = id } = claimsOf(token);

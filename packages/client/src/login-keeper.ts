@@ -1,11 +1,11 @@
 import { accessTokenIn } from './access-token.js';
 import type { AccessToken } from './access-token.js';
 import type { AuthError } from './auth-error.js';
-import { delay, isTemporary, retrying } from './service-calls.js';
+import { isTemporary, retrying } from './service-calls.js';
 import type { ServiceCalls, Tokens } from './service-calls.js';
 import { format, parse } from './storage.js';
 import type { LoginStore, StoredLogin } from './storage.js';
-import { CHANGED, Tabs, onPageEvent } from './tabs.js';
+import { CHANGED, OVERTAKEN_MS, Tabs, onPageEvent } from './tabs.js';
 
 /** `unverified`: there is a login, and the service has not confirmed it yet, for example because the device is offline. */
 export type AuthState = 'signed-in' | 'signed-out' | 'unverified';
@@ -23,16 +23,6 @@ const MIGRATION_INTERVAL_MS = 300_000;
 /** The same, after the question has failed. */
 const MIGRATION_RETRY_MS = 30_000;
 
-/**
- * After another tab's refresh, requests that it overtook may still be on their way with the token before. A refresh with the new token would
- * make theirs look stolen, so it waits for them: this long if a request needs the token now, longer if the current token is still valid.
- * They are aborted after this time and tried again: the cookie of a late answer would replace a newer one.
- */
-const QUIET_MS = 1_000;
-const LONG_QUIET_MS = 5_000;
-
-const REFRESH = 'auth/refresh';
-
 const ignore = () => {};
 /** Without a token the service takes the one in the cookie. */
 const bodyWith = (token: string | undefined) => (token ? { refresh_token: token } : {});
@@ -40,7 +30,8 @@ const statusOf = (error: unknown) => (error as Partial<AuthError>).status;
 
 /**
  * Keeps one login alive. What it knows is in the storage, which other tabs change too, so a result is stored only if the storage still
- * holds what the call started from. Nothing waits for another tab's call: the service gives the same answer to all of them.
+ * holds what the call started from. Tabs refresh together, because the service gives the same answer to all of them. A tab that comes later
+ * waits a moment until they are done: see {@link Tabs}.
  */
 export class LoginKeeper {
   state: AuthState = 'unverified';
@@ -54,6 +45,8 @@ export class LoginKeeper {
   /** Somebody else has signed in in another tab. Their login in the storage is not ours. */
   #displaced = false;
   #running: Promise<void> | undefined;
+  /** Aborts the calls of the last attempt. */
+  #controller: AbortController | undefined;
   #migrationAskedAt = -Infinity;
   readonly #listeners = new Set<(state: AuthState) => void>();
   readonly #tabs: Tabs;
@@ -69,8 +62,10 @@ export class LoginKeeper {
     this.#store = store;
     this.#options = options;
     const onChange = () => void this.#onChange();
-    const onRefresh = () => calls.abort(QUIET_MS, REFRESH);
-    this.#tabs = new Tabs(options.channel, onChange, onRefresh);
+    this.#tabs = new Tabs(options.channel, onChange, () => {
+      const overtaken = this.#controller;
+      setTimeout(() => overtaken?.abort(), OVERTAKEN_MS);
+    });
     onPageEvent(() => void this.token().catch(ignore), onChange, options.channel, this.#disposal.signal);
     const value = store.read();
     if (value instanceof Promise) this.#started = value.then((stored) => this.#start(stored));
@@ -91,14 +86,14 @@ export class LoginKeeper {
     const access = this.#access;
     const now = performance.now();
     if (access && now < access.expiresAt) {
-      if (now >= access.renewAt && this.#tabs.sinceRefresh(access.id) > LONG_QUIET_MS)
-        void this.#update().catch(ignore);
+      if (now >= access.renewAt) void this.#update().catch(ignore);
       return access.token;
     }
     if (this.#displaced) return undefined;
     const login = parse(await this.#store.read());
     if (login && !login.session) await this.#update();
-    else if (this.#mayAskMigration()) void this.#update().catch(ignore);
+    else if (this.#options.hasCookies && now - this.#migrationAskedAt > MIGRATION_INTERVAL_MS)
+      void this.#update().catch(ignore);
     return this.#access?.token;
   }
 
@@ -156,13 +151,13 @@ export class LoginKeeper {
     this.#listeners.clear();
     this.#disposal.abort();
     this.#tabs.close();
-    this.#calls.abort(0);
+    this.#controller?.abort();
   }
 
   #start(stored: string | null): void {
     const login = parse(stored);
-    this.session = login?.session === true;
-    if (!login) this.#set('signed-out');
+    if (login) this.session = login.session;
+    else this.#become();
     if (login || this.#options.hasCookies) void this.#update().catch(ignore);
   }
 
@@ -179,49 +174,53 @@ export class LoginKeeper {
   }
 
   #update(): Promise<void> {
-    return (this.#running ??= this.#run().finally(() => (this.#running = undefined)));
+    return (this.#running ??= retrying(() => this.#attempt()).finally(() => (this.#running = undefined)));
   }
 
-  async #run(): Promise<void> {
-    const login = parse(await this.#store.read());
-    const wait = QUIET_MS - this.#tabs.sinceRefresh(login?.id);
-    if (wait > 0) await delay(wait);
-    await retrying(() => this.#attempt());
+  /** Sends a call that may set the refresh token, and tells the other tabs. Returns undefined if the service answers 401. */
+  async #rotate<T extends object>(path: string, body: object): Promise<T | undefined> {
+    const name = Math.random();
+    let sign = '-';
+    this.#tabs.tell(`+${name}`);
+    try {
+      return await this.#calls.send<T>(path, body, '', this.#controller);
+    } catch (error) {
+      const status = statusOf(error);
+      if (status) sign = '=';
+      if (status !== 401) throw error;
+      return undefined;
+    } finally {
+      this.#tabs.tell(sign + name);
+    }
   }
 
   /** Brings the access token up to date once, from what is stored now. */
   async #attempt(): Promise<void> {
+    await this.#tabs.quiet();
     if (this.#displaced) return;
+    this.#controller = new AbortController();
     const stored = await this.#store.read();
     const login = parse(stored);
     if (!login || login.session) return this.#migrate(stored, login);
     const body = bodyWith(login.token);
     const askedAt = performance.now();
+    let tokens: Tokens | undefined;
     try {
-      await this.#accept(stored, await this.#calls.send(REFRESH, body), askedAt);
+      tokens = await this.#rotate<Tokens>('auth/refresh', body);
     } catch (error) {
-      const { status, code } = error as Partial<AuthError>;
-      if (status === 401) return this.#end(stored, login);
-      if (status !== 403 || code !== 'jwt_not_enabled' || !this.#options.hasCookies) throw error;
+      if ((error as Partial<AuthError>).code !== 'jwt_not_enabled' || !this.#options.hasCookies) throw error;
       // Another tab may have refreshed in between. A downgrade with an older token would count as theft.
       if ((await this.#store.read()) !== stored) return this.#attempt();
-      await this.#downgrade(stored, login, body);
+      // Tokens are not enabled for the user any more. A session continues the login.
+      if (await this.#rotate('auth/downgrade', body)) return this.#useSession(stored, login.id);
     }
-  }
-
-  /** Tokens are not enabled for the user any more: gets a session cookie for the refresh token. */
-  async #downgrade(stored: string | null, login: StoredLogin, body: object): Promise<void> {
-    try {
-      await this.#calls.send('auth/downgrade', body);
-    } catch (error) {
-      if (statusOf(error) === 401) return this.#end(stored, login);
-      throw error;
-    }
-    await this.#useSession(stored, login.id);
+    return tokens ? this.#accept(stored, tokens, askedAt) : this.#end(stored, login);
   }
 
   /** The service has refused the refresh token. Only then does a login end, unless another tab has a newer one or a session. */
   async #end(stored: string | null, { id }: StoredLogin): Promise<void> {
+    // Another tab may be about to store the session that it has got for the refresh token.
+    await this.#tabs.quiet();
     if ((await this.#store.read()) !== stored) return this.#attempt();
     // Another tab may have stopped between its downgrade and the storage. Whose session it is, nobody knows yet: repeat no request.
     if (this.#options.hasCookies && (await this.#eligible()) !== undefined) {
@@ -246,34 +245,34 @@ export class LoginKeeper {
     }
     const id = login?.id ?? '-';
     if (!eligible) return this.#useSession(stored, id);
+    if ((await this.#store.read()) !== stored) return this.#attempt();
     const askedAt = performance.now();
-    let tokens: Tokens;
+    let tokens: Tokens | undefined;
     try {
-      tokens = await this.#calls.send('auth/exchange', { token_delivery: this.#options.delivery });
+      tokens = await this.#rotate<Tokens>('auth/exchange', { token_delivery: this.#options.delivery });
     } catch (error) {
       const status = statusOf(error);
       if (!status) throw error;
-      if (status !== 409) return this.#useSession(stored, id);
-      // Another tab has exchanged the session. The refresh token is in the cookie.
-      await this.#store.replace(stored, format(id));
-      return this.#attempt();
+      if (status === 409) {
+        // Another tab has exchanged the session. The refresh token is in the cookie.
+        await this.#store.replace(stored, format(id));
+        return this.#attempt();
+      }
     }
-    await this.#accept(stored, tokens, askedAt);
+    return tokens ? this.#accept(stored, tokens, askedAt) : this.#useSession(stored, id);
   }
 
   /** Whether the user of the session may have tokens; undefined if there is no session. */
   async #eligible(): Promise<boolean | undefined> {
     try {
-      return (await this.#calls.send<{ eligible?: boolean }>('auth/migration')).eligible;
+      return (
+        await this.#calls.send<{ eligible?: boolean }>('auth/migration', undefined, '', this.#controller)
+      ).eligible;
     } catch (error) {
       if (isTemporary(error)) throw error;
       // The service knows no sessions.
       return undefined;
     }
-  }
-
-  #mayAskMigration(): boolean {
-    return this.#options.hasCookies && performance.now() - this.#migrationAskedAt > MIGRATION_INTERVAL_MS;
   }
 
   /** Stores the tokens that a call gave for what was stored then, and uses them only after that. */
@@ -289,7 +288,7 @@ export class LoginKeeper {
     }
     this.#use(access);
     // The other tabs used a session until now.
-    this.#tabs.tell(parse(stored)?.id === access.id ? access.id : CHANGED);
+    if (parse(stored)?.id !== access.id) this.#tabs.tell(CHANGED);
   }
 
   #use(access: AccessToken): void {
@@ -298,10 +297,7 @@ export class LoginKeeper {
       this.#displaced = true;
       return;
     }
-    this.#access = access;
-    this.sub = access.sub;
-    this.session = false;
-    this.#set('signed-in');
+    this.#become(access);
   }
 
   async #useSession(stored: string | null, id: string): Promise<void> {
@@ -309,26 +305,26 @@ export class LoginKeeper {
     const now = await this.#store.replace(stored, next);
     if (now === null) return this.#forget();
     if (now !== next && !parse(now)?.session) return this.#attempt();
-    this.#access = undefined;
-    this.session = true;
-    this.#set('signed-in');
+    this.#become(undefined, true, this.sub);
     if (now !== stored) this.#tabs.tell(CHANGED);
   }
 
   /** Nobody is signed in in this tab. */
   #forget(): void {
     if (this.state !== 'signed-out') this.epoch++;
-    this.#access = undefined;
-    this.sub = undefined;
-    this.session = false;
-    this.#set('signed-out');
+    this.#become();
   }
 
   #revoke(refreshToken: string | undefined, accessToken: string | undefined): Promise<unknown> {
     return this.#calls.send('auth/logout', bodyWith(refreshToken), accessToken);
   }
 
-  #set(state: AuthState): void {
+  /** Without arguments: signed out. */
+  #become(access?: AccessToken, session = false, sub = access?.sub): void {
+    this.#access = access;
+    this.session = session;
+    this.sub = sub;
+    const state = access || session ? 'signed-in' : 'signed-out';
     if (state === this.state) return;
     this.state = state;
     for (const listener of this.#listeners) listener(state);

@@ -54,8 +54,7 @@ export class RequestSender {
   #authenticated(options: RequestInit, token: string | undefined): RequestInit {
     const headers = new Headers(options.headers);
     if (token) headers.set('Authorization', `Bearer ${token}`);
-    else if (this.#keeper.session) return { credentials: 'include', ...options, headers };
-    return { ...options, headers };
+    return { ...(!token && this.#keeper.session && { credentials: 'include' }), ...options, headers };
   }
 
   async #once(target: string | Request, options: RequestInit): Promise<Response> {

@@ -15,9 +15,6 @@ const MAX_RETRY_AFTER_S = 5;
 
 /** Calls to the authentication endpoints of one service. */
 export class ServiceCalls {
-  /** The calls that are running, with their paths. */
-  readonly #running = new Map<AbortController, string>();
-
   readonly #fetch: Fetch;
   readonly #credentials: 'include' | 'omit';
 
@@ -33,18 +30,22 @@ export class ServiceCalls {
 
   /**
    * Sends one call and returns the JSON of the answer, an empty object if there is none. Follows no redirect. Throws {@link AuthError} if the
-   * service refuses, and any other error if no complete answer arrives within 15 seconds, even if `fetch` ignores its signal.
+   * service refuses, and any other error if no complete answer arrives within 15 seconds, even if `fetch` ignores its signal. The controller
+   * aborts the call.
    */
-  async send<T>(path: string, body?: object, accessToken?: string): Promise<T> {
-    const url = new URL(path, this.base).href;
+  async send<T>(
+    path: string,
+    body?: object,
+    accessToken?: string,
+    controller = new AbortController(),
+  ): Promise<T> {
+    const url = `${this.base}${path}`;
     const headers = {
       ...(body && { 'Content-Type': 'application/json' }),
       ...(accessToken && { Authorization: `Bearer ${accessToken}` }),
     };
-    const controller = new AbortController();
     const { signal } = controller;
     const timer = setTimeout(() => controller.abort(), TIMEOUT_MS);
-    this.#running.set(controller, path);
     const call = async () => {
       const response = await this.#fetch(url, {
         method: body ? 'POST' : 'GET',
@@ -68,24 +69,14 @@ export class ServiceCalls {
       return await unlessAborted(call(), signal);
     } finally {
       clearTimeout(timer);
-      this.#running.delete(controller);
     }
-  }
-
-  /** Aborts the calls of that path that are running now, or all calls, after a delay. Calls that begin later continue. */
-  abort(milliseconds: number, path?: string): void {
-    for (const [controller, each] of this.#running)
-      if (!path || each === path) setTimeout(() => controller.abort(), milliseconds);
   }
 }
 
 /** The code of a refusal: in the header, because proxies replace bodies, or in the body. */
 export function codeIn({ headers }: Response, text: string): string {
-  const code = headers.get('X-Auth-Error');
-  if (code) return code;
   try {
-    const { code: inBody } = JSON.parse(text) as { code?: unknown };
-    return typeof inBody === 'string' ? inBody : '';
+    return headers.get('X-Auth-Error') || `${(JSON.parse(text) as { code?: string }).code ?? ''}`;
   } catch {
     return '';
   }
@@ -117,7 +108,7 @@ export function unlessAborted<T>(result: Promise<T>, signal: AbortSignal | null 
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason as Error);
     if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
+    signal.addEventListener('abort', abort);
     result.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
 }

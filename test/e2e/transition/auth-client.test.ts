@@ -4,12 +4,13 @@ import type { AuthClient } from '@tandem-auth/client';
 import { createTestApp } from '../../helpers/app.js';
 import type { TestApp } from '../../helpers/app.js';
 import { MapStorage } from '../../helpers/client-storage.js';
-import { Jar, Wire } from '../../helpers/client-wire.js';
+import { Jar, Wire, gate } from '../../helpers/client-wire.js';
 import { aUser, bearer, login, sql } from '../../helpers/client.js';
 import type { Account } from '../../helpers/client.js';
 import { sessionLogin } from './session-client.js';
 
 const TABS = 12;
+const REFRESH = '/auth/refresh';
 const PATIENCE = { timeout: 20_000 };
 
 describe('@tandem-auth/client and sessions', () => {
@@ -46,13 +47,13 @@ describe('@tandem-auth/client and sessions', () => {
   }
 
   /** A client that uses the cookies of the jar, as all tabs of a browser do. */
-  function tab(): AuthClient {
-    const made = createAuthClient({ baseUrl: node.url, storage, delivery: 'cookie', fetch: wire.fetch });
+  function tab({ fetch } = wire): AuthClient {
+    const made = createAuthClient({ baseUrl: node.url, storage, delivery: 'cookie', fetch });
     clients.push(made);
     return made;
   }
 
-  const tabs = () => Array.from({ length: TABS }, tab);
+  const tabs = () => Array.from({ length: TABS }, () => tab());
 
   async function useSession(): Promise<void> {
     jar.keep([`${await sessionLogin(node, user)}; Path=/`]);
@@ -98,6 +99,35 @@ describe('@tandem-auth/client and sessions', () => {
     await allSignedIn(all);
     expect(new Set(await Promise.all(all.map(nameFrom)))).toEqual(new Set([user.username]));
     expect((await tokensOf(all)).every((token) => token !== undefined)).toBe(true);
+    expect(await families()).toEqual([{ revoked: false }]);
+  });
+
+  it('sends no refresh token while an older one may be on its way, after an exchange in another tab', async () => {
+    await rollout({ phase: 'off' });
+    await useSession();
+    const [slow, late] = [new Wire(jar), new Wire(jar)];
+    const [arrival, exchange] = [gate(), gate()];
+    slow.onSend = (path) => {
+      if (path === REFRESH && slow.count(`POST ${REFRESH}`) === 1) return arrival.opened;
+    };
+    late.onCall = (path) => {
+      if (path === '/auth/exchange' && late.count(`POST ${path}`) === 1) return exchange.opened;
+    };
+    const before = [tab(), tab(slow)];
+    await allSignedIn(before);
+    await rollout({ phase: 'gradual_rollout', percentage: 100, drain: false });
+    const overtaken = tab(late);
+    await expect.poll(() => late.count('POST /auth/exchange'), PATIENCE).toBe(1);
+    const first = tab();
+    // One of the tabs that used the session refreshes. The first refresh token of the other is still on its way.
+    await expect.poll(() => before[0]!.getAccessToken(), PATIENCE).toBeDefined();
+    await expect.poll(() => slow.count(`POST ${REFRESH}`), PATIENCE).toBe(1);
+    exchange.open();
+    await allSignedIn([overtaken]);
+    arrival.open();
+    const all = [...before, overtaken, first];
+    await expect.poll(() => tokensOf(all).then((each) => each.includes(undefined)), PATIENCE).toBe(false);
+    expect(new Set(await Promise.all(all.map(nameFrom)))).toEqual(new Set([user.username]));
     expect(await families()).toEqual([{ revoked: false }]);
   });
 

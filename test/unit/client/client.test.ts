@@ -26,6 +26,9 @@ function refusal(status: number, code: string, headers: Record<string, string> =
 
 type Answer = () => Response | Promise<Response>;
 
+/** Within this time a client notices that no other tab has a call under way. */
+const POLL = 5;
+
 const offline: Answer = () => Promise.reject(new TypeError('no network'));
 
 describe('the client', () => {
@@ -130,9 +133,9 @@ describe('the client', () => {
   ])('waits %s before the next attempt', async (_name, retryAfter, milliseconds) => {
     signedInBefore();
     start([() => refusal(503, 'service_unavailable', { 'retry-after': retryAfter }), () => tokens(1)]);
-    await vi.advanceTimersByTimeAsync(milliseconds - 1);
+    await vi.advanceTimersByTimeAsync(milliseconds);
     expect(calls.length).toBe(1);
-    await vi.advanceTimersByTimeAsync(1);
+    await vi.advanceTimersByTimeAsync(2 * POLL);
     expect(calls.length).toBe(2);
   });
 
@@ -187,7 +190,7 @@ describe('the client', () => {
     );
     await vi.advanceTimersByTimeAsync(1_000);
     expect(await getAccessToken()).toBe(accessToken('user', 1));
-    await vi.advanceTimersByTimeAsync(0);
+    await vi.advanceTimersByTimeAsync(POLL);
     expect(await getAccessToken()).toBe(accessToken('user', 2));
     await vi.advanceTimersByTimeAsync(900_000);
     expect(await settle(getAccessToken())).toBe(accessToken('user', 3));
@@ -258,7 +261,7 @@ describe('the client', () => {
   it('leaves a request alone that brings its own Authorization', async () => {
     signedInBefore();
     const { fetch } = start([() => tokens(1), () => refusal(401, 'token_expired')]);
-    await vi.advanceTimersByTimeAsync(0);
+    await vi.advanceTimersByTimeAsync(POLL);
     await fetch('/api', { headers: { authorization: 'Basic eDp5' } });
     expect(new Headers(calls[1]!.init.headers).get('authorization')).toBe('Basic eDp5');
     expect(calls.length).toBe(2);
@@ -288,7 +291,7 @@ describe('the client', () => {
     signedInBefore();
     const { fetch } = start([() => tokens(1)]);
     await expect(fetch(url)).rejects.toThrow('is not an origin of this client');
-    await vi.advanceTimersByTimeAsync(0);
+    await vi.advanceTimersByTimeAsync(POLL);
     expect(calls.map(({ path }) => path)).toEqual(['/tandem/auth/refresh']);
   });
 
@@ -333,7 +336,7 @@ describe('the client', () => {
       () => new Response(null, { status: 204 }),
     ]);
     const begun = login({ username: 'a', password: 'b' });
-    await vi.advanceTimersByTimeAsync(0);
+    await vi.advanceTimersByTimeAsync(POLL);
     await logout();
     answer(tokens(1));
     await expect(begun).rejects.toThrow('another login or logout has begun');
@@ -351,10 +354,10 @@ describe('the client', () => {
       () => new Promise<Response>((resolve) => (answer = resolve)),
       () => new Response(null, { status: 204 }),
     ]);
-    await vi.advanceTimersByTimeAsync(0);
+    await vi.advanceTimersByTimeAsync(POLL);
     await logout();
     answer(tokens(1));
-    await vi.advanceTimersByTimeAsync(0);
+    await vi.advanceTimersByTimeAsync(POLL);
     expect([client!.state, storage.value, await getAccessToken()]).toEqual([
       'signed-out',
       undefined,
@@ -367,11 +370,11 @@ describe('the client', () => {
     start([() => new Promise<Response>((resolve) => (answer = resolve)), () => tokens(1)], {
       delivery: 'cookie',
     });
-    await vi.advanceTimersByTimeAsync(0);
+    await vi.advanceTimersByTimeAsync(POLL);
     signedInBefore();
     await tell('changed');
     answer(Response.json({}));
-    await vi.advanceTimersByTimeAsync(0);
+    await vi.advanceTimersByTimeAsync(POLL);
     expect(client!.state).toBe('signed-in');
     expect(calls.map(({ path }) => path)).toEqual(['/tandem/auth/migration', '/tandem/auth/refresh']);
   });
@@ -382,10 +385,10 @@ describe('the client', () => {
       [() => new Promise<Response>((resolve) => (answer = resolve)), () => tokens(1)],
       { delivery: 'cookie' },
     );
-    await vi.advanceTimersByTimeAsync(0);
+    await vi.advanceTimersByTimeAsync(POLL);
     await login({ username: 'a', password: 'b' });
     answer(Response.json({}));
-    await vi.advanceTimersByTimeAsync(0);
+    await vi.advanceTimersByTimeAsync(POLL);
     expect([client!.state, await getAccessToken()]).toEqual(['signed-in', accessToken()]);
     expect(calls.map(({ path }) => path)).toEqual(['/tandem/auth/migration', '/tandem/auth/login']);
   });
@@ -401,9 +404,9 @@ describe('the client', () => {
       ],
       { delivery: 'cookie' },
     );
-    await vi.advanceTimersByTimeAsync(0);
+    await vi.advanceTimersByTimeAsync(POLL);
     const answer = fetch('/api', { method: 'POST', body: 'an order' });
-    await vi.advanceTimersByTimeAsync(0);
+    await vi.advanceTimersByTimeAsync(POLL);
     storage.setItem(KEY, 'tandem1 family  ');
     refuse(refusal(401, 'session_invalid'));
     expect((await settle(answer)).status).toBe(401);
@@ -422,20 +425,77 @@ describe('the client', () => {
     ]);
   });
 
-  it('waits for overtaken requests after another tab has refreshed, and not for a tab that hangs', async () => {
+  it('sends no refresh while an overtaken one of another tab may be on its way, and waits for no tab that hangs', async () => {
     signedInBefore();
     const { getAccessToken } = start([() => tokens(1, { expires_in: 1 })]);
     await settle(getAccessToken());
     await vi.advanceTimersByTimeAsync(1_000);
-    await tell('family');
+    // Two others refresh. The second hangs.
+    for (const message of ['+0.1', '+0.2', '-0.1']) await tell(message);
     answers.push(() => tokens(2));
     const token = getAccessToken();
-    await vi.advanceTimersByTimeAsync(999);
+    await vi.advanceTimersByTimeAsync(1_190);
     expect(calls.length).toBe(1);
     expect(await settle(token)).toBe(accessToken('user', 2));
     // Messages that mean nothing end no login and delay nothing.
-    for (const message of ['changed', 'another family', { type: 'logout' }, null]) await tell(message);
+    for (const message of ['changed', 'another family', { type: 'logout' }, null, '']) await tell(message);
     expect([client!.state, calls.length]).toEqual(['signed-in', 2]);
+  });
+
+  it('refreshes as soon as the refreshes of the other tabs have ended', async () => {
+    signedInBefore();
+    const { getAccessToken } = start([() => tokens(1, { expires_in: 1 })]);
+    await settle(getAccessToken());
+    await vi.advanceTimersByTimeAsync(1_000);
+    for (const message of ['+0.1', '+0.2']) await tell(message);
+    const token = getAccessToken();
+    await vi.advanceTimersByTimeAsync(100);
+    await tell('-0.1');
+    await vi.advanceTimersByTimeAsync(100);
+    expect(calls.length).toBe(1);
+    answers.push(() => tokens(2));
+    // It was refused, and has set nothing.
+    await tell('=0.2');
+    await vi.advanceTimersByTimeAsync(POLL);
+    expect(calls.length).toBe(2);
+    expect(await settle(token)).toBe(accessToken('user', 2));
+  });
+
+  it('joins the refresh of another tab at once, so that a tab that hangs delays nobody', async () => {
+    signedInBefore();
+    const { getAccessToken } = start([() => tokens(1)]);
+    await tell('+0.1');
+    const token = getAccessToken();
+    await vi.advanceTimersByTimeAsync(POLL);
+    expect(calls.length).toBe(1);
+    expect(await settle(token)).toBe(accessToken());
+  });
+
+  it('forgets after some seconds that tabs which hang have begun to refresh', async () => {
+    signedInBefore();
+    const { getAccessToken } = start([() => tokens(1, { expires_in: 1 })]);
+    await settle(getAccessToken());
+    for (const message of ['+0.1', '+0.2', '+0.3']) await tell(message);
+    await vi.advanceTimersByTimeAsync(2_400);
+    answers.push(() => tokens(2));
+    const token = getAccessToken();
+    await vi.advanceTimersByTimeAsync(POLL);
+    expect(calls.length).toBe(2);
+    expect(await settle(token)).toBe(accessToken('user', 2));
+  });
+
+  it('tells the other tabs when a refresh begins and how it ends', async () => {
+    signedInBefore();
+    const channel = new BroadcastChannel(KEY);
+    const messages: string[] = [];
+    channel.onmessage = ({ data }) => void messages.push(data as string);
+    const { getAccessToken } = start([() => refusal(503, 'service_unavailable'), offline, () => tokens(1)]);
+    await settle(getAccessToken());
+    await expect.poll(() => messages.length).toBe(6);
+    channel.close();
+    expect(messages.map((each) => each[0])).toEqual(['+', '=', '+', '-', '+', '-']);
+    expect(messages[0]!.slice(1)).toBe(messages[1]!.slice(1));
+    expect(new Set(messages.map((each) => each.slice(1))).size).toBe(3);
   });
 
   it('aborts its refresh a second after that of another tab, and tries again at once', async () => {
@@ -443,7 +503,7 @@ describe('the client', () => {
     const { getAccessToken } = start([hanging, () => tokens(2)]);
     const token = getAccessToken();
     await vi.advanceTimersByTimeAsync(100);
-    await tell('family');
+    for (const message of ['+0.1', '-0.1']) await tell(message);
     await vi.advanceTimersByTimeAsync(999);
     expect(calls[0]!.init.signal!.aborted).toBe(false);
     await vi.advanceTimersByTimeAsync(1);
@@ -452,23 +512,33 @@ describe('the client', () => {
     expect(calls.length).toBe(2);
   });
 
+  it('aborts nothing when a refresh of another tab was refused', async () => {
+    signedInBefore();
+    start([hanging]);
+    await vi.advanceTimersByTimeAsync(100);
+    for (const message of ['+0.1', '=0.1']) await tell(message);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(calls[0]!.init.signal!.aborted).toBe(false);
+  });
+
   it('does not abort a login, nor a refresh that began after that of another tab', async () => {
     const { login } = start([hanging]);
     const begun = login({ username: 'a', password: 'b' });
-    await tell('family');
+    for (const message of ['+0.1', '-0.1']) await tell(message);
     await vi.advanceTimersByTimeAsync(2_000);
     expect(calls[0]!.init.signal!.aborted).toBe(false);
+    await Promise.all([expect(begun).rejects.toThrow(), vi.advanceTimersByTimeAsync(13_000)]);
     client!.dispose();
-    await Promise.all([expect(begun).rejects.toThrow(), vi.advanceTimersByTimeAsync(0)]);
 
     signedInBefore();
     start([() => tokens(1, { expires_in: 1 }), hanging]);
     await vi.advanceTimersByTimeAsync(1_500);
-    await tell('family');
+    for (const message of ['+0.1', '-0.1']) await tell(message);
     const token = client!.getAccessToken();
     await vi.advanceTimersByTimeAsync(2_500);
     expect([calls.length, calls.at(-1)!.init.signal!.aborted]).toEqual([3, false]);
     client!.dispose();
+    expect(calls.at(-1)!.init.signal!.aborted).toBe(true);
     await Promise.all([token.catch(() => {}), vi.runAllTimersAsync()]);
   });
 });
