@@ -21,6 +21,7 @@ import { SessionLoginService } from '../../../src/transition/sessions/session-lo
 import { SessionListStore } from '../../../src/transition/sessions/listing/session-list.store.js';
 import { PostgresSessionStore } from '../../../src/transition/sessions/stores/postgres-session.store.js';
 import {
+  callbackSessions,
   remoteSessions,
   sessionStore,
 } from '../../../src/transition/sessions/stores/remote/remote-sessions.provider.js';
@@ -30,8 +31,12 @@ import { SessionSearchStore } from '../../../src/transition/sessions/stores/remo
 import { UnseenSessionsService } from '../../../src/transition/sessions/stores/remote/unseen-sessions.service.js';
 import { SessionRowStore } from '../../../src/transition/sessions/stores/session-row.store.js';
 import { SessionPasswordProofStore } from '../../../src/transition/sessions/stores/session-password-proof.store.js';
-import type { SessionStore } from '../../../src/transition/sessions/stores/session.store.js';
+import type { LiveSession, SessionStore } from '../../../src/transition/sessions/stores/session.store.js';
+import { SessionCredentialStore } from '../../../src/transition/sessions/callback/session-credential.store.js';
 import { SessionService } from '../../../src/transition/sessions/session.service.js';
+import { hasUserColumn } from '../../../src/transition/sessions/table/session-preset.js';
+import type { SessionPreset } from '../../../src/transition/sessions/table/session-preset.js';
+import { USER_FIELD } from '../../../src/transition/sessions/table/session-layout.js';
 import {
   openSessionRecords,
   openSessionTable,
@@ -42,7 +47,11 @@ import { SessionOriginService } from '../../../src/transition/sessions/stores/se
 import { ServiceStateStore } from '../../../src/database/service-state.store.js';
 import { AdminRole } from '../../../src/users/admin-role.js';
 import { ProductAuthorityService } from '../../../src/users/product-authority.service.js';
-import type { RedisSettings, TransitionConfig } from '../../../src/transition/transition.settings.js';
+import type {
+  CallbackSettings,
+  RedisSettings,
+  TransitionConfig,
+} from '../../../src/transition/transition.settings.js';
 import { aNode } from '../tokens/token-node.js';
 import type { TokenNode } from '../tokens/token-node.js';
 
@@ -55,6 +64,8 @@ export interface SessionUser {
 /** Sessions and tokens of one node, wired by hand. */
 export interface SessionNode extends TokenNode<TransitionConfig> {
   readonly store: SessionStore;
+  /** Undefined: the sessions are in the database. */
+  readonly remote: RemoteSessions | undefined;
   readonly linkedRevocations: LinkedRevocationStore;
   readonly links: SessionLinkStore;
   readonly rows: SessionRowStore;
@@ -109,24 +120,41 @@ export function tableOf(database: Database): Promise<SessionTable> {
   return openSessionTable(database, 'tandem', undefined);
 }
 
-/** `setting`: as SESSION_TABLE would name it. `redis`: where the sessions are instead. */
+/** Where the sessions are. By default in the table that the migrations have chosen. */
+export interface SessionPlace {
+  /** As SESSION_TABLE would name it. */
+  readonly table?: string;
+  readonly preset?: SessionPreset;
+  readonly redis?: RedisSettings;
+  readonly callback?: CallbackSettings;
+  /** The clock by which answers of a callback age. */
+  readonly time?: Clock;
+}
+
 export async function aSessionNode(
   url: string,
-  setting?: string,
-  redis?: RedisSettings,
+  { table: setting, preset, redis, callback, time = new Clock() }: SessionPlace = {},
 ): Promise<SessionNode> {
   const source = await new DataSource(dataSourceOptions(url)).initialize();
   const opened = new Database(source);
+  const chosen = preset && { name: preset, cookie: { originalMaxAge: SETTINGS.sessionExpiry * 1000 } };
   const table =
-    redis === undefined
-      ? await openSessionTable(opened, 'tandem', tableNameIn(setting))
+    redis === undefined && callback === undefined
+      ? await openSessionTable(opened, 'tandem', tableNameIn(setting), chosen)
       : await openSessionRecords(opened, 'tandem');
   await source.destroy();
   let remote: RemoteSessions | undefined;
   let store!: SessionStore;
-  const settings = { ...SETTINGS, redis };
+  const settings = {
+    ...SETTINGS,
+    redis,
+    callback,
+    sessionPreset: preset,
+    sessionUserKey: hasUserColumn(preset) ? USER_FIELD : SETTINGS.sessionUserKey,
+  };
   const node = await aNode<TransitionConfig>(url, settings, new Clock(), (database, config, clock) => {
-    remote = remoteSessions(config, clock);
+    const credentials = new SessionCredentialStore(database, config);
+    remote = remoteSessions(config, clock) ?? callbackSessions(config, clock, time, credentials);
     store = storeOf(database, table, config, remote);
     return new SessionRevocationHook(
       new LinkedRevocationStore(database, table, config),
@@ -153,6 +181,7 @@ export async function aSessionNode(
       await node.stop();
     },
     store,
+    remote,
     linkedRevocations,
     links,
     rows,
@@ -209,7 +238,14 @@ export async function usersWithSessions(database: Database, count: number): Prom
 /** What comes of it: the login, or the code of the refusal. */
 export async function exchange(node: SessionNode, { sid }: SessionUser): Promise<OpenedFamily | string> {
   const session = await node.store.live(sid);
-  if (session === undefined) return 'session_invalid';
+  return session === undefined ? 'session_invalid' : exchangeSession(node, session);
+}
+
+/** The same for a session that was found. */
+export async function exchangeSession(
+  node: SessionNode,
+  session: LiveSession,
+): Promise<OpenedFamily | string> {
   return node.exchanges.exchange(session, 'body', NO_ORIGIN).catch((error: unknown) => codeOrThrow(error));
 }
 

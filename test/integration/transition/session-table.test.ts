@@ -132,7 +132,7 @@ describe('SESSION_TABLE', () => {
 
   it('must not be forgotten while sessions of the table are linked: their families would end', async () => {
     await migrated();
-    const node = await aSessionNode(db.url, 'shop.user_sessions');
+    const node = await aSessionNode(db.url, { table: 'shop.user_sessions' });
     try {
       await db.database.query(
         `INSERT INTO users (id, username, username_key) VALUES (gen_random_uuid(), 'ann', 'ann')`,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createTestDatabase } from '../../../helpers/database.js';
 import { RedisServer, noRedis } from '../../../helpers/transition/redis-server.js';
 import { aSessionNode } from '../session-node.js';
@@ -10,13 +11,13 @@ sessionStoreContract(
   async () => {
     const redis = await RedisServer.start();
     const db = await createTestDatabase();
-    const settings = { url: redis.url, prefix: PREFIX };
-    const open = () => aSessionNode(db.url, undefined, settings);
+    const open = () => aSessionNode(db.url, { redis: { url: redis.url, prefix: PREFIX } });
     const nodes = [await open(), await open()] as const;
     return {
       db,
       nodes,
       product: {
+        newSid: () => `s-${randomUUID()}`,
         write: async (sid, session, life) =>
           void (await redis.client.set(PREFIX + sid, JSON.stringify(session), {
             expiration: { type: 'PX', value: life },
@@ -34,5 +35,5 @@ sessionStoreContract(
       },
     };
   },
-  noRedis,
+  { reason: noRedis },
 );

@@ -83,8 +83,12 @@ export class RemoteSessionStore extends SessionStore {
     return this.recorded.cookieOfFamily(sql, familyId);
   }
 
-  /** The product's store first: nobody knows the id yet. If the record is not written, the session is deleted there. */
+  /**
+   * The product's store first: nobody knows the id yet. If the record is not written, the session is deleted there. A product that Tandem
+   * only calls keeps its login, so nothing is created there.
+   */
   async create(session: NewSession, epoch: number, origin: Origin): Promise<boolean> {
+    if (this.remote.opaque) return false;
     await this.remote.save(session);
     const created = await this.recorded.create(session, epoch, origin);
     if (!created) await this.remove([session.sid]);

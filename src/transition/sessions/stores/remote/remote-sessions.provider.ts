@@ -31,7 +31,7 @@ export const REMOTE_SESSIONS_PROVIDER: FactoryProvider<RemoteSessions | undefine
   ) => remoteSessions(config, clock) ?? callbackSessions(config, clock, monotonic, credentials),
 };
 
-function callbackSessions(
+export function callbackSessions(
   config: TransitionConfig,
   clock: DatabaseClock,
   time: Clock,
