@@ -4,6 +4,9 @@ import { userInfo } from 'node:os';
 import type { Origin } from '../../audit/audit-context.js';
 import { CommandError } from './options.js';
 
+/** Characters of a line that is read from stdin: a header of the longest length that servers accept. */
+const LONGEST_LINE = 16_384;
+
 /** The progress of a long task. */
 export interface Progress {
   advance(by?: number): void;
@@ -87,11 +90,16 @@ export class Terminal {
    * users of the machine can see arguments, and the shell history keeps them.
    */
   async newPassword(): Promise<string> {
-    if (!this.streams.stdin.isTTY) return this.firstLine();
-    const typed = await this.ask('Password');
+    const typed = await this.hiddenLine('Password');
+    if (!this.streams.stdin.isTTY) return typed;
     if (typed !== (await this.ask('Repeat the password')))
       throw new CommandError('The passwords do not match; nothing was changed');
     return typed;
+  }
+
+  /** The same, once, for any text that nobody may read over a shoulder. `what`: a word for it. */
+  async hiddenLine(what: string): Promise<string> {
+    return this.streams.stdin.isTTY ? this.ask(what) : this.firstLine(what);
   }
 
   private async ask(message: string): Promise<string> {
@@ -106,15 +114,15 @@ export class Terminal {
     }
   }
 
-  private async firstLine(): Promise<string> {
+  private async firstLine(what: string): Promise<string> {
     let text = '';
     this.streams.stdin.setEncoding('utf8');
     for await (const chunk of this.streams.stdin) {
       text += String(chunk);
-      if (text.includes('\n') || text.length > 4096) break;
+      if (text.includes('\n') || text.length > LONGEST_LINE) break;
     }
     const [line = ''] = text.split(/\r?\n/, 1);
-    if (line === '') throw new CommandError('Write the password as one line to stdin');
+    if (line === '') throw new CommandError(`Write the ${what.toLowerCase()} as one line to stdin`);
     return line;
   }
 }

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { Client } from 'pg';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { checksIn } from '../../../src/admin/cli/doctor/doctor-check.js';
@@ -151,6 +152,25 @@ describe('npm run admin -- sessions', () => {
     expect(await examine()).toMatchObject([
       { level: 'ok', message: expect.stringContaining('sessions detach') },
     ]);
+  });
+
+  it('lets the doctor recognise a cookie from stdin, and none from the arguments', async () => {
+    await installed();
+    const doctor = (...args: readonly string[]) =>
+      run(['doctor', ...args, '--url', 'http://127.0.0.1:1', '--json']);
+    vi.spyOn(process, 'stdin', 'get').mockReturnValue(
+      Readable.from(['PHPSESSID=the-secret-of-a-user\n']) as never,
+    );
+    const { out, err } = await doctor('--cookie');
+    expect(JSON.parse(out).checks).toContainEqual({
+      check: 'session_store',
+      level: 'warn',
+      message: 'the cookie PHPSESSID has the form of PHP',
+      advice: expect.stringMatching(/^set SESSION_COOKIE_NAME=PHPSESSID; .*docs\/adopt\/sessions\.md$/),
+    });
+    expect(out + err).not.toContain('the-secret-of-a-user');
+    expect((await doctor('--cookie', 'the-secret-of-a-user')).code).toBe(2);
+    expect((await doctor('--cookie', '--before-start')).code).toBe(2);
   });
 
   it('is not needed to hear of a wrong SESSION_TABLE: doctor --before-start names it', async () => {

@@ -35,12 +35,19 @@ describe('storeOfCookie', () => {
     ['Flask or Starlette', 'session', 'eyJ1Ijo0fQ.Zm9v.bar-_9'],
     ['Rails', '_shop_session', 'x'],
     ['Laravel', 'laravel_session', 'x'],
+    ['better-auth', 'shop', `${'aB3'.repeat(10)}aB.${'A'.repeat(43)}%3D`],
+    ['Auth.js with sessions in the cookie', 'authjs.session-token', 'eyJhbGciOiJkaXIifQ..aXY.dGV4dA.dGFn'],
+    ['Laravel', 'shop_session', 'eyJpdiI6Im5vbmNlIiwidmFsdWUiOiJ4In0%3D'],
+    ['Rails', 'shop', 'dGV4dA%3D%3D--aXY%3D--dGFn'],
+    ['iron-session', 'shop', 'Fe26.2*1*a*b*c*d*e*f~2'],
   ])('recognises %s', (name, cookie, value) => {
     expect(storeOfCookie(cookie, value)?.name).toBe(name);
   });
 
   it('recognises nothing in other cookies', () => {
     expect(storeOfCookie('session_id', 'x')).toBeUndefined();
+    expect(storeOfCookie('session_id')).toBeUndefined();
+    expect(storeOfCookie('session')).toBeUndefined();
     expect(storeOfCookie('theme', '%')).toBeUndefined();
   });
 });

@@ -15,18 +15,32 @@ export interface Finding {
 
 /** A provider with a check of the doctor; see {@link DoctorCheck}. */
 export interface Examination {
-  /** Times out after ten seconds. An error becomes a finding. */
-  examine(): Promise<Finding[]>;
+  /** Times out after ten seconds. An error becomes a finding. `answer`: see {@link DoctorQuestion}; undefined if nobody asked for it. */
+  examine(answer?: string): Promise<Finding[]>;
+}
+
+/** What a check wants to know from the operator. It may be a credential, so it is read from stdin and never from the arguments. */
+export interface DoctorQuestion {
+  /** The option with which the operator announces it: a word. */
+  readonly option: string;
+  readonly description: string;
+  /** What a terminal asks for, in one word. */
+  readonly what: string;
 }
 
 const CHECK_METADATA = Symbol('DoctorCheck');
 
 /** Marks a provider of a feature's module as a check of `npm run admin -- doctor`. */
-export function DoctorCheck() {
+export function DoctorCheck(question?: DoctorQuestion) {
   return (target: new (...injected: never[]) => Examination): void => {
     Injectable()(target as never);
-    Reflect.defineMetadata(CHECK_METADATA, true, target);
+    Reflect.defineMetadata(CHECK_METADATA, question, target);
   };
+}
+
+/** What the check wants to know. */
+export function questionOf(check: object): DoctorQuestion | undefined {
+  return Reflect.getOwnMetadata(CHECK_METADATA, check) as DoctorQuestion | undefined;
 }
 
 /** The checks among the providers of the modules and of the modules that they import. */

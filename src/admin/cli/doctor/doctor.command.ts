@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
@@ -11,7 +11,7 @@ import type { ServiceHost } from '../service-host.js';
 import type { Terminal } from '../terminal.js';
 import { conflictChecks } from './conflict.checks.js';
 import { databaseChecks } from './database.checks.js';
-import { checksIn, runCheck, fail, messageOf, warn } from './doctor-check.js';
+import { checksIn, questionOf, runCheck, fail, messageOf, warn } from './doctor-check.js';
 import type { Finding } from './doctor-check.js';
 import { isUp, jwksChecks, proxyChecks } from './network.checks.js';
 import { settingsChecks } from './settings.checks.js';
@@ -28,18 +28,46 @@ Before the first start in a database that a product uses:
 @AdminCommand()
 export class DoctorCommand {
   static describe(program: Command, _run: Run<DoctorCommand>, { host, features, run }: CommandContext): void {
-    program
+    const doctor = program
       .command('doctor')
       .description('find problems of this deployment and how to fix them')
       .option('--url <url>', 'the public URL of the service', baseUrl)
       .option('--before-start', 'only name what the first start would collide with in the database')
-      .addHelpText('after', HELP)
-      .action(
-        run((_nothing, terminal, { url, beforeStart }: { url?: string; beforeStart?: boolean }) =>
-          examine(terminal, host, beforeStart === true ? undefined : features, url),
-        ),
-      );
+      .addHelpText('after', HELP);
+    for (const { option, description } of questionsIn(features))
+      doctor.addOption(new Option(`--${option}`, description).conflicts('beforeStart'));
+    doctor.action(
+      run(async (_nothing, terminal, options: DoctorOptions) => {
+        if (options.beforeStart === true) return examine(terminal, host, undefined, options, new Map());
+        return examine(terminal, host, features, options, await answersTo(features, options, terminal));
+      }),
+    );
   }
+}
+
+/** With an entry for each question that the operator announced. */
+interface DoctorOptions {
+  readonly url?: string;
+  readonly beforeStart?: boolean;
+  readonly [option: string]: unknown;
+}
+
+/** By the name of the option. */
+type Answers = ReadonlyMap<string, string>;
+
+function questionsIn(features: readonly unknown[]) {
+  return checksIn(features).flatMap((check) => questionOf(check) ?? []);
+}
+
+async function answersTo(
+  features: readonly unknown[],
+  options: DoctorOptions,
+  terminal: Terminal,
+): Promise<Answers> {
+  const answers = new Map<string, string>();
+  for (const { option, what } of questionsIn(features))
+    if (options[option] === true) answers.set(option, await terminal.hiddenLine(what));
+  return answers;
 }
 
 /** Without `features`, only makes the checks of the first start. Throws ConfigurationError if the settings are invalid. */
@@ -47,7 +75,8 @@ async function examine(
   terminal: Terminal,
   host: ServiceHost,
   features: readonly unknown[] | undefined,
-  url: string | undefined,
+  { url }: DoctorOptions,
+  answers: Answers,
 ): Promise<number> {
   const { config } = host;
   const findings: Finding[] = [];
@@ -72,7 +101,7 @@ async function examine(
     await report(Promise.resolve([skipped('the database is not usable')]));
   } else if (findings.some(({ check, level }) => check === 'migrations' && level !== 'ok')) {
     await report(Promise.resolve([skipped('migrations are pending, and the doctor does not apply them')]));
-  } else await service(host, features, config, url, report);
+  } else await service(host, features, url, answers, report);
   return finish(terminal, findings);
 }
 
@@ -85,10 +114,11 @@ async function finish(terminal: Terminal, findings: readonly Finding[]): Promise
 async function service(
   host: ServiceHost,
   features: readonly unknown[],
-  config: Config,
   url: string | undefined,
+  answers: Answers,
   report: (found: Promise<Finding[]>) => Promise<void>,
 ): Promise<void> {
+  const { config } = host;
   let target: string;
   try {
     target = url ?? (await runningNode(config)) ?? (await host.listen());
@@ -97,7 +127,9 @@ async function service(
     return report(Promise.resolve([fail('start', messageOf(error), 'a node would not start either')]));
   }
   for (const type of checksIn(features)) {
-    await report(runCheck(type.name, 'read the log of a node', async () => (await host.get(type)).examine()));
+    const answer = answers.get(questionOf(type)?.option ?? '');
+    const check = async () => (await host.get(type)).examine(answer);
+    await report(runCheck(type.name, 'read the log of a node', check));
   }
   const issuer = await host.get<string>(ISSUER);
   const current = (await (await host.get(KeyAdministrationService)).list()).find(

@@ -25,6 +25,8 @@ const other = (name: string): KnownStore => ({ name, advice: ELSEWHERE });
 
 const BETTER_AUTH = preset('better-auth', 'better-auth');
 const AUTHJS = preset('Auth.js with database sessions', 'authjs');
+const AUTHJS_NAME = /^(?:__Secure-)?(?:authjs|next-auth)\.session-token$/;
+const AUTHJS_JWT = other('Auth.js with sessions in the cookie');
 const DJANGO = other('Django');
 const RAILS = other('Rails');
 const LARAVEL = other('Laravel');
@@ -50,12 +52,21 @@ const EXPRESS: KnownStore = {
     'the store is the option `store` of session(): connect-pg-simple needs SESSION_TABLE, connect-redis needs SESSION_STORE=redis',
 };
 
-/** The most specific first. The name of a cookie is a hint only; the form of express-session is its own. */
+/** JSON in base64 that begins with a key: the encrypted cookies of Laravel, and the encrypted tokens of Auth.js. */
+const LARAVEL_VALUE = /^eyJpdiI6[\w+/=]+$/;
+const JWE = /^eyJ[\w-]+\.[\w-]*\.[\w-]+\.[\w-]+\.[\w-]+$/;
+
+/** The most specific first. The name of a cookie is a hint only. The forms of values without a name belong to one library each. */
 const COOKIES: readonly Cookie[] = [
   { store: EXPRESS, name: /./, value: /^s:[^.]+\.[\w+/]{43}$/ },
+  { store: BETTER_AUTH, name: /./, value: /^[A-Za-z\d]{32}\.[A-Za-z\d+/]{43}=$/ },
+  { store: other('iron-session'), name: /./, value: /^Fe26\.2\*/ },
+  { store: LARAVEL, name: /./, value: LARAVEL_VALUE },
+  { store: RAILS, name: /./, value: /^[\w+/=]+--[\w+/=]+(?:--[\w+/=]+)?$/ },
   { store: EXPRESS, name: /^connect\.sid$/ },
   { store: BETTER_AUTH, name: /^(?:__Secure-)?better-auth[.-]session_token$/ },
-  { store: AUTHJS, name: /^(?:__Secure-)?(?:authjs|next-auth)\.session-token$/ },
+  { store: AUTHJS_JWT, name: AUTHJS_NAME, value: JWE },
+  { store: AUTHJS, name: AUTHJS_NAME },
   { store: LARAVEL, name: /^laravel[_-]session$/ },
   { store: other('PHP'), name: /^PHPSESSID$/i },
   { store: other('Java'), name: /^JSESSIONID$/i },
@@ -70,11 +81,36 @@ export function storeOfTable(columns: readonly string[]): KnownStore | undefined
   return TABLES.find((table) => table.columns.every((column) => known.has(column)))?.store;
 }
 
-/** The framework that set a cookie. `value`: as the Cookie header has it. */
-export function storeOfCookie(name: string, value: string): KnownStore | undefined {
-  const text = decoded(value);
+/** The framework that set a cookie. `value`: as the Cookie header has it; undefined if only the name is known. */
+export function storeOfCookie(name: string, value?: string): KnownStore | undefined {
+  const text = value === undefined ? '' : decoded(value);
   return COOKIES.find((cookie) => cookie.name.test(name) && (cookie.value?.test(text) ?? true))?.store;
 }
+
+/** A cookie that was recognised. */
+export interface KnownCookie {
+  readonly name: string;
+  readonly store: KnownStore;
+}
+
+/**
+ * The cookie of a session among those that an operator gives: the value of one, `name=value`, or a whole Cookie header. A cookie without a
+ * name is taken for `name`. What looks like a name may be part of a secret, so only the name of a recognised cookie is returned.
+ */
+export function knownCookieIn(text: string, name: string): KnownCookie | undefined {
+  const cookies = text
+    .replace(/^cookie:/i, '')
+    .split(';')
+    .map((part) => NAMED.exec(part.trim())?.groups ?? { name, value: part.trim() });
+  for (const cookie of [...cookies.filter((each) => each['name'] === name), ...cookies]) {
+    const store = storeOfCookie(cookie['name']!, cookie['value']);
+    if (store !== undefined) return { name: cookie['name']!, store };
+  }
+  return undefined;
+}
+
+/** A pair of a Cookie header (RFC 6265, section 4.1.1). Padding of base64 is no separator. */
+const NAMED = /^(?<name>[\w!#$%&'*+.^`|~-]+)=(?<value>[^=].*)$/;
 
 function decoded(value: string): string {
   try {
