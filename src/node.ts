@@ -40,9 +40,21 @@ export async function startNode(
   if (!config.production) storeSettingsForCommands(config, logger);
   // Before the banner, so that the addresses are the last lines. Only the first worker logs it.
   if (!cluster.isWorker || cluster.worker?.id === 1) await warnOfMissingUsers(app, logger);
-  await app.listen({ port: config.port, host: config.host, backlog: BACKLOG });
+  await listen(app, config);
   // The supervisor logs one banner for all workers.
   if (!cluster.isWorker) logBanner(await app.getUrl(), logger, config);
+}
+
+/** Throws an error that says what to do if another program uses the port. */
+async function listen(app: NestFastifyApplication, { port, host }: Config): Promise<void> {
+  try {
+    await app.listen({ port, host, backlog: BACKLOG });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    const other = (port % 65_535) + 1;
+    const remedy = `Stop the program that uses it, or set PORT to another: PORT=${other} npm start`;
+    throw new Error(`Port ${port} of ${host} is in use (EADDRINUSE). ${remedy}`, { cause: error });
+  }
 }
 
 /** Call it when the key ring is open: the settings are correct then. A failure is only logged, because the node does not need the file. */

@@ -62,9 +62,13 @@ describe('a failing start in production', () => {
     await empty.drop();
   });
 
-  it('logs one line if the port is in use', async () => {
+  it('logs one line if the port is in use, which names the port, the setting and the command', async () => {
     const first = await nodes.start({ databaseUrl: db.url });
-    expect(await faultOf(db.url, { PORT: new URL(first.url).port })).toMatch(/EADDRINUSE/);
+    const { port } = new URL(first.url);
+    for (const workers of ['1', '2'])
+      expect(await faultOf(db.url, { PORT: port, WORKERS: workers })).toBe(
+        `Port ${port} of 127.0.0.1 is in use (EADDRINUSE). Stop the program that uses it, or set PORT to another: PORT=${(Number(port) % 65_535) + 1} npm start`,
+      );
   });
 
   it('logs one line if JWT_SECRET belongs to another installation', async () => {

@@ -9,13 +9,14 @@ import { CommandError, isUuid } from './options.js';
 export class UserFinder {
   constructor(private readonly users: UserStore) {}
 
-  /** Throws {@link CommandError} if there is no such user. */
-  async find(text: string): Promise<User> {
+  /** Throws {@link CommandError} if there is no such user. `remedy`: a sentence for the message of that error. */
+  async find(text: string, remedy?: string): Promise<User> {
     const byId = isUuid(text) ? await this.users.findById(text) : undefined;
     const key = normaliseUsername(text)?.key;
     const byName = byId ?? (key === undefined ? undefined : await this.users.findByKey(key));
     const user = byName ?? (await this.users.findByExternalId(text));
-    if (user === undefined) throw new CommandError(`There is no user ${text}`);
+    if (user === undefined)
+      throw new CommandError(`There is no user ${text}${remedy === undefined ? '' : `. ${remedy}`}`);
     return user;
   }
 }

@@ -115,7 +115,7 @@ export class RolloutAdministrationService {
 
   private async settle(outcome: Outcome): Promise<RolloutState> {
     if (outcome === 'fresh_password_required') throw refuseFreshPassword();
-    if (typeof outcome === 'string') throw refuseRollout(outcome);
+    if (typeof outcome === 'string') throw refuseRollout(outcome, { detail: REMEDIES[outcome] });
     if ('errors' in outcome) throw refuse('validation_failed', { errors: outcome.errors });
     if ('stale' in outcome) {
       throw refuseStale((await this.versions.list(1, undefined)).events[0]!);
@@ -124,6 +124,14 @@ export class RolloutAdministrationService {
     return inForce(outcome.state, outcome.now);
   }
 }
+
+/** What to do instead of a refused rollback. */
+const REMEDIES = {
+  nothing_to_roll_back:
+    'There is no earlier state: every change is undone. To stop the rollout, set the phase: npm run admin -- rollout set --phase off',
+  rollback_ends_sessions:
+    'The earlier state would end the sessions. To end them, set the phase: npm run admin -- rollout set --phase sessions_removed',
+} as const;
 
 const PERCENTAGE_MISSING: FieldError = {
   field: 'percentage',

@@ -1,3 +1,4 @@
+import { Inject } from '@nestjs/common';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { AdminCommand } from '../../admin/cli/admin-command.js';
@@ -12,9 +13,11 @@ import {
   wholeNumber,
 } from '../../admin/cli/options.js';
 import { instantIn } from '../../common/instant.js';
+import { CONFIG } from '../../config/config.js';
 import { UserFinder } from '../../admin/cli/user-finder.js';
 import type { Terminal } from '../../admin/cli/terminal.js';
 import type { Role } from '../../common/role.js';
+import type { TransitionConfig } from '../transition.settings.js';
 import { RolloutAdministrationService } from './rollout-administration.service.js';
 import { PHASES } from './rollout-state.js';
 import type { Brownout, Phase, RolloutState } from './rollout-state.js';
@@ -40,13 +43,20 @@ Changes the named settings, on every node within a second:
   npm run admin -- rollout set --phase deprecation_notice --percentage 100 --sunset 2027-06-30T00:00:00Z
   npm run admin -- rollout set --brownout 2027-05-03T09:00Z/2027-05-03T09:15Z --brownout 2027-05-10T09:00Z/2027-05-10T10:00Z
   npm run admin -- rollout set --phase internal_beta --percentage 0 --users ada grace
-A change of phase that makes users eligible who are not eligible now needs --percentage.`;
+A change of phase that makes users eligible who are not eligible now needs --percentage.
+Times need a zone. A date such as 2027-06-30 begins at midnight UTC.`;
+
+/** What to do about a user whom Tandem does not know. */
+const ADD_USERS = 'Add the user with npm run admin -- users create, or import the users of your product';
+const USERS_COME_BY_THEMSELVES =
+  'Tandem adds a user of your product at the first request with their session. To add all users now: npm run admin -- users adopt';
 
 @AdminCommand()
 export class RolloutCommand {
   constructor(
     private readonly administration: RolloutAdministrationService,
     private readonly finder: UserFinder,
+    @Inject(CONFIG) private readonly config: TransitionConfig,
   ) {}
 
   static describe(program: Command, run: Run<RolloutCommand>): void {
@@ -67,11 +77,15 @@ export class RolloutCommand {
       .option('--no-roles', 'no role')
       .option('--users <user...>', 'users who are eligible from internal_beta on: names or ids')
       .option('--no-users', 'no user')
-      .option('--sunset <time>', 'when sessions end', time)
+      .option(
+        '--sunset <time>',
+        'when sessions end: a date such as 2027-06-30, or a time such as 2027-06-30T12:00:00Z',
+        time,
+      )
       .option('--no-sunset', 'sessions do not end')
       .option(
         '--brownout <from/to>',
-        'refuse sessions for this time, as a rehearsal; may be repeated. Replaces all earlier brownouts',
+        'refuse sessions for this time, as a rehearsal: 2027-05-03T09:00Z/2027-05-03T09:15Z. May be repeated. Replaces all earlier brownouts',
         appendBrownout,
       )
       .option('--no-brownout', 'no brownouts')
@@ -131,8 +145,9 @@ export class RolloutCommand {
 
   private async idsOf(users: readonly string[] | undefined): Promise<string[] | undefined> {
     if (users === undefined) return undefined;
+    const remedy = this.config.usersSource === undefined ? ADD_USERS : USERS_COME_BY_THEMSELVES;
     const ids: string[] = [];
-    for (const user of users) ids.push((await this.finder.find(user)).id);
+    for (const user of users) ids.push((await this.finder.find(user, remedy)).id);
     return ids;
   }
 

@@ -1,13 +1,17 @@
 import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../helpers/client.js';
 import { runDocument } from '../../helpers/doc-blocks.js';
 import { INHERITED } from '../../helpers/inherited-environment.js';
-import { freePort, hasNginx } from '../../helpers/transition/legacy-product/nginx.js';
+import { hasNginx } from '../../../examples/legacy-product/nginx.mjs';
+import { freePort } from '../../helpers/transition/legacy-product/nginx.js';
 import { withoutBrowser } from '../../helpers/transition/legacy-product/shop-page.js';
 import { Walk } from '../../helpers/transition/legacy-product/walk.js';
 import { walkThrough } from '../../helpers/transition/legacy-product/walk-through.js';
@@ -19,51 +23,112 @@ if (withoutBrowser !== undefined)
   console.warn(`The page of the example product is not tested: ${withoutBrowser}`);
 if (!NGINX) console.warn('nginx is not installed: the walk of the example product is skipped');
 
-describe('npm run example', () => {
-  it('leads to the first exchanged token with the documented commands', { timeout: 180_000 }, async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'tandem-example-'));
-    await chmod(folder, 0o755);
-    const [shop, reports, tandem] = [await freePort(), await freePort(), await freePort()];
-    const child = spawn(process.execPath, [join(ROOT, 'examples', 'legacy-product', 'run.mjs')], {
-      cwd: ROOT,
-      env: {
-        ...INHERITED,
-        HOME: process.env['HOME'],
-        EXAMPLE_DIR: folder,
-        SHOP_PORT: String(shop),
-        REPORTS_PORT: String(reports),
-        PORT: String(tandem),
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding('utf8').on('data', (text: string) => (output += text));
-    const closed = once(child, 'close');
+/** The variables that name a port of the example, and the addresses that stand in the page. */
+const PORTS = {
+  SHOP_PORT: 'http://localhost:3000',
+  REPORTS_PORT: 'http://localhost:3001',
+  PORT: 'http://localhost:5000',
+  SECOND_NODE_PORT: undefined,
+  PROXY_PORT: 'http://localhost:8080',
+  PRIVATE_PORT: undefined,
+} as const;
+
+/** `npm run example` in a folder of its own, on free ports. */
+class Example {
+  output = '';
+  readonly closed: Promise<unknown>;
+  private constructor(private readonly child: ChildProcess) {
+    for (const stream of [child.stdout!, child.stderr!])
+      stream.setEncoding('utf8').on('data', (text: string) => (this.output += text));
+    this.closed = once(child, 'close');
+  }
+
+  static start(env: Readonly<Record<string, string>>, ...args: string[]): Example {
+    const script = join(ROOT, 'examples', 'legacy-product', 'run.mjs');
+    return new Example(
+      spawn(process.execPath, [script, ...args], {
+        cwd: ROOT,
+        env: { ...INHERITED, HOME: process.env['HOME'], ...env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      }),
+    );
+  }
+
+  /** Runs `work` as soon as the example has written all these texts, and stops it. */
+  async during(texts: readonly string[], work: () => Promise<void>): Promise<void> {
     try {
       await until(() => {
-        if (child.exitCode !== null) throw new Error(`it ended:\n${output}`);
-        const started = ['Tandem is ready', 'The shop at', 'Reports at'];
-        return Promise.resolve(started.every((line) => output.includes(line)));
+        if (this.child.exitCode !== null) throw new Error(`it ended:\n${this.output}`);
+        return Promise.resolve(texts.every((text) => this.output.includes(text)));
       }, 60_000);
-      await runDocument(
-        'docs/adopt/walk-through.md',
-        `http://127.0.0.1:${tandem}`,
-        { EXAMPLE_DIR: folder },
-        'See it work',
-        {
-          'http://localhost:3000': `http://127.0.0.1:${shop}`,
-          'http://localhost:3001': `http://127.0.0.1:${reports}`,
-        },
-      );
-      child.kill('SIGTERM');
-      await closed;
-      expect({ code: child.exitCode, output }).toMatchObject({ code: 0 });
+      await work();
+      this.child.kill('SIGTERM');
+      await this.closed;
+      expect({ code: this.code, output: this.output }).toMatchObject({ code: 0 });
     } finally {
-      child.kill('SIGKILL');
-      await closed;
-      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+      this.child.kill('SIGKILL');
+      await this.closed;
     }
+  }
+
+  get code(): number | null {
+    return this.child.exitCode;
+  }
+}
+
+describe('npm run example', () => {
+  let folder: string;
+  let env: Record<string, string>;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'tandem-example-'));
+    await chmod(folder, 0o755);
+    const ports = await Promise.all(Object.keys(PORTS).map(async (name) => [name, `${await freePort()}`]));
+    env = { EXAMPLE_DIR: folder, ...(Object.fromEntries(ports) as Record<string, string>) };
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+
+  /** Runs the blocks of a section of the page against the example. */
+  function read(section: string): Promise<void> {
+    const placed = Object.entries(PORTS).flatMap(([name, url]) =>
+      url === undefined ? [] : [[url, `http://127.0.0.1:${env[name]}`]],
+    );
+    const urls = Object.fromEntries(placed) as Record<string, string>;
+    return runDocument(
+      'docs/adopt/walk-through.md',
+      urls[PORTS.PORT]!,
+      { EXAMPLE_DIR: folder },
+      section,
+      urls,
+    );
+  }
+
+  it(
+    'leads to the first exchanged token with the documented commands, and behind nginx to both services by session and by token',
+    { timeout: 240_000 },
+    async () => {
+      const alone = Example.start(env);
+      await alone.during(['Tandem is ready', 'The shop at', 'Reports at'], () => read('See it work'));
+      expect(alone.output).toContain('Walk-through: docs/adopt/walk-through.md');
+      expect(alone.output).not.toContain('README.md');
+      if (!NGINX) return;
+      const behindNginx = Example.start(env, '--proxy');
+      await behindNginx.during([`nginx at http://localhost:${env['PROXY_PORT']}`], () =>
+        read('Behind nginx'),
+      );
+    },
+  );
+
+  it('names the setting and the command if another program uses a port', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    const example = Example.start({ ...env, REPORTS_PORT: `${port}` });
+    await example.closed;
+    other.close();
+    expect({ code: example.code, output: example.output }).toEqual({
+      code: 1,
+      output: `Port ${port} is in use. Stop the program that uses it, or set another port: REPORTS_PORT=${port + 100} npm run example\n`,
+    });
   });
 });
 

@@ -38,6 +38,9 @@ describe('npm run admin -- rollout, beside a running node', () => {
 
   const run = (...args: string[]): Promise<Ran> => runHere(['rollout', ...args], node.environment);
 
+  const query = `SELECT $1 AS external_id WHERE false`;
+  const SOURCE = { USERS_SOURCE_BY_NAME: query, USERS_SOURCE_BY_ID: query };
+
   async function json<T>(...args: string[]): Promise<T> {
     const { code, out, err } = await run(...args, '--json');
     expect({ code, err }).toEqual({ code: 0, err: '' });
@@ -88,7 +91,9 @@ describe('npm run admin -- rollout, beside a running node', () => {
   it('refuses invalid options, an empty change and an old version', async () => {
     const before = await json<State>('status');
     expect(await refused(1, 'set')).toBe('No setting was named: see --help\n');
-    expect(await refused(1, 'set', '--users', 'nobody-there')).toBe('There is no user nobody-there\n');
+    expect(await refused(1, 'set', '--users', 'nobody-there')).toBe(
+      'There is no user nobody-there. Add the user with npm run admin -- users create, or import the users of your product\n',
+    );
     expect(await refused(1, 'set', '--percentage', '8', '--if-version', `${before.version - 1}`)).not.toBe(
       '',
     );
@@ -106,6 +111,15 @@ describe('npm run admin -- rollout, beside a running node', () => {
     expect(await json<State>('status')).toEqual(before);
   });
 
+  it('says how a user of a users source becomes known', async () => {
+    const args = ['rollout', 'set', '--users', 'nobody-there'];
+    const { code, err } = await runHere(args, { ...node.environment, ...SOURCE });
+    expect({ code, err }).toEqual({
+      code: 1,
+      err: 'There is no user nobody-there. Tandem adds a user of your product at the first request with their session. To add all users now: npm run admin -- users adopt\n',
+    });
+  });
+
   it('rolls back one state per call until the first state', async () => {
     const [now, ...earlier] = (await json<{ events: Change[] }>('history')).events;
     const beta = await json<State>('rollback', '--if-version', `${now!.version}`);
@@ -118,7 +132,9 @@ describe('npm run admin -- rollout, beside a running node', () => {
     expect(back).toEqual({ ...first, version: now!.version + 3 });
     await nodeIsIn(first.phase);
     expect(earlier).toHaveLength(3);
-    expect(await refused(1, 'rollback')).toBe('There is no earlier state\n');
+    expect(await refused(1, 'rollback')).toBe(
+      'There is no earlier state: every change is undone. To stop the rollout, set the phase: npm run admin -- rollout set --phase off\n',
+    );
   });
 
   it('lists who changed what, in pages', async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hasNginx } from '../../helpers/transition/legacy-product/nginx.js';
+import { hasNginx } from '../../../examples/legacy-product/nginx.mjs';
 import { Walk } from '../../helpers/transition/legacy-product/walk.js';
 import { walkThrough } from '../../helpers/transition/legacy-product/walk-through.js';
 
