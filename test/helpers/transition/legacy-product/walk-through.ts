@@ -102,7 +102,7 @@ async function changesOfUsers(walk: Walk, steps: number): Promise<void> {
 
 /** A distrusted key and a changed secret, while clients have tokens. */
 async function changesOfSecrets(walk: Walk, steps: number): Promise<void> {
-  await walk.operator('A key leaks');
+  await walk.operator('If a signing key leaks');
   await walk.steps(steps);
   await walk.restartNodes({ JWT_SECRET: JWT_SECRETS[1], JWT_SECRET_PREVIOUS: JWT_SECRETS[0] });
   await walk.steps(steps);
@@ -112,13 +112,13 @@ async function changesOfSecrets(walk: Walk, steps: number): Promise<void> {
 async function backAndForward(walk: Walk, steps: number): Promise<void> {
   const tester = capable(walk)[0]!;
   const stays = await walk.eligible(10, tester);
-  await walk.operator('Back, with drain');
+  await walk.operator('Move users back to sessions');
   await walk.met(() => capable(walk).every(({ hasTokens, id }) => hasTokens === stays.has(id)));
   await walk.steps(steps);
   const moved = capable(walk).filter(({ id }) => !stays.has(id));
   expect(walk.tally.downgraded).toBeGreaterThanOrEqual(moved.length);
 
-  await walk.operator('Forward');
+  await walk.operator('Move users to tokens again');
   await walk.met(() => capable(walk).every(({ hasTokens }) => hasTokens));
   await walk.steps(steps);
 }
