@@ -10,7 +10,7 @@ import { requireExternalId } from '../users/external-id.js';
 import { ProductAuthorityService } from '../users/product-authority.service.js';
 import { StatedHashes } from '../users/stated-hashes.service.js';
 import { UpsertStore } from '../users/upsert.store.js';
-import type { Statement } from '../users/upsert.store.js';
+import type { UpsertMarks } from '../users/upsert.store.js';
 import type { User } from '../users/user.entity.js';
 import { UserService } from '../users/user.service.js';
 import { refuseUser } from '../users/users.errors.js';
@@ -47,8 +47,8 @@ export class UserUpsertService {
 
   /**
    * Creates the user with this external id, or changes the given fields, in one transaction. Safe to repeat: the same upsert again changes
-   * nothing and ends no login. Writes no webhook. Throws 400 `validation_failed` or `password_too_weak`, 403 `forbidden` for an administrator
-   * whom the product does not control, 409 `stale_version`, `username_taken`, `external_id_taken` or `last_admin`, 409
+   * nothing and revokes nothing. Writes no webhook. Throws 400 `validation_failed` or `password_too_weak`, 403 `forbidden` for an
+   * administrator whom the product does not control, 409 `stale_version`, `username_taken`, `external_id_taken` or `last_admin`, 409
    * `password_managed_elsewhere` if `password` is present, also as null, while Tandem asks the product for its users.
    *
    * As long as it asks, it also reads the user from the product before this method returns, and stores no hash that is stated here. Then
@@ -138,14 +138,14 @@ export class UserUpsertService {
       role: role === null ? DEFAULT_ROLE : role,
       disabled: disabled === null ? false : disabled,
     };
-    const statement: Statement = { version, hashMacs: this.statedMacs(id, wanted) };
+    const marks: UpsertMarks = { version, hashMacs: this.statedMacs(id, wanted) };
     try {
       return await this.changes.change(id, change, origin, {
         actorId,
         channel: 'upsert',
         before: (sql) => this.requireFresh(sql, id, version),
         alongside: async (sql) => {
-          await this.store.remember(sql, id, statement);
+          await this.store.remember(sql, id, marks);
           if (floor !== undefined) await this.state.raiseFailureFloor(sql, floor);
         },
       });
@@ -155,8 +155,8 @@ export class UserUpsertService {
     }
   }
 
-  /** The MACs to store: over the stated hash, null if the upsert sets or clears the password otherwise, undefined if it says nothing. */
-  private statedMacs(id: string, { password, password_hash: hash }: UpsertDto): Statement['hashMacs'] {
+  /** The MACs to store: over the given hash; null if the upsert changes the password without a hash; undefined if it does not change it. */
+  private statedMacs(id: string, { password, password_hash: hash }: UpsertDto): UpsertMarks['hashMacs'] {
     if (hash != null) return this.hashes.macsOf(id, hash);
     return password === undefined && hash === undefined ? undefined : null;
   }

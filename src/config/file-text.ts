@@ -1,9 +1,9 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 
-/** The maximum size of a settings file. A larger file is a mistake, and some files, such as /dev/zero, never end. */
+/** The maximum size of a settings file. A larger one is a mistake, and some files, such as /dev/zero, never end. */
 const MAX_BYTES = 64 * 1024;
 
-/** The text of a file, or an error in words that follow "must be". */
+/** The text of a file, or an error text to put after "must be". */
 export type FileText =
   | { readonly text: string; readonly fault?: undefined }
   | { readonly fault: string; readonly code: string | undefined; readonly cause?: unknown };
@@ -19,6 +19,7 @@ export function readText(path: string): FileText {
   }
   if (bytes.length > MAX_BYTES) return { fault: `a file of at most ${MAX_BYTES} bytes`, code: undefined };
   if (isUtf16(bytes)) return { fault: 'a file in UTF-8, not in UTF-16', code: undefined };
+  if (bytes.includes(0)) return { fault: 'a text file without zero bytes', code: undefined };
   try {
     return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
   } catch {
@@ -39,8 +40,9 @@ function readBytes(path: string): Buffer {
   }
 }
 
-/** Detects UTF-16 by its byte order mark, or by the zero bytes of ASCII characters. */
+/** Detects UTF-16 by its byte order mark, or by its many zero bytes: every ASCII character has one. */
 function isUtf16(bytes: Buffer): boolean {
   const [first, second] = bytes;
-  return (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff) || bytes.includes(0);
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return true;
+  return bytes.filter((byte) => byte === 0).length > bytes.length / 4;
 }

@@ -27,12 +27,12 @@ export type AdvisoryLock = keyof typeof ADVISORY_LOCKS;
 export const lockForTransaction = (lock: AdvisoryLock) =>
   `SELECT pg_advisory_xact_lock(${ADVISORY_LOCKS[lock]})`;
 
-/** Takes the lock until the transaction ends if it is free. One row: `{ mine: boolean }`. */
+/** Takes the lock, if it is free, until the transaction ends. Returns one row: `{ acquired: boolean }`. */
 export const tryLockForTransaction = (lock: AdvisoryLock) =>
-  `SELECT pg_try_advisory_xact_lock(${ADVISORY_LOCKS[lock]}) AS mine`;
+  `SELECT pg_try_advisory_xact_lock(${ADVISORY_LOCKS[lock]}) AS acquired`;
 
-/** Takes the lock until {@link unlockSession} or the end of the connection if it is free. One row: `{ mine: boolean }`. */
+/** Takes the lock, if it is free, until {@link unlockSession} or the end of the connection. Returns one row: `{ acquired: boolean }`. */
 export const tryLockForSession = (lock: AdvisoryLock) =>
-  `SELECT pg_try_advisory_lock(${ADVISORY_LOCKS[lock]}) AS mine`;
+  `SELECT pg_try_advisory_lock(${ADVISORY_LOCKS[lock]}) AS acquired`;
 
 export const unlockSession = (lock: AdvisoryLock) => `SELECT pg_advisory_unlock(${ADVISORY_LOCKS[lock]})`;

@@ -75,8 +75,8 @@ async function runMigrations({ options }: DataSource, endpoint: DatabaseEndpoint
 /** Polls for the lock: a waiting statement would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for snapshots. */
 async function waitForLock(client: ClientBase): Promise<void> {
   for (;;) {
-    const { rows } = await client.query<{ mine: boolean }>(tryLockForSession('migrations'));
-    if (rows[0]?.mine === true) return;
+    const { rows } = await client.query<{ acquired: boolean }>(tryLockForSession('migrations'));
+    if (rows[0]?.acquired === true) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

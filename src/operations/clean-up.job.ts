@@ -14,11 +14,11 @@ export const CLEANERS = Symbol('CLEANERS');
 const INTERVAL_MS = 60_000;
 const BATCH_SIZE = 1_000;
 
-/** A cleaner continues in the next run after this many batches, so that it does not delay the other cleaners. */
+/** After this many batches a cleaner stops until the next run, so that it does not delay the other cleaners. */
 const MAX_BATCHES = 20;
 
-/** Released with the transaction, so a crashed node does not keep it. */
-const LOCK = tryLockForTransaction('cleanUp');
+/** The lock is released with the transaction, so a crashed node does not keep it. */
+const TRY_LOCK_SQL = tryLockForTransaction('cleanUp');
 
 /**
  * Removes expired rows every minute, on one node at a time, in small batches that do not block requests. A transaction that takes too long
@@ -56,8 +56,8 @@ export class CleanUpJob implements OnApplicationBootstrap, OnApplicationShutdown
   /** Runs all cleaners. If one fails, its rows are removed by a later run. Returns false if another node is cleaning up. */
   run(): Promise<boolean> {
     return this.database.transaction(async (sql) => {
-      const [row] = await sql.query<{ mine: boolean }>(LOCK);
-      if (row?.mine !== true) return false;
+      const [row] = await sql.query<{ acquired: boolean }>(TRY_LOCK_SQL);
+      if (row?.acquired !== true) return false;
       for (const clean of this.cleaners) await this.runCleaner(clean);
       return true;
     });

@@ -13,7 +13,7 @@ import { RevocationStore } from '../tokens/feed/revocation.store.js';
 import { SigningKeyStore } from '../tokens/keys/signing-key.store.js';
 import { RevocationStreams } from '../tokens/stream/revocation-streams.service.js';
 import { TokensModule } from '../tokens/tokens.module.js';
-import { WebhookSender } from '../webhooks/webhook-sender.service.js';
+import { WebhookSenderService } from '../webhooks/webhook-sender.service.js';
 import { WebhooksModule } from '../webhooks/webhooks.module.js';
 import { CLEANERS, CleanUpJob } from './clean-up.job.js';
 import type { Cleaner } from './clean-up.job.js';
@@ -47,7 +47,7 @@ import { RequestObserver } from './request-observer.js';
         LoginFailureStore,
         SigningKeyStore,
         AuditRetentionService,
-        WebhookSender,
+        WebhookSenderService,
       ],
       useFactory: (
         families: RefreshTokenStore,
@@ -56,7 +56,7 @@ import { RequestObserver } from './request-observer.js';
         failures: LoginFailureStore,
         keys: SigningKeyStore,
         audit: AuditRetentionService,
-        webhooks: WebhookSender,
+        webhooks: WebhookSenderService,
       ): Cleaner[] => [
         (batch) => families.removeExpired(batch),
         (batch) => revocations.removeExpired(batch),
@@ -77,7 +77,7 @@ export class OperationsModule {
     revocations: RevocationList,
     alarms: RowAlarms,
     sealing: SealingJob,
-    webhooks: WebhookSender,
+    webhooks: WebhookSenderService,
     streams: RevocationStreams,
     drain: Drain,
   ) {

@@ -2,19 +2,19 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 import type { Sql } from '../database/database.js';
 
-/** What the last upsert of a user said. */
+/** The version and the hash MACs that the last upserts of a user left. */
 export interface LastUpsert {
   /** Null if no upsert had a version. */
   readonly version: number | null;
-  /** MACs over the password hash of the last upsert that had one; null after an upsert that set or cleared the password otherwise. */
+  /** The MACs over the password hash of the last upsert that had one; null if a later change of the password came without a hash. */
   readonly hashMacs: unknown;
 }
 
-/** What an upsert says. */
-export interface Statement {
-  /** Null and undefined: the stored version stays. */
+/** The version and the hash MACs that an upsert leaves. */
+export interface UpsertMarks {
+  /** The new version. If it is null or undefined, the stored version is kept. */
   readonly version?: number | null | undefined;
-  /** Null clears them. Undefined: they stay. */
+  /** The new MACs. Null removes the stored ones; undefined keeps them. */
   readonly hashMacs?: object | null | undefined;
 }
 
@@ -25,18 +25,18 @@ const REMEMBER = `
     upsert_hash_macs = CASE WHEN $4 THEN $3::jsonb ELSE upsert_hash_macs END
   WHERE id = $1`;
 
-/** The SQL of what the product said last about a user. */
+/** Stores the version and the hash MACs of the last upsert of each user. */
 @Injectable()
 export class UpsertStore {
   constructor(private readonly database: Database) {}
 
-  /** Undefined for an unknown user. */
+  /** Returns what the last upsert left; undefined for an unknown user. */
   async last(userId: string, sql: Sql = this.database): Promise<LastUpsert | undefined> {
     return (await sql.query<LastUpsert & Record<string, unknown>>(LAST, [userId]))[0];
   }
 
-  /** The caller holds the user's row. */
-  async remember(sql: Sql, userId: string, { version, hashMacs }: Statement): Promise<void> {
+  /** Stores what an upsert leaves. The caller must hold a row lock on the user. */
+  async remember(sql: Sql, userId: string, { version, hashMacs }: UpsertMarks): Promise<void> {
     const macs = hashMacs == null ? null : JSON.stringify(hashMacs);
     await sql.query(REMEMBER, [userId, version ?? null, macs, hashMacs !== undefined]);
   }

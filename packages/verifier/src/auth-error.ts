@@ -1,17 +1,17 @@
 import { ACCESS_ERRORS, ACCESS_TOKEN_ERRORS, challengeFor, titleOf } from './refusals.js';
 import type { AccessTokenErrorCode } from './refusals.js';
 
-/** An answer of the service may ask for a later attempt. */
+/** The options of an {@link AuthError}. */
 export interface RefusalOptions {
   /** The value of `Retry-After`, in seconds. */
   readonly retryAfter?: string | undefined;
-  /** For your log. It never reaches the client. */
+  /** The error to log. It never reaches the client. */
   readonly cause?: unknown;
 }
 
 /**
- * Why a request has no principal. Answer with `status` and `headers`: they are the ones that the service answers. Clients decide by
- * `code`, which is in the header `X-Auth-Error` too. The message is public.
+ * The error of a request without an accepted principal. Answer with `status` and `headers`, which are the same as those of the Tandem
+ * service. Clients decide by `code`, which is in the header `X-Auth-Error` too. The message is public.
  */
 export class AuthError extends Error {
   override readonly name = 'AuthError';
@@ -22,7 +22,7 @@ export class AuthError extends Error {
     readonly code: string,
     { retryAfter, cause }: RefusalOptions = {},
   ) {
-    // Nobody reads the stack of a refusal, and collecting it takes time: in a flood there are many refusals.
+    // Nobody reads the stack of a refusal, and capturing it is expensive during an attack.
     const errors = Error as { stackTraceLimit?: number };
     const { stackTraceLimit } = errors;
     errors.stackTraceLimit = 0;
@@ -36,7 +36,7 @@ export class AuthError extends Error {
     };
   }
 
-  /** The body of the answer (RFC 9457). Its content type is `application/problem+json`. */
+  /** Returns the body of the answer (RFC 9457). Its content type is `application/problem+json`. */
   toProblem(): Readonly<Record<string, string | number>> {
     const { status, code, message } = this;
     return { type: `urn:tandem:error:${code}`, title: message, status, detail: message, code };
@@ -46,17 +46,17 @@ export class AuthError extends Error {
 /** The content type of {@link AuthError.toProblem}. */
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
-/** 401 for an access token. */
+/** Creates the error for a refused access token, a 401. */
 export function refuseToken(code: AccessTokenErrorCode): AuthError {
   return new AuthError(ACCESS_TOKEN_ERRORS[code].status, code);
 }
 
-/** 403 for a principal without a role that the route needs. */
+/** Creates a 403 for a principal that lacks the role that the route needs. */
 export function forbidden(): AuthError {
   return new AuthError(ACCESS_ERRORS.forbidden.status, 'forbidden');
 }
 
-/** 503 with `Retry-After`. The client may repeat the request. */
+/** Creates a 503 with `Retry-After`. The client may repeat the request. */
 export function unavailable(cause?: unknown): AuthError {
   return new AuthError(ACCESS_ERRORS.service_unavailable.status, 'service_unavailable', {
     retryAfter: '1',

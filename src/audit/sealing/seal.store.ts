@@ -84,8 +84,8 @@ export class SealStore {
   /** Runs `work` in a transaction. Returns undefined if another node holds the lock. */
   async withLock<T>(work: (sql: Sql) => Promise<T>): Promise<T | undefined> {
     return this.database.transaction(async (sql) => {
-      const [row] = await sql.query<{ mine: boolean }>(LOCK);
-      return row?.mine === true ? work(sql) : undefined;
+      const [row] = await sql.query<{ acquired: boolean }>(LOCK);
+      return row?.acquired === true ? work(sql) : undefined;
     });
   }
 

@@ -104,7 +104,7 @@ export class DatabaseEndpoint {
     const client = await plainClient({ connectionString: this.url }, host, PROBE_TIMEOUT_MS)();
     try {
       const identity = await identifyServer(client, settingsSql(this.schema, {}, 'transaction'));
-      const distrust = this.trust.check(identity);
+      const distrust = this.trust.reasonToRefuse(identity);
       if (distrust !== undefined) throw new UntrustedDatabase(distrust);
       return { host, identity };
     } finally {

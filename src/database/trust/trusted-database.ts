@@ -1,18 +1,18 @@
 import { TransientError } from '../../common/transient-error.js';
 import type { ServerIdentity } from './server-identity.js';
 
-/** Why a connection must not be used. */
+/** The reason why a connection must not be used. */
 export type Distrust = 'standby' | 'read_only' | 'other_database' | 'old_primary';
 
 const MESSAGES: Record<Distrust, string> = {
   standby: 'the database server is a standby: it accepts no writes and may lack recent logouts',
   read_only: 'the database is read-only (default_transaction_read_only)',
   other_database:
-    'this is not the database that this process started with, or it has been restored: restart the process if that is intended',
+    'this is not the database that this process started with, or it has been restored: restart the process if you replaced the database on purpose',
   old_primary: 'the database server is an old primary: a standby has been promoted in its place',
 };
 
-/** A connection leads to a server or a database that this process must not trust. */
+/** The error of a connection to a server or a database that this process must not trust. */
 export class UntrustedDatabase extends TransientError {
   constructor(readonly reason: Distrust) {
     super(MESSAGES[reason]);
@@ -23,51 +23,54 @@ export class UntrustedDatabase extends TransientError {
  * Decides which connections a process may use. A connection is verified once, when it opens. If the server or the database changes, all
  * open connections must be replaced.
  *
- * All connections must lead to the database of the first connection. When a standby was promoted, it replaces the old primary. From then
- * on the old primary is refused, even if it still runs.
+ * All connections must lead to the database of the first connection. When a standby is promoted, it replaces the old primary. From then on
+ * the old primary is refused, even if it still runs.
  */
 export class TrustedDatabase {
   private known: ServerIdentity | undefined;
   private lastDistrust: Distrust | undefined;
   private current = 0;
 
-  /** Why the last connection was refused; undefined if it was not. */
+  /** The reason why the last connection was refused; undefined if it was accepted. */
   get distrust(): Distrust | undefined {
     return this.lastDistrust;
   }
 
-  /** Connections that were verified in an earlier epoch must not be used. */
+  /** The number of times that the trusted server has changed. A connection that was verified in an earlier epoch must not be used. */
   get epoch(): number {
     return this.current;
   }
 
-  /** Why a connection must not be used; undefined if it may be used. */
-  check(identity: ServerIdentity): Distrust | undefined {
+  /** Returns the reason why a connection to this server must not be used, or undefined if it may be used. */
+  reasonToRefuse(identity: ServerIdentity): Distrust | undefined {
     if (identity.standby) return 'standby';
     if (identity.readOnly) return 'read_only';
     if (this.known === undefined) return undefined;
     if (
-      this.known.state !== null &&
-      (identity.state !== this.known.state || identity.place !== this.known.place)
+      this.known.installation !== null &&
+      (identity.installation !== this.known.installation || identity.cluster !== this.known.cluster)
     )
       return 'other_database';
     return identity.timeline < this.known.timeline ? 'old_primary' : undefined;
   }
 
-  /** Returns the epoch that the connection belongs to. Throws {@link UntrustedDatabase}. */
+  /** Accepts a new connection and returns its epoch. Throws {@link UntrustedDatabase}. */
   admit(identity: ServerIdentity): number {
-    this.refuse(this.check(identity));
+    this.throwIfRefused(this.reasonToRefuse(identity));
     const { known } = this;
     if (known !== undefined && serverOf(known) !== serverOf(identity)) this.current += 1;
     this.known = identity;
     return this.current;
   }
 
-  /** Checks what an open connection says now. Throws {@link UntrustedDatabase}; then no open connection is trusted. */
-  confirm(identity: ServerIdentity, now: Pick<ServerIdentity, 'readOnly' | 'state'>): void {
-    const distrust = this.check({ ...identity, ...now });
+  /**
+   * Verifies an open connection again. If it must not be used, all open connections become untrusted, and {@link UntrustedDatabase} is
+   * thrown.
+   */
+  recheck(identity: ServerIdentity, now: Pick<ServerIdentity, 'readOnly' | 'installation'>): void {
+    const distrust = this.reasonToRefuse({ ...identity, ...now });
     if (distrust !== undefined) this.current += 1;
-    this.refuse(distrust);
+    this.throwIfRefused(distrust);
   }
 
   /** Records that a connection was refused before it could be admitted. */
@@ -75,13 +78,13 @@ export class TrustedDatabase {
     this.lastDistrust = reason;
   }
 
-  private refuse(distrust: Distrust | undefined): void {
+  private throwIfRefused(distrust: Distrust | undefined): void {
     this.lastDistrust = distrust;
     if (distrust !== undefined) throw new UntrustedDatabase(distrust);
   }
 }
 
-/** Identifies a running server. Another server, or the same one after a restart, may have lost commits. */
-export function serverOf({ place, timeline, started }: ServerIdentity): string {
-  return `${place} ${timeline} ${started}`;
+/** Returns an id of the running server. It differs after a restart, because a restarted server may have lost commits. */
+export function serverOf({ cluster, timeline, started }: ServerIdentity): string {
+  return `${cluster} ${timeline} ${started}`;
 }

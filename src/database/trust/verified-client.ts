@@ -28,9 +28,9 @@ export class VerifiedClient extends EndpointClient {
     return this.verified!.identity;
   }
 
-  /** Checks what a later statement says about the database. Throws {@link UntrustedDatabase} if it has become unfit. */
-  confirm(now: Pick<ServerIdentity, 'readOnly' | 'state'>): void {
-    this.endpoint.trust.confirm(this.identity, now);
+  /** Verifies the database again, by the result of a later query. Throws {@link UntrustedDatabase} if it must not be used any more. */
+  recheck(now: Pick<ServerIdentity, 'readOnly' | 'installation'>): void {
+    this.endpoint.trust.recheck(this.identity, now);
   }
 
   protected override async open() {

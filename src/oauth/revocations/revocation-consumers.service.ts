@@ -17,20 +17,20 @@ import type { OAuthClient } from '../oauth-client.entity.js';
 import { OAuthClientService } from '../oauth-client.service.js';
 import { CLIENTS_TOPIC } from '../oauth-client.store.js';
 
-/** Streams of one client and of all clients on this node. */
+/** The most open streams of one client on this node. */
 const MAX_PER_CLIENT = 100;
+/** The most open streams of all clients on this node. */
 const MAX_STREAMS = 500;
 
-/** Streams that a client may open at all nodes together in AUTH_RATE_WINDOW. */
+/** The most streams that a client may open within AUTH_RATE_WINDOW, on all nodes together. */
 const OPENED_PER_WINDOW = 600;
 
-/** Seconds. */
-const RETRY_AFTER = 10;
+const RETRY_AFTER_SECONDS = 10;
 
 const SCOPE = 'revocations';
 
-/** How streams end in the usual course: not audited. */
-const USUAL: readonly StreamEnd[] = ['expired', 'shutdown'];
+/** These ends of a stream are expected and not audited. */
+const EXPECTED_ENDS: readonly StreamEnd[] = ['expired', 'shutdown'];
 
 /** Decides which service clients may follow the stream of revocations, and audits who follows. */
 @Injectable()
@@ -48,25 +48,26 @@ export class RevocationConsumersService {
     feed: ChangeFeed,
     @Inject(CONFIG) private readonly config: Config,
   ) {
-    feed.subscribe(CLIENTS_TOPIC, () => this.review());
+    feed.subscribe(CLIENTS_TOPIC, () => this.endStreamsOfChangedClients());
   }
 
   /**
-   * Opens a stream for the client that the request authenticates. Throws 401, 403 `insufficient_scope`, 429 if the client has too many
-   * streams or opens them too often, 503 if this node has too many or does not know everything that is revoked.
+   * Opens a stream for the client that the request authenticates. Throws 401 `invalid_client`, 403 `insufficient_scope`, 429 if the client
+   * has too many streams or opens them too often, and 503 if this node has too many streams, is shutting down, or cannot look up the
+   * client. On a stale node the stream opens, but gets no `fresh` event.
    */
   async open(request: FastifyRequest): Promise<RevocationFollower> {
     const arrivedAt = this.clock.monotonic();
-    const client = await this.require(request);
+    const client = await this.requireClient(request);
     if (this.streams.count(client.id) >= MAX_PER_CLIENT)
-      throw refuse('rate_limited', { headers: { 'Retry-After': String(RETRY_AFTER) } });
-    if (this.streams.count() >= MAX_STREAMS) throw unavailable(undefined, RETRY_AFTER);
+      throw refuse('rate_limited', { headers: { 'Retry-After': String(RETRY_AFTER_SECONDS) } });
+    if (this.streams.count() >= MAX_STREAMS) throw unavailable(undefined, RETRY_AFTER_SECONDS);
     const { 'last-event-id': lastEventId } = request.headers;
     const consumer = { clientId: client.id, credential: client.secretHash.toString('hex') };
     const follower = this.streams.open(consumer, arrivedAt, [lastEventId].flat()[0]);
     try {
-      // The client may have changed before its stream was among those that a change ends.
-      await this.reviewClient(client.id);
+      // The client may have changed after it was authenticated and before its stream was registered.
+      await this.endOutdatedStreams(client.id);
     } catch (error) {
       follower.destroy();
       throw error;
@@ -75,25 +76,25 @@ export class RevocationConsumersService {
     return follower;
   }
 
-  /** Throws like {@link open}, and opens no stream. */
-  async require(request: FastifyRequest): Promise<OAuthClient> {
+  /** Authenticates the client and counts the call against the rate limit, without opening a stream. Throws 401, 403, 429 and 503. */
+  async requireClient(request: FastifyRequest): Promise<OAuthClient> {
     const client = await this.authentication.requireClient(request, {}, SCOPE);
     const quota = { limit: OPENED_PER_WINDOW, windowSeconds: this.config.authRateWindow };
     await this.limiter.enforce('revocation_stream', client.id, quota);
     return client;
   }
 
-  /** Ends the streams of clients that have another secret now, or may no longer follow. */
-  private async review(): Promise<void> {
-    for (const id of this.streams.clients()) await this.reviewClient(id);
+  /** Ends the streams of clients whose secret has changed or that have lost the scope. */
+  private async endStreamsOfChangedClients(): Promise<void> {
+    for (const id of this.streams.clients()) await this.endOutdatedStreams(id);
   }
 
-  private async reviewClient(id: string): Promise<void> {
+  private async endOutdatedStreams(id: string): Promise<void> {
     const client = await this.clients.withScope(id, SCOPE);
     this.streams.endAll(id, client?.secretHash.toString('hex'));
   }
 
-  /** At most one event a day for each client, and for each unusual end of its streams. */
+  /** Writes at most one audit event a day for each client, and one for each kind of unexpected end of its streams. */
   private auditStream({ id, name }: OAuthClient, follower: RevocationFollower, origin: Origin): void {
     const add = (cause: string, detail: object) =>
       this.audit
@@ -108,7 +109,7 @@ export class RevocationConsumersService {
     void add('began', {});
     follower.once('close', () => {
       const { reason } = follower;
-      if (!USUAL.includes(reason)) void add('ended', { reason });
+      if (!EXPECTED_ENDS.includes(reason)) void add('ended', { reason });
     });
   }
 }

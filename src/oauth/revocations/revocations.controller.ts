@@ -58,7 +58,7 @@ export class RevocationsController {
   async follow(@Req() request: FastifyRequest & StreamedRequest, @Res() reply: FastifyReply): Promise<void> {
     // Fastify answers HEAD with the handler of GET.
     if (request.method === 'HEAD') {
-      await this.consumers.require(request);
+      await this.consumers.requireClient(request);
       return void reply.send();
     }
     const follower = await this.consumers.open(request);

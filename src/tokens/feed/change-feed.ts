@@ -212,7 +212,7 @@ export class ChangeFeed implements OnApplicationShutdown {
       this.server = server;
       this.seen = page.snapshot;
       const horizon = Number(horizonOf(page.snapshot));
-      return { now: page.now, server: `${page.state} ${server}`, horizon };
+      return { now: page.now, server: `${page.installation} ${server}`, horizon };
     } catch (error) {
       this.database.dropIdle();
       throw error;

@@ -28,13 +28,16 @@ export class FeedConnection {
     return serverOf(this.client.identity);
   }
 
-  /** Reads a page, as {@link RevocationStore.read}. Throws if the connection is not open, or {@link UntrustedDatabase} if the database is no longer trusted. */
+  /**
+   * Reads a page, as {@link RevocationStore.read}. Throws if the connection is not open, or {@link UntrustedDatabase} if the database is no
+   * longer trusted.
+   */
   async read(seen: string, next?: string): Promise<FeedPage> {
     const { client } = this;
     if (client?.isTrusted !== true) throw new Error('the connection of the feed is closed');
     try {
       const page = await this.store.read(client, seen, next);
-      client.confirm(page);
+      client.recheck(page);
       return page;
     } catch (error) {
       this.close();

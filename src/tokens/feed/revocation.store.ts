@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { ClientBase } from 'pg';
-import { STATE_COLUMNS } from '../../database/trust/server-identity.js';
+import { INSTALLATION_COLUMNS } from '../../database/trust/server-identity.js';
 import type { ServerIdentity } from '../../database/trust/server-identity.js';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
@@ -19,7 +19,7 @@ export interface FeedEntry extends RevocationEntry {
 export type UserEpoch = { readonly id: string; readonly epoch: number };
 
 /** One page of the feed, with what the statement says about the database. */
-export interface FeedPage extends Pick<ServerIdentity, 'readOnly' | 'state'> {
+export interface FeedPage extends Pick<ServerIdentity, 'readOnly' | 'installation'> {
   readonly entries: readonly FeedEntry[];
   /** Where the next page of this poll begins; undefined if this page is the last. */
   readonly next?: string | undefined;
@@ -51,7 +51,7 @@ const READ_PAGE = `
     WHERE (xid, seq) > ($1::bigint, $2::bigint) AND expires_at > now()
       AND NOT pg_visible_in_snapshot(xid::text::xid8, $3::pg_snapshot)
     ORDER BY xid, seq LIMIT ${PAGE_SIZE})
-  SELECT s.versions, ${STATE_COLUMNS},
+  SELECT s.versions, ${INSTALLATION_COLUMNS},
     extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
     pg_current_snapshot()::text AS snapshot,
     (SELECT xid || '.' || seq FROM page ORDER BY xid, seq OFFSET ${PAGE_SIZE - 1}) AS next,

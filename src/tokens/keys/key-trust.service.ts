@@ -10,7 +10,7 @@ import type { Config } from '../../config/config.js';
 import { decryptKey, predatesMacs, publicJwkOf, thumbprint } from './key-material.js';
 import type { KeyTimes } from './key-ring.js';
 
-/** A row of the ring as it is in the database. Anybody with write access to the database may have written it. */
+/** An unverified row of `signing_keys`. Anybody with write access to the database may have written it. */
 export interface KeyRow extends KeyTimes {
   readonly publicJwk: JsonWebKey;
   readonly privatePem: string;
@@ -23,38 +23,38 @@ export interface KeyRow extends KeyTimes {
   readonly distrustAudited: boolean;
 }
 
-/** A key that this service certainly wrote. */
+/** A key whose row was verified: this service wrote it. */
 export interface TrustedKey extends KeyTimes {
-  /** Derived from the private key, if this node can decrypt it. */
+  /** The public key. It is derived from the private key if this node can decrypt that. */
   readonly publicJwk: JsonWebKey;
   readonly publicKey: KeyObject;
-  /** Undefined if JWT_SECRET does not decrypt it: this node verifies with the key, but does not sign. */
+  /** The private key; undefined if JWT_SECRET does not decrypt it. Then this node verifies with the key, but does not sign. */
   readonly privateKey: KeyObject | undefined;
   readonly privatePem: string;
   readonly createdAt: Date;
   readonly distrustedAt: Date | null;
-  /** A release before row MACs wrote the row. */
+  /** Whether a release before row MACs wrote the row. */
   readonly predatesMacs: boolean;
-  /** Whether the row is as this service wrote it, but lacks a MAC by one of the secrets. */
+  /** Whether the row is genuine, but has no MAC for one of the current secrets. */
   readonly needsMacs: boolean;
 }
 
-/** The rows of the ring by whether they are trusted. */
+/** The rows of the ring, split into trusted keys and refused rows. */
 export interface ClassifiedKeys {
   readonly keys: readonly TrustedKey[];
   readonly refused: readonly KeyRow[];
   readonly alarms: readonly RowAlarm[];
 }
 
-/** Larger than any ring. */
+/** The most decrypted keys in memory. A ring never has so many. */
 const MAX_DECRYPTED = 64;
 
 const MESSAGES = {
   not_ours: 'the key is not used: JWT_SECRET does not decrypt it and its row has no valid MAC',
   other_key: 'the key is not used: its private key belongs to another kid',
-  distrust_undone: 'the key stays distrusted: the audit trail says that it was distrusted',
+  distrust_undone: 'the key stays distrusted, because the audit trail says that it was distrusted',
   public_key_changed: 'the public key in the row is not used: it does not belong to the private key',
-  times_changed: 'the times of the key were changed',
+  times_changed: 'the row of the key was changed: it has no valid MAC over its times',
 } as const;
 
 /**
@@ -64,20 +64,20 @@ const MESSAGES = {
 @Injectable()
 export class KeyTrustService {
   private readonly macs: RowMacs;
-  /** The keys that JWT_SECRET has decrypted, by their PEM text: decrypting is slow by design. */
+  /** The keys that JWT_SECRET has decrypted, by their PEM text. Decrypting is slow by design. */
   private readonly decrypted = new Map<string, KeyObject>();
 
   constructor(@Inject(CONFIG) private readonly config: Config) {
     this.macs = new RowMacs('signing_keys', config);
   }
 
-  /** The MACs for the row as it is now; undefined if the row is not trusted. */
+  /** Makes the MACs for the row as it is now; undefined if the row is not trusted. */
   macsOf(row: KeyRow): Macs | undefined {
     const [key] = this.classify([row]).keys;
     return key && this.macs.make(partsOf(row, key.publicJwk));
   }
 
-  /** `secret`: the one that the ring is encrypted with. */
+  /** Verifies the rows. `secret`: the JWT_SECRET that encrypts the keys. */
   classify(rows: readonly KeyRow[], secret = this.config.jwtSecret): ClassifiedKeys {
     const keys: TrustedKey[] = [];
     const refused: KeyRow[] = [];
@@ -98,11 +98,13 @@ export class KeyTrustService {
 
   private decrypt(pem: string, secret: string): KeyObject | undefined {
     if (!sameSecret(secret, this.config.jwtSecret)) return decryptKey(pem, secret);
-    const known = this.decrypted.get(pem) ?? decryptKey(pem, secret);
-    if (known === undefined) return undefined;
+    const known = this.decrypted.get(pem);
+    if (known !== undefined) return known;
+    const key = decryptKey(pem, secret);
+    if (key === undefined) return undefined;
     if (this.decrypted.size >= MAX_DECRYPTED) this.decrypted.delete(this.decrypted.keys().next().value!);
-    this.decrypted.set(pem, known);
-    return known;
+    this.decrypted.set(pem, key);
+    return key;
   }
 
   private byPrivateKey(row: KeyRow, privateKey: KeyObject) {
@@ -110,13 +112,15 @@ export class KeyTrustService {
     if (thumbprint(publicJwk) !== row.kid) return { reasons: ['other_key'] as const };
     const verdict = this.macs.verify(partsOf(row, publicJwk), row.macs);
     const old = predatesMacs(row.privatePem);
+    // A release before row MACs may have written the row without one, but not with a wrong one.
+    const acceptable = verdict === 'right' || (old && verdict !== 'wrong');
     const reasons: (keyof typeof MESSAGES)[] = [];
     if (thumbprintOf(row.publicJwk) !== row.kid) reasons.push('public_key_changed');
-    if (verdict !== 'right' && !(old && verdict !== 'wrong')) reasons.push('times_changed');
+    if (!acceptable) reasons.push('times_changed');
     const incomplete = verdict !== 'right' || !this.macs.isComplete(row.macs);
     // A distrusted row always gets its MACs, so that it stays distrusted.
     const needsMacs = incomplete && (reasons.length === 0 || row.distrusted);
-    return { reasons, key: { ...trusted(row, publicJwk, privateKey), predatesMacs: old, needsMacs } };
+    return { reasons, key: { ...trustedFields(row, publicJwk, privateKey), predatesMacs: old, needsMacs } };
   }
 
   private byMac(row: KeyRow) {
@@ -124,12 +128,12 @@ export class KeyTrustService {
       thumbprintOf(row.publicJwk) === row.kid &&
       this.macs.verify(partsOf(row, row.publicJwk), row.macs) === 'right';
     if (!ours) return { reasons: ['not_ours'] as const };
-    const key = { ...trusted(row, row.publicJwk, undefined), predatesMacs: false, needsMacs: false };
+    const key = { ...trustedFields(row, row.publicJwk, undefined), predatesMacs: false, needsMacs: false };
     return { reasons: [], key };
   }
 }
 
-function trusted(row: KeyRow, publicJwk: JsonWebKey, privateKey: KeyObject | undefined) {
+function trustedFields(row: KeyRow, publicJwk: JsonWebKey, privateKey: KeyObject | undefined) {
   const { kid, promoteAt, distrusted, distrustAudited, privatePem, createdAt, distrustedAt } = row;
   return {
     kid,
@@ -148,7 +152,7 @@ function partsOf({ kid, times }: KeyRow, { n, e }: JsonWebKey): MacPart[] {
   return [kid, n ?? null, e ?? null, ...times];
 }
 
-/** Undefined if the value is not a public RSA key. */
+/** Returns the thumbprint of a public RSA key; undefined for any other value. */
 function thumbprintOf(jwk: unknown): string | undefined {
   const { e, kty, n } = Object(jwk) as JsonWebKey;
   return kty === 'RSA' && typeof n === 'string' && typeof e === 'string'

@@ -15,7 +15,7 @@ export class MigrationService {
   constructor(
     private readonly rollout: RolloutService,
     private readonly deprecations: DeprecationService,
-    private readonly callers: SessionAuthenticationService,
+    private readonly sessionAuthentication: SessionAuthenticationService,
     private readonly cookie: SessionCookieService,
   ) {}
 
@@ -23,6 +23,7 @@ export class MigrationService {
     const user = await this.sessionUser(request);
     const phase = this.rollout.phase();
     const { sunsetAt } = this.rollout.current();
+    // After the sunset every session is refused, so the cookie alone counts.
     const usesSession = user !== undefined || (phase === 'sessions_removed' && this.carriesSession(request));
     return {
       phase,
@@ -36,11 +37,11 @@ export class MigrationService {
     };
   }
 
-  /** Undefined for a caller without a valid session. */
+  /** Returns the user of the session; undefined for a caller without a valid session. */
   private async sessionUser(request: AuthenticatedRequest) {
     if (!this.carriesSession(request)) return undefined;
     try {
-      const { userId, role } = await this.callers.authenticate(request, {
+      const { userId, role } = await this.sessionAuthentication.authenticate(request, {
         changesState: false,
         always: true,
       });
@@ -51,7 +52,7 @@ export class MigrationService {
     }
   }
 
-  /** A token takes precedence over a session. */
+  /** Whether the request has a session cookie and no token, which takes precedence. */
   private carriesSession(request: AuthenticatedRequest): boolean {
     return bearerIn(request.headers.authorization) === undefined && this.cookie.mayBeIn(request);
   }
@@ -59,6 +60,8 @@ export class MigrationService {
 
 function messageOf(sunsetAt: number | null, removed: boolean): string {
   if (removed) return 'The way you sign in has changed. Please sign in again.';
-  const when = sunsetAt === null ? 'soon' : `on ${longDate(new Date(sunsetAt))}`;
-  return `The way you sign in changes ${when}. Please sign out and sign in again before then, or you will be signed out.`;
+  const what = 'Please sign out and sign in again';
+  if (sunsetAt === null) return `The way you sign in will change soon. ${what}, or you will be signed out.`;
+  const day = longDate(new Date(sunsetAt));
+  return `The way you sign in will change on ${day}. ${what} before then, or you will be signed out.`;
 }

@@ -7,12 +7,12 @@ export type TemplateField = (typeof TEMPLATE_FIELDS)[number];
 
 export type TemplateValues = Readonly<Record<TemplateField, string>>;
 
-export const DEFAULT_SUBJECT = 'Please sign in again: the way you sign in changes on {{sunset_date}}';
+export const DEFAULT_SUBJECT = 'Please sign in again: the way you sign in will change on {{sunset_date}}';
 
-/** For the users of a product, who are no programmers. */
+/** The default text of the mail. It is written for non-technical users. */
 export const DEFAULT_TEXT = `Hello {{username}},
 
-the way you sign in changes on {{sunset_date}}. After that, you will be signed out wherever you still use the old way.
+the way you sign in will change on {{sunset_date}}. After that, you will be signed out wherever you still use the old way.
 
 What to do before then:
 

@@ -144,7 +144,7 @@ export class BannerDto {
 
   @ApiProperty({
     example:
-      'The way you sign in changes on 3 February 2031. Please sign out and sign in again before then, or you will be signed out.',
+      'The way you sign in will change on 3 February 2031. Please sign out and sign in again before then, or you will be signed out.',
   })
   message!: string;
 

@@ -130,7 +130,7 @@ describe.skipIf(withoutChromium !== undefined)('the banner in a browser', () => 
     await open();
     await region().waitFor();
     expect(await region().getByRole('status').innerText()).toBe(
-      'The way you sign in changes on 3 February 2031. Please sign out and sign in again before then, or you will be signed out.',
+      'The way you sign in will change on 3 February 2031. Please sign out and sign in again before then, or you will be signed out.',
     );
     expect(await region().getByRole('link').getAttribute('href')).toBe('http://tandem.test/transition/guide');
     // Styled: the policy forbids inline styles, not this.

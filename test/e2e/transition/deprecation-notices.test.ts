@@ -98,7 +98,7 @@ describe('a deprecation notice', () => {
     const { parsed } = mail!;
     expect(parsed.from?.text).toBe('"Tandem" <notices@example.com>');
     expect(parsed.messageId).toBe(`<${id}.${ada}@tandem.test>`);
-    expect(parsed.subject).toBe('Please sign in again: the way you sign in changes soon');
+    expect(parsed.subject).toBe('Please sign in again: the way you sign in will change soon');
     expect(parsed.text).toContain('Sign out.');
     expect(parsed.text).toContain('Newer <script>/2.0');
     expect(parsed.text).not.toContain('OldClient');

@@ -209,6 +209,11 @@ describe('the .env file', () => {
     expect(refused(content)).toEqual(['.env must be a file in UTF-8, not in UTF-16']);
   });
 
+  it('refuses a .env file with a zero byte, without calling it UTF-16', () => {
+    const content = Buffer.from('PORT=1\nADMIN_PASSWORD=a quite long\0 pass phrase\n');
+    expect(refused(content)).toEqual(['.env must be a text file without zero bytes']);
+  });
+
   it('refuses a .env file in another encoding', () => {
     expect(refused(Buffer.from('ADMIN_PASSWORD=Schöner Satz\n', 'latin1'))).toEqual([
       '.env must be a file in UTF-8',

@@ -7,8 +7,8 @@ import { TrustedDatabase } from '../../../src/database/trust/trusted-database.js
 const PRIMARY: ServerIdentity = {
   standby: false,
   readOnly: false,
-  state: 'installation/17',
-  place: '5/7000',
+  installation: 'installation/17',
+  cluster: '5/7000',
   timeline: 3,
   started: '100.5',
 };
@@ -31,23 +31,23 @@ describe('TrustedDatabase', () => {
   });
 
   it.each([
-    ['of another installation', { state: 'other/17' }],
-    ['with the same rows in a table that a restore has made', { state: 'installation/18' }],
-    ['that has no migrations', { state: null }],
-    ['with the same rows on another cluster', { place: '5/7001' }],
-    ['with the same rows beside the first', { place: '6/7000' }],
+    ['of another installation', { installation: 'other/17' }],
+    ['with the same rows in a table that a restore has made', { installation: 'installation/18' }],
+    ['that has no migrations', { installation: null }],
+    ['with the same rows on another cluster', { cluster: '5/7001' }],
+    ['with the same rows beside the first', { cluster: '6/7000' }],
   ])('rejects a database %s, also on a second attempt', (_what, change) => {
     trust.admit(PRIMARY);
     for (let i = 0; i < 2; i += 1) {
       expect(() => trust.admit(of(change))).toThrow(expect.objectContaining({ reason: 'other_database' }));
     }
-    expect(trust.check(PRIMARY)).toBeUndefined();
+    expect(trust.reasonToRefuse(PRIMARY)).toBeUndefined();
   });
 
   it('trusts the database after its migrations', () => {
-    trust.admit(of({ state: null, place: '5', timeline: 0 }));
+    trust.admit(of({ installation: null, cluster: '5', timeline: 0 }));
     trust.admit(PRIMARY);
-    expect(trust.check(of({ state: 'other/17' }))).toBe('other_database');
+    expect(trust.reasonToRefuse(of({ installation: 'other/17' }))).toBe('other_database');
   });
 
   it('trusts a promoted server, and refuses the old primary from then on', () => {
@@ -65,10 +65,14 @@ describe('TrustedDatabase', () => {
 
   it('distrusts every open connection if one of them finds the database unfit', () => {
     const before = trust.admit(PRIMARY);
-    trust.confirm(PRIMARY, { readOnly: false, state: PRIMARY.state });
+    trust.recheck(PRIMARY, { readOnly: false, installation: PRIMARY.installation });
     expect(trust.epoch).toBe(before);
-    expect(() => trust.confirm(PRIMARY, { readOnly: true, state: PRIMARY.state })).toThrow('read-only');
-    expect(() => trust.confirm(PRIMARY, { readOnly: false, state: 'restored/18' })).toThrow('restored');
+    expect(() => trust.recheck(PRIMARY, { readOnly: true, installation: PRIMARY.installation })).toThrow(
+      'read-only',
+    );
+    expect(() => trust.recheck(PRIMARY, { readOnly: false, installation: 'restored/18' })).toThrow(
+      'restored',
+    );
     expect(trust.epoch).toBe(before + 2);
   });
 });

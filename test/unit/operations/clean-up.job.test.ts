@@ -9,7 +9,7 @@ import type { Cleaner } from '../../../src/operations/clean-up.job.js';
 beforeAll(() => Logger.overrideLogger(false));
 
 function databaseThatSays(answer: boolean | Error): Database {
-  const sql = { query: () => Promise.resolve([{ mine: answer }]) } as unknown as Sql;
+  const sql = { query: () => Promise.resolve([{ acquired: answer }]) } as unknown as Sql;
   const transaction = <T>(work: (sql: Sql) => Promise<T>) =>
     answer instanceof Error ? Promise.reject(answer) : work(sql);
   return { transaction } as unknown as Database;

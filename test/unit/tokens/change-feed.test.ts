@@ -16,7 +16,7 @@ const SID = { kind: 'sid', subject: 's', epoch: null, expires: DATABASE_NOW + 60
 const token = { claims: { sub: 'u', sid: 's' }, epoch: 0 } as VerifiedToken;
 
 function page(change: Partial<FeedPage> = {}): FeedPage {
-  const none = { entries: [], readOnly: false, state: 'state' };
+  const none = { entries: [], readOnly: false, installation: 'installation' };
   return { ...none, snapshot: '10:10:', now: DATABASE_NOW, versions: {}, ...change };
 }
 

@@ -4,18 +4,18 @@ import type { ApiError } from './api-error.js';
 import { call } from './call.js';
 import type { Answer, CallOptions, Route } from './call.js';
 
-/** How often a visible page asks for changes: others see a revocation within a second. */
+/** The poll interval of live pages, in ms. It is short, so that a revocation shows within a second. */
 export const LIVE_MS = 600;
-/** How often it asks for what changes slowly. */
+/** The poll interval of other pages, in ms. */
 export const CALM_MS = 5_000;
 
 export interface ReadOptions<R extends Route> extends CallOptions<R> {
-  /** The interval between two calls while the page is visible; never, if it is not given. */
+  /** The poll interval while the page is visible, in ms. Without it, the route is read once. */
   readonly every?: number;
   readonly enabled?: boolean;
 }
 
-/** Reads a route, and reads it again while the page is visible. After a failure the old answer stays. */
+/** Reads a route, and polls it while the page is visible. After a failure, `data` keeps the last answer. */
 export function useRead<R extends Route>(
   route: R,
   { every, enabled = true, ...options }: ReadOptions<R> = {},
@@ -31,7 +31,7 @@ export function useRead<R extends Route>(
 type Paged = { readonly next_cursor: string | null };
 export type Pages<T> = UseInfiniteQueryResult<InfiniteData<T, string | undefined>, ApiError>;
 
-/** Reads a list page by page. What is shown is read again while the page is visible; more pages are asked for less often. */
+/** Reads a list page by page, and polls the loaded pages while they are visible. The interval grows with their number. */
 export function usePages<R extends Route>(
   route: R,
   { every, enabled = true, query, ...options }: ReadOptions<R> = {},
@@ -56,7 +56,7 @@ export function usePages<R extends Route>(
   });
 }
 
-/** After a temporary failure, when the service says; after any other, never. */
+/** Returns the next poll interval in ms: `every` after a success, `Retry-After` after a temporary failure, none after a permanent one. */
 export function intervalAfter(error: ApiError | null, every: number | undefined): number | false {
   if (error === null) return every ?? false;
   return error.isTemporary && Math.max(error.retryAfter * 1000, 2_000);

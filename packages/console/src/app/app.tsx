@@ -44,7 +44,7 @@ export function App() {
     auth.logout().catch(() => undefined);
   };
   if (!signedIn && username === undefined) return <SignIn />;
-  if (access.error?.status === 403) return <Refused username={username} onLeave={leave} />;
+  if (access.error?.status === 403) return <Refused username={username} onSignOut={leave} />;
   if (username === undefined || userId === undefined || access.data === undefined) {
     const error = me.error ?? access.error;
     return (
@@ -64,19 +64,19 @@ export function App() {
   return (
     <>
       {/* Another user gets another page: nothing of the first one stays. */}
-      <Shell key={userId} username={username} onLeave={leave} />
+      <Shell key={userId} username={username} onSignOut={leave} />
       <PasswordDialog />
-      {!signedIn && <SignInAgain username={username} onLeave={leave} />}
+      {!signedIn && <SignInAgain username={username} onSignOut={leave} />}
     </>
   );
 }
 
 function Refused({
   username,
-  onLeave,
+  onSignOut,
 }: {
   readonly username: string | undefined;
-  readonly onLeave: () => void;
+  readonly onSignOut: () => void;
 }) {
   return (
     <main className="gate">
@@ -92,7 +92,7 @@ function Refused({
           )}{' '}
           not an administrator. Ask an administrator to change your role, or sign in with another account.
         </p>
-        <button type="button" className="primary" onClick={onLeave}>
+        <button type="button" className="primary" onClick={onSignOut}>
           Sign in with another account
         </button>
       </div>

@@ -2,10 +2,10 @@ import type { ComponentType } from 'react';
 
 /** A screen and its entry in the navigation. */
 export interface Screen {
-  /** The first part of the place: `#/logins`. */
+  /** The first part of the URL fragment: `#/logins`. */
   readonly name: string;
   readonly label: string;
-  readonly group: 'Steer' | 'Hunt' | 'Operate';
+  readonly group: 'Rollout' | 'Users and logins' | 'Operations';
   /** `path`: the rest of the place. */
   readonly Screen: ComponentType<{
     readonly path: readonly string[];

@@ -6,10 +6,10 @@ import type { Screen } from './extension.js';
 import { extension } from './installed.js';
 
 const OWN: readonly Screen[] = [
-  { name: 'logins', label: 'Logins', group: 'Hunt', Screen: LoginsScreen },
-  { name: 'users', label: 'Users', group: 'Hunt', Screen: UsersScreen },
-  { name: 'keys', label: 'Keys', group: 'Operate', Screen: KeysScreen },
-  { name: 'audit', label: 'Audit', group: 'Operate', Screen: AuditScreen },
+  { name: 'logins', label: 'Logins', group: 'Users and logins', Screen: LoginsScreen },
+  { name: 'users', label: 'Users', group: 'Users and logins', Screen: UsersScreen },
+  { name: 'keys', label: 'Keys', group: 'Operations', Screen: KeysScreen },
+  { name: 'audit', label: 'Audit', group: 'Operations', Screen: AuditScreen },
 ];
 
 /** All screens. The first one is the start page. */

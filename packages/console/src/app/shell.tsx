@@ -7,10 +7,16 @@ import { linkTo } from './place.js';
 import { usePlace } from './router.js';
 import { SCREENS } from './screens.js';
 
-const GROUPS = ['Steer', 'Hunt', 'Operate'] as const;
+const GROUPS = ['Rollout', 'Users and logins', 'Operations'] as const;
 
-/** The frame of all screens: navigation, who is signed in, and the screen of the present place. */
-export function Shell({ username, onLeave }: { readonly username: string; readonly onLeave: () => void }) {
+/** The frame of all screens: the navigation, the user who is signed in, and the screen that the URL fragment names. */
+export function Shell({
+  username,
+  onSignOut,
+}: {
+  readonly username: string;
+  readonly onSignOut: () => void;
+}) {
   const { path, filters } = usePlace();
   const main = useRef<HTMLElement>(null);
   const [name = SCREENS[0]!.name, ...rest] = path;
@@ -33,7 +39,7 @@ export function Shell({ username, onLeave }: { readonly username: string; readon
           <span className="account-name">
             <Foreign text={username} />
           </span>
-          <button type="button" className="quiet" onClick={onLeave}>
+          <button type="button" className="quiet" onClick={onSignOut}>
             Sign out
           </button>
         </div>

@@ -84,10 +84,10 @@ export function SignIn() {
 /** The login ended while its user was at work. The page below stays, and what waited for the login continues. */
 export function SignInAgain({
   username,
-  onLeave,
+  onSignOut,
 }: {
   readonly username: string;
-  readonly onLeave: () => void;
+  readonly onSignOut: () => void;
 }) {
   const { running, refusal, signIn } = useSignIn();
   const [password, setPassword] = useState('');
@@ -113,7 +113,7 @@ export function SignInAgain({
         autoFocus
       />
       <div className="dialog-buttons">
-        <button type="button" onClick={onLeave}>
+        <button type="button" onClick={onSignOut}>
           Leave this page
         </button>
         <button type="submit" className="primary" aria-disabled={running}>

@@ -22,7 +22,7 @@ interface Props {
   readonly filters: Filters;
 }
 
-/** All logins, newest first, with filters in the address. With an id in the place: one login. */
+/** The list of logins, newest first, with filters in the URL. If the URL fragment names an id, shows that login. */
 export function LoginsScreen({ path: [id], filters }: Props) {
   if (id !== undefined) return <LoginScreen key={id} id={id} />;
   return <Logins filters={knownFilters(filters, ALL_FIELDS)} />;

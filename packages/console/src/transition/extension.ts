@@ -6,8 +6,8 @@ import './transition.css';
 /** Everything in the console that v3.0 deletes. */
 export const extension: Extension = {
   screens: [
-    { name: 'rollout', label: 'Rollout', group: 'Steer', Screen: RolloutScreen },
-    { name: 'left', label: 'Who is left', group: 'Steer', Screen: LeftScreen },
+    { name: 'rollout', label: 'Rollout', group: 'Rollout', Screen: RolloutScreen },
+    { name: 'left', label: 'Who is left', group: 'Rollout', Screen: LeftScreen },
   ],
   loginChoices: [
     {

@@ -13,7 +13,12 @@ import { CreateUser } from './create-user.js';
 import { UserScreen } from './user-screen.js';
 
 const FIELDS: readonly FilterField[] = [
-  { name: 'query', label: 'Find', kind: 'text', placeholder: 'Part of name, mail or external id' },
+  {
+    name: 'query',
+    label: 'Find',
+    kind: 'text',
+    placeholder: 'Part of the name, email address or external id',
+  },
   { name: 'role', label: 'Role', kind: 'text' },
   {
     name: 'disabled',
@@ -32,7 +37,7 @@ interface Props {
   readonly filters: Filters;
 }
 
-/** All users by name, with filters in the address. With an id in the place: one user. */
+/** The list of users, with filters in the URL. If the URL fragment names an id, shows that user. */
 export function UsersScreen({ path, filters }: Props) {
   const [id] = path;
   return id === undefined ? (

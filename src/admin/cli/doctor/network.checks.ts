@@ -18,14 +18,20 @@ export async function jwksChecks(issuer: string, kid: string, { production }: Co
     const { keys } = (await response.json()) as { keys?: { kid?: string }[] };
     return keys?.some((key) => key.kid === kid) === true
       ? [ok('jwks', `${url} has the signing key`)]
-      : [fail('jwks', `${url} lacks the signing key: it belongs to another installation`, advice)];
+      : [
+          fail(
+            'jwks',
+            `${url} lacks the signing key: it may lead to another installation or to an old cache`,
+            advice,
+          ),
+        ];
   } catch (error) {
     return [bad('jwks', `${url} cannot be reached: ${messageOf(error)}`, advice)];
   }
 }
 
 /**
- * Checks whether a client can choose its rate-limited address by sending `X-Forwarded-For`. It calls `/auth/login` three times without
+ * Checks whether a client can evade its rate limit by forging `X-Forwarded-For`. It calls `/auth/login` three times without
  * credentials. The calls count towards the rate limit of this machine. `untrusted` returns the untrusted proxy that nodes have recorded.
  */
 export async function proxyChecks(
@@ -43,12 +49,13 @@ export async function proxyChecks(
         warn('proxy', `${url} sends no rate limit headers`, 'check that this is the URL of the service'),
       ];
     if (second < first) {
-      // If the requests came through a proxy, the node has recorded it by now.
+      // The quota fell although the address differs, so the header was ignored. If a proxy sent it, the node has recorded that by now.
       const proxy = await untrusted();
       return [
         proxy === undefined ? ok('proxy', `${url} ignores a forged X-Forwarded-For`) : untrustedProxy(proxy),
       ];
     }
+    // The same address again must have used up one more call, unless its quota was exhausted before.
     if (again >= first) return [warn('proxy', 'the rate limit is exhausted', 'try again in a minute')];
     const direct = isLoopback(new URL(url).hostname);
     const trusting = `${url} trusts X-Forwarded-For from any client`;
@@ -56,7 +63,7 @@ export async function proxyChecks(
       return [
         warn(
           'proxy',
-          `${trusting} on this machine, which TRUST_PROXY names as a proxy`,
+          `${trusting} on this machine, and TRUST_PROXY names this machine as a proxy`,
           'run it again with --url and the public URL; allow only the proxy to reach the port',
         ),
       ];
@@ -78,13 +85,13 @@ function untrustedProxy({ peer, header }: UntrustedProxy): Finding {
   return warn(
     'proxy',
     `requests arrive from ${peer} with the header ${header}, and TRUST_PROXY does not name that address`,
-    `if it is your proxy, set TRUST_PROXY=${peer}${missing}: without it all clients behind the proxy share one rate limit. ` +
-      'If it is not, a client sent the header itself and there is nothing to do',
+    `if ${peer} is your proxy, set TRUST_PROXY=${peer}${missing}; otherwise all clients behind it share one rate limit. ` +
+      `If ${peer} is not your proxy, a client sent the header, and there is nothing to do`,
   );
 }
 
 /**
- * Two documentation addresses (RFC 3849) in different /48 networks, so that they have separate rate limits. Each is chosen from 2³¹
+ * Returns two documentation addresses (RFC 3849) in different /48 networks, so that they have separate rate limits. Each is chosen from 2³¹
  * networks, so that a second run does not reuse an address.
  */
 function unusedAddresses(): [string, string] {

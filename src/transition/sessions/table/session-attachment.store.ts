@@ -78,7 +78,8 @@ export interface AttachmentState {
 
 /**
  * An index on the users of sessions, and a trigger that reports deletions. Tandem's own table has both. On a product's table an operator
- * attaches them. The trigger is only for the table of connect-pg-simple. The index's name depends on SESSION_USER_KEY, so that a change of the key makes another index.
+ * attaches them. The trigger is only for the table of connect-pg-simple. The index's name depends on SESSION_USER_KEY, so that a change of
+ * the key makes another index.
  */
 @Injectable()
 export class SessionAttachmentStore {
@@ -177,8 +178,8 @@ export class SessionAttachmentStore {
     }));
     await client.connect();
     try {
-      const { rows } = await client.query<{ mine: boolean }>(LOCK);
-      if (rows[0]?.mine !== true) return false;
+      const { rows } = await client.query<{ acquired: boolean }>(LOCK);
+      if (rows[0]?.acquired !== true) return false;
       await work(client);
       return true;
     } finally {

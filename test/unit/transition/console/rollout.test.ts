@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { revocationOf } from '../../../../packages/console/src/logins/revocation.js';
 import {
+  describeChart,
   differenceOf,
   intervalOf,
   valueOf,
@@ -38,6 +39,22 @@ it('writes the difference of a figure with its sign, unit and interval', () => {
     '1,240',
     '–',
   ]);
+});
+
+it('tells screen readers the latest numbers of a chart', () => {
+  const bucket = (minute: number, tokens: number | null, sessions: number | null) => {
+    const range = { difference: null, low: null, high: null };
+    return {
+      from: `2026-11-30T10:0${minute}:00Z`,
+      to: `2026-11-30T10:0${minute + 1}:00Z`,
+      figures: [{ figure: 'errors', tokens, sessions, ...range }] as never,
+    };
+  };
+  expect(describeChart('errors', [])).toBe('Errors: no data yet');
+  const text = describeChart('errors', [bucket(0, 0.01, null), bucket(1, 0.02, null), bucket(2, null, null)]);
+  expect(text).toMatch(
+    /^Errors over time, from .+ to .+\. Latest: 2\.0 % with tokens, no data for sessions$/,
+  );
 });
 
 it('keeps a plan as it is through the editor', () => {

@@ -2,8 +2,8 @@ import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import type { ComparisonDto } from '../../api/openapi.js';
-import { clock, dateTime } from '../../ui/times.js';
-import { FIGURES, valueOf } from './figures.js';
+import { clock } from '../../ui/times.js';
+import { describeChart, valueOf } from './figures.js';
 import type { FigureName } from './figures.js';
 
 const HEIGHT = 108;
@@ -11,11 +11,11 @@ const HEIGHT = 108;
 interface Props {
   readonly name: FigureName;
   readonly buckets: ComparisonDto['buckets'];
-  /** By how much tokens may be worse; null if the figure has no limit. */
+  /** How much worse than sessions tokens may be; null if the figure has no limit. */
   readonly tolerance: number | null;
 }
 
-/** Both schemes over time, with the line that tokens must not cross. The numbers are in the tile, and in the text of the picture. */
+/** A chart of sessions and tokens over time, with the limit for tokens. Screen readers get the latest numbers of both. */
 export function FigureChart({ name, buckets, tolerance }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
@@ -34,7 +34,7 @@ export function FigureChart({ name, buckets, tolerance }: Props) {
       plot.current?.setSize({ width: element.clientWidth, height: HEIGHT }),
     );
     sizes.observe(element);
-    // The colours are those of the scheme that was in force when it was drawn.
+    // A canvas does not follow the colour scheme, so redraw the chart when it changes.
     const dark = matchMedia('(prefers-color-scheme: dark)');
     dark.addEventListener('change', draw);
     return () => {
@@ -46,10 +46,10 @@ export function FigureChart({ name, buckets, tolerance }: Props) {
   }, [name, tolerance]);
   useEffect(() => plot.current?.setData(latest.current), [buckets]);
 
-  return <div ref={box} className="chart" role="img" aria-label={textOf(name, buckets)} />;
+  return <div ref={box} className="chart" role="img" aria-label={describeChart(name, buckets)} />;
 }
 
-/** Times in seconds, tokens, sessions and the limit. */
+/** Returns the series of the chart: times in seconds, tokens, sessions and the limit. */
 export function seriesOf(
   name: FigureName,
   buckets: Props['buckets'],
@@ -66,12 +66,6 @@ export function seriesOf(
   ];
 }
 
-function textOf(name: FigureName, buckets: Props['buckets']): string {
-  const [first, last] = [buckets[0], buckets.at(-1)];
-  if (first === undefined || last === undefined) return `${FIGURES[name].label}: no data yet`;
-  return `${FIGURES[name].label} over time, from ${dateTime(first.from)} to ${dateTime(last.to)}`;
-}
-
 function optionsOf(name: FigureName, element: HTMLElement, limited: boolean): uPlot.Options {
   const style = getComputedStyle(element);
   const colour = (property: string) => colourOf(element, property);
@@ -84,7 +78,7 @@ function optionsOf(name: FigureName, element: HTMLElement, limited: boolean): uP
   const line = (property: string, extra: Partial<uPlot.Series> = {}): uPlot.Series => ({
     stroke: colour(property),
     width: 1.75,
-    points: { show: true, size: 4, filter: (plot, series) => lonely(plot.data[series]!) },
+    points: { show: true, size: 4, filter: (plot, series) => isolatedPoints(plot.data[series]!) },
     spanGaps: false,
     ...extra,
   });
@@ -113,18 +107,18 @@ function optionsOf(name: FigureName, element: HTMLElement, limited: boolean): uP
   };
 }
 
-/** The points without a neighbour: a line does not show them. */
-export function lonely(values: uPlot.AlignedData[number]): number[] {
-  const isLonely = (index: number) =>
+/** Returns the indexes of points without a neighbour, which a line would not show. */
+export function isolatedPoints(values: uPlot.AlignedData[number]): number[] {
+  const isIsolated = (index: number) =>
     values[index] != null && values[index - 1] == null && values[index + 1] == null;
-  return Array.from(values, (_value, index) => index).filter(isLonely);
+  return Array.from(values, (_value, index) => index).filter(isIsolated);
 }
 
 function shortTime(seconds: number): string {
   return clock(seconds * 1000).slice(0, 5);
 }
 
-/** A custom property as a colour that a canvas understands: `light-dark()` is resolved. */
+/** Resolves a custom property to a colour that a canvas understands, without `light-dark()`. */
 function colourOf(element: HTMLElement, property: string): string {
   const before = element.style.color;
   element.style.color = `var(${property})`;
