@@ -61,7 +61,7 @@ export class AppModule {
     return compose(config, databaseUrl, CommonModule, true);
   }
 
-  /** For the administrators' command line: without the background work, which nodes do. */
+  /** Builds the module for the command line, without the background work that nodes do. */
   static forCommands(config: Config, databaseUrl: string): DynamicModule {
     return compose(config, databaseUrl, CommonModule.withoutBackground(), false);
   }

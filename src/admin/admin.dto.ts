@@ -214,7 +214,7 @@ export function adminUserView(user: User): AdminUserDto {
   };
 }
 
-/** The same with who controls the password. */
+/** Returns the view of a user, with the source of the password. */
 export function adminUserDetail(user: User, source: AdminUserDetailDto['source']): AdminUserDetailDto {
   return Object.assign(adminUserView(user), { source });
 }

@@ -195,7 +195,7 @@ export class BulkRevocationService {
   }
 }
 
-/** Without a condition on families, all sessions of the users are revoked too. */
+/** Whether the filter has no condition on families. Then all sessions of the users are revoked too. */
 function isUserWide({ role: _role, userIds: _userIds, ...ofFamilies }: BulkFilter): boolean {
   return Object.values(ofFamilies).every((value) => value === undefined);
 }

@@ -90,7 +90,7 @@ export class UserUpsertService {
     throw unavailable(new Error('other calls keep creating and deleting the user'));
   }
 
-  /** Undefined if another call has created the user meanwhile. */
+  /** Creates the user. Returns undefined if another call has created the user meanwhile. */
   private async tryCreate(
     externalId: string,
     wanted: UpsertDto,
@@ -119,7 +119,7 @@ export class UserUpsertService {
     }
   }
 
-  /** Undefined if the user was deleted meanwhile. */
+  /** Changes the user. Returns undefined if the user was deleted meanwhile. */
   private async tryChange(
     { id }: User,
     wanted: UpsertDto,

@@ -23,7 +23,7 @@ const ADD = `
   INSERT INTO audit_events (event, cause, user_id, actor_id, sid, detail, ip, user_agent, request_id)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
 
-/** With the values of {@link ADD}. */
+/** Adds an event unless the last day has the same one. Takes the values of {@link ADD}. */
 const ADD_DAILY = `
   INSERT INTO audit_events (event, cause, user_id, actor_id, sid, detail, ip, user_agent, request_id)
   SELECT $1, $2, $3::uuid, $4::uuid, $5::uuid, $6::jsonb, $7, $8, $9
@@ -52,12 +52,12 @@ export class AuditStore {
     await sql.query(ADD, valuesOf(entry, origin));
   }
 
-  /** Like {@link add}, but adds nothing if the last day has an event with the same cause and detail. */
+  /** Adds an event, unless the last day has one with the same cause and detail. */
   async addDaily(entry: AuditEntry, origin: Origin, sql: Sql): Promise<void> {
     await sql.query(ADD_DAILY, valuesOf(entry, origin));
   }
 
-  /** Like {@link add} for each, in one statement. */
+  /** Adds several events in one statement. */
   async addAll(entries: readonly AuditEntry[], origin: Origin, sql: Sql): Promise<void> {
     if (entries.length === 0) return;
     const rows = entries.map(({ userId, actorId, ...rest }) => ({

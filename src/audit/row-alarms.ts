@@ -14,7 +14,7 @@ export interface RowAlarm {
   readonly id: string;
   /** A fixed word. */
   readonly reason: string;
-  /** For people: what the service did about it. */
+  /** A text for people: what the service did about it. */
   readonly message: string;
 }
 

@@ -113,7 +113,7 @@ export class AdminRoleService {
     this.alarms.clear('service_state', 'admin_role');
   }
 
-  /** Undefined if there is none, or if this service did not write it. */
+  /** Returns the stored role; undefined if there is none, or if this service did not write it. */
   private trusted({ role, macs }: { readonly role: Role | null; readonly macs: unknown }): Role | undefined {
     if (role === null) return undefined;
     if (this.macs.verify(partsOf(role), macs) === 'right') return role;

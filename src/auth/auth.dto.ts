@@ -66,7 +66,7 @@ export class PasswordDto {
   new_password!: string;
 }
 
-/** After RFC 6749, section 5.1. */
+/** The tokens of a login or refresh, as RFC 6749 defines them in section 5.1. */
 export class TokensDto {
   @ApiProperty({ example: 'eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6Ii4uLiJ9…' })
   access_token!: string;

@@ -11,7 +11,7 @@ export interface Principal {
   readonly sessionId?: string | undefined;
   /** The product's id of the user, or null if the user has none. Undefined if an old token does not say it; see `ExternalIdsService`. */
   readonly externalId?: string | null | undefined;
-  /** For audit and metrics, never for policy. */
+  /** How the request was authenticated. Only for audit and metrics, never for policy. */
   readonly via: 'bearer' | 'session';
 }
 

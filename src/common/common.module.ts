@@ -9,7 +9,7 @@ import { Clock } from './clock.js';
   exports: [BackgroundLoops, Clock],
 })
 export class CommonModule {
-  /** For a process that is not a node. This provider overrides the one in the decorator. */
+  /** Builds the module for a process that is not a node. Its provider overrides the one in the decorator. */
   static withoutBackground(): DynamicModule {
     return { module: CommonModule, providers: [{ provide: BACKGROUND, useValue: false }] };
   }

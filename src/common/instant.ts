@@ -19,7 +19,7 @@ export function instantIn(text: unknown): number | undefined {
   return exists ? Date.parse(text) : undefined;
 }
 
-/** For queries: `2026-11-24`, or a time as in {@link IsTimestamp}. */
+/** Accepts a time in a query: `2026-11-24`, or a time as in {@link IsTimestamp}. */
 export function IsInstant(): PropertyDecorator {
   return ValidateBy({
     name: 'isInstant',
@@ -31,7 +31,7 @@ export function IsInstant(): PropertyDecorator {
   });
 }
 
-/** For bodies: `2027-01-31T12:00:00Z`, with `Z` or an offset. Refuses a date without a time. */
+/** Accepts a time in a body: `2027-01-31T12:00:00Z`, with `Z` or an offset. Refuses a date without a time. */
 export function IsTimestamp(): PropertyDecorator {
   return ValidateBy({
     name: 'isTimestamp',

@@ -5,7 +5,7 @@ export interface Config {
   readonly host: string;
   /** The number of worker processes. 1: a single node without a supervisor. */
   readonly workers: number;
-  /** Undefined: the embedded PostgreSQL under `dataDir`. */
+  /** The URL of the database. If it is undefined, the embedded PostgreSQL under `dataDir` is used. */
   readonly databaseUrl: string | undefined;
   /** The schema of the tables of this service. */
   readonly databaseSchema: string;
@@ -23,7 +23,7 @@ export interface Config {
   readonly refreshFamilyExpiry: number;
   readonly refreshReuseGrace: number;
   readonly refreshLostResponseWindow: number;
-  /** Undefined: the URL of the first node, stored in the database. */
+  /** The issuer of tokens. If it is undefined, it is the URL of the first node, stored in the database. */
   readonly jwtIssuer: string | undefined;
   /** The path of `jwtIssuer`. A proxy serves the service under this path and strips it. Empty: the service is at the root. */
   readonly pathPrefix: string;
@@ -40,7 +40,7 @@ export interface Config {
   readonly authRateWindow: number;
   /** Days that audit events are kept; 0: forever. */
   readonly auditRetentionDays: number;
-  /** Undefined: trust no proxy. A number: that many hops. Strings: addresses or CIDRs. */
+  /** The trusted proxies: a number of hops, or addresses and CIDRs. If it is undefined, no proxy is trusted. */
   readonly trustProxy: number | readonly string[] | undefined;
   /** The role of administrators; undefined: the stored one, or `admin` in a new installation. */
   readonly adminRole: string | undefined;

@@ -14,7 +14,7 @@ export const DEFAULT_POOL_SIZE = 20;
 /** Connections that a node or a worker needs. */
 export const MIN_POOL_SIZE = 5;
 
-/** Without this logger, TypeORM prints the error of a migration. It also throws the error, and the caller reports it. */
+/** A logger that keeps TypeORM from printing the error of a migration. TypeORM also throws it, and the caller reports it. */
 const SILENT: Logger = {
   logQuery: () => undefined,
   logQueryError: () => undefined,

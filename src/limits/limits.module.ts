@@ -11,7 +11,10 @@ import { LoginFailureService } from './login-failure.service.js';
 import { SharedThrottlerStorage } from './rate-limit.guard.js';
 import { UntrustedProxyService } from './untrusted-proxy.service.js';
 
-/** For modules with `@RateLimited()` routes or their own limits. Config, Clock and the database's stores come from global modules. */
+/**
+ * Provides the rate limits to modules with `@RateLimited()` routes or limits of their own. Config, Clock and the database's stores come
+ * from global modules.
+ */
 @Module({
   providers: [
     RateLimitStore,

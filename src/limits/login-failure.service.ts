@@ -44,7 +44,7 @@ export class LoginFailureService {
     };
   }
 
-  /** For a user who logged in on a known device: earlier failures no longer count. */
+  /** Forgets the failures of an account, after its user has logged in on a known device. */
   reset(account: string): Promise<void> {
     return this.store.reset(keyOf(account));
   }

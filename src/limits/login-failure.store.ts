@@ -4,7 +4,7 @@ import { Database } from '../database/database.js';
 /** Consecutive failures without a wait: NIST SP 800-63B-4, section 3.2.2, allows at most 100. */
 export const FREE_FAILURES = 100;
 
-/** Seconds: the wait after the last free failure, which doubles with each further failure, and the longest wait. */
+/** The wait after the last free failure, in seconds. It doubles with each further failure, up to the longest wait. */
 const FIRST_WAIT = 60;
 export const LONGEST_WAIT = 3_600;
 
@@ -65,7 +65,7 @@ export interface FailureState {
 export class LoginFailureStore {
   constructor(private readonly database: Database) {}
 
-  /** Undefined if there were no failures. After the free ones, reserves one attempt if the wait is over. */
+  /** Returns the failures of the account; undefined if there were none. After the free ones, reserves one attempt if the wait is over. */
   async admit(key: Buffer): Promise<FailureState | undefined> {
     return (await this.database.query<FailureState & Record<string, unknown>>(ADMIT, [key]))[0];
   }

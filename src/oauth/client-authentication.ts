@@ -26,14 +26,14 @@ export class ClientAuthentication implements ClientAuthenticator {
   ) {}
 
   /**
-   * The client's id. Throws 401 `invalid_client`, 429 after too many failures from one address, 400 for two methods at once, 403
-   * `insufficient_scope`. Without `scope`, the client needs none.
+   * Authenticates the client and returns its id. Throws 401 `invalid_client`, 429 after too many failures from one address, 400 for two
+   * methods at once, 403 `insufficient_scope`. Without `scope`, the client needs none.
    */
   async require(request: FastifyRequest, form: OAuthForm, scope?: ClientScope): Promise<string> {
     return (await this.requireClient(request, form, scope)).id;
   }
 
-  /** Like {@link require}, but returns the client. */
+  /** Authenticates the client like {@link require}, and returns it. */
   async requireClient(request: FastifyRequest, form: OAuthForm, scope?: ClientScope): Promise<OAuthClient> {
     const given = credentialsOf(request, form);
     if (given?.secret === undefined) return this.refuse(request);
@@ -43,14 +43,14 @@ export class ClientAuthentication implements ClientAuthenticator {
     return client;
   }
 
-  /** For routes outside of `/oauth`: only HTTP Basic, never the body. */
+  /** Authenticates the client on a route outside of `/oauth`: only by HTTP Basic, never by the body. */
   authenticate(request: FastifyRequest, scope: ClientScope): Promise<string> {
     return this.require(request, {}, scope);
   }
 
   /**
-   * For a call that public clients make too. A client that sends a secret must send the right one, and a registered client must send its
-   * secret. Ignores other client ids, because tokens belong to no client.
+   * Authenticates the client of a call that public clients make too. A client that sends a secret must send the right one, and a registered
+   * client must send its secret. Ignores other client ids, because tokens belong to no client.
    */
   async ifGiven(request: FastifyRequest, form: OAuthForm): Promise<void> {
     const given = credentialsOf(request, form);
@@ -67,7 +67,9 @@ export class ClientAuthentication implements ClientAuthenticator {
   }
 }
 
-/** Undefined if the request names no client. Throws 400 for two methods at once (RFC 6749, section 2.3). */
+/**
+ * Returns the credentials of the client; undefined if the request names none. Throws 400 for two methods at once (RFC 6749, section 2.3).
+ */
 function credentialsOf(request: FastifyRequest, form: OAuthForm): Credentials | undefined {
   const { authorization } = request.headers;
   const posted = form['client_id'];

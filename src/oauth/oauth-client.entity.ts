@@ -8,7 +8,7 @@ export class OAuthClient {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'oauth_clients_pkey' })
   id!: string;
 
-  /** For people. */
+  /** The name that people see. */
   @Column('text')
   name!: string;
 

@@ -38,7 +38,7 @@ type Row = OAuthClient & Record<string, unknown>;
 
 /** Who makes a change, and from where. */
 export interface Doer {
-  /** Undefined for the command line. */
+  /** The administrator; undefined for the command line. */
   readonly actorId?: string;
   readonly origin: Origin;
 }
@@ -94,7 +94,10 @@ export class OAuthClientStore {
     });
   }
 
-  /** Undefined for a client that is unknown or disabled. Changes nothing if this service did not write the client's row. */
+  /**
+   * Replaces the scopes of a client. Returns undefined for an unknown or disabled client. Changes nothing if this service did not write the
+   * client's row.
+   */
   setScopes(
     id: string,
     scopes: readonly ClientScope[],
@@ -108,7 +111,7 @@ export class OAuthClientStore {
     });
   }
 
-  /** Undefined for an unknown client. Repeating it changes nothing. */
+  /** Disables a client. Returns undefined for an unknown one. A repeated call changes nothing. */
   disable(id: string, doer: Doer): Promise<OAuthClient | undefined> {
     return this.transaction((sql) => this.change(sql, 'disabled', DISABLE, [id], doer));
   }

@@ -48,9 +48,9 @@ export interface CallbackSettings {
 
 /** Where connect-redis keeps the sessions. */
 export interface RedisSettings {
-  /** With the password, if there is one. */
+  /** The URL, with the password if there is one. */
   readonly url: string;
-  /** Of every key. */
+  /** The prefix of every key. */
   readonly prefix: string;
 }
 
@@ -58,7 +58,7 @@ export interface RedisSettings {
 export interface UsersSource {
   readonly byName: string;
   readonly byId: string;
-  /** Undefined: the database of Tandem. */
+  /** The URL of the users source. If it is undefined, it is the database of Tandem. */
   readonly url: string | undefined;
 }
 
@@ -68,13 +68,13 @@ export interface TransitionConfig extends Config {
   readonly sessionSecret: string;
   /** Earlier secrets. They verify session cookies and sign none. */
   readonly sessionSecretsPrevious: readonly string[];
-  /** Undefined: sessions are not in Redis. */
+  /** The Redis that keeps the sessions; undefined if they are not in Redis. */
   readonly redis: RedisSettings | undefined;
-  /** Undefined: Tandem finds the sessions itself. */
+  /** The callback to the product; undefined if Tandem finds the sessions itself. */
   readonly callback?: CallbackSettings | undefined;
-  /** The library that keeps the sessions. Undefined: connect-pg-simple. */
+  /** The library that keeps the sessions. If it is undefined, it is connect-pg-simple. */
   readonly sessionPreset?: SessionPreset | undefined;
-  /** Undefined: the table of the preset, or else the one that the first start has chosen. */
+  /** The session table. If it is undefined, it is the table of the preset, or else the one that the first start has chosen. */
   readonly sessionTable: TableName | undefined;
   readonly sessionExpiry: number;
   readonly sessionCookieName: string;
@@ -88,7 +88,7 @@ export interface TransitionConfig extends Config {
   readonly sessionUserKey: string;
   readonly rolloutPhase: Phase;
   readonly rolloutPercentage: number;
-  /** Undefined: mails are written as files under `dataDir`. */
+  /** The URL of the mail server. If it is undefined, mails are written as files under `dataDir`. */
   readonly smtpUrl: string | undefined;
   readonly mailFrom: string | undefined;
   /** How the product's users are found while it owns them. Undefined: Tandem owns all users. */
@@ -344,7 +344,7 @@ export function isHostPrefixed(name: string): boolean {
   return /^__Host-/i.test(name);
 }
 
-/** Undefined: the product chooses the name, as with express-session. */
+/** The names of session cookies by preset. For the other presets, the product chooses the name, as with express-session. */
 const PRESET_COOKIES: Readonly<Partial<Record<SessionPreset, string>>> = {
   'better-auth': 'better-auth.session_token',
   authjs: 'authjs.session-token',

@@ -25,7 +25,10 @@ export function canonicalExternalId(text: string): string {
   return isUuid(text) ? text.toLowerCase() : text;
 }
 
-/** The same, or throws 400 `validation_failed`. With `userId`: for this user, see {@link fitsUser}. */
+/**
+ * Returns the {@link normaliseExternalId normalised} id, or throws 400 `validation_failed`. With `userId`, the id must also {@link fitsUser
+ * fit} this user.
+ */
 export function requireExternalId(raw: string, userId?: string): string {
   const externalId = normaliseExternalId(raw);
   const fault =

@@ -40,12 +40,15 @@ export class ProductAuthorityService {
     return begunHere || this.controls(user);
   }
 
-  /** The role that a user gets for whom the product wants `wanted`. `allowed` overrides the setting: imports have their own option. */
+  /** Returns the role of a user for whom the product wants `wanted`. `allowed` overrides the setting: imports have their own option. */
   roleFor(wanted: Role, allowed: boolean = this.allowed): Role {
     return allowed || wanted !== this.adminRole.name ? wanted : DEFAULT_ROLE;
   }
 
-  /** The same, and warns if the product wanted an administrator: in the log, and for a day in the doctor's report. Never throws. */
+  /**
+   * Returns {@link roleFor} the user. If the product wanted an administrator, warns in the log, and for a day in the doctor's report. Never
+   * throws.
+   */
   async grant(wanted: Role, channel: ProductChannel): Promise<Role> {
     const role = this.roleFor(wanted);
     if (role !== wanted) await this.warn(channel);

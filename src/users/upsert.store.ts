@@ -4,7 +4,7 @@ import type { Sql } from '../database/database.js';
 
 /** The version and the hash MACs that the last upserts of a user left. */
 export interface LastUpsert {
-  /** Null if no upsert had a version. */
+  /** The highest version of the upserts; null if none had one. */
   readonly version: number | null;
   /** The MACs over the password hash of the last upsert that had one; null if a later change of the password came without a hash. */
   readonly hashMacs: unknown;

@@ -34,7 +34,7 @@ export interface UserToCreate {
   readonly password?: string | undefined;
   /** A hash that is known to be supported, instead of a password. */
   readonly passwordHash?: string | undefined;
-  /** As it was sent. */
+  /** The external id as the caller sent it. */
   readonly externalId?: string | undefined;
   readonly role?: Role | undefined;
   readonly email?: string | undefined;

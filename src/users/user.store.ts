@@ -55,7 +55,7 @@ export interface NewUser {
   readonly id: string;
   readonly username: string;
   readonly usernameKey: string;
-  /** Null: the user cannot log in with a password. */
+  /** The password hash. If it is null, the user cannot log in with a password. */
   readonly passwordHash: string | null;
   readonly role: Role;
   readonly email?: string | undefined;

@@ -6,8 +6,9 @@ import { WebhookStore } from './webhook.store.js';
 import type { UserEvent } from './webhook.store.js';
 
 /**
- * Writes events into the outbox, in the transaction of the change: an event exists if and only if the change was committed. Does nothing, at
- * no cost, while `WEBHOOK_URL` is unset. All nodes and commands must have the same setting: each one writes the events of its own changes.
+ * Writes events into the outbox, in the transaction of the change: an event exists if and only if the change was committed. Does nothing,
+ * at no cost, while `WEBHOOK_URL` is unset. All nodes and commands must have the same setting: each one writes the events of its own
+ * changes.
  */
 @Injectable()
 export class WebhookOutbox {
@@ -25,7 +26,7 @@ export class WebhookOutbox {
     if (this.enabled) await this.store.addUserEvent(sql, event);
   }
 
-  /** For families that were live. `reason`: why they were revoked. */
+  /** Writes an event for each of these families, which were live. `reason`: why they were revoked. */
   async addRevokedLogins(
     sql: Sql,
     logins: readonly { readonly sid: string; readonly userId: string }[],

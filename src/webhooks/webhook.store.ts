@@ -47,7 +47,7 @@ export interface Backlog {
 /** Events are sent for a day. */
 const LIFETIME = `interval '1 day'`;
 
-/** For so long an event waits behind an earlier event of the same user that was not delivered. */
+/** How long an event waits for an earlier event of the same user that was not delivered. */
 const ORDERED_FOR = `interval '1 hour'`;
 
 const ADD_USER_EVENT = `

@@ -2,7 +2,7 @@ import { getAdapter } from 'axios';
 import type { AxiosAdapter } from 'axios';
 import type { AuthClient } from './client.js';
 
-/** For `axios.create({ adapter: authAdapter(client) })`: axios sends its requests through the client's `fetch`. Needs axios 1.12. */
+/** Makes axios send its requests through the client's `fetch`: `axios.create({ adapter: authAdapter(client) })`. Needs axios 1.12. */
 export function authAdapter(client: AuthClient): AxiosAdapter {
   return (config) => {
     // Without `Request`, the client receives the body as it is and can repeat it.

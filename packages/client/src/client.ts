@@ -28,11 +28,14 @@ export interface AuthClient {
   /** Ends the login on this device at once, then at the service. Throws if the service cannot be reached. */
   readonly logout: () => Promise<void>;
   /**
-   * Like the global `fetch`, with the access token. The URL is relative to `baseUrl`. Throws if the URL, or the URL of the answer, is not of an
-   * allowed origin. If the access token is refused as expired or revoked, there is at most one refresh and one repeat.
+   * Like the global `fetch`, with the access token. The URL is relative to `baseUrl`. Throws if the URL, or the URL of the answer, is not
+   * of an allowed origin. If the access token is refused as expired or revoked, there is at most one refresh and one repeat.
    */
   readonly fetch: Fetch;
-  /** For other protocols than HTTP. Undefined if nobody is signed in or a session cookie is in use. Send it to your own service only. */
+  /**
+   * Returns an access token for protocols other than HTTP. Undefined if nobody is signed in or a session cookie is in use. Send it to your
+   * own service only.
+   */
   readonly getAccessToken: () => Promise<string | undefined>;
   /** Calls the listener when the state changes. Returns a function that removes the listener. */
   readonly on: (event: 'state', listener: (state: AuthState) => void) => () => void;
@@ -74,7 +77,7 @@ export function createAuthClient(options: AuthClientOptions): AuthClient {
   };
 }
 
-/** Undefined without a page, and if the user forbids storage. */
+/** Returns the storage of the page; undefined without a page, and if the user forbids storage. */
 function pageStorage(): TokenStorage | undefined {
   try {
     if (isBrowser()) return (globalThis as { localStorage?: TokenStorage }).localStorage ?? undefined;

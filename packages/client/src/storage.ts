@@ -22,7 +22,7 @@ export function format(id: string, token = '', session = false): string {
   return `tandem1 ${id} ${token} ${session ? 's' : ''}`;
 }
 
-/** Undefined for anything that this version has not written. */
+/** Parses a stored login; undefined for anything that this version has not written. */
 export function parse(value: string | null): StoredLogin | undefined {
   const [, id, token, session] = /^tandem1 (\S+) (\S*) (s?)$/.exec(value ?? '') ?? [];
   return id ? { id, token: token!, session: session !== '' } : undefined;
@@ -81,7 +81,7 @@ export class LoginStore {
   }
 }
 
-/** Like `then`, but synchronous if the action is. */
+/** Continues like `then`, but synchronously if the action is synchronous. */
 function attempt<T, U, V>(
   action: () => MaybePromise<T>,
   succeeded: (value: T) => MaybePromise<U>,

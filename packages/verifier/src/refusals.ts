@@ -1,7 +1,7 @@
 /** The status and public text of a refusal. */
 export interface RefusalKind {
   readonly status: number;
-  /** The same for every occurrence. It is dull, so that it tells an attacker nothing. */
+  /** The public text. It is the same for every occurrence, and dull, so that it tells an attacker nothing. */
   readonly title: string;
 }
 

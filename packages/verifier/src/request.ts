@@ -9,7 +9,7 @@ export interface RequestLike {
 
 /** What counts of a request. */
 export interface PresentedRequest {
-  /** Undefined if only headers are known: then the request counts as one that changes state. */
+  /** The method. If it is undefined, the request counts as one that changes state. */
   readonly method: string | undefined;
   /** The value of a header. Several values are joined, as RFC 9110 says (cookies: RFC 6265). */
   readonly header: (name: string) => string | undefined;

@@ -26,7 +26,7 @@ let keyPair: ReturnType<typeof generateKeyPair> | undefined;
 
 const generateKeyPair = () => crypto.subtle.generateKey(KEY_ALGORITHM, false, ['sign', 'verify']);
 
-/** Whom a test signs in. What is absent gets a value of its own. */
+/** The user whom a test signs in. Absent fields get values of their own. */
 export interface TestUser {
   /** A UUID in lower case. */
   readonly userId?: string | undefined;
@@ -40,7 +40,7 @@ export interface TestUser {
 }
 
 export interface TestTokenOptions {
-  /** Seconds until the token expires. Default: 900. A negative number makes a token that has expired. */
+  /** The time until the token expires, in seconds (default: 900). A negative number makes an expired token. */
   readonly expiresIn?: number;
 }
 

@@ -20,9 +20,9 @@ export interface TokenVerifierOptions {
   readonly issuer: string;
   readonly audience: string;
   readonly keys: KeySource;
-  /** With them, no token is accepted that was revoked a second ago. */
+  /** The revocations. With them, a token is refused at most one second after it was revoked. */
   readonly revocations?: Revocations | undefined;
-  /** Judges tokens while the revocations are not fresh. */
+  /** Asks the service about tokens while the revocations are stale. */
   readonly endpoint?: Pick<VerifyEndpoint, 'ask'> | undefined;
   readonly monotonic?: () => number;
 }
@@ -105,7 +105,7 @@ export class TokenVerifier {
     return refuseToken(code);
   }
 
-  /** Seconds since the epoch. The database's clock counts, as at the service; without it, ours. */
+  /** Returns the time in seconds since the epoch: the database's, as at the service, or ours if it is unknown. */
   private now(fresh: boolean): number {
     return fresh ? this.options.revocations!.databaseTime() : Date.now() / 1000;
   }

@@ -49,7 +49,7 @@ const NIL = '00000000-0000-0000-0000-000000000000';
 /** The claims of every token. `external_id` is optional. */
 const CLAIM_COUNT = 8;
 
-/** Longer external ids were never accepted. */
+/** The longest external id. Longer ones were never accepted. */
 const MAX_EXTERNAL_ID = 255;
 
 /** `ignoreBOM` keeps a byte order mark, which is no JSON. */
@@ -136,7 +136,7 @@ export function makeJti({ generation, epoch }: JtiContent): string {
   return `${hex(generation)}${random.slice(8, 14)}8${random.slice(15, 28)}${hex(epoch)}`;
 }
 
-/** Undefined for text that {@link makeJti} does not write. */
+/** Parses a `jti`; undefined for text that {@link makeJti} does not write. */
 export function readJti(jti: string): JtiContent | undefined {
   if (!VERSION_8_UUID.test(jti)) return undefined;
   return { generation: parseInt(jti.slice(0, 8), 16), epoch: parseInt(jti.slice(28), 16) };

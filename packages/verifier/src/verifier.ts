@@ -42,7 +42,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   return new ServiceVerifier(options);
 }
 
-/** The parts that judge a request. */
+/** The parts that verify a request. */
 export interface VerifierParts {
   readonly tokens: Pick<TokenVerifier, 'verify'>;
   readonly sessions: Pick<SessionAnswers, 'principalOf'> | undefined;

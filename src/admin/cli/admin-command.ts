@@ -13,7 +13,7 @@ export type Run<T> = <Typed extends unknown[]>(
   work: (command: T, terminal: Terminal, ...typed: Typed) => Promise<number | void>,
 ) => (...typed: Typed) => Promise<void>;
 
-/** For a command that must work even if the service cannot start: its `run` passes no instance. */
+/** What a command gets that must work even if the service cannot start: its `run` passes no instance. */
 export interface CommandContext {
   readonly host: ServiceHost;
   /** The modules of the service. */

@@ -42,7 +42,7 @@ export interface ConsoleFile {
 export class ConsoleFiles {
   private constructor(private readonly files: ReadonlyMap<string, ConsoleFile>) {}
 
-  /** For a node without the console. */
+  /** Returns no files, for a node without the console. */
   static none(): ConsoleFiles {
     return new ConsoleFiles(new Map());
   }

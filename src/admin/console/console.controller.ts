@@ -32,7 +32,7 @@ export class ConsoleController implements OnApplicationBootstrap {
       this.logger.warn('the console is on, but packages/console/dist is missing: run npm run build');
   }
 
-  /** With and without a slash at the end, and every path below. */
+  /** Sends the console, with and without a slash at the end of the path, and for every path below. */
   @Get(['', '*'])
   send(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
     const path = pathOf(request.url);

@@ -89,7 +89,7 @@ export class LoginListService {
     return filter === undefined ? 0 : this.directory.sessions.count(filter, most);
   }
 
-  /** Undefined if no session can match. */
+  /** Returns the filter for sessions; undefined if no session can match. */
   private async sessionFilter(query: LoginFilterDto): Promise<SessionFilter | undefined> {
     if (!mayMatchSessions(query)) return undefined;
     const { user_id, external_id, username, role } = query;

@@ -20,7 +20,7 @@ export function canonicalNetwork(text: string): string | undefined {
   return length >= 0 && length <= longest ? `${canonical}/${length}` : undefined;
 }
 
-/** For `@Transform()`: text that is no network stays as it is. */
+/** A function for `@Transform()` that normalises a network. Text that is not a network stays unchanged. */
 export const toCanonicalNetwork = ({ value }: { value: unknown }): unknown =>
   typeof value === 'string' ? (canonicalNetwork(value) ?? value) : value;
 

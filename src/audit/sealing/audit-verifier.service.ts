@@ -76,12 +76,12 @@ export class AuditVerifierService {
     };
   }
 
-  /** A quick check of the end of the chain: made by this service, not truncated, and up to date. */
+  /** Checks the end of the chain quickly: made by this service, not truncated, and up to date. */
   async verifyEnd(): Promise<readonly Finding[]> {
     return (await this.examineEnd()).findings;
   }
 
-  /** The same check, with what it has read: the newest seal, and how many events no seal covers yet. */
+  /** Checks the end of the chain like {@link verifyEnd}. Also returns the newest seal, and how many events no seal covers yet. */
   async examineEnd(): Promise<ChainEnd> {
     const newest = await this.store.newest();
     const forged =

@@ -134,7 +134,7 @@ export function checkSeal(seal: Seal, keys: SealKeys): MacCheck {
   return keys.check('seal', signed(seal), seal.secondMac, seal.secondKey);
 }
 
-/** For {@link Seal.removedMac}. */
+/** Makes {@link Seal.removedMac}. */
 export function macOfRemoval(seal: Seal, keys: SealKeys): Buffer {
   return keys.mac('removed', signed(seal));
 }

@@ -24,11 +24,11 @@ import { WebhookOutbox } from '../../webhooks/webhook-outbox.service.js';
 export interface UserChange {
   readonly role?: Role | undefined;
   readonly disabled?: boolean | undefined;
-  /** Null clears it. */
+  /** The new email address. Null removes it. */
   readonly email?: string | null | undefined;
-  /** As it was sent. Null clears it. */
+  /** The new external id as the caller sent it. Null removes it. */
   readonly externalId?: string | null | undefined;
-  /** As it was sent. */
+  /** The new name as the caller sent it. */
   readonly username?: string | undefined;
   readonly password?: string | undefined;
   /** A hash that is known to be supported, instead of a password. Null: the user cannot log in with a password. */
@@ -201,7 +201,7 @@ interface Event {
 /** The changes that revoke all families and sessions of the user. */
 const REVOKING_CAUSES: ReadonlySet<Cause> = new Set(['disabled', 'password']);
 
-/** Without the fields that are undefined. */
+/** Returns the fields that are not undefined. */
 function defined(fields: {
   readonly [Field in keyof Account]: Account[Field] | undefined;
 }): Partial<Account> {

@@ -32,10 +32,10 @@ export interface KnownToken extends VerifiedToken {
  */
 @Injectable()
 export class KnownTokensService implements OnApplicationBootstrap {
-  /** By the end of the token. Hashing the whole text would cost more than everything else that a known token costs. */
+  /** The known tokens, by the end of their text. Hashing the whole text would cost more than everything else that a known token costs. */
   private readonly entries = new Map<string, { readonly token: string; readonly known: KnownToken }>();
 
-  /** Seconds since the epoch. */
+  /** When every node writes the claim `external_id`, in seconds since the epoch. Older tokens may lack it. */
   private claimedSince = Infinity;
 
   constructor(

@@ -37,7 +37,10 @@ export function isAmbiguous(path: string): boolean {
   return segments.some((segment) => segment === '.' || segment === '..');
 }
 
-/** For Fastify's option `rewriteUrl`: Fastify never decodes, routes or logs the path that a proxy appends to `/auth/verify`. */
+/**
+ * A function for Fastify's option `rewriteUrl`. With it, Fastify never decodes, routes or logs the path that a proxy appends to
+ * `/auth/verify`.
+ */
 export function withoutForwardedPath(request: IncomingMessage): string {
   const target = request.url ?? '';
   return forwardedPath(target) === undefined ? target : ROUTED;

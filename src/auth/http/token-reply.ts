@@ -49,7 +49,7 @@ export class TokenReply {
     };
   }
 
-  /** After a logout: the browser deletes its refresh token. */
+  /** Makes the browser delete its refresh token, after a logout. */
   clear(reply: FastifyReply): void {
     clearRefreshCookie(reply, this.config);
     reply.header('Cache-Control', 'no-store');

@@ -218,7 +218,7 @@ export function judge(family: TokenFamily, generation: number, windows: RepeatWi
   return family.age < repeatSeconds(successorSeen, windows) ? 'repeat' : 'reused';
 }
 
-/** For how many seconds a spent token gets its successor again. */
+/** Returns for how many seconds a spent token gets its successor again. */
 export function repeatSeconds(successorSeen: boolean, windows: RepeatWindows): number {
   const { refreshReuseGrace: grace, refreshLostResponseWindow: lostResponse } = windows;
   return successorSeen ? grace : Math.max(grace, lostResponse);

@@ -7,10 +7,10 @@ const FORM = 'application/x-www-form-urlencoded';
 /** Headers that describe a body. */
 const BODY_HEADERS = ['content-type', 'content-length', 'transfer-encoding'];
 
-/** For `@RouteConfig()`: the route never reads the body of a request. */
+/** A setting for `@RouteConfig()`: the route never reads the body of a request. */
 export const IGNORES_BODY = { ignoresBody: true };
 
-/** For `@RouteConfig()`: the route takes a form. It must not use cookies, because a page of any site can send a form. */
+/** A setting for `@RouteConfig()`: the route takes a form. It must not use cookies, because a page of any site can send a form. */
 export const TAKES_FORM = { takesForm: true };
 
 /**

@@ -21,7 +21,7 @@ export interface ProblemOptions {
   readonly members?: Readonly<Record<string, unknown>>;
   /** Response headers, such as `Retry-After`. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** For the log only. */
+  /** The cause, which goes only to the log. */
   readonly cause?: unknown;
 }
 

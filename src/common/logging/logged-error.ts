@@ -50,7 +50,7 @@ export function loggedError(error: unknown, depth = 0): LoggedError | undefined 
   };
 }
 
-/** The same as text, for an uncaught error on the standard error stream. */
+/** Returns {@link loggedError} as text, for an uncaught error on the standard error stream. */
 export function loggedErrorText(error: unknown): string {
   const lines: string[] = [];
   for (let logged = loggedError(error); logged !== undefined; logged = logged.cause) {

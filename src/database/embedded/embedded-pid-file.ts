@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { commandLine, exists, identify } from './embedded-process.js';
 import type { ProcessIdentity } from './embedded-process.js';
 
-/** Larger than the process numbers of any system, and the largest that PostgreSQL accepts. */
+/** A process id that no system uses. It is the largest that PostgreSQL accepts. */
 const UNUSED_PID = 2 ** 31 - 2;
 
 /** The main process of a running server. */

@@ -42,7 +42,7 @@ const STATE = `
     JOIN pg_database d ON d.datname = current_database()
   WHERE n.nspname = $1`;
 
-/** Undefined if there is no such schema. Changes nothing. */
+/** Reads the state of a schema; undefined if it does not exist. Changes nothing. */
 export async function schemaState(client: ClientBase, schema: string): Promise<SchemaState | undefined> {
   return (await client.query<SchemaState>(STATE, [schema])).rows[0];
 }

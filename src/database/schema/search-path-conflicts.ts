@@ -31,7 +31,7 @@ const OWNERS = `
 interface Owner {
   readonly role: string;
   readonly schemas: readonly string[];
-  /** With their schemas. */
+  /** The names of the tables, with their schemas. */
   readonly names: readonly string[];
   readonly path: string;
 }
@@ -65,7 +65,7 @@ export function schemasIn(path: string): string[] {
 
 const MAX_NAMES = 5;
 
-/** At most five names. */
+/** Lists at most five names as text. */
 export function shown(names: readonly string[]): string {
   const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : '';
   return `${names.slice(0, MAX_NAMES).join(', ')}${more}`;

@@ -30,7 +30,7 @@ export class DatabaseEndpoint {
     this.hosts = address?.hosts ?? [];
   }
 
-  /** The same hosts, with nothing learned yet. */
+  /** Returns a copy with the same hosts that has not trusted any server yet. */
   withoutTrust(): DatabaseEndpoint {
     const copy = new DatabaseEndpoint(this.given, this.schema);
     copy.pooled = this.pooled;

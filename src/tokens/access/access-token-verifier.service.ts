@@ -136,7 +136,10 @@ export class AccessTokenVerifierService {
   }
 }
 
-/** Undefined for text that is not canonical. The same rule as `isCanonical`, and faster, because the bytes are needed anyway. */
+/**
+ * Decodes base64url; undefined for text that is not canonical. It applies the same rule as `isCanonical`, and is faster, because the bytes
+ * are needed anyway.
+ */
 function decode(part: string): Buffer | undefined {
   const bytes = Buffer.from(part, 'base64url');
   return bytes.toString('base64url') === part ? bytes : undefined;

@@ -12,15 +12,15 @@ const NEW_EPOCHS = `
   UPDATE users SET epoch = epoch + 1 FROM held WHERE users.id = held.id RETURNING users.id, epoch`;
 
 /**
- * Revokes families inside one transaction, which `RevocationService.transaction` opens. Nothing is in force before the commit. Locks the
+ * Revokes families inside one transaction, which `RevocationService.transaction` opens. Nothing is revoked before the commit. Locks the
  * rows of users before those of families, and both in the order of their ids, like all other code.
  */
 export class RevocationTransaction {
   /** What this node has to refuse from the commit on. */
   readonly entries: RevocationEntry[] = [];
-  /** Whether another node may have revoked some of it before, so that this node does not know of it yet. */
+  /** Whether another node may have revoked a part before, so that this node does not know of it yet. */
   repeated = false;
-  /** How many live sessions without a family were revoked, too. */
+  /** The number of live sessions without a family that were revoked too. */
   revokedSessions = 0;
   /** Ids for {@link RevocationHook.clear}, which is called after the commit. */
   readonly leftovers: string[] = [];
@@ -63,7 +63,7 @@ export class RevocationTransaction {
     return revoked;
   }
 
-  /** Like {@link revokeUser} for each of the users, in as many statements as for one. */
+  /** Revokes all families and sessions of several users, in as many statements as for one. Returns the revoked families. */
   async revokeUsers(userIds: readonly string[], reason: RevocationReason): Promise<RevokedFamily[]> {
     await this.newEpochs(userIds);
     // No entry per user: their live access tokens belong to families that are revoked here or were revoked before.
@@ -89,7 +89,7 @@ export class RevocationTransaction {
     return revoked;
   }
 
-  /** Returns the families that have to be revoked, too. */
+  /** Calls the hook. Returns the families that have to be revoked too. */
   private async callHook(revoked: RevokedSet, reason: RevocationReason): Promise<readonly string[]> {
     const also = await this.hook?.onRevoked(this.sql, revoked, reason);
     this.revokedSessions += also?.sessions ?? 0;
@@ -115,7 +115,10 @@ export class RevocationTransaction {
     );
   }
 
-  /** With the ids as the database writes them: the caller's id may be in upper case, the ids in tokens are not. */
+  /**
+   * Invalidates older access tokens. Uses the ids as the database writes them: the caller's id may be in upper case, but the ids in tokens
+   * are not.
+   */
   private async invalidateBefore(users: readonly UserEpoch[]): Promise<void> {
     for (const entry of await this.revocations.addUsers(this.sql, users)) this.entries.push(entry);
   }

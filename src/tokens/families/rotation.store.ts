@@ -99,7 +99,7 @@ function valuesOf({ sid, generation }: SpentToken, { macKey, expiry }: Successor
   return [sid, generation, macKey, expiry, origin.ip, origin.userAgent, origin.requestId];
 }
 
-/** Without the columns of the counted call. */
+/** Returns the row without the columns of the counted call. */
 function familyIn({ userId, role, externalId, epoch, delivery, expiresAt, now, keysVersion }: Row): Row {
   return { userId, role, externalId, epoch, delivery, expiresAt, now, keysVersion };
 }

@@ -57,7 +57,7 @@ export interface SessionDirectory {
   revoke(id: string, origin: Origin, by: Revoker): Promise<boolean>;
 }
 
-/** Without the transition there are no sessions. */
+/** The directory without the transition: there are no sessions. */
 const NO_SESSIONS: SessionDirectory = {
   ofUser: () => Promise.resolve([]),
   page: () => Promise.resolve({ sessions: [], next: null }),

@@ -31,7 +31,7 @@ export interface TokenFamily extends LiveFamily {
   readonly confirmedGeneration: number;
   readonly revoked: boolean;
   readonly expired: boolean;
-  /** Seconds since the last rotation. */
+  /** The time since the last rotation, in seconds. */
   readonly age: number;
   readonly absoluteExpiresAt: number;
 }
@@ -44,7 +44,7 @@ export interface NewFamily {
   readonly secret: Buffer;
   readonly macKey: string;
   readonly delivery: TokenDelivery;
-  /** Seconds. */
+  /** The lifetimes of a refresh token and of a family, in seconds. */
   readonly expiry: number;
   readonly familyExpiry: number;
   /** The login has just proved the password. */

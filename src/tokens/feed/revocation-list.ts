@@ -7,7 +7,7 @@ import { DatabaseClock } from './database-clock.js';
 export interface RevocationEntry {
   readonly kind: 'sid' | 'user';
   readonly subject: string;
-  /** For `user`: tokens with a lower epoch are refused. */
+  /** The epoch of a revoked user: tokens with a lower epoch are refused. Null for other kinds. */
   readonly epoch: number | null;
   /** Milliseconds on the database's clock. */
   readonly expires: number;

@@ -28,7 +28,7 @@ export class Revocation {
   @Column('integer', { nullable: true })
   epoch!: number | null;
 
-  /** By then every access token that the revocation concerns has expired. */
+  /** When the revocation can be forgotten: every access token that it concerns has expired by then. */
   @Index('revocations_expires_at_idx')
   @Column('timestamptz', { name: 'expires_at' })
   expiresAt!: Date;

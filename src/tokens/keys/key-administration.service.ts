@@ -87,7 +87,7 @@ export class KeyAdministrationService {
   }
 }
 
-/** Null for a key that is not `previous`. Its successor is the next trusted key. */
+/** Returns when the key stops verifying; null for a key that is not `previous`. Its successor is the next trusted key. */
 function endOf(
   { promoteAt }: KeyTimes,
   keys: readonly KeyTimes[],

@@ -31,7 +31,7 @@ export class KeyOpenerService {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** For features whose rows have MACs. Call it before the start. */
+  /** Registers a hook of a feature whose rows have MACs. Call it before the start. */
   onOpen(hook: OpenHook): void {
     this.hooks.push(hook);
   }

@@ -18,7 +18,7 @@ export interface Ring<Key extends KeyTimes> {
   readonly previous: readonly Key[];
 }
 
-/** Seconds that clients may cache the JWK Set. */
+/** How long clients may cache the JWK Set, in seconds. */
 export const JWKS_MAX_AGE = 300;
 
 /** How long a key is published before it signs, in seconds: `max-age`, and how long usual clients keep a set beyond it. */

@@ -21,10 +21,10 @@ import type { StreamPosition } from './stream-position.js';
 /** The server ends a stream after this time, and the consumer reconnects. */
 const MAX_AGE_MS = 600_000;
 
-/** A consumer that has not read at so many checks in a row loses its stream: five seconds. */
+/** How many checks in a row a consumer may be blocked before it loses its stream: five seconds. */
 const BLOCKED_LIMIT = 50;
 
-/** The same if more than the whole log waits for it, 1 MiB: three seconds, because a busy consumer may pause for one. */
+/** The limit if more than the whole log, 1 MiB, waits for the consumer: three seconds, because a busy consumer may pause for one. */
 const BEHIND_LIMIT = 30;
 
 /** The streams of a node that has been stale for this time end, so that their consumers find another node. */
@@ -56,7 +56,7 @@ export class RevocationStreams implements StreamSource, FeedFollower, OnModuleIn
     stale: 0,
     shutdown: 0,
   };
-  /** Bytes that were sent. */
+  /** The number of bytes sent. */
   bytes = 0;
   private readonly followers = new Set<RevocationFollower>();
   private readonly loop: BackgroundLoop;
@@ -94,14 +94,14 @@ export class RevocationStreams implements StreamSource, FeedFollower, OnModuleIn
     return [...this.followers].filter(({ consumer }) => consumer.clientId === clientId).length;
   }
 
-  /** The clients that follow. */
+  /** Returns the ids of the clients that follow. */
   clients(): Set<string> {
     return new Set([...this.followers].map(({ consumer }) => consumer.clientId));
   }
 
   /**
-   * Opens a stream. `arrivedAt`: a moment of the monotonic clock after the request arrived. `lastEventId`: where the consumer left off. Throws
-   * 503 if the node is stopping.
+   * Opens a stream. `arrivedAt`: a moment of the monotonic clock after the request arrived. `lastEventId`: where the consumer left off.
+   * Throws 503 if the node is stopping.
    */
   open(consumer: Consumer, arrivedAt: number, lastEventId: string | undefined): RevocationFollower {
     if (this.closing) throw unavailable(undefined);

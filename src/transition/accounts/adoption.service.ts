@@ -20,9 +20,9 @@ export interface Adoption {
   adopted: number;
   /** The source has no row for the id. Nothing was changed. */
   missing: number;
-  /** By the reason. Nothing was changed. */
+  /** The number of users that were not changed, by reason. */
   readonly failed: Record<string, number>;
-  /** The source has no password for them. */
+  /** The number of users for whom the source has no password. */
   without_password: number;
   /** Tandem cannot check their password hashes: these users have to set new passwords. */
   unusable_password: number;

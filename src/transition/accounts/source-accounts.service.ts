@@ -77,8 +77,8 @@ export class SourceAccountsService {
   }
 
   /**
-   * Brings the user up to date, or creates the user. `endsMissing`: if the source has no row, ends every login of the user, as a disable
-   * does. Undefined if the source has no row. Throws {@link SourceFailure}.
+   * Brings the user up to date, or creates the user. `endsMissing`: if the source has no row, revokes all families and sessions of the
+   * user, as a disable does. Returns undefined if the source has no row. Throws {@link SourceFailure}.
    */
   async renew(externalId: string, endsMissing: boolean, adopts = false): Promise<SettledUser | undefined> {
     const work = () =>

@@ -26,7 +26,7 @@ export class SourceTally {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'source_tallies_pkey' })
   node!: string;
 
-  /** Seconds since 1970, divided by ten. */
+  /** The start of the slot: seconds since 1970, divided by ten. */
   @PrimaryColumn('bigint', { primaryKeyConstraintName: 'source_tallies_pkey' })
   @Index('source_tallies_slot_idx')
   slot!: string;

@@ -17,7 +17,7 @@ export class SourceUser {
   @Column('jsonb', { name: 'password_macs', nullable: true })
   passwordMacs!: Macs | null;
 
-  /** As the source wrote it. Compared only. */
+  /** The time as the source wrote it. It is only compared. */
   @Column('text', { name: 'password_changed_at', nullable: true })
   passwordChangedAt!: string | null;
 

@@ -94,19 +94,25 @@ export class UsersSourceService implements UserDirectory, FamilyOwners {
     if (owner !== undefined && this.owns(owner)) await this.ask(owner.externalId!);
   }
 
-  /** Asks the source for a user whom Tandem knows. If it has no row, or says that the user is disabled, ends every login of the user. */
+  /**
+   * Asks the source for a user whom Tandem knows. If the source has no row, or says that the user is disabled, revokes all families and
+   * sessions of the user.
+   */
   ask(externalId: string): Promise<Confirmation> {
     return this.asking.run(externalId, () => this.noting(() => this.askNow(externalId)));
   }
 
-  /** The same, unless the source was asked within the last 60 s. */
+  /** Asks like {@link ask}, unless the source was asked within the last 60 s. */
   async confirm(externalId: string): Promise<Confirmation> {
     const last = this.confirmed.get(externalId);
     const isRecent = last !== undefined && this.clock.monotonic() - last.at < CONFIRMED_MS;
     return isRecent ? 'same' : this.ask(externalId);
   }
 
-  /** Asks the source after the product has said that it changed the user. Never shares a query that runs already: it may have read the old row. */
+  /**
+   * Asks the source after the product has said that it changed the user. Never shares a query that runs already: it may have read the old
+   * row.
+   */
   renew(externalId: string): Promise<void> {
     return this.noting(async () => {
       const known = await this.store.find(externalId);

@@ -73,7 +73,7 @@ export class AutopilotService implements OnApplicationBootstrap, OnApplicationSh
     return moved === undefined ? undefined : decision;
   }
 
-  /** Undefined, and nothing changed, if the node has lost the lease or the state has changed. */
+  /** Carries out a decision. If the node has lost the lease or the state has changed, changes nothing and returns undefined. */
   private async carryOut(
     sql: Sql,
     current: Current,
@@ -106,7 +106,7 @@ export class AutopilotService implements OnApplicationBootstrap, OnApplicationSh
   }
 }
 
-/** Undefined if the rollout does not change. */
+/** Returns the settings after a decision; undefined if the rollout does not change. */
 function settingsAfter(current: RolloutState, plan: Plan, decision: Decision): RolloutSettings | undefined {
   if (decision.action === 'advance') {
     return { ...current, phase: 'gradual_rollout', percentage: decision.percentage };

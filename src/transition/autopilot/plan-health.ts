@@ -23,14 +23,14 @@ export interface Sample {
   readonly need: number;
 }
 
-/** Undefined if the plan compares nothing. */
+/** Returns how many requests the plan has and needs; undefined if the plan compares nothing. */
 export function sampleOf({ minRequests }: Plan, evidence: Evidence | undefined): Sample | undefined {
   if (evidence === undefined) return undefined;
   const { bearer, session } = evidence.whole;
   return { have: Math.min(bearer.requests, session.requests), need: minRequests };
 }
 
-/** `holding`: the plan waits for an administrator. `now`: milliseconds on the database's clock. */
+/** Returns the state of the plan in one word. `holding`: it waits for an administrator. `now`: the database's time in ms. */
 export function healthOf(
   plan: Plan,
   decision: Decision,

@@ -5,7 +5,7 @@ import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import type { Plan, PlanBase, PlanSettings, PlanState } from './plan.js';
 
-/** Seconds after which another node takes over from one that has disappeared. */
+/** The time after which another node takes over from one that has disappeared, in seconds. */
 const LEASE = 10;
 
 const COLUMNS = `

@@ -9,13 +9,13 @@ export interface PlanStep {
 /** The settings of an administrator. */
 export interface PlanSettings {
   readonly enabled: boolean;
-  /** With rising percentages. */
+  /** The steps, with rising percentages. */
   readonly steps: readonly PlanStep[];
-  /** Requests of each scheme in a step that the next step needs. */
+  /** How many requests of each scheme a step needs before the next one. */
   readonly minRequests: number;
   /** The probability that a faultless plan is rolled back, over all its steps and evaluations. */
   readonly maxFalseAlarm: number;
-  /** By how much the rate of errors or unexpected logouts may be higher with tokens. A fraction of one. */
+  /** How much higher the rate of errors or unexpected logouts may be with tokens, as a fraction of one. */
   readonly tolerance: number;
   /** Whether a rollback by the plan also moves users with tokens back to sessions. */
   readonly drainOnRollback: boolean;

@@ -35,7 +35,7 @@ const RECENT = 600_000;
 export class RolloutFiguresService {
   constructor(private readonly report: ReportStore) {}
 
-  /** Undefined before the first step. `now`: milliseconds on the database's clock. */
+  /** Returns the evidence for the plan; undefined before the first step. `now`: the database's time in ms. */
   async evidenceFor(
     { state, since }: Pick<Plan, 'state' | 'since'>,
     now: number,

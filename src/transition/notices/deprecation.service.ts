@@ -43,7 +43,7 @@ export class DeprecationService implements OnModuleInit {
     await this.load();
   }
 
-  /** Undefined before the phase `deprecation_notice`. */
+  /** Returns the deprecation in force; undefined before the phase `deprecation_notice`. */
   current(): Deprecation | undefined {
     const phase = this.rollout.phase();
     if (phase !== 'deprecation_notice' && phase !== 'sessions_removed') return undefined;
@@ -52,7 +52,7 @@ export class DeprecationService implements OnModuleInit {
     return { since: this.known?.since ?? this.defaultSince(sunsetAt), sunsetAt, guideUrl: this.guideUrl };
   }
 
-  /** For a rollout version whose date is still being loaded, or a sunset without a notice. */
+  /** Returns the date of the deprecation while it is still being loaded, and for a sunset without a notice. */
   private defaultSince(sunsetAt: number | null): number {
     return Math.min(this.databaseClock.now(), sunsetAt ?? Infinity);
   }

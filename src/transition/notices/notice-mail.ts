@@ -39,13 +39,13 @@ export function longDate(date: Date): string {
   return new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeZone: 'UTC' }).format(date);
 }
 
-/** Removes control characters: a client may send any user agent. */
+/** Removes control characters, because a client may send any user agent. */
 function userAgentOf(text: string): string {
   const shown = text.replaceAll(/\p{C}+/gu, ' ').trim();
   return shown === '' || shown === 'none' ? 'an unknown program' : shown;
 }
 
-/** The same text as HTML. Only the guide's URL becomes a link. */
+/** Converts the text to HTML. Only the guide's URL becomes a link. */
 function htmlOf(text: string, guideUrl: string): string {
   const url = escapeHtml(guideUrl);
   const paragraphs = escapeHtml(text)

@@ -5,7 +5,7 @@ import type { Delivery } from './mail/mail-transport.js';
 import type { PossibleRecipient } from './notice-audience.service.js';
 import type { NoticeLetter } from './notice-mail.js';
 
-/** After so many temporary refusals, about three hours after the first one, a mail has failed. */
+/** How many temporary refusals make a mail fail. The last one is about three hours after the first one. */
 export const MAX_ATTEMPTS = 20;
 
 /** One person who gets a notice. */
@@ -89,7 +89,7 @@ const NEED_SENDER = `
     WHERE letter.state IN ('sending', 'handed_over') AND claimed_at > now() - interval '30 seconds'
       AND (backend_start IS NULL OR backend_start = session_started_at)) AS needed`;
 
-/** Seconds. The wait after a temporary refusal doubles with each attempt, up to the longest one. */
+/** The longest wait after a temporary refusal, in seconds. The wait doubles with each attempt. */
 const LONGEST_WAIT = 900;
 const UNREACHABLE_WAIT = 5;
 
@@ -170,7 +170,7 @@ export class NoticeRecipientStore {
   }
 }
 
-/** With jitter, so that mails deferred together do not return together. */
+/** Returns the wait after a temporary refusal, in seconds. Jitter spreads mails that were deferred together. */
 function waitAfter(attempts: number): number {
   return Math.min(LONGEST_WAIT, 2 ** attempts) * (0.75 + Math.random() / 2);
 }

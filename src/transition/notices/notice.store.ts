@@ -5,7 +5,7 @@ import type { Sql } from '../../database/database.js';
 
 export interface NewNotice {
   readonly id: string;
-  /** Undefined on the command line. */
+  /** The administrator; undefined on the command line. */
   readonly createdBy: string | undefined;
   readonly days: number;
   readonly subject: string;

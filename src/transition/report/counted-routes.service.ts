@@ -17,7 +17,7 @@ import type { Scheme } from './report.entity.js';
  */
 @Injectable()
 export class CountedRoutesService implements OnApplicationBootstrap {
-  /** By method and path, from the metadata of all controllers. */
+  /** How each route counts, by method and path. It comes from the metadata of all controllers. */
   private readonly routes = new Map<string, Counting | 'by credential'>();
 
   constructor(

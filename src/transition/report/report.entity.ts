@@ -77,7 +77,7 @@ export class SchemeUse {
   @PrimaryColumn('text', { ...USE_KEY })
   scheme!: Scheme;
 
-  /** Without a foreign key: one deleted user must not make the batch of a whole node fail. */
+  /** The user. There is no foreign key, because one deleted user must not make the batch of a whole node fail. */
   @PrimaryColumn('uuid', { ...USE_KEY, name: 'user_id' })
   userId!: string;
 

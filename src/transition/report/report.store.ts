@@ -49,7 +49,7 @@ export interface RefusedRequests {
 
 interface Row {
   readonly [column: string]: unknown;
-  /** Seconds since the epoch. */
+  /** The start of the slot, in seconds since the epoch. */
   readonly slot: number;
   readonly scheme: Scheme;
   readonly kind: CountKind | 'users' | 'logout' | 'proved_logout';
@@ -60,7 +60,7 @@ interface Row {
 /** When a user last used a session that had not been exchanged for tokens, and with which user agent. */
 export interface SessionUse {
   readonly userId: string;
-  /** At most 256 characters. `none` for clients without a user agent, `other` for users with very many of them. */
+  /** The user agent, cut at 256 characters. `none` for clients without one, `other` for users with very many of them. */
   readonly userAgent: string;
   readonly lastSeen: Date;
 }

@@ -4,7 +4,7 @@ import type { CountKind, Scheme } from './report.entity.js';
 
 /** A sum over one second on this node. */
 export interface CountRow {
-  /** Seconds since the epoch. */
+  /** The time of the request, in seconds since the epoch. */
   readonly at: number;
   readonly scheme: Scheme;
   readonly kind: CountKind;
@@ -16,7 +16,7 @@ export interface CountRow {
 const MAX_CODES = 64;
 export const OTHER = 'other';
 
-/** Seconds kept in memory while the database is unavailable. Later requests count for the last of them. */
+/** How many seconds are kept in memory while the database is unavailable. Later requests count for the last of them. */
 const MAX_SECONDS = 300;
 
 interface Sums {

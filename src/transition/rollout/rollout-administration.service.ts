@@ -17,7 +17,7 @@ import type { Current } from './rollout.store.js';
 
 /** Who makes a change. */
 export interface Administrator {
-  /** Undefined on the command line. */
+  /** The administrator; undefined on the command line. */
   readonly actorId: string | undefined;
   readonly origin: Origin;
 }

@@ -53,7 +53,7 @@ export class RolloutFlagService implements OnModuleInit, OnApplicationShutdown {
     this.ours.use(settings);
   }
 
-  /** Undefined if the provider has no answer, or none within a second. */
+  /** Whether the flag is on for a user; undefined if the provider has no answer within a second. */
   async isOn({ id, role }: EligibilitySubject, phase: Phase): Promise<boolean | undefined> {
     const asked = this.client.getBooleanDetails(TOKENS_FLAG, false, { targetingKey: id, role, phase });
     const details = await (this.theirs === undefined ? asked : within(ANSWER_TIMEOUT_MS, asked, nothing));

@@ -75,7 +75,7 @@ export class RolloutService implements TokenEligibility, OnModuleInit {
     this.feed.hint();
   }
 
-  /** Undefined if the flag's provider has no answer. */
+  /** Whether the user is eligible; undefined if the provider of the flag has no answer. */
   private async eligible(user: EligibilitySubject): Promise<boolean | undefined> {
     // Administrators must be able to sign in to control the rollout, even with `drain`.
     if (this.adminRole.isHeldBy(user)) return true;

@@ -56,7 +56,7 @@ export class RolloutStore {
     private readonly audit: AuditStore,
   ) {}
 
-  /** Undefined on a new database. */
+  /** Returns the current state; undefined on a new database. */
   async current(sql: Sql = this.database): Promise<Current | undefined> {
     return (await sql.query<Current & Record<string, unknown>>(CURRENT))[0];
   }

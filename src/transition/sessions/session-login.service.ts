@@ -19,9 +19,9 @@ import type { StoredCookie } from './stores/express-session.codec.js';
 export interface OpenedSession {
   readonly sid: string;
   readonly cookie: StoredCookie;
-  /** Seconds. */
+  /** The lifetime of the cookie, in seconds. */
   readonly maxAge: number;
-  /** The Set-Cookie lines of the product that opened it. Undefined: Tandem writes the cookie. */
+  /** The Set-Cookie lines of the product that opened the session. If they are undefined, Tandem writes the cookie. */
   readonly setCookies?: readonly string[] | undefined;
 }
 

@@ -66,7 +66,7 @@ export class PasswordHasher {
     this.pool.refuseIfFull(share);
   }
 
-  /** For authenticated users and administrators. An anonymous request never hashes a new password. */
+  /** Hashes a new password, for an authenticated user or an administrator. An anonymous request never hashes one. */
   hash(password: string): Promise<string> {
     return this.pool.run(() => this.current.hash(password), 'known');
   }

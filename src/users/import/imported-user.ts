@@ -17,7 +17,7 @@ export interface ImportedUser {
   readonly externalId: string | null;
   readonly username: string;
   readonly usernameKey: string;
-  /** Null: the user cannot log in with a password. */
+  /** The password hash. If it is null, the user cannot log in with a password. */
   readonly passwordHash: string | null;
   readonly role: Role;
   /** The role that the row asks for. It is another one if the row may not make an administrator. */

@@ -4,7 +4,7 @@ export const MAX_LINE = 65_536;
 export interface Line {
   /** From 1. */
   readonly number: number;
-  /** Without the line break; undefined for a line that is longer than {@link MAX_LINE}. */
+  /** The line without its line break; undefined if it is longer than {@link MAX_LINE}. */
   readonly bytes: Buffer | undefined;
   /** The offset in the input after this line, including its line break. */
   readonly offset: number;

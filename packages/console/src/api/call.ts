@@ -30,7 +30,7 @@ export async function call<R extends Route>(route: R, options: CallOptions<R> = 
   return (text === '' ? undefined : JSON.parse(text)) as Answer<R>;
 }
 
-/** Like {@link call}, for an answer that is read while it arrives. */
+/** Calls a route like {@link call}, and returns the response, so that the caller can read it while it arrives. */
 export async function send<R extends Route>(route: R, options: CallOptions<R> = {}): Promise<Response> {
   const [method, path] = route.split(' ') as [string, string];
   const filled = path.replace(/\{(\w+)\}/g, (_all, name: string) => encodeURIComponent(options.path![name]!));

@@ -1,4 +1,4 @@
-/** By how many milliseconds the service's clock is ahead of this computer's. */
+/** How far the service's clock is ahead of this computer's, in ms. */
 let ahead = 0;
 
 /** Learns the service's time from the header `Date` of an answer. It has whole seconds. */

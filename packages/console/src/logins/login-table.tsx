@@ -9,7 +9,7 @@ interface LoginTableProps {
   readonly selected?: ReadonlySet<string>;
   readonly onSelect?: (selected: ReadonlySet<string>) => void;
   readonly onRevoke: (login: TokenFamilyDto) => void;
-  /** Without the user: the page is about one user. */
+  /** Whether to leave out the user, because the page is about one user. */
   readonly ofOneUser?: boolean;
 }
 

@@ -28,8 +28,8 @@ interface RsaKey {
 }
 
 /**
- * Imports the keys of a JWK Set (RFC 7517) that can verify access tokens. Ignores keys of other types, algorithms and uses. Throws if the set
- * has a private key (everybody could sign), too many keys, one `kid` twice, or no key that can be used.
+ * Imports the keys of a JWK Set (RFC 7517) that can verify access tokens. Ignores keys of other types, algorithms and uses. Throws if the
+ * set has a private key (everybody could sign), too many keys, one `kid` twice, or no key that can be used.
  */
 export async function importJwkSet(document: unknown): Promise<PublicKeys> {
   const { keys } = Object(document) as { keys?: unknown };
@@ -43,7 +43,7 @@ export async function importJwkSet(document: unknown): Promise<PublicKeys> {
   return byKid;
 }
 
-/** Undefined for a key that Tandem does not sign access tokens with. */
+/** Returns the key; undefined if Tandem does not sign access tokens with such a key. */
 function rsaKeyOf(jwk: Record<string, unknown>): RsaKey | undefined {
   if (PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member)))
     throw new Error('the JWK Set contains a private key');

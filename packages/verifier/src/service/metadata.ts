@@ -4,7 +4,7 @@ import type { Fetch } from './bounded-fetch.js';
 /** Where the service is, as its metadata says (RFC 8414). */
 export interface Metadata {
   readonly jwksUri: string;
-  /** Undefined if the service is too old to have the stream. */
+  /** The URL of the stream; undefined if the service is too old to have it. */
   readonly revocationsEndpoint: string | undefined;
 }
 

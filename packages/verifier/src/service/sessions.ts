@@ -37,7 +37,7 @@ interface Entry {
  * an answer for a second.
  */
 export class SessionAnswers {
-  /** By what is asked, oldest first. */
+  /** The cached answers by the request to the service, oldest first. */
   private readonly entries = new Map<string, Entry>();
 
   /** `cookieName`: only this cookie is sent to the service. Without it, all cookies are. */
@@ -52,7 +52,10 @@ export class SessionAnswers {
     return this.entries.size;
   }
 
-  /** Undefined if the request has no cookie that could be a session. Throws the service's refusal, or 503. */
+  /**
+   * Returns the principal of a session; undefined if the request has no cookie that could be a session. Throws the service's refusal, or
+   * 503.
+   */
   async principalOf(request: PresentedRequest): Promise<Principal | undefined> {
     const headers = this.questionAbout(request);
     if (headers === undefined) return undefined;

@@ -7,7 +7,7 @@ import { RevocationSet } from './revocation-set.js';
 /** Revocations that fit into memory. A stream with more is not followed, and the service is asked for each request. */
 export const MAX_REVOCATIONS = 1_000_000;
 
-/** Seconds of the database's clock between two searches for revocations that can be forgotten. */
+/** How often expired revocations are removed, in seconds of the database's clock. */
 const PRUNE_INTERVAL = 30;
 
 /**
@@ -16,7 +16,7 @@ const PRUNE_INTERVAL = 30;
  */
 export class Knowledge {
   private readonly revocations = new RevocationSet();
-  /** Undefined until the stream has listed the trusted keys. */
+  /** The ids of the trusted keys; undefined until the stream has listed them. */
   private trusted: ReadonlySet<string> | undefined;
   /** Revoked keys. They are never forgotten. */
   private readonly distrusted = new Set<string>();

@@ -28,7 +28,9 @@ const MAX_EPOCH = 0xffff_ffff;
 /** A database time in seconds is below this, one in milliseconds above. */
 const LEAST_MILLISECONDS = 1e11;
 
-/** Undefined for an event that this release does not know. Throws a {@link StreamError} if the event is not what its name says. */
+/**
+ * Parses an event; undefined for one that this release does not know. Throws a {@link StreamError} if the event is not what its name says.
+ */
 export function readMessage({ name, data }: StreamEvent): Message | undefined {
   const read = READERS.get(name);
   return read?.(fieldsOf(data));
@@ -86,7 +88,7 @@ function revocationOf(value: unknown): Revocation | KeyRevocation {
   throw new StreamError('the stream names a revocation that we do not understand');
 }
 
-/** Seconds since the epoch. */
+/** Parses the database's time, in seconds since the epoch. */
 function databaseTime(value: unknown): number {
   const time = typeof value === 'string' ? Date.parse(value) : requireNumber('db_time', value);
   if (Number.isNaN(time)) throw new StreamError('db_time of the stream is no time');

@@ -7,7 +7,7 @@ export interface Position {
 const INCARNATION_FIRST = /^(.+)[:.@/](\d{1,15})$/;
 const POSITION_FIRST = /^(\d{1,15})[:.@/](.+)$/;
 
-/** Undefined for an id of another form. Such an id is only repeated in `Last-Event-ID`. */
+/** Parses the id of an event; undefined for an id of another form, which is only repeated in `Last-Event-ID`. */
 export function readPosition(id: string): Position | undefined {
   const [, incarnation, last] = INCARNATION_FIRST.exec(id) ?? [];
   if (incarnation !== undefined) return { incarnation, position: Number(last) };

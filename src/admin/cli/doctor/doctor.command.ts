@@ -45,14 +45,14 @@ export class DoctorCommand {
   }
 }
 
-/** With an entry for each question that the operator announced. */
+/** The options of the command, with an entry for each question that the operator wants to answer. */
 interface DoctorOptions {
   readonly url?: string;
   readonly beforeStart?: boolean;
   readonly [option: string]: unknown;
 }
 
-/** By the name of the option. */
+/** The answers of the operator, by the name of the option. */
 type Answers = ReadonlyMap<string, string>;
 
 function questionsIn(features: readonly unknown[]) {
@@ -70,7 +70,10 @@ async function answersTo(
   return answers;
 }
 
-/** Without `features`, only makes the checks of the first start. Throws ConfigurationError if the settings are invalid. */
+/**
+ * Runs the checks and prints their findings. Without `features`, runs only the checks of the first start. Throws ConfigurationError if the
+ * settings are invalid.
+ */
 async function examine(
   terminal: Terminal,
   host: ServiceHost,

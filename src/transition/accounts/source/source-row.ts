@@ -6,13 +6,13 @@ import { SourceFailure } from './source-failure.js';
 export interface SourceRow {
   readonly externalId: string;
   readonly username: string | undefined;
-  /** Null: the user cannot log in with a password. */
+  /** The password hash. If it is null, the user cannot log in with a password. */
   readonly passwordHash: string | null | undefined;
-  /** Null: there is none, or it is not an address. */
+  /** The email address; null if there is none, or if it is not an address. */
   readonly email: string | null | undefined;
   readonly role: string | undefined;
   readonly disabled: boolean;
-  /** As text, to be compared only. Null: unknown. */
+  /** When the password was changed, as text that is only compared; null if it is unknown. */
   readonly passwordChangedAt: string | null;
 }
 
@@ -30,7 +30,10 @@ const ROLE = /^[a-z][a-z0-9_-]{0,31}$/;
 const LONGEST_EMAIL = 254;
 const LONGEST_TIME = 64;
 
-/** Reads a row from its JSON text. Two equal texts are the same state. Throws {@link SourceFailure} with the first fault. `asked`: the id in the query by id. */
+/**
+ * Reads a row from its JSON text. Two equal texts are the same state. Throws {@link SourceFailure} with the first fault. `asked`: the id in
+ * the query by id.
+ */
 export function sourceRow(text: string, asked?: string): SourceRow {
   const row = parsed(text);
   // Ignoring "Disabled" would let a disabled user in.

@@ -58,19 +58,19 @@ export class UsersSourceClient implements OnApplicationShutdown {
     return this.config.usersSource;
   }
 
-  /** The user who logs in with this name; undefined if there is none. Throws {@link SourceFailure}. */
+  /** Returns the user who logs in with this name; undefined if there is none. Throws {@link SourceFailure}. */
   async byName(name: string): Promise<SourceRow | undefined> {
     const text = await this.one('source_by_name', this.queries!.byName, name);
     return text === undefined ? undefined : sourceRow(text);
   }
 
-  /** The user with this id; undefined if there is none. Throws {@link SourceFailure}. */
+  /** Returns the user with this id; undefined if there is none. Throws {@link SourceFailure}. */
   async byId(externalId: string): Promise<SourceRow | undefined> {
     const text = await this.textById(externalId);
     return text === undefined ? undefined : sourceRow(text, externalId);
   }
 
-  /** The same row as the JSON text that it is read from, for a caller who has read the same text before. */
+  /** Returns the user with this id as JSON text, for a caller who may have read the same text before. Throws {@link SourceFailure}. */
   textById(externalId: string): Promise<string | undefined> {
     return this.one('source_by_id', this.queries!.byId, externalId);
   }

@@ -12,7 +12,7 @@ const ASCII = /^[\x20-\x7e]*$/;
 
 /** A mailbox of a header. */
 export interface Mailbox {
-  /** Without quotes. Empty if there is no name. */
+  /** The name without quotes. Empty if there is none. */
   readonly name: string;
   readonly address: string;
 }

@@ -4,7 +4,7 @@ export interface Mail {
   readonly subject: string;
   readonly text: string;
   readonly html: string;
-  /** Without angle brackets. A mail that is sent again has the same one. */
+  /** The message id without angle brackets. It stays the same if the mail is sent again. */
   readonly messageId: string;
 }
 
@@ -21,7 +21,7 @@ export interface Delivery {
   readonly outcome: 'accepted' | 'refused' | 'deferred' | 'unreachable' | 'unknown';
   /** The code of the reply, such as `550`, or of the error, such as `ECONNREFUSED`. */
   readonly reply?: string | undefined;
-  /** For the log only. */
+  /** The cause, which goes only to the log. */
   readonly cause?: unknown;
 }
 

@@ -5,7 +5,7 @@ import type { OnModuleInit } from '@nestjs/common';
 import { KeyRingService } from '../../../tokens/keys/key-ring.service.js';
 import { DatabaseClock } from '../../../tokens/feed/database-clock.js';
 
-/** Larger than any key ring. The oldest key is evicted first. */
+/** The most keys in memory. A key ring never has so many. The oldest key is evicted first. */
 const MAX_KEYS = 64;
 
 /**

@@ -18,7 +18,7 @@ export interface FamilyEvidence {
   readonly confirmedGeneration: number;
   readonly macKey: string;
   readonly secret: Buffer;
-  /** Seconds from its last refresh to its revocation; null if it is not revoked. */
+  /** The time from the last refresh of the family to its revocation, in seconds; null if it is not revoked. */
   readonly revokedAfter: number | null;
   readonly epoch: number;
   readonly disabled: boolean;
@@ -63,7 +63,7 @@ export interface SessionEvidence {
   readonly sid: string;
   /** The user that it names; null if nobody has logged in with it. */
   readonly name: string | null;
-  /** Null if the user is unknown. */
+  /** The user; null if it is unknown. */
   readonly userId: string | null;
   readonly disabled: boolean;
 }
@@ -91,7 +91,7 @@ export class LogoutEvidenceStore {
     this.sessionStatement = sessionsOf(table.rows, userIn(table, config.sessionUserKey));
   }
 
-  /** By the id of the family. Families without a row are left out. */
+  /** Reads families, by their id. Families without a row are left out. */
   async families(sids: readonly string[]): Promise<ReadonlyMap<string, FamilyEvidence>> {
     const rows = await this.database.query<FamilyEvidence & Record<string, unknown>>(FAMILIES, [sids]);
     return new Map(rows.map((row) => [row.sid, row]));
@@ -118,7 +118,7 @@ export class LogoutEvidenceStore {
     return new Set(rows.map(({ kid }) => kid));
   }
 
-  /** By the session's id. Without sessions that are refused because the product began them for an administrator. */
+  /** Reads live sessions, by their id. Leaves out sessions that are refused because the product began them for an administrator. */
   async sessions(sids: readonly string[]): Promise<ReadonlyMap<string, SessionEvidence>> {
     const rows = await this.database.query<SessionEvidence & ProvableSession & Record<string, unknown>>(
       this.sessionStatement,

@@ -29,7 +29,7 @@ export interface SessionFacts {
   readonly live: boolean;
   /** The user that the row names; null if it names none. */
   readonly name: string | null;
-  /** Null if the user is unknown. */
+  /** The user; null if it is unknown. */
   readonly userId: string | null;
   readonly disabled: boolean;
   /** It may sign in its user. False for an administrator's session that the product began. */

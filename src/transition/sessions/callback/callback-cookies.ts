@@ -21,7 +21,7 @@ export interface AnsweredSession extends DescribedSession {
 
 interface Answer {
   readonly askedAt: number;
-  /** Undefined: nobody is logged in. */
+  /** The session; undefined if nobody is logged in. */
   readonly session: AnsweredSession | undefined;
 }
 
@@ -39,8 +39,8 @@ export interface CookieQuestions {
 }
 
 /**
- * Asks the product who is behind a cookie. There is one call at a time per cookie: calls with the same cookie share it. An answer counts for
- * two seconds at most. It is kept under a MAC of everything that was sent, so it can answer no other question, and no cookie is kept.
+ * Asks the product who is behind a cookie. There is one call at a time per cookie: calls with the same cookie share it. An answer counts
+ * for two seconds at most. It is kept under a MAC of everything that was sent, so it can answer no other question, and no cookie is kept.
  */
 export class CallbackCookies {
   private readonly key = randomBytes(32);

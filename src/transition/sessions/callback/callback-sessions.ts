@@ -32,8 +32,8 @@ const MOST_COOKIES = 4;
 const VALUE = /^[!-~]{1,4096}$/;
 
 /**
- * Sessions of a product that keeps them where Tandem cannot read them: SESSION_STORE=callback. The product says who is behind a cookie, begins
- * sessions and ends them.
+ * Sessions of a product that keeps them where Tandem cannot read them: SESSION_STORE=callback. The product says who is behind a cookie,
+ * begins sessions and ends them.
  */
 export class CallbackSessions extends RemoteSessions {
   /** A deletion is repeated until the product has confirmed it, and not after that. */
@@ -187,7 +187,7 @@ export class CallbackSessions extends RemoteSessions {
     this.client.close();
   }
 
-  /** Undefined if the session is gone, or if its cookie belongs to another session now. */
+  /** Asks the product about a session; undefined if the session is gone, or if its cookie belongs to another session now. */
   private async askAbout(sid: string, cookie: string, again: boolean): Promise<RemoteSession | undefined> {
     const session = await this.cookies.ask(cookie, again);
     if (session?.sid !== sid) return undefined;

@@ -67,7 +67,10 @@ export class SessionCredentialStore {
     await this.database.query(SAVE, [sid, this.seal.seal(sid, credentials)]);
   }
 
-  /** By the session's id. Left out: sessions that are not known, and those that were sealed under a secret that this node does not have. */
+  /**
+   * Reads credentials, by the session's id. Leaves out unknown sessions, and those that were sealed under a secret that this node does not
+   * have.
+   */
   async find(sids: readonly string[]): Promise<ReadonlyMap<string, SessionCredentials>> {
     const rows = await this.database.query<{ sid: string; sealed: Buffer }>(FIND, [sids]);
     const opened = rows.map(({ sid, sealed }) => [sid, this.seal.open(sid, sealed)] as const);

@@ -26,7 +26,7 @@ export class SessionSeal {
     return Buffer.concat([nonce, cipher.update(JSON.stringify(value)), cipher.final(), cipher.getAuthTag()]);
   }
 
-  /** Undefined for bytes that no secret of this node sealed for this session. */
+  /** Opens a sealed value; undefined if no secret of this node sealed it for this session. */
   open(sid: string, sealed: Buffer): unknown {
     for (const key of this.keys) {
       try {

@@ -39,9 +39,9 @@ export class SessionAuthenticationService implements DeviceSessions {
   ) {}
 
   /**
-   * The session of a request, which becomes the request's principal. It is read from the database each time, so that a revoked session is
-   * refused everywhere at once. A request with the cookies of several live sessions is refused: one may be somebody else's. Throws 401
-   * `sessions_removed`, `sessions_brownout` or `session_invalid`, 403 `cross_site_request`, 503.
+   * Returns the session of a request, which becomes the request's principal. It is read from the database each time, so that a revoked
+   * session is refused everywhere at once. A request with the cookies of several live sessions is refused: one may be somebody else's.
+   * Throws 401 `sessions_removed`, `sessions_brownout` or `session_invalid`, 403 `cross_site_request`, 503.
    */
   async authenticate(request: AuthenticatedRequest, call: SessionCall): Promise<LiveSession> {
     const [session, ...others] = await this.liveIn(request, call);
@@ -49,7 +49,7 @@ export class SessionAuthenticationService implements DeviceSessions {
     return admit(request, session);
   }
 
-  /** The same for a route that takes a session only. A request with a Bearer token is refused. */
+  /** Authenticates like {@link authenticate}, for a route that takes only sessions: a request with a Bearer token is refused. */
   requireSession(request: AuthenticatedRequest, call: SessionCall): Promise<LiveSession> {
     this.refuseWithoutCookie(request);
     return this.authenticate(request, call);

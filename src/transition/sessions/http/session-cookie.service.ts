@@ -16,7 +16,7 @@ export interface PresentedCookies {
   readonly sids: readonly string[];
 }
 
-/** Seconds; browsers keep no cookie longer (RFC 6265bis). */
+/** The longest lifetime of a cookie, in seconds. Browsers keep no cookie longer (RFC 6265bis). */
 const LONGEST_LIFE = 400 * 86_400;
 
 /** Characters of a cookie's value; browsers keep no more. */
@@ -49,7 +49,7 @@ export class SessionCookieService {
     return this.valuesIn(request.headers.cookie);
   }
 
-  /** Undefined if the request has no cookie of that name. Cookies that we did not sign are ignored. */
+  /** Returns the session cookies of a request; undefined if it has none of that name. Cookies that we did not sign are ignored. */
   presentedIn(request: FastifyRequest): PresentedCookies | undefined {
     const values = this.valuesIn(request.headers.cookie);
     if (values.length === 0) return undefined;
@@ -144,7 +144,7 @@ export class SessionCookieService {
     return cookieValues(header, this.config.sessionCookieName);
   }
 
-  /** Undefined for a value that we did not sign, and for one that PostgreSQL cannot store. */
+  /** Returns the session id in a cookie; undefined if we did not sign the value or PostgreSQL cannot store it. */
   private sidOf(value: string): string | undefined {
     if (value.length > LONGEST) return undefined;
     const { sessionSecret, sessionSecretsPrevious } = this.config;

@@ -13,7 +13,7 @@ export interface DowngradedSession {
   /** It has been used, so its client received it. */
   readonly seen: boolean;
   readonly revoked: boolean;
-  /** Seconds since the downgrade. */
+  /** The time since the downgrade, in seconds. */
   readonly age: number;
 }
 

@@ -115,7 +115,7 @@ export class SessionLinkStore {
     return locked.length > 0;
   }
 
-  /** Undefined for an unlinked family. */
+  /** Reads the link of a family; undefined for an unlinked family. */
   async stateOf(familyId: string): Promise<LinkState | undefined> {
     const found = await onSessionTable(() =>
       this.database.query<LinkState & ProvableSession & Record<string, unknown>>(this.stateText, [familyId]),
@@ -124,7 +124,7 @@ export class SessionLinkStore {
     return state && { ...state, lost: state.lost || !this.origins.signsIn(state) };
   }
 
-  /** At most `batch` families whose session's row another application deleted before it expired. */
+  /** Returns at most `batch` families whose session's row another application deleted before it expired. */
   async lostRows(batch: number): Promise<string[]> {
     const rows = await this.database.query<{ familyId: string }>(LOST_ROWS, [batch]);
     return rows.map(({ familyId }) => familyId);

@@ -158,7 +158,7 @@ export class PublicSessionDirectory implements SessionDirectory {
   }
 }
 
-/** Null for text that is no positive number. Another application may have written anything. */
+/** Returns the age that a text states; null if the text is not a positive number. Another application may have written anything. */
 function ageIn(text: string | null): number | null {
   const age = Number(text ?? Number.NaN);
   return age > 0 && Number.isFinite(age) ? age : null;

@@ -40,7 +40,7 @@ export function storedCookieIn(sess: string): StoredCookie {
   return storedCookieOf(parsed(sess));
 }
 
-/** The same for a session that is not text any more. */
+/** Returns the cookie that a parsed session describes, like {@link storedCookieIn}. */
 export function storedCookieOf(session: unknown): StoredCookie {
   const cookie = Object(Object(session).cookie) as Record<string, unknown>;
   const { originalMaxAge, secure, httpOnly, domain, path, sameSite, priority, partitioned } = cookie;

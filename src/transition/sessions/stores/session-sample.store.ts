@@ -8,9 +8,9 @@ import { userAt, userIn, userNamed } from './session-table.sql.js';
 
 /** A live session, and whether its row names a user. */
 export interface SampledSession {
-  /** As JSON; null if it is too large for a sample. */
+  /** The session as JSON; null if it is too large for a sample. */
   readonly sess: string | null;
-  /** It has a text or a number at SESSION_USER_KEY. */
+  /** Whether it has text or a number at SESSION_USER_KEY. */
   readonly named: boolean;
   /** That names an existing user. */
   readonly found: boolean;
@@ -27,7 +27,7 @@ const newest = (table: string, user: string) => `
     WHERE expire > clock_timestamp() ORDER BY expire DESC LIMIT $1
   ) s`;
 
-/** The same for sessions that are not in the database. */
+/** Reads the same columns as {@link newest}, from sessions that are passed as a parameter, because they are not in the database. */
 const given = (path: string) => `
   SELECT CASE WHEN octet_length(s.sess) <= ${LARGEST} THEN s.sess END AS sess, name IS NOT NULL AS named,
     ${userNamed('name')} IS NOT NULL AS found

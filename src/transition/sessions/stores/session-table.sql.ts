@@ -4,7 +4,9 @@ import type { Sql } from '../../../database/database.js';
 import { HELD_USER } from '../table/session-table.js';
 import type { SessionTable } from '../table/session-table.js';
 
-/** SQL for a time in milliseconds. `expire` has no time zone: PostgreSQL uses the one of the connection, as it does for connect-pg-simple. */
+/**
+ * SQL for a time in milliseconds. `expire` has no time zone: PostgreSQL uses the one of the connection, as it does for connect-pg-simple.
+ */
 export const milliseconds = (time: string) => `(extract(epoch FROM ${time}) * 1000)::float8`;
 
 /** SQL: the session `s` with the link `f`, which may be missing, has neither expired nor been revoked. */
@@ -29,7 +31,7 @@ export function userIn({ layout }: SessionTable, path: string): string {
   return layout.user === undefined ? userAt(path) : HELD_USER;
 }
 
-/** The same for a row of the table itself. */
+/** SQL for the user whom a row of the table itself names. Never fails. */
 export function userOfRow({ layout }: SessionTable, path: string, schema = ''): string {
   return layout.user ?? userAt(path, schema, layout.sess);
 }
@@ -60,7 +62,10 @@ export async function onSessionTable<T>(work: () => Promise<T>): Promise<T> {
 
 const CHECK_NOW = `SET CONSTRAINTS ALL IMMEDIATE`;
 
-/** The same for a write in a transaction. Deferred constraints of the table are checked here, not at the commit. */
+/**
+ * Writes to the session table in a transaction, with the errors of {@link onSessionTable}. Deferred constraints of the table are checked
+ * here, not at the commit.
+ */
 export function writeSessionTable<T>(sql: Sql, write: () => Promise<T>): Promise<T> {
   return onSessionTable(async () => {
     const result = await write();

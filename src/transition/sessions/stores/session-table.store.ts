@@ -81,7 +81,7 @@ export class SessionTableStore {
     readonly table: SessionTable,
   ) {}
 
-  /** Undefined if the table is gone. */
+  /** Describes the table; undefined if it does not exist any more. */
   async describe(): Promise<SessionTableShape | undefined> {
     return (
       await this.database.query<SessionTableShape & Record<string, unknown>>(DESCRIBE, [

@@ -11,11 +11,13 @@ export class Session {
   @PrimaryColumn('varchar', { primaryKeyConstraintName: 'session_pkey' })
   sid!: string;
 
-  /** As express-session serialises it; the user is at SESSION_USER_KEY. */
+  /** The session as express-session serialises it. The user is at SESSION_USER_KEY. */
   @Column('json')
   sess!: Record<string, unknown>;
 
-  /** Without a time zone: PostgreSQL uses the one of the connection, so no connection may set another one. */
+  /**
+   * When the session expires. The type has no time zone: PostgreSQL uses the one of the connection, so no connection may set another one.
+   */
   @Index('IDX_session_expire')
   @Column('timestamp', { precision: 6 })
   expire!: Date;

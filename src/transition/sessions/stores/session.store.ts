@@ -25,7 +25,7 @@ export interface LiveSession {
 export interface NewSession {
   readonly sid: string;
   readonly userId: string;
-  /** As express-session keeps it. */
+  /** The session as express-session keeps it. */
   readonly sess: object;
   /** Milliseconds. */
   readonly expiresAt: number;
@@ -53,8 +53,8 @@ export interface UnlinkedSession extends ProvableSession {
 export interface LinkState {
   readonly sid: string;
   /**
-   * Another application ended it: its row was deleted before it expired, or names another user now. Or its user has become an administrator,
-   * whom a session of the product does not sign in.
+   * Another application ended it: its row was deleted before it expired, or names another user now. Or its user has become an
+   * administrator, whom a session of the product does not sign in.
    */
   readonly lost: boolean;
   /** It has not expired. */
@@ -77,12 +77,12 @@ export interface Sweep {
  */
 export abstract class SessionStore {
   /**
-   * Undefined if there is no session of that id, if it has expired or was revoked, or if its user is unknown or disabled. Also undefined if
-   * the user is an administrator and the product began the session.
+   * Returns a live session. Undefined if there is no session of that id, if it has expired or was revoked, or if its user is unknown or
+   * disabled. Also undefined if the user is an administrator and the product began the session.
    */
   abstract live(sid: string): Promise<LiveSession | undefined>;
 
-  /** Like {@link live}, in a transaction of a request that has called that before. */
+  /** Returns the session like {@link live}, in a transaction of a request that has called `live` before. */
   abstract liveIn(sql: Sql, sid: string): Promise<LiveSession | undefined>;
 
   /** The user whom a session names if it would be live with a known and enabled user. */
@@ -98,8 +98,8 @@ export abstract class SessionStore {
   abstract create(session: NewSession, epoch: number, origin: Origin): Promise<boolean>;
 
   /**
-   * Adds a session in a transaction that has locked the user's row. Returns it as the product's store keeps it: the product may choose its id,
-   * its expiry and its cookie.
+   * Adds a session in a transaction that has locked the user's row. Returns it as the product's store keeps it: the product may choose its
+   * id, its expiry and its cookie.
    */
   abstract insert<Session extends NewSession>(sql: Sql, session: Session): Promise<Session>;
 
@@ -125,12 +125,12 @@ export abstract class SessionStore {
   abstract remove(sids: readonly string[]): Promise<void>;
 
   /**
-   * Refuses all sessions of the users that began before and that Tandem does not know, in the transaction that revokes the users. The caller
-   * revokes those that it knows.
+   * Refuses all sessions of the users that began before and that Tandem does not know, in the transaction that revokes the users. The
+   * caller revokes those that it knows.
    */
   abstract refuseUnseen(sql: Sql, userIds: readonly string[]): Promise<void>;
 
-  /** After the commit of a revocation: deletes the revoked sessions, and those that {@link refuseUnseen} refuses. Never throws. */
+  /** Deletes the revoked sessions, and those that {@link refuseUnseen} refuses, after the commit of a revocation. Never throws. */
   abstract clear(sids: readonly string[]): Promise<void>;
 
   /** Deletes sessions that were revoked in the last `seconds` or have reached their end, and that the product wrote again. */

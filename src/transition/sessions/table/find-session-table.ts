@@ -53,7 +53,7 @@ const IS_READABLE = `
   SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname = $1 AND c.relname = '${CHOICE}' AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')`;
 
-/** Without DELETE, sessions are expired instead. */
+/** Describes a relation and the privileges on it. Without DELETE, sessions are expired instead of deleted. */
 const RELATION = `
   SELECT n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind,
     n.nspname = $3 AND obj_description(c.oid, 'pg_class') IS NOT DISTINCT FROM '${OWN_TABLE_COMMENT}' AS "isOwn",

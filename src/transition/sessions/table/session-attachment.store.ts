@@ -96,7 +96,7 @@ export class SessionAttachmentStore {
     this.index = `tandem_session_user_${hash('sha256', this.expression, 'hex').slice(0, 12)}`;
   }
 
-  /** Undefined if the table is gone. */
+  /** Reads whether the index and the trigger exist; undefined if the table does not exist any more. */
   async state(): Promise<AttachmentState | undefined> {
     const values = [this.table.qualifiedName, this.index, this.table.layout.user === undefined];
     return (await this.database.query<AttachmentState & Record<string, unknown>>(STATE, values))[0];

@@ -4,16 +4,16 @@ import { qualifiedName, shownName } from './table-name.js';
 
 /** The table that holds the sessions: Tandem's own or one of a product. It is found once, at the start. */
 export class SessionTable {
-  /** For SQL: with the schema, and quoted. */
+  /** The name of the table for SQL: quoted, and with the schema. */
   readonly qualifiedName: string;
-  /** For messages. */
+  /** The name of the table for messages. */
   readonly shown: string;
-  /** For SQL that reads: a relation with the columns `sid`, `sess` and `expire`, whatever the table calls them. */
+  /** A relation for SQL that reads. It has the columns `sid`, `sess` and `expire`, whatever the table calls them. */
   readonly rows: string;
 
   /**
-   * `isOwn`: Tandem has made it. Tandem creates nothing on any other table by itself. `isRecord`: the sessions are in a store outside of the
-   * database, and the table holds what Tandem has seen of them.
+   * `isOwn`: Tandem has made it. Tandem creates nothing on any other table by itself. `isRecord`: the sessions are in a store outside of
+   * the database, and the table holds what Tandem has seen of them.
    */
   constructor(
     schema: string,

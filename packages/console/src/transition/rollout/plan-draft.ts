@@ -42,7 +42,7 @@ export function bodyOf(draft: Draft): PlanDto {
   };
 }
 
-/** Without the noise of binary fractions. */
+/** Formats a number without the noise of binary fractions. */
 function short(value: number): string {
   return String(Number(value.toPrecision(12)));
 }

@@ -144,7 +144,7 @@ export class RedisSessions extends RemoteSessions {
     } while (cursor !== '0');
   }
 
-  /** By keyspace events, if Redis sends them. */
+  /** Watches for changed sessions by keyspace events, if Redis sends them. */
   async watch(changed: (sids: readonly string[]) => void): Promise<void> {
     if (this.subscriber?.isReady === true) return;
     const report = (key: string) => {

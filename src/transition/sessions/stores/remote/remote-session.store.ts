@@ -190,7 +190,7 @@ export class RemoteSessionStore extends SessionStore {
     if (sids.length > 0) await this.update(sids, await this.recorder.find(sids, true));
   }
 
-  /** The same for those that have a record: the product's store has many other sessions. */
+  /** Brings the existing records of these sessions up to date. The product's store has many other sessions. */
   async refreshRecorded(sids: readonly string[]): Promise<void> {
     const known = await this.records.find(sids);
     await this.refresh(sids.filter((sid) => (known.get(sid)?.text ?? null) !== null));

@@ -4,7 +4,7 @@ import type { RemoteSession } from './remote-sessions.js';
 export interface SessionNote {
   readonly sid: string;
   readonly user: string | undefined;
-  /** As the column `sess` holds it. */
+  /** The session as the column `sess` holds it. */
   readonly text: string;
   /** Milliseconds. */
   readonly expiresAt: number;

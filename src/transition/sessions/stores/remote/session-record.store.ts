@@ -10,7 +10,7 @@ import type { SessionNote } from './session-note.js';
 /** What is known of a session: its record, its revocation, or both. */
 export interface KnownSession {
   readonly sid: string;
-  /** Null without a record. */
+  /** The session as text; null without a record. */
   readonly text: string | null;
   readonly user: string | null;
   readonly expiresAt: number | null;
@@ -99,7 +99,7 @@ export class SessionRecordStore {
     this.revivableText = revivableIn(qualifiedName);
   }
 
-  /** By the session's id. Sessions that are neither recorded nor revoked are left out. */
+  /** Reads what is known of the sessions, by their id. Sessions that are neither recorded nor revoked are left out. */
   async find(sids: readonly string[]): Promise<ReadonlyMap<string, KnownSession>> {
     const rows = await this.database.query<KnownSession & Record<string, unknown>>(this.findText, [sids]);
     return new Map(rows.map((row) => [row.sid, row]));
