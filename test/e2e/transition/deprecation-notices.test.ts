@@ -135,8 +135,8 @@ describe('a deprecation notice', () => {
     expect(mail.subject).toMatch(/^To user-[0-9a-f]{8}$/);
     await finished((await queue({ days: 4 })).json<{ id: string }>().id);
     const usual = (await mailTo('tess@')).at(-1)!.parsed;
-    expect(usual.subject).toMatch(/changes on 3 February 2031$/);
-    expect(usual.text).toContain('changes on 3 February 2031.');
+    expect(usual.subject).toMatch(/change on 3 February 2031$/);
+    expect(usual.text).toContain('change on 3 February 2031.');
   });
 
   it.each([

@@ -196,7 +196,7 @@ describe('the doctor', () => {
         check: 'proxy',
         level: 'warn',
         message: expect.stringContaining('from 127.0.0.1 with the header x-forwarded-for'),
-        advice: expect.stringContaining('set TRUST_PROXY=127.0.0.1:'),
+        advice: expect.stringContaining('set TRUST_PROXY=127.0.0.1;'),
       },
     ]);
     await node.db.database.query(
