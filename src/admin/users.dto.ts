@@ -93,7 +93,7 @@ export class UpsertDto {
   version?: number | null;
 }
 
-/** Throws 400 `validation_failed` if both password fields are present, also if one of them is null. */
+/** Throws 400 `validation_failed` if both password fields are present, even if one of them is null. */
 export function requireOnePassword(body: {
   readonly password?: string | null;
   readonly password_hash?: string | null;

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
 
-/** An event of a login, or consecutive refreshes that are counted together. */
+/** An event in the history of a token family, or consecutive refreshes that are counted together. */
 export interface StoryEntry {
   readonly at: Date;
   /** The last one of several refreshes; otherwise the same as `at`. */
@@ -12,26 +12,26 @@ export interface StoryEntry {
   /** The number of different addresses. */
   readonly addresses: number;
   readonly actor: { readonly id: string; readonly username: string | null } | null;
-  /** Of the last one, like the other columns. */
+  /** The address of the last event, like the other columns. */
   readonly ip: string | null;
   readonly user_agent: string | null;
   readonly request_id: string | null;
   readonly detail: Record<string, unknown> | null;
 }
 
-/** Whose story is read, and in which time. */
+/** The family whose history is read. */
 export interface StorySubject {
   readonly userId: string;
   readonly sid: string;
   readonly revokedAt: Date | null;
 }
 
-/** A login that refreshes every minute has fewer events in a week. Later ones are left out. */
+/** The most events of a history. A family that refreshes every minute has fewer in a week. Later ones are left out. */
 const MOST_EVENTS = 20_000;
 
 /**
- * The index of users leads to the events, and the event that began the login, which has an index of its own, says where they start. Events
- * about the whole user belong to the login if they ended it. Each event that is no refresh begins a new part.
+ * Finds the events of a family by the index on users. The first event of the family, which has its own index, limits the search. Events
+ * about the whole user belong to the family if they revoked it. Each event that is not a refresh starts a new part.
  */
 const STORY = `
   WITH began AS (
@@ -55,7 +55,7 @@ const STORY = `
     (SELECT count(*) FROM events)::integer AS total
   FROM folded JOIN events e ON e.id = folded.last ORDER BY folded.first`;
 
-/** Reads what happened to one login from the audit trail. */
+/** Reads the history of a token family from the audit trail. */
 @Injectable()
 export class LoginStoryStore {
   constructor(private readonly database: Database) {}

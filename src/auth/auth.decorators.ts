@@ -50,9 +50,9 @@ export const ApiFreshPassword = () =>
   );
 
 /**
- * Restricts a route to logins that have proved their password within the last five minutes. The others get 403
- * `fresh_password_required`. With `fields`, only a request whose body has one of them needs it. Service clients have no login and need
- * none. The module of the route imports `AuthModule`.
+ * Restricts a route to callers who have entered the password within the last five minutes. Other callers get 403 `fresh_password_required`.
+ * With `fields`, this applies only to a request whose body has one of them. Service clients have no password, so this does not apply to
+ * them. The module of the route imports `AuthModule`.
  */
 export const FreshPassword = (...fields: readonly string[]) =>
   applyDecorators(

@@ -40,7 +40,7 @@ export function isStrongSecret(value: unknown): boolean {
 /** True if one chunk is hard to guess: the other chunks cannot make the secret weaker. */
 function isHardToGuess(secret: string): boolean {
   for (let start = 0; start < secret.length; start += CHUNK_LENGTH) {
-    // The last chunk has the full length too, so that no secret is judged by its last few characters.
+    // The last chunk has the full length too, so that the last few characters alone do not decide.
     const from = Math.max(0, Math.min(start, secret.length - CHUNK_LENGTH));
     if (guessesOf(secret.slice(from, from + CHUNK_LENGTH)) >= MIN_GUESSES_LOG10) return true;
   }

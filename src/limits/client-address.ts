@@ -44,7 +44,7 @@ function translated(groups: readonly number[]): string | undefined {
 }
 
 /**
- * The subject that an address counts for: an IPv4 address (also if it is IPv4-mapped or translated) for itself, any other IPv6 address
+ * The subject that an address counts for: an IPv4 address (even if it is IPv4-mapped or translated) for itself, any other IPv6 address
  * for its /64, which is the least that one customer gets.
  */
 export function subjectOf(address: string): string {

@@ -30,7 +30,7 @@ const LAST_ALLOCATED_ID = `
 
 const CLOCK = `SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text AS now`;
 
-/** A transaction that inserts holds this lock from before it takes an id until it commits or rolls back. */
+/** The lock of a transaction that inserts. It is taken before an id is, and held until the commit or the rollback. */
 const WRITERS = `
   SELECT DISTINCT virtualtransaction AS writer FROM pg_locks
   WHERE locktype = 'relation' AND relation = 'audit_events'::regclass AND mode = 'RowExclusiveLock'

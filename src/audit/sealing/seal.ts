@@ -99,7 +99,10 @@ export class SealHash {
     return this.refusalsHash && { refusals: this.refusals, refusalsHash: this.refusalsHash.copy().digest() };
   }
 
-  /** The range comes last, when the count is known. `separate`: the digest of the refusals, also if retention has removed them. */
+  /**
+   * Finishes the digest with the range, once the count is known. `separate`: the digest of the refusals, even if retention has removed
+   * them.
+   */
   digest({ id, firstId, lastId, sealedAt, previous }: SealRange, separate = this.refusalsDigest()): Buffer {
     const count = this.others + (separate?.refusals ?? 0);
     const range = [id, firstId, lastId, count, sealedAt, previous.toString('hex')];

@@ -8,18 +8,18 @@ import { CredentialCheckService } from '../login/credential-check.service.js';
 import { deviceOf } from '../login/known-devices.service.js';
 import type { Principal } from '../principal.js';
 
-/** Keeps when sessions proved their password. */
+/** Keeps when the password of each session was last entered. */
 export interface SessionPasswordProofs {
-  /** Whether the session proved its password within the last five minutes. */
+  /** Whether the password was entered in this session within the last five minutes. */
   isFresh(sessionId: string): Promise<boolean>;
-  /** The session has proved its password now. */
+  /** Records that the password was entered in this session now. */
   record(sessionId: string): Promise<void>;
 }
 
 /**
- * Knows whether a login has proved its password within the last five minutes. The login itself proves it, and so do
- * {@link reauthenticate} and a change of the password. The proof belongs to one token family or session, so a stolen access token is not enough for the actions that
- * need it, unless the owner has just logged in. A refresh renews no proof.
+ * Knows whether the password was entered in a token family or session within the last five minutes: at the login, by {@link
+ * reauthenticate}, or to change the password. A refresh does not count. So a stolen access token is not enough for the actions that need a
+ * fresh password, unless the owner has just logged in.
  */
 @Injectable()
 export class FreshPasswordService {
@@ -36,7 +36,7 @@ export class FreshPasswordService {
     this.sessions = sessions;
   }
 
-  /** A session and the family that is linked to it are one login. */
+  /** Whether the caller's password is fresh. A session and the family that is linked to it count as one. */
   async isFresh({ sid, sessionId }: Principal): Promise<boolean> {
     if (sid !== undefined && (await this.families.isFresh(sid))) return true;
     return sessionId !== undefined && (await this.sessions?.isFresh(sessionId)) === true;
@@ -61,14 +61,14 @@ export class FreshPasswordService {
     await this.record(principal);
   }
 
-  /** The caller's login has proved its password now. */
+  /** Records that the caller has entered the password now. */
   async record({ sid, sessionId }: Principal): Promise<void> {
     if (sid !== undefined) await this.families.record(sid);
     if (sessionId !== undefined) await this.sessions?.record(sessionId);
   }
 }
 
-/** The 403, which says what to do. */
+/** Creates the 403 `fresh_password_required`, which says what to do. */
 export function refuseFreshPassword() {
   return refuseAuth('fresh_password_required', {
     detail: 'Send the password to POST /auth/reauthenticate, then repeat the call within five minutes',

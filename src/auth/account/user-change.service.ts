@@ -78,7 +78,7 @@ export class UserChangeService {
     if (change.password !== undefined && this.users.isPasswordManaged(user))
       throw refuseUser('password_managed_elsewhere');
     const given = await this.normalised(user, change, channel);
-    // The product knows of its own upsert, and of the logins that it ends.
+    // The product already knows about its own upsert, and that it revokes the user's families.
     const announced = channel !== 'upsert';
     const work = async (revocation: RevocationTransaction) => {
       const { sql } = revocation;

@@ -7,7 +7,7 @@ import type { AuthenticatedRequest } from '../principal.js';
 /** The fields of a body that need a fresh password. If there are none, every request needs it. */
 export const FRESH_PASSWORD_FIELDS = 'auth:fresh-password-fields';
 
-/** Refuses callers whose login has not proved its password within five minutes: 403 `fresh_password_required`. See `@FreshPassword()`. */
+/** Refuses callers who have not entered the password within five minutes, with 403 `fresh_password_required`. See `@FreshPassword()`. */
 @Injectable()
 export class FreshPasswordGuard implements CanActivate {
   constructor(

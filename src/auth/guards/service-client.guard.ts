@@ -31,7 +31,7 @@ export function isServiceClient(context: ExecutionContext): boolean {
 }
 
 /**
- * Runs before the guard that closes all routes. On a route with `@ServiceClientsWith()`, a request with HTTP Basic is judged by that
+ * Runs before the guard that closes all routes. On a route with `@ServiceClientsWith()`, a request with HTTP Basic is authenticated by that
  * header alone: its cookies and rules for pages of other sites do not count, and a refused client is never taken for a user. On every other
  * route, and for every other request, this guard decides nothing.
  */

@@ -73,7 +73,7 @@ export class CredentialCheckService {
     const started = this.clock.monotonic();
     const account = normaliseUsername(given.username)?.key ?? given.username;
     const user = this.users.lookUp(given.username);
-    // A caller over the limit gets 429, also if the look-up fails.
+    // A caller over the limit gets 429, even if the look-up fails.
     user.catch(() => undefined);
     const checked =
       device === undefined

@@ -6,7 +6,7 @@ export interface EligibilitySubject {
   readonly role: Role;
 }
 
-/** The rule that decides who may have tokens. */
+/** The rule that decides who is eligible for tokens. */
 export interface TokenEligibility {
   /** Whether a login of the user may open a token family now. */
   isEligible(user: EligibilitySubject): Promise<boolean> | boolean;
@@ -22,7 +22,7 @@ const EVERYBODY: TokenEligibility = {
   mayContinue: () => true,
 };
 
-/** The rule in force: everybody may have tokens, unless the composition module has passed another rule. */
+/** The rule in force: everybody is eligible for tokens, unless the composition module has passed another rule. */
 @Injectable()
 export class TokenEligibilityService implements TokenEligibility {
   private rule = EVERYBODY;

@@ -54,7 +54,7 @@ export async function conflictsWith(
   further: ConflictCheck = async () => [],
 ): Promise<string[]> {
   const mode = await faultsOf(() => endpoint.isPooled());
-  // Such a pooler may refuse the questions that follow.
+  // Such a pooler may refuse the queries that follow.
   if (mode.length > 0) return [...mode];
   const pooling = poolSize === undefined ? [] : await faultsOf(() => endpoint.allowedPoolSize(poolSize));
   const client = await endpoint.plainClient();

@@ -3,7 +3,7 @@ import { ConfigurationError } from '../../config/config.js';
 
 const TIMEOUT_MS = 2_000;
 
-/** Other clients of the pooler may take the connection that proves its mode. So the question is repeated. */
+/** How often the check is repeated: other clients of the pooler may take the connection that proves its mode. */
 const ROUNDS = 5;
 
 /** Opens a client of the same database, without any setting. */
@@ -45,7 +45,7 @@ export function plainClient(
 /**
  * Returns whether a pooler such as PgBouncer is between this process and PostgreSQL. Throws {@link ConfigurationError} if it gives a
  * connection to another client after each transaction or statement: locks, notifications and settings of a session would not work, and
- * the settings would change the sessions of other applications. This question changes no setting.
+ * the settings would change the sessions of other applications. This check changes no setting.
  *
  * A pooler sends its own process id at the start of a connection. The server's id of one client never changes in session mode. In
  * transaction mode, a second client that begins a transaction takes the server connection of the first one.

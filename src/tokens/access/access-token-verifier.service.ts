@@ -45,7 +45,7 @@ export class AccessTokenVerifierService {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** The token if this service signed it, also if it has expired, was revoked, or its key was distrusted. */
+  /** Returns the token if this service signed it, even if it has expired, was revoked, or its key was distrusted. */
   async verify(token: string): Promise<VerifiedToken | undefined> {
     let verified = this.verifyCanonical(token);
     if (verified === undefined) {
@@ -87,7 +87,7 @@ export class AccessTokenVerifierService {
     return verified !== undefined && this.isForUs(verified.claims) ? verified : undefined;
   }
 
-  /** The token if the key that `keyOf` finds signed it, for any issuer and audience. Says nothing about the trust in that key. */
+  /** Returns the token if the key that `keyOf` finds signed it, for any issuer and audience. Says nothing about the trust in that key. */
   async verifyBy(token: string, keyOf: FindKey): Promise<VerifiedToken | undefined> {
     const header = inspectToken(token);
     const publicKey = 'kid' in header ? keyOf(header.kid) : undefined;
@@ -105,22 +105,22 @@ export class AccessTokenVerifierService {
     }
   }
 
-  /** The key that must have signed the token. For passport-jwt, which checks signature, issuer and audience itself. */
+  /** Returns the key that must have signed the token, for passport-jwt, which checks signature, issuer and audience itself. */
   keyOf(token: string): { readonly publicKey: KeyObject } | { readonly fault: TokenFault } {
     const header = inspectToken(token);
     if ('fault' in header) return header;
     return this.keys.verificationKey(header.kid) ?? { fault: 'token_invalid' };
   }
 
-  /** The token, once its signature has been checked. Undefined if this service does not mint such a payload. */
+  /** Parses the token after its signature has been checked. Undefined if this service does not mint such a payload. */
   readPayload(token: string, payload: unknown): VerifiedToken | undefined {
     const header = inspectToken(token);
     return 'kid' in header ? readClaims(payload, header.kid, this.lifetime.longest) : undefined;
   }
 
   /**
-   * Why the token is refused now; undefined if it is accepted. Needs no I/O while the change feed is fresh. Otherwise it waits for the
-   * database, and throws 503 if that fails. `toleranceSeconds`: how long an expired token is still accepted.
+   * Returns the reason why the token is refused now; undefined if it is accepted. Needs no I/O while the change feed is fresh. Otherwise it
+   * waits for the database, and throws 503 if that fails. `toleranceSeconds`: how long an expired token is still accepted.
    */
   async refusalOf(token: VerifiedToken, toleranceSeconds = 0): Promise<TokenRefusal | undefined> {
     if (!this.feed.isFresh()) await this.feed.untilFresh();

@@ -32,7 +32,7 @@ export class DeviceStore {
     return this.database.query<Device & Record<string, unknown>>(LIST, [userId]);
   }
 
-  /** Whether the family belongs to the user, also if it is revoked: revoking it again is not an error. */
+  /** Whether the family belongs to the user, even if it is revoked: revoking it again is not an error. */
   async isOwned(sid: string, userId: string): Promise<boolean> {
     return (await this.database.query(OWNED, [sid, userId])).length > 0;
   }

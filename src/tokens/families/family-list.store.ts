@@ -137,7 +137,7 @@ export class FamilyListStore {
     return row && withoutPosition(row);
   }
 
-  /** Whether the family exists, also if it is revoked or expired. */
+  /** Whether the family exists, even if it is revoked or expired. */
   async exists(sid: string): Promise<boolean> {
     return (await this.database.query(EXISTS, [sid])).length > 0;
   }

@@ -2,7 +2,7 @@ import { RecentMap } from '../../common/recent-map.js';
 
 /**
  * The secrets of unlinked families, at most `capacity` of them, so that the MAC of their tokens is verified without a query.
- * A secret never changes, so an entry is never out of date. Whether the family is live, the database decides in any case.
+ * A secret never changes, so an entry is never out of date. The database decides whether the family is live.
  * Each secret that is dropped costs one query and nothing else.
  */
 export class FamilySecrets {

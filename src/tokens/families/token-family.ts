@@ -47,9 +47,9 @@ export interface NewFamily {
   /** The lifetimes of a refresh token and of a family, in seconds. */
   readonly expiry: number;
   readonly familyExpiry: number;
-  /** The login has just proved the password. */
+  /** Whether the user has just entered the password. */
   readonly byPassword?: boolean | undefined;
-  /** No session will ever be linked to it, so its refreshes do not ask the revocation hook. */
+  /** Whether no session will ever be linked to it, so that its refreshes need not ask the revocation hook. */
   readonly unlinked?: boolean | undefined;
   /** The audit event; `login` by default. */
   readonly event?: string | undefined;

@@ -69,12 +69,12 @@ export class KeyRingService {
     return this.published;
   }
 
-  /** The public key for a `kid`; undefined if this node accepts nothing signed by it. */
+  /** Returns the public key for a `kid`; undefined if this node accepts nothing signed by it. */
   publicKey(kid: string): KeyObject | undefined {
     return this.keys.get(kid)?.publicKey;
   }
 
-  /** The public key for a `kid`, also if the key was distrusted. */
+  /** Returns the public key for a `kid`, even if the key was distrusted. */
   verificationKey(kid: string): { readonly publicKey: KeyObject; readonly distrusted: boolean } | undefined {
     const trusted = this.keys.get(kid)?.publicKey;
     if (trusted !== undefined) return { publicKey: trusted, distrusted: false };

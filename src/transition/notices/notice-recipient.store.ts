@@ -158,7 +158,7 @@ export class NoticeRecipientStore {
 
   /**
    * Takes the mails of sessions that have ended. A mail that was not handed over was not sent: it is queued again. One that was handed
-   * over counts as sent. So does one that was claimed before a restart of PostgreSQL, because a crash may lose the record.
+   * over counts as sent. A mail that was claimed before a restart of PostgreSQL counts as sent too, because a crash may lose the record.
    */
   async release(): Promise<void> {
     await this.database.query(RELEASE);

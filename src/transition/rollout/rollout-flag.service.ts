@@ -9,8 +9,8 @@ import { StateFlagProvider, TOKENS_FLAG } from './state-flag.provider.js';
 import type { Phase, RolloutSettings } from './rollout-state.js';
 
 /**
- * Injection token of a team's own OpenFeature provider. It is optional, and decides who may have tokens in the phases `internal_beta` and
- * `gradual_rollout`. See docs/transition/rollout.md.
+ * Injection token of a team's own OpenFeature provider. It is optional, and decides who is eligible for tokens in the phases
+ * `internal_beta` and `gradual_rollout`. See docs/transition/rollout.md.
  */
 export const FLAG_PROVIDER = Symbol('FLAG_PROVIDER');
 

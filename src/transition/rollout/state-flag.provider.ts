@@ -3,7 +3,7 @@ import type { EvaluationContext, JsonValue, Provider, ResolutionDetails } from '
 import type { EligibilitySubject } from '../../auth/refresh/token-eligibility.service.js';
 import type { Phase, RolloutSettings } from './rollout-state.js';
 
-/** The key of the only flag: whether a user may have tokens. */
+/** The key of the only flag: whether a user is eligible for tokens. */
 export const TOKENS_FLAG = 'tokens';
 
 /** Evaluates the flag of the rollout in this process with flagd's own code: no call leaves the node. */

@@ -8,7 +8,10 @@ import { PasswordDialog } from './password-dialog.js';
 import { Shell } from './shell.js';
 import { SignIn, SignInAgain } from './sign-in.js';
 
-/** Decides between sign-in, refusal and console. A login that ends while somebody works leaves the page, and its forms, as it is. */
+/**
+ * Decides between sign-in, refusal and console. If the login expires or is revoked while somebody works, the page and its forms stay as
+ * they are.
+ */
 export function App() {
   const state = useAuthState(auth);
   const queries = useQueryClient();

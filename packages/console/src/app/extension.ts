@@ -30,7 +30,7 @@ export interface Extension {
   readonly schemes: Readonly<Record<string, { readonly label: string; readonly hint: string }>>;
   /** How a login is linked with another one. */
   readonly links: Readonly<Record<string, string>>;
-  /** Events of a login's story that only this part knows. */
+  /** Texts for events in the history of a login that only this part knows. */
   readonly events: Readonly<Record<string, string>>;
 }
 

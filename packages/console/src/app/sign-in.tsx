@@ -81,7 +81,9 @@ export function SignIn() {
   );
 }
 
-/** The login ended while its user was at work. The page below stays, and what waited for the login continues. */
+/**
+ * Asks the user to sign in again after the login has expired or was revoked. The page below stays, and the action that waited continues.
+ */
 export function SignInAgain({
   username,
   onSignOut,

@@ -11,14 +11,14 @@ const REASONS: Readonly<Record<string, readonly [Tone, string]>> = {
   downgrade: ['calm', 'Moved to a session'],
 };
 
-/** Why a login ended, in words. */
+/** The reasons of a revocation, in words. */
 export function reasonOf({
   revoke_reason: reason,
 }: Pick<TokenFamilyDto, 'revoke_reason'>): readonly [Tone, string] {
   return (reason !== null && REASONS[reason]) || ['calm', 'Ended'];
 }
 
-/** The state of a login. An ended one says why, when and by whom. */
+/** The state of a login. For a revoked one it also shows why, when and by whom. */
 export function LoginState({ login }: { readonly login: TokenFamilyDto }) {
   if (login.state === 'active') return <Badge tone="good">Active</Badge>;
   if (login.state === 'expired') {

@@ -15,7 +15,7 @@ function Reason({ value, onChange }: { readonly value: string; readonly onChange
   return (
     <TextArea
       label="Reason (optional)"
-      hint="The audit trail and the ended logins show it."
+      hint="The audit trail and the revoked logins show it."
       value={value}
       maxLength={500}
       onChange={(event) => onChange(event.target.value)}

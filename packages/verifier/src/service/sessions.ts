@@ -33,7 +33,7 @@ interface Entry {
 }
 
 /**
- * The principals of session cookies, until v3.0. Only the service knows sessions, so it is asked. Requests that are judged alike share
+ * The principals of session cookies, until v3.0. Only the service knows sessions, so it is asked. Requests that get the same answer share
  * an answer for a second.
  */
 export class SessionAnswers {

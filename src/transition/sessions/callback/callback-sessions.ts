@@ -140,7 +140,7 @@ export class CallbackSessions extends RemoteSessions {
 
   /**
    * The product ends every session of these users, also a session from which a password was changed. A family that is linked to such a
-   * session stays: it was not revoked. Returns when no node has an answer from before any more.
+   * session stays: it was not revoked. Returns when no node has an older answer any more.
    */
   async endUnseen(names: ReadonlySet<string>): Promise<void> {
     for (const part of partsOf(await this.credentials.inProduct(names)))

@@ -10,7 +10,8 @@ import { SessionGuard } from './session.guard.js';
 
 /**
  * Closes every route that is not @Public(), by the credential that the request carries: a Bearer token if there is one, else a session
- * cookie. The answer for that credential is final: the other one is never tried. `ServiceClientGuard` has judged service clients before.
+ * cookie. The answer for that credential is final: the other one is never tried. `ServiceClientGuard` has authenticated service clients
+ * before.
  */
 @Injectable()
 export class CredentialGuard implements CanActivate {

@@ -11,7 +11,7 @@ import type { RefusedWrite, SessionTableShape } from './session-table.store.js';
 
 const CHECK = 'session_table';
 
-const EXPIRED_INSTEAD = 'revoked sessions are expired there instead of deleted, and refused here in any case';
+const EXPIRED_INSTEAD = 'revoked sessions are expired there instead of deleted, and always refused here';
 
 /** The effect if the table refuses a kind of write. */
 const WITHOUT: Readonly<Record<RefusedWrite['write'], string>> = {

@@ -132,7 +132,10 @@ export class RemoteSessionStore extends SessionStore {
     try {
       await this.remote.delete(sids);
     } catch (error) {
-      this.logger.warn({ err: error }, 'revoked sessions were not deleted yet: they are refused in any case');
+      this.logger.warn(
+        { err: error },
+        'failed to delete revoked sessions; they are refused, and the deletion will be retried',
+      );
       return;
     }
     await this.recorded.remove(sids);

@@ -25,7 +25,7 @@ export abstract class RemoteSessions {
   /** Tandem can neither extend a session there, nor look at one that no request and no refresh is about. */
   abstract readonly opaque: boolean;
 
-  /** Those of the sessions that exist, in one round trip. `again`: no answer from before the call counts. */
+  /** Returns the sessions that exist, in one round trip. `again`: ignore answers that are older than the call. */
   abstract find(sids: readonly string[], again?: boolean): Promise<readonly RemoteSession[]>;
 
   /** Returns the session as the store keeps it. */
@@ -40,8 +40,8 @@ export abstract class RemoteSessions {
   abstract delete(sids: readonly string[]): Promise<void>;
 
   /**
-   * Finds every session of these users (by external id and by id) that began before the call, and passes it to `end`. It may pass later ones,
-   * too. It takes as long as the store is large.
+   * Finds every session of these users (by external id and by id) that began before the call, and passes it to `end`. It may pass later
+   * ones, too. It takes as long as the store is large.
    */
   abstract endUnseen(names: ReadonlySet<string>, end: EndSessions): Promise<void>;
 

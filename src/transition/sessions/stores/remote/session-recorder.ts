@@ -25,7 +25,7 @@ export class SessionRecorder {
     private readonly path: readonly string[],
   ) {}
 
-  /** `again`: no answer from before the call counts. */
+  /** `again`: ignore answers that are older than the call. */
   async find(sids: readonly string[], again = false): Promise<FoundThere> {
     return new Map((await this.remote.find(sids, again)).map((session) => [session.sid, session]));
   }
