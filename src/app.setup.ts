@@ -33,15 +33,15 @@ const EXPOSED_HEADERS = [
   'WWW-Authenticate',
 ];
 
-/** How long a client may take, in milliseconds. */
+/** The timeouts of a client, in ms. */
 export interface TimeOuts extends DrainTimes {
-  /** To send the headers of a request. */
+  /** The time to send the headers of a request. */
   readonly head: number;
-  /** To send the whole request. */
+  /** The time to send the whole request. */
   readonly request: number;
-  /** To read or send something during a request. */
+  /** The time in which the client must read or send something during a request. */
   readonly silence: number;
-  /** Between two requests. Longer than load balancers keep connections, so that the load balancer closes them first. */
+  /** The time between two requests. It is longer than load balancers keep connections, so that the load balancer closes them first. */
   readonly idle: number;
   /** Interval of the check for slow clients. */
   readonly check: number;

@@ -16,7 +16,7 @@ import type { Role } from '../common/role.js';
 import { IsPassword } from '../users/password-policy.js';
 import { IfGiven } from './request-rules.js';
 
-/** No supported hash is longer. */
+/** The length of the longest supported hash. */
 export const MAX_HASH_LENGTH = 1_024;
 
 export const HASH_DESCRIPTION =

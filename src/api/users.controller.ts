@@ -33,7 +33,7 @@ export class UsersController {
   }
 }
 
-/** Throws 401 `token_revoked` if the user was deleted. */
+/** Returns the user of the request. Throws 401 `token_revoked` if the user was deleted. */
 function meView(user: User | undefined): MeDto {
   if (user === undefined) throw refuseToken('token_revoked');
   const { id, username, role, externalId: external_id, createdAt: created_at } = user;

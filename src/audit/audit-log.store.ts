@@ -60,7 +60,7 @@ export interface AuditFilter {
 export interface EventPage {
   readonly events: ListedEvent[];
   readonly next_cursor: string | null;
-  /** If the page is short because the search was interrupted: all later events have been searched. */
+  /** The time down to which the search has come, if the page is short because the search was interrupted. */
   readonly searched_to: Date | null;
 }
 

@@ -24,7 +24,7 @@ const BETWEEN = `
 export class IssuedTokenStore {
   constructor(private readonly database: Database) {}
 
-  /** From `since` to `until`, in milliseconds on the database's clock. Stops at `most` tokens. */
+  /** Counts the tokens issued from `since` to `until`, in ms on the database's clock. Stops at `most` tokens. */
   async between(since: number, until: number, most: number): Promise<IssuedTokens> {
     const rows = await this.database.query<IssuedTokens & Record<string, unknown>>(BETWEEN, [
       since,

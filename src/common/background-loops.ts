@@ -9,13 +9,13 @@ export const BACKGROUND = Symbol('BACKGROUND');
 
 /** Work that a node repeats by itself. */
 export interface LoopOptions {
-  /** In kebab case, unique in the process. */
+  /** The name of the loop: in kebab case, unique in the process. */
   readonly name: string;
   /** Milliseconds between the end of one run and the start of the next. */
   readonly everyMs: number;
   /** Milliseconds until the first run. Default: a random part of `everyMs`, so that nodes do not all run at once. */
   readonly firstMs?: number;
-  /** One run. If it throws, the loop logs `failure` once until a run succeeds again. */
+  /** Does one run. If it throws, the loop logs `failure` once until a run succeeds again. */
   readonly run: () => unknown;
   readonly failure: string;
 }
@@ -56,7 +56,7 @@ export class BackgroundLoop {
     this.schedule(firstMs);
   }
 
-  /** No run starts from now on. Resolves when the current run has ended. */
+  /** Stops the loop. Resolves when the current run has ended. */
   async stop(): Promise<void> {
     this.ended = true;
     clearTimeout(this.timer);

@@ -24,7 +24,7 @@ export const COMMON_ERRORS = {
 
 export const refuse = problems(COMMON_ERRORS);
 
-/** 503 with `Retry-After` (seconds). The caller may safely repeat the request. */
+/** Creates a 503 with `Retry-After`, in seconds. The caller may safely repeat the request. */
 export function unavailable(cause: unknown, retryAfter = 1) {
   return refuse('service_unavailable', { cause, headers: { 'Retry-After': String(retryAfter) } });
 }

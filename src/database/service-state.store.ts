@@ -57,7 +57,7 @@ const UNTRUSTED_PROXY = `
 /** A peer that sent a proxy header and is not in TRUST_PROXY. */
 export interface UntrustedProxy {
   readonly peer: string;
-  /** In lower case. */
+  /** The name of the header, in lower case. */
   readonly header: string;
 }
 

@@ -5,7 +5,7 @@ export const NOW = `(extract(epoch FROM clock_timestamp()) * 1000000)::bigint`;
 
 /** Where a statement has the values of an admission: parameters, or other expressions. */
 export interface AdmissionTerms {
-  /** Of type bytea. */
+  /** The key of the subject, of type bytea. */
   readonly key: string;
   /** How many calls, 1 or more. The rest as in the quota; times in microseconds. */
   readonly wanted: string;

@@ -10,7 +10,7 @@ export class LoginFailure {
   @Column('integer')
   failures!: number;
 
-  /** No password is checked before this time. */
+  /** The time before which no password is checked. */
   @Column('timestamptz', { name: 'retry_at' })
   retryAt!: Date;
 

@@ -54,7 +54,7 @@ const REMOVE_EXPIRED = `
 /** The failures of a name before its password is checked. */
 export interface FailureState {
   readonly failures: number;
-  /** This attempt is already counted as a failure, so that no other attempt is made at the same time. */
+  /** Whether this attempt is already counted as a failure, so that no other attempt is made at the same time. */
   readonly reserved: boolean;
   /** Milliseconds until the next attempt is allowed; negative if that moment has passed. */
   readonly waitMs: number;

@@ -19,7 +19,7 @@ export class RateLimit {
   @Column('integer')
   admitted!: number;
 
-  /** From then on nothing here counts. In whole minutes, so that a hit rarely changes the index. */
+  /** When the row no longer counts. It is in whole minutes, so that a hit rarely changes the index. */
   @Index('rate_limits_expires_at_idx')
   @Column('timestamptz', { name: 'expires_at' })
   expiresAt!: Date;

@@ -78,7 +78,7 @@ export class OAuthClientService {
     return client !== undefined;
   }
 
-  /** Throws 400 for an invalid cursor. */
+  /** Returns a page of the clients. Throws 400 for an invalid cursor. */
   async list(limit: number, cursor: string | undefined): Promise<ClientPage> {
     const after = cursor === undefined ? undefined : CURSORS.read(cursor)[0];
     const found = await this.store.list(limit + 1, after);

@@ -16,7 +16,7 @@ const refusal = problems(OAUTH_ERRORS);
 /** RFC 6749, section 5.2: a client that tried Basic gets a Basic challenge. The endpoints accept both schemes. */
 const CHALLENGE = { 'WWW-Authenticate': 'Bearer realm="tandem", Basic realm="tandem"' };
 
-/** 403 (RFC 6750, section 3.1): the client is authenticated and lacks a scope. */
+/** Creates a 403 (RFC 6750, section 3.1): the client is authenticated and lacks a scope. */
 export function insufficientScope(scope: ClientScope) {
   const challenge = `Bearer realm="tandem", error="insufficient_scope", scope="${scope}"`;
   return refusal('insufficient_scope', { headers: { 'WWW-Authenticate': challenge } });

@@ -4,7 +4,7 @@ import { Injectable } from '@nestjs/common';
 import type { BeforeApplicationShutdown } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 
-/** In milliseconds. */
+/** The steps of a graceful shutdown, in ms. */
 export interface DrainTimes {
   /** How long readiness fails before the listener closes. Load balancers notice it at their next health check. */
   readonly readinessDelay: number;

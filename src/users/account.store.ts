@@ -121,7 +121,7 @@ export class AccountStore {
     return { users, next_cursor: rows.length > limit ? CURSORS.write(users.at(-1)!.usernameKey) : null };
   }
 
-  /** Until the transaction ends, no one else can remove an administrator. Call it before locking any row. */
+  /** Keeps everybody else from removing an administrator until the transaction ends. Call it before locking any row. */
   async lockAdmins(sql: Sql): Promise<void> {
     await sql.query(LOCK_ADMINS);
   }
@@ -158,7 +158,7 @@ export class AccountStore {
     return (await sql.query<User & Record<string, unknown>>(DISABLE, [id]))[0]!;
   }
 
-  /** Never lowers it. */
+  /** Raises the epoch of the user. Never lowers it. */
   async raiseEpoch(sql: Sql, id: string, epoch: number): Promise<void> {
     await sql.query(RAISE_EPOCH, [id, epoch]);
   }

@@ -53,7 +53,7 @@ export class FirstUsersService implements OnModuleInit {
     });
   }
 
-  /** One line for the startup log per user who is missing, with the way to create the user. */
+  /** Returns one line for the startup log for each missing user, with the way to create the user. */
   async missing(): Promise<string[]> {
     const { production, databaseUrl } = this.config;
     const lines: string[] = [];

@@ -11,7 +11,7 @@ export class User {
   @PrimaryColumn('uuid', { primaryKeyConstraintName: 'users_pkey' })
   id!: string;
 
-  /** In the owner's spelling. Compared by {@link usernameKey}. */
+  /** The name in the owner's spelling. Names are compared by {@link usernameKey}. */
   @Column('text')
   username!: string;
 

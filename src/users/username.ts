@@ -1,6 +1,6 @@
 /** A username in the form that is shown and in the form that is compared. */
 export interface Username {
-  /** In the owner's spelling, in NFC. */
+  /** The name in the owner's spelling, in NFC. */
   readonly display: string;
   /** Equal for names that count as the same. Stored under a unique constraint. */
   readonly key: string;

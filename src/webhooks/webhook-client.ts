@@ -6,28 +6,28 @@ import { checkedLookup } from '../config/checked-lookup.js';
 import type { Resolver } from '../config/checked-lookup.js';
 import { isForbiddenAddress } from '../config/forbidden-address.js';
 
-/** Everything together: resolving the name, connecting, sending, and the head of the answer. */
+/** The timeout of an attempt: resolving the name, connecting, sending, and the head of the answer. */
 const TIMEOUT_MS = 10_000;
 
-/** The body of an answer says nothing. A little of it is read, so that the connection can be used again. */
+/** How much of an answer's body is read, so that the connection can be used again. The body itself is ignored. */
 const MAX_ANSWER_BYTES = 16_384;
 
 /** The result of one attempt. */
 export interface Attempt {
   readonly delivered: boolean;
-  /** The receiver is up: it understood the request and answered. */
+  /** Whether the receiver is up: it understood the request and answered. */
   readonly alive: boolean;
-  /** A status or an error code. Never a text of the receiver. */
+  /** A status or an error code. It is never a text of the receiver. */
   readonly error: string;
-  /** In seconds: from `Retry-After`. */
+  /** The value of `Retry-After`, in seconds. */
   readonly retryAfter?: number | undefined;
   readonly status?: number | undefined;
 }
 
 /**
  * Sends webhooks to one URL. Follows no redirect, uses no proxy (its own agent ignores the proxy variables), and never connects to a
- * link-local address or to a metadata service: the address that was checked is the one that the socket connects to, so a name that resolves to
- * another address a moment later changes nothing.
+ * link-local address or to a metadata service: the address that was checked is the one that the socket connects to, so a name that resolves
+ * to another address a moment later changes nothing.
  */
 export class WebhookClient {
   private readonly url: URL;
@@ -43,7 +43,7 @@ export class WebhookClient {
     this.agent = this.url.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options);
   }
 
-  /** Never rejects. An abort counts as a failed attempt. */
+  /** Sends one webhook. Never rejects. An abort counts as a failed attempt. */
   async post(
     body: string,
     headers: Readonly<Record<string, string>>,

@@ -44,7 +44,7 @@ export interface Backlog {
   readonly lastError: string | null;
 }
 
-/** Events are sent for a day. */
+/** How long Tandem tries to send an event. */
 const LIFETIME = `interval '1 day'`;
 
 /** How long an event waits for an earlier event of the same user that was not delivered. */
@@ -59,7 +59,7 @@ const ADD_REVOKED_LOGINS = `
   SELECT gen_random_uuid(), 'login.revoked', login.user_id, u.external_id, login.sid, 'revoked', $3
   FROM unnest($1::uuid[], $2::uuid[]) AS login (sid, user_id) LEFT JOIN users u ON u.id = login.user_id`;
 
-/** Two nodes never claim one event. Of one user, only the oldest event is due, so that events arrive in order. */
+/** Claims due events. Two nodes never claim one event. Only the oldest event of each user is due, so that events arrive in order. */
 const CLAIM = `
   WITH due AS (
     SELECT seq FROM webhook_events w
@@ -102,7 +102,7 @@ export class WebhookStore {
     await sql.query(ADD_USER_EVENT, [type, userId, externalId, state, changed ?? null]);
   }
 
-  /** One statement for any number of logins. */
+  /** Writes the events of any number of families in one statement. */
   async addRevokedLogins(
     sql: Sql,
     logins: readonly { readonly sid: string; readonly userId: string }[],

@@ -7,7 +7,7 @@ export interface AccessToken {
   readonly sub: string | undefined;
   /** The id of the login: its token family. */
   readonly id: string;
-  /** From then on a refresh makes sense. */
+  /** When a refresh starts to make sense. */
   readonly renewAt: number;
   readonly expiresAt: number;
 }

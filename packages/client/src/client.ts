@@ -23,7 +23,7 @@ export interface AuthClientOptions {
 export interface AuthClient {
   /** `unverified` means that there is a login that the service has not confirmed yet, for example because the device is offline. */
   readonly state: AuthState;
-  /** Throws `AuthError` if the service refuses. */
+  /** Logs in. Throws `AuthError` if the service refuses. */
   readonly login: (credentials: { readonly username: string; readonly password: string }) => Promise<void>;
   /** Ends the login on this device at once, then at the service. Throws if the service cannot be reached. */
   readonly logout: () => Promise<void>;

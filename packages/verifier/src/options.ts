@@ -22,7 +22,7 @@ export interface VerifierOptions {
   readonly fetch?: Fetch | undefined;
 }
 
-/** Throws a TypeError that names the option if an option is wrong. No message contains a secret. */
+/** Checks the options. Throws a TypeError that names a wrong option. No message contains a secret. */
 export function checkOptions({ issuer, audience, client, sessions }: VerifierOptions): void {
   if (typeof issuer !== 'string' || !URL.canParse(issuer)) throw new TypeError('issuer must be a URL');
   const { protocol, hostname, search, hash, username, password } = new URL(issuer);

@@ -61,7 +61,7 @@ export interface TestKit {
   token(user?: TestUser, options?: TestTokenOptions): Promise<string>;
   /** The headers of a request by this user: `authorization`, or `cookie` for the scheme `session`. */
   headers(user?: TestUser): Promise<Record<string, string>>;
-  /** From now on every token of the user gets 401 `token_revoked`, and every session 401 `session_invalid`. */
+  /** Revokes the user: from now on every token gets 401 `token_revoked`, and every session 401 `session_invalid`. */
   revoke(userId: string): void;
 }
 

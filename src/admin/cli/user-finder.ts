@@ -9,7 +9,7 @@ import { CommandError, isUuid } from './options.js';
 export class UserFinder {
   constructor(private readonly users: UserStore) {}
 
-  /** Throws {@link CommandError} if there is no such user. `remedy`: a sentence for the message of that error. */
+  /** Finds a user. Throws {@link CommandError} if there is none. `remedy`: a sentence for the message of that error. */
   async find(text: string, remedy?: string): Promise<User> {
     const byId = isUuid(text) ? await this.users.findById(text) : undefined;
     const key = normaliseUsername(text)?.key;

@@ -33,7 +33,7 @@ export type Encoding = 'br' | 'gzip' | 'identity';
 export interface ConsoleFile {
   readonly type: string;
   readonly etag: string;
-  /** Its name contains a hash of its content, so it never changes. */
+  /** Whether the name contains a hash of the content, so that the file never changes. */
   readonly isImmutable: boolean;
   readonly bodies: Readonly<Partial<Record<Encoding, Buffer>>> & { readonly identity: Buffer };
 }

@@ -35,7 +35,7 @@ export interface UserChange {
   readonly passwordHash?: string | null | undefined;
 }
 
-/** On whose behalf a user is changed. */
+/** Who changes a user. */
 export interface ChangeAuthor {
   /** The administrator or the service client; undefined on the command line. */
   readonly actorId?: string | undefined;
@@ -215,7 +215,7 @@ function wantedOf(before: User, given: Partial<Account>): Account {
   return { ...account, disabled: disabledAt !== null, ...given };
 }
 
-/** One event for each changed field. */
+/** Returns one event for each changed field. */
 function eventsOf(before: User, wanted: Account): Event[] {
   const events: Event[] = [];
   const wasDisabled = before.disabledAt !== null;

@@ -27,7 +27,7 @@ export class RowMacs {
     this.keys = new Map(secrets.map(derive));
   }
 
-  /** One MAC for each secret of this node. */
+  /** Makes one MAC for each secret of this node. */
   make(parts: readonly MacPart[]): Macs {
     return Object.fromEntries(
       [...this.keys].map(([name, key]) => [name, this.mac(key, parts).toString('base64url')]),
@@ -47,7 +47,7 @@ export class RowMacs {
     return verdict;
   }
 
-  /** Whether there is a MAC for every secret of this node. Does not verify them. */
+  /** Whether the row has a MAC for every secret of this node. Does not verify them. */
   isComplete(macs: unknown): boolean {
     return [...this.keys.keys()].every((name) => macIn(macs, name) !== undefined);
   }

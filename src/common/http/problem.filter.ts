@@ -82,7 +82,7 @@ export class ProblemFilter implements ExceptionFilter {
     sendProblem(request, reply, problem);
   }
 
-  /** 405 for a known path with another method. */
+  /** Converts an error. A known path with another method becomes a 405. */
   private of(error: unknown, request: FastifyRequest): Problem {
     const allow = request.is404 ? this.allowed?.of(request.url) : undefined;
     if (allow === undefined || error instanceof Problem || !(error instanceof HttpException))

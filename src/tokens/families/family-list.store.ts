@@ -16,7 +16,7 @@ export interface ListedFamily {
   readonly created_at: Date;
   readonly last_used_at: Date;
   readonly expires_at: Date;
-  /** Of the last use. */
+  /** The address of the last use. */
   readonly ip: string | null;
   readonly user_agent: string | null;
   readonly delivery: TokenDelivery;
@@ -36,7 +36,7 @@ type Row = ListedFamily & { readonly position: string };
 export interface FamilyPage {
   readonly tokens: ListedFamily[];
   readonly next_cursor: string | null;
-  /** If the page is short because the search was interrupted: all later logins have been searched. */
+  /** The time down to which the search has come, if the page is short because the search was interrupted. */
   readonly searched_to: Date | null;
 }
 
@@ -49,7 +49,7 @@ const COLUMNS = `
 
 const MICROSECONDS = `(extract(epoch FROM t.created_at) * 1000000)::bigint::text`;
 
-/** In microseconds like PostgreSQL: with milliseconds, a page could skip or repeat rows of one millisecond. */
+/** The time in microseconds, as in PostgreSQL. With milliseconds, a page could skip or repeat rows of one millisecond. */
 const POSITION = `${MICROSECONDS} AS position`;
 
 const FAMILIES = `FROM refresh_tokens t JOIN users u ON u.id = t.user_id`;
@@ -64,7 +64,7 @@ const EXAMINED_ROWS = 20_000;
 /** Rows that one statement of a count examines, so that it stays far below the statement timeout. */
 const COUNTED_ROWS = 100_000;
 
-/** More than any table has: PostgreSQL's largest integer. */
+/** PostgreSQL's largest integer. No table has so many rows. */
 const MOST_ROWS = 2_147_483_647;
 
 /** `microseconds.id` of the last row of a page. */

@@ -133,7 +133,7 @@ export class RefreshTokenStore {
     return (await sql.query<TokenFamily>(HOLD, [sid]))[0];
   }
 
-  /** From the commit on, responses deliver the refresh tokens of this family only in the cookie. */
+  /** Makes responses deliver the refresh tokens of this family only in the cookie, from the commit on. */
   async deliverByCookie(sql: Sql, sid: string): Promise<void> {
     await sql.query(DELIVER_BY_COOKIE, [sid]);
   }

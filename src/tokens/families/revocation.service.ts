@@ -19,11 +19,11 @@ export interface UserRevocation {
   /** The audit event, and its actor if it is not the user. */
   readonly event: string;
   readonly actorId?: string | undefined;
-  /** This family stays live, and so do its access tokens. */
+  /** The family that stays live, with its access tokens. */
   readonly exceptSid?: string | undefined;
-  /** This session stays live, with the family that is linked to it. */
+  /** The session that stays live, with the family that is linked to it. */
   readonly exceptSession?: string | undefined;
-  /** Committed together with the revocation. */
+  /** Work that is committed together with the revocation. */
   readonly alongside?: (sql: Sql) => Promise<void>;
 }
 
@@ -127,8 +127,8 @@ export class RevocationService {
 
   /**
    * Commits `work` together with the families that it revokes; rolls back if it throws. If another node may have revoked one of them
-   * before, returns only after this node knows of that revocation, too. `webhooks: false`: writes no event about revoked logins, because the
-   * receiver of webhooks has asked for the change. `by`: is stored with the revoked families.
+   * before, returns only after this node knows of that revocation, too. `webhooks: false`: writes no event about revoked logins, because
+   * the receiver of webhooks has asked for the change. `by`: is stored with the revoked families.
    */
   async transaction<T>(
     work: (revocation: RevocationTransaction) => Promise<T>,

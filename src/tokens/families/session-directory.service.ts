@@ -32,11 +32,11 @@ export interface SessionPage {
   readonly next: string | null;
 }
 
-/** A session or family that a family came from or became. */
+/** A session or family that a family was exchanged from, or was downgraded from or to. */
 export interface LinkedLogin {
   readonly kind: 'exchanged_from' | 'downgraded_to' | 'downgraded_from';
   readonly scheme: 'bearer' | 'session';
-  /** Of a session, the id that lists contain. */
+  /** The id; for a session, the one that lists contain. */
   readonly id: string;
   readonly live: boolean;
 }

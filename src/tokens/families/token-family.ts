@@ -26,7 +26,7 @@ export interface FamilyToken {
 export interface TokenFamily extends LiveFamily {
   readonly secret: Buffer;
   readonly macKey: string;
-  /** No session is linked to it, and none ever will be. */
+  /** Whether no session is linked to the family, and none ever will be. */
   readonly unlinked: boolean;
   readonly confirmedGeneration: number;
   readonly revoked: boolean;

@@ -18,7 +18,7 @@ export interface KeyView {
   readonly created_at: string;
   readonly promote_at: string;
   readonly distrusted_at: string | null;
-  /** Of a previous key: when the last token that it signed has expired. */
+  /** When the last token that a previous key signed has expired; null for other keys. */
   readonly accepted_until: string | null;
 }
 

@@ -18,7 +18,7 @@ export class SigningKey {
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' })
   createdAt!: Date;
 
-  /** From then on the key signs, until a later key does. */
+  /** When the key starts to sign. It signs until a later key does. */
   @Column('timestamptz', { name: 'promote_at' })
   promoteAt!: Date;
 

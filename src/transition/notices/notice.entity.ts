@@ -75,7 +75,7 @@ export class NoticeRecipient {
   @Column('integer', { default: 0 })
   attempts!: number;
 
-  /** It is not sent earlier. */
+  /** The time before which the mail is not sent. */
   @Column('timestamptz', { name: 'due_at', default: () => 'now()' })
   dueAt!: Date;
 

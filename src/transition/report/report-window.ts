@@ -56,7 +56,10 @@ export interface ReportWindow {
   readonly bucket: number;
 }
 
-/** Throws 400 `validation_failed` for an empty window or one that is too long. `now`: on the database's clock. */
+/**
+ * Returns the window of a query. Throws 400 `validation_failed` for an empty window or one that is too long. `now`: on the database's
+ * clock.
+ */
 export function reportWindow(
   since: string | undefined,
   until: string | undefined,

@@ -64,7 +64,7 @@ const ADD_LOGOUTS = `
 export class ReportWriterStore {
   constructor(private readonly database: Database) {}
 
-  /** One statement. Does nothing if the batch has been written already, because its answer was lost. */
+  /** Writes a batch in one statement. Does nothing if the batch has been written already and its answer was lost. */
   async write({ node, seq, counts, uses }: Batch): Promise<void> {
     await this.database.query(WRITE, [node, seq, JSON.stringify(counts), JSON.stringify(uses), USE_SPAN]);
   }

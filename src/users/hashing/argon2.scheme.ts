@@ -25,7 +25,7 @@ const COST = 0.5;
 const FORM =
   /^(?:argon2)?(?<phc>\$argon2(?:id|i)(?:\$v=(?:16|19))?\$m=\d+,t=\d+,p=\d+(?:,data=[A-Za-z0-9+/]*)?\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+)$/;
 
-/** No system writes shorter tags. Bytes. */
+/** The shortest tag that any system writes, in bytes. */
 const MIN_TAG = 16;
 
 /** Argon2 in PHC form. New passwords are stored as argon2id; argon2i and other parameters come from other systems. */

@@ -32,7 +32,7 @@ const HEADROOM = 2.5;
 /** The most expensive hash that is checked, in milliseconds (see PasswordScheme): bcrypt 13, scrypt of 128 MiB, PBKDF2 of 3 million. */
 const MAX_COST = 600;
 
-/** No scheme writes longer texts. */
+/** The longest text that any scheme writes. */
 const MAX_LENGTH = 1_024;
 
 /** Whether a stored text can be checked, and why not. */
@@ -61,7 +61,7 @@ export class PasswordHasher {
     this.pool = new WorkQueue(lanesOf(config?.workers ?? 1), ROOM);
   }
 
-  /** Throws the 503 if no check of this share could start or wait now. */
+  /** Throws 503 if no check of this share could start or wait now. */
   refuseIfFull(share: Share): void {
     this.pool.refuseIfFull(share);
   }
@@ -104,7 +104,7 @@ export class PasswordHasher {
       : { outcome: 'known', floor: floorOf(found.cost) };
   }
 
-  /** From now on a failed login takes at least so many milliseconds. Never lowers the floor. */
+  /** Raises the minimum time of a failed login to this number of milliseconds. Never lowers it. */
   raiseFloor(floor: number): void {
     this.floor = Math.max(this.floor, Math.min(floor, floorOf(MAX_COST)));
   }

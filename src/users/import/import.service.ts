@@ -42,7 +42,7 @@ export interface ImportCounts {
   /** The user existed with the same values but another password, which stays. */
   kept: number;
   rejected: number;
-  /** Of the rows that were not rejected: those that asked for an administrator and got the role `user`. */
+  /** The number of accepted rows that asked for an administrator and got the role `user`. */
   demoted: number;
 }
 

@@ -2,7 +2,7 @@
 export const MAX_LINE = 65_536;
 
 export interface Line {
-  /** From 1. */
+  /** The number of the line, from 1. */
   readonly number: number;
   /** The line without its line break; undefined if it is longer than {@link MAX_LINE}. */
   readonly bytes: Buffer | undefined;

@@ -7,7 +7,7 @@ export class ImportRefused extends Error {
   override readonly name = 'ImportRefused';
 }
 
-/** One row cannot be imported. The message says why and quotes nothing of the row: any column may contain secrets. */
+/** The error of a row that cannot be imported. The message quotes nothing of the row, because any column may contain secrets. */
 export class RowRefused extends Error {
   override readonly name = 'RowRefused';
 }
@@ -23,7 +23,7 @@ export type RawRow = Partial<Record<Field, string>>;
 
 export type ImportFormat = 'csv' | 'jsonl';
 
-/** Throws {@link RowRefused} for an invalid row. Undefined for an empty line. */
+/** Parses a row; undefined for an empty line. Throws {@link RowRefused} for an invalid row. */
 export type ReadRow = (line: Buffer) => RawRow | undefined;
 
 /** Why a row in another encoding is rejected. */
@@ -36,7 +36,7 @@ export function withoutBom(first: Buffer): Buffer {
   return BOM.every((byte, at) => first[at] === byte) ? first.subarray(3) : first;
 }
 
-/** Throws {@link ImportRefused} if the first line shows that the file is not UTF-8 text. */
+/** Parses the header. Throws {@link ImportRefused} if the first line shows that the file is not UTF-8 text. */
 export function refuseOtherEncodings(first: Buffer): void {
   const mark = first.subarray(0, 2).toString('hex');
   if (mark === 'fffe' || mark === 'feff') throw inUtf8('is in UTF-16');

@@ -6,7 +6,7 @@ export interface FilterField {
   readonly label: string;
   readonly kind: 'text' | 'time' | 'choice';
   readonly placeholder?: string;
-  /** Of a choice. */
+  /** The options of a choice. */
   readonly options?: readonly (readonly [value: string, label: string])[];
 }
 

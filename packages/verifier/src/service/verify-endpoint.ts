@@ -4,7 +4,7 @@ import { isId, isRole, isStoredExternalId } from '../token.js';
 import { timeoutAfter } from './bounded-fetch.js';
 import type { Fetch } from './bounded-fetch.js';
 
-/** Until the service has answered, in milliseconds. */
+/** The timeout of a call, in ms. */
 const TIMEOUT_MS = 2_000;
 
 /** Calls that run at the same time. */
@@ -13,7 +13,7 @@ const MAX_CALLS = 256;
 const CODE = /^[a-z][a-z_]{0,63}$/;
 const SECONDS = /^\d{1,9}$/;
 
-/** What the service says about a request. */
+/** The service's answer about a request. */
 export interface Judgement {
   readonly outcome: Principal | AuthError;
   /** When we asked, on the monotonic clock: the answer may be as old as that. */
@@ -34,7 +34,7 @@ export class VerifyEndpoint {
     this.url = `${issuer.replace(/\/$/, '')}/auth/verify`;
   }
 
-  /** Throws 503 if the service gives no answer, or one that it does not document. */
+  /** Asks the service about a request. Throws 503 if it gives no answer, or one that it does not document. */
   async ask(headers: Readonly<Record<string, string>>): Promise<Judgement> {
     if (this.calls >= MAX_CALLS) throw unavailable(new Error('too many calls of the service at once'));
     const askedAt = this.monotonic();

@@ -11,7 +11,7 @@ import { readPosition } from './position.js';
 /** The service sends news at least every 300 ms. Without any for so long, another connection may reach a better node. */
 export const SILENCE_MS = 3_000;
 
-/** Until the answer begins, in milliseconds. */
+/** The timeout until the answer begins, in ms. */
 const CONNECT_MS = 5_000;
 
 /** What a connection needs. */

@@ -2,7 +2,7 @@
 export interface Clocks {
   /** Since the epoch. It may jump. */
   wall(): number;
-  /** Never goes back. On some systems it stops while the machine sleeps. */
+  /** The monotonic clock. It never goes back. On some systems it stops while the machine sleeps. */
   monotonic(): number;
 }
 

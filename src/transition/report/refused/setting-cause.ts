@@ -23,20 +23,20 @@ export const NOT_EXAMINED = 'not_examined';
 export interface SessionFacts {
   /** The table has a row. */
   readonly stored: boolean;
-  /** Tandem began, exchanged or revoked it. */
+  /** Whether Tandem created, exchanged or revoked the session. */
   readonly known: boolean;
-  /** It has neither expired nor been revoked. */
+  /** Whether the session has neither expired nor been revoked. */
   readonly live: boolean;
   /** The user that the row names; null if it names none. */
   readonly name: string | null;
   /** The user; null if it is unknown. */
   readonly userId: string | null;
   readonly disabled: boolean;
-  /** It may sign in its user. False for an administrator's session that the product began. */
+  /** Whether the session may sign in its user. False for an administrator's session that the product created. */
   readonly signsIn: boolean;
 }
 
-/** The setting behind the refusal of a session with a valid signature. Undefined if the refusal was intended. */
+/** Returns the setting that caused the refusal of a session with a valid signature; undefined if the refusal was intended. */
 export function settingBehind(facts: SessionFacts): SettingCause | undefined {
   if (!facts.stored) return facts.known ? undefined : 'other_table';
   if (!facts.live) return undefined;

@@ -25,7 +25,7 @@ interface Answer {
   readonly session: AnsweredSession | undefined;
 }
 
-/** What every question has in common. */
+/** What all requests to the product have in common. */
 export interface CookieQuestions {
   readonly url: string;
   readonly secret: string;

@@ -71,7 +71,7 @@ export class CallbackSessions extends RemoteSessions {
     return [...new Set(sids.filter((sid) => sid !== undefined))];
   }
 
-  /** From answers that still count. About other sessions, the product is asked by the cookie that was seen last. */
+  /** Finds sessions from cached answers that are fresh. Asks the product about the others, by the cookie that was seen last. */
   async find(sids: readonly string[], again = false): Promise<RemoteSession[]> {
     const found: RemoteSession[] = [];
     const others: string[] = [];
@@ -117,7 +117,7 @@ export class CallbackSessions extends RemoteSessions {
     }
   }
 
-  /** Nothing can be extended there. */
+  /** Does nothing, because Tandem cannot extend a session of the product. */
   async extend(): Promise<ReadonlySet<string>> {
     return new Set();
   }
@@ -195,7 +195,7 @@ export class CallbackSessions extends RemoteSessions {
     return this.remote(session);
   }
 
-  /** So that the product can be asked about the session at a refresh, and told of its end, by any node. */
+  /** Stores the session and its cookie, so that any node can ask the product about it at a refresh, and report its end. */
   private async remember(session: AnsweredSession, value: string): Promise<void> {
     const { sid } = session;
     this.answered.set(sid, session);

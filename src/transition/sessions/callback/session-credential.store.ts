@@ -77,7 +77,7 @@ export class SessionCredentialStore {
     return new Map(opened.filter((entry): entry is [string, SessionCredentials] => entry[1] !== undefined));
   }
 
-  /** Nothing has to be told to the product about these sessions any more. */
+  /** Forgets sessions about which the product needs no report any more. */
   async remove(sids: readonly string[]): Promise<void> {
     await this.database.query(REMOVE, [sids]);
   }
@@ -87,12 +87,12 @@ export class SessionCredentialStore {
     return (await this.database.query(IS_KNOWN, [sid])).length > 0;
   }
 
-  /** The user of a linked session that has not been revoked; for one without a record. */
+  /** Returns the user of a linked session that has not been revoked, for a session without a record. */
   async linkedUserOf(sid: string): Promise<string | undefined> {
     return (await this.database.query<{ userId: string }>(LINKED_USER, [sid]))[0]?.userId;
   }
 
-  /** Those of the names by which the product knows users: without the ids of users who have an external id. */
+  /** Returns the names by which the product knows users: without the ids of users who have an external id. */
   async inProduct(names: ReadonlySet<string>): Promise<string[]> {
     const rows = await this.database.query<{ id: string }>(RENAMED, [[...names]]);
     const renamed = new Set(rows.map(({ id }) => id));

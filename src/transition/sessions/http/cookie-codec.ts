@@ -7,10 +7,10 @@ type CookieSettings = Partial<Pick<TransitionConfig, 'sessionPreset' | 'callback
 
 /** How a library writes the id of a session into its cookie. The text is what a cookie's value is when its percent-encoding is undone. */
 export interface CookieCodec {
-  /** Only the product can read the cookie: it names no id here. */
+  /** Whether only the product can read the cookie, so that it names no id here. */
   readonly opaque?: boolean;
   write(sid: string, secret: string): string;
-  /** The id, if the secret signed the cookie. Undefined for any other text. Compares signatures in constant time. */
+  /** Returns the id if the secret signed the cookie, and undefined for any other text. Compares signatures in constant time. */
   verify(text: string, secret: string): string | undefined;
   /** The id that the cookie names, with any signature: it must not authenticate anybody. Undefined for any other text. */
   claimed(text: string): string | undefined;

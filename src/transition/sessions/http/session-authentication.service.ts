@@ -19,9 +19,9 @@ import { refuseSession } from '../sessions.errors.js';
 
 /** How strictly a call by session is checked. */
 export interface SessionCall {
-  /** It must not come from a page of another site. */
+  /** Whether the call changes state. Then it must not come from a page of another site. */
   readonly changesState: boolean;
-  /** It is served during a brownout too. */
+  /** Whether the call is served even during a brownout. */
   readonly always?: boolean;
 }
 

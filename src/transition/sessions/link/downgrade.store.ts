@@ -10,7 +10,7 @@ export interface DowngradedSession {
   readonly sid: string;
   /** The generation of the refresh token that was presented for it. */
   readonly spentGeneration: number;
-  /** It has been used, so its client received it. */
+  /** Whether the session has been used, which shows that its client received it. */
   readonly seen: boolean;
   readonly revoked: boolean;
   /** The time since the downgrade, in seconds. */
@@ -24,7 +24,7 @@ export interface NewDowngradedSession {
   readonly spentGeneration: number;
   /** Milliseconds. */
   readonly endsAt: number;
-  /** The product began it and can give it to anybody, so it proves nothing. */
+  /** Whether the product created the session. The product can give it to anybody, so it proves nothing. */
   readonly byProduct: boolean;
 }
 

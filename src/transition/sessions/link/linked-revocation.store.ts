@@ -15,7 +15,7 @@ export type SessionOwner = Pick<User, 'id' | 'username' | 'role' | 'epoch' | 'ex
 interface UserSession {
   readonly sid: string;
   readonly name: string;
-  /** It is live, and no live family is linked to it. */
+  /** Whether the session is live, and no live family is linked to it. */
   readonly unlinked: boolean;
 }
 

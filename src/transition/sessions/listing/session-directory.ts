@@ -22,7 +22,7 @@ const MOST_PARTS = 10;
 /** Expiries are rounded up to a second. Without this, a new session would have been used in the future. */
 const ROUNDING_MS = 1_000;
 
-/** Before every session id. */
+/** A text that sorts before every session id. */
 const BEGINNING = '';
 
 /** Lists the sessions of users under ids that reveal nothing, and revokes them by these ids. */

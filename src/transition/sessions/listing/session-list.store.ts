@@ -33,7 +33,7 @@ export interface SessionPart {
   readonly last: string | undefined;
 }
 
-/** Nobody has more sessions. */
+/** The most sessions of a user that are listed. Nobody has more. */
 const MAX_OF_USER = 200;
 
 /** Rows of the table that one statement examines: many products keep a session for each anonymous visitor. */

@@ -8,7 +8,7 @@ export interface KnownStore {
 
 interface Table {
   readonly store: KnownStore;
-  /** In lower case, without `_`. */
+  /** The names of the columns, in lower case and without `_`. */
   readonly columns: readonly string[];
 }
 

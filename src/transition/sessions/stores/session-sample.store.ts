@@ -12,11 +12,11 @@ export interface SampledSession {
   readonly sess: string | null;
   /** Whether it has text or a number at SESSION_USER_KEY. */
   readonly named: boolean;
-  /** That names an existing user. */
+  /** Whether that names an existing user. */
   readonly found: boolean;
 }
 
-/** Bytes. */
+/** The largest session in a sample, in bytes. */
 const LARGEST = 65_536;
 
 const newest = (table: string, user: string) => `

@@ -13,11 +13,11 @@ export interface LiveSession {
   /** The linked family. */
   readonly familyId: string | null;
   readonly expiresAt: number;
-  /** It ends then at the latest, however often it is used. */
+  /** When the session ends at the latest, however often it is used; null if there is no limit. */
   readonly endsAt: number | null;
   /** The `originalMaxAge` of its cookie in milliseconds; null if that is not a number. */
   readonly maxAge: number | null;
-  /** It came from a downgrade, and nothing shows yet that its client received it. */
+  /** Whether it came from a downgrade, and nothing shows yet that its client received it. */
   readonly unseen: boolean;
   readonly now: number;
 }
@@ -29,7 +29,7 @@ export interface NewSession {
   readonly sess: object;
   /** Milliseconds. */
   readonly expiresAt: number;
-  /** The Set-Cookie lines of the product that began it. Undefined: Tandem writes the cookie. */
+  /** The Set-Cookie lines of the product that created the session. If they are undefined, Tandem writes the cookie. */
   readonly setCookies?: readonly string[];
 }
 
@@ -53,11 +53,11 @@ export interface UnlinkedSession extends ProvableSession {
 export interface LinkState {
   readonly sid: string;
   /**
-   * Another application ended it: its row was deleted before it expired, or names another user now. Or its user has become an
-   * administrator, whom a session of the product does not sign in.
+   * Whether another application ended the session: its row was deleted before it expired, or names another user now. Also true if its user
+   * has become an administrator, whom a session of the product does not sign in.
    */
   readonly lost: boolean;
-  /** It has not expired. */
+  /** Whether the session has not expired. */
   readonly live: boolean;
 }
 

@@ -159,7 +159,10 @@ async function choiceIn(sql: Sql, schema: string): Promise<Choice | undefined> {
   return (await sql.query<Choice & Record<string, unknown>>(text))[0];
 }
 
-/** If SESSION_TABLE was forgotten, linked sessions would have no rows, and their families would end. */
+/**
+ * Throws if the table is another one than before and sessions are linked. Otherwise, if SESSION_TABLE was forgotten, linked sessions would
+ * have no rows, and their families would be revoked.
+ */
 async function requireSameTable(sql: Sql, schema: string, { chosen, used }: Choice): Promise<void> {
   if (used === null || used === chosen) return;
   if ((await sql.query(HAS_LINKS(schema))).length === 0) return;

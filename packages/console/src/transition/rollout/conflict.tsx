@@ -8,7 +8,7 @@ interface Changed {
   readonly at: string;
   readonly actor: string | null;
   readonly cause: string;
-  /** Of the rollout; a conflict about the plan has none. */
+  /** The version of the rollout; a conflict about the plan has none. */
   readonly changes?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 

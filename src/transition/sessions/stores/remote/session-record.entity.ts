@@ -9,11 +9,11 @@ export class SessionRecord {
   @PrimaryColumn('varchar', { primaryKeyConstraintName: 'session_records_pkey' })
   sid!: string;
 
-  /** Only the user, at SESSION_USER_KEY, and the attributes of the cookie. */
+  /** The session as JSON, reduced to the user, at SESSION_USER_KEY, and the attributes of the cookie. */
   @Column('json')
   sess!: Record<string, unknown>;
 
-  /** Never later than the session's true expiry when it was seen. */
+  /** When the session expires: never later than its true expiry when it was seen. */
   @Index('session_records_expire_idx')
   @Column('timestamptz')
   expire!: Date;
