@@ -34,6 +34,9 @@ export function removeTransition(copy, files) {
   for (const kind of fs.readdirSync(join(copy, 'test'))) {
     fs.rmSync(join(copy, 'test', kind, 'transition'), { recursive: true, force: true });
   }
+  // The alert rules and the dashboard of the transition.
+  for (const path of files.filter((name) => /^deploy\/.*\/transition\.[^/]+$/.test(name)))
+    fs.rmSync(join(copy, path));
   for (const { file, from, to } of IMPORTS) {
     edit(join(copy, file), (text) => {
       if (text.split(from).length !== 2) throw new Error(`${file} does not import ${from} once`);

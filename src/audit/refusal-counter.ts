@@ -29,6 +29,7 @@ export class RefusalCounter implements OnModuleInit, OnApplicationShutdown {
   private sums = new Map<string, RefusalSum>();
   private readonly loop: BackgroundLoop;
   private rows = MAX_ROWS;
+  private readonly total = new Map<string, number>();
 
   constructor(
     private readonly store: AuditStore,
@@ -55,8 +56,14 @@ export class RefusalCounter implements OnModuleInit, OnApplicationShutdown {
   }
 
   count(cause: string, ip: string | null): void {
+    this.total.set(cause, (this.total.get(cause) ?? 0) + 1);
     const address = ip === null ? undefined : canonicalAddress(ip);
     this.add({ cause, ip: address === undefined ? null : subjectOf(address), count: 1 });
+  }
+
+  /** How often this node has refused, by cause, since it started. */
+  totals(): Record<string, number> {
+    return Object.fromEntries(this.total);
   }
 
   /** Writes the counts. Keeps them for the next time if the database does not answer. */

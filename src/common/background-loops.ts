@@ -48,6 +48,11 @@ export class BackgroundLoop {
     return this.ended;
   }
 
+  /** Whether the last run threw. */
+  get isFailing(): boolean {
+    return this.failing;
+  }
+
   /** Schedules the first run. Does nothing in a process without background work, or if the loop was started before. */
   start(): void {
     if (!this.enabled || this.started || this.ended) return;

@@ -48,6 +48,17 @@ export class Database implements Sql {
     return this.endpoint.url;
   }
 
+  /** Connections of the pool, the most that it opens, and callers that wait for one. */
+  get poolUse(): {
+    readonly busy: number;
+    readonly idle: number;
+    readonly waiting: number;
+    readonly max: number;
+  } {
+    const { totalCount, idleCount: idle, waitingCount: waiting, options } = this.pool;
+    return { busy: totalCount - idle, idle, waiting, max: options.max };
+  }
+
   /** Why the last new connection was refused; undefined if it was trusted. */
   get distrust(): Distrust | undefined {
     return this.endpoint.trust.distrust;

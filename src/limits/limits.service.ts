@@ -83,6 +83,7 @@ export class RateLimitService implements OnApplicationShutdown {
   private readonly terms: QuotaTerms;
   private readonly memory: BlockedKeys;
   private readonly queues = new Map<string, Queue>();
+  private readonly refusedCalls = new Map<Bucket, number>();
   private readonly refunds = new Refunds((calls) => this.store.refund(calls, this.quota));
 
   constructor(
@@ -95,8 +96,19 @@ export class RateLimitService implements OnApplicationShutdown {
     this.memory = new BlockedKeys(clock);
   }
 
+  /** How many calls this node has refused, by bucket, since it started. */
+  refusals(): Record<string, number> {
+    return Object.fromEntries(this.refusedCalls);
+  }
+
   /** Counts one call if there is room for it. A refused call does not count. */
-  hit(bucket: Bucket, subject: string, quota: Quota = this.quota): Promise<LimitOutcome> {
+  async hit(bucket: Bucket, subject: string, quota: Quota = this.quota): Promise<LimitOutcome> {
+    const outcome = await this.admit(bucket, subject, quota);
+    if (!outcome.allowed) this.noteRefusal(bucket);
+    return outcome;
+  }
+
+  private admit(bucket: Bucket, subject: string, quota: Quota): Promise<LimitOutcome> {
     const key = keyOf(bucket, subject);
     const wait = this.memory.remaining(key);
     if (wait !== undefined) return Promise.resolve(refused(quota, wait));
@@ -132,7 +144,10 @@ export class RateLimitService implements OnApplicationShutdown {
   open(bucket: Bucket, subject: string): RateLimitSlot {
     const key = keyOf(bucket, subject);
     const wait = this.memory.remaining(key);
-    if (wait !== undefined) throw tooMany(bucket, refused(this.quota, wait));
+    if (wait !== undefined) {
+      this.noteRefusal(bucket);
+      throw tooMany(bucket, refused(this.quota, wait));
+    }
     const sent = this.clock.monotonic();
     return {
       call: { ...this.terms, key: Buffer.from(key, 'hex') },
@@ -140,8 +155,9 @@ export class RateLimitService implements OnApplicationShutdown {
         if (result?.full === undefined) return result?.done;
         const { resetMs } = usage(result.full, this.quota);
         this.memory.block(key, sent, resetMs);
-        if (result.done === undefined) throw tooMany(bucket, refused(this.quota, resetMs));
-        return result.done;
+        if (result.done !== undefined) return result.done;
+        this.noteRefusal(bucket);
+        throw tooMany(bucket, refused(this.quota, resetMs));
       },
     };
   }
@@ -160,6 +176,10 @@ export class RateLimitService implements OnApplicationShutdown {
 
   onApplicationShutdown(): Promise<void> {
     return this.refunds.drain();
+  }
+
+  private noteRefusal(bucket: Bucket): void {
+    this.refusedCalls.set(bucket, (this.refusedCalls.get(bucket) ?? 0) + 1);
   }
 
   private async work(key: string, queue: Queue, quota: Quota): Promise<void> {

@@ -29,6 +29,8 @@ export class CleanUpJob implements OnApplicationBootstrap, OnApplicationShutdown
   private readonly logger = new Logger(CleanUpJob.name);
   private readonly loop: BackgroundLoop;
   private readonly cleaners: Cleaner[];
+  /** When this node last finished a run without a failure. Milliseconds since the epoch; 0 if it never has. */
+  completedAt = 0;
 
   constructor(
     private readonly database: Database,
@@ -58,18 +60,23 @@ export class CleanUpJob implements OnApplicationBootstrap, OnApplicationShutdown
     return this.database.transaction(async (sql) => {
       const [row] = await sql.query<{ acquired: boolean }>(TRY_LOCK_SQL);
       if (row?.acquired !== true) return false;
-      for (const clean of this.cleaners) await this.runCleaner(clean);
+      let complete = true;
+      for (const clean of this.cleaners) complete = (await this.runCleaner(clean)) && complete;
+      if (complete) this.completedAt = Date.now();
       return true;
     });
   }
 
-  private async runCleaner(clean: Cleaner): Promise<void> {
+  /** False if the cleaner failed. */
+  private async runCleaner(clean: Cleaner): Promise<boolean> {
     try {
       for (let batch = 0; batch < MAX_BATCHES && !this.loop.stopped; batch++) {
         if ((await clean(BATCH_SIZE)) < BATCH_SIZE) break;
       }
+      return true;
     } catch (error) {
       this.logger.warn({ err: error }, 'failed to remove expired rows; the next run will retry');
+      return false;
     }
   }
 }

@@ -39,6 +39,11 @@ export class SealingJob implements OnApplicationBootstrap, OnApplicationShutdown
     return this.waited;
   }
 
+  /** Whether the last run found that the trail was tampered with or restored. Only the sealing node finds out. */
+  get isTampered(): boolean {
+    return this.alarm !== '';
+  }
+
   /** One run. The next run seals what this one could not. */
   async run(): Promise<void> {
     try {

@@ -45,6 +45,13 @@ const REVOKED: Rotation = { outcome: 'rejected', reason: 'refresh_token_revoked'
 @Injectable()
 export class RefreshService {
   private readonly presentations = new Presentations();
+  /** The results of presented refresh tokens, since this node started. */
+  readonly outcomes: Record<Rotation['outcome'], number> = {
+    rotated: 0,
+    repeated: 0,
+    rejected: 0,
+    reused: 0,
+  };
   private owners: FamilyOwners | undefined;
 
   constructor(
@@ -87,6 +94,12 @@ export class RefreshService {
 
   /** Presents a refresh token. Of many simultaneous presentations one rotates the family; the others get the same successor. */
   async present(token: string, origin: Origin): Promise<Rotation> {
+    const rotation = await this.judgeToken(token, origin);
+    this.outcomes[rotation.outcome] += 1;
+    return rotation;
+  }
+
+  private async judgeToken(token: string, origin: Origin): Promise<Rotation> {
     const presented = this.codec.parse(token);
     if (presented === undefined) return INVALID;
     const secret = this.tokens.secrets.get(presented.sid);

@@ -92,6 +92,11 @@ export class KeyRingService {
     return this.current(now)?.privateKey !== undefined;
   }
 
+  /** When the current key began to sign, in milliseconds on the database's clock; undefined without one. */
+  signingSince(now: number): number | undefined {
+    return this.current(now)?.promoteAt;
+  }
+
   /** Returns a compact JWS (RFC 7515) with `typ` `at+jwt`, signed off the event loop. `now`: on the database's clock. */
   async sign(claims: object, now: number): Promise<string> {
     const key = this.current(now);

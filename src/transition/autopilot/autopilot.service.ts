@@ -32,6 +32,8 @@ const FINAL_STATES: Partial<Record<Decision['action'], PlanState>> = { finish: '
 export class AutopilotService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly node = randomUUID();
   private readonly loop: BackgroundLoop;
+  /** What the plan did at the last evaluation by this node; undefined if another node evaluates it, or none. */
+  lastAction: Decision['action'] | undefined;
 
   constructor(
     private readonly plans: PlanStore,
@@ -57,6 +59,12 @@ export class AutopilotService implements OnApplicationBootstrap, OnApplicationSh
 
   /** Evaluates the plan and carries out the decision, if this node holds the lease. */
   async tick(): Promise<Decision | undefined> {
+    const decision = await this.evaluate();
+    this.lastAction = decision?.action;
+    return decision;
+  }
+
+  private async evaluate(): Promise<Decision | undefined> {
     const plan = await this.plans.take(this.node);
     if (plan === undefined) return undefined;
     const now = this.clock.now();

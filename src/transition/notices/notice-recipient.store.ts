@@ -89,6 +89,12 @@ const NEED_SENDER = `
     WHERE letter.state IN ('sending', 'handed_over') AND claimed_at > now() - interval '30 seconds'
       AND (backend_start IS NULL OR backend_start = session_started_at)) AS needed`;
 
+/** Only notices that are not finished, so that it costs nothing between two notices. */
+const WAITING = `
+  SELECT count(letter.user_id)::integer AS waiting
+  FROM deprecation_notices AS notice JOIN notice_recipients AS letter ON notice_id = notice.id
+  WHERE finished_at IS NULL AND state IN ('queued', 'sending', 'handed_over')`;
+
 /** The longest wait after a temporary refusal, in seconds. The wait doubles with each attempt. */
 const LONGEST_WAIT = 900;
 const UNREACHABLE_WAIT = 5;
@@ -114,6 +120,11 @@ export class NoticeRecipientStore {
   /** Whether a notice is not finished and no living session is sending. */
   async needSender(): Promise<boolean> {
     return (await this.database.query<{ needed: boolean }>(NEED_SENDER))[0]!.needed;
+  }
+
+  /** How many mails are not sent yet. */
+  async waiting(): Promise<number> {
+    return (await this.database.query<{ waiting: number }>(WAITING))[0]!.waiting;
   }
 
   /** Claims the mail that has been due for longest; undefined if none is due. */

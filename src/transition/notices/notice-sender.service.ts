@@ -48,6 +48,14 @@ export class NoticeSenderService
   private readonly logger = new Logger(NoticeSenderService.name);
   private readonly stopping = new AbortController();
   private readonly loop: BackgroundLoop;
+  /** Mails by the result of sending them, since this node started. */
+  readonly attempts: Record<Delivery['outcome'], number> = {
+    accepted: 0,
+    refused: 0,
+    deferred: 0,
+    unreachable: 0,
+    unknown: 0,
+  };
   /** Milliseconds on the monotonic clock. */
   private pausedUntil = 0;
 
@@ -118,6 +126,7 @@ export class NoticeSenderService
         ({ committed } = await this.recipients.handOver(session, letter, release));
       });
       await committed;
+      this.attempts[delivery.outcome] += 1;
       await this.settle(session, letter, delivery);
       if (delivery.outcome === 'unreachable') return 'unreachable';
     }

@@ -3,6 +3,7 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../../audit/audit.module.js';
 import { TokensModule } from '../../tokens/tokens.module.js';
+import { OperationsModule } from '../../operations/operations.module.js';
 import { ReportModule } from '../report/report.module.js';
 import { RolloutModule } from '../rollout/rollout.module.js';
 import { SessionsModule } from '../sessions/sessions.module.js';
@@ -22,6 +23,7 @@ import { NoticesCommand } from './notices.command.js';
 import { MigrationService } from './migration.service.js';
 import { DeprecationHeaders } from './deprecation-headers.js';
 import { MigrationController } from './migration.controller.js';
+import { NoticeMetrics } from './notice-metrics.js';
 import { NoticeRecipientStore } from './notice-recipient.store.js';
 import { NoticeService } from './notice.service.js';
 import { NoticeStore } from './notice.store.js';
@@ -41,6 +43,7 @@ const mailTransport = {
 @Module({
   imports: [
     AuditModule,
+    OperationsModule,
     ReportModule,
     RolloutModule,
     SessionsModule,
@@ -54,6 +57,7 @@ const mailTransport = {
     MailCheck,
     MigrationService,
     NoticeAudienceService,
+    NoticeMetrics,
     NoticeRecipientStore,
     NoticeSenderService,
     NoticeService,

@@ -1,4 +1,4 @@
-import { Module } from '@nestjs/common';
+import { Inject, Module, Optional } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditModule } from '../../audit/audit.module.js';
 import { AuthModule } from '../../auth/auth.module.js';
@@ -7,6 +7,7 @@ import { TokensModule } from '../../tokens/tokens.module.js';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { RolloutModule } from '../rollout/rollout.module.js';
 import { CleanUpJob } from '../../operations/clean-up.job.js';
+import { Metrics } from '../../operations/metrics.js';
 import { OperationsModule } from '../../operations/operations.module.js';
 import { UsersModule } from '../../users/users.module.js';
 import { ExchangeLimitsService } from './link/exchange-limits.service.js';
@@ -43,6 +44,7 @@ import { SessionPasswordProof } from './stores/session-password-proof.entity.js'
 import { SessionPasswordProofStore } from './stores/session-password-proof.store.js';
 import { PostgresSessionStore } from './stores/postgres-session.store.js';
 import { RedisSessionsCheck } from './stores/redis/redis-sessions.check.js';
+import { RemoteSessions } from './stores/remote/remote-sessions.js';
 import { RemoteSessionsWatcher } from './stores/remote/remote-sessions.watcher.js';
 import {
   REMOTE_SESSIONS_PROVIDER,
@@ -151,11 +153,18 @@ import { SessionService } from './session.service.js';
 })
 export class SessionsModule {
   constructor(
+    metrics: Metrics,
+    @Optional() @Inject(RemoteSessions) remote: RemoteSessions | undefined,
     cleanUp: CleanUpJob,
     proofs: SessionPasswordProofStore,
     list: SessionListStore,
     credentials: SessionCredentialStore,
   ) {
+    metrics.total(
+      'tandem_session_store_failures_total',
+      'Calls that the session store outside of the database did not answer as it has to',
+      () => remote?.failures ?? 0,
+    );
     cleanUp.add((batch) => proofs.removeOld(batch));
     cleanUp.add((batch) => list.removeOld(batch));
     cleanUp.add((batch) => credentials.removeOld(batch));

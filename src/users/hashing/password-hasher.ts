@@ -61,6 +61,11 @@ export class PasswordHasher {
     this.pool = new WorkQueue(lanesOf(config?.workers ?? 1), ROOM);
   }
 
+  /** Password checks that wait now, and those that were refused since the process started. */
+  get load(): { readonly waiting: number; readonly shed: number } {
+    return this.pool;
+  }
+
   /** Throws 503 if no check of this share could start or wait now. */
   refuseIfFull(share: Share): void {
     this.pool.refuseIfFull(share);

@@ -23,6 +23,8 @@ export class WorkQueue {
   private running = 0;
   private readonly lines: Readonly<Record<Share, Line>>;
   private turn: Share = 'known';
+  /** Work that was refused since the process started. */
+  shed = 0;
 
   constructor(
     private readonly lanes: number,
@@ -49,12 +51,18 @@ export class WorkQueue {
     }
   }
 
+  /** How many pieces of work wait. */
+  get waiting(): number {
+    return this.lines.known.queue.length + this.lines.unknown.queue.length;
+  }
+
   /** Throws the 503 that {@link run} would throw now, for callers that do other work first. */
   refuseIfFull(share: Share, weight = 1): void {
     const line = this.lines[share];
     // One may always wait, even if its weight exceeds the limit.
-    if (line.queue.length > 0 && line.weight + weight > line.room)
-      throw refuse('service_unavailable', { headers: { 'Retry-After': '2' } });
+    if (line.queue.length === 0 || line.weight + weight <= line.room) return;
+    this.shed += 1;
+    throw refuse('service_unavailable', { headers: { 'Retry-After': '2' } });
   }
 
   private async wait(share: Share, weight: number): Promise<void> {

@@ -51,6 +51,8 @@ export class CallbackClient {
   private readonly agent: HttpAgent | HttpsAgent;
   /** POST creates a session: it never goes over a connection that the product may just be closing, because it cannot be repeated. */
   private readonly onceAgent: HttpAgent | HttpsAgent;
+  /** Calls without an answer, or with a 5xx, since this process started. */
+  failures = 0;
 
   constructor(
     url: string,
@@ -70,6 +72,17 @@ export class CallbackClient {
 
   /** Throws {@link CallbackFailure}. */
   async call(call: CallbackCall): Promise<CallbackAnswer> {
+    try {
+      const answer = await this.attempt(call);
+      if (answer.status >= 500) this.failures += 1;
+      return answer;
+    } catch (error) {
+      if (call.signal?.aborted !== true) this.failures += 1;
+      throw error;
+    }
+  }
+
+  private async attempt(call: CallbackCall): Promise<CallbackAnswer> {
     const host = this.url.hostname.replace(/^\[(.*)\]$/, '$1');
     // The socket looks up names only.
     if (isIP(host) !== 0 && this.forbids(host)) throw new CallbackFailure('FORBIDDEN_ADDRESS');

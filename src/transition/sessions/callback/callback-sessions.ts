@@ -58,6 +58,10 @@ export class CallbackSessions extends RemoteSessions {
     this.cookie = cookieIn(config);
   }
 
+  get failures(): number {
+    return this.client.failures;
+  }
+
   /** The sessions behind the values of session cookies. Throws 503. */
   async sidsOf(values: readonly string[]): Promise<readonly string[]> {
     const usable = values.filter((value) => VALUE.test(value)).slice(0, MOST_COOKIES);

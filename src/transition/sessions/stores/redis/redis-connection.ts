@@ -54,6 +54,8 @@ export class RedisConnection {
   private failedAt = -Infinity;
   private failure: unknown;
   private closed = false;
+  /** Calls that failed, since this process started. */
+  failures = 0;
 
   constructor(private readonly url: string) {}
 
@@ -64,6 +66,7 @@ export class RedisConnection {
       client = await this.open();
       return await inTime(COMMAND_TIMEOUT_MS, work(client));
     } catch (error) {
+      if (!this.closed) this.failures += 1;
       if (client !== undefined && mustReconnect(error)) this.drop(client);
       throw unavailable(error);
     }

@@ -69,6 +69,10 @@ export class RedisSessions extends RemoteSessions {
     this.subscriptions = connection.another();
   }
 
+  get failures(): number {
+    return this.connection.failures + this.subscriptions.failures;
+  }
+
   /** The clock is read first, so that no expiry is recorded later than it is. */
   async find(sids: readonly string[]): Promise<RemoteSession[]> {
     if (sids.length === 0) return [];

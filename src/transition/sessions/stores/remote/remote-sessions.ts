@@ -25,6 +25,9 @@ export abstract class RemoteSessions {
   /** Tandem can neither extend a session there, nor look at one that no request and no refresh is about. */
   abstract readonly opaque: boolean;
 
+  /** Calls that the store did not answer as it has to, since this node started. */
+  abstract readonly failures: number;
+
   /** Returns the sessions that exist, in one round trip. `again`: ignore answers that are older than the call. */
   abstract find(sids: readonly string[], again?: boolean): Promise<readonly RemoteSession[]>;
 
