@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { Problem } from '../../../../src/common/http/problem.js';
 import { validationPipe } from '../../../../src/common/http/validation.js';
 
-const SRC = join(import.meta.dirname, '../../../src');
+const SRC = join(import.meta.dirname, '../../../../src');
 
 /** A value of a wrong type for what a rule about size is about. */
 const WRONG: Readonly<Record<string, unknown>> = {
