@@ -17,8 +17,8 @@ import { SchemeMetrics } from './scheme-metrics.js';
 import { RolloutModule } from '../rollout/rollout.module.js';
 import { SessionsModule } from '../sessions/sessions.module.js';
 import { LogoutEvidenceStore } from './logouts/logout-evidence.store.js';
-import { SessionJudgeService } from './logouts/session-judge.service.js';
-import { TokenJudgeService } from './logouts/token-judge.service.js';
+import { SessionRefusalService } from './logouts/session-refusal.service.js';
+import { TokenRefusalService } from './logouts/token-refusal.service.js';
 import { UnexpectedLogoutsService } from './logouts/unexpected-logouts.service.js';
 import { RefusedSessionStore } from './refused/refused-session.store.js';
 import { RefusedSessionsCheck } from './refused/refused-sessions.check.js';
@@ -48,8 +48,8 @@ import { KnownKeys } from './logouts/known-keys.js';
     ReportStore,
     ReportWriterStore,
     SchemeMetrics,
-    SessionJudgeService,
-    TokenJudgeService,
+    SessionRefusalService,
+    TokenRefusalService,
     UnexpectedLogoutsService,
     UnverifiedFaultsService,
   ],

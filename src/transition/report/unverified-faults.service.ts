@@ -1,11 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { clientSubject } from '../../limits/client-address.js';
-import { SessionJudgeService } from './logouts/session-judge.service.js';
+import { SessionRefusalService } from './logouts/session-refusal.service.js';
 import { credentialIn } from './logouts/refused-credential.js';
 import type { RefusedCredential } from './logouts/refused-credential.js';
 import { RefusedCredentialSample } from './logouts/refused-credential-sample.js';
-import { TokenJudgeService } from './logouts/token-judge.service.js';
+import { TokenRefusalService } from './logouts/token-refusal.service.js';
 import type { Scheme } from './report.entity.js';
 
 /**
@@ -18,16 +18,16 @@ export class UnverifiedFaultsService {
   private readonly faults = new RefusedCredentialSample();
 
   constructor(
-    private readonly tokens: TokenJudgeService,
-    private readonly sessions: SessionJudgeService,
+    private readonly tokens: TokenRefusalService,
+    private readonly sessions: SessionRefusalService,
   ) {}
 
   /** Records a 5xx for a request without a verified principal. `at`: milliseconds on the database's clock. */
   note(scheme: Scheme, request: FastifyRequest, code: string, at: number): void {
     const found = credentialIn(request);
     if (found === undefined) return;
-    const judge = found.kind === 'session' ? this.sessions : this.tokens;
-    if (!judge.isCandidate(found)) return;
+    const service = found.kind === 'session' ? this.sessions : this.tokens;
+    if (!service.isCandidate(found)) return;
     this.faults.add({ ...found, scheme, code, at, source: clientSubject(request), draining: false });
   }
 
@@ -42,7 +42,10 @@ export class UnverifiedFaultsService {
     try {
       const bySession = noted.filter(({ kind }) => kind === 'session');
       const byToken = noted.filter(({ kind }) => kind !== 'session');
-      const [tokens, sessions] = [await this.tokens.verify(byToken), await this.sessions.verify(bySession)];
+      const [tokens, sessions] = [
+        await this.tokens.areGenuine(byToken),
+        await this.sessions.areGenuine(bySession),
+      ];
       return [
         ...byToken.filter((_, index) => tokens[index]),
         ...bySession.filter((_, index) => sessions[index]),

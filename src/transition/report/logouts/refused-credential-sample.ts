@@ -1,6 +1,6 @@
 import type { RefusedCredential } from './refused-credential.js';
 
-/** Refused credentials kept until they are judged. */
+/** A sample of refused credentials, kept until they are classified. */
 const MAX_CREDENTIALS = 500;
 
 /** A refused credential, and how many requests with it were refused. */

@@ -43,11 +43,15 @@ export type LogoutCause =
   /** No fault was found. */
   | 'unexplained';
 
-/** The verdict on a refused credential: an unexpected logout, or undefined for a correct refusal. */
-export type LogoutVerdict =
-  { readonly cause: LogoutCause; readonly subject: string; readonly userId: string | undefined } | undefined;
+/** An unexpected logout: a genuine credential was refused. */
+export interface UnexpectedLogout {
+  readonly cause: LogoutCause;
+  /** The token family, or a hash of the session id. */
+  readonly subject: string;
+  readonly userId: string | undefined;
+}
 
-/** A refused credential, kept in memory until it is judged. */
+/** A refused credential, kept in memory until it is classified. */
 export interface RefusedCredential {
   readonly kind: 'access' | 'refresh' | 'session';
   readonly scheme: Scheme;

@@ -6,11 +6,11 @@ import type { Scheme } from '../report.entity.js';
 import { SchemeMetrics } from '../scheme-metrics.js';
 import { ReportWriterStore } from '../report-writer.store.js';
 import type { LogoutRow } from '../report-writer.store.js';
-import { SessionJudgeService } from './session-judge.service.js';
+import { SessionRefusalService } from './session-refusal.service.js';
 import { refusedCredentialIn } from './refused-credential.js';
 import type { RefusedCredential } from './refused-credential.js';
 import { RefusedCredentialSample } from './refused-credential-sample.js';
-import { TokenJudgeService } from './token-judge.service.js';
+import { TokenRefusalService } from './token-refusal.service.js';
 
 /**
  * Finds unexpected logouts. It checks each refused credential again against the database and the audit trail. The check shares no code
@@ -22,8 +22,8 @@ export class UnexpectedLogoutsService {
   private readonly refusals = new RefusedCredentialSample();
 
   constructor(
-    private readonly tokens: TokenJudgeService,
-    private readonly sessions: SessionJudgeService,
+    private readonly tokens: TokenRefusalService,
+    private readonly sessions: SessionRefusalService,
     private readonly store: ReportWriterStore,
     private readonly rollout: RolloutService,
     private readonly metrics: SchemeMetrics,
@@ -33,13 +33,13 @@ export class UnexpectedLogoutsService {
   note(scheme: Scheme, request: FastifyRequest, code: string, at: number): void {
     const refusal = refusedCredentialIn(request, code);
     if (refusal === undefined) return;
-    const judge = refusal.kind === 'session' ? this.sessions : this.tokens;
-    if (!judge.isCandidate(refusal)) return;
+    const service = refusal.kind === 'session' ? this.sessions : this.tokens;
+    if (!service.isCandidate(refusal)) return;
     const { drain: draining } = this.rollout.current();
     this.refusals.add({ ...refusal, scheme, code, at, source: clientSubject(request), draining });
   }
 
-  /** Judges the recorded refusals, and adds unexpected logouts to the report. Keeps them if the database is unavailable. */
+  /** Classifies the recorded refusals, and adds unexpected logouts to the report. Keeps them if the database is unavailable. */
   async examine(): Promise<void> {
     const noted = this.refusals.take();
     if (noted.length === 0) return;
@@ -54,7 +54,7 @@ export class UnexpectedLogoutsService {
         );
       }
     } catch (error) {
-      this.logger.warn({ err: error }, 'refused credentials cannot be judged yet');
+      this.logger.warn({ err: error }, 'failed to classify refused credentials; will retry');
       for (const refusal of noted) this.refusals.add(refusal);
     }
   }
@@ -63,17 +63,17 @@ export class UnexpectedLogoutsService {
   private async logoutsAmong(refusals: readonly RefusedCredential[]): Promise<LogoutRow[]> {
     const bySession = refusals.filter(({ kind }) => kind === 'session');
     const byToken = refusals.filter(({ kind }) => kind !== 'session');
-    const judged = [
-      ...(await this.tokens.judge(byToken)).map((verdict, index) => ({ verdict, of: byToken[index]! })),
-      ...(await this.sessions.judge(bySession)).map((verdict, index) => ({
-        verdict,
+    const classified = [
+      ...(await this.tokens.classify(byToken)).map((logout, index) => ({ logout, of: byToken[index]! })),
+      ...(await this.sessions.classify(bySession)).map((logout, index) => ({
+        logout,
         of: bySession[index]!,
       })),
     ];
     const logouts = new Map<string, LogoutRow>();
-    for (const { verdict, of } of judged) {
-      if (verdict === undefined || logouts.has(verdict.subject)) continue;
-      logouts.set(verdict.subject, { ...verdict, scheme: of.scheme, at: of.at });
+    for (const { logout, of } of classified) {
+      if (logout === undefined || logouts.has(logout.subject)) continue;
+      logouts.set(logout.subject, { ...logout, scheme: of.scheme, at: of.at });
     }
     return [...logouts.values()];
   }

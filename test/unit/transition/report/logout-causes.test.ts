@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { FamilyEvidence } from '../../../../src/transition/report/logouts/logout-evidence.store.js';
-import { judgeSession } from '../../../../src/transition/report/logouts/session-judge.service.js';
+import { classifySession } from '../../../../src/transition/report/logouts/session-refusal.service.js';
 import type { RefusedCredential } from '../../../../src/transition/report/logouts/refused-credential.js';
 import { RefusedCredentialSample } from '../../../../src/transition/report/logouts/refused-credential-sample.js';
 import {
-  judgeAccessToken,
-  judgeRefreshToken,
-} from '../../../../src/transition/report/logouts/token-verdict.js';
+  classifyAccessToken,
+  classifyRefreshToken,
+} from '../../../../src/transition/report/logouts/token-refusal-cause.js';
 import type {
-  AccessTokenCase,
-  RefreshTokenCase,
-} from '../../../../src/transition/report/logouts/token-verdict.js';
+  AccessTokenRefusal,
+  RefreshTokenRefusal,
+} from '../../../../src/transition/report/logouts/token-refusal-cause.js';
 
 const NOW = 1_796_000_000;
 
@@ -32,7 +32,7 @@ function aFamily(more: Partial<FamilyEvidence> = {}): FamilyEvidence {
   };
 }
 
-describe('the judge of access tokens', () => {
+describe('the refusal of an access token', () => {
   const claims = {
     iss: 'issuer',
     aud: 'audience',
@@ -44,8 +44,8 @@ describe('the judge of access tokens', () => {
     exp: NOW + 60,
   } as const;
 
-  function causeOf(more: Partial<AccessTokenCase> = {}, epoch = 3): string | undefined {
-    return judgeAccessToken({
+  function causeOf(more: Partial<AccessTokenRefusal> = {}, epoch = 3): string | undefined {
+    return classifyAccessToken({
       token: { claims, kid: 'kid', generation: 5, epoch },
       code: 'token_invalid',
       at: NOW,
@@ -71,7 +71,7 @@ describe('the judge of access tokens', () => {
     expect(causeOf({ family: undefined })).toBeUndefined();
   });
 
-  it.each<[string, Partial<AccessTokenCase>]>([
+  it.each<[string, Partial<AccessTokenRefusal>]>([
     ['key_removed', { keyInRing: false }],
     ['key_distrusted', { keyDistrusted: true, keyInRing: false }],
     ['issuer_changed', { issuer: 'another' }],
@@ -86,9 +86,9 @@ describe('the judge of access tokens', () => {
   });
 });
 
-describe('the judge of refresh tokens', () => {
-  function causeOf(more: Partial<RefreshTokenCase> = {}): string | undefined {
-    return judgeRefreshToken({
+describe('the refusal of a refresh token', () => {
+  function causeOf(more: Partial<RefreshTokenRefusal> = {}): string | undefined {
+    return classifyRefreshToken({
       sid: 'sid',
       generation: 5,
       code: 'refresh_token_invalid',
@@ -121,7 +121,7 @@ describe('the judge of refresh tokens', () => {
     expect(causeOf({ code: 'jwt_not_enabled', draining: true })).toBeUndefined();
   });
 
-  it.each<[string, Partial<RefreshTokenCase>]>([
+  it.each<[string, Partial<RefreshTokenRefusal>]>([
     ['secret_changed', { genuine: false, secretKnown: false }],
     ['refresh_forgotten', { generation: 6 }],
     ['not_enabled', { code: 'jwt_not_enabled' }],
@@ -143,18 +143,18 @@ describe('the judge of refresh tokens', () => {
   });
 });
 
-describe('the judge of sessions', () => {
+describe('the refusal of a session', () => {
   const live = { sid: 'sid', name: 'user', userId: 'user', disabled: false };
 
   it('identifies a session by a hash that gives no access', () => {
-    const judged = judgeSession({ sid: 'sid', signed: false, session: live });
-    expect(judged).toMatchObject({ cause: 'session_secret_changed', userId: 'user' });
-    expect(judged?.subject).toMatch(/^[0-9a-f]{64}$/);
+    const logout = classifySession({ sid: 'sid', signed: false, session: live });
+    expect(logout).toMatchObject({ cause: 'session_secret_changed', userId: 'user' });
+    expect(logout?.subject).toMatch(/^[0-9a-f]{64}$/);
   });
 
   it('finds a cause only for a live session with a user', () => {
     const causeOf = (session: typeof live | undefined, signed = true) =>
-      judgeSession({ sid: 'sid', signed, session })?.cause;
+      classifySession({ sid: 'sid', signed, session })?.cause;
     expect(causeOf(live)).toBe('unexplained');
     expect(causeOf({ ...live, userId: null as never })).toBe('session_user_unknown');
     expect(causeOf({ ...live, name: null as never, userId: null as never })).toBeUndefined();

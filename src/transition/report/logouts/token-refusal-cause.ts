@@ -1,9 +1,9 @@
 import type { VerifiedToken } from '@tandem-auth/verifier/token';
 import type { FamilyEvidence, MissingFamily } from './logout-evidence.store.js';
-import type { LogoutVerdict, LogoutCause } from './refused-credential.js';
+import type { UnexpectedLogout, LogoutCause } from './refused-credential.js';
 
 /** A refused access token with a valid signature, and the evidence. Times in seconds on the database's clock. */
-export interface AccessTokenCase {
+export interface AccessTokenRefusal {
   readonly token: VerifiedToken;
   /** The code of the refusal. */
   readonly code: string;
@@ -17,14 +17,16 @@ export interface AccessTokenCase {
   readonly tolerance: number;
 }
 
-/** The verdict on a refused access token. The evidence decides, because the code of the refusal may be wrong. */
-export function judgeAccessToken(facts: AccessTokenCase): LogoutVerdict {
+/**
+ * Returns the unexpected logout, or undefined for a correct refusal. The evidence decides, because the code of the refusal may be wrong.
+ */
+export function classifyAccessToken(facts: AccessTokenRefusal): UnexpectedLogout | undefined {
   const { token, family, missing } = facts;
   const { claims, epoch } = token;
   if (claims.exp + facts.tolerance <= facts.at) return undefined;
   // The client refreshes, unless the refusal says that the token is invalid.
   if (facts.keyDistrusted && facts.code !== 'token_invalid') return undefined;
-  const of = (cause: LogoutCause): LogoutVerdict => ({ cause, subject: claims.sid, userId: claims.sub });
+  const of = (cause: LogoutCause): UnexpectedLogout => ({ cause, subject: claims.sid, userId: claims.sub });
   if (family === undefined) return missing === undefined ? undefined : of('login_missing');
   if (family.userId !== claims.sub || family.disabled || epoch < family.epoch) return undefined;
   if (family.revoked) return family.reason === null ? of('ended_without_reason') : undefined;
@@ -38,7 +40,7 @@ export function judgeAccessToken(facts: AccessTokenCase): LogoutVerdict {
 }
 
 /** A refused refresh token, and the evidence. */
-export interface RefreshTokenCase {
+export interface RefreshTokenRefusal {
   readonly sid: string;
   readonly generation: number;
   readonly code: string;
@@ -49,14 +51,14 @@ export interface RefreshTokenCase {
   /** Whether this node has the JWT_SECRET of the family's tokens. */
   readonly secretKnown: boolean;
   readonly draining: boolean;
-  /** Seconds. */
+  /** The windows, in seconds. */
   readonly windows: { readonly grace: number; readonly lostResponse: number };
 }
 
-/** The verdict on a refused refresh token, see {@link judgeAccessToken}. */
-export function judgeRefreshToken(facts: RefreshTokenCase): LogoutVerdict {
+/** Returns the unexpected logout, or undefined for a correct refusal, like {@link classifyAccessToken}. */
+export function classifyRefreshToken(facts: RefreshTokenRefusal): UnexpectedLogout | undefined {
   const { sid, generation, family, missing, genuine } = facts;
-  const of = (cause: LogoutCause): LogoutVerdict => ({
+  const of = (cause: LogoutCause): UnexpectedLogout => ({
     cause,
     subject: sid,
     userId: family?.userId ?? missing?.userId,
@@ -78,7 +80,7 @@ export function judgeRefreshToken(facts: RefreshTokenCase): LogoutVerdict {
 }
 
 /** Whether the service should have repeated the successor instead of detecting reuse; see `judge` of auth/refresh/refresh.service.ts. */
-function isInWindow({ generation, windows }: RefreshTokenCase, family: FamilyEvidence): boolean {
+function isInWindow({ generation, windows }: RefreshTokenRefusal, family: FamilyEvidence): boolean {
   if (generation >= family.generation) return true;
   if (generation < family.generation - 1) return false;
   const { grace, lostResponse } = windows;

@@ -11,17 +11,17 @@ import { RefreshTokenCodec } from '../../../tokens/families/refresh-token.codec.
 import type { PresentedToken } from '../../../tokens/families/refresh-token.codec.js';
 import { KnownKeys } from './known-keys.js';
 import { LogoutEvidenceStore } from './logout-evidence.store.js';
-import type { LogoutVerdict, RefusedCredential } from './refused-credential.js';
-import { judgeAccessToken, judgeRefreshToken } from './token-verdict.js';
-import type { AccessTokenCase, RefreshTokenCase } from './token-verdict.js';
+import type { UnexpectedLogout, RefusedCredential } from './refused-credential.js';
+import { classifyAccessToken, classifyRefreshToken } from './token-refusal-cause.js';
+import type { AccessTokenRefusal, RefreshTokenRefusal } from './token-refusal-cause.js';
 
 type ParsedRefusal =
   | { readonly refusal: RefusedCredential; readonly access: VerifiedToken }
   | { readonly refusal: RefusedCredential; readonly refresh: PresentedToken };
 
-/** Judges refused tokens by the evidence of the database. */
+/** Finds out from the database whether a refused token was genuine, and whether its refusal was an unexpected logout. */
 @Injectable()
-export class TokenJudgeService {
+export class TokenRefusalService {
   constructor(
     private readonly evidence: LogoutEvidenceStore,
     private readonly known: KnownKeys,
@@ -32,8 +32,8 @@ export class TokenJudgeService {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** One verdict for each refused credential. Two or three statements for all. */
-  async judge(refusals: readonly RefusedCredential[]): Promise<LogoutVerdict[]> {
+  /** Returns, for each refused credential, the unexpected logout, or undefined for a correct refusal. Runs two or three queries for all. */
+  async classify(refusals: readonly RefusedCredential[]): Promise<(UnexpectedLogout | undefined)[]> {
     const parsed = await this.parseAll(refusals);
     const sids = [...new Set(parsed.flatMap((one) => (one === undefined ? [] : [sidOf(one)])))];
     if (sids.length === 0) return refusals.map(() => undefined);
@@ -49,13 +49,13 @@ export class TokenJudgeService {
       const sid = sidOf(one);
       const found = { family: families.get(sid), missing: missing.get(sid) };
       return 'access' in one
-        ? this.judgeAccess(one.refusal, one.access, found, distrusted.has(one.access.kid))
-        : this.judgeRefresh(one.refusal, one.refresh, found);
+        ? this.classifyAccess(one.refusal, one.access, found, distrusted.has(one.access.kid))
+        : this.classifyRefresh(one.refusal, one.refresh, found);
     });
   }
 
-  /** For each refused credential whether it is a genuine token of a live family. One statement for all. */
-  async verify(refusals: readonly RefusedCredential[]): Promise<boolean[]> {
+  /** Returns, for each refused credential, whether it is a genuine token of a live family. Runs one query for all. */
+  async areGenuine(refusals: readonly RefusedCredential[]): Promise<boolean[]> {
     const parsed = await this.parseAll(refusals);
     const sids = [...new Set(parsed.flatMap((one) => (one === undefined ? [] : [sidOf(one)])))];
     if (sids.length === 0) return refusals.map(() => false);
@@ -71,7 +71,7 @@ export class TokenJudgeService {
     });
   }
 
-  /** Whether it has the form of our tokens. Does not verify its signature. */
+  /** Whether the text has the form of our tokens. Does not verify the signature. */
   isCandidate({ kind, credential }: Pick<RefusedCredential, 'kind' | 'credential'>): boolean {
     if (kind === 'refresh') return this.codec.parse(credential) !== undefined;
     const header = inspectToken(credential);
@@ -84,7 +84,7 @@ export class TokenJudgeService {
     return parsed;
   }
 
-  /** Parses the token; for an access token also verifies its signature. Undefined if it is not ours. */
+  /** Parses the token, and verifies the signature of an access token. Undefined if it is not ours. */
   private async parse(refusal: RefusedCredential): Promise<ParsedRefusal | undefined> {
     const { kind, credential } = refusal;
     if (kind === 'refresh') {
@@ -97,13 +97,13 @@ export class TokenJudgeService {
     return access && { refusal, access };
   }
 
-  private judgeAccess(
+  private classifyAccess(
     { code, at }: RefusedCredential,
     token: VerifiedToken,
-    found: Pick<AccessTokenCase, 'family' | 'missing'>,
+    found: Pick<AccessTokenRefusal, 'family' | 'missing'>,
     keyDistrusted: boolean,
-  ): LogoutVerdict {
-    return judgeAccessToken({
+  ): UnexpectedLogout | undefined {
+    return classifyAccessToken({
       ...found,
       token,
       code,
@@ -116,13 +116,13 @@ export class TokenJudgeService {
     });
   }
 
-  private judgeRefresh(
+  private classifyRefresh(
     { code, draining }: RefusedCredential,
     token: PresentedToken,
-    found: Pick<RefreshTokenCase, 'family' | 'missing'>,
-  ): LogoutVerdict {
+    found: Pick<RefreshTokenRefusal, 'family' | 'missing'>,
+  ): UnexpectedLogout | undefined {
     const { family } = found;
-    return judgeRefreshToken({
+    return classifyRefreshToken({
       ...found,
       sid: token.sid,
       generation: token.generation,
