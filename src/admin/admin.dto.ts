@@ -23,7 +23,8 @@ export class NewUserDto {
     example: 'correct horse battery staple',
     maxLength: 256,
     format: 'password',
-    description: 'Without it and without `password_hash`, the user cannot log in with a password',
+    description:
+      'The password. Without it and without `password_hash`, the user cannot log in with a password',
   })
   @IfGiven()
   @IsPassword()

@@ -190,7 +190,7 @@ export class AuditEventsDto {
     nullable: true,
     example: null,
     description:
-      'If the page is short because it would have taken too long: all later events have been searched. The next page continues there',
+      'How far the search has come, if the page is short because a full search would take too long. The next page continues there',
   })
   searched_to!: Date | null;
 }

@@ -38,8 +38,8 @@ export class AdminKeysController {
   @ApiOperation({
     summary: 'Count the access tokens of each key',
     description:
-      'The access tokens that each key signed and that have not expired, and their users: whom it concerns if the key is distrusted. Their ' +
-      'clients recover by refreshing. Counts up to 100,000 for each key. Tokens that were revoked meanwhile count, too.',
+      'Counts the access tokens that each key signed and that have not expired, and their users. If the key is distrusted, their ' +
+      'clients recover by refreshing. Counts up to 100,000 for each key, including tokens that were revoked since.',
   })
   @ApiOkResponse({ type: KeyUsagesDto })
   async usage(): Promise<KeyUsagesDto> {
@@ -72,7 +72,7 @@ export class AdminKeysController {
   @ApiOperation({
     summary: 'Distrust a signing key',
     description:
-      'For a leaked key. Every token that it signed is rejected; clients recover by refreshing. If it was the current key, the ' +
+      'Use this for a leaked key. Every token that it signed is rejected; clients recover by refreshing. If it was the current key, the ' +
       'next or a new key takes over immediately. Idempotent.',
   })
   @ApiParam({ name: 'kid', example: 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs' })

@@ -98,8 +98,8 @@ export class AdminTokensController {
   @ApiOperation({
     summary: 'Show a token family and what happened to it',
     description:
-      'The family, the sessions and families that it came from or became, and its events in the audit trail. Consecutive refreshes are one ' +
-      'entry.',
+      'Returns the family, the sessions and families that it was exchanged from, or downgraded from or to, and its history from the ' +
+      'audit trail. Consecutive refreshes are one entry.',
   })
   @ApiParam({ name: 'family_id', format: 'uuid' })
   @ApiOkResponse({ type: LoginDetailDto })
@@ -116,8 +116,8 @@ export class AdminTokensController {
   @ApiOperation({
     summary: 'Revoke a token family or a session',
     description:
-      'Its tokens or its cookie are rejected immediately. A linked session or family is revoked too. Idempotent. A session has the ' +
-      'id under which a list has shown it within the last seven days.',
+      'Revokes a token family or a session. Its tokens or its cookie are rejected immediately. A linked session or family is revoked ' +
+      'too. Idempotent. The id of a session is the one that a list has shown within the last seven days.',
   })
   @ApiParam({ name: 'family_id', format: 'uuid' })
   @ApiNoContentResponse()

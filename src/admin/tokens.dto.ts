@@ -130,7 +130,8 @@ export class BulkRevokeDto {
     type: 'integer',
     minimum: 0,
     example: 250,
-    description: 'If more families and sessions than this would end, the call is refused and revokes nobody',
+    description:
+      'If the call would revoke more families and sessions than this, it is refused and revokes nothing',
   })
   @IfGiven()
   @IsInt()
@@ -242,10 +243,18 @@ export class TokenFamilyDto {
   })
   revoked_by!: RevokerDto | null;
 
-  @ApiProperty({ type: String, nullable: true, example: null, description: 'What the administrator wrote' })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: null,
+    description: 'The note of the administrator who revoked it',
+  })
   revoke_note!: string | null;
 
-  @ApiProperty({ example: false, description: 'Whether a session may be linked to it' })
+  @ApiProperty({
+    example: false,
+    description: 'Whether it comes from an exchange, so that a session may still be linked to it',
+  })
   linked!: boolean;
 
   @ApiProperty({ example: false, description: 'Whether this request belongs to it' })
@@ -265,7 +274,7 @@ export class TokenFamiliesDto {
     nullable: true,
     example: null,
     description:
-      'If the page is short because it would have taken too long: all later logins have been searched. The next page continues there',
+      'How far the search has come, if the page is short because a full search would take too long. The next page continues there',
   })
   searched_to!: Date | null;
 }

@@ -78,7 +78,7 @@ export class AdminClientsController {
   @Patch(':id')
   @ApiOperation({
     summary: "Change a client's scopes",
-    description: 'Its calls need the new scopes at once. The secret stays.',
+    description: 'The client has only the new scopes from now on. Its secret stays the same.',
   })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiOkResponse({ type: ClientDto })
@@ -117,7 +117,7 @@ export class AdminClientsController {
   @HttpCode(204)
   @ApiOperation({
     summary: 'Disable a service client',
-    description: 'Permanently. Its secret stops working at once.',
+    description: 'Disables the client permanently. Its secret stops working at once.',
   })
   @ApiParam({ name: 'id', format: 'uuid' })
   @ApiNoContentResponse()

@@ -26,7 +26,7 @@ export function insufficientScope(scope: ClientScope) {
 export const CLIENT_ERRORS = {
   client_not_trusted: {
     status: 409,
-    title: 'Somebody else than this service changed the client: renew its secret or disable it',
+    title: 'The row of the client was not written by this service. Renew its secret or disable it',
   },
 } as const satisfies Record<string, ProblemKind>;
 

@@ -43,7 +43,7 @@ export class ClientsCommand {
       );
     clients
       .command('change')
-      .description('replace the scopes of a client. Its calls need the new scopes at once')
+      .description('replace the scopes of a client; it has only the new scopes from now on')
       .argument('<id>', 'client_id', uuid)
       .addOption(scopes().makeOptionMandatory())
       .action(

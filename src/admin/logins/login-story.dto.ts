@@ -68,7 +68,7 @@ export class LinkedLoginDto {
   @ApiProperty({ format: 'uuid', example: '0b9f6c0e-8f1d-4f5e-9a53-0a6f0c3d2b11' })
   id!: string;
 
-  @ApiProperty({ example: true, description: 'Whether it has not been revoked' })
+  @ApiProperty({ example: true, description: 'Whether the family or session has not been revoked' })
   live!: boolean;
 }
 
@@ -78,11 +78,11 @@ export class LoginDetailDto {
 
   @ApiProperty({
     type: [LinkedLoginDto],
-    description: 'The sessions and families that it came from or became',
+    description: 'The sessions and families that it was exchanged from, or downgraded from or to',
   })
   linked!: LinkedLoginDto[];
 
-  @ApiProperty({ type: [StoryEntryDto], description: 'What happened, oldest first' })
+  @ApiProperty({ type: [StoryEntryDto], description: 'The history, oldest first' })
   story!: StoryEntryDto[];
 
   @ApiProperty({

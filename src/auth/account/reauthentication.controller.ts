@@ -24,8 +24,8 @@ export class ReauthenticationController {
   @ApiOperation({
     summary: 'Prove the password again',
     description:
-      'For five minutes, this login may perform the actions that answer 403 `fresh_password_required` otherwise. A login by password ' +
-      'proves it too. Tokens and session stay the same.',
+      'For five minutes, the caller may perform the actions that otherwise answer 403 `fresh_password_required`. A login by password ' +
+      'has the same effect. Tokens and session stay the same.',
   })
   @ApiNoContentResponse()
   @ApiProblems(AUTH_ERRORS, 'invalid_credentials')

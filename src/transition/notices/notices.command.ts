@@ -36,7 +36,7 @@ export class NoticesCommand {
     const notices = program.command('notices').description('mail to users who still use sessions');
     notices
       .command('send')
-      .description('send a mail to each user who used a session lately and is not on tokens since')
+      .description('send a mail to each user who used a session recently and is not on tokens')
       .option(
         '--days <n>',
         `how far back to look for a session (default: ${DEFAULT_DAYS})`,

@@ -24,8 +24,9 @@ export class NoticesController {
   @ApiOperation({
     summary: 'Send a mail to users who still use sessions',
     description:
-      'Queues one mail for each user who has an address, used a session in the last `days` and is not on tokens since. It tells people ' +
-      'when the way to sign in changes, which program used a session last, and what to do. A template with an unknown field, or a ' +
+      'Queues one mail for each user who has an email address, used a session in the last `days` days and is not on tokens. It tells ' +
+      'users when the way to sign in changes, which program used a session last, and what to do. A template with an unknown ' +
+      'placeholder, or a ' +
       'notice to nobody, is 400 and sends nothing. With `dry_run` the answer is 200 with a page of the recipients, and nothing is sent.',
   })
   @ApiAcceptedResponse({ type: QueuedNoticeDto })

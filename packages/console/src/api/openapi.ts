@@ -77,7 +77,7 @@ export interface AuditEventsDto {
   readonly events: readonly AuditEventDto[];
   /** Null on the last page */
   readonly next_cursor: string | null;
-  /** If the page is short because it would have taken too long: all later events have been searched. The next page continues there */
+  /** How far the search has come, if the page is short because a full search would take too long. The next page continues there */
   readonly searched_to: string | null;
 }
 
@@ -122,7 +122,7 @@ export interface BulkRevokeDto {
   /** Part of the user agent of the last use, in any letter case */
   readonly user_agent?: string;
   readonly user_ids?: readonly string[];
-  /** If more families and sessions than this would end, the call is refused and revokes nobody */
+  /** If the call would revoke more families and sessions than this, it is refused and revokes nothing */
   readonly expected_count?: number;
   /** One line. Stored with what is revoked and in the audit trail */
   readonly note?: string;
@@ -232,15 +232,15 @@ export interface LinkedLoginDto {
   readonly kind: 'exchanged_from' | 'downgraded_to' | 'downgraded_from';
   readonly scheme: 'bearer' | 'session';
   readonly id: string;
-  /** Whether it has not been revoked */
+  /** Whether the family or session has not been revoked */
   readonly live: boolean;
 }
 
 export interface LoginDetailDto {
   readonly login: TokenFamilyDto;
-  /** The sessions and families that it came from or became */
+  /** The sessions and families that it was exchanged from, or downgraded from or to */
   readonly linked: readonly LinkedLoginDto[];
-  /** What happened, oldest first */
+  /** The history, oldest first */
   readonly story: readonly StoryEntryDto[];
   /** Whether later events are left out because there are too many */
   readonly truncated: boolean;
@@ -280,7 +280,7 @@ export interface NewNoticeDto {
 
 export interface NewUserDto {
   readonly username: string;
-  /** Without it and without `password_hash`, the user cannot log in with a password */
+  /** The password. Without it and without `password_hash`, the user cannot log in with a password */
   readonly password?: string;
   /** A password hash of the product, in a format that the import supports. Not together with `password` */
   readonly password_hash?: string;
@@ -637,7 +637,7 @@ export interface TokenFamiliesDto {
   readonly tokens: readonly TokenFamilyDto[];
   /** Null on the last page */
   readonly next_cursor: string | null;
-  /** If the page is short because it would have taken too long: all later logins have been searched. The next page continues there */
+  /** How far the search has come, if the page is short because a full search would take too long. The next page continues there */
   readonly searched_to: string | null;
 }
 
@@ -665,9 +665,9 @@ export interface TokenFamilyDto {
     'logout' | 'revoke' | 'reuse' | 'password' | 'disable' | 'downgrade' | 'delete' | null;
   /** The administrator or service client who revoked it; null if nobody else than the user did */
   readonly revoked_by: RevokerDto | null;
-  /** What the administrator wrote */
+  /** The note of the administrator who revoked it */
   readonly revoke_note: string | null;
-  /** Whether a session may be linked to it */
+  /** Whether it comes from an exchange, so that a session may still be linked to it */
   readonly linked: boolean;
   /** Whether this request belongs to it */
   readonly current: boolean;

@@ -30,8 +30,8 @@ export class SessionEndsController {
   @ApiOperation({
     summary: 'Report an ended session',
     description:
-      'For a product with `SESSION_STORE=callback`, whose sessions Tandem cannot see. Ends the session here with the token family that is ' +
-      'linked to it. Safe to repeat. Also open to service clients with the scope `sessions` (HTTP Basic).',
+      'For a product with `SESSION_STORE=callback`, whose sessions Tandem cannot see. Revokes the session here and the token family ' +
+      'that is linked to it. Safe to repeat. Also open to service clients with the scope `sessions` (HTTP Basic).',
     deprecated: true,
   })
   @ApiNoContentResponse()
