@@ -7,42 +7,45 @@ import { format, parse } from './storage.js';
 import type { LoginStore, StoredLogin } from './storage.js';
 import { CHANGED, OVERTAKEN_MS, Tabs, onPageEvent } from './tabs.js';
 
-/** `unverified`: there is a login, and the service has not confirmed it yet, for example because the device is offline. */
+/**
+ * The state of the client. `unverified`: a login is stored, but the service has not confirmed it yet, for example because the device is
+ * offline.
+ */
 export type AuthState = 'signed-in' | 'signed-out' | 'unverified';
 
 export interface KeeperOptions {
   readonly delivery: 'cookie' | 'body';
-  /** Whether cookies are kept, so that a session can be in use. */
+  /** Whether the platform keeps cookies. Without them there is no session to use. */
   readonly hasCookies: boolean;
-  /** The name of the channel to the other tabs; undefined if nobody shares the storage. */
+  /** The name of the channel to the other tabs; undefined if the storage is not shared between tabs. */
   readonly channel: string | undefined;
 }
 
-/** How often the service is asked whether a session may be exchanged for tokens. */
+/** How often the client asks the service whether the user of a session is eligible for tokens. */
 const MIGRATION_INTERVAL_MS = 300_000;
-/** The same, after the question has failed. */
+/** How soon the client asks again after that request failed. */
 const MIGRATION_RETRY_MS = 30_000;
 
 const ignore = () => {};
-/** Without a token the service takes the one in the cookie. */
+/** The body of a call that presents a refresh token. Without one, the service uses the cookie. */
 const bodyWith = (token: string | undefined) => (token ? { refresh_token: token } : {});
 const statusOf = (error: unknown) => (error as Partial<AuthError>).status;
 
 /**
- * Keeps one login alive. What it knows is in the storage, which other tabs change too, so a result is stored only if the storage still
- * holds what the call started from. Tabs refresh together, because the service gives the same answer to all of them. A tab that comes later
- * waits a moment until they are done: see {@link Tabs}.
+ * Keeps one login alive. The login is in the storage, which other tabs change too. So the result of a call is stored only if the stored
+ * value has not changed since the call began (compare-and-swap). Tabs refresh together, because the service gives the same answer to all of
+ * them. A tab that comes later waits a moment until they are done: see {@link Tabs}.
  */
 export class LoginKeeper {
   state: AuthState = 'unverified';
-  /** Changes when this client's user does. A request that began in another epoch is not repeated. */
+  /** Increases when the signed-in user changes. A request that began in another epoch is not repeated. */
   epoch = 0;
-  /** The user; undefined if nobody is signed in, and if only the session cookie tells. */
+  /** The user; undefined if nobody is signed in, or if there is only a session cookie, which scripts cannot read. */
   sub: string | undefined;
   /** Whether requests are authenticated by a session cookie. */
   session = false;
   #access: AccessToken | undefined;
-  /** Somebody else has signed in in another tab. Their login in the storage is not ours. */
+  /** Whether this client must not use the stored login any more: another user has signed in in another tab, or it was disposed of. */
   #displaced = false;
   #running: Promise<void> | undefined;
   /** Aborts the calls of the last attempt. */
@@ -78,8 +81,8 @@ export class LoginKeeper {
   }
 
   /**
-   * A valid access token; undefined if nobody is signed in or a session cookie is in use. Throws if the login needs a refresh and the service
-   * does not answer.
+   * Returns a valid access token; undefined if nobody is signed in or a session cookie is in use. Throws if a refresh is necessary and the
+   * service does not answer.
    */
   async token(): Promise<string | undefined> {
     await this.#started;
@@ -97,7 +100,10 @@ export class LoginKeeper {
     return this.#access?.token;
   }
 
-  /** After a 401: `refused` is the access token that was refused, undefined for a session cookie. */
+  /**
+   * Gets new tokens after a 401. `refused`: the refused access token, undefined for a session cookie. If it has been replaced meanwhile,
+   * does nothing.
+   */
   async renew(refused: string | undefined): Promise<void> {
     if (this.#displaced || this.#access?.token !== refused) return;
     this.#access = undefined;
@@ -126,7 +132,7 @@ export class LoginKeeper {
     this.#tabs.tell(CHANGED);
   }
 
-  /** Ends the login here at once, then at the service. Throws if the service cannot be reached. */
+  /** Signs out here at once, then revokes the login at the service. Throws if the service cannot be reached. */
   async logout(): Promise<void> {
     this.epoch++;
     if (this.#displaced) return;
@@ -139,7 +145,7 @@ export class LoginKeeper {
     const call = () =>
       login?.session ? this.#calls.send('api/logout', {}) : this.#revoke(login?.token, token);
     await retrying(call).catch((error: unknown) => {
-      // The login had ended before.
+      // 401: the family or session was already revoked.
       if (statusOf(error) !== 401) throw error;
     });
   }
@@ -161,7 +167,7 @@ export class LoginKeeper {
     if (login || this.#options.hasCookies) void this.#update().catch(ignore);
   }
 
-  /** Another tab has changed the storage. */
+  /** Handles a change of the storage by another tab. */
   async #onChange(): Promise<void> {
     if (this.#displaced) return;
     const login = parse(await this.#store.read());
@@ -194,7 +200,7 @@ export class LoginKeeper {
     }
   }
 
-  /** Brings the access token up to date once, from what is stored now. */
+  /** Makes one attempt to get a new access token for the stored login. */
   async #attempt(): Promise<void> {
     await this.#tabs.quiet();
     if (this.#displaced) return;
@@ -209,20 +215,21 @@ export class LoginKeeper {
       tokens = await this.#rotate<Tokens>('auth/refresh', body);
     } catch (error) {
       if ((error as Partial<AuthError>).code !== 'jwt_not_enabled' || !this.#options.hasCookies) throw error;
-      // Another tab may have refreshed in between. A downgrade with an older token would count as theft.
+      // Another tab may have refreshed in between. A downgrade with an older token would trigger reuse detection.
       if ((await this.#store.read()) !== stored) return this.#attempt();
-      // Tokens are not enabled for the user any more. A session continues the login.
+      // The user is not eligible for tokens any more, so continue with a session.
       if (await this.#rotate('auth/downgrade', body)) return this.#useSession(stored, login.id);
     }
     return tokens ? this.#accept(stored, tokens, askedAt) : this.#end(stored, login);
   }
 
-  /** The service has refused the refresh token. Only then does a login end, unless another tab has a newer one or a session. */
+  /** Signs out after the service refused the refresh token, unless another tab has stored a newer token or a session. */
   async #end(stored: string | null, { id }: StoredLogin): Promise<void> {
-    // Another tab may be about to store the session that it has got for the refresh token.
+    // Another tab may be about to store the session for which it exchanged the refresh token.
     await this.#tabs.quiet();
     if ((await this.#store.read()) !== stored) return this.#attempt();
-    // Another tab may have stopped between its downgrade and the storage. Whose session it is, nobody knows yet: repeat no request.
+    // Another tab may have been closed after its downgrade and before it stored the session. We do not know whose session it is, so
+    // increase the epoch: no pending request is repeated with it.
     if (this.#options.hasCookies && (await this.#eligible()) !== undefined) {
       this.epoch++;
       return this.#useSession(stored, id);
@@ -232,15 +239,16 @@ export class LoginKeeper {
     this.#tabs.tell(CHANGED);
   }
 
-  /** Without tokens: exchanges the session if there is one whose user may have tokens. */
+  /** Exchanges the session, if there is one and its user is eligible for tokens. Called if there are no tokens. */
   async #migrate(stored: string | null, login: StoredLogin | undefined): Promise<void> {
     this.#access = undefined;
+    // If the request fails, the next one follows after MIGRATION_RETRY_MS.
     this.#migrationAskedAt = performance.now() - MIGRATION_INTERVAL_MS + MIGRATION_RETRY_MS;
     const eligible = await this.#eligible();
     this.#migrationAskedAt = performance.now();
     if (eligible === undefined) {
       if ((await this.#store.replace(stored, null)) === null) return this.#forget();
-      // Somebody has logged in in the meantime.
+      // Another tab has logged in meanwhile.
       return this.#access ? undefined : this.#attempt();
     }
     const id = login?.id ?? '-';
@@ -259,10 +267,12 @@ export class LoginKeeper {
         return this.#attempt();
       }
     }
+    // Any other refusal keeps the session, which still works, even if the refusal is temporary. The client asks again after
+    // MIGRATION_INTERVAL_MS.
     return tokens ? this.#accept(stored, tokens, askedAt) : this.#useSession(stored, id);
   }
 
-  /** Whether the user of the session may have tokens; undefined if there is no session. */
+  /** Whether the user of the session is eligible for tokens; undefined if there is no session. */
   async #eligible(): Promise<boolean | undefined> {
     try {
       return (
@@ -270,24 +280,24 @@ export class LoginKeeper {
       ).eligible;
     } catch (error) {
       if (isTemporary(error)) throw error;
-      // The service knows no sessions.
+      // The service has no sessions.
       return undefined;
     }
   }
 
-  /** Stores the tokens that a call gave for what was stored then, and uses them only after that. */
+  /** Stores the new tokens if the stored login is still `stored`, and only then uses them. */
   async #accept(stored: string | null, tokens: Tokens, askedAt: number): Promise<void> {
     const access = accessTokenIn(tokens, askedAt, parse(stored)?.id);
     const next = format(access.id, tokens.refresh_token);
     const now = await this.#store.replace(stored, next);
     if (now !== next) {
       const other = parse(now);
-      // Somebody has logged out, or in, in the meantime. Another tab's refresh of the same login is fine.
+      // Another tab has logged out (`other` is undefined) or logged in (another id). A refresh of the same login is fine.
       if (!other) return this.#forget();
       if (other.id !== access.id) return this.#attempt();
     }
     this.#use(access);
-    // The other tabs used a session until now.
+    // If the login is new, the other tabs still use the session: let them read the storage.
     if (parse(stored)?.id !== access.id) this.#tabs.tell(CHANGED);
   }
 
@@ -309,7 +319,7 @@ export class LoginKeeper {
     if (now !== stored) this.#tabs.tell(CHANGED);
   }
 
-  /** Nobody is signed in in this tab. */
+  /** Signs this tab out. */
   #forget(): void {
     if (this.state !== 'signed-out') this.epoch++;
     this.#become();
@@ -319,7 +329,7 @@ export class LoginKeeper {
     return this.#calls.send('auth/logout', bodyWith(refreshToken), accessToken);
   }
 
-  /** Without arguments: signed out. */
+  /** Sets who is signed in, and tells the listeners. Without arguments, nobody is. */
   #become(access?: AccessToken, session = false, sub = access?.sub): void {
     this.#access = access;
     this.session = session;

@@ -74,8 +74,8 @@ export class LoginStore {
     const remove = () => this.#storage!.removeItem(this.#key);
     if (next === null) return attempt(remove, done(false), done(true));
     const set = () => this.#storage!.setItem(this.#key, next);
-    // A full storage may have room after the old value has gone. No spent refresh token must stay: presenting it later counts as theft. A
-    // value without a token may stay: other tabs would take its absence for a logout.
+    // A full storage may have room after the old value has gone. No spent refresh token must stay, because presenting it later would
+    // trigger reuse detection. A value without a token may stay: other tabs would take its absence for a logout.
     const retry = () => (parse(next)!.token ? attempt(remove, set, set) : set());
     return attempt(set, done(false), () => attempt(retry, done(false), done(true)));
   }

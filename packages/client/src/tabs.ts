@@ -1,17 +1,17 @@
 import { delay } from './service-calls.js';
 
-/** What a page offers, as far as there is a page. */
+/** The functions of a page that this file uses. They are missing outside of a page. */
 interface Page {
   readonly document?: { readonly visibilityState?: string };
   readonly addEventListener: (type: string, listener: PageListener, options: object) => void;
 }
 
-/** `key`: of an event of the storage. */
+/** An event of the page. `key` is set for an event of the storage. */
 type PageListener = (event: { readonly type: string; readonly key?: string | null }) => void;
 
 const page = globalThis as unknown as Page;
 
-/** A cookie jar that scripts do not see. React Native and Node have no `document`. */
+/** Whether the platform keeps cookies that scripts cannot see. React Native and Node have no `document`. */
 export function isBrowser(): boolean {
   return page.document !== undefined;
 }
@@ -37,25 +37,25 @@ export function onPageEvent(
 }
 
 export const CHANGED = 'changed';
-/** After this time an overtaken call is aborted: the cookie of a late answer would replace a newer one. */
+/** The time after which an overtaken call is aborted. Otherwise the cookie of a late answer would replace a newer one. */
 export const OVERTAKEN_MS = 1_000;
-/** For how long an overtaken call of another client is awaited: until it has been aborted. A client that hangs is awaited for no longer. */
+/** How long a client waits for an overtaken call of another client: until that has been aborted, even if the other client hangs. */
 const QUIET_MS = 1_200;
 const POLL_MS = 5;
 
 /**
- * Messages between clients that share a storage. They contain no token, and nobody trusts them. After `changed` a client looks at its storage.
- * The others are about calls that may set the refresh token: one has begun (`+` and a random number), has ended (`-`), or has been refused
- * and has set nothing (`=`).
+ * Sends messages between clients that share a storage. They contain no token, and no client trusts them. After `changed`, a client reads
+ * its storage. The other messages are about calls that may set the refresh token: one has started (`+` and a random number), has ended
+ * (`-`), or was refused and has set nothing (`=`).
  *
- * After two refreshes in a row, a call that is still on its way with the token before both looks like theft, and ends the login everywhere.
- * So a client sends no such call before those of the others have arrived. See {@link quiet}.
+ * If a call with an old refresh token arrives after two newer refreshes, the service sees reuse and revokes the family. So a client starts
+ * no such call before those of the other clients have arrived. See {@link quiet}.
  */
 export class Tabs {
   #channel: InstanceType<typeof BroadcastChannel> | undefined;
-  /** The calls of other clients that may be on their way. */
+  /** The calls of other clients that may be in flight. */
   readonly #calls = new Set<string>();
-  /** Whether a call has begun since the last one ended. */
+  /** Whether a call has started since the last one ended. */
   #fresh = false;
 
   /** `name`: undefined if no other client shares the storage. `onOvertaken`: a call of another client has ended. */
@@ -81,12 +81,12 @@ export class Tabs {
   }
 
   /**
-   * Waits until no call of another client is on its way, at most {@link QUIET_MS}. A single one that nobody has overtaken may be joined: until
-   * it is answered, both have the same token.
+   * Waits until no call of another client is in flight, at most {@link QUIET_MS}. If there is a single call, and no other has overtaken it,
+   * waits no longer: until it is answered, both clients have the same token.
    */
   async quiet(): Promise<void> {
     const limit = performance.now() + QUIET_MS;
-    // At least once: first come the messages that have arrived while this page was busy.
+    // Wait at least once, so that messages that arrived while this page was busy are handled first.
     if (this.#channel)
       do await delay(POLL_MS);
       while (this.#calls.size > (this.#fresh ? 1 : 0) && performance.now() < limit);
