@@ -35,7 +35,7 @@ export class RefusalCounter implements OnModuleInit, OnApplicationShutdown {
     private readonly store: AuditStore,
     loops: BackgroundLoops,
   ) {
-    const failure = 'refusals could not be audited yet';
+    const failure = 'failed to audit refusals; will retry';
     const run = () => this.flush();
     this.loop = loops.create({
       name: 'refusal-sums',
@@ -77,7 +77,7 @@ export class RefusalCounter implements OnModuleInit, OnApplicationShutdown {
       const named = kept.filter(({ ip }) => ip !== null).length;
       this.rows = Math.min(MAX_ROWS, this.rows - named + ROWS_PER_FLUSH);
     } catch (error) {
-      this.logger.warn({ err: error }, 'refusals could not be audited yet');
+      this.logger.warn({ err: error }, 'failed to audit refusals; will retry');
       for (const sum of written) this.add(sum);
     }
   }

@@ -106,7 +106,7 @@ export class RowAlarms {
         });
         this.unaudited.delete(key);
       } catch (error) {
-        return this.logger.warn({ err: error }, 'an alarm could not be audited yet');
+        return this.logger.warn({ err: error }, 'failed to audit an alarm; will retry');
       }
     }
   }

@@ -67,7 +67,7 @@ export class ProductAuthorityService {
     try {
       await this.state.noteRefusedAdmin(channel);
     } catch (error) {
-      this.logger.warn({ err: error }, 'a refused role could not be stored for the doctor');
+      this.logger.warn({ err: error }, 'failed to store a refused role for the doctor');
     }
   }
 }

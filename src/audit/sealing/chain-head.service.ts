@@ -110,7 +110,7 @@ export class ChainHeadService {
       await writeFile(draft, `${JSON.stringify(record)}\n`, { mode: 0o600 });
       await rename(draft, this.path);
     } catch (error) {
-      this.logger.warn({ err: error }, 'DATA_DIR: the end of the audit trail could not be recorded');
+      this.logger.warn({ err: error }, 'DATA_DIR: failed to record the end of the audit trail');
     }
   }
 }

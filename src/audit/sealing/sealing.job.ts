@@ -22,7 +22,7 @@ export class SealingJob implements OnApplicationBootstrap, OnApplicationShutdown
     private readonly sealer: AuditSealerService,
     loops: BackgroundLoops,
   ) {
-    const failure = 'the audit trail could not be sealed yet';
+    const failure = 'failed to seal the audit trail; will retry';
     this.loop = loops.create({ name: 'audit-sealing', everyMs: INTERVAL_MS, failure, run: () => this.run() });
   }
 

@@ -104,7 +104,7 @@ export class RevocationConsumersService {
           this.database,
         )
         .catch((error: unknown) =>
-          this.logger.warn({ err: error }, 'a stream of revocations could not be audited'),
+          this.logger.warn({ err: error }, 'failed to audit a stream of revocations'),
         );
     void add('began', {});
     follower.once('close', () => {

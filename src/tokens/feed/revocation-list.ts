@@ -35,7 +35,7 @@ export class RevocationList {
     private readonly clock: DatabaseClock,
     loops: BackgroundLoops,
   ) {
-    const failure = 'expired revocations could not be removed from memory';
+    const failure = 'failed to remove expired revocations from memory; will retry';
     const run = () => this.prune();
     loops.create({ name: 'revocation-pruning', everyMs: PRUNE_INTERVAL_MS, failure, run }).start();
   }

@@ -158,7 +158,7 @@ export class KeyRingService {
     for (const listener of this.listeners) listener((kid) => loaded.has(kid));
     await this.files
       .sync(new Map(kept.map(({ kid, privatePem }) => [kid, privatePem])), removed)
-      .catch((error: unknown) => this.logger.warn({ err: error }, 'KEYS_DIR could not be written'));
+      .catch((error: unknown) => this.logger.warn({ err: error }, 'failed to write KEYS_DIR'));
   }
 
   private ring(now: number): Ring<LoadedKey> {

@@ -79,7 +79,7 @@ export class RevocationStreams implements StreamSource, FeedFollower, OnModuleIn
   ) {
     feed.follow(this);
     ring.onChange(() => this.keysChanged());
-    const failure = 'the streams of revocations could not be checked';
+    const failure = 'failed to check the streams of revocations; will retry';
     const run = () => this.check();
     this.loop = loops.create({ name: 'revocation-streams', everyMs: CHECK_INTERVAL_MS, failure, run });
   }

@@ -203,7 +203,7 @@ export class UsersSourceService implements UserDirectory, FamilyOwners {
     try {
       await this.state.note(failure.fault);
     } catch (error) {
-      this.logger.warn({ err: error }, 'a fault of the users source could not be stored for the doctor');
+      this.logger.warn({ err: error }, 'failed to store a fault of the users source for the doctor');
     }
   }
 }

@@ -44,7 +44,7 @@ export class AutopilotService implements OnApplicationBootstrap, OnApplicationSh
     private readonly clock: DatabaseClock,
     private readonly loops: BackgroundLoops,
   ) {
-    const failure = 'the plan of the rollout cannot be evaluated yet';
+    const failure = 'failed to evaluate the plan of the rollout; will retry';
     this.loop = loops.create({ name: 'rollout-plan', everyMs: EVERY, failure, run: () => this.tick() });
   }
 

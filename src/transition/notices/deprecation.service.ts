@@ -65,7 +65,7 @@ export class DeprecationService implements OnModuleInit {
       this.known = { version, since: await this.store.deprecatedSince() };
     } catch (error) {
       this.retryAt = this.clock.monotonic() + RETRY_AFTER_MS;
-      this.logger.warn({ err: error }, 'the date of the deprecation cannot be loaded yet');
+      this.logger.warn({ err: error }, 'failed to load the date of the deprecation; will retry');
     } finally {
       this.loading = false;
     }

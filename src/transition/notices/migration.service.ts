@@ -43,7 +43,7 @@ export class MigrationService {
     try {
       const { userId, role } = await this.sessionAuthentication.authenticate(request, {
         changesState: false,
-        always: true,
+        evenDuringBrownout: true,
       });
       return { id: userId, role };
     } catch (error) {

@@ -73,7 +73,7 @@ export class NoticeSenderService
       this.stopping.signal.addEventListener('abort', wait, { once: true });
     });
     const run = () => Promise.race([this.poll(), late]);
-    const failure = 'notices cannot be sent yet';
+    const failure = 'failed to send notices; will retry';
     this.loop = loops.create({ name: 'deprecation-notices', everyMs: POLL_EVERY, failure, run });
   }
 

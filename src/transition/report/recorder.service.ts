@@ -64,7 +64,7 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
     private readonly refused: RefusedSessionsService,
     loops: BackgroundLoops,
   ) {
-    const failure = 'the report cannot be written yet';
+    const failure = 'failed to write the report; will retry';
     const run = () => this.flush();
     this.loop = loops.create({ name: 'report', everyMs: FLUSH_EVERY, firstMs: FLUSH_EVERY, failure, run });
     metrics.countUsers(() => this.uses.users());
@@ -151,7 +151,7 @@ export class RecorderService implements OnModuleInit, OnApplicationShutdown {
       this.batch = undefined;
       this.failing = false;
     } catch (error) {
-      if (!this.failing) this.logger.warn({ err: error }, 'the report cannot be written yet');
+      if (!this.failing) this.logger.warn({ err: error }, 'failed to write the report; will retry');
       this.failing = true;
     }
   }

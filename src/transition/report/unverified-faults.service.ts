@@ -51,7 +51,7 @@ export class UnverifiedFaultsService {
         ...bySession.filter((_, index) => sessions[index]),
       ];
     } catch (error) {
-      this.logger.warn({ err: error }, 'the credentials of faults cannot be verified yet');
+      this.logger.warn({ err: error }, 'failed to verify the credentials of failed requests; will retry');
       for (const fault of noted) this.faults.add(fault);
       return [];
     }

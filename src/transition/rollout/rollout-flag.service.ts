@@ -33,7 +33,7 @@ export class RolloutFlagService implements OnModuleInit, OnApplicationShutdown {
   async onModuleInit(): Promise<void> {
     const ready = OpenFeature.setProviderAndWait(this.domain, this.theirs ?? this.ours).then(
       () => true,
-      (error: unknown) => this.logger.error({ err: error }, 'the flag provider could not be initialised'),
+      (error: unknown) => this.logger.error({ err: error }, 'failed to initialise the flag provider'),
     );
     if ((await within(START_TIMEOUT_MS, ready, nothing)) === undefined)
       this.logger.warn('the flag provider is not ready');

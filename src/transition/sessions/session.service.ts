@@ -56,7 +56,7 @@ export class SessionService {
       if (typeof stored?.originalMaxAge !== 'number') return;
       this.cookie.set(reply, sid, stored, Math.ceil((wanted - now) / 1000));
     } catch (error) {
-      this.logger.warn({ err: error }, 'a session was not extended yet');
+      this.logger.warn({ err: error }, 'failed to extend a session; its next use will retry');
     }
   }
 

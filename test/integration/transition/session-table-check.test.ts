@@ -168,6 +168,6 @@ describe('the check of the table of sessions', () => {
   it('does not prevent a node from starting if the check fails', async () => {
     await db.dataSource.destroy();
     await check().onApplicationBootstrap();
-    expect(lines).toEqual(['warn the table of sessions could not be examined']);
+    expect(lines).toEqual(['warn failed to examine the session table']);
   });
 });

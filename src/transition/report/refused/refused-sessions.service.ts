@@ -57,7 +57,7 @@ export class RefusedSessionsService {
       const rest: RefusedCount = { at: last, cause: NOT_EXAMINED, times: noted - examined };
       return [...(await this.causesOf(taken)), ...(rest.times > 0 ? [rest] : [])];
     } catch (error) {
-      this.logger.warn({ err: error }, 'refused sessions cannot be examined yet');
+      this.logger.warn({ err: error }, 'failed to examine refused sessions; will retry');
       this.noted += noted;
       for (const { times, ...refusal } of taken) this.sample.add(refusal, times);
       return [];

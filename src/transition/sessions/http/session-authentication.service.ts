@@ -22,7 +22,7 @@ export interface SessionCall {
   /** Whether the call changes state. Then it must not come from a page of another site. */
   readonly changesState: boolean;
   /** Whether the call is served even during a brownout. */
-  readonly always?: boolean;
+  readonly evenDuringBrownout?: boolean;
 }
 
 /** Authenticates callers by a session cookie. */
@@ -88,9 +88,9 @@ export class SessionAuthenticationService implements DeviceSessions {
 
   private async liveIn(
     request: AuthenticatedRequest,
-    { changesState, always = false }: SessionCall,
+    { changesState, evenDuringBrownout = false }: SessionCall,
   ): Promise<readonly LiveSession[]> {
-    this.refuseWhileOff(always);
+    this.refuseWhileOff(evenDuringBrownout);
     if (!this.cookie.mayBeIn(request)) return [];
     if (changesState) refuseOtherSites(request, this.config.corsOrigins);
     const sids = await this.presented.sidsIn(request);
@@ -121,10 +121,10 @@ export class SessionAuthenticationService implements DeviceSessions {
     if (!this.cookie.isIn(request)) throw refuseToken('token_missing');
   }
 
-  private refuseWhileOff(always: boolean): void {
+  private refuseWhileOff(evenDuringBrownout: boolean): void {
     if (this.rollout.phase() === 'sessions_removed') throw refuseSession('sessions_removed');
     const brownout = this.rollout.brownout();
-    if (brownout === undefined || always) return;
+    if (brownout === undefined || evenDuringBrownout) return;
     const seconds = Math.max(1, Math.ceil((brownout.to - this.clock.now()) / 1000));
     throw refuseSession('sessions_brownout', {
       detail: `Sessions are switched off until ${new Date(brownout.to).toISOString()}`,

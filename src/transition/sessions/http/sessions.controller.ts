@@ -81,7 +81,10 @@ export class SessionsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    const sessions = await this.callers.authenticateAll(request, { changesState: true, always: true });
+    const sessions = await this.callers.authenticateAll(request, {
+      changesState: true,
+      evenDuringBrownout: true,
+    });
     for (const session of sessions) await this.sessions.logOut(session, originOf(request), reply);
   }
 }

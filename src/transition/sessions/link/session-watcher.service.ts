@@ -42,7 +42,7 @@ export class SessionWatcherService implements OnApplicationBootstrap, OnApplicat
     private readonly revocations: RevocationService,
     loops: BackgroundLoops,
   ) {
-    const failure = 'shared sessions could not be polled';
+    const failure = 'failed to poll linked sessions; will retry';
     this.loop = loops.create({
       name: 'shared-sessions',
       everyMs: POLL_INTERVAL_MS,

@@ -21,7 +21,7 @@ export class SessionIndexService implements OnApplicationBootstrap, OnApplicatio
     private readonly table: SessionTable,
     loops: BackgroundLoops,
   ) {
-    const failure = 'the index on the users of sessions was not made yet';
+    const failure = 'failed to create the index on the users of sessions; will retry';
     const run = () => this.store.ensureIndex();
     this.loop = loops.create({
       name: 'session-user-index',

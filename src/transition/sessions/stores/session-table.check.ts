@@ -41,7 +41,7 @@ export class SessionTableCheck implements Examination, OnApplicationBootstrap {
         if (level === 'warn') this.logger.warn(`${message}: ${advice}`);
       }
     } catch (error) {
-      this.logger.warn({ err: error }, 'the table of sessions could not be examined');
+      this.logger.warn({ err: error }, 'failed to examine the session table');
     }
   }
 

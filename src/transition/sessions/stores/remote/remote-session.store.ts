@@ -115,7 +115,7 @@ export class RemoteSessionStore extends SessionStore {
       const there = await this.remote.extend(extensions);
       await this.recorded.extend(extensions.filter(({ sid }) => there.has(sid)));
     } catch (error) {
-      this.logger.warn({ err: error }, 'sessions were not extended yet');
+      this.logger.warn({ err: error }, 'failed to extend sessions; their next use will retry');
     }
   }
 
@@ -150,7 +150,7 @@ export class RemoteSessionStore extends SessionStore {
     const search = this.unseen.search().catch((error: unknown) => {
       this.logger.warn(
         { err: error },
-        'unseen sessions of revoked users were not found yet: they are refused',
+        'failed to find unseen sessions of revoked users; they are refused, and the search will be retried',
       );
     });
     const waited = new AbortController();

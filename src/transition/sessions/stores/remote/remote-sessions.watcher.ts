@@ -38,7 +38,7 @@ export class RemoteSessionsWatcher implements OnApplicationBootstrap, OnApplicat
       loops.create({
         name: 'unseen-sessions',
         everyMs: SEARCH_INTERVAL_MS,
-        failure: 'the sessions of revoked users could not be searched',
+        failure: 'failed to search the sessions of revoked users; will retry',
         run: () => unseen.search(),
       }),
       loops.create({
@@ -51,7 +51,7 @@ export class RemoteSessionsWatcher implements OnApplicationBootstrap, OnApplicat
       loops.create({
         name: 'reported-sessions',
         everyMs: LOOK_INTERVAL_MS,
-        failure: 'sessions that may have ended could not be read',
+        failure: 'failed to read sessions that may have ended; will retry',
         run: () => this.look(),
       }),
     ];
