@@ -25,7 +25,7 @@ export interface TableAlarm extends RowAlarm {
 /** Alarms per table that are logged and audited at once. An attacker who can write rows can write many. */
 const MAX_REPORTED = 20;
 
-/** An id in the database may be any text, so it is truncated to so many characters. */
+/** The length to which an id is truncated. An id in the database may be any text. */
 const MAX_ID_LENGTH = 64;
 
 /**

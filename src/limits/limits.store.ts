@@ -64,7 +64,7 @@ export class RateLimitStore {
     return { admitted: rows[0]!.admitted, remaining: Math.max(0, quota.limit - used), resetMs };
   }
 
-  /** Refunds so many admitted calls of each key (in hex), as far as they are still in the window. */
+  /** Refunds this number of admitted calls of each key (in hex), if they are still in the window. */
   async refund(calls: ReadonlyMap<string, number>, quota: Quota): Promise<void> {
     const keys = [...calls.keys()].map((key) => Buffer.from(key, 'hex'));
     await this.database.query(REFUND, [keys, [...calls.values()], termsOf(quota).window]);

@@ -11,7 +11,7 @@ export const LONGEST_WAIT = 3_600;
 /** A row is kept for one day per failure, up to this many days. */
 const MOST_DAYS = 30;
 
-/** When the next attempt is allowed after so many failures. */
+/** SQL for the time of the next attempt, by the number of failures. */
 const retryAt = (failures: string) => `
   CASE WHEN ${failures} < ${FREE_FAILURES} THEN clock_timestamp() ELSE clock_timestamp()
     + least(${LONGEST_WAIT}, ${FIRST_WAIT} * 2 ^ least(30, ${failures} - ${FREE_FAILURES})) * interval '1 second' END`;

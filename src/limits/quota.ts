@@ -72,7 +72,7 @@ export function rateLimitHeaders(
   outcome: Omit<LimitOutcome, 'retryAfterMs'>,
 ): Record<string, string> {
   const { limit, remaining, windowSeconds } = outcome;
-  // Rounded up and at least 1, so that a client that waits for so many seconds is not early.
+  // Rounded up and at least 1, so that a client that waits for this time is not early.
   const reset = Math.max(1, Math.ceil(outcome.resetMs / 1000));
   return {
     'RateLimit-Policy': `"${bucket}";q=${limit};w=${windowSeconds}`,

@@ -21,7 +21,7 @@ export interface AuthClientOptions {
 }
 
 export interface AuthClient {
-  /** `unverified` means that there is a login that the service has not confirmed yet, for example because the device is offline. */
+  /** `unverified` means that a login is stored, but the service has not confirmed it yet, for example because the device is offline. */
   readonly state: AuthState;
   /** Logs in. Throws `AuthError` if the service refuses. */
   readonly login: (credentials: { readonly username: string; readonly password: string }) => Promise<void>;

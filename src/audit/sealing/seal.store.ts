@@ -64,7 +64,7 @@ const OLD = `
 const LAST_ACCEPTED = `
   SELECT detail FROM audit_events WHERE event = 'audit' AND cause = 'accepted' ORDER BY id DESC LIMIT 1`;
 
-/** Seals with refusals older than so many days, starting at the oldest refusal that still exists. */
+/** Seals with refusals older than a number of days, starting at the oldest refusal that still exists. */
 const OLD_REFUSALS = `
   SELECT ${COLUMNS} FROM audit_seals
   WHERE refusals > 0 AND last_id > $1 AND sealed_at < clock_timestamp() - make_interval(days => $2)
@@ -154,12 +154,12 @@ export class SealStore {
     return (await this.database.query<{ events: number }>(TOTAL))[0]!.events;
   }
 
-  /** The oldest seals older than so many days whose events were not removed. */
+  /** Returns the oldest seals, older than a number of days, whose events were not removed. */
   async olderThan(sql: Sql, days: number, limit: number): Promise<Seal[]> {
     return sql.query<Seal & Record<string, unknown>>(OLD, [days, limit]);
   }
 
-  /** The oldest seals after an event id that hash refusals separately and are older than so many days. */
+  /** Returns the oldest seals after an event id that hash refusals separately and are older than a number of days. */
   async withOldRefusals(sql: Sql, after: string, days: number, limit: number): Promise<Seal[]> {
     return sql.query<Seal & Record<string, unknown>>(OLD_REFUSALS, [after, days, limit]);
   }

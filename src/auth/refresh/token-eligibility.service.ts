@@ -22,7 +22,7 @@ const EVERYBODY: TokenEligibility = {
   mayContinue: () => true,
 };
 
-/** The rule in force: everybody is eligible for tokens, unless the composition module has passed another rule. */
+/** The current rule: everybody is eligible for tokens, unless the composition module has passed another rule. */
 @Injectable()
 export class TokenEligibilityService implements TokenEligibility {
   private rule = EVERYBODY;

@@ -32,7 +32,7 @@ export async function findCluster(dataDir: string): Promise<string | undefined> 
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     if ((await lstat(path).catch(() => undefined)) === undefined) return undefined;
     throw new Error(
-      `${path} links to a missing folder: restore that folder, or delete the link to start anew`,
+      `${path} links to a missing folder: restore that folder, or delete the link to start with an empty database`,
     );
   }
 }

@@ -33,7 +33,7 @@ export class Lease {
     return { wall: this.clock.now(), monotonic: this.clock.monotonic() };
   }
 
-  /** Starts the lease anew from the moment when the poll was sent. */
+  /** Renews the lease from the time when the poll was sent. */
   renew(sent: Moment): void {
     this.start = sent;
   }

@@ -20,7 +20,10 @@ const MAX_SECRET_BYTES = 1024;
  */
 export type OpenHook = (sql: Sql, firstStart: boolean) => Promise<void>;
 
-/** Makes sure at start that there is a ring and that this node can decrypt it. It refuses to start rather than replace a key. */
+/**
+ * Makes sure at startup that there is a key ring and that this node can decrypt it. Otherwise the node refuses to start. It never replaces
+ * a key.
+ */
 @Injectable()
 export class KeyOpenerService {
   private readonly logger = new Logger(KeyOpenerService.name);

@@ -8,7 +8,7 @@ import { UsersSourceClient } from './source/users-source.client.js';
 import { SourceStateStore } from './source-state.store.js';
 import type { SourceFigures } from './source-state.store.js';
 
-/** There is an alarm if so many queries in a minute, and so large a share of them, find no row. */
+/** There is an alarm if this number of queries in a minute, and this share of them, find no row. */
 const LEAST_QUERIES = 20;
 const LEAST_SHARE = 0.05;
 

@@ -73,7 +73,7 @@ export class SourceStateStore {
     await sql.query(FORGET);
   }
 
-  /** Ends the alarm. For so many minutes, missing users count as gone. */
+  /** Ends the alarm. Missing users count as gone for this number of minutes. */
   async confirm(minutes: number): Promise<void> {
     await this.database.query(CONFIRM, [minutes]);
   }

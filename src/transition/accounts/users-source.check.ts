@@ -41,7 +41,7 @@ export class UsersSourceCheck implements Examination {
     return [
       fail(
         CHECK,
-        `since ${since.toISOString()}, so many users have no row that these users get 503 instead of being logged out`,
+        `since ${since.toISOString()}, too many users have no row, so they get 503 instead of being logged out`,
         'check the product’s table; if these users are really gone, run: npm run admin -- users confirm-missing',
       ),
     ];

@@ -9,7 +9,7 @@ import type { Plan, PlanBase } from './plan.js';
 /** What a plan does now, and the reason as text. */
 export type Decision = { readonly why: string } & (
   | { readonly action: 'none' | 'wait' | 'hold' | 'finish' | 'pause' }
-  /** The percentage of the step is in force already. */
+  /** The rollout already has the percentage of the step. */
   | { readonly action: 'adopt'; readonly position: number }
   | { readonly action: 'advance'; readonly position: number; readonly percentage: number }
   | { readonly action: 'roll_back'; readonly to: PlanBase }

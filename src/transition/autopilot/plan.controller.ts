@@ -37,7 +37,7 @@ export class PlanController {
   @ApiOperation({
     summary: 'Replace the plan of the autopilot',
     description:
-      'Replaces the plan. The new plan starts from the percentage that is in force. A manual change of the rollout pauses it. ' +
+      'Replaces the plan. The new plan starts from the current percentage. A manual change of the rollout pauses it. ' +
       'With `dry_run` nothing changes, and the answer says what the plan would do now.',
   })
   @ApiOkResponse({ type: PlanViewDto })

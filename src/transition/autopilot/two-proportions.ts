@@ -5,7 +5,7 @@ export interface Proportion {
 }
 
 /**
- * The one-sided p-value of Fisher's exact test: the probability that `sample` gets so many hits or more of all hits in both samples, if
+ * The one-sided p-value of Fisher's exact test: the probability that `sample` gets at least this number of all hits in both samples, if
  * hits are equally likely in both. It is exact for samples of any size. Normal approximations report too many differences if hits are
  * rare.
  */
@@ -40,7 +40,7 @@ export function fisherOneSided(sample: Proportion, control: Proportion): number 
     return sum;
   }
 
-  /** The hypergeometric probability of exactly so many hits. */
+  /** The hypergeometric probability of exactly this number of hits. */
   function at(hits: number): number {
     return Math.exp(
       logChoose(marked, hits) + logChoose(population - marked, drawn - hits) - logChoose(population, drawn),

@@ -43,7 +43,7 @@ export class DeprecationService implements OnModuleInit {
     await this.load();
   }
 
-  /** Returns the deprecation in force; undefined before the phase `deprecation_notice`. */
+  /** Returns the current deprecation; undefined before the phase `deprecation_notice`. */
   current(): Deprecation | undefined {
     const phase = this.rollout.phase();
     if (phase !== 'deprecation_notice' && phase !== 'sessions_removed') return undefined;

@@ -175,7 +175,7 @@ export class NoticeRecipientStore {
     await this.database.query(RELEASE);
   }
 
-  /** Marks mails as failed that are still queued so many days after their notice. */
+  /** Marks mails as failed that are still queued this number of days after their notice. */
   async giveUp(days: number): Promise<void> {
     await this.database.query(GIVE_UP, [days]);
   }

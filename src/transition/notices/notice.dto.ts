@@ -25,7 +25,7 @@ export class NewNoticeDto {
     minimum: 1,
     maximum: 90,
     default: 30,
-    description: 'The notice goes to users who used a session in so many days and are not on tokens since',
+    description: 'The notice goes to users who used a session in this number of days and are not on tokens',
   })
   @IsOptional()
   @IsInt()

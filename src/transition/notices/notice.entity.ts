@@ -14,7 +14,7 @@ export class DeprecationNotice {
   @Column('uuid', { name: 'created_by', nullable: true })
   createdBy!: string | null;
 
-  /** The notice goes to users who used a session in so many days before it. */
+  /** The notice goes to users who used a session in this number of days before it. */
   @Column('integer')
   days!: number;
 

@@ -3,7 +3,7 @@ import { verify } from '@node-rs/bcrypt';
 import { foreignScheme } from './password-scheme.js';
 import type { ForeignHash } from './password-scheme.js';
 
-/** bcrypt reads at most so many bytes of a password. */
+/** The number of bytes of a password that bcrypt reads. */
 const LIMIT = 72;
 
 /** Milliseconds per round; there are 2^cost rounds. */

@@ -58,7 +58,7 @@ export interface ImportOptions {
 export interface ImportWatch {
   /** Called for each rejected row, in no particular order. The import awaits the result. */
   readonly rejected: (row: RejectedRow) => Promise<void> | void;
-  /** Called when so many bytes of the input are processed. */
+  /** Called with the number of bytes that were processed. */
   readonly advanced?: (bytes: number) => void;
 }
 

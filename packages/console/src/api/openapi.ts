@@ -268,7 +268,7 @@ export interface NewClientDto {
 }
 
 export interface NewNoticeDto {
-  /** The notice goes to users who used a session in so many days and are not on tokens since */
+  /** The notice goes to users who used a session in this number of days and are not on tokens */
   readonly days?: number;
   /** One line. Fields: `{{username}}`, `{{sunset_date}}`, `{{user_agent}}`, `{{last_seen}}`, `{{guide_url}}`. */
   readonly subject?: string;

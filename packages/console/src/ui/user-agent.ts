@@ -1,4 +1,4 @@
-/** Programs by what their user agents contain. The first match counts: most browsers name other browsers too. */
+/** Programs, by the text that their user agents contain. The first match counts: most browsers name other browsers too. */
 const PROGRAMS: readonly (readonly [RegExp, string])[] = [
   [/\bEdg(?:A|iOS)?\/(\d+)/, 'Edge'],
   [/\bOPR\/(\d+)/, 'Opera'],

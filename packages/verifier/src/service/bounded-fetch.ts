@@ -45,7 +45,7 @@ export class StatusError extends Error {
   }
 }
 
-/** A signal that aborts after so many milliseconds, or with `signal`. Its timer keeps no process alive. */
+/** Returns a signal that aborts after this number of milliseconds, or with `signal`. Its timer keeps no process alive. */
 export function timeoutAfter(
   ms: number,
   signal: AbortSignal,

@@ -8,7 +8,10 @@ import type { Clocks } from './lease.js';
 import { readMessage } from './messages.js';
 import { readPosition } from './position.js';
 
-/** The service sends news at least every 300 ms. Without any for so long, another connection may reach a better node. */
+/**
+ * The time without an event after which the connection is closed. The service sends one at least every 300 ms, so another connection may
+ * reach a better node.
+ */
 export const SILENCE_MS = 3_000;
 
 /** The timeout until the answer begins, in ms. */

@@ -6,7 +6,7 @@ import { describedIn } from './callback-answer.js';
 import type { DescribedSession } from './callback-answer.js';
 import type { CallbackClient } from './callback-client.js';
 
-/** An answer counts for so many milliseconds after Tandem asked. */
+/** How long an answer counts after Tandem asked, in ms. */
 export const CACHED_MS = 2_000;
 
 /** Answers that are kept at the same time. */

@@ -16,7 +16,7 @@ const BATCH = 1_000;
 /** The number of polls between two searches for revived rows. */
 const REVIVED_EVERY = 10;
 
-/** A search finds sessions that were revoked within so many seconds. */
+/** A search finds sessions that were revoked within this time, in seconds. */
 const REVIVED_WITHIN = 60;
 
 /** The number of polls between two clean-ups. */

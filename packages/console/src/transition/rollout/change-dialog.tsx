@@ -32,7 +32,7 @@ export function ChangeDialog({ rollout, plan, onClose }: Props) {
   );
   const empty = Object.keys(patch).length === 0;
   const running = plan.status.state === 'running';
-  // A conflict shows what is in force now. The next press is about that.
+  // A conflict shows the current state. The next click changes that.
   const current = useRead('GET /admin/rollout');
   return (
     <Dialog
@@ -79,11 +79,7 @@ export function ChangeDialog({ rollout, plan, onClose }: Props) {
           Nobody is signed out.
         </span>
       </label>
-      {empty ? (
-        <p className="muted">Nothing is different from what is in force.</p>
-      ) : (
-        <Effect patch={patch} />
-      )}
+      {empty ? <p className="muted">Nothing differs from the current state.</p> : <Effect patch={patch} />}
       {running && !empty && <p className="hint">The plan pauses: a change by hand always stops it.</p>}
       {phase === 'sessions_removed' && base.phase !== 'sessions_removed' && (
         <p className="field-error">
@@ -122,7 +118,7 @@ interface Values {
   readonly drain: boolean;
 }
 
-/** The fields that differ from what is in force. */
+/** Returns the fields that differ from the current state. */
 export function patchOf(base: RolloutDto, { phase, percentage, sunset, drain }: Values): RolloutPatchDto {
   const gradual = phase === 'gradual_rollout';
   // A phase that makes more users eligible needs a percentage.

@@ -14,7 +14,7 @@ interface Changed {
 
 interface Props {
   readonly error: ApiError | undefined;
-  /** Bases the form on what is in force now. */
+  /** Bases the form on the current state. */
   readonly onContinue: () => void;
 }
 
@@ -36,7 +36,7 @@ export function Conflict({ error, onContinue }: Props) {
           .
         </p>
       )}
-      <p>Your values are still here. Look at them again before you change what is in force now.</p>
+      <p>Your values are still here. Look at them again before you change the current state.</p>
       <button type="button" onClick={onContinue}>
         Use my values for the new state
       </button>

@@ -125,7 +125,7 @@ export function PlanEditor({ plan, onClose }: { readonly plan: PlanViewDto; read
           checked={draft.enabled}
           onChange={(event) => change({ enabled: event.target.checked })}
         />
-        <span>Run the plan. It starts from the percentage that is in force.</span>
+        <span>Run the plan. It starts from the current percentage.</span>
       </label>
       {dryRun !== undefined && (
         <p className="effect" role="status">
