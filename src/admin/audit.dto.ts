@@ -9,7 +9,7 @@ import { ApiExternalIdFilter } from './admin.dto.js';
 import { IsNetwork, toCanonicalNetwork } from './logins/network.js';
 import { IfGiven, UUID_MESSAGE, UUID } from './request-rules.js';
 
-/** Which events a list or an export contains. All given conditions must hold. */
+/** The filter of a list or export of events. All given conditions must hold. */
 export class AuditFilterDto {
   @ApiPropertyOptional({
     format: 'uuid',

@@ -23,11 +23,11 @@ export class AuditEvent {
   @Column('text', { nullable: true })
   cause!: string | null;
 
-  /** Whose account it concerns. */
+  /** The user whose account the event concerns. */
   @Column('uuid', { name: 'user_id', nullable: true })
   userId!: string | null;
 
-  /** Who did it, if that is another user. */
+  /** The user who did it, if that is another user. */
   @Column('uuid', { name: 'actor_id', nullable: true })
   actorId!: string | null;
 

@@ -61,7 +61,7 @@ export const FreshPassword = (...fields: readonly string[]) =>
     ApiFreshPassword(),
   );
 
-/** What the requests to a route count as in statistics: always one scheme, or nothing. */
+/** How requests to a route count in statistics: always as one scheme, or not at all. */
 export type Counting = Principal['via'] | 'nothing';
 
 /**

@@ -53,7 +53,7 @@ export interface CountedCall extends QuotaTerms {
   readonly key: Buffer;
 }
 
-/** What such a statement did. */
+/** The result of such a query. */
 export interface CountedResult<T> {
   /** The result of its work; undefined if there was no room, and nothing has changed. */
   readonly done: T | undefined;

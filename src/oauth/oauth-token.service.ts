@@ -20,7 +20,10 @@ export class OAuthTokenService {
     @Inject(ISSUER) private readonly issuer: string,
   ) {}
 
-  /** What a valid token says (RFC 7662). Of any other text only that it is not active. Throws 503 without fresh revocations. */
+  /**
+   * Returns the content of a valid token (RFC 7662), and for any other text only that it is not active. Throws 503 while the revocations
+   * are stale.
+   */
   async introspect(token: string): Promise<IntrospectionDto> {
     return (
       (await this.introspectAccessToken(token)) ?? (await this.introspectRefreshToken(token)) ?? INACTIVE

@@ -72,13 +72,13 @@ const TAKEN: Readonly<Record<string, TakenError>> = {
   users_pkey: 'id_taken',
 };
 
-/** What another user has, if the error of a write says so. */
+/** The field whose value another user has, if the error of a write says so. */
 export function takenBy(error: unknown): TakenError | undefined {
   const constraint = violatedUnique(error);
   return constraint === undefined ? undefined : TAKEN[constraint];
 }
 
-/** What every user may see of another user. */
+/** The fields of a user that every other user may see. */
 export interface UserView {
   readonly id: string;
   readonly username: string;

@@ -3,7 +3,7 @@ import { Database } from '../database/database.js';
 import type { Sql } from '../database/database.js';
 import type { WebhookEvent, WebhookState, WebhookType } from './webhook-event.entity.js';
 
-/** What happened to a user. */
+/** An event of a user. */
 export interface UserEvent {
   readonly type: Exclude<WebhookType, 'login.revoked'>;
   readonly userId: string;
@@ -35,7 +35,7 @@ export interface FailedAttempt {
   readonly error: string;
 }
 
-/** What waits to be delivered. */
+/** The events that wait to be delivered. */
 export interface Backlog {
   readonly waiting: number;
   /** The age of the oldest event. 0 if there is none. */

@@ -8,7 +8,7 @@ declare global {
   // oxlint-disable-next-line typescript/no-namespace -- Express is extended this way.
   namespace Express {
     interface Request {
-      /** Who makes the request. `requireAuth` sets it. */
+      /** The authenticated caller. `requireAuth` sets it. */
       principal?: Principal;
     }
   }

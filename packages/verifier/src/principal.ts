@@ -1,6 +1,6 @@
 import type { VerifiedToken } from './token.js';
 
-/** Who makes a request. */
+/** The authenticated caller of a request. */
 export interface Principal {
   /** The user's id at Tandem, a UUID. */
   readonly userId: string;

@@ -7,7 +7,7 @@ export interface RequestLike {
   readonly headers: HeadersLike;
 }
 
-/** What counts of a request. */
+/** The parts of a request that the verifier reads. */
 export interface PresentedRequest {
   /** The method. If it is undefined, the request counts as one that changes state. */
   readonly method: string | undefined;

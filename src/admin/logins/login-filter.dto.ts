@@ -16,7 +16,7 @@ import { IsNetwork, toCanonicalNetwork } from './network.js';
 const ApiInstant = (description: string) =>
   ApiPropertyOptional({ type: String, format: 'date-time', example: '2026-11-24T09:30:00Z', description });
 
-/** Which logins a list or a count contains. All given conditions must hold. */
+/** The filter of a list or count of logins. All given conditions must hold. */
 export class LoginFilterDto {
   @ApiPropertyOptional({ format: 'uuid', example: '5d1c1c3e-6a44-4a39-9d3b-3f0d6f5b7a10' })
   @IsOptional()

@@ -43,7 +43,7 @@ export interface ChangeAuthor {
   readonly channel?: ProductChannel | undefined;
   /** Runs in the transaction while the user's row is held, before the change. If it throws, nothing changes. */
   readonly before?: ((sql: Sql) => Promise<void>) | undefined;
-  /** What else happens in the transaction, after the change, whether it changed something or not. If it throws, nothing changes. */
+  /** More work in the transaction, after the change. It runs even if nothing was changed. If it throws, nothing changes. */
   readonly alongside?: ((sql: Sql, after: User) => Promise<void>) | undefined;
 }
 

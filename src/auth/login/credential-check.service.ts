@@ -209,7 +209,7 @@ export class CredentialCheckService {
   }
 }
 
-/** What failures of a product's user are counted under, besides the name. No name contains NUL. */
+/** The key that counts failures of a product's user, besides the name. No name contains NUL. */
 function productAccountOf(user: User | undefined): string | undefined {
   return user?.passwordIsManaged === true ? `\0${user.externalId}` : undefined;
 }

@@ -195,7 +195,7 @@ export class RefreshService {
     if (!(await this.eligibility.mayContinue({ id: userId, role }))) throw refuseAuth('jwt_not_enabled');
   }
 
-  /** What the successor is made with. */
+  /** The inputs of the successor. */
   private get successor() {
     return { macKey: this.codec.currentKey, expiry: this.config.refreshTokenExpiry };
   }

@@ -25,7 +25,7 @@ const BY_STATUS: Readonly<Record<number, CommonCode>> = {
 /** Client data that PostgreSQL cannot store: NUL, a number out of range, text that is no UUID (Appendix A). */
 const UNSTORABLE = /^22(?:003|021|P02|P05)$/;
 
-/** What a client is told about an error. Messages of libraries never reach it, because they quote the request. */
+/** Converts errors to the problems that clients get. Messages of libraries never reach a client, because they quote the request. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof TransientError) return unavailable(error);

@@ -1,4 +1,4 @@
-/** What the log contains about an error. */
+/** The form of an error in the log. */
 export interface LoggedError {
   readonly type: string;
   readonly message: string;

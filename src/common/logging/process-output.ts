@@ -40,7 +40,7 @@ export function writeUncaught(what: string, error: unknown, env: NodeJS.ProcessE
   else process.stderr.write(`${what}: ${loggedErrorText(error)}\n`);
 }
 
-/** What an operator needs to know about an error, in one line. A problem hides the reason from clients in its cause. */
+/** Returns what an operator needs to know about an error, in one line. A problem hides the reason from clients in its cause. */
 export function faultOf(error: unknown): string {
   if (error instanceof Problem && error.cause !== undefined) return faultOf(error.cause);
   // Node throws it if one name has several addresses. It has no message of its own.

@@ -101,7 +101,7 @@ function missing({ mayCreate, role, database }: Server, schema: string): string[
   ];
 }
 
-/** What another role could put into the schema would run with the rights of this service. */
+/** Finds roles that could create objects in the schema. Those objects would run with the privileges of this service. */
 function ownership({ role }: Server, schema: string, { owner, mine, creators }: SchemaState): string[] {
   const named = `DATABASE_SCHEMA: the schema "${schema}"`;
   return [

@@ -41,6 +41,6 @@ export class EndpointClient extends pg.Client {
     }
   }
 
-  /** What a new connection does before anybody may use it. If it throws, the connection is closed. */
+  /** Prepares a new connection before anybody may use it. If it throws, the connection is closed. */
   protected async opened(): Promise<void> {}
 }

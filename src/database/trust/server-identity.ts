@@ -1,7 +1,7 @@
 import type { ClientBase, QueryResult } from 'pg';
 import { isStatementError } from '../database.errors.js';
 
-/** What a connection says about its server and database. */
+/** The identity of the server and the database of a connection. */
 export interface ServerIdentity {
   /** Whether the server is in recovery: a standby, or a server that is being restored. */
   readonly standby: boolean;

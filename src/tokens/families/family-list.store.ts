@@ -25,7 +25,7 @@ export interface ListedFamily {
   readonly revoke_reason: RevocationReason | null;
   /** The administrator who revoked it. The name is null if the administrator was deleted. */
   readonly revoked_by: { readonly id: string; readonly username: string | null } | null;
-  /** What the administrator wrote about it. */
+  /** The note of the administrator who revoked it. */
   readonly revoke_note: string | null;
   /** Whether a session may be linked to it. */
   readonly linked: boolean;

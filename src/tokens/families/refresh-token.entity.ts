@@ -96,7 +96,7 @@ export class RefreshToken {
   @Column('uuid', { name: 'revoked_by', nullable: true })
   revokedBy!: string | null;
 
-  /** What the administrator wrote about it. */
+  /** The note of the administrator who revoked it. */
   @Column('text', { name: 'revoke_note', nullable: true })
   revokeNote!: string | null;
 

@@ -19,7 +19,7 @@ export interface Successor {
   readonly expiry: number;
 }
 
-/** What the statement returns. */
+/** The row that the query returns. */
 type Row = Omit<LiveFamily, 'sid' | 'generation'>;
 
 /** One row per counted call. The family is null if there was no room for the call, the log is null if there is room for another one. */

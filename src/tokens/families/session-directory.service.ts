@@ -49,7 +49,7 @@ export interface SessionDirectory {
   page(limit: number, after: string | undefined, filter: SessionFilter): Promise<SessionPage>;
   /** The number of matching sessions. Stops at `most`. */
   count(filter: SessionFilter, most: number | undefined): Promise<number>;
-  /** What the family came from and became. */
+  /** Returns the sessions and families that the family was exchanged from, or downgraded from or to. */
   linkedTo(familyId: string): Promise<readonly LinkedLogin[]>;
   /** Revokes one of the user's sessions. False if the user has none with this id. */
   revokeOf(userId: string, id: string, origin: Origin): Promise<boolean>;

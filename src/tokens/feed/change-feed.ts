@@ -29,7 +29,7 @@ const HINT_DELAY_MS = 5;
 const LOST =
   'the database has lost commits: a standby was promoted that lacked them, or it was restored (docs/operations/backup-and-restore.md)';
 
-/** What a complete poll proves. */
+/** The result of a complete poll. */
 export interface CompletePoll {
   /** Everything that was committed before this moment of the node's monotonic clock has been read. */
   readonly asOf: number;
@@ -66,7 +66,7 @@ export class ChangeFeed implements OnApplicationShutdown {
   private readonly subscribers = new Map<string, () => Promise<void>>();
   private readonly followers: FeedFollower[] = [];
   private versions: FeedPage['versions'] = {};
-  /** What the last complete poll has seen: the next one reads the rest. */
+  /** The snapshot of the last complete poll. The next one reads the rest. */
   private seen = NOTHING_SEEN;
   /** The server that answered the last complete poll. */
   private server: string | undefined;

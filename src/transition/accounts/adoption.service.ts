@@ -15,7 +15,7 @@ const PAGE_TIMEOUT_MS = 60_000;
 /** Users who are copied at once. */
 const LANES = 4;
 
-/** What happened to the users. The counts of the last three are part of `adopted`. */
+/** The numbers of users, by what happened to them. The last three are part of `adopted`. */
 export interface Adoption {
   adopted: number;
   /** The source has no row for the id. Nothing was changed. */

@@ -72,7 +72,7 @@ export class PlanStore {
     return (await sql.query<Plan & Record<string, unknown>>(READ))[0]!;
   }
 
-  /** Who changed the plan last. Undefined if the audit trail does not know it any more. */
+  /** Returns who changed the plan last; undefined if the audit trail no longer contains it. */
   async lastChange(): Promise<PlanChange | undefined> {
     return (await this.database.query<PlanChange & Record<string, unknown>>(LAST_CHANGE))[0];
   }

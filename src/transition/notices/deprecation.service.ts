@@ -6,7 +6,7 @@ import { RolloutService } from '../rollout/rollout.service.js';
 import { GUIDE_URL } from './guide-url.js';
 import { NoticeStore } from './notice.store.js';
 
-/** What session clients are told about the end of sessions. */
+/** The information about the end of sessions for clients that use them. */
 export interface Deprecation {
   /** Since when, in milliseconds since the epoch. */
   readonly since: number;

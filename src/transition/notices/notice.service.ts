@@ -27,7 +27,7 @@ export interface NoticeOrder {
   readonly text?: string | undefined;
 }
 
-/** Whom a notice would go to: one page of them, and how many there are. */
+/** Returns the recipients of a notice: one page of them, and their number. */
 export interface NoticePreview {
   readonly count: number;
   readonly recipients: readonly Recipient[];

@@ -21,7 +21,7 @@ const TURN = 100;
 /** Users that are examined. The figures of more users are extrapolated: the share of users does not depend on the order of ids. */
 const MOST = 250_000;
 
-/** What a change of the rollout would do to the users who are not disabled. */
+/** The effect that a change of the rollout would have on users who are not disabled. */
 export interface RolloutPreview {
   readonly next: RolloutSettings;
   readonly users: number;

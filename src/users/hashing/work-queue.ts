@@ -1,6 +1,6 @@
 import { refuse } from '../../common/common.errors.js';
 
-/** Who asked for the work. Each share has its own room in the queue, and while both wait, they take turns. */
+/** The share of the queue that work belongs to. Each share has its own limit, and while both wait, they take turns. */
 export type Share = 'known' | 'unknown';
 
 interface Waiting {

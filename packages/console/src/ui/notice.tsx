@@ -14,7 +14,7 @@ const TITLES: Readonly<Record<number, string>> = {
   503: 'The service cannot answer right now',
 };
 
-/** What a failure is called. */
+/** Returns the title of a failure. */
 export function titleOf({ status }: ApiError): string {
   return TITLES[status] ?? (status >= 500 ? 'The service failed' : 'The service refused this');
 }
@@ -81,7 +81,7 @@ function Countdown({ seconds, retries }: { readonly seconds: number; readonly re
   );
 }
 
-/** What a list without entries says. */
+/** Shows a text instead of a list without entries. */
 export function Empty({ title, children }: { readonly title: string; readonly children?: ReactNode }) {
   return (
     <div className="empty">

@@ -61,7 +61,7 @@ function given(values: typeof EMPTY) {
   return Object.fromEntries(filled) as unknown as typeof EMPTY;
 }
 
-/** What the service says about a field. */
+/** The service's message about a field. */
 export function fieldError(error: ApiError | undefined, name: string): string | undefined {
   return error?.fields.find(({ field }) => field === name)?.message;
 }

@@ -9,7 +9,7 @@ export const MAX_AGE_MS = 1_000;
 /** Answers that are held. */
 const CAPACITY = 10_000;
 
-/** What the service's rule against requests from other sites reads, besides the method. */
+/** The headers, besides the method, by which the service detects requests from other sites. */
 const ORIGIN_HEADERS = [
   'origin',
   'sec-fetch-site',

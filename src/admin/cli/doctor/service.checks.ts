@@ -21,7 +21,7 @@ const HEADER_WARNING_BYTES = 4_000;
 
 const KEY_AGE_WARNING_DAYS = 180;
 
-/** What to do about a row that this service did not write, by table. */
+/** The advice about rows that this service did not write, by table. */
 const REMEDIES = {
   signing_keys: 'find out who wrote it; then run npm run admin -- keys distrust with that kid',
   oauth_clients: 'find out who wrote it; then call DELETE /admin/clients/{id}',

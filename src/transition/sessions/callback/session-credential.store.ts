@@ -4,7 +4,7 @@ import type { Config } from '../../../config/config.js';
 import { Database } from '../../../database/database.js';
 import { SessionSeal } from './session-seal.js';
 
-/** What the product knows a session by. */
+/** The values by which the product knows a session. */
 export interface SessionCredentials {
   /** The product's own id of the session. */
   readonly session: string;

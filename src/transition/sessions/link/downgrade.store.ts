@@ -40,7 +40,7 @@ const OF_FAMILY = `
 const DELIVERED_BY_COOKIE = `
   SELECT 1 FROM session_fates f JOIN refresh_tokens t ON t.id = f.downgraded_id WHERE f.sid = $1 AND t.delivery = 'cookie'`;
 
-/** Which families were downgraded to which sessions. */
+/** Stores which families were downgraded to which sessions. */
 @Injectable()
 export class DowngradeStore {
   constructor(

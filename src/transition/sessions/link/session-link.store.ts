@@ -83,7 +83,7 @@ const removeForgottenIn = (table: string, kept: string) => `
     LIMIT $1)
   RETURNING sid`;
 
-/** Which session is linked to which family: the SQL that links them and keeps them together. */
+/** Stores which session is linked to which family: the SQL that links them and keeps them together. */
 @Injectable()
 export class SessionLinkStore {
   private readonly lockRowText: string;

@@ -25,7 +25,7 @@ export const COLUMN_TYPES: Readonly<Record<string, RegExp>> = {
 /** The types of a column with the user's id. */
 const USER_TYPE = /^(?:text|character varying|integer|bigint|uuid)$/;
 
-/** What the first start chose, and what the last start used. */
+/** The session table that the first start chose, and the one that the last start used. */
 interface Choice {
   readonly chosen: string | null;
   readonly used: string | null;

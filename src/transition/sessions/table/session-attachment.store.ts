@@ -61,7 +61,7 @@ interface Removal {
   readonly concurrent: boolean;
 }
 
-/** What Tandem has put on the table of the sessions. */
+/** Manages the index and the trigger that Tandem has created on the session table. */
 export interface AttachmentState {
   readonly hasTrigger: boolean;
   /** The index for SESSION_USER_KEY, and it is complete. */

@@ -47,7 +47,7 @@ export interface Column {
   readonly hasDefault: boolean;
 }
 
-/** Which columns hold what. */
+/** The names of the columns. */
 export interface NamedColumns {
   readonly sid: string;
   readonly expire: string;
@@ -55,7 +55,7 @@ export interface NamedColumns {
   readonly user: string | undefined;
 }
 
-/** What libraries need in each row besides, and nothing of a session depends on. */
+/** Further columns that libraries need in each row. No session depends on their values. */
 const FILLERS: Readonly<Record<string, (type: string) => string>> = {
   id: (type) => (type === 'uuid' ? 'gen_random_uuid()' : 'gen_random_uuid()::text'),
   createdAt: (type) => now(type),

@@ -1,6 +1,6 @@
 import { Check, Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** Which table holds the sessions. One row. */
+/** The name of the session table, in one row. */
 @Entity('session_table_choice')
 @Check('session_table_choice_one_row', 'id = 1')
 export class SessionTableChoice {

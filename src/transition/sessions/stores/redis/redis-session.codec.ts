@@ -4,7 +4,7 @@ import type { StoredCookie } from '../express-session.codec.js';
 /** The form of a user's name in a session: what PostgreSQL accepts for a session in a table. */
 const LONGEST_NAME = 256;
 
-/** What a value of connect-redis says. */
+/** The content of a value of connect-redis. */
 export interface ReadSession {
   readonly user: string | undefined;
   readonly cookie: StoredCookie;

@@ -164,7 +164,7 @@ export class RedisSessions extends RemoteSessions {
     });
   }
 
-  /** What Redis does when its memory is full: the name of a policy. */
+  /** Returns the name of the policy for a full memory of Redis. */
   async evictionPolicy(): Promise<string | undefined> {
     const info = await this.connection.run((client) => client.info('memory'));
     return /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
