@@ -65,12 +65,21 @@ export class RefreshTokenService {
     sql: Sql,
     user: VerifiedUser,
     delivery: TokenDelivery,
-    { event, firstUnseen, life = Infinity }: FamilyOptions,
+    options: FamilyOptions,
     origin: Origin,
   ): Promise<OpenedFamily | undefined> {
+    const family = this.draft(user, delivery, options);
+    return this.opened(await this.store.create(family, options.event, origin, sql));
+  }
+
+  /** A family for {@link openWithin}, or for a statement that also does something else. Nothing is written. */
+  draft(
+    user: VerifiedUser,
+    delivery: TokenDelivery,
+    { event, firstUnseen, life = Infinity }: FamilyOptions,
+  ): NewFamily {
     const usual = this.newFamily(user, delivery);
-    const family = { ...usual, familyExpiry: Math.min(usual.familyExpiry, life), event, firstUnseen };
-    return this.opened(await this.store.create(family, event, origin, sql));
+    return { ...usual, familyExpiry: Math.min(usual.familyExpiry, life), event, firstUnseen };
   }
 
   /** The family and generation of a genuine token, also of a revoked or expired family; undefined for any other text. */

@@ -1,19 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
-import { KEYS_VERSION } from '../keys/signing-key.store.js';
 import type { Origin } from '../../audit/audit-context.js';
+import { FAMILY_COLUMNS, newFamily, newFamilyValues } from './new-family.sql.js';
 import type { TokenFamily, NewFamily } from './token-family.js';
 import type { RevocationReason } from './refresh-token.entity.js';
-
-const COLUMNS = `
-  t.id AS sid, t.user_id AS "userId", u.role, u.external_id AS "externalId", u.epoch, t.secret, t.mac_key AS "macKey", t.alone AS unlinked, t.generation,
-  t.confirmed_generation AS "confirmedGeneration", t.delivery, t.revoked_at IS NOT NULL AS revoked,
-  t.expires_at <= clock_timestamp() AS expired,
-  extract(epoch FROM clock_timestamp() - t.rotated_at)::float8 AS age,
-  extract(epoch FROM t.expires_at)::float8 * 1000 AS "expiresAt",
-  extract(epoch FROM t.absolute_expires_at)::float8 * 1000 AS "absoluteExpiresAt",
-  extract(epoch FROM clock_timestamp())::float8 * 1000 AS now, ${KEYS_VERSION} AS "keysVersion"`;
 
 /**
  * FOR SHARE: either a revocation of the user waits for this statement and then sees the family, or this statement waits and sees the new
@@ -22,24 +13,12 @@ const COLUMNS = `
 const CREATE = `
   WITH u AS (
     SELECT id, role, external_id, epoch FROM users WHERE id = $2 AND epoch = $3 AND disabled_at IS NULL FOR SHARE
-  ), t AS (
-    INSERT INTO refresh_tokens
-      (id, user_id, secret, mac_key, delivery, created_at, expires_at, absolute_expires_at, ip, user_agent,
-        confirmed_generation, alone, password_at)
-    SELECT $1, u.id, $4, $5, $6, clock_timestamp(), now() + make_interval(secs => least($7::float8, $8::float8)),
-      now() + make_interval(secs => $8::float8), $9, $10, $14::integer, $15,
-      CASE WHEN $16 THEN clock_timestamp() END
-    FROM u
-    RETURNING *
-  ), audited AS (
-    INSERT INTO audit_events (event, cause, user_id, sid, ip, user_agent, request_id)
-    SELECT $13, $12, user_id, id, $9, $10, $11 FROM t
-  )
-  SELECT ${COLUMNS} FROM t JOIN u ON u.id = t.user_id`;
+  ), ${newFamily('u')}
+  SELECT ${FAMILY_COLUMNS} FROM t JOIN u ON u.id = t.user_id`;
 
-const FIND = `SELECT ${COLUMNS} FROM refresh_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = $1`;
+const FIND = `SELECT ${FAMILY_COLUMNS} FROM refresh_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = $1`;
 
-const FIND_ALL = `SELECT ${COLUMNS} FROM refresh_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = ANY ($1::uuid[])`;
+const FIND_ALL = `SELECT ${FAMILY_COLUMNS} FROM refresh_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = ANY ($1::uuid[])`;
 
 const HOLD = `${FIND} FOR UPDATE OF t`;
 
@@ -97,27 +76,7 @@ export class RefreshTokenStore {
     origin: Origin,
     sql: Sql = this.database,
   ): Promise<TokenFamily | undefined> {
-    const { sid, userId, epoch, secret, macKey, delivery, expiry, familyExpiry } = family;
-    const { ip, userAgent, requestId } = origin;
-    const values = [
-      sid,
-      userId,
-      epoch,
-      secret,
-      macKey,
-      delivery,
-      expiry,
-      familyExpiry,
-      ip,
-      userAgent,
-      requestId,
-      cause,
-      family.event ?? 'login',
-      family.firstUnseen === true ? -1 : 0,
-      family.unlinked ?? false,
-      family.byPassword ?? false,
-    ];
-    return (await sql.query<TokenFamily>(CREATE, values))[0];
+    return (await sql.query<TokenFamily>(CREATE, newFamilyValues(family, cause, origin)))[0];
   }
 
   async find(sid: string, sql: Sql = this.database): Promise<TokenFamily | undefined> {

@@ -67,15 +67,14 @@ export class SessionService {
 
   /** Lets the browser keep the cookie of a session that was just exchanged for as long as the family may live. Never throws. */
   async extendWithFamily(
-    { sid, unseen }: LiveSession,
+    { sid, cookie, unseen }: LiveSession,
     family: TokenFamily,
     reply: FastifyReply,
   ): Promise<void> {
     try {
       if (unseen) await this.linked.markSeen(sid);
-      const stored = await this.store.cookieOf(sid);
-      if (typeof stored?.originalMaxAge !== 'number') return;
-      this.cookie.set(reply, sid, stored, Math.ceil((family.absoluteExpiresAt - family.now) / 1000));
+      if (typeof cookie.originalMaxAge !== 'number') return;
+      this.cookie.set(reply, sid, cookie, Math.ceil((family.absoluteExpiresAt - family.now) / 1000));
     } catch (error) {
       this.logger.warn({ err: error }, 'a session cookie was not renewed');
     }

@@ -14,6 +14,7 @@ import { ExchangeLimitsService } from './link/exchange-limits.service.js';
 import { DowngradeService } from './link/downgrade.service.js';
 import { ExchangeController } from './http/exchange.controller.js';
 import { ExchangeService } from './link/exchange.service.js';
+import { ExchangeStore } from './link/exchange.store.js';
 import { SessionAuthenticationService } from './http/session-authentication.service.js';
 import { SessionCookieService } from './http/session-cookie.service.js';
 import { DowngradeStore } from './link/downgrade.store.js';
@@ -100,6 +101,7 @@ import { SessionService } from './session.service.js';
     SESSION_TABLE_PROVIDER,
     DowngradeService,
     ExchangeService,
+    ExchangeStore,
     LinkedRevocationStore,
     PublicSessionDirectory,
     SessionIds,

@@ -4,6 +4,8 @@ import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { AuditStore } from '../../../src/audit/audit.store.js';
 import { Clock } from '../../../src/common/clock.js';
+import { RateLimitService } from '../../../src/limits/limits.service.js';
+import { RateLimitStore } from '../../../src/limits/limits.store.js';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { Database } from '../../../src/database/database.js';
 import type { OpenedFamily } from '../../../src/tokens/families/refresh-token.service.js';
@@ -12,6 +14,7 @@ import { DowngradeStore } from '../../../src/transition/sessions/link/downgrade.
 import { DowngradeService } from '../../../src/transition/sessions/link/downgrade.service.js';
 import type { Downgraded } from '../../../src/transition/sessions/link/downgrade.service.js';
 import { ExchangeService } from '../../../src/transition/sessions/link/exchange.service.js';
+import { ExchangeStore } from '../../../src/transition/sessions/link/exchange.store.js';
 import { SessionCookieService } from '../../../src/transition/sessions/http/session-cookie.service.js';
 import { SessionRevocationHook } from '../../../src/transition/sessions/link/session-revocation.hook.js';
 import { LinkedRevocationStore } from '../../../src/transition/sessions/link/linked-revocation.store.js';
@@ -197,6 +200,8 @@ export async function aSessionNode(
       tokens,
       everybody,
       proofs,
+      new ExchangeStore(database, table, config),
+      new RateLimitService(new RateLimitStore(database), new Clock(), config),
     ),
     downgrades: new DowngradeService(
       store,

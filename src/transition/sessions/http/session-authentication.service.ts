@@ -64,9 +64,13 @@ export class SessionAuthenticationService implements DeviceSessions {
     return sessions;
   }
 
-  /** Asks the product for the user of the session, as long as it owns the users. Throws 401 `session_invalid`, 503. */
+  /** Whether the product owns the user of the session. Then {@link confirmUser} asks it. */
+  mustConfirm(session: LiveSession): boolean {
+    return this.users.owns(session);
+  }
+
+  /** Asks the product for the user of the session. Throws 401 `session_invalid`, 503. */
   async confirmUser(session: LiveSession): Promise<void> {
-    if (!this.users.owns(session)) return;
     if ((await this.users.ask(session.externalId!)) === 'same') return;
     if ((await this.store.live(session.sid)) === undefined) throw refuseSession('session_invalid');
   }

@@ -21,6 +21,7 @@ import { ExchangeService } from './exchange.service.js';
 import { SessionAuthenticationService } from '../http/session-authentication.service.js';
 import { refuseNewSession } from '../sessions.errors.js';
 import { SessionService } from '../session.service.js';
+import type { LiveSession } from '../stores/session.store.js';
 
 /** The statuses that refuse the caller. Others, such as 503, do not count. */
 const REFUSALS = new Set([401, 403, 409]);
@@ -52,9 +53,8 @@ export class ExchangeLimitsService {
   ): Promise<OpenedFamily> {
     return this.counted('exchange', request, async () => {
       const session = await this.callers.requireSession(request, { changesState: true });
-      await this.limiter.enforce('exchange_session', session.sid);
-      await this.callers.confirmUser(session);
-      const opened = await this.exchanges.exchange(session, delivery, originOf(request));
+      const isCounted = await this.confirmUser(session);
+      const opened = await this.exchanges.exchange(session, delivery, originOf(request), isCounted);
       await this.sessions.extendWithFamily(session, opened.family, reply);
       return opened;
     });
@@ -75,6 +75,14 @@ export class ExchangeLimitsService {
       if (downgraded.outcome === 'refused') throw refuseToken(downgraded.code);
       return downgraded;
     });
+  }
+
+  /** If the product owns the users, counts the call and asks the product for the user. False, and nothing counted, if it does not. */
+  private async confirmUser(session: LiveSession): Promise<boolean> {
+    if (!this.callers.mustConfirm(session)) return false;
+    await this.limiter.enforce('exchange_session', session.sid);
+    await this.callers.confirmUser(session);
+    return true;
   }
 
   /** Counts a refusal by address. Over the limit, the answer is 429 instead. */

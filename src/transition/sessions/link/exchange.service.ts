@@ -3,12 +3,15 @@ import type { Origin } from '../../../audit/audit-context.js';
 import { refuseAuth } from '../../../auth/auth.errors.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
+import { RateLimitService } from '../../../limits/limits.service.js';
 import type { TokenDelivery } from '../../../tokens/families/refresh-token.entity.js';
 import { RefreshTokenService } from '../../../tokens/families/refresh-token.service.js';
 import type { OpenedFamily } from '../../../tokens/families/refresh-token.service.js';
 import { RefreshTokenStore } from '../../../tokens/families/refresh-token.store.js';
 import { RolloutService } from '../../rollout/rollout.service.js';
 import { DowngradeStore } from './downgrade.store.js';
+import { ExchangeStore } from './exchange.store.js';
+import type { CountedExchange } from './exchange.store.js';
 import { LinkedRevocationStore } from './linked-revocation.store.js';
 import { SessionLinkStore } from './session-link.store.js';
 import { SessionStore } from '../stores/session.store.js';
@@ -16,9 +19,15 @@ import type { LiveSession } from '../stores/session.store.js';
 import { SessionPasswordProofStore } from '../stores/session-password-proof.store.js';
 import { refuseSession } from '../sessions.errors.js';
 
+/** How the family of an exchange is opened. */
+const EXCHANGE = { event: 'exchange', firstUnseen: true } as const;
+
 /** Exchanges a session for tokens. */
 @Injectable()
 export class ExchangeService {
+  /** The sessions for which {@link exchangeOnce} runs, until when. */
+  private readonly running = new Map<string, Promise<void>>();
+
   constructor(
     private readonly database: Database,
     private readonly sessions: SessionStore,
@@ -29,26 +38,74 @@ export class ExchangeService {
     private readonly tokens: RefreshTokenService,
     private readonly rollout: RolloutService,
     private readonly proofs: SessionPasswordProofStore,
+    private readonly exchanges: ExchangeStore,
+    private readonly limiter: RateLimitService,
   ) {}
 
   /**
    * The token family of a session. One of any number of calls opens it, and the two are linked from then on. Until its first refresh
    * token is used or seen, every call gets that token. If the session came from a family that was delivered by cookie, this one is too,
-   * for any `delivery`. Throws 401 `session_invalid`, 403 `jwt_not_enabled`, 409 `already_exchanged`.
+   * for any `delivery`. The call counts by session, unless it `isCounted` already. Throws 401 `session_invalid`, 403 `jwt_not_enabled`,
+   * 409 `already_exchanged`, 429.
    */
-  async exchange(session: LiveSession, delivery: TokenDelivery, origin: Origin): Promise<OpenedFamily> {
+  async exchange(
+    session: LiveSession,
+    delivery: TokenDelivery,
+    origin: Origin,
+    isCounted = false,
+  ): Promise<OpenedFamily> {
     const { sid, userId, role } = session;
-    if (!(await this.rollout.isEligible({ id: userId, role }))) throw refuseAuth('jwt_not_enabled');
+    const isEligible = await this.rollout.isEligible({ id: userId, role });
+    const inOneStatement = isEligible && !isCounted && this.exchanges.canExchange(session);
+    const exchanged = inOneStatement ? await this.exchangeOnce(session, delivery, origin) : undefined;
+    const family = exchanged?.family;
+    if (family !== undefined) return { family, token: this.tokens.tokenOf(family) };
+    if (!isCounted && exchanged === undefined) await this.limiter.enforce('exchange_session', sid);
+    if (!isEligible) throw refuseAuth('jwt_not_enabled');
+    return this.decide(session, delivery, origin);
+  }
+
+  /**
+   * The usual exchange: one statement for the first of the calls for a session on this node. The others wait for it, so that they
+   * occupy no connections. Undefined for those, and if the statement had nothing to do.
+   */
+  private async exchangeOnce(
+    session: LiveSession,
+    delivery: TokenDelivery,
+    origin: Origin,
+  ): Promise<CountedExchange | undefined> {
+    const { sid, userId, epoch } = session;
+    const running = this.running.get(sid);
+    if (running !== undefined) {
+      await running;
+      return undefined;
+    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.running.set(sid, promise);
+    try {
+      const slot = this.limiter.open('exchange_session', sid);
+      const family = this.tokens.draft({ id: userId, epoch }, delivery, EXCHANGE);
+      return slot.settle(await this.exchanges.exchange(session, family, slot.call, origin));
+    } finally {
+      this.running.delete(sid);
+      resolve();
+    }
+  }
+
+  /** Decides in a transaction, by what is there now. */
+  private decide(session: LiveSession, delivery: TokenDelivery, origin: Origin): Promise<OpenedFamily> {
+    const { sid, userId } = session;
     return this.database.transaction(async (sql) => {
       // A revocation of the user's sessions waits for this transaction, or comes first and is seen by the next statement.
       const user = await this.linked.lockUser(sql, userId);
       const live = await this.sessions.liveIn(sql, sid);
       if (user === undefined || live?.userId !== userId) throw refuseSession('session_invalid');
+      if (user.role !== session.role && !(await this.rollout.isEligible(user)))
+        throw refuseAuth('jwt_not_enabled');
       if (live.familyId !== null) return this.repeat(sql, live.familyId);
       const life = live.endsAt === null ? Infinity : (live.endsAt - live.now) / 1000;
-      const how = { event: 'exchange', firstUnseen: true, life };
       const kept = (await this.downgrades.isDeliveredByCookie(sql, sid)) ? 'cookie' : delivery;
-      const opened = await this.tokens.openWithin(sql, user, kept, how, origin);
+      const opened = await this.tokens.openWithin(sql, user, kept, { ...EXCHANGE, life }, origin);
       if (opened === undefined) throw refuseSession('session_invalid');
       const { family } = opened;
       if (!(await this.links.link(sql, sid, userId, family.sid))) throw refuseSession('already_exchanged');

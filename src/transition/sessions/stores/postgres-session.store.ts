@@ -32,7 +32,7 @@ import type {
 } from './session.store.js';
 
 /** A row of the statement that finds live sessions: with its content, and the proof of its origin. */
-export interface FoundSession extends Omit<LiveSession, 'maxAge'> {
+export interface FoundSession extends Omit<LiveSession, 'cookie' | 'maxAge'> {
   readonly sess: string;
   readonly begunMacs: unknown;
 }
@@ -45,7 +45,7 @@ interface Extension {
 }
 
 const findBy = (table: string, user: string) => `
-  SELECT s.sid, u.id AS "userId", u.role, u.external_id AS "externalId", CASE WHEN f.user_id = u.id THEN f.family_id END AS "familyId",
+  SELECT s.sid, u.id AS "userId", u.role, u.external_id AS "externalId", named.name, u.epoch, CASE WHEN f.user_id = u.id THEN f.family_id END AS "familyId",
     ${milliseconds('s.expire::timestamptz')} AS "expiresAt", ${milliseconds('f.ends_at')} AS "endsAt",
     f.downgraded_id IS NOT NULL AND f.seen_at IS NULL AS unseen, f.begun_macs AS "begunMacs",
     ${milliseconds('clock_timestamp()')} AS now, s.sess::text AS sess
@@ -258,13 +258,14 @@ export class PostgresSessionStore extends SessionStore {
     return (await this.found(sql, sids)).map((session) =>
       // If the product's rows do not say how long a use extends them, Tandem extends only those that it began.
       saysLifetime || session.begunMacs !== null
-        ? withMaxAge(session)
-        : { ...withMaxAge(session), maxAge: 0 },
+        ? withCookie(session)
+        : { ...withCookie(session), maxAge: 0 },
     );
   }
 }
 
-/** The session with the maximum age that its content holds, and without the content. */
-export function withMaxAge({ sess, ...session }: FoundSession): LiveSession {
-  return { ...session, maxAge: storedCookieIn(sess).originalMaxAge ?? null };
+/** The session with the cookie that its content holds, and without the content. */
+export function withCookie({ sess, ...session }: FoundSession): LiveSession {
+  const cookie = storedCookieIn(sess);
+  return { ...session, cookie, maxAge: cookie.originalMaxAge ?? null };
 }

@@ -10,11 +10,15 @@ export interface LiveSession {
   readonly userId: string;
   readonly role: Role;
   readonly externalId: string | null;
+  /** How the session names the user. As long as the user's epoch is the same, this names the same user. */
+  readonly name: string;
+  readonly epoch: number;
   /** The linked family. */
   readonly familyId: string | null;
   readonly expiresAt: number;
   /** When the session ends at the latest, however often it is used; null if there is no limit. */
   readonly endsAt: number | null;
+  readonly cookie: StoredCookie;
   /** The `originalMaxAge` of its cookie in milliseconds; null if that is not a number. */
   readonly maxAge: number | null;
   /** Whether it came from a downgrade, and nothing shows yet that its client received it. */

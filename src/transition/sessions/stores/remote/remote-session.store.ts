@@ -4,7 +4,7 @@ import type { Origin } from '../../../../audit/audit-context.js';
 import { batched } from '../../../../database/batched.js';
 import type { Database, Sql } from '../../../../database/database.js';
 import type { StoredCookie } from '../express-session.codec.js';
-import { withMaxAge } from '../postgres-session.store.js';
+import { withCookie } from '../postgres-session.store.js';
 import type { FoundSession, PostgresSessionStore } from '../postgres-session.store.js';
 import { SessionStore } from '../session.store.js';
 import type {
@@ -226,5 +226,5 @@ export class RemoteSessionStore extends SessionStore {
 }
 
 function lookedAt(session: FoundSession): Looked {
-  return { sid: session.sid, session: withMaxAge(session) };
+  return { sid: session.sid, session: withCookie(session) };
 }
