@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SourceStateStore } from '../../../src/transition/accounts/source-state.store.js';
 import type { TestApp } from '../../helpers/app.js';
-import { login, refresh, sql, tryLogin, tryRefresh } from '../../helpers/client.js';
+import { login, refresh, sql, tryLogin, tryRefresh, verify } from '../../helpers/client.js';
 import type { Tokens } from '../../helpers/client.js';
-import { productNode, productSession, signUp, stored } from './product-users.js';
+import { SOURCE, productNode, productSession, signUp, stored } from './product-users.js';
 import type { ProductUser } from './product-users.js';
 import { statusOf, verifySession } from './session-client.js';
 
@@ -59,7 +59,7 @@ describe('a users source that gives no usable answer', () => {
     }
   });
 
-  it('gets 503 at once if it cannot be reached, and a hung one holds up nobody else', async () => {
+  it('gets 503 at once if it cannot be reached, and local users log in as before', async () => {
     const url = 'postgresql://nobody@127.0.0.1:1/nowhere';
     const away = await productNode({ db: node.db, env: { USERS_SOURCE_URL: url } });
     try {
@@ -72,6 +72,24 @@ describe('a users source that gives no usable answer', () => {
       await away.close();
     }
     await refresh(node, tokens.refresh_token).then((next) => (tokens = next));
+  });
+
+  it('gets 503 for all its users if it hangs, and holds up neither local users nor requests with a token', async () => {
+    const query = SOURCE.USERS_SOURCE_BY_NAME.replace(
+      'login = $1',
+      `login = $1 AND pg_sleep(20) IS NOT NULL`,
+    );
+    const hung = await productNode({ db: node.db, env: { USERS_SOURCE_BY_NAME: query } });
+    try {
+      const waiting = Array.from({ length: 20 }, () => tryLogin(hung, { ...user, id: '' }));
+      expect(await verify(hung, tokens.access_token)).toBe('204');
+      await login(hung);
+      const replies = await Promise.all(waiting);
+      expect(new Set(replies.map(statusOf))).toEqual(new Set(['503 service_unavailable']));
+      await login(hung);
+    } finally {
+      await hung.close();
+    }
   });
 
   it('cannot write through the source’s connection', async () => {

@@ -205,7 +205,14 @@ describe('a product that owns its users', () => {
     expect(statusOf(await tryLogin(node, { id: '', username: 'mallory', password: 'of the product' }))).toBe(
       '401 invalid_credentials',
     );
-    await login(node, chief);
+    const tokens = await login(node, chief);
+    await sql(node, `UPDATE product.accounts SET banned = true, role = 'user' WHERE login = 'mallory'`);
+    await refresh(node, tokens.refresh_token);
+    expect(await stored(node, user.id + 1_000_000)).toMatchObject({
+      username: chief.username,
+      role: 'admin',
+      disabled: false,
+    });
   });
 
   it('answers 503 and ends nothing while the source fails', async () => {
