@@ -86,7 +86,7 @@ function mails(count: number, killAt: readonly number[]): void {
 
   it(
     'reaches each user once although the sending node is killed three times',
-    { timeout: PATIENCE * 2 },
+    { timeout: PATIENCE * (killAt.length + 1) },
     async () => {
       let node = await start();
       await db.database.query(makeUsers(count));
