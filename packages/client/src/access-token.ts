@@ -21,7 +21,7 @@ const MAX_MARGIN_MS = 30_000;
 export function accessTokenIn(
   { access_token: token, expires_in }: Tokens,
   askedAt: number,
-  id = Math.random().toString(36).slice(2),
+  id = String(Math.random()),
 ): AccessToken {
   if (typeof token !== 'string') throw new TypeError('no access token');
   const life = Number(expires_in) * 1000 || 0;

@@ -189,7 +189,7 @@ export class LoginKeeper {
     let sign = '-';
     this.#tabs.tell(`+${name}`);
     try {
-      return await this.#calls.send<T>(path, body, '', this.#controller);
+      return await this.#calls.send<T>(path, body, this.#controller);
     } catch (error) {
       const status = statusOf(error);
       if (status) sign = '=';
@@ -226,7 +226,7 @@ export class LoginKeeper {
   /** Signs out after the service refused the refresh token, unless another tab has stored a newer token or a session. */
   async #end(stored: string | null, { id }: StoredLogin): Promise<void> {
     // Another tab may be about to store the session for which it exchanged the refresh token.
-    await this.#tabs.quiet();
+    await this.#tabs.quiet(0);
     if ((await this.#store.read()) !== stored) return this.#attempt();
     // Another tab may have been closed after its downgrade and before it stored the session. We do not know whose session it is, so
     // increase the epoch: no pending request is repeated with it.
@@ -275,9 +275,8 @@ export class LoginKeeper {
   /** Whether the user of the session is eligible for tokens; undefined if there is no session. */
   async #eligible(): Promise<boolean | undefined> {
     try {
-      return (
-        await this.#calls.send<{ eligible?: boolean }>('auth/migration', undefined, '', this.#controller)
-      ).eligible;
+      return (await this.#calls.send<{ eligible?: boolean }>('auth/migration', undefined, this.#controller))
+        .eligible;
     } catch (error) {
       if (isTemporary(error)) throw error;
       // The service has no sessions.
@@ -326,7 +325,7 @@ export class LoginKeeper {
   }
 
   #revoke(refreshToken: string | undefined, accessToken: string | undefined): Promise<unknown> {
-    return this.#calls.send('auth/logout', bodyWith(refreshToken), accessToken);
+    return this.#calls.send('auth/logout', bodyWith(refreshToken), undefined, accessToken);
   }
 
   /** Sets who is signed in, and tells the listeners. Without arguments, nobody is. */

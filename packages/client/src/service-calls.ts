@@ -36,8 +36,8 @@ export class ServiceCalls {
   async send<T>(
     path: string,
     body?: object,
-    accessToken?: string,
     controller = new AbortController(),
+    accessToken?: string,
   ): Promise<T> {
     const url = `${this.base}${path}`;
     const headers = {

@@ -25,7 +25,7 @@ export function format(id: string, token = '', session = false): string {
 /** Parses a stored login; undefined for anything that this version has not written. */
 export function parse(value: string | null): StoredLogin | undefined {
   const [, id, token, session] = /^tandem1 (\S+) (\S*) (s?)$/.exec(value ?? '') ?? [];
-  return id ? { id, token: token!, session: session !== '' } : undefined;
+  return id ? { id, token: token!, session: Boolean(session) } : undefined;
 }
 
 /**

@@ -13,7 +13,7 @@ const page = globalThis as unknown as Page;
 
 /** Whether the platform keeps cookies that scripts cannot see. React Native and Node have no `document`. */
 export function isBrowser(): boolean {
-  return page.document !== undefined;
+  return Boolean(page.document);
 }
 
 const EVENTS = ['visibilitychange', 'pageshow', 'online', 'storage'];
@@ -68,11 +68,12 @@ export class Tabs {
       if (data === CHANGED) return onChange();
       const text = String(data);
       const [sign] = text;
+      const calls = this.#calls;
       this.#fresh = sign === '+';
-      this.#calls[this.#fresh ? 'add' : 'delete'](text.slice(1));
-      const expiry = this.#fresh ? 2 * QUIET_MS : QUIET_MS;
-      if (sign !== '=') for (const each of this.#calls) setTimeout(() => this.#calls.delete(each), expiry);
-      if (sign === '-') onOvertaken();
+      calls[this.#fresh ? 'add' : 'delete'](text.slice(1));
+      if (sign === '=') return;
+      for (const each of calls) setTimeout(() => calls.delete(each), this.#fresh ? 2 * QUIET_MS : QUIET_MS);
+      if (!this.#fresh) onOvertaken();
     };
   }
 
@@ -81,15 +82,15 @@ export class Tabs {
   }
 
   /**
-   * Waits until no call of another client is in flight, at most {@link QUIET_MS}. If there is a single call, and no other has overtaken it,
-   * waits no longer: until it is answered, both clients have the same token.
+   * Waits until at most `joined` calls of other clients are in flight, but no longer than {@link QUIET_MS}. After one of them has ended, waits for
+   * all others. A refresh may join a single call: until that is answered, both clients have the same token.
    */
-  async quiet(): Promise<void> {
+  async quiet(joined = 1): Promise<void> {
     const limit = performance.now() + QUIET_MS;
     // Wait at least once, so that messages that arrived while this page was busy are handled first.
     if (this.#channel)
       do await delay(POLL_MS);
-      while (this.#calls.size > (this.#fresh ? 1 : 0) && performance.now() < limit);
+      while (this.#calls.size > (this.#fresh ? joined : 0) && performance.now() < limit);
   }
 
   close(): void {

@@ -46,6 +46,18 @@ describe('@tandem-auth/client and sessions', () => {
     expect(reply.statusCode, reply.body).toBe(200);
   }
 
+  /** The user's access tokens are refused from now on. */
+  async function demote(): Promise<void> {
+    const url = `/admin/users/${user.id}`;
+    const reply = await node.app.inject({
+      method: 'PATCH',
+      url,
+      payload: { role: 'editor' },
+      ...bearer(admin),
+    });
+    expect(reply.statusCode, reply.body).toBe(200);
+  }
+
   /** A client that uses the cookies of the jar, as all tabs of a browser do. */
   function tab({ fetch } = wire): AuthClient {
     const made = createAuthClient({ baseUrl: node.url, storage, delivery: 'cookie', fetch });
@@ -149,8 +161,7 @@ describe('@tandem-auth/client and sessions', () => {
 
     await rollout({ phase: 'off', drain: true });
     // The access tokens stop working, and no refresh is possible.
-    const url = `/admin/users/${user.id}`;
-    await node.app.inject({ method: 'PATCH', url, payload: { role: 'editor' }, ...bearer(admin) });
+    await demote();
     expect(new Set(await Promise.all(all.map(nameFrom)))).toEqual(new Set([user.username]));
     expect(await tokensOf(all)).toEqual(all.map(() => undefined));
     expect((await sessions()).length).toBe(1);
@@ -162,6 +173,31 @@ describe('@tandem-auth/client and sessions', () => {
     await allSignedIn(later);
     expect(new Set(await Promise.all([...all, ...later].map(nameFrom)))).toEqual(new Set([user.username]));
     expect((await families()).filter(({ revoked }) => !revoked).length).toBe(1);
+  });
+
+  it('repeats a request after a rollback, while another tab has spent the refresh token and stores its session', async () => {
+    const [quick, late] = [new Wire(jar), new Wire(jar)];
+    const [client, other] = [tab(quick), tab(late)];
+    await client.login(user);
+    await expect.poll(() => other.getAccessToken(), PATIENCE).toBeDefined();
+    await rollout({ phase: 'off', drain: true });
+    await demote();
+    const stored = gate();
+    quick.onAnswer = async (path, answer) => {
+      if (path === '/auth/downgrade') await stored.opened;
+      return answer;
+    };
+    const first = nameFrom(client);
+    await expect
+      .poll(() => [jar.has('session_id'), jar.has('refresh_token')], PATIENCE)
+      .toEqual([true, false]);
+    late.onAnswer = (path, answer) => {
+      if (path === REFRESH) stored.open();
+      return answer;
+    };
+    expect(await nameFrom(other)).toBe(user.username);
+    expect(await first).toBe(user.username);
+    expect((await sessions()).length).toBe(1);
   });
 
   it('finds the session of a tab that was killed between its downgrade and the storage', async () => {
