@@ -58,7 +58,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     // More than cores: a test often waits for the database.
-    maxWorkers: 3,
+    maxWorkers: 4,
     // What is awaited comes on a slow machine too; the default is one second.
     expect: { poll: { timeout: 15_000, interval: 20 } },
     projects: [

@@ -2,11 +2,11 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import pg from 'pg';
-import { DatabaseUnavailable } from '../../../src/database/database.errors.js';
-import { createTestDatabase } from '../../helpers/database.js';
-import type { TestDatabase } from '../../helpers/database.js';
-import { aNode, aUser, tokenOf, aFamily } from '../tokens/token-node.js';
-import type { TokenNode } from '../tokens/token-node.js';
+import { DatabaseUnavailable } from '../../src/database/database.errors.js';
+import { createTestDatabase } from '../helpers/database.js';
+import type { TestDatabase } from '../helpers/database.js';
+import { aNode, aUser, tokenOf, aFamily } from '../integration/tokens/token-node.js';
+import type { TokenNode } from '../integration/tokens/token-node.js';
 
 const SOON = { timeout: 5_000, interval: 10 };
 const DISCONNECT = `

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SourceStateStore } from '../../../src/transition/accounts/source-state.store.js';
 import type { TestApp } from '../../helpers/app.js';
 import { login, refresh, sql, tryLogin, tryRefresh, until } from '../../helpers/client.js';
-import { change, hashOf, productNode, signUp, stored } from './product-users.js';
-import { statusOf } from './session-client.js';
+import { change, hashOf, productNode, signUp, stored } from '../../e2e/transition/product-users.js';
+import { statusOf } from '../../e2e/transition/session-client.js';
 
 describe('a product whose users are suddenly missing', () => {
   let node: TestApp;

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createTestDatabase } from '../../../helpers/database.js';
-import type { TestDatabase } from '../../../helpers/database.js';
-import { TcpProxy } from '../../../helpers/tcp-proxy.js';
-import { BY, aRolloutNode } from './rollout-node.js';
-import type { RolloutNode } from './rollout-node.js';
+import { createTestDatabase } from '../../helpers/database.js';
+import type { TestDatabase } from '../../helpers/database.js';
+import { TcpProxy } from '../../helpers/tcp-proxy.js';
+import { BY, aRolloutNode } from '../../integration/transition/rollout/rollout-node.js';
+import type { RolloutNode } from '../../integration/transition/rollout/rollout-node.js';
 
 const user = { id: BY.actorId, role: 'user' } as const;
 
