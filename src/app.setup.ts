@@ -16,6 +16,7 @@ import { fastifyTrustProxy } from './limits/client-address.js';
 import { Drain } from './operations/drain.js';
 import type { DrainTimes } from './operations/drain.js';
 import { RequestObserver } from './operations/request-observer.js';
+import { traceRequests } from './operations/tracing/tracing.js';
 
 /** Bytes of a request body. No call needs as many. */
 const BODY_LIMIT = 64 * 1024;
@@ -103,6 +104,7 @@ export async function setUpApp(
   timeOuts: TimeOuts = TIME_OUTS,
 ): Promise<void> {
   const fastify = fastifyOf(app.getHttpAdapter());
+  traceRequests(fastify);
   const allowed = new AllowedMethods();
   allowed.follow(fastify);
   await app.register(cookie);

@@ -6,6 +6,7 @@ import { loadDotenv } from './config/dotenv.js';
 import { Environment } from './config/environment.js';
 import { loadConfig } from './config/load-config.js';
 import { ensureEmbeddedPostgres } from './database/embedded/embedded-postgres.js';
+import { startTracing } from './operations/tracing/tracing.js';
 
 /** The exit code for an invalid configuration (sysexits.h). */
 const EX_CONFIG = 78;
@@ -48,6 +49,9 @@ async function settings(): Promise<Config> {
       if (!(error instanceof ConfigurationError)) throw error;
     }
   }
+  // Before the modules that it observes are loaded.
+  const tracing = await startTracing(process.env);
+  if (tracing !== undefined) shutdownSteps.push(() => tracing.shutdown());
   const { VARIABLES } = await import('./app.module.js');
   return settingsFor(VARIABLES);
 }
