@@ -12,10 +12,10 @@ import type { Config } from '../config/config.js';
 import { configWarnings } from '../config/config-warnings.js';
 import { MetricsExchange } from './sibling-metrics.js';
 
-/** Workers that have not stopped by then are killed. A little longer than their own timeout. */
+/** How long workers may take to stop before they are killed. It is a little longer than their own timeout. */
 const STOP_TIMEOUT_MS = 14_000;
 
-/** The back-off of restarts. A worker that served for `STABLE_AFTER_MS` resets it. */
+/** The back-off of restarts. A worker that has served for `STABLE_AFTER_MS` resets it. */
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 30_000;
 const STABLE_AFTER_MS = 30_000;

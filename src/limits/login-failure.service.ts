@@ -6,23 +6,23 @@ import { tooMany } from './limits.service.js';
 
 /** An admitted attempt to log in. Call exactly one of its methods. */
 export interface LoginAttempt {
-  /** The password was wrong. */
+  /** Records that the password was wrong. */
   failed(): Promise<void>;
-  /** The password was right: earlier failures no longer count. */
+  /** Records that the password was right, so that earlier failures no longer count. */
   succeeded(): Promise<void>;
-  /** The password was not checked. */
+  /** Records that the password was not checked. */
   cancelled(): Promise<void>;
 }
 
 /**
  * Limits the consecutive failed logins of one account, over all addresses (NIST SP 800-63B-4, section 3.2.2). The first 100 are free.
- * Then each attempt has to wait longer than the one before, up to an hour. Names of no user are counted in the same way.
+ * Then each attempt has to wait longer than the one before, up to an hour. Names of unknown users are counted in the same way.
  */
 @Injectable()
 export class LoginFailureService {
   constructor(private readonly store: LoginFailureStore) {}
 
-  /** Begins an attempt, or throws the 429 `rate_limited` while the account has to wait. */
+  /** Starts an attempt, or throws 429 `rate_limited` while the account has to wait. */
   async begin(account: string): Promise<LoginAttempt> {
     const key = keyOf(account);
     const state = await this.store.admit(key);

@@ -19,13 +19,13 @@ import { refuse } from '../../common/common.errors.js';
 import { refuseAuth } from '../auth.errors.js';
 import type { KnownDevice } from './known-devices.service.js';
 
-/** A user name and a password as the client sent them. They are checked again if the account changes meanwhile. */
+/** The user name and the password as the client sent them. They are checked again if the account changes meanwhile. */
 export interface Credentials {
   readonly username: string;
   readonly password: string;
 }
 
-/** All known devices of a user together have this many times the limit of one device. Right passwords count too. */
+/** The limit of all known devices of a user together, as a multiple of the limit of one device. Right passwords count too. */
 const DEVICES = 4;
 
 /**
@@ -47,8 +47,8 @@ export class CredentialCheckService {
   ) {}
 
   /**
-   * From now on, only administrators log in with a password. Everybody else gets 404, after the same work and in the same time, so that
-   * nobody learns who is an administrator. The composition module calls it before the service starts.
+   * Lets only administrators log in with a password. Everybody else gets 404, after the same work and in the same time, so that nobody
+   * learns who is an administrator. The composition module calls it before the service starts.
    */
   admitOnlyAdministrators(role: AdminRole): void {
     this.onlyAdministrators = role;
@@ -58,14 +58,14 @@ export class CredentialCheckService {
     return this.onlyAdministrators === undefined;
   }
 
-  /** The refusal of a login. */
+  /** Creates the refusal of a login. */
   refusal() {
     return this.onlyAdministrators !== undefined ? refuse('not_found') : refuseAuth('invalid_credentials');
   }
 
   /**
-   * The user with this name and password. Throws 401 `invalid_credentials`, 429 after too many wrong passwords for the account, 503 if
-   * too many password checks are waiting.
+   * Returns the user with this name and password. Throws 401 `invalid_credentials`, 429 after too many wrong passwords for the account, 503
+   * if too many password checks are waiting.
    *
    * A known `device` has its own limits and its own share of the hashing pool, so that failures elsewhere do not lock its owner out.
    */

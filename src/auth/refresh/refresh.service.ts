@@ -22,7 +22,7 @@ import { Presentations } from './presentations.js';
 import type { Presentation } from './presentations.js';
 import { TokenEligibilityService } from './token-eligibility.service.js';
 
-/** Each lost race means that another presentation rotated the family, so a few attempts always settle it. */
+/** How often a refresh is tried. Each lost race means that another presentation rotated the family, so a few attempts are always enough. */
 const ATTEMPTS = 6;
 
 /** How often one successor may be repeated in a window: enough for two tabs and lost responses, not a supply of tokens. */
@@ -219,7 +219,7 @@ export class RefreshService {
 
 export type Verdict = 'rotate' | 'repeat' | 'reused' | 'unknown';
 
-/** The times in seconds in which the previous token is answered with its successor again. */
+/** How long a spent token gets its successor again, in seconds. */
 export type RepeatWindows = Pick<Config, 'refreshReuseGrace' | 'refreshLostResponseWindow'>;
 
 /** Decides about a genuine token of a live family. The order is by generation alone; clocks only limit the two windows. */

@@ -13,7 +13,7 @@ export interface SpentToken {
   readonly generation: number;
 }
 
-/** The key that the successor is made with, and its life in seconds. */
+/** The key that makes the successor, and the successor's lifetime in seconds. */
 export interface Successor {
   readonly macKey: string;
   readonly expiry: number;
@@ -22,7 +22,7 @@ export interface Successor {
 /** The row that the query returns. */
 type Row = Omit<LiveFamily, 'sid' | 'generation'>;
 
-/** One row per counted call. The family is null if there was no room for the call, the log is null if there is room for another one. */
+/** The row of a counted call. The family is null if the call exceeded the limit. The log is null if another call is within the limit. */
 type CountedRow = { readonly [Column in keyof Row]: Row[Column] | null } & {
   readonly [Column in keyof LimitLog]: LimitLog[Column] | null;
 };
@@ -74,8 +74,8 @@ export class RotationStore {
   }
 
   /**
-   * Counts the call and rotates an unlinked family, or does neither if there is no room for the call. Undefined, and nothing is
-   * counted, if `spent` is not the current token of a live, unlinked family.
+   * Counts the call and rotates an unlinked family, or does neither if the call exceeds the limit. If `spent` is not the current token of a
+   * live, unlinked family, counts nothing and returns undefined.
    */
   async rotateCounted(
     spent: SpentToken,

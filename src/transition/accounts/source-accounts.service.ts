@@ -25,22 +25,22 @@ import { SourceStateStore } from './source-state.store.js';
 import { SourceUserStore } from './source-user.store.js';
 import type { KnownUser, SourceMemory } from './source-user.store.js';
 
-/** A user as the product describes them, and the row that says so. */
+/** A user, and the row of the product that describes the user. */
 export interface SettledUser {
   readonly user: User;
   readonly row: SourceRow;
 }
 
-/** How many users are brought up to date at once. Each holds a connection to the database while the source answers. */
+/** How many users are updated at once. Each holds a connection to the database while the source answers. */
 const LANES = 4;
 const ROOM = { known: 256, unknown: 256 };
 
-/** Says who made the change, in the audit trail. */
+/** The audit detail that says who made the change. */
 const BY_SOURCE = { by: 'users source' };
 
 /**
- * Brings users up to date with the users source. If something has changed, the source is read again while the user's row is locked: a
- * row that was read before somebody else's newer one is never written, and no login with an old password slips in.
+ * Updates users from the users source. If something has changed, reads the source again while the user's row is locked. So an older row
+ * never overwrites a newer one, and no login with an old password succeeds meanwhile.
  */
 @Injectable()
 export class SourceAccountsService {
@@ -61,7 +61,7 @@ export class SourceAccountsService {
     this.macs = new RowMacs('source_users', config);
   }
 
-  /** Whether the row says what is stored. True for an administrator, whom the product does not control. */
+  /** Whether the stored user matches the row. True for an administrator, whom the product does not control. */
   isCurrent(known: KnownUser, row: SourceRow): boolean {
     if (!this.rules.controls(known)) return true;
     return (
@@ -77,7 +77,7 @@ export class SourceAccountsService {
   }
 
   /**
-   * Brings the user up to date, or creates the user. `endsMissing`: if the source has no row, revokes all families and sessions of the
+   * Updates the user, or creates the user. `endsMissing`: if the source has no row, revokes all families and sessions of the
    * user, as a disable does. Returns undefined if the source has no row. Throws {@link SourceFailure}.
    */
   async renew(externalId: string, endsMissing: boolean, adopts = false): Promise<SettledUser | undefined> {
@@ -118,7 +118,7 @@ export class SourceAccountsService {
     return { user: (await this.store.find(externalId, sql))!, row };
   }
 
-  /** False if somebody else has created the user in the meantime. */
+  /** Creates the user. Returns false if another call has created the user meanwhile. */
   private async create(sql: Sql, row: SourceRow): Promise<boolean> {
     const { externalId } = row;
     const id = isUuid(externalId) ? externalId : randomUUID();
@@ -207,7 +207,7 @@ export class SourceAccountsService {
     await this.audit.add(entryOf(known.id, 'disabled'), NO_ORIGIN, sql);
   }
 
-  /** A taken name is tried again at the next change and at the adoption. */
+  /** Changes the name. A taken name is tried again at the next change and at the adoption. */
   private async rename(sql: Sql, known: KnownUser, row: SourceRow, adopts: boolean): Promise<void> {
     const name = nameOf(row);
     if (name === undefined || name.display === known.username) return;
@@ -231,7 +231,7 @@ export class SourceAccountsService {
     return sameTime ? 'rehashed' : 'new';
   }
 
-  /** Every failed login takes as long as the most expensive hash, on every node. */
+  /** Makes every failed login take as long as the most expensive hash, on every node. */
   private async noteHash(sql: Sql, hash: string | null | undefined): Promise<void> {
     if (hash === null || hash === undefined) return;
     const appraisal = this.hasher.appraise(hash);
@@ -245,7 +245,7 @@ export class SourceAccountsService {
   }
 }
 
-/** Carries a failure of the source out of a transaction, whose connection is good: the database has not failed. */
+/** Carries a failure of the source out of a transaction. The database has not failed, so its connection is good. */
 class RollBack extends Error {
   constructor(readonly failure: SourceFailure) {
     super('the transaction is rolled back', { cause: failure });
@@ -256,7 +256,7 @@ function rollBack(error: unknown): never {
   throw error instanceof SourceFailure ? new RollBack(error) : error;
 }
 
-/** An administrator of Tandem has disabled the user. The source does not change that. */
+/** Whether an administrator of Tandem has disabled the user. The source does not change that. */
 function isDisabledHere({ disabledAt, ended }: KnownUser): boolean {
   return disabledAt !== null && ended === null;
 }

@@ -16,27 +16,27 @@ import { CACHED_MS } from './callback-cookies.js';
 import type { AnsweredSession, CallbackCookies } from './callback-cookies.js';
 import type { SessionCredentialStore } from './session-credential.store.js';
 
-/** Sessions that one step asks about or ends. */
+/** The number of sessions that one step asks about or ends. */
 const AT_ONCE = 16;
 
-/** Sessions of which this node remembers the last answer, and that it has saved their credentials. */
+/** The number of sessions whose last answer this node remembers, and whose credentials it has stored. */
 const MOST_REMEMBERED = 50_000;
 
 /** Milliseconds. */
 const LONGEST_DELETION_MS = 4_000;
 
-/** Cookies of one request that count: each costs a call. */
+/** The number of cookies of one request that are checked. Each costs a call. */
 const MOST_COOKIES = 4;
 
-/** Visible ASCII: what a Cookie header can carry (RFC 6265, section 4.1.1, and some more). */
+/** Visible ASCII, which a Cookie header can carry. RFC 6265, section 4.1.1, allows a little less. */
 const VALUE = /^[!-~]{1,4096}$/;
 
 /**
- * Sessions of a product that keeps them where Tandem cannot read them: SESSION_STORE=callback. The product says who is behind a cookie,
- * begins sessions and ends them.
+ * Sessions of a product that keeps them where Tandem cannot read them: SESSION_STORE=callback. The product says whose session a cookie is,
+ * creates sessions and ends them.
  */
 export class CallbackSessions extends RemoteSessions {
-  /** A deletion is repeated until the product has confirmed it, and not after that. */
+  /** The product does not revive a deleted session, so a deletion is repeated only until the product has confirmed it. */
   readonly revives = false;
   readonly opaque = true;
   private readonly answered = new RecentMap<AnsweredSession>(MOST_REMEMBERED);
@@ -62,7 +62,7 @@ export class CallbackSessions extends RemoteSessions {
     return this.client.failures;
   }
 
-  /** The sessions behind the values of session cookies. Throws 503. */
+  /** Returns the sessions of the given cookie values. Throws 503. */
   async sidsOf(values: readonly string[]): Promise<readonly string[]> {
     const usable = values.filter((value) => VALUE.test(value)).slice(0, MOST_COOKIES);
     const sids = await Promise.all(
@@ -94,7 +94,7 @@ export class CallbackSessions extends RemoteSessions {
     return found;
   }
 
-  /** The product begins the session, under its own id. Throws 503 if its answer is not a new session of this user. */
+  /** Lets the product create a session, under the product's own id. Throws 503 if its answer is not a new session of this user. */
   async save<Session extends NewSession>(session: Session): Promise<Session> {
     const user = this.userIn(session.sess);
     try {
@@ -127,8 +127,8 @@ export class CallbackSessions extends RemoteSessions {
   }
 
   /**
-   * Throws 503 until the product has confirmed that each of the sessions has ended. Begins no further step after four seconds: its caller
-   * repeats the call, which continues with the rest.
+   * Ends sessions at the product. Throws 503 until the product has confirmed each of them. Starts no further step after four seconds: the
+   * caller repeats the call, which continues with the rest.
    */
   async delete(sids: readonly string[]): Promise<void> {
     const began = performance.now();
@@ -143,8 +143,8 @@ export class CallbackSessions extends RemoteSessions {
   }
 
   /**
-   * The product ends every session of these users, also a session from which a password was changed. A family that is linked to such a
-   * session stays: it was not revoked. Returns when no node has an older answer any more.
+   * Lets the product end every session of these users, even the session in which a password was changed. A family that is linked to that
+   * session stays live. Returns when no node has an older answer any more.
    */
   async endUnseen(names: ReadonlySet<string>): Promise<void> {
     for (const part of partsOf(await this.credentials.inProduct(names)))
@@ -158,15 +158,15 @@ export class CallbackSessions extends RemoteSessions {
     await delay(CACHED_MS, undefined, { ref: false, signal: this.stopped.signal });
   }
 
-  /** The product reports ended sessions itself: see SessionEndsService. */
+  /** Does nothing, because the product reports ended sessions: see SessionEndsService. */
   async watch(): Promise<void> {}
 
-  /** The product cannot list its sessions. */
+  /** Finds nothing, because the product cannot list its sessions. */
   async sample(): Promise<readonly string[]> {
     return [];
   }
 
-  /** The product has ended the session, so it needs not hear about that. */
+  /** Forgets a session that the product has ended. The product needs no report about it. */
   async forget(sids: readonly string[]): Promise<void> {
     for (const { cookie } of (await this.credentials.find(sids)).values()) this.cookies.drop(cookie);
     await this.credentials.remove(sids);
@@ -176,12 +176,12 @@ export class CallbackSessions extends RemoteSessions {
     }
   }
 
-  /** The Set-Cookie lines with which the product began the session. */
+  /** Returns the Set-Cookie lines with which the product created the session. */
   async setCookiesOf(sid: string): Promise<readonly string[] | undefined> {
     return (await this.credentials.find([sid])).get(sid)?.lines;
   }
 
-  /** The status of the product's answer to a request without a session cookie. Throws CallbackFailure. */
+  /** Returns the status of the product's answer to a request without a session cookie. Throws CallbackFailure. */
   async statusWithoutCookie(): Promise<number> {
     return (await this.client.call({ method: 'GET', signal: this.stopped.signal })).status;
   }
@@ -234,7 +234,7 @@ export class CallbackSessions extends RemoteSessions {
   }
 }
 
-/** The attributes with which Tandem clears the cookie. The product writes it. */
+/** The attributes with which Tandem clears the cookie that the product writes. */
 function cookieIn(config: TransitionConfig): StoredCookie {
   const { sessionCookieDomain: domain, sessionCookiePartitioned: partitioned } = config;
   return {

@@ -21,10 +21,10 @@ import type { FoundThere, SessionRecorder } from './session-recorder.js';
 import type { SessionSearchStore } from './session-search.store.js';
 import type { UnseenSessionsService } from './unseen-sessions.service.js';
 
-/** Linked sessions of one look: each is read from the product's store. */
+/** The number of linked sessions in one search. Each is read from the product's store. */
 const SWEEP = 250;
 
-/** A revocation waits this long for the search for unseen sessions, which continues in the background. */
+/** How long a revocation waits for the search for unseen sessions, which continues in the background. */
 const SEARCH_WAIT_MS = 1_000;
 
 /** The outcome for one session of a batch. A failure of one does not fail the others. */
@@ -35,9 +35,9 @@ interface Looked {
 }
 
 /**
- * Sessions that the product keeps outside of the database. Each session of a known user that is seen gets a record in the database, in the
- * form of a row of a session table. So links, revocations, lists and the report work as with a table. The product's store says whether a
- * session exists and whom it names; the database says whether it is revoked.
+ * Sessions that the product keeps outside of the database. When Tandem sees a session of a known user, it stores a record in the database,
+ * in the form of a row of a session table. So links, revocations, lists and the report work as with a table. The product's store decides
+ * whether a session exists and which user it names. The database decides whether it is revoked.
  */
 export class RemoteSessionStore extends SessionStore {
   private readonly logger = new Logger(RemoteSessionStore.name);
@@ -58,7 +58,10 @@ export class RemoteSessionStore extends SessionStore {
     super();
   }
 
-  /** Also 503 if the session's user was revoked and it is not known yet whether it began before. */
+  /**
+   * Returns a live session. Also throws 503 if the session's user was revoked and it is not known yet whether the session was created
+   * before.
+   */
   async live(sid: string): Promise<LiveSession | undefined> {
     const looked = await this.lookedAt(sid);
     if (looked?.failure !== undefined) throw looked.failure;
@@ -84,8 +87,8 @@ export class RemoteSessionStore extends SessionStore {
   }
 
   /**
-   * The product's store first: nobody knows the id yet. If the record is not written, the session is deleted there. A product that Tandem
-   * only calls keeps its login, so nothing is created there.
+   * Creates a session, first in the product's store, because nobody knows the id yet. If the record cannot be written, deletes the session
+   * there. With SESSION_STORE=callback, the product has its own login, so nothing is created.
    */
   async create(session: NewSession, epoch: number, origin: Origin): Promise<boolean> {
     if (this.remote.opaque) return false;
@@ -119,14 +122,16 @@ export class RemoteSessionStore extends SessionStore {
     }
   }
 
-  /** The record of a session that cannot be extended keeps its expiry: it says when a missing session has ended by itself. */
+  /**
+   * Extends a session. The record of a session that cannot be extended keeps its expiry, which shows when a missing session has expired.
+   */
   async hold(sql: Sql, sid: string, userId: string, until: number): Promise<boolean> {
     if (this.remote.opaque) return this.recorded.hold(sql, sid, userId, 0);
     const there = await this.remote.extend([{ sid, until: new Date(until) }]);
     return there.has(sid) && this.recorded.hold(sql, sid, userId, until);
   }
 
-  /** The records stay until the product's store has answered, so that `removeRevived` repeats the call. */
+  /** Deletes sessions from the product's store. The records stay until it has answered, so that `removeRevived` repeats the call. */
   async remove(sids: readonly string[]): Promise<void> {
     if (sids.length === 0) return;
     try {
