@@ -136,7 +136,7 @@ export class UserStore {
     }
   }
 
-  /** False, and nothing is written, if the password has been replaced in the meantime. */
+  /** Replaces the password hash. If the password has been changed meanwhile, writes nothing and returns false. */
   async replaceHash(id: string, from: string, to: string, sql: Sql = this.database): Promise<boolean> {
     return (await sql.query(REPLACE_HASH, [id, from, to])).length > 0;
   }

@@ -39,7 +39,7 @@ export interface CompletePoll {
   readonly horizon: number;
 }
 
-/** Is told what polls read. Its methods are called in this order and must not throw. */
+/** Receives what polls read. Its methods are called in this order and must not throw. */
 export interface FeedFollower {
   /** The poll reads the whole feed: at the start, and on another server than before. It is called again if the poll is repeated. */
   restarted(): void;

@@ -35,7 +35,7 @@ export interface StreamSource {
   /** A snapshot from whose place on the log has everything. */
   snapshot(): RevocationSnapshot;
   now(): number;
-  /** Is told how many bytes were sent. */
+  /** Receives the number of bytes that were sent. */
   sent(bytes: number): void;
 }
 

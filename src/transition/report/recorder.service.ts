@@ -30,7 +30,7 @@ const WRITE = 'report';
 /** The most batches written at shutdown. The bounds in memory need fewer. */
 const LAST_BATCHES = 10;
 
-/** Stands for a missing user agent. */
+/** The name of requests without a user agent. */
 const NO_AGENT = 'none';
 
 /** A principal, or the user whose password was correct. `sid`: the family, also the one that is linked to a session. */

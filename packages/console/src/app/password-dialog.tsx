@@ -5,7 +5,7 @@ import { call } from '../api/call.js';
 import { Dialog, DialogButtons } from '../ui/dialog.js';
 import { TextField } from '../ui/field.js';
 
-/** Asks for the password if an action needs a fresh one. The action is then repeated by itself. */
+/** Asks for the password if an action needs a fresh one, and then repeats the action. */
 export function PasswordDialog() {
   const question = usePasswordQuestion();
   return question === undefined ? null : <Question />;

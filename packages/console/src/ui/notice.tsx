@@ -91,7 +91,7 @@ export function Empty({ title, children }: { readonly title: string; readonly ch
   );
 }
 
-/** Rows that are on their way. */
+/** Placeholders for rows that are being loaded. */
 export function Loading({ rows = 6 }: { readonly rows?: number }) {
   return (
     <div className="loading" role="status">

@@ -27,7 +27,7 @@ export interface ConnectionOptions {
   readonly knowledge: Knowledge;
   /** Called after each event. */
   readonly onEvent: (connection: Connection) => void;
-  /** Is told which keys the service trusts. */
+  /** Receives the keys that the service trusts. */
   readonly onKeys?: ((kids: readonly string[]) => void) | undefined;
 }
 

@@ -22,7 +22,7 @@ export interface RevocationStreamOptions {
   readonly locate: () => Promise<string>;
   /** The value of `Authorization`. */
   readonly authorization: string;
-  /** Is told which keys the service trusts. */
+  /** Receives the keys that the service trusts. */
   readonly onKeys?: (kids: readonly string[]) => void;
   readonly clocks?: Clocks;
   readonly renewAfterMs?: number;

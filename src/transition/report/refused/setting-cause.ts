@@ -16,7 +16,7 @@ export type SettingCause =
   /** The cookie does not have the form of a signed cookie. */
   | 'other_cookie';
 
-/** Stands for requests that were refused during a flood and were not examined. */
+/** The cause of requests that were refused during a flood and were not examined. */
 export const NOT_EXAMINED = 'not_examined';
 
 /** What the database holds about a session whose cookie is signed. */

@@ -51,7 +51,7 @@ const UNLINK = `
   FROM session_fates f JOIN users u ON u.id = f.user_id
   WHERE f.sid = s.sid AND f.ended_at IS NULL AND s.expire > clock_timestamp() AND (u.external_id = $1 OR u.id::text = $1)`;
 
-/** Keeps what the product needs to hear about sessions, encrypted. */
+/** Stores, encrypted, what Tandem needs to ask the product about sessions, or to report to it. */
 @Injectable()
 export class SessionCredentialStore {
   private readonly seal: SessionSeal;

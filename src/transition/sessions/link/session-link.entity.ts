@@ -37,7 +37,7 @@ export class SessionLink {
   @Column('timestamptz', { name: 'seen_at', nullable: true })
   seenAt!: Date | null;
 
-  /** The session ends then at the latest, however often it is used. */
+  /** When the session ends at the latest, however often it is used. */
   @Column('timestamptz', { name: 'ends_at', nullable: true })
   endsAt!: Date | null;
 

@@ -24,7 +24,7 @@ const UNLIMITED_MS = 365 * 86_400_000;
 /** Milliseconds; an earlier expiry is an expiry that has to be moved. */
 const ROUNDING_MS = 1_000;
 
-/** Stands for the value of a key that is no string. */
+/** The value of a key that is not a string. */
 const NO_JSON = ' ';
 
 /** Characters of a session id: longer ones fit in no cookie. */
