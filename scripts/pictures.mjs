@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { chromium } from 'playwright-core';
 import { buildIfStale } from './build-if-stale.mjs';
-import { seed, seedReport } from './pictures/seed.mjs';
+import { seed, seedNodes, seedReport } from './pictures/seed.mjs';
 
 const root = resolve(fileURLToPath(import.meta.url), '..', '..');
 const target = resolve(process.argv[2] ?? join(root, 'docs/admin/pictures'));
@@ -20,6 +20,13 @@ const USERS = Number(process.env.PICTURE_USERS ?? 200_000);
 
 /** The file, the place, the colours, the size, and what happens before the picture. */
 const PICTURES = [
+  // First, because the other nodes count as silent soon.
+  {
+    name: 'nodes',
+    place: '#/nodes',
+    size: [1200, 900],
+    act: (page) => page.getByRole('button', { name: 'Release' }).first().waitFor(),
+  },
   { name: 'logins', place: '#/logins', size: [1200, 760] },
   { name: 'logins-phone', place: '#/logins?state=active', colorScheme: 'dark', size: [390, 760] },
   { name: 'rollout', place: '#/rollout', size: [1200, 760] },
@@ -88,7 +95,6 @@ async function fill() {
   await client.connect();
   await seed(client, { users: USERS, families: USERS * 1.5 });
   await seedReport(client);
-  await client.end();
   const token = (await call('POST', '/auth/login', ROOT)).access_token;
   const changes = [
     { phase: 'internal_beta', percentage: 0, roles: ['staff'] },
@@ -99,6 +105,8 @@ async function fill() {
   for (const change of changes) await call('PATCH', '/admin/rollout', change, token);
   const steps = [5, 10, 25, 50, 100].map((percentage) => ({ percentage, soak_seconds: 86_400 }));
   await call('PUT', '/admin/rollout/plan', { enabled: true, steps, min_requests: 2_000 }, token);
+  await seedNodes(client);
+  await client.end();
 }
 
 async function call(method, path, body, token) {

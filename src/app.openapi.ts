@@ -1,8 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { describeCredentials } from './app.module.js';
+import { serviceVersion } from './common/service-version.js';
 
 /** The path of Swagger UI. */
 export const DOCS_PATH = '/docs';
@@ -36,7 +36,7 @@ export function buildOpenApi(app: INestApplication, pathPrefix = ''): OpenAPIObj
     .setDescription(
       'Access tokens, rotating refresh tokens and revocation. Get a token at `/auth/login`, then Authorize.',
     )
-    .setVersion(versionOf())
+    .setVersion(serviceVersion())
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
     .addBasicAuth(
       { type: 'http', scheme: 'basic', description: 'A service client: id and secret' },
@@ -62,12 +62,4 @@ export function serveOpenApi(app: INestApplication, pathPrefix: string): void {
     customSiteTitle: 'Tandem API',
     swaggerOptions: { persistAuthorization: false, displayRequestDuration: true },
   });
-}
-
-/** Independent of the working directory. Built code is one folder deeper. */
-function versionOf(): string {
-  const [file] = ['../package.json', '../../package.json']
-    .map((path) => new URL(path, import.meta.url))
-    .filter((url) => existsSync(url));
-  return (JSON.parse(readFileSync(file!, 'utf8')) as { version: string }).version;
 }

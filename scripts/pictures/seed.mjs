@@ -85,3 +85,27 @@ export async function seedReport(client) {
        NULL, now() - make_interval(mins => i * 97) FROM generate_series(1, 14) i`,
   );
 }
+
+/** Two more hosts with workers, and an address and two accounts that are blocked for a while. */
+export async function seedNodes(client) {
+  await client.query(
+    `INSERT INTO service_nodes (id, host, worker, workers, version, started_at, seen_at, failing, knowledge_age_ms, propagation_p50_ms,
+       propagation_p99_ms, propagation_samples)
+     SELECT gen_random_uuid(), 'auth-' || (1 + i / 2), 1 + i % 2, 2, '0.1.0', now() - interval '3 days', now(),
+       CASE WHEN i = 3 THEN '{revocation_feed}' ELSE '{}' END::text[], CASE WHEN i = 3 THEN 2140 ELSE 90 + i * 37 END, 6 + i, 38 + i * 5, 412
+     FROM generate_series(0, 3) i`,
+  );
+  await client.query(
+    `WITH users AS (SELECT id, row_number() OVER (ORDER BY username_key) AS n FROM users LIMIT 2),
+     blocks AS (
+       SELECT sha256(id::text::bytea) AS key, 'account' AS scope, id::text AS owner, id AS user_id, '198.51.100.' || n AS address FROM users
+       UNION ALL SELECT sha256('address'), 'login', md5('address'), NULL, '198.51.100.1'
+     ),
+     counters AS (
+       INSERT INTO rate_limits (key, ends, hits, admitted, expires_at)
+       SELECT key, ARRAY[(extract(epoch FROM now()) * 1000000)::bigint], ARRAY[10], 1, now() + interval '2 hours' FROM blocks
+     )
+     INSERT INTO blocked_subjects (key, scope, owner, user_id, address, quota, window_us, expires_at)
+     SELECT key, scope, owner, user_id, address, 10, 3600000000, now() + interval '42 minutes' FROM blocks`,
+  );
+}

@@ -76,7 +76,7 @@ export class AdminTokensController {
     summary: 'List and find token families and sessions',
     description:
       'Families, the newest first, then sessions. Each token family belongs to one login on one device. Expired and revoked families remain in the list for a ' +
-      'week after their latest possible expiry. A filter other than by user, role or `began_…` examines at most 20,000 families for a page, so a  ' +
+      'week after their latest possible expiry. A filter other than by user, role or `began_…` examines at most 20,000 families for a page, so a ' +
       'page may be short or empty although `next_cursor` is not null.',
   })
   @ApiOkResponse({ type: TokenFamiliesDto })

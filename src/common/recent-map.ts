@@ -33,4 +33,9 @@ export class RecentMap<Value> {
     this.young.delete(key);
     this.old.delete(key);
   }
+
+  clear(): void {
+    this.young = new Map();
+    this.old = new Map();
+  }
 }

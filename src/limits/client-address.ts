@@ -76,6 +76,15 @@ export function networksOf(client: string): [ClientNetwork, ...ClientNetwork[]] 
   return [{ subject: networkOf(groups, 64), times: 1 }, ...wider];
 }
 
+/** `subject`, which {@link networksOf} returned, and the wider networks that its calls count for. */
+export function networksAround(subject: string): string[] {
+  const [address = '', bits] = subject.split('/');
+  if (bits === undefined) return [subject];
+  const networks = networksOf(address).map((network) => network.subject);
+  const narrowest = networks.indexOf(subject);
+  return narrowest === -1 ? [subject] : networks.slice(narrowest);
+}
+
 /** The first `bits` bits, at most 64, of an IPv6 address in CIDR notation. */
 function networkOf(groups: readonly number[], bits: number): string {
   const kept = groups.slice(0, 4).map((group, index) => {

@@ -5,7 +5,7 @@ import { countedClient, networksOf } from './client-address.js';
 import type { AddressedRequest } from './client-address.js';
 import type { LimitOutcome, Quota } from './quota.js';
 import { RateLimitService, tooMany } from './limits.service.js';
-import type { AddressBucket } from './limits.service.js';
+import type { AddressBucket } from './bucket.js';
 
 /**
  * Rate limits of clients by address. A call of an IPv6 client counts for its /64, its /56 and its /48, and is refused if one of them

@@ -3,6 +3,9 @@ import { ThrottlerStorage, getOptionsToken } from '@nestjs/throttler';
 import type { ThrottlerModuleOptions } from '@nestjs/throttler';
 import { CONFIG } from '../config/config.js';
 import type { Config } from '../config/config.js';
+import { BlockedSubjectStore } from './blocked/blocked-subject.store.js';
+import { BlockedSubjectWriter } from './blocked/blocked-subject.writer.js';
+import { BlockedSubjects } from './blocked/blocked-subjects.js';
 import { ClientRateLimitService } from './client-rate-limit.service.js';
 import { RateLimitService } from './limits.service.js';
 import { RateLimitStore } from './limits.store.js';
@@ -17,6 +20,9 @@ import { UntrustedProxyService } from './untrusted-proxy.service.js';
  */
 @Module({
   providers: [
+    BlockedSubjects,
+    BlockedSubjectStore,
+    BlockedSubjectWriter,
     RateLimitStore,
     RateLimitService,
     ClientRateLimitService,
@@ -33,6 +39,8 @@ import { UntrustedProxyService } from './untrusted-proxy.service.js';
     { provide: ThrottlerStorage, useClass: SharedThrottlerStorage },
   ],
   exports: [
+    BlockedSubjectStore,
+    BlockedSubjectWriter,
     RateLimitStore,
     RateLimitService,
     ClientRateLimitService,

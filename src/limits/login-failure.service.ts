@@ -1,6 +1,8 @@
-import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { FREE_FAILURES, LONGEST_WAIT, LoginFailureStore } from './login-failure.store.js';
+import { BlockedSubjects } from './blocked/blocked-subjects.js';
+import type { CounterOwner } from './bucket.js';
+import { counterKey } from './counter-key.js';
+import { FREE_FAILURES, LONGEST_WAIT, LoginFailureStore, waitAfter } from './login-failure.store.js';
 import { refused } from './quota.js';
 import { tooMany } from './limits.service.js';
 
@@ -20,20 +22,28 @@ export interface LoginAttempt {
  */
 @Injectable()
 export class LoginFailureService {
-  constructor(private readonly store: LoginFailureStore) {}
+  constructor(
+    private readonly store: LoginFailureStore,
+    private readonly blocked: BlockedSubjects,
+  ) {}
 
-  /** Starts an attempt, or throws 429 `rate_limited` while the account has to wait. */
-  async begin(account: string): Promise<LoginAttempt> {
+  /**
+   * Starts an attempt, or throws 429 `rate_limited` while the account has to wait. `owner`: for the list of what is blocked.
+   */
+  async begin(account: string, owner?: CounterOwner): Promise<LoginAttempt> {
     const key = keyOf(account);
     const state = await this.store.admit(key);
     if (state !== undefined && state.failures >= FREE_FAILURES && !state.reserved) {
       const wait = Math.max(1_000, state.waitMs);
-      throw tooMany('account', refused({ limit: FREE_FAILURES, windowSeconds: LONGEST_WAIT }, wait));
+      this.note(account, wait, owner);
+      throw tooMany('account', refused(QUOTA, wait));
     }
     const reserved = state?.reserved === true;
     return {
       failed: async () => {
         if (!reserved) await this.store.count(key);
+        const wait = waitAfter((state?.failures ?? 0) + 1);
+        if (wait > 0) this.note(account, wait, owner);
       },
       succeeded: async () => {
         if (state !== undefined) await this.store.reset(key);
@@ -48,9 +58,16 @@ export class LoginFailureService {
   reset(account: string): Promise<void> {
     return this.store.reset(keyOf(account));
   }
+
+  private note(account: string, ms: number, owner: CounterOwner | undefined): void {
+    const key = counterKey('login_failures', account);
+    this.blocked.add({ key, scope: 'failed_logins', subject: account, owner, quota: QUOTA, ms });
+  }
 }
+
+const QUOTA = { limit: FREE_FAILURES, windowSeconds: LONGEST_WAIT };
 
 /** Fixed in size, and without the name in plain text. */
 function keyOf(account: string): Buffer {
-  return hash('sha256', `login_failures\0${account}`, 'buffer').subarray(0, 16);
+  return Buffer.from(counterKey('login_failures', account), 'hex');
 }

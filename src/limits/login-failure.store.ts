@@ -11,6 +11,12 @@ export const LONGEST_WAIT = 3_600;
 /** A row is kept for one day per failure, up to this many days. */
 const MOST_DAYS = 30;
 
+/** Milliseconds to wait after so many failures; 0 if they are free. */
+export function waitAfter(failures: number): number {
+  if (failures < FREE_FAILURES) return 0;
+  return Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** Math.min(30, failures - FREE_FAILURES)) * 1_000;
+}
+
 /** SQL for the time of the next attempt, by the number of failures. */
 const retryAt = (failures: string) => `
   CASE WHEN ${failures} < ${FREE_FAILURES} THEN clock_timestamp() ELSE clock_timestamp()

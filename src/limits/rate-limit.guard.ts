@@ -6,7 +6,7 @@ import { refuse } from '../common/common.errors.js';
 import { countedClient, subjectOf } from './client-address.js';
 import type { AddressedRequest } from './client-address.js';
 import { ClientRateLimitService } from './client-rate-limit.service.js';
-import type { AddressBucket } from './limits.service.js';
+import type { AddressBucket } from './bucket.js';
 import { rateLimitHeaders } from './quota.js';
 
 const BUCKET = 'rate-limit:bucket';

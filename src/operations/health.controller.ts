@@ -6,10 +6,7 @@ import { Public } from '../auth/auth.decorators.js';
 import { ApiProblems } from '../common/http/api-problems.decorator.js';
 import { COMMON_ERRORS, refuse } from '../common/common.errors.js';
 import { Database } from '../database/database.js';
-import { KeyRingService } from '../tokens/keys/key-ring.service.js';
-import { ChangeFeed } from '../tokens/feed/change-feed.js';
-import { DatabaseClock } from '../tokens/feed/database-clock.js';
-import { Drain } from './drain.js';
+import { Readiness } from './readiness.js';
 
 const ALIVE = { status: 'ok' } as const;
 
@@ -23,10 +20,7 @@ export class HealthController {
     private readonly health: HealthCheckService,
     private readonly indicators: HealthIndicatorService,
     private readonly database: TypeOrmHealthIndicator,
-    private readonly feed: ChangeFeed,
-    private readonly clock: DatabaseClock,
-    private readonly keys: KeyRingService,
-    private readonly drain: Drain,
+    private readonly readiness: Readiness,
     private readonly pool: Database,
   ) {}
 
@@ -53,9 +47,11 @@ export class HealthController {
   async ready(): Promise<typeof ALIVE> {
     const checks = [
       () => this.database.pingCheck('database', { timeout: DATABASE_TIMEOUT_MS }),
-      () => this.check('revocation_feed', this.feed.isFresh()),
-      () => this.check('stopping', !this.drain.stopping),
-      () => this.check('signing_key', this.keys.canSign(this.clock.now())),
+      ...Object.entries(this.readiness.needs()).map(
+        ([need, met]) =>
+          () =>
+            this.check(need, met),
+      ),
     ];
     const failing: string[] = [];
     for (const check of checks) {

@@ -3,6 +3,7 @@ import { TerminusModule } from '@nestjs/terminus';
 import { AuditRetentionService } from '../audit/sealing/audit-retention.service.js';
 import { AuditModule } from '../audit/audit.module.js';
 import { AuthModule } from '../auth/auth.module.js';
+import { BlockedSubjectStore } from '../limits/blocked/blocked-subject.store.js';
 import { LimitsModule } from '../limits/limits.module.js';
 import { RateLimitStore } from '../limits/limits.store.js';
 import { LoginFailureStore } from '../limits/login-failure.store.js';
@@ -20,6 +21,9 @@ import { FeedMetrics } from './feed-metrics.js';
 import { HealthController } from './health.controller.js';
 import { MetricsController } from './metrics.controller.js';
 import { Metrics } from './metrics.js';
+import { NodeReporter } from './nodes/node-reporter.js';
+import { ServiceNodeStore } from './nodes/service-node.store.js';
+import { Readiness } from './readiness.js';
 import { RequestObserver } from './request-observer.js';
 import { ServiceMetrics } from './service-metrics.js';
 
@@ -39,8 +43,11 @@ import { ServiceMetrics } from './service-metrics.js';
     Drain,
     FeedMetrics,
     Metrics,
+    NodeReporter,
+    Readiness,
     RequestObserver,
     ServiceMetrics,
+    ServiceNodeStore,
     {
       provide: CLEANERS,
       inject: [
@@ -51,6 +58,8 @@ import { ServiceMetrics } from './service-metrics.js';
         SigningKeyStore,
         AuditRetentionService,
         WebhookSenderService,
+        BlockedSubjectStore,
+        ServiceNodeStore,
       ],
       useFactory: (
         families: RefreshTokenStore,
@@ -60,6 +69,8 @@ import { ServiceMetrics } from './service-metrics.js';
         keys: SigningKeyStore,
         audit: AuditRetentionService,
         webhooks: WebhookSenderService,
+        blocked: BlockedSubjectStore,
+        nodes: ServiceNodeStore,
       ): Cleaner[] => [
         (batch) => families.removeExpired(batch),
         (batch) => revocations.removeExpired(batch),
@@ -69,10 +80,12 @@ import { ServiceMetrics } from './service-metrics.js';
         (batch) => audit.removeExpired(batch),
         (batch) => audit.removeRefusals(batch),
         (batch) => webhooks.giveUp(batch),
+        (batch) => blocked.removeExpired(batch),
+        (batch) => nodes.removeSilent(batch),
       ],
     },
   ],
-  exports: [CleanUpJob, Metrics, RequestObserver],
+  exports: [CleanUpJob, Metrics, NodeReporter, RequestObserver, ServiceNodeStore],
 })
 export class OperationsModule {
   /** Nothing else needs the two, so Nest would not make them. */

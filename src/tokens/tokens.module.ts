@@ -27,6 +27,7 @@ import { RefreshTokenService } from './families/refresh-token.service.js';
 import { RefreshTokenStore } from './families/refresh-token.store.js';
 import { ChangeFeed } from './feed/change-feed.js';
 import { DatabaseClock } from './feed/database-clock.js';
+import { Propagation } from './feed/propagation.js';
 import { RevocationList } from './feed/revocation-list.js';
 import { Revocation } from './feed/revocation.entity.js';
 import { RevocationStore } from './feed/revocation.store.js';
@@ -64,6 +65,7 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
     FamilySweepStore,
     PasswordProofStore,
     PresentedTokensService,
+    Propagation,
     RefreshTokenCodec,
     RefreshTokenService,
     RefreshTokenStore,
@@ -92,6 +94,7 @@ import { TokenLifetimeService } from './access/token-lifetime.service.js';
     FamilySweepStore,
     PasswordProofStore,
     PresentedTokensService,
+    Propagation,
     RefreshTokenCodec,
     RefreshTokenService,
     RefreshTokenStore,

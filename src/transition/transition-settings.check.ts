@@ -1,6 +1,6 @@
 import { Inject, Logger } from '@nestjs/common';
 import type { OnApplicationBootstrap } from '@nestjs/common';
-import { DoctorCheck, ok, warn } from '../admin/cli/doctor/doctor-check.js';
+import { CheckedOnNodes, DoctorCheck, ok, warn } from '../admin/cli/doctor/doctor-check.js';
 import type { Examination, Finding } from '../admin/cli/doctor/doctor-check.js';
 import { BackgroundLoops } from '../common/background-loops.js';
 import { sameSecret } from '../common/crypto/constant-time.js';
@@ -12,6 +12,7 @@ const SHORT_SECRET = 16;
 
 /** Checks the settings of the transition, for the doctor and at the start of each node, which logs the warnings. */
 @DoctorCheck()
+@CheckedOnNodes()
 export class TransitionSettingsCheck implements Examination, OnApplicationBootstrap {
   private readonly logger = new Logger(TransitionSettingsCheck.name);
 

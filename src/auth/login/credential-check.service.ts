@@ -5,7 +5,7 @@ import { Clock } from '../../common/clock.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { RateLimitService } from '../../limits/limits.service.js';
-import type { SubjectBucket } from '../../limits/limits.service.js';
+import type { CounterOwner, SubjectBucket } from '../../limits/bucket.js';
 import { LoginFailureService } from '../../limits/login-failure.service.js';
 import type { LoginAttempt } from '../../limits/login-failure.service.js';
 import { PasswordHasher } from '../../users/hashing/password-hasher.js';
@@ -73,12 +73,16 @@ export class CredentialCheckService {
     const started = this.clock.monotonic();
     const account = normaliseUsername(given.username)?.key ?? given.username;
     const user = this.users.lookUp(given.username);
+    const owner: CounterOwner = { address: origin.ip };
     // A caller over the limit gets 429, even if the look-up fails.
-    user.catch(() => undefined);
+    user.then(
+      (found) => (owner.userId = found?.id),
+      () => undefined,
+    );
     const checked =
       device === undefined
-        ? await this.checkUnknown(given, account, user)
-        : await this.checkKnown(given, account, user, device);
+        ? await this.checkUnknown(given, account, user, owner)
+        : await this.checkKnown(given, account, user, device, owner);
     if (checked.outcome === 'refused') return this.refuse(checked.cause, started, origin);
     return checked.user;
   }
@@ -98,6 +102,7 @@ export class CredentialCheckService {
       device.id,
       () => this.users.checkPasswordOf(user, password, 'known'),
       (outcome) => outcome,
+      { userId: device.userId, address: origin.ip },
     );
     if (!right) return this.refuse('wrong_password', started, origin, refuseAuth('invalid_credentials'));
   }
@@ -106,25 +111,31 @@ export class CredentialCheckService {
     { username, password }: Credentials,
     account: string,
     user: Promise<User | undefined>,
+    owner: CounterOwner,
   ): Promise<PasswordCheck> {
     const check = () => this.checkPassword(username, password, 'unknown', user);
     return this.limited(
       'account',
       account,
       () =>
-        this.attempted(account, async () => {
+        this.attempted(account, owner, async () => {
           const id = productAccountOf(await user);
           if (id === undefined) return check();
           // A product may know one user by several names.
-          return this.limited('account', id, () => this.attempted(id, check), isRight);
+          return this.limited('account', id, () => this.attempted(id, owner, check), isRight, owner);
         }),
       isRight,
+      owner,
     );
   }
 
   /** Counts consecutive failures of the account. */
-  private async attempted(account: string, check: () => Promise<PasswordCheck>): Promise<PasswordCheck> {
-    const attempt: LoginAttempt = await this.failures.begin(account);
+  private async attempted(
+    account: string,
+    owner: CounterOwner,
+    check: () => Promise<PasswordCheck>,
+  ): Promise<PasswordCheck> {
+    const attempt: LoginAttempt = await this.failures.begin(account, owner);
     try {
       const checked = await check();
       if (isRight(checked)) await attempt.succeeded();
@@ -156,17 +167,23 @@ export class CredentialCheckService {
     account: string,
     user: Promise<User | undefined>,
     { userId, bucket, id }: KnownDevice,
+    { address }: CounterOwner,
   ): Promise<PasswordCheck> {
+    const owner = { userId, address };
     // Without this limit, the devices of one account could fill the share of all known devices.
-    await this.limiter.enforce('device_user', userId, {
-      limit: this.config.authRateLimit * DEVICES,
-      windowSeconds: this.config.authRateWindow,
-    });
+    const { authRateLimit, authRateWindow: windowSeconds } = this.config;
+    await this.limiter.enforce(
+      'device_user',
+      userId,
+      { limit: authRateLimit * DEVICES, windowSeconds },
+      owner,
+    );
     const checked = await this.limited(
       bucket,
       id,
       () => this.checkPassword(username, password, 'known', user),
       isRight,
+      owner,
     );
     if (isRight(checked)) {
       await this.failures.reset(account);
@@ -185,8 +202,9 @@ export class CredentialCheckService {
     subject: string,
     check: () => Promise<T>,
     succeeded: (checked: T) => boolean,
+    owner: CounterOwner,
   ): Promise<T> {
-    await this.limiter.enforce(bucket, subject);
+    await this.limiter.enforce(bucket, subject, undefined, owner);
     let counts = false;
     try {
       const checked = await check();

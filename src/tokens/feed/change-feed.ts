@@ -128,6 +128,11 @@ export class ChangeFeed implements OnApplicationShutdown {
     return this.lease.isFresh();
   }
 
+  /** Milliseconds since the last complete poll was sent: how old this node's knowledge is. Undefined before the first one. */
+  age(): number | undefined {
+    return this.lease.age();
+  }
+
   /** Resolves when the node is fresh. Throws 503 if the database does not answer within 2 s. */
   untilFresh(): Promise<void> {
     return this.pollUntil(() => this.isFresh());

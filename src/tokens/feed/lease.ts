@@ -24,6 +24,11 @@ export class Lease {
     return monotonic < LEASE_MS && wall < LEASE_MS && wall > -LEASE_MS;
   }
 
+  /** Milliseconds since the last complete poll was sent; undefined before the first one. */
+  age(): number | undefined {
+    return this.start === undefined ? undefined : this.clock.monotonic() - this.start.monotonic;
+  }
+
   /** Whether a poll that was sent at this moment of the monotonic clock, or later, has renewed the lease. */
   coversFrom(monotonic: number): boolean {
     return this.start !== undefined && this.start.monotonic >= monotonic;

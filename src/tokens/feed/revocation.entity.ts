@@ -28,6 +28,10 @@ export class Revocation {
   @Column('integer', { nullable: true })
   epoch!: number | null;
 
+  /** Null if an earlier release wrote it. */
+  @Column('timestamptz', { name: 'written_at', nullable: true, default: () => 'clock_timestamp()' })
+  writtenAt!: Date | null;
+
   /** When the revocation can be forgotten: every access token that it concerns has expired by then. */
   @Index('revocations_expires_at_idx')
   @Column('timestamptz', { name: 'expires_at' })

@@ -13,6 +13,8 @@ export const NOTHING_SEEN = '1:1:';
 export interface FeedEntry extends RevocationEntry {
   /** The transaction that wrote it. */
   readonly xid: number;
+  /** When it was written, in milliseconds on the database's clock; null if an earlier release wrote it. */
+  readonly written?: number | null;
 }
 
 /** A user, and the epoch that the user's access tokens need from now on. */
@@ -47,7 +49,7 @@ const PAGE_SIZE = 5_000;
  */
 const READ_PAGE = `
   WITH page AS MATERIALIZED (
-    SELECT xid, seq, kind, subject, epoch, expires_at FROM revocations
+    SELECT xid, seq, kind, subject, epoch, expires_at, written_at FROM revocations
     WHERE (xid, seq) > ($1::bigint, $2::bigint) AND expires_at > now()
       AND NOT pg_visible_in_snapshot(xid::text::xid8, $3::pg_snapshot)
     ORDER BY xid, seq LIMIT ${PAGE_SIZE})
@@ -55,7 +57,8 @@ const READ_PAGE = `
     extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
     pg_current_snapshot()::text AS snapshot,
     (SELECT xid || '.' || seq FROM page ORDER BY xid, seq OFFSET ${PAGE_SIZE - 1}) AS next,
-    (SELECT json_agg(json_build_array(kind, subject, epoch, extract(epoch FROM expires_at)::float8 * 1000, xid))
+    (SELECT json_agg(json_build_array(kind, subject, epoch, extract(epoch FROM expires_at)::float8 * 1000, xid,
+      extract(epoch FROM written_at)::float8 * 1000))
      FROM page) AS entries
   FROM service_state s`;
 
@@ -82,7 +85,7 @@ const REMOVE_EXPIRED = `
 const RAISE_EXPIRY = `
   UPDATE service_state SET max_token_expiry = $1 WHERE max_token_expiry < $1`;
 
-type EntryRow = readonly ['sid' | 'user', string, number | null, number, number];
+type EntryRow = readonly ['sid' | 'user', string, number | null, number, number, number | null];
 
 type FeedRow = Omit<FeedPage, 'entries' | 'next'> & { next: string | null; entries: EntryRow[] | null };
 
@@ -102,12 +105,13 @@ export class RevocationStore {
     return {
       ...page,
       next: following ?? undefined,
-      entries: (entries ?? []).map(([kind, subject, epoch, expires, xid]) => ({
+      entries: (entries ?? []).map(([kind, subject, epoch, expires, xid, written]) => ({
         kind,
         subject,
         epoch,
         expires,
         xid,
+        written,
       })),
     };
   }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Problem } from '../../../src/common/http/problem.js';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { Database } from '../../../src/database/database.js';
+import { BlockedSubjects } from '../../../src/limits/blocked/blocked-subjects.js';
 import { LoginFailureStore } from '../../../src/limits/login-failure.store.js';
 import { LoginFailureService } from '../../../src/limits/login-failure.service.js';
 import type { LoginAttempt } from '../../../src/limits/login-failure.service.js';
@@ -21,8 +22,11 @@ describe('LoginFailureService', () => {
   beforeAll(async () => {
     db = await createTestDatabase();
     otherNode = await new DataSource(dataSourceOptions(db.url)).initialize();
-    failures = new LoginFailureService(new LoginFailureStore(db.database));
-    elsewhere = new LoginFailureService(new LoginFailureStore(new Database(otherNode)));
+    failures = new LoginFailureService(new LoginFailureStore(db.database), new BlockedSubjects());
+    elsewhere = new LoginFailureService(
+      new LoginFailureStore(new Database(otherNode)),
+      new BlockedSubjects(),
+    );
   });
   afterAll(async () => {
     await otherNode.destroy();

@@ -5,6 +5,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import type { FastifyReply } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { Clock } from '../../../src/common/clock.js';
 import type { Problem } from '../../../src/common/http/problem.js';
 import { CONFIG } from '../../../src/config/config.js';
@@ -70,9 +71,10 @@ describe('RateLimited', () => {
         { provide: CONFIG, useValue: config },
         { provide: Database, useValue: test.database },
         Clock,
+        { provide: BackgroundLoops, useValue: new BackgroundLoops(false) },
         ServiceStateStore,
       ],
-      exports: [CONFIG, Database, Clock, ServiceStateStore],
+      exports: [BackgroundLoops, CONFIG, Database, Clock, ServiceStateStore],
     })
     class Base {}
     const module = await Test.createTestingModule({

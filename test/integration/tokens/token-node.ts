@@ -20,6 +20,7 @@ import type { Config } from '../../../src/config/config.js';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { Database } from '../../../src/database/database.js';
 import { ServiceStateStore } from '../../../src/database/service-state.store.js';
+import { BlockedSubjects } from '../../../src/limits/blocked/blocked-subjects.js';
 import { ClientRateLimitService } from '../../../src/limits/client-rate-limit.service.js';
 import { RateLimitService } from '../../../src/limits/limits.service.js';
 import { RateLimitStore } from '../../../src/limits/limits.store.js';
@@ -106,7 +107,7 @@ export async function aNode<Settings extends Config = Config>(
   const rotations = new RotationStore(database);
   const codec = new RefreshTokenCodec(config);
   const tokens = new RefreshTokenService(families, codec, config);
-  const limiter = new RateLimitService(new RateLimitStore(database), clock, config);
+  const limiter = new RateLimitService(new RateLimitStore(database), clock, config, new BlockedSubjects());
   const refreshes = new RefreshService(
     tokens,
     codec,

@@ -4,6 +4,7 @@ import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import { AuditStore } from '../../../src/audit/audit.store.js';
 import { Clock } from '../../../src/common/clock.js';
+import { BlockedSubjects } from '../../../src/limits/blocked/blocked-subjects.js';
 import { RateLimitService } from '../../../src/limits/limits.service.js';
 import { RateLimitStore } from '../../../src/limits/limits.store.js';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
@@ -201,7 +202,7 @@ export async function aSessionNode(
       everybody,
       proofs,
       new ExchangeStore(database, table, config),
-      new RateLimitService(new RateLimitStore(database), new Clock(), config),
+      new RateLimitService(new RateLimitStore(database), new Clock(), config, new BlockedSubjects()),
     ),
     downgrades: new DowngradeService(
       store,

@@ -6,6 +6,7 @@ import { TokenEligibilityService } from '../../../src/auth/refresh/token-eligibi
 import type { TokenEligibility } from '../../../src/auth/refresh/token-eligibility.service.js';
 import { Clock } from '../../../src/common/clock.js';
 import type { Config } from '../../../src/config/config.js';
+import { BlockedSubjects } from '../../../src/limits/blocked/blocked-subjects.js';
 import type { CountedResult } from '../../../src/limits/admission.sql.js';
 import { RateLimitService } from '../../../src/limits/limits.service.js';
 import { RefreshTokenCodec } from '../../../src/tokens/families/refresh-token.codec.js';
@@ -58,7 +59,7 @@ function aService(family: Partial<TokenFamily>, eligibility?: TokenEligibility) 
   const rotate = vi.fn<RotationStore['rotate']>().mockResolvedValue(undefined);
   const rotateCounted = vi.fn<RotationStore['rotateCounted']>().mockResolvedValue(undefined);
   const tokens = new RefreshTokenService({ find } as unknown as RefreshTokenStore, codec, config);
-  const limiter = new RateLimitService(undefined as never, new Clock(), config);
+  const limiter = new RateLimitService(undefined as never, new Clock(), config, new BlockedSubjects());
   const enforce = vi.spyOn(limiter, 'enforce').mockResolvedValue(undefined as never);
   const rule = new TokenEligibilityService();
   if (eligibility !== undefined) rule.use(eligibility);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Clock } from '../../../src/common/clock.js';
-import { BlockedKeys } from '../../../src/limits/blocked-keys.js';
+import { BlockedKeys } from '../../../src/limits/blocked/blocked-keys.js';
 
 class HandClock extends Clock {
   wall = 1_000_000;

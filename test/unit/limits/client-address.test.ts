@@ -6,6 +6,7 @@ import type { Config } from '../../../src/config/config.js';
 import {
   countedClient,
   fastifyTrustProxy,
+  networksAround,
   networksOf,
   subjectOf,
 } from '../../../src/limits/client-address.js';
@@ -154,5 +155,19 @@ describe('fastifyTrustProxy', () => {
   it('counts invalid text from a proxy for that proxy', async () => {
     expect(await seenBy(['127.0.0.1'], '192.0.2.1, x7')).toBe('127.0.0.1');
     expect(await seenBy(1, 'x8')).toBe('127.0.0.1');
+  });
+});
+
+describe('networksAround', () => {
+  it.each([
+    ['192.0.2.1', ['192.0.2.1']],
+    ['unknown', ['unknown']],
+    ['2001:db8:1:203::/64', ['2001:db8:1:203::/64', '2001:db8:1:200::/56', '2001:db8:1::/48']],
+    ['2001:db8:1:200::/56', ['2001:db8:1:200::/56', '2001:db8:1::/48']],
+    ['2001:db8:1::/48', ['2001:db8:1::/48']],
+    ['64:ff9b:0:0::/64', ['64:ff9b:0:0::/64']],
+  ])('gives the networks that a call of %s counts for', (subject, expected) => {
+    const compressed = networksAround(subject).map((network) => network.replace(/(:0)+::\//, '::/'));
+    expect(compressed).toEqual(expected.map((network) => network.replace(/(:0)+::\//, '::/')));
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { Clock } from '../../../src/common/clock.js';
 import { Problem } from '../../../src/common/http/problem.js';
 import type { Config } from '../../../src/config/config.js';
+import { BlockedSubjects, notedBlock } from '../../../src/limits/blocked/blocked-subjects.js';
 import { RateLimitService } from '../../../src/limits/limits.service.js';
 import type { Consumption, RateLimitStore } from '../../../src/limits/limits.store.js';
 
@@ -16,10 +17,12 @@ function aLimiter({ limit = 10 } = {}) {
     refund: vi.fn((_calls: ReadonlyMap<string, number>) => Promise.resolve()),
   };
   const config = { authRateLimit: limit, authRateWindow: 60 } as Config;
+  const blocked = new BlockedSubjects();
   return {
     asked,
+    blocked,
     store,
-    limiter: new RateLimitService(store as unknown as RateLimitStore, new Clock(), config),
+    limiter: new RateLimitService(store as unknown as RateLimitStore, new Clock(), config, blocked),
   };
 }
 
@@ -133,5 +136,43 @@ describe('RateLimitService', () => {
         'RateLimit-Reset': '2',
       },
     });
+  });
+
+  it('forgets its blocks if it is told to, also one that a running statement brings', async () => {
+    const { asked, limiter } = aLimiter();
+    const full = limiter.hit('account', 'a');
+    asked[0]!.answer({ admitted: 1, remaining: 0, resetMs: 30_000 });
+    await full;
+    limiter.forgetBlocks();
+    const late = limiter.hit('account', 'a');
+    await settled();
+    limiter.forgetBlocks();
+    asked[1]!.answer({ admitted: 0, remaining: 0, resetMs: 30_000 });
+    expect((await late).allowed).toBe(false);
+    void limiter.hit('account', 'a');
+    await settled();
+    expect(asked).toHaveLength(3);
+  });
+
+  it('notes whose counter is full, but no name and no id of a session', async () => {
+    const { asked, blocked, limiter } = aLimiter();
+    const hits = [
+      limiter.hit('login', '203.0.113.7'),
+      limiter.hit('account', 'alice', undefined, { userId: 'u', address: '203.0.113.8' }),
+      limiter.hit('device_session', 'sid', undefined, { userId: 'u' }),
+      limiter.hit('refresh_repeat', 'f 3'),
+      limiter.hit('revocation_stream', 'client'),
+    ];
+    for (const { answer } of asked) answer({ admitted: 1, remaining: 0, resetMs: 30_000 });
+    await Promise.all(hits);
+    const noted = blocked.take().map(notedBlock);
+    expect(noted).toMatchObject([
+      { scope: 'login', address: '203.0.113.7', user_id: null, family: null, quota: 10, ms: 30_000 },
+      { scope: 'account', address: '203.0.113.8', user_id: 'u' },
+      { scope: 'device_session', address: null, user_id: 'u' },
+      { scope: 'refresh_repeat', family: 'f', user_id: null },
+    ]);
+    expect(JSON.stringify(noted)).not.toMatch(/alice|"sid"/);
+    expect(blocked.take()).toEqual([]);
   });
 });

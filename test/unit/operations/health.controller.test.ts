@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { Database } from '../../../src/database/database.js';
 import { Drain } from '../../../src/operations/drain.js';
 import { HealthController } from '../../../src/operations/health.controller.js';
+import { Readiness } from '../../../src/operations/readiness.js';
 import { KeyRingService } from '../../../src/tokens/keys/key-ring.service.js';
 import { ChangeFeed } from '../../../src/tokens/feed/change-feed.js';
 import { DatabaseClock } from '../../../src/tokens/feed/database-clock.js';
@@ -20,6 +21,7 @@ async function controllerWith({
     imports: [TerminusModule.forRoot({ logger: false })],
     controllers: [HealthController],
     providers: [
+      Readiness,
       { provide: ChangeFeed, useValue: { isFresh: () => fresh } },
       { provide: DatabaseClock, useValue: { now: () => 0 } },
       { provide: Database, useValue: { distrust } },

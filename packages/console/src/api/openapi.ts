@@ -81,6 +81,50 @@ export interface AuditEventsDto {
   readonly searched_to: string | null;
 }
 
+export interface BlockedDto {
+  /** For the release. Of an account: the id of the user */
+  readonly id: string;
+  readonly kind: 'address' | 'account';
+  /** The address, or the /64, /56 or /48 of an IPv6 address. Of an account: the address that made the last call which counted */
+  readonly address: string | null;
+  /** Null for an address, and for a name that no user has. Such a name is not stored */
+  readonly user_id: string | null;
+  readonly username: string | null;
+  readonly external_id: string | null;
+  readonly scopes: readonly BlockedScopeDto[];
+  /** When the last of them admits a call again */
+  readonly until: string;
+}
+
+export interface BlockedListDto {
+  readonly blocked: readonly BlockedDto[];
+  /** Null on the last page */
+  readonly next_cursor: string | null;
+}
+
+export interface BlockedScopeDto {
+  /** What refuses the calls: the name in `RateLimit-Policy`, or `failed_logins` after 100 failures in a row */
+  readonly scope:
+    | 'login'
+    | 'session_login'
+    | 'refresh'
+    | 'exchange'
+    | 'downgrade'
+    | 'password'
+    | 'reauthenticate'
+    | 'client'
+    | 'account'
+    | 'device_family'
+    | 'device_session'
+    | 'device_user'
+    | 'refresh_family'
+    | 'refresh_repeat'
+    | 'downgrade_family'
+    | 'exchange_session'
+    | 'failed_logins';
+  readonly until: string;
+}
+
 export interface BrownoutDto {
   readonly from: string;
   readonly to: string;
@@ -202,6 +246,21 @@ export interface ComparisonDto {
   readonly buckets: readonly ComparisonBucketDto[];
 }
 
+export interface DiagnosisDto {
+  readonly checked_at: string;
+  /** Whether no check has failed */
+  readonly ok: boolean;
+  readonly findings: readonly DoctorFindingDto[];
+}
+
+export interface DoctorFindingDto {
+  readonly check: string;
+  readonly level: 'ok' | 'warn' | 'fail';
+  readonly message: string;
+  /** What to do; null if nothing needs to be done */
+  readonly advice: string | null;
+}
+
 export interface FindingDto {
   readonly kind: string;
   readonly message: string;
@@ -288,6 +347,33 @@ export interface NewUserDto {
   readonly external_id?: string;
   readonly role?: string;
   readonly email?: string;
+}
+
+export interface NodeDto {
+  readonly id: string;
+  readonly host: string;
+  /** The number of the worker; null without a supervisor */
+  readonly worker: number | null;
+  /** The workers that its supervisor runs */
+  readonly workers: number;
+  readonly version: string;
+  /** `silent`: it has not reported for 15 seconds. It was killed, or it does not reach the database */
+  readonly state: 'ready' | 'not_ready' | 'silent';
+  /** Why it is not ready: `revocation_feed`, `signing_key` or `stopping` */
+  readonly failing: readonly string[];
+  readonly started_at: string;
+  /** Its last report */
+  readonly seen_at: string;
+  /** How old its knowledge of revocations was at its last report, in milliseconds. From 800 on, it accepts no token */
+  readonly knowledge_age_ms: number | null;
+  /** How long revocations of the last 15 minutes took from being written until this node refused what they revoke */
+  readonly propagation: PropagationDto;
+  /** Whether this node has answered */
+  readonly current: boolean;
+}
+
+export interface NodesDto {
+  readonly nodes: readonly NodeDto[];
 }
 
 type Nothing = Record<string, never>;
@@ -388,6 +474,13 @@ export interface PlanViewDto {
   readonly drain_on_rollback: boolean;
   /** The state of the plan and the reason for it */
   readonly status: PlanStatusDto;
+}
+
+export interface PropagationDto {
+  readonly p50_ms: number | null;
+  readonly p99_ms: number | null;
+  /** Measured polls. Without one, both times are null */
+  readonly samples: number;
 }
 
 export interface ReauthenticationDto {
@@ -807,6 +900,26 @@ export interface Routes {
     query: Nothing;
     body: undefined;
     answer: undefined;
+  };
+  'GET /admin/limits/blocked': {
+    query: { limit?: number; cursor?: string; kind?: 'address' | 'account'; username?: string; ip?: string };
+    body: undefined;
+    answer: BlockedListDto;
+  };
+  'DELETE /admin/limits/blocked/{id}': {
+    query: Nothing;
+    body: undefined;
+    answer: undefined;
+  };
+  'GET /admin/nodes': {
+    query: Nothing;
+    body: undefined;
+    answer: NodesDto;
+  };
+  'GET /admin/doctor': {
+    query: Nothing;
+    body: undefined;
+    answer: DiagnosisDto;
   };
   'GET /admin/tokens': {
     query: {

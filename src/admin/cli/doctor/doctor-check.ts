@@ -38,6 +38,21 @@ export function DoctorCheck(question?: DoctorQuestion) {
   };
 }
 
+const NODES_METADATA = Symbol('CheckedOnNodes');
+
+/**
+ * Marks a check that a node makes, too, when an administrator asks. Such a check talks to nothing but Tandem's own database, and its work is
+ * bounded.
+ */
+export function CheckedOnNodes() {
+  return (target: object): void => Reflect.defineMetadata(NODES_METADATA, true, target);
+}
+
+/** Whether the class is a check that nodes make. */
+export function isCheckedOnNodes(target: object): boolean {
+  return Reflect.hasOwnMetadata(NODES_METADATA, target);
+}
+
 /** What the check wants to know. */
 export function questionOf(check: object): DoctorQuestion | undefined {
   return Reflect.getOwnMetadata(CHECK_METADATA, check) as DoctorQuestion | undefined;

@@ -12,7 +12,7 @@ import { KeyRingService } from '../../../tokens/keys/key-ring.service.js';
 import { DatabaseClock } from '../../../tokens/feed/database-clock.js';
 import { AdminRole } from '../../../users/admin-role.js';
 import { UserStore } from '../../../users/user.store.js';
-import { DoctorCheck, fail, ok, warn } from './doctor-check.js';
+import { CheckedOnNodes, DoctorCheck, fail, ok, warn } from './doctor-check.js';
 import type { Examination, Finding } from './doctor-check.js';
 
 /** nginx, Apache and most load balancers accept header lines of 8 kB. Some accept only 8 kB for all headers together. */
@@ -30,6 +30,7 @@ const REMEDIES = {
 
 /** Checks that use the providers of the service. */
 @DoctorCheck()
+@CheckedOnNodes()
 export class ServiceChecks implements Examination {
   constructor(
     private readonly ring: KeyRingService,

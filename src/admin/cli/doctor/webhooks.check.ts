@@ -3,7 +3,7 @@ import { counted } from '../../../common/text.js';
 import { CONFIG } from '../../../config/config.js';
 import type { Config } from '../../../config/config.js';
 import { WebhookStore } from '../../../webhooks/webhook.store.js';
-import { DoctorCheck, ok, warn } from './doctor-check.js';
+import { CheckedOnNodes, DoctorCheck, ok, warn } from './doctor-check.js';
 import type { Examination, Finding } from './doctor-check.js';
 
 /** A receiver that is restarted is back by then. */
@@ -11,6 +11,7 @@ const LATE_SECONDS = 600;
 
 /** Whether webhooks arrive. Sends none itself. Says nothing if there are none. */
 @DoctorCheck()
+@CheckedOnNodes()
 export class WebhooksCheck implements Examination {
   constructor(
     private readonly store: WebhookStore,

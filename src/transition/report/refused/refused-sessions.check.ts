@@ -1,5 +1,5 @@
 import { Inject } from '@nestjs/common';
-import { DoctorCheck, ok, warn } from '../../../admin/cli/doctor/doctor-check.js';
+import { CheckedOnNodes, DoctorCheck, ok, warn } from '../../../admin/cli/doctor/doctor-check.js';
 import type { Examination, Finding } from '../../../admin/cli/doctor/doctor-check.js';
 import { counted } from '../../../common/text.js';
 import { CONFIG } from '../../../config/config.js';
@@ -17,6 +17,7 @@ const SMALL_SHARE = 0.01;
 
 /** Reports because of which settings sessions were refused in the last 24 hours. Never fails, because strangers can cause refusals. */
 @DoctorCheck()
+@CheckedOnNodes()
 export class RefusedSessionsCheck implements Examination {
   constructor(
     private readonly store: ReportStore,

@@ -8,7 +8,7 @@ import { Problem } from '../../../common/http/problem.js';
 import { clientAddress } from '../../../limits/client-address.js';
 import { ClientRateLimitService } from '../../../limits/client-rate-limit.service.js';
 import { RateLimitService } from '../../../limits/limits.service.js';
-import type { AddressBucket } from '../../../limits/limits.service.js';
+import type { AddressBucket } from '../../../limits/bucket.js';
 import type { TokenDelivery } from '../../../tokens/families/refresh-token.entity.js';
 import { PresentedTokensService } from '../../../tokens/families/presented-tokens.service.js';
 import { RefreshTokenService } from '../../../tokens/families/refresh-token.service.js';
@@ -80,7 +80,7 @@ export class ExchangeLimitsService {
   /** If the product owns the users, counts the call and asks the product for the user. False, and nothing counted, if it does not. */
   private async confirmUser(session: LiveSession): Promise<boolean> {
     if (!this.callers.mustConfirm(session)) return false;
-    await this.limiter.enforce('exchange_session', session.sid);
+    await this.limiter.enforce('exchange_session', session.sid, undefined, { userId: session.userId });
     await this.callers.confirmUser(session);
     return true;
   }

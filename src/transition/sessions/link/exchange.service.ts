@@ -60,7 +60,9 @@ export class ExchangeService {
     const exchanged = inOneStatement ? await this.exchangeOnce(session, delivery, origin) : undefined;
     const family = exchanged?.family;
     if (family !== undefined) return { family, token: this.tokens.tokenOf(family) };
-    if (!isCounted && exchanged === undefined) await this.limiter.enforce('exchange_session', sid);
+    if (!isCounted && exchanged === undefined) {
+      await this.limiter.enforce('exchange_session', sid, undefined, { userId, address: origin.ip });
+    }
     if (!isEligible) throw refuseAuth('jwt_not_enabled');
     return this.decide(session, delivery, origin);
   }
@@ -83,7 +85,7 @@ export class ExchangeService {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.running.set(sid, promise);
     try {
-      const slot = this.limiter.open('exchange_session', sid);
+      const slot = this.limiter.open('exchange_session', sid, { userId, address: origin.ip });
       const family = this.tokens.draft({ id: userId, epoch }, delivery, EXCHANGE);
       return slot.settle(await this.exchanges.exchange(session, family, slot.call, origin));
     } finally {

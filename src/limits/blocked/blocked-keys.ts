@@ -1,5 +1,5 @@
-import type { Clock } from '../common/clock.js';
-import { RecentMap } from '../common/recent-map.js';
+import type { Clock } from '../../common/clock.js';
+import { RecentMap } from '../../common/recent-map.js';
 
 interface Block {
   readonly monotonic: number;
@@ -40,5 +40,9 @@ export class BlockedKeys {
 
   release(key: string): void {
     this.blocks.delete(key);
+  }
+
+  clear(): void {
+    this.blocks.clear();
   }
 }

@@ -1,0 +1,52 @@
+import { Injectable } from '@nestjs/common';
+import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
+import { BackgroundLoops } from '../../common/background-loops.js';
+import type { BackgroundLoop } from '../../common/background-loops.js';
+import { BlockedSubjectStore } from './blocked-subject.store.js';
+import { BlockedSubjects, notedBlock } from './blocked-subjects.js';
+
+const WRITE_INTERVAL_MS = 1_000;
+
+/** Writes the full counters of this node once a second, if there are any: no refused call waits for it. */
+@Injectable()
+export class BlockedSubjectWriter implements OnModuleInit, OnApplicationShutdown {
+  private readonly loop: BackgroundLoop;
+  private writing: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly blocked: BlockedSubjects,
+    private readonly store: BlockedSubjectStore,
+    loops: BackgroundLoops,
+  ) {
+    const failure = 'blocked addresses and accounts could not be listed';
+    const run = () => this.write();
+    this.loop = loops.create({ name: 'blocked-subjects', everyMs: WRITE_INTERVAL_MS, failure, run });
+  }
+
+  onModuleInit(): void {
+    this.loop.start();
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.loop.stop();
+  }
+
+  /**
+   * Resolves when everything that this node has found full so far is written. If that fails, the next call tries again. The counters refuse
+   * calls all the same.
+   */
+  write(): Promise<void> {
+    const before = this.writing.catch(() => undefined);
+    this.writing = before.then(async () => {
+      const full = this.blocked.take();
+      if (full.length === 0) return;
+      try {
+        await this.store.note(full.map(notedBlock));
+      } catch (error) {
+        for (const counter of full) this.blocked.add(counter);
+        throw error;
+      }
+    });
+    return this.writing;
+  }
+}
