@@ -6,6 +6,7 @@ import { ScreenFrame } from '../../ui/screen.js';
 import { number, percent, plural } from '../../ui/text.js';
 import { serviceNow } from '../../api/clock.js';
 import { dateTime } from '../../ui/times.js';
+import { ForecastText } from './forecast-fact.js';
 import { Notices } from './notices.js';
 
 /** Who still uses sessions, and what is planned to move them. */
@@ -70,6 +71,9 @@ function Sunset({
             </span>
           </>
         )}
+      </Fact>
+      <Fact name="Forecast">
+        <ForecastText sunset={rollout.sunset_at} />
       </Fact>
       <Fact name="Brownouts planned">
         {upcoming.length === 0 ? (
