@@ -83,6 +83,8 @@ export async function run(context) {
     }),
   );
   const exchanged = await exchanges(context);
+  // Like the refreshes: the connections have planned their statements.
+  await exchanged?.();
   if (exchanged !== undefined)
     rows.push(
       await compare({
@@ -110,7 +112,7 @@ export async function run(context) {
 
 /** A session can be exchanged once: each round gets new ones. Undefined where there are no exchanges. */
 async function exchanges({ database, service }) {
-  const users = await makeUsers(database, 300 * ROUNDS, 'exchange');
+  const users = await makeUsers(database, 300 * (ROUNDS + 1), 'exchange');
   const sessions = await makeSessions(database, users);
   const requests = sessions.map((cookie) =>
     post('/auth/exchange', {}).replace(
