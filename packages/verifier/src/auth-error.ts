@@ -2,7 +2,7 @@ import { ACCESS_ERRORS, ACCESS_TOKEN_ERRORS, challengeFor, titleOf } from './ref
 import type { AccessTokenErrorCode } from './refusals.js';
 
 /** The options of an {@link AuthError}. */
-export interface RefusalOptions {
+export interface AuthErrorOptions {
   /** The value of `Retry-After`, in seconds. */
   readonly retryAfter?: string | undefined;
   /** The error to log. It never reaches the client. */
@@ -10,7 +10,7 @@ export interface RefusalOptions {
 }
 
 /**
- * The error of a request without an accepted principal. Answer with `status` and `headers`, which are the same as those of the Tandem
+ * Thrown if a request is refused (401 or 403) or cannot be verified now (503). Answer with `status` and `headers`, which are the same as those of the Tandem
  * service. Clients decide by `code`, which is in the header `X-Auth-Error` too. The message is public.
  */
 export class AuthError extends Error {
@@ -20,7 +20,7 @@ export class AuthError extends Error {
   constructor(
     readonly status: number,
     readonly code: string,
-    { retryAfter, cause }: RefusalOptions = {},
+    { retryAfter, cause }: AuthErrorOptions = {},
   ) {
     // Nobody reads the stack of a refusal, and capturing it is expensive during an attack.
     const errors = Error as { stackTraceLimit?: number };

@@ -1,6 +1,6 @@
 import type { Fetch } from './service/bounded-fetch.js';
 
-/** A service client that the service knows (`POST /admin/oauth/clients`) with the scope `revocations`. */
+/** A service client with the scope `revocations`, registered with `POST /admin/clients`. */
 export interface ServiceClient {
   readonly id: string;
   readonly secret: string;
@@ -28,7 +28,7 @@ export function checkOptions({ issuer, audience, client, sessions }: VerifierOpt
   const { protocol, hostname, search, hash, username, password } = new URL(issuer);
   if (/(?:^|\.)invalid\.?$/.test(hostname))
     throw new TypeError(
-      'issuer is that of the test kit: use its verifier in tests, and your service in production',
+      'issuer belongs to @tandem-auth/verifier/testing: use the verifier of the test kit in tests, and the URL of your service in production',
     );
   if (search !== '' || hash !== '' || username !== '' || password !== '')
     throw new TypeError('issuer must have no query, fragment or credentials');
@@ -56,10 +56,14 @@ function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '';
 }
 
-/** Loopback, a name for tests (RFC 6761), or a name without a dot: no name on the Internet. */
+/**
+ * True for a loopback address, for a name that ends in `localhost` or `test` (RFC 6761), and for a name without a dot, which is not on
+ * the Internet. Takes the hostname of a URL: IPv6 addresses are in brackets and in canonical form.
+ */
 function isNearby(hostname: string): boolean {
+  if (hostname.startsWith('['))
+    return hostname === '[::1]' || /^\[::ffff:7f[\da-f]{2}:[\da-f]{1,4}\]$/.test(hostname);
   return (
-    hostname === '[::1]' ||
     /^127\.\d+\.\d+\.\d+$/.test(hostname) ||
     /(?:^|\.)(?:localhost|test)$/.test(hostname) ||
     !hostname.includes('.')
