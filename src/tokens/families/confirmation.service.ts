@@ -5,11 +5,12 @@ import type { BackgroundLoop } from '../../common/background-loops.js';
 import { RefreshTokenStore } from './refresh-token.store.js';
 
 const FAILURE = 'failed to record received refresh tokens; trying again';
+const FAILURE_AT_STOP = 'failed to record received refresh tokens before the stop';
 
-/** Milliseconds between two writes: the lost-response window may end this much later than it could. */
-const FLUSH_EVERY = 500;
+/** The lost-response window may close this much later than the confirmation arrived. */
+const FLUSH_INTERVAL_MS = 500;
 
-/** Beyond this many, confirmations are dropped. Then the lost-response window stays open for longer, and no one is signed out. */
+/** Beyond this many, confirmations are dropped. A dropped confirmation only leaves the lost-response window open longer. */
 const MAX_PENDING = 100_000;
 
 /**
@@ -29,8 +30,8 @@ export class ConfirmationService implements OnModuleInit, OnApplicationShutdown 
   ) {
     this.loop = loops.create({
       name: 'confirmations',
-      everyMs: FLUSH_EVERY,
-      firstMs: FLUSH_EVERY,
+      everyMs: FLUSH_INTERVAL_MS,
+      firstMs: FLUSH_INTERVAL_MS,
       failure: FAILURE,
       run: () => this.flush(),
     });
@@ -42,8 +43,8 @@ export class ConfirmationService implements OnModuleInit, OnApplicationShutdown 
 
   async onApplicationShutdown(): Promise<void> {
     await this.loop.stop();
-    await this.writing;
-    await this.flush();
+    await this.writing?.catch(() => undefined);
+    await this.flush().catch((error: unknown) => this.logger.warn({ err: error }, FAILURE_AT_STOP));
   }
 
   /** Notes that an access token of this generation was presented. */
@@ -52,6 +53,7 @@ export class ConfirmationService implements OnModuleInit, OnApplicationShutdown 
     if (generation > (this.pending.get(sid) ?? -1)) this.pending.set(sid, generation);
   }
 
+  /** Writes what is pending. Throws if that fails, and keeps it for the next call. */
   async flush(): Promise<void> {
     if (this.writing !== undefined || this.pending.size === 0) return this.writing;
     this.writing = this.write().finally(() => (this.writing = undefined));
@@ -64,8 +66,8 @@ export class ConfirmationService implements OnModuleInit, OnApplicationShutdown 
     try {
       await this.store.confirm(batch);
     } catch (error) {
-      this.logger.warn({ err: error }, FAILURE);
       for (const [sid, generation] of batch) this.note(sid, generation);
+      throw error;
     }
   }
 }

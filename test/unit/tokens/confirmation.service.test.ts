@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BackgroundLoops } from '../../../src/common/background-loops.js';
 import { ConfirmationService } from '../../../src/tokens/families/confirmation.service.js';
@@ -16,7 +17,10 @@ describe('ConfirmationService', () => {
       new BackgroundLoops(true),
     );
   });
-  afterEach(() => vi.useRealTimers());
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+  });
 
   it('writes the newest generation of each family in one batch, within half a second', async () => {
     confirmations.onModuleInit();
@@ -42,9 +46,38 @@ describe('ConfirmationService', () => {
     });
     confirmations.note('a', 4);
     confirmations.note('b', 1);
-    await confirmations.flush();
+    await expect(confirmations.flush()).rejects.toThrow('gone');
     await confirmations.flush();
     expect(written()[1]).toEqual({ a: 5, b: 1 });
+  });
+
+  it('logs an outage once, and again only after a batch was written in between', async () => {
+    const warn = vi.spyOn(Logger.prototype, 'warn').mockReturnValue();
+    confirm.mockRejectedValue(new Error('gone'));
+    confirmations.onModuleInit();
+    confirmations.note('a', 1);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(written().length).toBeGreaterThan(5);
+    expect(warn).toHaveBeenCalledTimes(1);
+
+    confirm.mockResolvedValue();
+    await vi.advanceTimersByTimeAsync(500);
+    expect(written().at(-1)).toEqual({ a: 1 });
+    confirm.mockRejectedValue(new Error('gone again'));
+    confirmations.note('a', 2);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(warn).toHaveBeenCalledTimes(2);
+  });
+
+  it('stops and logs a warning if the pending generations cannot be written', async () => {
+    const warn = vi.spyOn(Logger.prototype, 'warn').mockReturnValue();
+    confirm.mockRejectedValue(new Error('gone'));
+    confirmations.note('a', 1);
+    await confirmations.onApplicationShutdown();
+    expect(warn).toHaveBeenCalledWith(
+      { err: new Error('gone') },
+      'failed to record received refresh tokens before the stop',
+    );
   });
 
   it('writes one batch at a time', async () => {
