@@ -14,7 +14,10 @@ export function MustBe(what: string, allows: (value: unknown) => boolean): Prope
   return rule('mustBe', `be ${what}`, (value) => value === undefined || allows(value));
 }
 
-/** Refuses values that {@link MustBe} allows. The error reads `<VARIABLE> must not <what>`. */
+/**
+ * The value must not satisfy `refuses`. An unset variable always passes. The error reads `<VARIABLE> must not <what>` and never contains
+ * the value.
+ */
 export function MustNot(what: string, refuses: (value: unknown) => boolean): PropertyDecorator {
   return rule('mustNot', `not ${what}`, (value) => value === undefined || !refuses(value));
 }
@@ -25,7 +28,7 @@ export function MustBeWholeNumber(min: number, max: number, unit = ''): Property
     `a whole number ${unit && `of ${unit} `}from ${min} to ${max}`,
     (value) => typeof value === 'number' && value >= min && value <= max,
   );
-  const convert = Transform(({ value }: { value: unknown }) => wholeNumber(value));
+  const convert = Transform(({ value }: { value: unknown }) => parseWholeNumber(value));
   return (target, property) => {
     check(target, property);
     convert(target, property as string);
@@ -84,6 +87,7 @@ function rule(
   });
 }
 
-function wholeNumber(value: unknown): unknown {
+/** Converts a decimal integer to a number. Returns any other value unchanged, so that the rule refuses it. */
+function parseWholeNumber(value: unknown): unknown {
   return typeof value === 'string' && /^(?:0|[1-9]\d{0,14})$/.test(value) ? Number(value) : value;
 }

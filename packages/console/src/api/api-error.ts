@@ -2,7 +2,7 @@
 export class ApiError extends Error {
   override readonly name = 'ApiError';
 
-  /** `status` is 0 without an answer. `retryAfter` is in seconds, 0 if the answer does not say. */
+  /** `status` is 0 if there was no answer. `retryAfter` is in seconds, 0 if the answer does not say. */
   constructor(
     readonly status: number,
     readonly code: string,
@@ -36,7 +36,7 @@ export function errorIn(response: Response, text: string): ApiError {
     const parsed: unknown = JSON.parse(text);
     if (typeof parsed === 'object' && parsed !== null) problem = parsed as Problem;
   } catch {
-    // The header has the request id.
+    // Not JSON, for example the error page of a proxy. The status and the headers say enough.
   }
   return new ApiError(
     response.status,

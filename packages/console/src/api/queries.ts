@@ -10,12 +10,12 @@ export const LIVE_MS = 600;
 export const CALM_MS = 5_000;
 
 export interface ReadOptions<R extends Route> extends CallOptions<R> {
-  /** The poll interval while the page is visible, in ms. Without it, the route is read once. */
+  /** The poll interval while the page is visible, in ms. Without it, a route is read again only after a temporary failure. */
   readonly every?: number;
   readonly enabled?: boolean;
 }
 
-/** Reads a route, and polls it while the page is visible. After a failure, `data` keeps the last answer. */
+/** Reads a route. With `every`, polls it while the page is visible. After a failure, `data` keeps the last answer. */
 export function useRead<R extends Route>(
   route: R,
   { every, enabled = true, ...options }: ReadOptions<R> = {},
@@ -56,7 +56,10 @@ export function usePages<R extends Route>(
   });
 }
 
-/** Returns the next poll interval in ms: `every` after a success, `Retry-After` after a temporary failure, none after a permanent one. */
+/**
+ * Returns the next poll interval in ms: `every` after a success, `Retry-After` (at least 2 s) after a temporary failure, none after a
+ * permanent one.
+ */
 export function intervalAfter(error: ApiError | null, every: number | undefined): number | false {
   if (error === null) return every ?? false;
   return error.isTemporary && Math.max(error.retryAfter * 1000, 2_000);
