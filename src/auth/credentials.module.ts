@@ -20,7 +20,10 @@ export function globalGuards(authentication: Type<CanActivate>): Provider[] {
   ];
 }
 
-/** Opens closed routes to access tokens only. The transition has a module with the same name that also accepts sessions. */
+/**
+ * The guards of a service without sessions: every route that is not public needs an access token. The transition has a module with the
+ * same name that also accepts sessions.
+ */
 @Module({ imports: [AuthModule], providers: globalGuards(JwtAuthGuard) })
 export class CredentialsModule {
   /** The variables that the credentials need: none beyond those of the service. */

@@ -40,7 +40,7 @@ function readBytes(path: string): Buffer {
   }
 }
 
-/** Detects UTF-16 by its byte order mark, or by its many zero bytes: every ASCII character has one. */
+/** Detects UTF-16 by its byte order mark, or by many zero bytes: in UTF-16 every ASCII character contains one. */
 function isUtf16(bytes: Buffer): boolean {
   const [first, second] = bytes;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return true;

@@ -40,7 +40,7 @@ export class OAuthClientService {
     private readonly trust: OAuthClientTrust,
     opener: KeyOpenerService,
   ) {
-    opener.onOpen((sql, firstStart) => this.vouch(sql, firstStart));
+    opener.onOpen((sql, upgradesToMacs) => this.vouch(sql, upgradesToMacs));
   }
 
   async create(
@@ -116,9 +116,9 @@ export class OAuthClientService {
   }
 
   /** A disabled client always gets a MAC, so that it stays disabled. */
-  private async vouch(sql: Sql, firstStart: boolean): Promise<void> {
+  private async vouch(sql: Sql, upgradesToMacs: boolean): Promise<void> {
     for (const client of await this.store.lockAll(sql)) {
-      const ours = client.disabledAt !== null || this.trust.isOurs(client, firstStart);
+      const ours = client.disabledAt !== null || this.trust.isOurs(client, upgradesToMacs);
       if (ours && !this.trust.isComplete(client)) await this.store.vouch(sql, client);
     }
   }

@@ -23,10 +23,11 @@ export class OAuthClientTrust {
     return this.macs.make(partsOf(client));
   }
 
-  /** Raises an alarm if the row is not ours. `firstStart`: accepts a row without a MAC, from a release before row MACs. */
-  isOurs(client: OAuthClient, firstStart = false): boolean {
+  /** Raises an alarm if the row is not ours. `upgradesToMacs`: accepts a row without a MAC, from a release before row MACs. */
+  isOurs(client: OAuthClient, upgradesToMacs = false): boolean {
     const verdict = this.macs.verify(partsOf(client), client.macs);
-    if (verdict === 'right' || (verdict === 'missing' && firstStart && hasDefaultScopes(client))) return true;
+    if (verdict === 'right' || (verdict === 'missing' && upgradesToMacs && hasDefaultScopes(client)))
+      return true;
     const message = 'the client is refused: disable it, or renew its secret';
     this.alarms.raise('oauth_clients', { id: client.id, reason: 'not_ours', message });
     return false;

@@ -38,7 +38,7 @@ import type { TransitionConfig } from './transition.settings.js';
 import { TransitionSettingsCheck } from './transition-settings.check.js';
 
 /**
- * Opens closed routes to access tokens and to sessions, until v3.0: the root of the transition. To remove sessions, delete this folder
+ * The root module of the transition. Until v3.0 its guards accept access tokens and sessions on every route that is not public. To remove sessions, delete this folder
  * and import the module of the same name from `auth` in `app.module.ts`.
  */
 @Module({
@@ -56,7 +56,7 @@ import { TransitionSettingsCheck } from './transition-settings.check.js';
   providers: [CredentialGuard, TransitionSettingsCheck, ...globalGuards(CredentialGuard)],
 })
 export class CredentialsModule {
-  /** The variables of the service with those that the transition adds. */
+  /** The environment variables of the service and of the transition. */
   static readonly variables = TransitionEnvironment;
 
   /** The error tables that the transition adds. */
@@ -66,7 +66,7 @@ export class CredentialsModule {
     { feature: 'sessions', table: SESSION_LOGIN_ERRORS },
   ];
 
-  /** Finds out whether the table of the sessions can be used. */
+  /** Reports conflicts between the session table and the configuration. */
   static readonly conflicts =
     (config: Config): ConflictCheck =>
     (client) =>
@@ -75,10 +75,7 @@ export class CredentialsModule {
   /** Adds session cookies to the OpenAPI description. */
   static readonly describe = describeSessions;
 
-  /**
-   * Passes to the service who may have tokens, what is revoked with a family, that a session is proof of a known device, when a session
-   * proved its password, which sessions lists contain, and who knows the users whom the product owns.
-   */
+  /** Plugs the transition into the services of `auth`, `tokens` and `users`. */
   constructor(
     eligibility: TokenEligibilityService,
     revocations: RevocationService,
@@ -97,11 +94,17 @@ export class CredentialsModule {
     adminRole: AdminRole,
     @Inject(CONFIG) config: TransitionConfig,
   ) {
+    // The rollout decides who is eligible for tokens.
     eligibility.use(rollout);
+    // A linked session is revoked together with its family.
     revocations.use(hook);
+    // A live session identifies a known device.
     devices.use(sessions);
+    // A session, too, has a time at which its user last entered the password.
     passwords.use(proofs);
+    // Lists of devices and logins contain sessions.
     lists.use(directory);
+    // The product owns its users: logins, look-ups and refreshes ask its tables.
     if (source.isSet) {
       users.use(source);
       refreshes.use(source);

@@ -1,7 +1,7 @@
 import { problems } from '../common/http/problem.js';
 import type { ProblemKind } from '../common/http/problem.js';
 
-/** Refusals about accounts. */
+/** The error table of users. */
 export const USER_ERRORS = {
   username_taken: { status: 409, title: 'The username is taken' },
   external_id_taken: { status: 409, title: 'The external id is taken' },

@@ -21,12 +21,12 @@ export class WebhookOutbox {
     this.enabled = webhookUrl !== undefined;
   }
 
-  /** The caller holds the user's row, so that versions rise in the order of the changes. */
+  /** The caller must hold a row lock on the user, so that versions rise in the order of the changes. */
   async add(sql: Sql, event: UserEvent): Promise<void> {
     if (this.enabled) await this.store.addUserEvent(sql, event);
   }
 
-  /** Writes an event for each of these families, which were live. `reason`: why they were revoked. */
+  /** Writes one `login.revoked` event for each family. Pass only families that were live before. `reason`: why they were revoked. */
   async addRevokedLogins(
     sql: Sql,
     logins: readonly { readonly sid: string; readonly userId: string }[],

@@ -35,7 +35,7 @@ export class TokenLifetimeService {
   ) {
     this.macs = new RowMacs('service_state', config);
     this.greatest = config.tokenExpiry;
-    opener.onOpen((sql, firstStart) => this.raise(sql, firstStart));
+    opener.onOpen((sql, upgradesToMacs) => this.raise(sql, upgradesToMacs));
     feed.subscribe(TOPIC, () => this.reload());
   }
 
@@ -49,10 +49,10 @@ export class TokenLifetimeService {
     if (this.raised) await delay(PROPAGATION_MS);
   }
 
-  private async raise(sql: Sql, firstStart: boolean): Promise<void> {
+  private async raise(sql: Sql, upgradesToMacs: boolean): Promise<void> {
     const kept = await this.state.tokenExpiry(sql);
     // Earlier releases stored the sum of TOKEN_EXPIRY and CLOCK_TOLERANCE.
-    const known = firstStart && kept.expiry === null ? kept.maxTokenLifetime : this.trusted(kept);
+    const known = upgradesToMacs && kept.expiry === null ? kept.maxTokenLifetime : this.trusted(kept);
     const greatest = Math.max(known, this.config.tokenExpiry);
     this.raised = known > 0 && greatest > known;
     this.greatest = greatest;

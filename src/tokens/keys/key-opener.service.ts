@@ -15,10 +15,10 @@ import type { KeyRows } from './signing-key.store.js';
 const MAX_SECRET_BYTES = 1024;
 
 /**
- * Adds the MACs that the rows of another table lack, in the transaction that opens the ring. `firstStart`: rows without a MAC come from a
- * release before row MACs. At any other start, somebody else wrote them.
+ * Lets a feature add row MACs to its own table, in the transaction that opens the key ring. `upgradesToMacs` is true at the first start
+ * after an upgrade from a release without row MACs. Only then is a row without a MAC genuine.
  */
-export type OpenHook = (sql: Sql, firstStart: boolean) => Promise<void>;
+export type OpenHook = (sql: Sql, upgradesToMacs: boolean) => Promise<void>;
 
 /**
  * Makes sure at startup that there is a key ring and that this node can decrypt it. Otherwise the node refuses to start. It never replaces
@@ -45,30 +45,31 @@ export class KeyOpenerService {
     const { jwtSecret } = this.config;
     if (Buffer.byteLength(jwtSecret) > MAX_SECRET_BYTES) {
       throw new KeyRingError(
-        `JWT_SECRET is longer than ${MAX_SECRET_BYTES} bytes: no key could be decrypted with it again`,
+        `JWT_SECRET is longer than ${MAX_SECRET_BYTES} bytes, and OpenSSL could not decrypt the keys with it`,
       );
     }
     const { keys, refused } = await this.store.load();
     // Outside the lock, because generating a key may take seconds.
-    const first = keys.length + refused.length === 0 ? await this.firstKeys() : [];
-    await this.store.withLock(async (sql, known) => {
-      const changed = known !== null && !sameSecret(known, fingerprint(jwtSecret));
-      const before = await this.store.load(sql, changed ? this.previousSecret(known) : jwtSecret);
-      const firstStart = before.keys.some(({ predatesMacs }) => predatesMacs);
-      if (known === null || changed) await this.store.setFingerprint(sql, fingerprint(jwtSecret));
-      if (before.keys.length + before.refused.length === 0) await this.addFirst(sql, first);
-      else requireSigner(before, changed ? 'JWT_SECRET_PREVIOUS' : 'JWT_SECRET');
-      await this.upgrade(sql, before, changed);
-      for (const hook of this.hooks) await hook(sql, firstStart);
+    const initialKeys = keys.length + refused.length === 0 ? await this.makeInitialKeys() : [];
+    await this.store.withLock(async (sql, storedFingerprint) => {
+      const changed = storedFingerprint !== null && !sameSecret(storedFingerprint, fingerprint(jwtSecret));
+      const stored = await this.store.load(sql, changed ? this.previousSecret(storedFingerprint) : jwtSecret);
+      const upgradesToMacs = stored.keys.some(({ predatesMacs }) => predatesMacs);
+      if (storedFingerprint === null || changed) await this.store.setFingerprint(sql, fingerprint(jwtSecret));
+      if (stored.keys.length + stored.refused.length === 0) await this.insertInitialKeys(sql, initialKeys);
+      else requireSigner(stored, changed ? 'JWT_SECRET_PREVIOUS' : 'JWT_SECRET');
+      await this.upgrade(sql, stored, changed);
+      for (const hook of this.hooks) await hook(sql, upgradesToMacs);
     });
   }
 
-  private async addFirst(
+  /** Inserts the keys, oldest first. They start to sign one second apart, the last one now: it is current, and the others are previous. */
+  private async insertInitialKeys(
     sql: Sql,
-    first: readonly { readonly key: StoredKey; readonly cause: string }[],
+    initialKeys: readonly { readonly key: StoredKey; readonly cause: string }[],
   ): Promise<void> {
-    for (const [index, { key, cause }] of first.entries()) {
-      await this.store.add(sql, key, index + 1 - first.length, cause, NO_ORIGIN);
+    for (const [index, { key, cause }] of initialKeys.entries()) {
+      await this.store.add(sql, key, index + 1 - initialKeys.length, cause, NO_ORIGIN);
     }
   }
 
@@ -83,13 +84,13 @@ export class KeyOpenerService {
   }
 
   /** The keys in KEYS_DIR, oldest first, or else a new one. A key that was ever distrusted is not imported. */
-  private async firstKeys(): Promise<{ readonly key: StoredKey; readonly cause: string }[]> {
+  private async makeInitialKeys(): Promise<{ readonly key: StoredKey; readonly cause: string }[]> {
     const { jwtSecret, jwtSecretPrevious, keysDir, rsaModulusBits } = this.config;
     const found = (await new KeyFiles(keysDir).read()).map(({ name, pem }) => {
       const opened = decryptKey(pem, jwtSecret) ?? decryptKey(pem, jwtSecretPrevious ?? jwtSecret);
       if (opened === undefined) {
         throw new KeyRingError(
-          `KEYS_DIR holds ${name}, which is not an RSA key of at least 2048 bits that JWT_SECRET decrypts: ` +
+          `KEYS_DIR: cannot use ${name}: it is not an RSA key of at least 2048 bits, or JWT_SECRET does not decrypt it: ` +
             'set the JWT_SECRET that encrypted it, or remove the file',
         );
       }
@@ -102,12 +103,12 @@ export class KeyOpenerService {
   }
 
   /** The secret that the ring is encrypted with, if it is not JWT_SECRET: it must be JWT_SECRET_PREVIOUS. */
-  private previousSecret(known: string): string {
+  private previousSecret(storedFingerprint: string): string {
     const { jwtSecretPrevious } = this.config;
-    if (jwtSecretPrevious === undefined || !sameSecret(fingerprint(jwtSecretPrevious), known)) {
+    if (jwtSecretPrevious === undefined || !sameSecret(fingerprint(jwtSecretPrevious), storedFingerprint)) {
       throw new KeyRingError(
-        'JWT_SECRET is not the one that this installation was set up with. Set that one. To change it, set the new one as ' +
-          'JWT_SECRET and the old one as JWT_SECRET_PREVIOUS',
+        'JWT_SECRET is not the one of this installation. Restore the previous secret. To change the secret, set JWT_SECRET to the ' +
+          'new value and JWT_SECRET_PREVIOUS to the old value',
       );
     }
     return jwtSecretPrevious;
@@ -117,12 +118,16 @@ export class KeyOpenerService {
     const exposed = (await new KeyFiles(this.config.keysDir).read()).filter((file) => file.exposed);
     if (exposed.length === 0) return;
     const names = exposed.map(({ name }) => name).join(', ');
-    if (this.config.production) throw new KeyRingError(`KEYS_DIR: every user may read ${names}: chmod 600`);
-    this.logger.warn(`KEYS_DIR: every user may read ${names}: chmod 600`);
+    const exposure = `KEYS_DIR: every user may read ${names}: run chmod 600`;
+    if (this.config.production) throw new KeyRingError(exposure);
+    this.logger.warn(exposure);
   }
 }
 
-/** A ring that has rows, but no key that this node can sign with, is damaged or belongs to another installation. */
+/**
+ * Throws {@link KeyRingError} if this node cannot decrypt the key that signs now or next, or if no row of the ring is trusted: the ring is
+ * damaged or belongs to another installation. Passes if every key was distrusted.
+ */
 function requireSigner({ keys, refused, now, longestExpiry }: KeyRows, secret: string): void {
   const { current, next } = ringAt(keys, now, longestExpiry);
   const signer = current ?? next[0];

@@ -25,11 +25,11 @@ export class DeprecationNotice {
   @Column('text')
   text!: string;
 
-  /** The sunset date at that moment. */
+  /** The sunset date when the notice was created. */
   @Column('timestamptz', { name: 'sunset_at', nullable: true })
   sunsetAt!: Date | null;
 
-  /** When no mail was left to send. */
+  /** When the last mail was settled. */
   @Column('timestamptz', { name: 'finished_at', nullable: true })
   finishedAt!: Date | null;
 }
@@ -82,7 +82,7 @@ export class NoticeRecipient {
   @Column('timestamptz', { name: 'claimed_at', nullable: true })
   claimedAt!: Date | null;
 
-  /** The database session that claimed it. The claim ends with the session. */
+  /** The process id of the PostgreSQL connection that claimed the mail. The claim ends when the connection closes. */
   @Column('integer', { name: 'session_pid', nullable: true })
   sessionPid!: number | null;
 
@@ -96,7 +96,7 @@ export class NoticeRecipient {
   @Column('boolean', { default: true })
   confirmed!: boolean;
 
-  /** The last reply of a server that did not accept it, such as `550`. */
+  /** The SMTP reply with which the server last refused the mail, such as `550`. */
   @Column('text', { nullable: true })
   reply!: string | null;
 }

@@ -4,12 +4,15 @@ import { foreignScheme } from './password-scheme.js';
 import type { ForeignHash } from './password-scheme.js';
 
 /** The number of bytes of a password that bcrypt reads. */
-const LIMIT = 72;
+const MAX_PASSWORD_BYTES = 72;
 
-/** Milliseconds per round; there are 2^cost rounds. */
-const COST = 0.07;
+/** There are 2^cost rounds. */
+const MS_PER_ROUND = 0.07;
 
-/** 16 and 23 bytes, in the spelling without stray bits: another spelling would never compare equal. */
+/**
+ * Base64 of 16 and of 23 bytes. The unused bits of the last character are zero (canonical form), because bcrypt writes it that way: another
+ * form would never match.
+ */
 const SALT = '[./A-Za-z0-9]{21}[.Oeu]';
 const DIGEST = '[./A-Za-z0-9]{30}[.CGKOSWaeimquy26]';
 
@@ -27,22 +30,22 @@ const PASSLIB = new RegExp(
 export const bcryptScheme = foreignScheme((stored) => plain(stored) ?? django(stored) ?? passlib(stored));
 
 /**
- * bcrypt compares only the first 72 bytes of a longer password, so the rest is unknown: such a hash is not replaced. A password with
+ * bcrypt compares only the first 72 bytes of a longer password, so the rest was not verified, and the hash is not replaced. A password with
  * NUL is refused: bcrypt would read only the part before the NUL, or repeat that part.
  */
 function plain(stored: string): ForeignHash | undefined {
   const parts = PLAIN.exec(stored)?.groups;
   if (parts === undefined) return undefined;
-  return made(Number(parts['cost']), {
+  return withCost(Number(parts['cost']), {
     matches: async (password) => !password.includes('\0') && verify(password, parts['hash']!),
-    comparesAll: (password) => Buffer.byteLength(password) <= LIMIT,
+    comparesAll: (password) => Buffer.byteLength(password) <= MAX_PASSWORD_BYTES,
   });
 }
 
 function django(stored: string): ForeignHash | undefined {
   const parts = DJANGO.exec(stored)?.groups;
   if (parts === undefined) return undefined;
-  return made(Number(parts['cost']), {
+  return withCost(Number(parts['cost']), {
     matches: (password) => verify(hash('sha256', password), parts['hash']!),
   });
 }
@@ -52,14 +55,15 @@ function passlib(stored: string): ForeignHash | undefined {
   if (parts === undefined) return undefined;
   const salt = parts['salt']!;
   const cost = (parts['cost'] ?? parts['cost1']!).padStart(2, '0');
-  const whole = `$${parts['type'] ?? parts['type1']}$${cost}$${salt}${parts['digest']}`;
-  const before = (password: string) =>
+  const bcryptHash = `$${parts['type'] ?? parts['type1']}$${cost}$${salt}${parts['digest']}`;
+  const prehash = (password: string) =>
     parts['second'] === undefined
       ? hash('sha256', password, 'base64')
       : createHmac('sha256', salt).update(password).digest('base64');
-  return made(Number(cost), { matches: (password) => verify(before(password), whole) });
+  return withCost(Number(cost), { matches: (password) => verify(prehash(password), bcryptHash) });
 }
 
-function made(cost: number, hash: Omit<ForeignHash, 'cost'>): ForeignHash | undefined {
-  return cost < 4 || cost > 31 ? undefined : { cost: COST * 2 ** cost, ...hash };
+/** Undefined if bcrypt does not allow the cost. */
+function withCost(cost: number, hash: Omit<ForeignHash, 'cost'>): ForeignHash | undefined {
+  return cost < 4 || cost > 31 ? undefined : { cost: MS_PER_ROUND * 2 ** cost, ...hash };
 }

@@ -75,7 +75,10 @@ interface MatchesProps {
   readonly onClose: () => void;
 }
 
-/** Revokes everything that the filters match: counts exactly, says so, and revokes no more than it said. */
+/**
+ * Revokes all logins that match the filters. Shows the exact count first. If more logins match by the time of the call, the service
+ * revokes none.
+ */
 export function RevokeMatches({ revocation, onClose }: MatchesProps) {
   const [note, setNote] = useState('');
   const [done, setDone] = useState(0);
@@ -102,7 +105,7 @@ export function RevokeMatches({ revocation, onClose }: MatchesProps) {
     );
   }
   const total = count.data?.count;
-  const changed = revoke.error?.code === 'more_than_expected';
+  const countIsStale = revoke.error?.code === 'more_than_expected';
   return (
     <Dialog
       title="Revoke all that match"
@@ -130,8 +133,11 @@ export function RevokeMatches({ revocation, onClose }: MatchesProps) {
       {revoke.running && total !== undefined && <Progress done={done} total={total} />}
       {revoke.error !== undefined && (
         <ErrorNotice error={revoke.error}>
-          {changed && (
-            <p>More logins match now than were counted, so nobody was signed out. The count above is new.</p>
+          {countIsStale && (
+            <p>
+              More logins match now than were counted, so nobody was signed out. The count above has been
+              updated.
+            </p>
           )}
         </ErrorNotice>
       )}

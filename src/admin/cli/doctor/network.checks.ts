@@ -10,11 +10,11 @@ const TIMEOUT_MS = 5_000;
 /** Checks that the JWK Set under the issuer URL contains the signing key `kid`. */
 export async function jwksChecks(issuer: string, kid: string, { production }: Config): Promise<Finding[]> {
   const url = `${issuer.replace(/\/$/, '')}/.well-known/jwks.json`;
-  const bad = production ? fail : warn;
+  const report = production ? fail : warn;
   const advice = 'set JWT_ISSUER to the URL under which clients and other services reach the nodes';
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: 'error' });
-    if (response.status !== 200) return [bad('jwks', `${url} answers ${response.status}`, advice)];
+    if (response.status !== 200) return [report('jwks', `${url} answers ${response.status}`, advice)];
     const { keys } = (await response.json()) as { keys?: { kid?: string }[] };
     return keys?.some((key) => key.kid === kid) === true
       ? [ok('jwks', `${url} has the signing key`)]
@@ -26,7 +26,7 @@ export async function jwksChecks(issuer: string, kid: string, { production }: Co
           ),
         ];
   } catch (error) {
-    return [bad('jwks', `${url} cannot be reached: ${messageOf(error)}`, advice)];
+    return [report('jwks', `${url} cannot be reached: ${messageOf(error)}`, advice)];
   }
 }
 
@@ -49,28 +49,27 @@ export async function proxyChecks(
         warn('proxy', `${url} sends no rate limit headers`, 'check that this is the URL of the service'),
       ];
     if (second < first) {
-      // The quota fell although the address differs, so the header was ignored. If a proxy sent it, the node has recorded that by now.
+      // The quota fell although the address differs, so the header was ignored. If a proxy that TRUST_PROXY does not name added one, the node
+      // has recorded that.
       const proxy = await untrusted();
       return [
         proxy === undefined ? ok('proxy', `${url} ignores a forged X-Forwarded-For`) : untrustedProxy(proxy),
       ];
     }
-    // The same address again must have used up one more call, unless its quota was exhausted before.
+    // The third call repeats the first address, so less must remain. If not, the quota was already exhausted.
     if (again >= first) return [warn('proxy', 'the rate limit is exhausted', 'try again in a minute')];
-    const direct = isLoopback(new URL(url).hostname);
-    const trusting = `${url} trusts X-Forwarded-For from any client`;
-    if (direct && trustProxy !== undefined)
+    if (isLoopback(new URL(url).hostname) && trustProxy !== undefined)
       return [
         warn(
           'proxy',
-          `${trusting} on this machine, and TRUST_PROXY names this machine as a proxy`,
+          `${url} trusts X-Forwarded-For from any client on this machine, and TRUST_PROXY names this machine as a proxy`,
           'run it again with --url and the public URL; allow only the proxy to reach the port',
         ),
       ];
     return [
       fail(
         'proxy',
-        `${trusting}: clients choose the address that is rate-limited and audited`,
+        `${url} trusts X-Forwarded-For from any client: clients choose the address that is rate-limited and audited`,
         'set TRUST_PROXY to the addresses of your proxies only, and let them append to the header',
       ),
     ];
