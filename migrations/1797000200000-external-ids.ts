@@ -18,12 +18,14 @@ export class ExternalIds1797000200000 implements MigrationInterface {
         DROP CONSTRAINT IF EXISTS users_role_check,
         ADD CONSTRAINT users_role_check CHECK (role ~ '^[a-z][a-z0-9_-]{0,31}$') NOT VALID`);
     await queryRunner.query(`ALTER TABLE users VALIDATE CONSTRAINT users_role_check`);
-    // An interrupted build leaves an invalid index.
-    await queryRunner.query(`DROP INDEX CONCURRENTLY IF EXISTS users_roles_idx`);
-    await queryRunner.query(
-      `CREATE INDEX CONCURRENTLY users_roles_idx ON users (role, id) WHERE role <> 'user'`,
-    );
-    await queryRunner.query(`DROP INDEX CONCURRENTLY IF EXISTS users_admins_idx`);
+    await withoutLockTimeout(queryRunner, async () => {
+      // An interrupted build leaves an invalid index.
+      await queryRunner.query(`DROP INDEX CONCURRENTLY IF EXISTS users_roles_idx`);
+      await queryRunner.query(
+        `CREATE INDEX CONCURRENTLY users_roles_idx ON users (role, id) WHERE role <> 'user'`,
+      );
+      await queryRunner.query(`DROP INDEX CONCURRENTLY IF EXISTS users_admins_idx`);
+    });
   }
 
   /** Administrators get the role `admin`, and everybody else the role `user`. */
@@ -40,5 +42,16 @@ export class ExternalIds1797000200000 implements MigrationInterface {
     await queryRunner.query(`ALTER TABLE session_fates DROP COLUMN IF EXISTS begun_macs`);
     await queryRunner.query(`
       ALTER TABLE service_state DROP COLUMN IF EXISTS admin_role, DROP COLUMN IF EXISTS refused_admins`);
+  }
+}
+
+/** CONCURRENTLY waits for old transactions, but no query waits for it: it need not be repeated. */
+async function withoutLockTimeout(queryRunner: QueryRunner, work: () => Promise<void>): Promise<void> {
+  const [before] = (await queryRunner.query('SHOW lock_timeout')) as [{ lock_timeout: string }];
+  await queryRunner.query('SET lock_timeout = 0');
+  try {
+    await work();
+  } finally {
+    await queryRunner.query(`SET lock_timeout = '${before.lock_timeout}'`);
   }
 }

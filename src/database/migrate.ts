@@ -1,8 +1,7 @@
-import { DataSource } from 'typeorm';
-import type { DataSourceOptions } from 'typeorm';
+import type { DataSource } from 'typeorm';
 import type { ClientBase } from 'pg';
 import { tryLockForSession, unlockSession } from './advisory-locks.js';
-import { verifiedConnections } from './data-source-options.js';
+import { applyMigrations } from './schema/apply-migrations.js';
 import { earlierSchema } from './schema/conflicts.js';
 import { appliedMigrations } from './schema/installation.js';
 import { migrationNames } from './schema/migration-names.js';
@@ -29,7 +28,9 @@ export async function migrate(dataSource: DataSource): Promise<void> {
     await prepareSchema(client, endpoint.schema, names);
     const applied = new Set(await appliedMigrations(client, endpoint.schema));
     // Most starts find nothing to do, and need no connection of TypeORM for that.
-    if (names.some((name) => !applied.has(name))) await runMigrations(dataSource, endpoint);
+    if (names.some((name) => !applied.has(name))) {
+      await applyMigrations(dataSource, endpoint, client, names);
+    }
     await client.query(unlockSession('migrations'));
   } finally {
     await client.end();
@@ -58,18 +59,6 @@ function connectionTo(endpoint: DatabaseEndpoint): VerifiedClient {
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
   });
-}
-
-async function runMigrations({ options }: DataSource, endpoint: DatabaseEndpoint): Promise<void> {
-  const own = await new DataSource({
-    ...options,
-    extra: { ...verifiedConnections(endpoint.withoutTrust()), keepAlive: true },
-  } as DataSourceOptions).initialize();
-  try {
-    await own.runMigrations();
-  } finally {
-    await own.destroy();
-  }
 }
 
 /** Polls for the lock: a waiting statement would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for snapshots. */

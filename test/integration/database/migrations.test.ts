@@ -1,6 +1,8 @@
 import { readdirSync } from 'node:fs';
+import { Logger } from '@nestjs/common';
+import pg from 'pg';
 import { DataSource } from 'typeorm';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { dataSourceOptions } from '../../../src/database/data-source-options.js';
 import { migrate } from '../../../src/database/migrate.js';
 import { createTestDatabase } from '../../helpers/database.js';
@@ -111,5 +113,49 @@ describe('the migrations', () => {
     const before = await applied();
     await migrate(await aNode());
     expect(await applied()).toEqual(before);
+  });
+
+  it('let the nodes that run read the feed while a long dump keeps its table', async () => {
+    const node = await aNode();
+    await migrate(node);
+    const hasColumn = async () =>
+      (await schema()).columns.some(({ column_name }) => column_name === 'written_at');
+    while (await hasColumn()) await node.undoLastMigration({ transaction: 'each' });
+    const dump = new pg.Client({ connectionString: db.url, application_name: 'pg_dump' });
+    await dump.connect();
+    const warn = vi.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
+    try {
+      await dump.query(
+        'BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE tandem.revocations IN ACCESS SHARE MODE',
+      );
+      const done = migrate(await aNode());
+      const waiting = `
+        SELECT 1 FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'
+          AND relation = 'tandem.revocations'::regclass`;
+      for (let attempt = 1; attempt <= 2; attempt += 1) {
+        await expect
+          .poll(() => db.database.query(waiting), { interval: 20, timeout: 30_000 })
+          .toHaveLength(1);
+        // Behind the migration in the queue for the table: it would fail after three seconds.
+        expect(await db.database.query('SELECT 1 FROM revocations')).toEqual([]);
+        await expect.poll(() => db.database.query(waiting), { timeout: 30_000 }).toEqual([]);
+      }
+      expect(await hasColumn()).toBe(false);
+      const { rows } = await dump.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      expect(warn.mock.calls).toEqual([
+        [
+          expect.stringMatching(
+            `NodesAndLimits\\d+ waits until .* process ${rows[0]!.pid} \\(pg_dump\\) ends`,
+          ),
+        ],
+      ]);
+      await dump.query('COMMIT');
+      await done;
+      expect(await hasColumn()).toBe(true);
+      expect(await applied()).toHaveLength(FILES.length);
+    } finally {
+      warn.mockRestore();
+      await dump.end();
+    }
   });
 });
