@@ -21,6 +21,7 @@ interface Blocked {
   readonly id: string;
   readonly kind: string;
   readonly address: string | null;
+  readonly blocked_addresses: readonly { readonly id: string; readonly address: string }[];
   readonly user_id: string | null;
   readonly username: string | null;
   readonly scopes: readonly { readonly scope: string; readonly until: string }[];
@@ -97,11 +98,13 @@ describe('what the rate limits block', () => {
     const address = client.headers['x-forwarded-for'];
     await block(user, client);
     const accounts = await list(`?username=${user.username.toUpperCase()}`, other);
+    const addresses = await list(`?ip=${address}&kind=address`);
     expect(accounts).toEqual([
       {
         id: user.id,
         kind: 'account',
         address,
+        blocked_addresses: [{ id: addresses[0]!.id, address }],
         user_id: user.id,
         username: user.username,
         external_id: null,
@@ -109,8 +112,8 @@ describe('what the rate limits block', () => {
         until: expect.stringMatching(/Z$/),
       },
     ]);
-    expect(await list(`?ip=${address}&kind=address`)).toMatchObject([
-      { kind: 'address', address, user_id: null, scopes: [{ scope: 'login' }] },
+    expect(addresses).toMatchObject([
+      { kind: 'address', address, blocked_addresses: [], user_id: null, scopes: [{ scope: 'login' }] },
     ]);
     expect(await list(`?ip=${address}&kind=account`)).toEqual([]);
     expect((await list('?kind=account')).map(({ id }) => id)).toContain(user.id);
@@ -124,14 +127,53 @@ describe('what the rate limits block', () => {
     await expect.poll(() => list(`?username=${user.username}`), { timeout: 30_000 }).toEqual([]);
   });
 
-  it('can be released: the next login is accepted on every node, from the same address', async () => {
-    const client = somewhere();
-    await block(user, client);
+  it('can be released: the next login of the account is accepted on every node', async () => {
+    await block(user);
     await everythingIsWritten();
-    await released(user.id);
-    expect((await tryLogin(other, user, client)).statusCode).toBe(200);
-    expect((await tryLogin(node, user, client)).statusCode).toBe(200);
+    await released(user.id.toUpperCase());
+    expect((await tryLogin(other, user, somewhere())).statusCode).toBe(200);
+    expect((await tryLogin(node, user, somewhere())).statusCode).toBe(200);
     expect(await list(`?username=${user.username}`)).toEqual([]);
+  });
+
+  it('keeps the address of a guesser blocked when the account is released, until the address is released', async () => {
+    const guesser = somewhere();
+    await block(user, guesser);
+    const [account] = await list(`?username=${user.username}`);
+    await released(user.id);
+    const another = await someone();
+    for (const on of [node, other]) {
+      expect((await tryLogin(on, another, guesser)).statusCode).toBe(429);
+      expect((await tryLogin(on, user, guesser)).statusCode).toBe(429);
+      expect((await tryLogin(on, user, somewhere())).statusCode).toBe(200);
+    }
+    expect(await list(`?ip=${guesser.headers['x-forwarded-for']}`)).toMatchObject([{ kind: 'address' }]);
+    await released(account!.blocked_addresses[0]!.id);
+    for (const on of [node, other]) expect((await tryLogin(on, user, guesser)).statusCode).toBe(200);
+  });
+
+  it('keeps the networks of a guesser blocked when the account is released', async () => {
+    const within = (network: number) => from(`2001:db8:99:${network}::1`);
+    const nobody = () => wrong({ id: '', username: `nobody-${randomUUID()}`, password: '' });
+    for (let network = 2; network <= 4; network++)
+      for (let each = 0; each < LIMIT; each++) await tryLogin(node, nobody(), within(network));
+    for (let each = 0; each < LIMIT; each++) await tryLogin(node, wrong(user), within(1));
+    const [account] = await list(`?username=${user.username}`);
+    expect(account!.blocked_addresses.map(({ address }) => address)).toEqual([
+      '2001:db8:99:1::/64',
+      '2001:db8:99:0::/56',
+    ]);
+    await released(user.id);
+    for (const network of [1, 5]) expect((await tryLogin(other, user, within(network))).statusCode).toBe(429);
+    expect((await tryLogin(other, user, somewhere())).statusCode).toBe(200);
+  });
+
+  it('makes no node forget what it refuses if a release has released nothing', async () => {
+    const version = async () =>
+      (await sql(node, `SELECT versions ->> 'limits' AS version FROM service_state`))[0];
+    const before = await version();
+    await released(user.id);
+    expect(await version()).toEqual(before);
   });
 
   it('can be released by address', async () => {
@@ -236,11 +278,26 @@ describe('what the rate limits block', () => {
     expect(events).toEqual([{ event: 'user', user_id: user.id, actor: true }]);
   });
 
-  it.each(['0'.repeat(32), randomUUID(), 'x', '%00', '203.0.113.7', `${'0'.repeat(32)}%0a`])(
+  it.each(['0'.repeat(32), randomUUID()])(
     'answers 404 to a release of %j, which blocks nothing',
     async (id) => {
       const reply = await release(id);
       expect([reply.statusCode, codeOf(reply)]).toEqual([404, 'not_found']);
+    },
+  );
+
+  it.each(['x', '%00', '203.0.113.7', `${'0'.repeat(32)}%0a`, '0'.repeat(33), 'x'.repeat(257)])(
+    'refuses the id %j, which no entry can have',
+    async (id) => {
+      const reply = await release(id);
+      expect([reply.statusCode, codeOf(reply)]).toEqual([400, 'malformed_request']);
+    },
+  );
+
+  it.each(['fe80::1%25eth0', '::ffff:198.51.100.200', '64:ff9b::198.51.100.200', '::'])(
+    'finds nothing at the address %s, which is not blocked',
+    async (ip) => {
+      expect(await list(`?ip=${ip}`)).toEqual([]);
     },
   );
 

@@ -12,7 +12,7 @@ import type { BlockedOwner } from '../../limits/blocked/blocked-subject.store.js
 import { BlockedSubjectWriter } from '../../limits/blocked/blocked-subject.writer.js';
 import { ownerDigest } from '../../limits/blocked/blocked-subjects.js';
 import { ADDRESS_BUCKETS } from '../../limits/bucket.js';
-import { networksAround, networksOf, subjectOf } from '../../limits/client-address.js';
+import { canonicalAddress, networksAround, networksOf } from '../../limits/client-address.js';
 import { counterKey } from '../../limits/counter-key.js';
 import { RateLimitService } from '../../limits/limits.service.js';
 import { ChangeFeed } from '../../tokens/feed/change-feed.js';
@@ -32,8 +32,10 @@ const ADDRESSES: ReadonlySet<string> = new Set(ADDRESS_BUCKETS);
 /**
  * Addresses and accounts that are refused by a rate limit, and their release. Several counters refuse a caller independently of each
  * other: each bucket of the address and of the networks around it, the passwords of the account from unknown devices and from each known
- * one, and the failed logins in a row. A release empties all of them in one transaction, which also makes every node forget what it
- * refuses from memory.
+ * one, and the failed logins in a row.
+ *
+ * An account and an address are released separately. The address of somebody who guesses the passwords of an account stays blocked when the
+ * account is released. A release empties its counters in one transaction, which also makes every node forget what it refuses from memory.
  */
 @Injectable()
 export class LimitReleaseService implements OnModuleInit {
@@ -63,66 +65,81 @@ export class LimitReleaseService implements OnModuleInit {
     limit = DEFAULT_LIMIT,
     cursor,
   }: BlockedQueryDto): Promise<BlockedListDto> {
-    await this.writer.write();
+    await this.written();
     const name = username === undefined ? undefined : normaliseUsername(username)?.key;
     if (username !== undefined && name === undefined) return { blocked: [], next_cursor: null };
-    const ids =
-      ip === undefined ? undefined : networksOf(ip).map(({ subject }) => ownerDigest('login', subject));
+    const ids = ip === undefined ? undefined : idsOfAddress(canonicalAddress(ip) ?? ip);
     const filter = { kind, ids, usernameKey: name };
-    const page = await this.store.page(filter, ADDRESS_BUCKETS, limit, cursor);
-    return { blocked: page.blocked.map(viewOf), next_cursor: page.next_cursor };
+    const { blocked, next_cursor } = await this.store.page(filter, ADDRESS_BUCKETS, limit, cursor);
+    const addresses = await this.blockedAddresses(blocked);
+    return { blocked: blocked.map((owner) => viewOf(owner, addresses)), next_cursor };
   }
 
   /**
-   * Releases an address or an account by its id in the list. The next call is admitted on this node at once, and on the others within a
-   * second. The release of an account includes the address that its blocked calls came from: otherwise that address would still refuse the
-   * same user. Throws 404 if nothing is blocked under this id.
+   * Releases an address or an account by its id in the list, and nothing else: of an address that is blocked too, the list has the id. The
+   * next call is admitted on this node at once, and on the others within a second. Throws 400 for a text that is no such id, and 404 if
+   * nothing is blocked under it and no user has it.
    */
-  async release(id: string, origin: Origin, actorId: string): Promise<void> {
-    if (!USER_ID.test(id) && !DIGEST.test(id)) throw refuse('not_found');
-    await this.writer.write();
+  async release(given: string, origin: Origin, actorId: string): Promise<void> {
+    const id = given.toLowerCase();
+    if (!USER_ID.test(id) && !DIGEST.test(id)) throw refuse('malformed_request');
+    await this.written();
     const user = USER_ID.test(id) ? await this.users.find(id) : undefined;
-    const released = await this.database.transaction(async (sql) => {
+    const outcome = await this.database.transaction(async (sql) => {
       const noted = await this.store.find(sql, id);
-      if (noted.length === 0 && user === undefined) return false;
-      const addresses = new Set(noted.flatMap(({ address }) => address ?? []));
+      if (noted.length === 0 && user === undefined) return 'unknown';
+      const addresses = noted.flatMap((one) => (isOfAddress(one) ? (one.address ?? []) : []));
       const keys = [
         ...noted.map(({ key }) => key),
-        ...keysOfAddresses([...addresses]),
+        ...keysOfAddresses(addresses),
         ...(user === undefined ? [] : keysOfUser(user)),
       ];
-      await this.store.release(sql, [...new Set(keys)]);
-      await this.state.bump(sql, TOPIC);
-      await this.note(
-        sql,
-        id,
-        { addresses: [...addresses], isAddress: noted.some(isOfAddress) },
-        origin,
-        actorId,
-      );
-      return true;
+      const removed = await this.store.release(sql, [...new Set(keys)]);
+      await this.note(sql, id, [...new Set(addresses)], origin, actorId);
+      // Otherwise a script that releases nobody could make all nodes forget what they refuse.
+      if (removed) await this.state.bump(sql, TOPIC);
+      return removed ? 'released' : 'not_blocked';
     });
-    if (!released) throw refuse('not_found');
+    if (outcome === 'unknown') throw refuse('not_found');
+    if (outcome === 'not_blocked') return;
     this.limiter.forgetBlocks();
     this.feed.hint();
+  }
+
+  /** What this node has found full is in the list. If it cannot be written, the list lacks it, and the loop of the writer logs why. */
+  private written(): Promise<void> {
+    return this.writer.write().catch(() => undefined);
+  }
+
+  /** The addresses and networks among those of the accounts that are blocked themselves, by id. */
+  private async blockedAddresses(owners: readonly BlockedOwner[]): Promise<ReadonlyMap<string, string>> {
+    const ids = owners.filter(isAccount).flatMap(({ addresses }) => addresses.flatMap(idsOfAddress));
+    if (ids.length === 0) return new Map();
+    const { blocked } = await this.store.page({ ids, kind: 'address' }, ADDRESS_BUCKETS, ids.length);
+    return new Map(blocked.map(({ id, addresses }) => [id, addresses[0]!]));
   }
 
   private async note(
     sql: Sql,
     id: string,
-    { addresses, isAddress }: { readonly addresses: readonly string[]; readonly isAddress: boolean },
+    addresses: readonly string[],
     origin: Origin,
     actorId: string,
   ): Promise<void> {
     const userId = USER_ID.test(id) ? id : undefined;
     const detail = addresses.length === 0 ? {} : { addresses };
-    const event = userId === undefined && isAddress ? 'service' : 'user';
+    const event = addresses.length === 0 ? 'user' : 'service';
     await this.audit.add({ event, cause: 'limits_released', userId, actorId, detail }, origin, sql);
   }
 }
 
+/** The ids under which an address and the networks that it counts for are listed. */
+function idsOfAddress(address: string): string[] {
+  return networksOf(address).map(({ subject }) => ownerDigest('login', subject));
+}
+
 function keysOfAddresses(addresses: readonly string[]): string[] {
-  const subjects = addresses.flatMap((address) => networksAround(subjectOf(address)));
+  const subjects = addresses.flatMap((address) => networksAround(address));
   return subjects.flatMap((subject) => ADDRESS_BUCKETS.map((bucket) => counterKey(bucket, subject)));
 }
 
@@ -139,7 +156,27 @@ function isOfAddress({ scope }: { readonly scope: string }): boolean {
   return ADDRESSES.has(scope);
 }
 
-function viewOf({ id, user_id, username, external_id, scopes, until, address }: BlockedOwner): BlockedDto {
+function isAccount({ scopes }: BlockedOwner): boolean {
+  return !scopes.some(isOfAddress);
+}
+
+function viewOf(
+  { id, user_id, username, external_id, scopes, until, addresses }: BlockedOwner,
+  blocked: ReadonlyMap<string, string>,
+): BlockedDto {
   const kind = scopes.some(isOfAddress) ? 'address' : 'account';
-  return { id, kind, address, user_id, username, external_id, scopes, until };
+  const ids = new Set(kind === 'address' ? [] : addresses.flatMap(idsOfAddress));
+  return {
+    id,
+    kind,
+    address: addresses[0] ?? null,
+    blocked_addresses: [...ids].flatMap((one) =>
+      blocked.has(one) ? { id: one, address: blocked.get(one)! } : [],
+    ),
+    user_id,
+    username,
+    external_id,
+    scopes,
+    until,
+  };
 }

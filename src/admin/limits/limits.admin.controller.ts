@@ -36,12 +36,12 @@ export class AdminLimitsController {
     summary: 'Release a blocked address or account',
     description:
       'The next call is admitted on this node at once and on every other node within a second. An address is released together with the ' +
-      'wider IPv6 networks that it counts for, an account together with the address that its blocked calls came from. The id of a user ' +
-      'releases the user also if nothing is listed.',
+      'wider IPv6 networks that it counts for. The release of an account releases no address: if the address of the user is blocked too, ' +
+      'release it as well, by its id in `blocked_addresses`. The id of a user releases the user also if nothing is listed.',
   })
   @ApiParam({ name: 'id', example: '0f8fad5bd9cb469fa16570867728950e' })
   @ApiNoContentResponse()
-  @ApiProblems(COMMON_ERRORS, 'not_found')
+  @ApiProblems(COMMON_ERRORS, 'malformed_request', 'not_found')
   async release(
     @Req() request: FastifyRequest,
     @CurrentPrincipal() { userId: actorId }: Principal,

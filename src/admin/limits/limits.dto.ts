@@ -44,6 +44,14 @@ export class BlockedScopeDto {
   until!: string;
 }
 
+export class BlockedAddressDto {
+  @ApiProperty({ example: '0f8fad5bd9cb469fa16570867728950e', description: 'For the release' })
+  id!: string;
+
+  @ApiProperty({ example: '203.0.113.7' })
+  address!: string;
+}
+
 export class BlockedDto {
   @ApiProperty({
     example: '0f8fad5bd9cb469fa16570867728950e',
@@ -62,6 +70,14 @@ export class BlockedDto {
       'The address, or the /64, /56 or /48 of an IPv6 address. Of an account: the address that made the last call which counted',
   })
   address!: string | null;
+
+  @ApiProperty({
+    type: [BlockedAddressDto],
+    description:
+      'Of an account: the addresses and networks of its refused calls that are blocked too. The user gets 429 from there until they are ' +
+      'released themselves. Empty for an address',
+  })
+  blocked_addresses!: readonly BlockedAddressDto[];
 
   @ApiProperty({
     type: String,

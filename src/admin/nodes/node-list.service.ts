@@ -18,8 +18,8 @@ export class NodeListService {
   ) {}
 
   async list(): Promise<NodesDto> {
-    // The list is at least up to date about the node that answers.
-    await this.reporter.report();
+    // The list is at least up to date about the node that answers. If that fails, the loop of the reporter logs why.
+    await this.reporter.report().catch(() => undefined);
     return { nodes: (await this.store.list()).map((node) => this.viewOf(node)) };
   }
 

@@ -15,8 +15,8 @@ export interface BlockedOwner {
   readonly scopes: readonly { readonly scope: BlockScope; readonly until: string }[];
   /** When the last of its counters is no longer full. */
   readonly until: Date;
-  /** See the entity. */
-  readonly address: string | null;
+  /** See the entity. The one that expires last comes first. */
+  readonly addresses: readonly string[];
 }
 
 export interface BlockedFilter {
@@ -53,7 +53,7 @@ const IS_FULL = `
 
 const PAGE = `
   SELECT b.owner AS id, b.user_id, u.username, u.external_id, max(b.expires_at) AS until,
-    (array_agg(b.address ORDER BY b.expires_at DESC) FILTER (WHERE b.address IS NOT NULL))[1] AS address,
+    coalesce(array_agg(b.address ORDER BY b.expires_at DESC) FILTER (WHERE b.address IS NOT NULL), '{}') AS addresses,
     json_agg(json_build_object('scope', b.scope, 'until',
       to_char(b.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) ORDER BY b.scope) AS scopes
   FROM blocked_subjects b LEFT JOIN users u ON u.id = b.user_id
@@ -65,14 +65,14 @@ const PAGE = `
   ORDER BY b.owner LIMIT $6`;
 
 const FIND = `
-  SELECT encode(key, 'hex') AS key, scope, address FROM blocked_subjects WHERE owner = $1`;
+  SELECT encode(key, 'hex') AS key, scope, address FROM blocked_subjects WHERE owner = $1 AND expires_at > now()`;
 
 /** Locks in the order of keys, like all statements that lock several counters. */
 const RELEASE = (table: 'rate_limits' | 'login_failures' | 'blocked_subjects') => `
   WITH locked AS MATERIALIZED (
     SELECT key FROM ${table} WHERE key = ANY ($1::bytea[]) ORDER BY key FOR UPDATE
   )
-  DELETE FROM ${table} WHERE key IN (SELECT key FROM locked)`;
+  DELETE FROM ${table} WHERE key IN (SELECT key FROM locked) RETURNING 1`;
 
 const REMOVE_EXPIRED = `
   WITH removed AS (
@@ -111,7 +111,7 @@ export class BlockedSubjectStore {
     };
   }
 
-  /** The noted counters of an owner. */
+  /** The noted counters of an owner that may still be full. */
   find(
     sql: Sql,
     owner: string,
@@ -119,11 +119,16 @@ export class BlockedSubjectStore {
     return sql.query(FIND, [owner]);
   }
 
-  /** Empties the counters with these keys (in hex): nothing that was counted before counts any more. */
-  async release(sql: Sql, keys: readonly string[]): Promise<void> {
+  /**
+   * Empties the counters with these keys (in hex): nothing that was counted before counts any more. Returns false if they were empty and
+   * nothing was noted of them.
+   */
+  async release(sql: Sql, keys: readonly string[]): Promise<boolean> {
     const values = [keys.map((key) => Buffer.from(key, 'hex'))];
+    let removed = 0;
     for (const table of ['rate_limits', 'login_failures', 'blocked_subjects'] as const)
-      await sql.query(RELEASE(table), values);
+      removed += (await sql.query(RELEASE(table), values)).length;
+    return removed > 0;
   }
 
   /** Removes up to `batch` expired rows and returns how many. */

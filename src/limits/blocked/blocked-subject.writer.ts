@@ -7,6 +7,9 @@ import { BlockedSubjects, notedBlock } from './blocked-subjects.js';
 
 const WRITE_INTERVAL_MS = 1_000;
 
+/** Rows of one write. During a flood from many addresses, the rest waits for the next writes. */
+const MOST_ROWS = 500;
+
 /** Writes the full counters of this node once a second, if there are any: no refused call waits for it. */
 @Injectable()
 export class BlockedSubjectWriter implements OnModuleInit, OnApplicationShutdown {
@@ -32,18 +35,18 @@ export class BlockedSubjectWriter implements OnModuleInit, OnApplicationShutdown
   }
 
   /**
-   * Resolves when everything that this node has found full so far is written. If that fails, the next call tries again. The counters refuse
-   * calls all the same.
+   * Resolves when what this node has found full so far is written: up to 500 counters, accounts first. The next call writes the rest, and
+   * tries again what could not be written. The counters refuse calls all the same.
    */
   write(): Promise<void> {
     const before = this.writing.catch(() => undefined);
     this.writing = before.then(async () => {
-      const full = this.blocked.take();
+      const full = this.blocked.take(MOST_ROWS);
       if (full.length === 0) return;
       try {
         await this.store.note(full.map(notedBlock));
       } catch (error) {
-        for (const counter of full) this.blocked.add(counter);
+        this.blocked.putBack(full);
         throw error;
       }
     });

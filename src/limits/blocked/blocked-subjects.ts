@@ -35,7 +35,7 @@ export interface NotedBlock {
   readonly ms: number;
 }
 
-/** Counters that a node keeps between two writes. During a flood from more addresses, further ones are not listed. */
+/** Counters of addresses, and as many others, that a node keeps for the next writes. During a flood from more, further ones are not listed. */
 const MAX_PENDING = 5_000;
 
 const ADDRESSES: ReadonlySet<string> = new Set(ADDRESS_BUCKETS);
@@ -50,20 +50,31 @@ const FAMILIES: ReadonlySet<string> = new Set([
 /** The full counters of this node that are not written yet. No I/O, and bounded. Names and ids of sessions are not kept in plain text. */
 @Injectable()
 export class BlockedSubjects {
-  private pending = new Map<string, FullCounter>();
+  private readonly addresses = new Map<string, FullCounter>();
+  /** A flood from many addresses must hide no account. */
+  private readonly others = new Map<string, FullCounter>();
 
   /** Remembers that a counter is full. Counters of service clients are not listed. */
   add(counter: FullCounter): void {
     if (counter.scope === 'revocation_stream') return;
-    if (this.pending.size < MAX_PENDING || this.pending.has(counter.key))
-      this.pending.set(counter.key, counter);
+    const pending = this.pendingLike(counter);
+    if (pending.size < MAX_PENDING || pending.has(counter.key)) pending.set(counter.key, counter);
   }
 
-  /** Returns what was added since the last call. */
-  take(): FullCounter[] {
-    const taken = [...this.pending.values()];
-    this.pending = new Map();
+  /** Returns up to `most` of the counters that were added and not taken yet, accounts first. */
+  take(most: number): FullCounter[] {
+    const taken = [...this.others.values(), ...this.addresses.values()].slice(0, most);
+    for (const counter of taken) this.pendingLike(counter).delete(counter.key);
     return taken;
+  }
+
+  /** Adds counters that were taken and could not be written. What was added meanwhile is newer and stays. */
+  putBack(taken: readonly FullCounter[]): void {
+    for (const counter of taken) if (!this.pendingLike(counter).has(counter.key)) this.add(counter);
+  }
+
+  private pendingLike({ scope }: FullCounter): Map<string, FullCounter> {
+    return ADDRESSES.has(scope) ? this.addresses : this.others;
   }
 }
 

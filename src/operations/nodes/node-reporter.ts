@@ -28,6 +28,8 @@ export class NodeReporter implements OnApplicationBootstrap, BeforeApplicationSh
     readonly workers: number;
     readonly version: string;
   };
+  private stopping = false;
+  private reporting: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly store: ServiceNodeStore,
@@ -64,7 +66,10 @@ export class NodeReporter implements OnApplicationBootstrap, BeforeApplicationSh
 
   /** While the database can still be reached. A node that could not say goodbye stays in the list for an hour. */
   async beforeApplicationShutdown(): Promise<void> {
+    this.stopping = true;
     await this.loop.stop();
+    // A report that is written after the row was removed would bring the row back.
+    await this.reporting;
     if (!this.loops.enabled) return;
     await this.store
       .remove(this.id)
@@ -73,8 +78,15 @@ export class NodeReporter implements OnApplicationBootstrap, BeforeApplicationSh
       );
   }
 
-  /** Writes how this node does now. */
-  async report(): Promise<void> {
+  /** Writes how this node does now. A node that stops reports no more. */
+  report(): Promise<void> {
+    if (this.stopping) return Promise.resolve();
+    const written = this.write();
+    this.reporting = Promise.allSettled([this.reporting, written]);
+    return written;
+  }
+
+  private async write(): Promise<void> {
     const age = this.feed.age();
     const { p50, p99, samples } = this.propagation.times();
     await this.store.report({

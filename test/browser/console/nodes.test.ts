@@ -91,7 +91,12 @@ describe.skipIf(withoutChromium !== undefined)('nodes and limits in the console'
     await sql(node, `UPDATE refresh_tokens SET password_at = password_at - interval '6 minutes'`);
     await row.getByRole('button', { name: 'Release …' }).focus();
     await view.page.keyboard.press('Enter');
-    await view.dialog('Release this account?').getByText('So can the address 198.51.100.7').waitFor();
+    await view
+      .dialog('Release this account?')
+      .getByText('but not from 198.51.100.7, which is blocked too')
+      .waitFor();
+    await view.dialog('Release this account?').getByRole('checkbox').focus();
+    await view.page.keyboard.press('Space');
     await view.expectAccessible();
     await view.dialog('Release this account?').getByRole('button', { name: 'Release' }).focus();
     await view.page.keyboard.press('Enter');

@@ -102,7 +102,7 @@ describe('CredentialCheckService', () => {
     const { credentials, limiter } = check({ checkPassword });
     const nobody = { username: 'a b', password: 'x' };
     await expect(credentials.check(nobody, undefined, NO_ORIGIN)).rejects.toMatchObject({ status: 401 });
-    expect(limiter.enforce).toHaveBeenCalledWith('account', 'a b');
+    expect(limiter.enforce).toHaveBeenCalledWith('account', 'a b', undefined, { address: null });
   });
 
   it('refunds the count after a right password, and forgets earlier failures', async () => {
@@ -110,7 +110,7 @@ describe('CredentialCheckService', () => {
       checkPassword: () => Promise.resolve({ outcome: 'ok', user }),
     });
     expect(await credentials.check(given, undefined, NO_ORIGIN)).toBe(user);
-    expect(limiter.enforce.mock.calls).toEqual([['account', 'ada']]);
+    expect(limiter.enforce.mock.calls).toEqual([['account', 'ada', undefined, { address: null }]]);
     expect(limiter.refund.mock.calls).toEqual([['account', 'ada']]);
     expect(attempt.succeeded).toHaveBeenCalledTimes(1);
   });
@@ -130,8 +130,8 @@ describe('CredentialCheckService', () => {
     const device = { userId: user.id, bucket: 'device_family', id: 's' } as const;
     await expect(credentials.check(given, device, NO_ORIGIN)).rejects.toMatchObject({ status: 401 });
     expect(limiter.enforce.mock.calls).toEqual([
-      ['device_user', user.id, { limit: 40, windowSeconds: 60 }],
-      ['device_family', 's'],
+      ['device_user', user.id, { limit: 40, windowSeconds: 60 }, { userId: user.id, address: null }],
+      ['device_family', 's', undefined, { userId: user.id, address: null }],
     ]);
     expect(failures.begin).not.toHaveBeenCalled();
     expect(checkPassword).toHaveBeenCalledWith('ada', given.password, 'known', expect.anything());

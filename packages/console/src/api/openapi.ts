@@ -81,12 +81,20 @@ export interface AuditEventsDto {
   readonly searched_to: string | null;
 }
 
+export interface BlockedAddressDto {
+  /** For the release */
+  readonly id: string;
+  readonly address: string;
+}
+
 export interface BlockedDto {
   /** For the release. Of an account: the id of the user */
   readonly id: string;
   readonly kind: 'address' | 'account';
   /** The address, or the /64, /56 or /48 of an IPv6 address. Of an account: the address that made the last call which counted */
   readonly address: string | null;
+  /** Of an account: the addresses and networks of its refused calls that are blocked too. The user gets 429 from there until they are released themselves. Empty for an address */
+  readonly blocked_addresses: readonly BlockedAddressDto[];
   /** Null for an address, and for a name that no user has. Such a name is not stored */
   readonly user_id: string | null;
   readonly username: string | null;

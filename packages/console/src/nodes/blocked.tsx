@@ -157,27 +157,43 @@ function Left({ until }: { readonly until: string }) {
   return <>{duration(Date.parse(until) - useNow())}</>;
 }
 
+async function releaseById(id: string): Promise<void> {
+  try {
+    await call('DELETE /admin/limits/blocked/{id}', { path: { id } });
+  } catch (error) {
+    // The block has just ended by itself.
+    if (!(error instanceof ApiError) || error.status !== 404) throw error;
+  }
+}
+
 function Release({ blocked, onClose }: { readonly blocked: BlockedDto; readonly onClose: () => void }) {
+  const { id, kind, blocked_addresses: addresses } = blocked;
+  const [withAddresses, setWithAddresses] = useState(false);
   const release = useAction(async () => {
-    try {
-      await call('DELETE /admin/limits/blocked/{id}', { path: { id: blocked.id } });
-    } catch (error) {
-      // The block has just ended by itself.
-      if (!(error instanceof ApiError) || error.status !== 404) throw error;
-    }
+    for (const one of [id, ...(withAddresses ? addresses.map((address) => address.id) : [])])
+      await releaseById(one);
   }, onClose);
+  const names = addresses.map(({ address }) => address).join(', ');
   return (
     <Dialog
-      title={blocked.kind === 'address' ? 'Release this address?' : 'Release this account?'}
+      title={kind === 'address' ? 'Release this address?' : 'Release this account?'}
       onClose={onClose}
       onSubmit={release.run}
     >
       <p>
-        <Who blocked={blocked} /> can call again at once, on every node.
-        {blocked.kind === 'account' &&
-          blocked.address !== null &&
-          ` So can the address ${blocked.address}, which the last refused login came from.`}
+        <Who blocked={blocked} /> can call again at once, on every node
+        {addresses.length > 0 && !withAddresses && `, but not from ${names}, which is blocked too`}.
       </p>
+      {addresses.length > 0 && (
+        <label className="check-field">
+          <input
+            type="checkbox"
+            checked={withAddresses}
+            onChange={(event) => setWithAddresses(event.target.checked)}
+          />
+          <span>Release {names} too, for everybody who calls from there.</span>
+        </label>
+      )}
       <p className="muted">If somebody is guessing passwords, this gives them new attempts.</p>
       {release.error !== undefined && <ErrorNotice error={release.error} />}
       <DialogButtons onCancel={onClose}>
