@@ -36,6 +36,20 @@ describe('Database', () => {
     await db.database.query('SELECT pg_terminate_backend($1::integer)', [await pid()]);
   };
 
+  it('closes a connection that is still being opened, at whatever moment', async () => {
+    for (let turns = 0; turns < 20; turns += 1) {
+      const client = database.ownClient({});
+      const connecting = client.connect().then(
+        () => 'open',
+        () => 'failed',
+      );
+      for (let turn = 0; turn < turns; turn += 1) await new Promise(setImmediate);
+      await client.end();
+      expect(['open', 'failed']).toContain(await connecting);
+      await expect(client.query('SELECT 1')).rejects.toThrow();
+    }
+  });
+
   it('keeps the connection after a statement error, and throws that error', async () => {
     const before = await pid();
     await database.query(insert, [1]);
