@@ -2,9 +2,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TestApp } from '../../helpers/app.js';
 import { TEST_SECRET } from '../../helpers/app.js';
 import { login, refresh, tokensOf, tryLogin, tryRefresh, verify } from '../../helpers/client.js';
-import { change, hashOf, productNode, productSession, signUp, withoutSource } from './product-users.js';
-import { statusOf, verifySession } from './session-client.js';
-import { exchange } from './session-nodes.js';
+import {
+  change,
+  hashOf,
+  productNode,
+  productSession,
+  signUp,
+  withoutSource,
+} from '../../e2e/transition/product-users.js';
+import { statusOf, verifySession } from '../../e2e/transition/session-client.js';
+import { exchange } from '../../e2e/transition/session-nodes.js';
 
 const ROUNDS = 8;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { walkByCallback } from './callback-walk.js';
+import { walkByCallback } from '../../e2e/transition/callback-walk.js';
 
 describe('a rollout for a product with a callback', () => {
   it('logs nobody out from 0 to 100 per cent and back to 0 with drain, on two nodes', async () => {

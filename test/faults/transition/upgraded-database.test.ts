@@ -7,8 +7,8 @@ import type { TestApp } from '../../helpers/app.js';
 import { aUser, login, refresh, sql, tokensOf, tryRefresh, verify } from '../../helpers/client.js';
 import { asProduct, createTestDatabase } from '../../helpers/database.js';
 import type { TestDatabase } from '../../helpers/database.js';
-import { SECRET, cookieFor, statusOf, verifySession } from './session-client.js';
-import { exchange } from './session-nodes.js';
+import { SECRET, cookieFor, statusOf, verifySession } from '../../e2e/transition/session-client.js';
+import { exchange } from '../../e2e/transition/session-nodes.js';
 
 /** The first migration after the last release. */
 const NEXT_RELEASE = 1_797_000_000_000;
