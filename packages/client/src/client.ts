@@ -1,5 +1,5 @@
 import { LoginKeeper } from './login-keeper.js';
-import type { AuthState } from './login-keeper.js';
+import type { AuthState, Credentials } from './login-keeper.js';
 import { RequestSender } from './request-sender.js';
 import { ServiceCalls } from './service-calls.js';
 import type { Fetch } from './service-calls.js';
@@ -24,7 +24,7 @@ export interface AuthClient {
   /** `unverified` means that a login is stored, but the service has not confirmed it yet, for example because the device is offline. */
   readonly state: AuthState;
   /** Logs in. Throws `AuthError` if the service refuses. */
-  readonly login: (credentials: { readonly username: string; readonly password: string }) => Promise<void>;
+  readonly login: (credentials: Credentials) => Promise<void>;
   /** Ends the login on this device at once, then at the service. Throws if the service cannot be reached. */
   readonly logout: () => Promise<void>;
   /**
@@ -68,7 +68,7 @@ export function createAuthClient(options: AuthClientOptions): AuthClient {
     get state() {
       return keeper.state;
     },
-    login: ({ username, password }) => keeper.login(username, password),
+    login: (credentials) => keeper.login(credentials),
     logout: () => keeper.logout(),
     fetch: (input, init) => sender.send(input, init),
     getAccessToken: () => keeper.token(),

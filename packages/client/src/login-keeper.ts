@@ -13,6 +13,11 @@ import { CHANGED, OVERTAKEN_MS, Tabs, onPageEvent } from './tabs.js';
  */
 export type AuthState = 'signed-in' | 'signed-out' | 'unverified';
 
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
 export interface KeeperOptions {
   readonly delivery: 'cookie' | 'body';
   /** Whether the platform keeps cookies. Without them there is no session to use. */
@@ -29,7 +34,6 @@ const MIGRATION_RETRY_MS = 30_000;
 const ignore = () => {};
 /** The body of a call that presents a refresh token. Without one, the service uses the cookie. */
 const bodyWith = (token: string | undefined) => (token ? { refresh_token: token } : {});
-const statusOf = (error: unknown) => (error as Partial<AuthError>).status;
 
 /**
  * Keeps one login alive. The login is in the storage, which other tabs change too. So the result of a call is stored only if the stored
@@ -50,7 +54,11 @@ export class LoginKeeper {
   #running: Promise<void> | undefined;
   /** Aborts the calls of the last attempt. */
   #controller: AbortController | undefined;
+  /** The stored login for which a downgrade has begun. It is repeated until it is answered, because it spends the refresh token. */
+  #downgrading: string | null | false = false;
   #migrationAskedAt = -Infinity;
+  /** When the last call that may set the refresh token was sent. */
+  #askedAt = 0;
   readonly #listeners = new Set<(state: AuthState) => void>();
   readonly #tabs: Tabs;
   readonly #disposal = new AbortController();
@@ -67,7 +75,8 @@ export class LoginKeeper {
     const onChange = () => void this.#onChange();
     this.#tabs = new Tabs(options.channel, onChange, () => {
       const overtaken = this.#controller;
-      setTimeout(() => overtaken?.abort(), OVERTAKEN_MS);
+      // A downgrade has no newer call: every one of them gets the same session.
+      if (!this.#downgrading) setTimeout(() => overtaken?.abort(), OVERTAKEN_MS);
     });
     onPageEvent(() => void this.token().catch(ignore), onChange, options.channel, this.#disposal.signal);
     const value = store.read();
@@ -111,7 +120,7 @@ export class LoginKeeper {
     await this.#update();
   }
 
-  async login(username: string, password: string): Promise<void> {
+  async login({ username, password }: Credentials): Promise<void> {
     const epoch = ++this.epoch;
     const { delivery } = this.#options;
     const askedAt = performance.now();
@@ -146,7 +155,7 @@ export class LoginKeeper {
       login?.session ? this.#calls.send('api/logout', {}) : this.#revoke(login?.token, token);
     await retrying(call).catch((error: unknown) => {
       // 401: the family or session was already revoked.
-      if (statusOf(error) !== 401) throw error;
+      if ((error as Partial<AuthError>).status !== 401) throw error;
     });
   }
 
@@ -183,18 +192,18 @@ export class LoginKeeper {
     return (this.#running ??= retrying(() => this.#attempt()).finally(() => (this.#running = undefined)));
   }
 
-  /** Sends a call that may set the refresh token, and tells the other tabs. Returns undefined if the service answers 401. */
-  async #rotate<T extends object>(path: string, body: object): Promise<T | undefined> {
+  /** Sends a call that may set the refresh token, and tells the other tabs. */
+  async #rotate(path: string, body: object): Promise<Tokens> {
     const name = Math.random();
+    const controller = this.#controller!;
     let sign = '-';
+    this.#askedAt = performance.now();
     this.#tabs.tell(`+${name}`);
     try {
-      return await this.#calls.send<T>(path, body, this.#controller);
+      return await this.#calls.send(path, body, controller);
     } catch (error) {
-      const status = statusOf(error);
-      if (status) sign = '=';
-      if (status !== 401) throw error;
-      return undefined;
+      if ((error as Partial<AuthError>).status || controller.signal.aborted) sign = '=';
+      throw error;
     } finally {
       this.#tabs.tell(sign + name);
     }
@@ -203,40 +212,48 @@ export class LoginKeeper {
   /** Makes one attempt to get a new access token for the stored login. */
   async #attempt(): Promise<void> {
     await this.#tabs.quiet();
-    if (this.#displaced) return;
+    // A login may have brought a new token meanwhile.
+    if (this.#displaced || performance.now() < (this.#access?.renewAt ?? 0)) return;
     this.#controller = new AbortController();
     const stored = await this.#store.read();
     const login = parse(stored);
+    // After another tab has refreshed, a downgrade with the older token would trigger reuse detection.
+    if (this.#downgrading !== stored) this.#downgrading = false;
     if (!login || login.session) return this.#migrate(stored, login);
-    const body = bodyWith(login.token);
-    const askedAt = performance.now();
-    let tokens: Tokens | undefined;
-    try {
-      tokens = await this.#rotate<Tokens>('auth/refresh', body);
-    } catch (error) {
-      if ((error as Partial<AuthError>).code !== 'jwt_not_enabled' || !this.#options.hasCookies) throw error;
-      // Another tab may have refreshed in between. A downgrade with an older token would trigger reuse detection.
-      if ((await this.#store.read()) !== stored) return this.#attempt();
-      // The user is not eligible for tokens any more, so continue with a session.
-      if (await this.#rotate('auth/downgrade', body)) return this.#useSession(stored, login.id);
-    }
-    return tokens ? this.#accept(stored, tokens, askedAt) : this.#end(stored, login);
+    return this.#rotate(`auth/${this.#downgrading ? 'downgrade' : 'refresh'}`, bodyWith(login.token)).then(
+      (tokens) => (this.#downgrading ? this.#useSession(stored, login.id) : this.#accept(stored, tokens)),
+      (error: unknown) => {
+        const { status, code } = error as Partial<AuthError>;
+        if (status === 401) return this.#end(stored, login);
+        if (isTemporary(error)) throw error;
+        // The user is not eligible for tokens any more, so continue with a session.
+        this.#downgrading = code === 'jwt_not_enabled' && this.#options.hasCookies && stored;
+        if (!this.#downgrading) throw error;
+        return this.#attempt();
+      },
+    );
   }
 
   /** Signs out after the service refused the refresh token, unless another tab has stored a newer token or a session. */
   async #end(stored: string | null, { id }: StoredLogin): Promise<void> {
-    // Another tab may be about to store the session for which it exchanged the refresh token.
-    await this.#tabs.quiet(0);
+    // Another tab may be about to store the session for which it exchanged the refresh token. If it still waits, try again later.
+    const busy = await this.#tabs.quiet(0);
     if ((await this.#store.read()) !== stored) return this.#attempt();
+    if (busy) throw new Error('another tab is busy');
     // Another tab may have been closed after its downgrade and before it stored the session. We do not know whose session it is, so
     // increase the epoch: no pending request is repeated with it.
     if (this.#options.hasCookies && (await this.#eligible()) !== undefined) {
       this.epoch++;
       return this.#useSession(stored, id);
     }
+    return this.#remove(stored);
+  }
+
+  /** Signs out in all tabs, unless another tab has logged in meanwhile. */
+  async #remove(stored: string | null): Promise<void> {
     if ((await this.#store.replace(stored, null)) !== null) return this.#attempt();
     this.#forget();
-    this.#tabs.tell(CHANGED);
+    if (stored) this.#tabs.tell(CHANGED);
   }
 
   /** Exchanges the session, if there is one and its user is eligible for tokens. Called if there are no tokens. */
@@ -246,30 +263,23 @@ export class LoginKeeper {
     this.#migrationAskedAt = performance.now() - MIGRATION_INTERVAL_MS + MIGRATION_RETRY_MS;
     const eligible = await this.#eligible();
     this.#migrationAskedAt = performance.now();
-    if (eligible === undefined) {
-      if ((await this.#store.replace(stored, null)) === null) return this.#forget();
-      // Another tab has logged in meanwhile.
-      return this.#access ? undefined : this.#attempt();
-    }
+    if (eligible === undefined) return this.#remove(stored);
     const id = login?.id ?? '-';
     if (!eligible) return this.#useSession(stored, id);
     if ((await this.#store.read()) !== stored) return this.#attempt();
-    const askedAt = performance.now();
-    let tokens: Tokens | undefined;
-    try {
-      tokens = await this.#rotate<Tokens>('auth/exchange', { token_delivery: this.#options.delivery });
-    } catch (error) {
-      const status = statusOf(error);
-      if (!status) throw error;
-      if (status === 409) {
+    return this.#rotate('auth/exchange', { token_delivery: this.#options.delivery }).then(
+      (tokens) => this.#accept(stored, tokens),
+      async (error: unknown) => {
+        const status = (error as Partial<AuthError>).status;
+        if (!status) throw error;
+        // Any other refusal keeps the session, which still works, even if the refusal is temporary. The client asks again after
+        // MIGRATION_INTERVAL_MS.
+        if (status !== 409) return this.#useSession(stored, id);
         // Another tab has exchanged the session. The refresh token is in the cookie.
         await this.#store.replace(stored, format(id));
         return this.#attempt();
-      }
-    }
-    // Any other refusal keeps the session, which still works, even if the refusal is temporary. The client asks again after
-    // MIGRATION_INTERVAL_MS.
-    return tokens ? this.#accept(stored, tokens, askedAt) : this.#useSession(stored, id);
+      },
+    );
   }
 
   /** Whether the user of the session is eligible for tokens; undefined if there is no session. */
@@ -285,19 +295,17 @@ export class LoginKeeper {
   }
 
   /** Stores the new tokens if the stored login is still `stored`, and only then uses them. */
-  async #accept(stored: string | null, tokens: Tokens, askedAt: number): Promise<void> {
-    const access = accessTokenIn(tokens, askedAt, parse(stored)?.id);
-    const next = format(access.id, tokens.refresh_token);
-    const now = await this.#store.replace(stored, next);
-    if (now !== next) {
-      const other = parse(now);
-      // Another tab has logged out (`other` is undefined) or logged in (another id). A refresh of the same login is fine.
-      if (!other) return this.#forget();
-      if (other.id !== access.id) return this.#attempt();
-    }
+  async #accept(stored: string | null, tokens: Tokens): Promise<void> {
+    const before = parse(stored)?.id;
+    const access = accessTokenIn(tokens, this.#askedAt, before);
+    const { id } = access;
+    const now = parse(await this.#store.replace(stored, format(id, tokens.refresh_token)));
+    // Another tab has logged out or logged in (another id). A refresh of the same login is fine.
+    if (!now) return this.#forget();
+    if (now.id !== id) return this.#attempt();
     this.#use(access);
     // If the login is new, the other tabs still use the session: let them read the storage.
-    if (parse(stored)?.id !== access.id) this.#tabs.tell(CHANGED);
+    if (before !== id) this.#tabs.tell(CHANGED);
   }
 
   #use(access: AccessToken): void {
@@ -310,10 +318,10 @@ export class LoginKeeper {
   }
 
   async #useSession(stored: string | null, id: string): Promise<void> {
-    const next = format(id, '', true);
-    const now = await this.#store.replace(stored, next);
-    if (now === null) return this.#forget();
-    if (now !== next && !parse(now)?.session) return this.#attempt();
+    const now = await this.#store.replace(stored, format(id, '', true));
+    const login = parse(now);
+    if (!login) return this.#forget();
+    if (!login.session) return this.#attempt();
     this.#become(undefined, true, this.sub);
     if (now !== stored) this.#tabs.tell(CHANGED);
   }

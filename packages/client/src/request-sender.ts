@@ -9,7 +9,7 @@ const LOGIN_OVER = ['session_invalid', 'sessions_removed', 'token_missing'];
 
 /** Sends an app's requests with the access token, to allowed origins only. */
 export class RequestSender {
-  readonly #origins: ReadonlySet<string>;
+  readonly #origins: readonly string[];
 
   readonly #keeper: LoginKeeper;
   readonly #base: URL;
@@ -19,11 +19,11 @@ export class RequestSender {
     this.#keeper = keeper;
     this.#base = base;
     this.#fetch = fetch;
-    this.#origins = new Set([base.origin, ...origins.map((origin) => new URL(origin).origin)]);
+    this.#origins = [base.origin, ...origins.map((origin) => new URL(origin).origin)];
   }
 
   async send(input: string | URL | Request, init: RequestInit = {}): Promise<Response> {
-    const request = typeof input === 'object' && 'url' in input ? input : undefined;
+    const request = (input as Partial<Request>).url ? (input as Request) : undefined;
     const url = new URL(request?.url ?? (input as string | URL), this.#base);
     this.#requireAllowed(url);
     const headers = new Headers(init.headers ?? request?.headers);
@@ -66,21 +66,16 @@ export class RequestSender {
 
   #requireAllowed({ protocol, origin }: URL): void {
     // A blob has the origin of the page that made it.
-    if (!/^https?:$/.test(protocol) || !this.#origins.has(origin))
+    if (!/^https?:$/.test(protocol) || !this.#origins.includes(origin))
       throw new TypeError(`${origin} is not an origin of this client`);
   }
 }
 
 /**
  * Whether the same request can be sent twice. A stream is gone after the first time. Of a `Request`, a body without Content-Type was a
- * stream or bytes.
+ * stream or bytes. A browser whose requests have no `body` sends no streams.
  */
 function repeatable(request: Request | undefined, { body }: RequestInit): boolean {
   if (body) return !(typeof body === 'object' && ('getReader' in body || Symbol.asyncIterator in body));
-  return (
-    !request ||
-    /^(GET|HEAD)$/.test(request.method) ||
-    request.body === null ||
-    request.headers.has('Content-Type')
-  );
+  return !request?.body || request.headers.has('Content-Type');
 }

@@ -8,7 +8,8 @@ export interface Tokens {
   readonly expires_in: number;
 }
 
-const TIMEOUT_MS = 15_000;
+/** The time after which a call without a complete answer is aborted. */
+export const TIMEOUT_MS = 15_000;
 const ATTEMPTS = 3;
 const FIRST_BACK_OFF_MS = 500;
 const MAX_RETRY_AFTER_S = 5;

@@ -1,4 +1,4 @@
-import { delay } from './service-calls.js';
+import { TIMEOUT_MS, delay } from './service-calls.js';
 
 /** The functions of a page that this file uses. They are missing outside of a page. */
 interface Page {
@@ -39,21 +39,24 @@ export function onPageEvent(
 export const CHANGED = 'changed';
 /** The time after which an overtaken call is aborted. Otherwise the cookie of a late answer would replace a newer one. */
 export const OVERTAKEN_MS = 1_000;
-/** How long a client waits for an overtaken call of another client: until that has been aborted, even if the other client hangs. */
-const QUIET_MS = 1_200;
+/**
+ * How long a client waits for an overtaken call of another client: until that has been aborted. The timers of a hidden page run once a
+ * second, so that takes up to two seconds.
+ */
+const QUIET_MS = 2_200;
 const POLL_MS = 5;
 
 /**
  * Sends messages between clients that share a storage. They contain no token, and no client trusts them. After `changed`, a client reads
  * its storage. The other messages are about calls that may set the refresh token: one has started (`+` and a random number), has ended
- * (`-`), or was refused and has set nothing (`=`).
+ * (`-`), or was refused or aborted and has set nothing (`=`).
  *
  * If a call with an old refresh token arrives after two newer refreshes, the service sees reuse and revokes the family. So a client starts
  * no such call before those of the other clients have arrived. See {@link quiet}.
  */
 export class Tabs {
   #channel: InstanceType<typeof BroadcastChannel> | undefined;
-  /** The calls of other clients that may be in flight. */
+  /** The calls of other clients that may be in flight. One that never ends is forgotten: its client was closed. */
   readonly #calls = new Set<string>();
   /** Whether a call has started since the last one ended. */
   #fresh = false;
@@ -68,29 +71,30 @@ export class Tabs {
       if (data === CHANGED) return onChange();
       const text = String(data);
       const [sign] = text;
-      const calls = this.#calls;
+      const name = text.slice(1);
       this.#fresh = sign === '+';
-      calls[this.#fresh ? 'add' : 'delete'](text.slice(1));
-      if (sign === '=') return;
-      for (const each of calls) setTimeout(() => calls.delete(each), this.#fresh ? 2 * QUIET_MS : QUIET_MS);
-      if (!this.#fresh) onOvertaken();
+      this.#calls[this.#fresh ? 'add' : 'delete'](name);
+      if (sign === '-') onOvertaken();
+      else setTimeout(() => this.#calls.delete(name), TIMEOUT_MS);
     };
   }
 
   tell(message: string): void {
+    // The channel does not deliver to its sender. Its own call has ended too, and may have replaced the refresh token of the others.
+    this.#fresh = false;
     this.#channel?.postMessage(message);
   }
 
   /**
    * Waits until at most `joined` calls of other clients are in flight, but no longer than {@link QUIET_MS}. After one of them has ended, waits for
-   * all others. A refresh may join a single call: until that is answered, both clients have the same token.
+   * all others. A refresh may join a single call: until that is answered, both clients have the same token. Returns how many are in flight.
    */
-  async quiet(joined = 1): Promise<void> {
+  async quiet(joined = 1): Promise<number> {
     const limit = performance.now() + QUIET_MS;
     // Wait at least once, so that messages that arrived while this page was busy are handled first.
-    if (this.#channel)
-      do await delay(POLL_MS);
-      while (this.#calls.size > (this.#fresh ? joined : 0) && performance.now() < limit);
+    do await delay(POLL_MS);
+    while (this.#calls.size > (this.#fresh ? joined : 0) && performance.now() < limit);
+    return this.#calls.size;
   }
 
   close(): void {

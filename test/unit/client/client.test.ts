@@ -434,7 +434,7 @@ describe('the client', () => {
     for (const message of ['+0.1', '+0.2', '-0.1']) await tell(message);
     answers.push(() => tokens(2));
     const token = getAccessToken();
-    await vi.advanceTimersByTimeAsync(1_190);
+    await vi.advanceTimersByTimeAsync(2_190);
     expect(calls.length).toBe(1);
     expect(await settle(token)).toBe(accessToken('user', 2));
     // Messages that mean nothing end no login and delay nothing.
@@ -471,17 +471,28 @@ describe('the client', () => {
     expect(await settle(token)).toBe(accessToken());
   });
 
-  it('forgets after some seconds that tabs which hang have begun to refresh', async () => {
+  it('forgets after 15 seconds that tabs which hang have begun to refresh', async () => {
     signedInBefore();
     const { getAccessToken } = start([() => tokens(1, { expires_in: 1 })]);
     await settle(getAccessToken());
     for (const message of ['+0.1', '+0.2', '+0.3']) await tell(message);
-    await vi.advanceTimersByTimeAsync(2_400);
+    await vi.advanceTimersByTimeAsync(15_000);
     answers.push(() => tokens(2));
     const token = getAccessToken();
     await vi.advanceTimersByTimeAsync(POLL);
     expect(calls.length).toBe(2);
     expect(await settle(token)).toBe(accessToken('user', 2));
+  });
+
+  it('keeps the login after a 401 while another tab may have spent the refresh token for a session', async () => {
+    signedInBefore();
+    const { getAccessToken } = start([], { fetch: async () => refusal(401, 'refresh_token_revoked') });
+    await tell('+0.1');
+    await expect(settle(getAccessToken())).rejects.toThrow('another tab is busy');
+    expect([client!.state, storage.value]).toEqual(['unverified', 'tandem1 family refresh-0 ']);
+    await tell('=0.1');
+    expect(await settle(getAccessToken())).toBeUndefined();
+    expect([client!.state, storage.value]).toEqual(['signed-out', undefined]);
   });
 
   it('tells the other tabs when a refresh begins and how it ends', async () => {
@@ -519,6 +530,95 @@ describe('the client', () => {
     for (const message of ['+0.1', '=0.1']) await tell(message);
     await vi.advanceTimersByTimeAsync(2_000);
     expect(calls[0]!.init.signal!.aborted).toBe(false);
+  });
+
+  it('sends no second refresh while another tab may still send the token that the first one replaced', async () => {
+    signedInBefore();
+    const { getAccessToken } = start([() => tokens(1, { expires_in: 1 })]);
+    await tell('+0.1');
+    await settle(getAccessToken());
+    await vi.advanceTimersByTimeAsync(950);
+    answers.push(() => tokens(2));
+    const token = getAccessToken();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(calls.length).toBe(1);
+    await tell('=0.1');
+    expect(await settle(token)).toBe(accessToken('user', 2));
+    expect(calls.length).toBe(2);
+  });
+
+  it('says that a refresh which it aborts has set nothing, so that it overtakes nobody', async () => {
+    signedInBefore();
+    const channel = new BroadcastChannel(KEY);
+    const messages: string[] = [];
+    channel.onmessage = ({ data }) => void messages.push((data as string)[0]!);
+    const { getAccessToken } = start([hanging, () => tokens(2)]);
+    const token = getAccessToken();
+    await vi.advanceTimersByTimeAsync(100);
+    for (const message of ['+0.1', '-0.1']) await tell(message);
+    await settle(token);
+    await expect.poll(() => messages.length).toBe(6);
+    channel.close();
+    expect(messages).toEqual(['+', '+', '-', '=', '+', '-']);
+  });
+
+  it('repeats a downgrade whose answer was lost, and no refresh, because the refresh token is spent', async () => {
+    signedInBefore();
+    const { getAccessToken } = start(
+      [() => refusal(403, 'jwt_not_enabled'), offline, () => Response.json({ user: {} })],
+      { delivery: 'cookie' },
+    );
+    expect(await settle(getAccessToken())).toBeUndefined();
+    expect(calls.map(({ path }) => path)).toEqual([
+      '/tandem/auth/refresh',
+      '/tandem/auth/downgrade',
+      '/tandem/auth/downgrade',
+    ]);
+    expect([client!.state, storage.value]).toEqual(['signed-in', 'tandem1 family  s']);
+  });
+
+  it('refreshes again after the service has refused a downgrade', async () => {
+    signedInBefore();
+    const { getAccessToken } = start(
+      [() => refusal(403, 'jwt_not_enabled'), () => refusal(410, 'sessions_removed'), () => tokens(1)],
+      { delivery: 'cookie' },
+    );
+    await expect(settle(getAccessToken())).rejects.toEqual(new AuthError(410, 'sessions_removed'));
+    expect(await settle(getAccessToken())).toBe(accessToken());
+  });
+
+  it('does not abort a downgrade after a call of another tab, but by dispose()', async () => {
+    signedInBefore();
+    start([() => refusal(403, 'jwt_not_enabled'), hanging], { delivery: 'cookie' });
+    await vi.advanceTimersByTimeAsync(100);
+    for (const message of ['+0.1', '-0.1']) await tell(message);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect([calls.at(-1)!.path, calls.at(-1)!.init.signal!.aborted]).toEqual([
+      '/tandem/auth/downgrade',
+      false,
+    ]);
+    client!.dispose();
+    expect(calls.at(-1)!.init.signal!.aborted).toBe(true);
+    await vi.runAllTimersAsync();
+    expect(calls.length).toBe(2);
+  });
+
+  it('aborts the refresh that follows a downgrade, when another tab overtakes it', async () => {
+    signedInBefore();
+    start([() => refusal(403, 'jwt_not_enabled'), () => Response.json({ user: {} }), hanging], {
+      delivery: 'cookie',
+    });
+    await vi.advanceTimersByTimeAsync(100);
+    expect(storage.value).toBe('tandem1 family  s');
+    storage.setItem(KEY, 'tandem1 next  ');
+    await tell('changed');
+    await vi.advanceTimersByTimeAsync(100);
+    expect(calls.at(-1)!.path).toBe('/tandem/auth/refresh');
+    for (const message of ['+0.1', '-0.1']) await tell(message);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(calls.at(-1)!.init.signal!.aborted).toBe(true);
+    client!.dispose();
+    await vi.runAllTimersAsync();
   });
 
   it('does not abort a login, nor a refresh that began after that of another tab', async () => {
