@@ -24,7 +24,7 @@ export function accessTokenIn(
   id = String(Math.random()),
 ): AccessToken {
   if (typeof token !== 'string') throw new TypeError('no access token');
-  const life = Number(expires_in) * 1000 || 0;
+  const life = expires_in * 1000 || 0;
   const expiresAt = askedAt + life;
   const { sub, sid = id } = claimsOf(token);
   return {

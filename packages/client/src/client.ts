@@ -47,7 +47,7 @@ export interface AuthClient {
 export function createAuthClient(options: AuthClientOptions): AuthClient {
   const { origins = [], delivery = isBrowser() ? 'cookie' : 'body' } = options;
   // While a server renders a page, a relative URL has no origin.
-  const page = (globalThis as { location?: { href: string } }).location?.href ?? 'http://page.invalid';
+  const page = (globalThis as { location?: { href: string } }).location?.href ?? 'http://x';
   const base = new URL(options.baseUrl, page);
   base.search = base.hash = '';
   base.pathname = base.pathname.replace(/\/?$/, '/');

@@ -5,7 +5,7 @@ import { isTemporary, retrying } from './service-calls.js';
 import type { ServiceCalls, Tokens } from './service-calls.js';
 import { format, parse } from './storage.js';
 import type { LoginStore, StoredLogin } from './storage.js';
-import { CHANGED, OVERTAKEN_MS, Tabs, onPageEvent } from './tabs.js';
+import { CHANGED, Tabs, onPageEvent } from './tabs.js';
 
 /**
  * The state of the client. `unverified`: a login is stored, but the service has not confirmed it yet, for example because the device is
@@ -31,6 +31,9 @@ const MIGRATION_INTERVAL_MS = 300_000;
 /** How soon the client asks again after that request failed. */
 const MIGRATION_RETRY_MS = 30_000;
 
+/** The id of a login whose family is not known yet. */
+const NEW = '-';
+
 const ignore = () => {};
 /** The body of a call that presents a refresh token. Without one, the service uses the cookie. */
 const bodyWith = (token: string | undefined) => (token ? { refresh_token: token } : {});
@@ -52,11 +55,14 @@ export class LoginKeeper {
   /** Whether this client must not use the stored login any more: another user has signed in in another tab, or it was disposed of. */
   #displaced = false;
   #running: Promise<void> | undefined;
+  /** Resolves when the last login of this client has succeeded or failed. */
+  #login: Promise<void> | undefined;
   /** Aborts the calls of the last attempt. */
   #controller: AbortController | undefined;
   /** The stored login for which a downgrade has begun. It is repeated until it is answered, because it spends the refresh token. */
   #downgrading: string | null | false = false;
-  #migrationAskedAt = -Infinity;
+  /** When the client may ask again whether the user of a session is eligible for tokens. */
+  #migrationDueAt = 0;
   /** When the last call that may set the refresh token was sent. */
   #askedAt = 0;
   readonly #listeners = new Set<(state: AuthState) => void>();
@@ -73,10 +79,10 @@ export class LoginKeeper {
     this.#store = store;
     this.#options = options;
     const onChange = () => void this.#onChange();
-    this.#tabs = new Tabs(options.channel, onChange, () => {
+    this.#tabs = new Tabs(options.channel, onChange, (abortAfterMs) => {
       const overtaken = this.#controller;
       // A downgrade has no newer call: every one of them gets the same session.
-      if (!this.#downgrading) setTimeout(() => overtaken?.abort(), OVERTAKEN_MS);
+      if (!this.#downgrading) setTimeout(() => overtaken?.abort(), abortAfterMs);
     });
     onPageEvent(() => void this.token().catch(ignore), onChange, options.channel, this.#disposal.signal);
     const value = store.read();
@@ -104,8 +110,7 @@ export class LoginKeeper {
     if (this.#displaced) return undefined;
     const login = parse(await this.#store.read());
     if (login && !login.session) await this.#update();
-    else if (this.#options.hasCookies && now - this.#migrationAskedAt > MIGRATION_INTERVAL_MS)
-      void this.#update().catch(ignore);
+    else if (this.#options.hasCookies && now >= this.#migrationDueAt) void this.#update().catch(ignore);
     return this.#access?.token;
   }
 
@@ -116,20 +121,23 @@ export class LoginKeeper {
   async renew(refused: string | undefined): Promise<void> {
     if (this.#displaced || this.#access?.token !== refused) return;
     this.#access = undefined;
-    if (!refused) this.#migrationAskedAt = -Infinity;
+    if (!refused) this.#migrationDueAt = 0;
     await this.#update();
   }
 
-  async login({ username, password }: Credentials): Promise<void> {
+  login(credentials: Credentials): Promise<void> {
+    const login = this.#logIn(credentials);
+    this.#login = login.catch(ignore);
+    return login;
+  }
+
+  async #logIn({ username, password }: Credentials): Promise<void> {
     const epoch = ++this.epoch;
-    const { delivery } = this.#options;
-    const askedAt = performance.now();
-    const tokens = await this.#calls.send<Tokens>('auth/login', {
-      username,
-      password,
-      token_delivery: delivery,
-    });
-    const access = accessTokenIn(tokens, askedAt);
+    // A late answer would replace the cookie of the login.
+    this.#controller?.abort();
+    const body = { username, password, token_delivery: this.#options.delivery };
+    const tokens = await this.#rotate('auth/login', body, new AbortController(), '!');
+    const access = accessTokenIn(tokens, this.#askedAt);
     if (epoch !== this.epoch) {
       await this.#revoke(tokens.refresh_token, access.token).catch(ignore);
       throw new Error('another login or logout has begun');
@@ -193,12 +201,11 @@ export class LoginKeeper {
   }
 
   /** Sends a call that may set the refresh token, and tells the other tabs. */
-  async #rotate(path: string, body: object): Promise<Tokens> {
+  async #rotate(path: string, body: object, controller = this.#controller!, sign = '+'): Promise<Tokens> {
     const name = Math.random();
-    const controller = this.#controller!;
-    let sign = '-';
     this.#askedAt = performance.now();
-    this.#tabs.tell(`+${name}`);
+    this.#tabs.tell(sign + name);
+    sign = '-';
     try {
       return await this.#calls.send(path, body, controller);
     } catch (error) {
@@ -212,8 +219,9 @@ export class LoginKeeper {
   /** Makes one attempt to get a new access token for the stored login. */
   async #attempt(): Promise<void> {
     await this.#tabs.quiet();
+    await this.#login;
     // A login may have brought a new token meanwhile.
-    if (this.#displaced || performance.now() < (this.#access?.renewAt ?? 0)) return;
+    if (this.#displaced || (this.#access && this.#access.renewAt > performance.now())) return;
     this.#controller = new AbortController();
     const stored = await this.#store.read();
     const login = parse(stored);
@@ -222,12 +230,11 @@ export class LoginKeeper {
     if (!login || login.session) return this.#migrate(stored, login);
     return this.#rotate(`auth/${this.#downgrading ? 'downgrade' : 'refresh'}`, bodyWith(login.token)).then(
       (tokens) => (this.#downgrading ? this.#useSession(stored, login.id) : this.#accept(stored, tokens)),
-      (error: unknown) => {
-        const { status, code } = error as Partial<AuthError>;
-        if (status === 401) return this.#end(stored, login);
+      (error: Partial<AuthError>) => {
+        if (error.status === 401) return this.#end(stored, login);
         if (isTemporary(error)) throw error;
         // The user is not eligible for tokens any more, so continue with a session.
-        this.#downgrading = code === 'jwt_not_enabled' && this.#options.hasCookies && stored;
+        this.#downgrading = error.code === 'jwt_not_enabled' && this.#options.hasCookies && stored;
         if (!this.#downgrading) throw error;
         return this.#attempt();
       },
@@ -239,7 +246,7 @@ export class LoginKeeper {
     // Another tab may be about to store the session for which it exchanged the refresh token. If it still waits, try again later.
     const busy = await this.#tabs.quiet(0);
     if ((await this.#store.read()) !== stored) return this.#attempt();
-    if (busy) throw new Error('another tab is busy');
+    if (busy) throw new TypeError('another tab is busy');
     // Another tab may have been closed after its downgrade and before it stored the session. We do not know whose session it is, so
     // increase the epoch: no pending request is repeated with it.
     if (this.#options.hasCookies && (await this.#eligible()) !== undefined) {
@@ -260,23 +267,23 @@ export class LoginKeeper {
   async #migrate(stored: string | null, login: StoredLogin | undefined): Promise<void> {
     this.#access = undefined;
     // If the request fails, the next one follows after MIGRATION_RETRY_MS.
-    this.#migrationAskedAt = performance.now() - MIGRATION_INTERVAL_MS + MIGRATION_RETRY_MS;
+    this.#migrationDueAt = performance.now() + MIGRATION_RETRY_MS;
     const eligible = await this.#eligible();
-    this.#migrationAskedAt = performance.now();
+    this.#migrationDueAt = performance.now() + MIGRATION_INTERVAL_MS;
     if (eligible === undefined) return this.#remove(stored);
-    const id = login?.id ?? '-';
+    const id = login?.id ?? NEW;
     if (!eligible) return this.#useSession(stored, id);
     if ((await this.#store.read()) !== stored) return this.#attempt();
     return this.#rotate('auth/exchange', { token_delivery: this.#options.delivery }).then(
       (tokens) => this.#accept(stored, tokens),
-      async (error: unknown) => {
-        const status = (error as Partial<AuthError>).status;
+      async (error: Partial<AuthError>) => {
+        const { status } = error;
         if (!status) throw error;
         // Any other refusal keeps the session, which still works, even if the refusal is temporary. The client asks again after
         // MIGRATION_INTERVAL_MS.
         if (status !== 409) return this.#useSession(stored, id);
         // Another tab has exchanged the session. The refresh token is in the cookie.
-        await this.#store.replace(stored, format(id));
+        await this.#store.replace(stored, format(NEW));
         return this.#attempt();
       },
     );
@@ -296,16 +303,17 @@ export class LoginKeeper {
 
   /** Stores the new tokens if the stored login is still `stored`, and only then uses them. */
   async #accept(stored: string | null, tokens: Tokens): Promise<void> {
-    const before = parse(stored)?.id;
-    const access = accessTokenIn(tokens, this.#askedAt, before);
+    const before = parse(stored);
+    const access = accessTokenIn(tokens, this.#askedAt, before?.id);
     const { id } = access;
+    // Another login has replaced the cookie. Only an exchange makes a new family.
+    if (before && !before.session && before.id !== NEW && before.id !== id) return this.#remove(stored);
     const now = parse(await this.#store.replace(stored, format(id, tokens.refresh_token)));
     // Another tab has logged out or logged in (another id). A refresh of the same login is fine.
-    if (!now) return this.#forget();
-    if (now.id !== id) return this.#attempt();
+    if (now?.id !== id) return now ? this.#attempt() : this.#forget();
     this.#use(access);
     // If the login is new, the other tabs still use the session: let them read the storage.
-    if (before !== id) this.#tabs.tell(CHANGED);
+    if (before?.id !== id) this.#tabs.tell(CHANGED);
   }
 
   #use(access: AccessToken): void {
@@ -320,8 +328,7 @@ export class LoginKeeper {
   async #useSession(stored: string | null, id: string): Promise<void> {
     const now = await this.#store.replace(stored, format(id, '', true));
     const login = parse(now);
-    if (!login) return this.#forget();
-    if (!login.session) return this.#attempt();
+    if (!login?.session) return login ? this.#attempt() : this.#forget();
     this.#become(undefined, true, this.sub);
     if (now !== stored) this.#tabs.tell(CHANGED);
   }

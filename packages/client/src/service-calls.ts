@@ -60,10 +60,8 @@ export class ServiceCalls {
       // Some platforms ignore `redirect`.
       if (response.redirected) throw new TypeError(`${url} was redirected`);
       const text = await response.text();
-      if (!response.ok) {
-        const retryAfter = Number(response.headers.get('Retry-After')) || 0;
-        throw new AuthError(response.status, codeIn(response, text), retryAfter);
-      }
+      const retryAfter = Number(response.headers.get('Retry-After')) || 0;
+      if (!response.ok) throw new AuthError(response.status, codeIn(response, text), retryAfter);
       return (text ? JSON.parse(text) : {}) as T;
     };
     try {
@@ -97,20 +95,23 @@ export async function retrying<T>(action: () => Promise<T>): Promise<T> {
     } catch (error) {
       const { retryAfter = 0 } = error as Partial<AuthError>;
       if (attempt === ATTEMPTS || !isTemporary(error)) throw error;
-      const backOff = FIRST_BACK_OFF_MS * attempt * (0.5 + Math.random());
-      await delay(Math.max(backOff, Math.min(retryAfter, MAX_RETRY_AFTER_S) * 1000));
+      await delay(
+        Math.max(
+          FIRST_BACK_OFF_MS * attempt * (0.5 + Math.random()),
+          Math.min(retryAfter, MAX_RETRY_AFTER_S) * 1000,
+        ),
+      );
     }
   }
 }
 
 /** Rejects when the signal aborts. Whatever the result comes from continues. */
 export function unlessAborted<T>(result: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
-  if (!signal) return result;
   return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason as Error);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort);
-    result.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    const abort = () => reject(signal!.reason as Error);
+    if (signal?.aborted) abort();
+    signal?.addEventListener('abort', abort);
+    result.then(resolve, reject).finally(() => signal?.removeEventListener('abort', abort));
   });
 }
 

@@ -16,8 +16,6 @@ export function isBrowser(): boolean {
   return Boolean(page.document);
 }
 
-const EVENTS = ['visibilitychange', 'pageshow', 'online', 'storage'];
-
 /**
  * Calls `wake` when the page becomes visible, comes back or is online again, and `onChange` when another tab has changed that key of
  * `localStorage`. A message about the change may come before the change itself. The signal stops this.
@@ -33,12 +31,14 @@ export function onPageEvent(
       if (key === storageKey) onChange();
     } else if (page.document!.visibilityState !== 'hidden') wake();
   };
-  if (isBrowser()) for (const type of EVENTS) page.addEventListener(type, listener, { signal });
+  if (isBrowser())
+    for (const type of ['visibilitychange', 'pageshow', 'online', 'storage'])
+      page.addEventListener(type, listener, { signal });
 }
 
 export const CHANGED = 'changed';
 /** The time after which an overtaken call is aborted. Otherwise the cookie of a late answer would replace a newer one. */
-export const OVERTAKEN_MS = 1_000;
+const OVERTAKEN_MS = 1_000;
 /**
  * How long a client waits for an overtaken call of another client: until that has been aborted. The timers of a hidden page run once a
  * second, so that takes up to two seconds.
@@ -49,7 +49,7 @@ const POLL_MS = 5;
 /**
  * Sends messages between clients that share a storage. They contain no token, and no client trusts them. After `changed`, a client reads
  * its storage. The other messages are about calls that may set the refresh token: one has started (`+` and a random number), has ended
- * (`-`), or was refused or aborted and has set nothing (`=`).
+ * (`-`), or was refused or aborted and has set nothing (`=`). A login starts with `!`: the refreshes in flight are aborted, and no other joins it.
  *
  * If a call with an old refresh token arrives after two newer refreshes, the service sees reuse and revokes the family. So a client starts
  * no such call before those of the other clients have arrived. See {@link quiet}.
@@ -61,9 +61,9 @@ export class Tabs {
   /** Whether a call has started since the last one ended. */
   #fresh = false;
 
-  /** `name`: undefined if no other client shares the storage. `onOvertaken`: a call of another client has ended. */
-  constructor(name: string | undefined, onChange: () => void, onOvertaken: () => void) {
-    if (!name || typeof BroadcastChannel === 'undefined') return;
+  /** `name`: undefined if no other client shares the storage. `onOvertaken`: a call of another client has ended, or a login has begun. */
+  constructor(name: string | undefined, onChange: () => void, onOvertaken: (abortAfterMs: number) => void) {
+    if (!name || !globalThis.BroadcastChannel) return;
     this.#channel = new BroadcastChannel(name);
     // In Node an open channel keeps the process alive.
     (this.#channel as { unref?: () => void }).unref?.();
@@ -73,9 +73,10 @@ export class Tabs {
       const [sign] = text;
       const name = text.slice(1);
       this.#fresh = sign === '+';
-      this.#calls[this.#fresh ? 'add' : 'delete'](name);
-      if (sign === '-') onOvertaken();
-      else setTimeout(() => this.#calls.delete(name), TIMEOUT_MS);
+      this.#calls[this.#fresh || sign === '!' ? 'add' : 'delete'](name);
+      setTimeout(() => this.#calls.delete(name), TIMEOUT_MS);
+      if (sign === '-') onOvertaken(OVERTAKEN_MS);
+      if (sign === '!') onOvertaken(0);
     };
   }
 

@@ -347,6 +347,65 @@ describe('the client', () => {
     expect([client!.state, storage.value]).toEqual(['signed-out', undefined]);
   });
 
+  it('aborts its refresh when a login begins, and sends none before the login is answered', async () => {
+    signedInBefore();
+    let answer!: (response: Response) => void;
+    const { login, getAccessToken } = start([
+      hanging,
+      () => new Promise<Response>((resolve) => (answer = resolve)),
+    ]);
+    const token = getAccessToken();
+    await vi.advanceTimersByTimeAsync(POLL);
+    const begun = login({ username: 'a', password: 'b' });
+    expect(calls[0]!.init.signal!.aborted).toBe(true);
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(calls.map(({ path }) => path)).toEqual(['/tandem/auth/refresh', '/tandem/auth/login']);
+    answer(tokens(1));
+    await begun;
+    expect(await settle(token)).toBe(accessToken());
+    expect(calls.length).toBe(2);
+  });
+
+  it('refreshes the stored login after another login was refused', async () => {
+    signedInBefore();
+    const { login, getAccessToken } = start([
+      hanging,
+      () => refusal(401, 'invalid_credentials'),
+      () => tokens(1),
+    ]);
+    const token = getAccessToken();
+    await vi.advanceTimersByTimeAsync(POLL);
+    await expect(login({ username: 'a', password: 'b' })).rejects.toEqual(
+      new AuthError(401, 'invalid_credentials'),
+    );
+    expect(await settle(token)).toBe(accessToken());
+    expect(client!.state).toBe('signed-in');
+  });
+
+  it('does not replace a stored login by that of a cookie which came late', async () => {
+    storage.setItem(KEY, 'tandem1 newer  ');
+    const { getAccessToken } = start([() => tokens(1, { refresh_token: undefined })], {
+      delivery: 'cookie',
+    });
+    expect(await settle(getAccessToken())).toBeUndefined();
+    expect([client!.state, storage.value]).toEqual(['signed-out', undefined]);
+  });
+
+  it('uses the refresh token of another tab after that has exchanged the session', async () => {
+    storage.setItem(KEY, 'tandem1 old  s');
+    const { getAccessToken } = start(
+      [
+        () => Response.json({ eligible: true }),
+        () => refusal(409, 'already_exchanged'),
+        () => tokens(1, { refresh_token: undefined }),
+      ],
+      { delivery: 'cookie' },
+    );
+    await vi.advanceTimersByTimeAsync(100);
+    expect(await getAccessToken()).toBe(accessToken());
+    expect(storage.value).toBe('tandem1 family  ');
+  });
+
   it('never stores the result of a refresh over a logout', async () => {
     signedInBefore();
     let answer!: (response: Response) => void;
@@ -521,6 +580,31 @@ describe('the client', () => {
     expect(calls[0]!.init.signal!.aborted).toBe(true);
     expect(await settle(token)).toBe(accessToken('user', 2));
     expect(calls.length).toBe(2);
+  });
+
+  it('aborts its refresh as soon as a login begins in another tab, and waits for that', async () => {
+    signedInBefore();
+    const { getAccessToken } = start([hanging, () => tokens(2)]);
+    const token = getAccessToken();
+    await vi.advanceTimersByTimeAsync(100);
+    await tell('!0.1');
+    await vi.advanceTimersByTimeAsync(1);
+    expect(calls[0]!.init.signal!.aborted).toBe(true);
+    await vi.advanceTimersByTimeAsync(1_500);
+    expect(calls.length).toBe(1);
+    await tell('-0.1');
+    expect(await settle(token)).toBe(accessToken('user', 2));
+    expect(calls.length).toBe(2);
+  });
+
+  it('tells the other tabs that a login begins and has ended', async () => {
+    const channel = new BroadcastChannel(KEY);
+    const messages: string[] = [];
+    channel.onmessage = ({ data }) => void messages.push((data as string)[0]!);
+    await start([() => tokens(1)]).login({ username: 'a', password: 'b' });
+    await expect.poll(() => messages.length).toBe(3);
+    channel.close();
+    expect(messages).toEqual(['!', '-', 'c']);
   });
 
   it('aborts nothing when a refresh of another tab was refused', async () => {
