@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { signSid } from '../../../src/transition/sessions/stores/express-session.codec.js';
-import { storeOfCookie, storeOfTable } from '../../../src/transition/sessions/recognition/known-stores.js';
+import {
+  knownCookieIn,
+  storeOfCookie,
+  storeOfTable,
+} from '../../../src/transition/sessions/recognition/known-stores.js';
 
 describe('storeOfTable', () => {
   it.each([
@@ -38,7 +42,8 @@ describe('storeOfCookie', () => {
     ['better-auth', 'shop', `${'aB3'.repeat(10)}aB.${'A'.repeat(43)}%3D`],
     ['Auth.js with sessions in the cookie', 'authjs.session-token', 'eyJhbGciOiJkaXIifQ..aXY.dGV4dA.dGFn'],
     ['Laravel', 'shop_session', 'eyJpdiI6Im5vbmNlIiwidmFsdWUiOiJ4In0%3D'],
-    ['Rails', 'shop', 'dGV4dA%3D%3D--aXY%3D--dGFn'],
+    ['Rails', 'shop', `dGV4dA%3D%3D--${'aXY'.repeat(5)}%3D--${'dGFn'.repeat(5)}`],
+    ['Rails', 'shop', `BAh7--${'0a'.repeat(20)}`],
     ['iron-session', 'shop', 'Fe26.2*1*a*b*c*d*e*f~2'],
   ])('recognises %s', (name, cookie, value) => {
     expect(storeOfCookie(cookie, value)?.name).toBe(name);
@@ -49,5 +54,24 @@ describe('storeOfCookie', () => {
     expect(storeOfCookie('session_id')).toBeUndefined();
     expect(storeOfCookie('session')).toBeUndefined();
     expect(storeOfCookie('theme', '%')).toBeUndefined();
+    expect(storeOfCookie('theme', 'dark--blue')).toBeUndefined();
+  });
+});
+
+describe('knownCookieIn', () => {
+  const signed = encodeURIComponent(signSid('abc', 'a secret'));
+
+  it('prefers the most specific form in a header, wherever it is', () => {
+    const known = knownCookieIn(`PHPSESSID=x; sessionid=${'a'.repeat(32)}; shop=${signed}`, 'session_id');
+    expect(known).toMatchObject({ name: 'shop', store: { name: 'express-session' } });
+  });
+
+  it('prefers the cookie of the settings to another one of the same form', () => {
+    expect(knownCookieIn(`a=${signed}; mine=${signed}`, 'mine')?.name).toBe('mine');
+  });
+
+  it('takes a value without a name for the cookie of the settings', () => {
+    expect(knownCookieIn(signed, 'mine')).toMatchObject({ name: 'mine', store: { name: 'express-session' } });
+    expect(knownCookieIn('nothing', 'mine')).toBeUndefined();
   });
 });

@@ -62,7 +62,7 @@ const COOKIES: readonly Cookie[] = [
   { store: BETTER_AUTH, name: /./, value: /^[A-Za-z\d]{32}\.[A-Za-z\d+/]{43}=$/ },
   { store: other('iron-session'), name: /./, value: /^Fe26\.2\*/ },
   { store: LARAVEL, name: /./, value: LARAVEL_VALUE },
-  { store: RAILS, name: /./, value: /^[\w+/=]+--[\w+/=]+(?:--[\w+/=]+)?$/ },
+  { store: RAILS, name: /./, value: /^[\w+/=]+--(?=.{20})[\w+/=]+(?:--[\w+/=]+)?$/ },
   { store: EXPRESS, name: /^connect\.sid$/ },
   { store: BETTER_AUTH, name: /^(?:__Secure-)?better-auth[.-]session_token$/ },
   { store: AUTHJS_JWT, name: AUTHJS_NAME, value: JWE },
@@ -83,8 +83,11 @@ export function storeOfTable(columns: readonly string[]): KnownStore | undefined
 
 /** The framework that set a cookie. `value`: as the Cookie header has it; undefined if only the name is known. */
 export function storeOfCookie(name: string, value?: string): KnownStore | undefined {
-  const text = value === undefined ? '' : decoded(value);
-  return COOKIES.find((cookie) => cookie.name.test(name) && (cookie.value?.test(text) ?? true))?.store;
+  return COOKIES.find((rule) => matches(rule, name, value))?.store;
+}
+
+function matches(rule: Cookie, name: string, value = ''): boolean {
+  return rule.name.test(name) && (rule.value?.test(decoded(value)) ?? true);
 }
 
 /** A cookie that was recognised. */
@@ -94,17 +97,19 @@ export interface KnownCookie {
 }
 
 /**
- * The cookie of a session among those that an operator gives: the value of one, `name=value`, or a whole Cookie header. A cookie without a
- * name is taken for `name`. What looks like a name may be part of a secret, so only the name of a recognised cookie is returned.
+ * The cookie of a session among those that an operator gives: the value of one, `name=value`, or a whole Cookie header. The most specific form
+ * wins, then `name`, then the order of the header. A cookie without a name is taken for `name`. What looks like a name may be part of a secret, so only the name of a recognised cookie is returned.
  */
 export function knownCookieIn(text: string, name: string): KnownCookie | undefined {
   const cookies = text
     .replace(/^cookie:/i, '')
     .split(';')
-    .map((part) => NAMED.exec(part.trim())?.groups ?? { name, value: part.trim() });
-  for (const cookie of [...cookies.filter((each) => each['name'] === name), ...cookies]) {
-    const store = storeOfCookie(cookie['name']!, cookie['value']);
-    if (store !== undefined) return { name: cookie['name']!, store };
+    .map((part) => NAMED.exec(part.trim())?.groups ?? { name, value: part.trim() })
+    .map((groups) => ({ name: groups['name']!, value: groups['value']! }));
+  const sorted = [...cookies.filter((each) => each.name === name), ...cookies];
+  for (const rule of COOKIES) {
+    const cookie = sorted.find((each) => matches(rule, each.name, each.value));
+    if (cookie !== undefined) return { name: cookie.name, store: rule.store };
   }
   return undefined;
 }
