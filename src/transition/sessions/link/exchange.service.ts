@@ -3,6 +3,7 @@ import type { Origin } from '../../../audit/audit-context.js';
 import { refuseAuth } from '../../../auth/auth.errors.js';
 import { Database } from '../../../database/database.js';
 import type { Sql } from '../../../database/database.js';
+import { DatabaseUnavailable } from '../../../database/database.errors.js';
 import { RateLimitService } from '../../../limits/limits.service.js';
 import type { TokenDelivery } from '../../../tokens/families/refresh-token.entity.js';
 import { RefreshTokenService } from '../../../tokens/families/refresh-token.service.js';
@@ -25,8 +26,8 @@ const EXCHANGE = { event: 'exchange', firstUnseen: true } as const;
 /** Exchanges a session for tokens. */
 @Injectable()
 export class ExchangeService {
-  /** The sessions for which {@link exchangeOnce} runs, until when. */
-  private readonly running = new Map<string, Promise<void>>();
+  /** The sessions for which {@link exchangeOnce} runs. Each promise resolves when it is done, with the error if it failed. */
+  private readonly running = new Map<string, Promise<unknown>>();
 
   constructor(
     private readonly database: Database,
@@ -55,21 +56,35 @@ export class ExchangeService {
     isCounted = false,
   ): Promise<OpenedFamily> {
     const { sid, userId, role } = session;
-    const isEligible = await this.rollout.isEligible({ id: userId, role });
-    const inOneStatement = isEligible && !isCounted && this.exchanges.canExchange(session);
-    const exchanged = inOneStatement ? await this.exchangeOnce(session, delivery, origin) : undefined;
+    const isEligible = () => this.rollout.isEligible({ id: userId, role });
+    const count = () =>
+      this.limiter.enforce('exchange_session', sid, undefined, { userId, address: origin.ip });
+    // A flag provider is not asked for a session that is known to be over its limit: this throws the 429 from memory.
+    if (!isCounted && this.limiter.isBlocked('exchange_session', sid)) await count();
+    let eligible = await isEligible();
+    const inOneStatement = eligible && !isCounted && this.exchanges.canExchange(session);
+    const running = inOneStatement ? this.running.get(sid) : undefined;
+    let exchanged: CountedExchange | undefined;
+    if (running !== undefined) await this.waitFor(running);
+    else if (inOneStatement) exchanged = await this.exchangeOnce(session, delivery, origin);
     const family = exchanged?.family;
     if (family !== undefined) return { family, token: this.tokens.tokenOf(family) };
-    if (!isCounted && exchanged === undefined) {
-      await this.limiter.enforce('exchange_session', sid, undefined, { userId, address: origin.ip });
-    }
-    if (!isEligible) throw refuseAuth('jwt_not_enabled');
+    if (!isCounted && exchanged === undefined) await count();
+    // The rollout may have changed while this call waited.
+    if (running !== undefined) eligible = await isEligible();
+    if (!eligible) throw refuseAuth('jwt_not_enabled');
     return this.decide(session, delivery, origin);
+  }
+
+  /** Waits for the first of the calls for a session. If the database was unavailable to it, the others would only wait for the same. */
+  private async waitFor(running: Promise<unknown>): Promise<void> {
+    const failure = await running;
+    if (failure instanceof DatabaseUnavailable) throw failure;
   }
 
   /**
    * The usual exchange: one statement for the first of the calls for a session on this node. The others wait for it, so that they
-   * occupy no connections. Undefined for those, and if the statement had nothing to do.
+   * occupy no connections. Undefined if the statement had nothing to do.
    */
   private async exchangeOnce(
     session: LiveSession,
@@ -77,20 +92,19 @@ export class ExchangeService {
     origin: Origin,
   ): Promise<CountedExchange | undefined> {
     const { sid, userId, epoch } = session;
-    const running = this.running.get(sid);
-    if (running !== undefined) {
-      await running;
-      return undefined;
-    }
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve } = Promise.withResolvers<unknown>();
     this.running.set(sid, promise);
+    let failure: unknown;
     try {
       const slot = this.limiter.open('exchange_session', sid, { userId, address: origin.ip });
       const family = this.tokens.draft({ id: userId, epoch }, delivery, EXCHANGE);
       return slot.settle(await this.exchanges.exchange(session, family, slot.call, origin));
+    } catch (error) {
+      failure = error;
+      throw error;
     } finally {
       this.running.delete(sid);
-      resolve();
+      resolve(failure);
     }
   }
 
