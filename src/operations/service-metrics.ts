@@ -157,6 +157,13 @@ export class ServiceMetrics {
   }
 
   private background(cleanUp: CleanUpJob, loops: BackgroundLoops): void {
+    // Unlike `process_start_time_seconds`, it is also there if a node has several workers.
+    const startedAt = Date.now() / 1000 - process.uptime();
+    this.metrics.gauge(
+      'tandem_start_timestamp_seconds',
+      'When the process started, in seconds since the epoch',
+      () => startedAt,
+    );
     this.metrics.gauge(
       'tandem_clean_up_completed_timestamp_seconds',
       'When this node last removed all expired rows, in seconds since the epoch; 0 if another node always does',

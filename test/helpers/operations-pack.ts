@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AggregatorRegistry, Registry, collectDefaultMetrics } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import {
   alertsIn,
@@ -42,6 +43,17 @@ export function describeOperationsPack(transition: boolean, metrics: () => Promi
       return known.size === 0 ? [] : missing.map((label) => `${metric}{${label}}`);
     });
     expect(unknown).toEqual([]);
+  });
+
+  it('names no metric that a node with several workers leaves out', async () => {
+    const registry = new Registry();
+    collectDefaultMetrics({ register: registry });
+    const ofWorkers = AggregatorRegistry.aggregate([await registry.getMetricsAsJSON()]);
+    const kept = exposedMetrics(await ofWorkers.metrics());
+    const omitted = [...exposedMetrics(await registry.metrics()).keys()].filter((name) => !kept.has(name));
+    expect(omitted).toContain('process_start_time_seconds');
+    const named = new Set(expressions.flatMap(selectorsIn).map(({ metric }) => metric));
+    expect(omitted.filter((name) => named.has(name))).toEqual([]);
   });
 
   it('shows every metric of this service in the dashboard or in an alert', async () => {
