@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Injectable, Logger } from '@nestjs/common';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import { BackgroundLoops } from '../../common/background-loops.js';
@@ -75,6 +76,11 @@ export class ChangeFeed implements OnApplicationShutdown {
   private hintReceived = false;
   private hintPending = false;
   private stopped = false;
+  /**
+   * Polls belong to no request, even if one has asked for the poll: their connection passes its asynchronous context on to everything
+   * that arrives over it later.
+   */
+  private readonly outsideRequests = AsyncLocalStorage.snapshot();
 
   constructor(
     store: RevocationStore,
@@ -180,10 +186,12 @@ export class ChangeFeed implements OnApplicationShutdown {
 
   /** Callers share the poll that is running. A hint that arrives during it causes another one. */
   private poll(): Promise<void> {
-    this.polling ??= this.pollOnce().finally(() => {
-      this.polling = undefined;
-      if (this.hintReceived && !this.stopped) void this.poll().catch(() => undefined);
-    });
+    this.polling ??= this.outsideRequests(() =>
+      this.pollOnce().finally(() => {
+        this.polling = undefined;
+        if (this.hintReceived && !this.stopped) void this.poll().catch(() => undefined);
+      }),
+    );
     return this.polling;
   }
 

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NO_ORIGIN } from '../../../src/audit/audit-context.js';
 import type { TokenFamily } from '../../../src/tokens/families/token-family.js';
@@ -72,6 +73,24 @@ describe('the change feed between nodes', () => {
     const password = { reason: 'password', event: 'user', exceptSid: mine.sid } as const;
     expect(await deaf.revocations.revokeUser(user, password, NO_ORIGIN)).toBe(0);
     expect([refuses(deaf, other), refuses(deaf, mine)]).toEqual([true, false]);
+  });
+
+  it('polls outside the request that has asked for a poll, also when a hint arrives later', async () => {
+    const request = new AsyncLocalStorage<string>();
+    const deaf = await aNode(db.url);
+    started.push(deaf);
+    const polledIn: (string | undefined)[] = [];
+    deaf.feed.follow({
+      polled: () => polledIn.push(request.getStore()),
+      restarted: () => undefined,
+      read: () => undefined,
+    });
+    await request.run('a request', () => deaf.feed.catchUp());
+    const before = polledIn.length;
+    await db.database.query(`SELECT pg_notify('tandem', '')`);
+    await expect.poll(() => polledIn.length, { timeout: 30_000 }).toBeGreaterThan(before);
+    expect(before).toBeGreaterThan(0);
+    expect(polledIn.filter((store) => store !== undefined)).toEqual([]);
   });
 
   it('does not count an expired family as revoked, but refuses its tokens', async () => {
