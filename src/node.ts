@@ -8,6 +8,7 @@ import { startLogger, startupBanner } from './common/logging/startup-banner.js';
 import type { Config } from './config/config.js';
 import { configWarnings } from './config/config-warnings.js';
 import { storeSettings } from './config/stored-settings.js';
+import { tracingWarnings } from './operations/tracing/tracing.js';
 import { FirstUsersService } from './users/first-users.service.js';
 
 /**
@@ -39,7 +40,10 @@ export async function startNode(
   await setUpApp(app, config);
   if (!config.production) storeSettingsForCommands(config, logger);
   // Before the banner, so that the addresses are the last lines. Only the first worker logs it.
-  if (!cluster.isWorker || cluster.worker?.id === 1) await warnOfMissingUsers(app, logger);
+  if (!cluster.isWorker || cluster.worker?.id === 1) {
+    for (const warning of tracingWarnings(process.env)) logger.warn(warning);
+    await warnOfMissingUsers(app, logger);
+  }
   await listen(app, config);
   // The supervisor logs one banner for all workers.
   if (!cluster.isWorker) logBanner(await app.getUrl(), logger, config);

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -169,13 +172,37 @@ describe('traces', () => {
     expect(await node.end()).toBe(0);
   });
 
+  it('never fail a shutdown: a collector that refuses the last spans costs these spans', async () => {
+    const refusing = createServer((_request, response) => void response.writeHead(400).end());
+    await once(refusing.listen(0, '127.0.0.1'), 'listening');
+    const { node } = await start('refused', {
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(refusing.address() as AddressInfo).port}`,
+      // Everything is sent at the end.
+      OTEL_BSP_SCHEDULE_DELAY: '3600000',
+    });
+    await login(node);
+    expect(await node.end()).toBe(0);
+    expect(node.output).toContain('traces could not be exported');
+    refusing.closeAllConnections();
+    refusing.close();
+  });
+
+  it('are off, with a warning, if the settings are those of other software', async () => {
+    const { node, loaded } = await start('other', {
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317',
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+    });
+    expect(node.output).toContain('OTEL_EXPORTER_OTLP_PROTOCOL: grpc is not supported');
+    expect(await loaded()).toBe('');
+  });
+
   it('stop the start with one line for a wrong setting', async () => {
     const node = await nodes.spawn({
       databaseUrl: db.url,
       env: {
         NODE_ENV: 'production',
         OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317',
-        OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+        OTEL_EXPORTER_OTLP_PROTOCOL: 'udp',
       },
     });
     expect(await node.exited).toBe(78);

@@ -56,26 +56,58 @@ async function loadSdk(): Promise<TracingSdk> {
 
 /** Undefined: no traces. */
 export function tracingSettings(env: NodeJS.ProcessEnv): TracingSettings | undefined {
+  return read(env).settings;
+}
+
+/** One line for each standard value that is not supported. Other software on the machine may need it, so it does not stop the start. */
+export function tracingWarnings(env: NodeJS.ProcessEnv): string[] {
+  return read(env).warnings;
+}
+
+const EXPORTERS = ['otlp', 'console'] as const;
+const OTHER_EXPORTERS = ['zipkin', 'jaeger', 'logging'];
+const PROTOCOLS = ['http/protobuf', 'http/json'] as const;
+const OTHER_PROTOCOL = 'grpc';
+
+const ENDPOINTS = ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_EXPORTER_OTLP_ENDPOINT'];
+
+/** The standard variables. Throws {@link ConfigurationError} for a value that the standard does not have. */
+function read(env: NodeJS.ProcessEnv): {
+  readonly settings: TracingSettings | undefined;
+  readonly warnings: string[];
+} {
   const value = (name: string) => env[name]?.trim() ?? '';
-  const endpoints = ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_EXPORTER_OTLP_ENDPOINT'];
-  const isOn = [...endpoints, 'OTEL_TRACES_EXPORTER'].some((name) => value(name) !== '');
-  if (!isOn || value('OTEL_SDK_DISABLED').toLowerCase() === 'true') return undefined;
+  const isOn = [...ENDPOINTS, 'OTEL_TRACES_EXPORTER'].some((name) => value(name) !== '');
+  if (!isOn || value('OTEL_SDK_DISABLED').toLowerCase() === 'true')
+    return { settings: undefined, warnings: [] };
   const faults: string[] = [];
+  const warnings: string[] = [];
+
   const names = (value('OTEL_TRACES_EXPORTER') || 'otlp').split(',').map((name) => name.trim());
-  const exporters = names.filter((name) => name === 'otlp' || name === 'console');
-  if (names.some((name) => !/^(?:otlp|console|none)$/.test(name)))
+  if (names.some((name) => ![...EXPORTERS, ...OTHER_EXPORTERS, 'none'].includes(name)))
     faults.push('OTEL_TRACES_EXPORTER must be otlp, console, none or a list of these');
-  const [protocolName, protocol] = ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL']
+  const others = names.filter((name) => OTHER_EXPORTERS.includes(name));
+  if (others.length > 0)
+    warnings.push(`OTEL_TRACES_EXPORTER: ${others.join(', ')} is not supported, so no spans are sent there`);
+  let exporters = EXPORTERS.filter((name) => names.includes(name));
+
+  const [protocolName, given] = ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL']
     .map((name) => [name, value(name)] as const)
-    .find(([, text]) => text !== '') ?? ['', 'http/protobuf'];
-  if (protocol !== 'http/protobuf' && protocol !== 'http/json')
+    .find(([, text]) => text !== '') ?? ['', PROTOCOLS[0]];
+  const protocol = PROTOCOLS.find((name) => name === given);
+  if (given === OTHER_PROTOCOL && exporters.includes('otlp')) {
+    warnings.push(`${protocolName}: grpc is not supported, so no spans are sent over OTLP`);
+    exporters = exporters.filter((name) => name !== 'otlp');
+  } else if (protocol === undefined && given !== OTHER_PROTOCOL) {
     faults.push(`${protocolName} must be http/protobuf or http/json`);
-  for (const name of endpoints) {
+  }
+  // With gRPC, an endpoint needs no scheme.
+  for (const name of given === OTHER_PROTOCOL ? [] : ENDPOINTS) {
     if (value(name) !== '' && !isHttpUrl(value(name))) faults.push(`${name} must be an http or https URL`);
   }
   if (faults.length > 0) throw new ConfigurationError(faults);
-  if (exporters.length === 0) return undefined;
-  return { exporters, protocol: protocol as TracingSettings['protocol'] };
+  const settings = exporters.length === 0 ? undefined : { exporters, protocol: protocol ?? PROTOCOLS[0] };
+  return { settings, warnings };
 }
 
 function isHttpUrl(text: string): boolean {

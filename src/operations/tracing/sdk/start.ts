@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { setGlobalErrorHandler } from '@opentelemetry/core';
+import { globalErrorHandler, setGlobalErrorHandler } from '@opentelemetry/core';
 import { OTLPTraceExporter as JsonExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { registerInstrumentations } from '@opentelemetry/instrumentation';
@@ -42,7 +42,9 @@ export function start({ exporters, protocol }: TracingSettings): Tracing {
   });
   return {
     observe: (fastify) => observeRequests(fastify, provider.getTracer('tandem')),
-    shutdown: () => within(FLUSH_TIMEOUT_MS, provider.shutdown(), () => undefined),
+    shutdown: () =>
+      // A collector that refuses the last spans is no failure of the shutdown.
+      within(FLUSH_TIMEOUT_MS, provider.shutdown().catch(globalErrorHandler), () => undefined),
   };
 }
 
