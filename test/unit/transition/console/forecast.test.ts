@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { daysIn, forecastOf } from '../../../../packages/console/src/transition/left/forecast.js';
+import { daysIn, forecastOf, leftAt } from '../../../../packages/console/src/transition/left/forecast.js';
 import type { Day } from '../../../../packages/console/src/transition/left/forecast.js';
 
 const DAY_MS = 86_400_000;
@@ -60,7 +60,19 @@ describe('the forecast of the sunset', () => {
     );
   });
 
-  it('counts whole days from the first request on', () => {
+  it.each([
+    [10, 50],
+    [19, 5],
+    [21, undefined],
+    [6, undefined],
+  ])('says how many users a sunset on day %i reaches: %j', (day, left) => {
+    const [days, now] = daysWith(100, 95, 90, 85, 80, 75, 70);
+    const sunset = new Date(START + day * DAY_MS).toISOString();
+    expect(leftAt(forecastOf(days, now), sunset, now)).toBe(left);
+    expect(leftAt(forecastOf(days, now), null, now)).toBeUndefined();
+  });
+
+  it('counts whole days after the first request, whose day is not whole', () => {
     const scheme = (requests: number, users: number) => ({ requests, users });
     const bucket = (day: number, hours: number, session: [number, number]) => ({
       from: new Date(START + day * DAY_MS).toISOString(),
@@ -73,6 +85,9 @@ describe('the forecast of the sunset', () => {
       bucket(2, 24, [0, 0]),
       bucket(3, 7, [5, 2]),
     ];
-    expect(daysIn({ buckets } as never).map(({ users }) => users)).toEqual([3, 0]);
+    const usersIn = (days: unknown[]) => daysIn({ buckets: days } as never).map(({ users }) => users);
+    expect(usersIn(buckets)).toEqual([0]);
+    // The requests began before the report.
+    expect(usersIn(buckets.slice(1))).toEqual([3, 0]);
   });
 });

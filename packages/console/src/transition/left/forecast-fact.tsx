@@ -3,7 +3,7 @@ import { serviceNow } from '../../api/clock.js';
 import { CALM_MS, useRead } from '../../api/queries.js';
 import { plural } from '../../ui/text.js';
 import { date } from '../../ui/times.js';
-import { DAYS, FEWEST_DAYS, daysIn, forecastOf } from './forecast.js';
+import { DAYS, FEWEST_DAYS, daysIn, forecastOf, leftAt } from './forecast.js';
 import type { Forecast } from './forecast.js';
 
 const DAY_MS = 86_400_000;
@@ -20,14 +20,12 @@ export function ForecastText({ sunset }: { readonly sunset: string | null }) {
   const report = useRead('GET /admin/rollout/report', { query: { since }, every: EVERY_MS });
   if (report.data === undefined) return <>{report.error === null ? '…' : '–'}</>;
   const forecast = forecastOf(daysIn(report.data), serviceNow());
+  const left = leftAt(forecast, sunset, serviceNow());
   return (
     <>
       {wordsFor(forecast)}
-      {forecast.outcome === 'date' && sunset !== null && Date.parse(sunset) < forecast.latest && (
-        <span className="muted">
-          {' '}
-          At the sunset, about {plural(forecast.usersAt(Date.parse(sunset)), 'user')} would be left.
-        </span>
+      {left !== undefined && (
+        <span className="muted"> At the sunset, about {plural(left, 'user')} would be left.</span>
       )}
     </>
   );

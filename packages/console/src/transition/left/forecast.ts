@@ -37,13 +37,16 @@ export type Forecast =
       readonly usersAt: (time: number) => number;
     };
 
-/** The last whole days of a report whose buckets are days, the oldest first. Days before the first request are not data. */
+/**
+ * The last whole days of a report whose buckets are days, the oldest first. Days before the first request are not data, and the day of the
+ * first request is not whole.
+ */
 export function daysIn({ buckets }: Pick<ReportDto, 'buckets'>): Day[] {
   const whole = buckets.filter(({ from, to }) => Date.parse(to) - Date.parse(from) === DAY_MS);
   const first = whole.findIndex(({ schemes }) => schemes.session.requests + schemes.bearer.requests > 0);
   if (first === -1) return [];
   return whole
-    .slice(first)
+    .slice(first === 0 ? 0 : first + 1)
     .slice(-DAYS)
     .map(({ from, schemes }) => ({ at: Date.parse(from) + DAY_MS / 2, users: schemes.session.users ?? 0 }));
 }
@@ -77,4 +80,11 @@ export function forecastOf(days: readonly Day[], now: number): Forecast {
     latest: Math.max(now, latest),
     usersAt: (time) => Math.max(0, Math.round(mean + (slope * (time - meanAt)) / DAY_MS)),
   };
+}
+
+/** How many users are left at a sunset; undefined if it has passed, or if nobody is left by then. */
+export function leftAt(forecast: Forecast, sunset: string | null, now: number): number | undefined {
+  if (forecast.outcome !== 'date' || sunset === null) return undefined;
+  const at = Date.parse(sunset);
+  return at > now && at < forecast.latest ? forecast.usersAt(at) : undefined;
 }
