@@ -40,9 +40,11 @@ describe('the keys command', () => {
     expect(listed).toMatchObject({ code: 0, err: '' });
     expect(listed.out).toMatch(/current +[\w-]{43} +\d{4}-/);
     const rotated = await run(['rotate', '--json']);
+    expect(rotated).toMatchObject({ code: 0, err: '' });
     const [current, next] = keysOf(rotated.out);
     expect([current?.state, next?.state]).toEqual(['current', 'next']);
     const distrusted = await run(['distrust', current!.kid, '--json']);
+    expect(distrusted).toMatchObject({ code: 0, err: '' });
     expect(keysOf(distrusted.out).map(({ kid, state }) => [kid, state])).toEqual(
       expect.arrayContaining([
         [current!.kid, 'distrusted'],
