@@ -5,7 +5,7 @@ import { isTemporary, retrying } from './service-calls.js';
 import type { ServiceCalls, Tokens } from './service-calls.js';
 import { format, parse } from './storage.js';
 import type { LoginStore, StoredLogin } from './storage.js';
-import { CHANGED, Tabs, onPageEvent } from './tabs.js';
+import { CHANGED, OVERTAKEN_MS, Tabs, onPageEvent } from './tabs.js';
 
 /**
  * The state of the client. `unverified`: a login is stored, but the service has not confirmed it yet, for example because the device is
@@ -50,17 +50,17 @@ export class LoginKeeper {
   /** The user; undefined if nobody is signed in, or if there is only a session cookie, which scripts cannot read. */
   sub: string | undefined;
   /** Whether requests are authenticated by a session cookie. */
-  session = false;
+  session: boolean | undefined;
   #access: AccessToken | undefined;
   /** Whether this client must not use the stored login any more: another user has signed in in another tab, or it was disposed of. */
-  #displaced = false;
+  #displaced: boolean | undefined;
   #running: Promise<void> | undefined;
   /** Resolves when the last login of this client has succeeded or failed. */
   #login: Promise<void> | undefined;
   /** Aborts the calls of the last attempt. */
   #controller: AbortController | undefined;
   /** The stored login for which a downgrade has begun. It is repeated until it is answered, because it spends the refresh token. */
-  #downgrading: string | null | false = false;
+  #downgrading: string | null | false | undefined;
   /** When the client may ask again whether the user of a session is eligible for tokens. */
   #migrationDueAt = 0;
   /** When the last call that may set the refresh token was sent. */
@@ -79,10 +79,13 @@ export class LoginKeeper {
     this.#store = store;
     this.#options = options;
     const onChange = () => void this.#onChange();
-    this.#tabs = new Tabs(options.channel, onChange, (abortAfterMs) => {
+    this.#tabs = new Tabs(options.channel, onChange, (isLater) => {
       const overtaken = this.#controller;
+      const abort = () => overtaken?.abort();
       // A downgrade has no newer call: every one of them gets the same session.
-      if (!this.#downgrading) setTimeout(() => overtaken?.abort(), abortAfterMs);
+      if (this.#downgrading) return;
+      if (isLater) setTimeout(abort, OVERTAKEN_MS);
+      else abort();
     });
     onPageEvent(() => void this.token().catch(ignore), onChange, options.channel, this.#disposal.signal);
     const value = store.read();

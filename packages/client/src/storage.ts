@@ -35,7 +35,7 @@ export function parse(value: string | null): StoredLogin | undefined {
 export class LoginStore {
   /** The last known value. It counts while the storage cannot be read, and after a write has failed. */
   #known: string | null = null;
-  #writeFailed = false;
+  #writeFailed: boolean | undefined;
 
   readonly #storage: TokenStorage | undefined;
   readonly #key: string;

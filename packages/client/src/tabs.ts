@@ -38,10 +38,10 @@ export function onPageEvent(
 
 export const CHANGED = 'changed';
 /** The time after which an overtaken call is aborted. Otherwise the cookie of a late answer would replace a newer one. */
-const OVERTAKEN_MS = 1_000;
+export const OVERTAKEN_MS = 1_000;
 /**
- * How long a client waits for an overtaken call of another client: until that has been aborted. The timers of a hidden page run once a
- * second, so that takes up to two seconds.
+ * How long a client waits for an overtaken call of another client: until that has been aborted. A page that has just been hidden may take up
+ * to two seconds, because its timers run once a second.
  */
 const QUIET_MS = 2_200;
 const POLL_MS = 5;
@@ -59,10 +59,13 @@ export class Tabs {
   /** The calls of other clients that may be in flight. One that never ends is forgotten: its client was closed. */
   readonly #calls = new Set<string>();
   /** Whether a call has started since the last one ended. */
-  #fresh = false;
+  #fresh: boolean | undefined;
 
-  /** `name`: undefined if no other client shares the storage. `onOvertaken`: a call of another client has ended, or a login has begun. */
-  constructor(name: string | undefined, onChange: () => void, onOvertaken: (abortAfterMs: number) => void) {
+  /**
+   * `name`: undefined if no other client shares the storage. `onOvertaken`: a login of another client has begun, or (`isLater`) a call has
+   * ended. In a hidden page there is no `isLater`, because its timers are slow: abort at once.
+   */
+  constructor(name: string | undefined, onChange: () => void, onOvertaken: (isLater?: boolean) => void) {
     if (!name || !globalThis.BroadcastChannel) return;
     this.#channel = new BroadcastChannel(name);
     // In Node an open channel keeps the process alive.
@@ -73,10 +76,12 @@ export class Tabs {
       const [sign] = text;
       const name = text.slice(1);
       this.#fresh = sign === '+';
-      this.#calls[this.#fresh || sign === '!' ? 'add' : 'delete'](name);
-      setTimeout(() => this.#calls.delete(name), TIMEOUT_MS);
-      if (sign === '-') onOvertaken(OVERTAKEN_MS);
-      if (sign === '!') onOvertaken(0);
+      if (this.#fresh || sign === '!') {
+        this.#calls.add(name);
+        setTimeout(() => this.#calls.delete(name), TIMEOUT_MS);
+      } else this.#calls.delete(name);
+      if (sign === '-') onOvertaken(page.document?.visibilityState !== 'hidden');
+      if (sign === '!') onOvertaken();
     };
   }
 

@@ -554,6 +554,12 @@ describe('the client', () => {
     expect([client!.state, storage.value]).toEqual(['signed-out', undefined]);
   });
 
+  it('keeps one timer for each call of another tab', async () => {
+    start([]);
+    for (let number = 0; number < 30; number++) await tell(`+0.${number}`);
+    expect(vi.getTimerCount()).toBe(30);
+  });
+
   it('tells the other tabs when a refresh begins and how it ends', async () => {
     signedInBefore();
     const channel = new BroadcastChannel(KEY);

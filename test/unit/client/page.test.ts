@@ -32,6 +32,7 @@ describe('the client in a page', () => {
   });
   afterEach(() => {
     client.dispose();
+    vi.useRealTimers();
     vi.unstubAllGlobals();
   });
 
@@ -57,6 +58,33 @@ describe('the client in a page', () => {
     storageEvent(KEY);
     await expect.poll(() => client.state).toBe('signed-out');
     expect(calls).toEqual(['/auth/refresh']);
+  });
+
+  it('aborts an overtaken refresh at once while the page is hidden, because its timers are slow', async () => {
+    await client.getAccessToken();
+    client.dispose();
+    vi.stubGlobal('document', { visibilityState: 'hidden' });
+    let signal: AbortSignal | null | undefined;
+    client = createAuthClient({
+      baseUrl: BASE,
+      fetch: (_input, init) => {
+        signal = init?.signal;
+        return new Promise(() => {});
+      },
+    });
+    await expect.poll(() => signal?.aborted).toBe(false);
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    const [other, mirror] = [new BroadcastChannel(KEY), new BroadcastChannel(KEY)];
+    const arrived = new Promise<void>((resolve) => {
+      mirror.onmessage = ({ data }) => {
+        if (data === '-0.1') resolve();
+      };
+    });
+    for (const message of ['+0.1', '-0.1']) other.postMessage(message);
+    await arrived;
+    other.close();
+    mirror.close();
+    expect(signal!.aborted).toBe(true);
   });
 
   it('listens to nothing after dispose()', async () => {
