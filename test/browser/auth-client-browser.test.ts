@@ -169,6 +169,6 @@ describe.skipIf(withoutChromium !== undefined)('@tandem-auth/client in a browser
       await Promise.all([page, other].map((each) => each.evaluate<unknown[]>('messages')))
     ).flat();
     expect(messages).toContain('changed');
-    for (const message of messages) expect(message).toMatch(/^(changed|[-+=]0\.\d+(e-\d+)?)$/);
+    for (const message of messages) expect(message).toMatch(/^(changed|[-+=!]0\.\d+(e-\d+)?)$/);
   });
 });
