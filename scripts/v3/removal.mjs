@@ -48,7 +48,8 @@ export function removeTransition(copy, files) {
   edit(join(copy, '.env.example'), (text) =>
     text.replaceAll(/# --- [^\n]*until v3\.0 ---\n(?:(?!# --- ).*\n)*/g, ''),
   );
-  for (const file of files.filter((path) => /\.ya?ml$/.test(path))) {
+  const isLeft = (path) => fs.existsSync(join(copy, path));
+  for (const file of files.filter((path) => /\.ya?ml$/.test(path) && isLeft(path))) {
     edit(join(copy, file), (text) => text.replaceAll(/^.*# until v3\.0\n/gm, ''));
   }
   for (const file of ['package.json', 'packages/console/package.json']) {
