@@ -111,8 +111,11 @@ describe('the component of the documentation for React', () => {
       const signIn = `app.client.login(${JSON.stringify({ username, password })})`;
       await page.evaluate(signIn);
       await expect.poll(html).toBe(BUTTON);
+      // The answer removes the cookie, so the next login waits for it.
+      const loggedOut = page.waitForResponse((response) => response.url().endsWith('/auth/logout'));
       await page.evaluate('app.click()');
       await expect.poll(html).toBe(LINK);
+      await (await loggedOut).finished();
       await expect.poll(() => page.evaluate('app.client.state')).toBe('signed-out');
 
       await page.evaluate('app.unmount()');
