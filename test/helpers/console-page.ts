@@ -21,7 +21,7 @@ interface Audit {
 
 /** The console in a browser of its own. */
 export class ConsolePage {
-  /** What the page complained about: errors of scripts, and violations of its content security policy. */
+  /** What the page complained about: errors of scripts, violations of its content security policy, and dialogs of the browser. */
   readonly faults: string[] = [];
 
   private constructor(
@@ -32,6 +32,10 @@ export class ConsolePage {
     // A busy machine needs long for the first page.
     page.setDefaultTimeout(60_000);
     page.on('pageerror', (error) => this.faults.push(error.message));
+    page.on('dialog', (box) => {
+      this.faults.push(`dialog: ${box.message()}`);
+      void box.dismiss();
+    });
     page.on('console', (message) => {
       const text = message.text();
       // The browser reports each refused request. Tests refuse some on purpose.
@@ -87,6 +91,21 @@ export class ConsolePage {
     const found = violations.map(({ id, nodes }) => `${id}: ${nodes[0]!.html} ${nodes[0]!.failureSummary}`);
     expect(found).toEqual([]);
     expect(passes.map(({ id }) => id)).toContain('color-contrast');
+  }
+
+  /** Expects that the page fits into the width of the window. */
+  async expectNoSidewaysScrolling(): Promise<void> {
+    const isWide = await this.page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth');
+    expect(isWide).toBe(false);
+  }
+
+  /** Expects that no text has become an element or a style, and that no script of a text has run. */
+  async expectNothingInjected(): Promise<void> {
+    expect(this.faults).toEqual([]);
+    const injected = await this.page.evaluate<number>(
+      `document.querySelectorAll('main script, main img, main iframe, main marquee, main [style]').length`,
+    );
+    expect(injected).toBe(0);
   }
 
   close(): Promise<void> {

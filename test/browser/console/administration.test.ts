@@ -152,9 +152,7 @@ describe.skipIf(withoutChromium !== undefined)('administration in the console', 
     await view.signIn(ROOT, place);
     await view.heading(name).waitFor();
     await view.page.getByRole('row').nth(1).waitFor();
-    expect(await view.page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth')).toBe(
-      false,
-    );
+    await view.expectNoSidewaysScrolling();
     await view.expectAccessible();
   });
 });

@@ -214,20 +214,10 @@ describe.skipIf(withoutChromium !== undefined)('the list of logins', () => {
        SELECT gen_random_uuid(), id, '', '', 'body', now() + interval '1 day', now() + interval '1 day', '192.0.2.66', username
        FROM users WHERE username_key LIKE 'naughty-%'`,
     );
-    let opened = 0;
-    view.page.on('dialog', (box) => {
-      opened += 1;
-      void box.dismiss();
-    });
     await view.signIn(ROOT, '#/logins?ip=192.0.2.66');
     await view.row('192.0.2.66').nth(20).waitFor();
-    expect(opened).toBe(0);
-    const injected = await view.page.evaluate<number>(
-      `document.querySelectorAll('main script, main img, main iframe, main marquee, main [style]').length`,
-    );
-    expect(injected).toBe(0);
-    const wide = await view.page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth');
-    expect(wide).toBe(false);
+    await view.expectNothingInjected();
+    await view.expectNoSidewaysScrolling();
     await view.expectAccessible();
   });
 
@@ -243,9 +233,7 @@ describe.skipIf(withoutChromium !== undefined)('the list of logins', () => {
     await login(node, grace);
     await view.signIn(ROOT, '#/logins');
     await view.row(grace.username).first().waitFor();
-    expect(await view.page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth')).toBe(
-      false,
-    );
+    await view.expectNoSidewaysScrolling();
     await view.expectAccessible();
     await view
       .row(grace.username)

@@ -160,21 +160,10 @@ describe.skipIf(withoutChromium !== undefined)('nodes and limits in the console'
        SELECT gen_random_uuid(), text, 1, text, now(), now(), '{}', 0 FROM unnest($1::text[]) AS text`,
       [odd],
     );
-    let opened = 0;
-    view.page.on('dialog', (box) => {
-      opened += 1;
-      void box.dismiss();
-    });
     await view.signIn(ROOT, '#/nodes');
     await view.page.getByRole('row').nth(20).waitFor();
-    expect(opened).toBe(0);
-    const injected = await view.page.evaluate<number>(
-      `document.querySelectorAll('main script, main img, main iframe, main marquee, main [style]').length`,
-    );
-    expect(injected).toBe(0);
-    expect(await view.page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth')).toBe(
-      false,
-    );
+    await view.expectNothingInjected();
+    await view.expectNoSidewaysScrolling();
     await view.expectAccessible();
   });
 
@@ -189,9 +178,7 @@ describe.skipIf(withoutChromium !== undefined)('nodes and limits in the console'
     });
     await view.signIn(ROOT, '#/nodes');
     await view.row(user.username).waitFor();
-    expect(await view.page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth')).toBe(
-      false,
-    );
+    await view.expectNoSidewaysScrolling();
     await view.expectAccessible();
   });
 });

@@ -137,9 +137,7 @@ describe.skipIf(withoutChromium !== undefined)('the rollout in the console', () 
     await view.signIn(ROOT, '#/left');
     await view.heading('Who is left').waitFor();
     await view.page.getByText('No notice has been sent').waitFor();
-    expect(await view.page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth')).toBe(
-      false,
-    );
+    await view.expectNoSidewaysScrolling();
     await view.expectAccessible();
   });
 });
