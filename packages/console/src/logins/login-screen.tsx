@@ -4,7 +4,7 @@ import { LIVE_MS, useRead } from '../api/queries.js';
 import { linkTo } from '../app/place.js';
 import { extension } from '../app/installed.js';
 import { Agent, Badge, Copy, Fact, Facts, Foreign, UserLink, When } from '../ui/bits.js';
-import { Empty, ErrorNotice, Loading } from '../ui/notice.js';
+import { Empty, ErrorNotice, Loading, ReadError } from '../ui/notice.js';
 import { ScreenFrame } from '../ui/screen.js';
 import { LoginState } from './login-state.js';
 import { Address } from './login-table.js';
@@ -27,11 +27,7 @@ export function LoginScreen({ id }: { readonly id: string }) {
             <a href={linkTo(['logins'])}>All logins</a>
           </Empty>
         ) : (
-          <ErrorNotice
-            error={read.error}
-            onRetry={() => void read.refetch()}
-            retries={read.error.isTemporary}
-          />
+          <ReadError read={read} />
         )}
       </ScreenFrame>
     );

@@ -1,7 +1,7 @@
 import type { DoctorFindingDto } from '../api/openapi.js';
 import { CALM_MS, useRead } from '../api/queries.js';
 import { Badge, When } from '../ui/bits.js';
-import { ErrorNotice, Loading } from '../ui/notice.js';
+import { Loading, ReadError } from '../ui/notice.js';
 import { plural, visible, words } from '../ui/text.js';
 
 /** What the doctor finds on the node that answers. Problems are shown, the rest can be opened. */
@@ -10,13 +10,7 @@ export function Doctor() {
   return (
     <section aria-labelledby="doctor">
       <h2 id="doctor">Doctor</h2>
-      {read.error !== null && (
-        <ErrorNotice
-          error={read.error}
-          retries={read.error.isTemporary}
-          onRetry={() => void read.refetch()}
-        />
-      )}
+      <ReadError read={read} />
       {read.data === undefined ? (
         read.error === null && <Loading rows={2} />
       ) : (

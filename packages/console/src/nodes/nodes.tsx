@@ -2,7 +2,7 @@ import type { NodeDto } from '../api/openapi.js';
 import { CALM_MS, useRead } from '../api/queries.js';
 import { Badge, Foreign, When } from '../ui/bits.js';
 import type { Tone } from '../ui/bits.js';
-import { ErrorNotice, Loading } from '../ui/notice.js';
+import { Loading, ReadError } from '../ui/notice.js';
 import { plural, words } from '../ui/text.js';
 import { STALE_AFTER_MS, milliseconds } from './node-figures.js';
 
@@ -24,13 +24,7 @@ export function Nodes() {
   return (
     <section aria-labelledby="nodes">
       <h2 id="nodes">Nodes</h2>
-      {read.error !== null && (
-        <ErrorNotice
-          error={read.error}
-          retries={read.error.isTemporary}
-          onRetry={() => void read.refetch()}
-        />
-      )}
+      <ReadError read={read} />
       {versions.size > 1 && (
         <p className="hint">
           The nodes run {plural(versions.size, 'version')}. That is normal during an upgrade only.

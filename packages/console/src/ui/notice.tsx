@@ -67,6 +67,17 @@ export function ErrorNotice({ error, onRetry, retries = false, children }: Error
   );
 }
 
+interface FailedRead {
+  readonly error: ApiError | null;
+  readonly refetch: () => Promise<unknown>;
+}
+
+/** Why a read failed, with a button to try again. Nothing if it did not fail. */
+export function ReadError({ read: { error, refetch } }: { readonly read: FailedRead }) {
+  if (error === null) return null;
+  return <ErrorNotice error={error} retries={error.isTemporary} onRetry={() => void refetch()} />;
+}
+
 function Countdown({ seconds, retries }: { readonly seconds: number; readonly retries: boolean }) {
   const [left, setLeft] = useState(seconds);
   useEffect(() => {

@@ -3,7 +3,7 @@ import type { AdminUserDetailDto } from '../api/openapi.js';
 import { CALM_MS, useRead } from '../api/queries.js';
 import { linkTo } from '../app/place.js';
 import { Badge, Copy, Fact, Facts, Foreign, When } from '../ui/bits.js';
-import { Empty, ErrorNotice, Loading } from '../ui/notice.js';
+import { Empty, ErrorNotice, Loading, ReadError } from '../ui/notice.js';
 import { ScreenFrame } from '../ui/screen.js';
 import { sourceOf } from './source.js';
 import { UserActions } from './user-actions.js';
@@ -25,11 +25,7 @@ export function UserScreen({ id }: { readonly id: string }) {
         ) : read.error === null ? (
           <Loading />
         ) : (
-          <ErrorNotice
-            error={read.error}
-            onRetry={() => void read.refetch()}
-            retries={read.error.isTemporary}
-          />
+          <ReadError read={read} />
         )}
       </ScreenFrame>
     );

@@ -2,7 +2,7 @@ import type { UseQueryResult } from '@tanstack/react-query';
 import type { ApiError } from '../../api/api-error.js';
 import type { ComparedFigureDto, ComparisonDto } from '../../api/openapi.js';
 import type { Tone } from '../../ui/bits.js';
-import { ErrorNotice, Loading } from '../../ui/notice.js';
+import { Loading, ReadError } from '../../ui/notice.js';
 import { number, words } from '../../ui/text.js';
 import { FigureChart } from './figure-chart.js';
 import { FIGURES, differenceOf, intervalOf, valueOf } from './figures.js';
@@ -32,13 +32,7 @@ export function Comparison({ read }: { readonly read: UseQueryResult<ComparisonD
   return (
     <section aria-labelledby="comparison">
       <h2 id="comparison">Tokens compared with sessions</h2>
-      {read.error !== null && (
-        <ErrorNotice
-          error={read.error}
-          retries={read.error.isTemporary}
-          onRetry={() => void read.refetch()}
-        />
-      )}
+      <ReadError read={read} />
       {read.data === undefined ? (
         read.error === null && <Loading rows={4} />
       ) : (
