@@ -3,20 +3,15 @@ import { serviceNow } from '../../api/clock.js';
 import { CALM_MS, useRead } from '../../api/queries.js';
 import { plural } from '../../ui/text.js';
 import { date } from '../../ui/times.js';
-import { DAYS, FEWEST_DAYS, daysIn, forecastOf, leftAt } from './forecast.js';
+import { FEWEST_DAYS, daysIn, forecastOf, leftAt, reportStart } from './forecast.js';
 import type { Forecast } from './forecast.js';
-
-const DAY_MS = 86_400_000;
 
 /** The report is about whole days, so it rarely changes. */
 const EVERY_MS = 60 * CALM_MS;
 
 /** When nobody will use a session any more, and how many users a sunset before that would reach. */
 export function ForecastText({ sunset }: { readonly sunset: string | null }) {
-  // One day more, because the first one and today are not whole.
-  const [since] = useState(() =>
-    new Date((Math.floor(serviceNow() / DAY_MS) - DAYS - 1) * DAY_MS).toISOString(),
-  );
+  const [since] = useState(() => reportStart(serviceNow()));
   const report = useRead('GET /admin/rollout/report', { query: { since }, every: EVERY_MS });
   if (report.data === undefined) return <>{report.error === null ? '…' : '–'}</>;
   const forecast = forecastOf(daysIn(report.data), serviceNow());
@@ -43,7 +38,7 @@ function wordsFor(forecast: Forecast): string {
       return 'At the present rate, no end within two years can be told.';
     case 'date':
       return (
-        `At the rate of the last ${DAYS} days, nobody is left on ${date(forecast.at)} ` +
+        `At the rate of the last ${forecast.days} days, nobody is left on ${date(forecast.at)} ` +
         `(95 %: ${date(forecast.earliest)} to ${date(forecast.latest)}).`
       );
   }

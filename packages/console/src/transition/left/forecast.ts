@@ -3,7 +3,7 @@ import type { ReportDto } from '../../api/openapi.js';
 const DAY_MS = 86_400_000;
 
 /** Whole days that the forecast looks at: two weeks, because weekends differ from other days. */
-export const DAYS = 14;
+const DAYS = 14;
 
 /** Fewer days say nothing. */
 export const FEWEST_DAYS = 5;
@@ -28,14 +28,20 @@ export type Forecast =
   | { readonly outcome: 'not_falling' }
   /** It falls too slowly or too unevenly to tell a date within two years. */
   | { readonly outcome: 'far_away' }
-  /** When nobody is left, with a 95 % interval, and how many users are left at a time. */
+  /** When nobody is left, with a 95 % interval, how many users are left at a time, and the number of days that say so. */
   | {
       readonly outcome: 'date';
+      readonly days: number;
       readonly at: number;
       readonly earliest: number;
       readonly latest: number;
       readonly usersAt: (time: number) => number;
     };
+
+/** From when a report has all days that {@link daysIn} reads: one day more, because the first one and today are not whole. */
+export function reportStart(now: number): string {
+  return new Date((Math.floor(now / DAY_MS) - DAYS - 1) * DAY_MS).toISOString();
+}
 
 /**
  * The last whole days of a report whose buckets are days, the oldest first. Days before the first request are not data, and the day of the
@@ -52,7 +58,7 @@ export function daysIn({ buckets }: Pick<ReportDto, 'buckets'>): Day[] {
 }
 
 /**
- * When the number of users with sessions reaches zero if it goes on falling as on these days: a straight line by least squares, and Fieller's
+ * When the number of users with sessions reaches zero if it continues to fall as on these days: a straight line by least squares, and Fieller's
  * interval for the point where it meets zero.
  */
 export function forecastOf(days: readonly Day[], now: number): Forecast {
@@ -75,6 +81,7 @@ export function forecastOf(days: readonly Day[], now: number): Forecast {
   if (latest - now > FURTHEST_MS) return { outcome: 'far_away' };
   return {
     outcome: 'date',
+    days: n,
     at: Math.max(now, at),
     earliest: Math.max(now, timeOf((zero - spread) / (1 - g))),
     latest: Math.max(now, latest),
