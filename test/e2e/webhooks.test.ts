@@ -189,7 +189,7 @@ describe('webhooks', () => {
     receiver.behaviour = () => undefined;
     await change(user.id, { email: 'c@example.com' });
     await arrived(user, 1);
-    // The request hangs at the receiver, and the service goes on.
+    // The request hangs at the receiver. The service continues.
     expect((await change(user.id, { disabled: true })).statusCode).toBe(200);
     expect((await change(user.id, { disabled: false })).statusCode).toBe(200);
     expect((await tryLogin(one, user)).statusCode).toBe(200);

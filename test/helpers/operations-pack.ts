@@ -27,6 +27,8 @@ export function describeOperationsPack(transition: boolean, metrics: () => Promi
   const dashboards = packFiles('grafana', '.json', transition);
   const alerts = rules.flatMap(alertsIn);
   const expressions = [...alerts.map(({ expr }) => expr), ...dashboards.flatMap(dashboardExpressions)];
+  const selectors = expressions.flatMap(selectorsIn);
+  const named = new Set(selectors.map(({ metric }) => metric));
 
   it('is there', () => {
     expect([rules.length, tests.length, dashboards.length]).toEqual([1, 1, 1]);
@@ -35,7 +37,7 @@ export function describeOperationsPack(transition: boolean, metrics: () => Promi
 
   it('names only metrics and labels that a node has', async () => {
     const exposed = exposedMetrics(await metrics());
-    const unknown = expressions.flatMap(selectorsIn).flatMap(({ metric, labels }) => {
+    const unknown = selectors.flatMap(({ metric, labels }) => {
       if (OF_PROMETHEUS.has(metric)) return [];
       const known = exposed.get(metric);
       if (known === undefined) return [metric];
@@ -52,12 +54,10 @@ export function describeOperationsPack(transition: boolean, metrics: () => Promi
     const kept = exposedMetrics(await ofWorkers.metrics());
     const omitted = [...exposedMetrics(await registry.metrics()).keys()].filter((name) => !kept.has(name));
     expect(omitted).toContain('process_start_time_seconds');
-    const named = new Set(expressions.flatMap(selectorsIn).map(({ metric }) => metric));
     expect(omitted.filter((name) => named.has(name))).toEqual([]);
   });
 
   it('shows every metric of this service in the dashboard or in an alert', async () => {
-    const named = new Set(expressions.flatMap(selectorsIn).map(({ metric }) => metric));
     const own = [...exposedMetrics(await metrics()).keys()].filter((name) => isOwn(name, transition));
     const bases = own.map((name) => name.replace(/_(?:bucket|sum|count)$/, ''));
     expect(bases.filter((base) => ![...named].some((name) => name.startsWith(base)))).toEqual([]);

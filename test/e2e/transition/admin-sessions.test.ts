@@ -108,7 +108,7 @@ describe('a session that Tandem began', () => {
     expect(statusOf(await bySession(node, session, { url: '/admin/users' }))).toBe('200');
   });
 
-  it('goes on after its user has become an administrator', async () => {
+  it('continues after its user has become an administrator', async () => {
     const user = await aUser(node);
     const cookie = await sessionLogin(node, user);
     await setRole(user, 'admin');

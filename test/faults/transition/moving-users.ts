@@ -44,7 +44,7 @@ function moves(users: number): void {
     const first = await NodeProcess.start({ databaseUrl: db.url, env: ENV });
     nodes = [first];
     admin = (await login(first)).refresh_token;
-    // Whoever administers it goes on by token. The other nodes begin with this.
+    // The administrator keeps tokens. The other nodes start in this state.
     await asAdmin('PATCH', '/admin/rollout', { percentage: 0, roles: ['admin'] });
     const more = [1, 2].map(() => NodeProcess.start({ databaseUrl: db.url, env: ENV }));
     nodes = [first, ...(await Promise.all(more))];

@@ -66,23 +66,24 @@ export class AppProgram implements AppPlace {
   private child: ChildProcess;
 
   private constructor(
-    script: string,
+    private readonly script: string,
     private readonly args: readonly string[],
   ) {
-    this.child = AppProgram.run(script, args);
-    this.restart = () => void (this.child = AppProgram.run(script, args));
+    this.child = this.run();
   }
 
   /** Starts the program again after {@link kill}, with the login in its file. */
-  readonly restart: () => void;
+  restart(): void {
+    this.child = this.run();
+  }
 
   /** `script`: the bundle of `client-program.ts`. */
   static start(script: string, url: string, file: string, offset: number): AppProgram {
     return new AppProgram(script, [url, file, String(offset)]);
   }
 
-  private static run(script: string, args: readonly string[]): ChildProcess {
-    return fork(script, args, { execArgv: [], env: { PATH: process.env['PATH'] } });
+  private run(): ChildProcess {
+    return fork(this.script, this.args, { execArgv: [], env: { PATH: process.env['PATH'] } });
   }
 
   async seen(): Promise<Seen> {
