@@ -3,7 +3,7 @@ import type { DataSourceOptions, Logger } from 'typeorm';
 import { MIGRATIONS_TABLE } from './schema/installation.js';
 import { MIGRATIONS_FOLDER } from './schema/migration-names.js';
 import { DatabaseEndpoint } from './trust/database-endpoint.js';
-import { VerifiedClient } from './trust/verified-client.js';
+import { CONNECT_TIMEOUT_MS, VerifiedClient } from './trust/verified-client.js';
 
 /**
  * Connections that one node may open, if DATABASE_POOL_SIZE is unset. The sum over all nodes must stay below PostgreSQL's
@@ -63,7 +63,7 @@ export function dataSourceOptions(
     migrationsTransactionMode: 'each',
     logger: SILENT,
     poolSize,
-    connectTimeoutMS: 2_000,
+    connectTimeoutMS: CONNECT_TIMEOUT_MS,
     applicationName: 'tandem',
     // An idle client that loses its connection emits an error. Without a handler, the process would exit.
     poolErrorHandler: onPoolError,

@@ -12,9 +12,6 @@ export interface Sql {
   query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>;
 }
 
-/** A connection outside the pool must be open in time too. */
-const OWN_CONNECTION: ClientConfig = { connectionTimeoutMillis: 2_000 };
-
 /** If more callers than this wait for a connection, further ones are refused at once. */
 const MAX_WAITING = 500;
 
@@ -69,7 +66,7 @@ export class Database implements Sql {
 
   /** A connection outside the pool. It is not open yet, and is verified like those of the pool. */
   ownClient(settings: ClientConfig): VerifiedClient {
-    return new VerifiedClient({ ...OWN_CONNECTION, ...settings, endpoint: this.endpoint });
+    return new VerifiedClient({ ...settings, endpoint: this.endpoint });
   }
 
   /**

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
 import type { ClientBase } from 'pg';
 import { tryLockForSession, unlockSession } from './advisory-locks.js';
@@ -8,9 +9,6 @@ import { migrationNames } from './schema/migration-names.js';
 import { prepareSchema } from './schema/prepare-schema.js';
 import { DatabaseEndpoint } from './trust/database-endpoint.js';
 import { VerifiedClient } from './trust/verified-client.js';
-
-/** Milliseconds. */
-const CONNECT_TIMEOUT_MS = 2_000;
 
 /**
  * Creates the schema, moves the tables of an earlier release into it and applies the pending migrations. It uses separate connections,
@@ -56,7 +54,6 @@ function connectionTo(endpoint: DatabaseEndpoint): VerifiedClient {
   return new VerifiedClient({
     endpoint: endpoint.withoutTrust(),
     application_name: 'tandem',
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
   });
 }
@@ -66,6 +63,6 @@ async function waitForLock(client: ClientBase): Promise<void> {
   for (;;) {
     const { rows } = await client.query<{ acquired: boolean }>(tryLockForSession('migrations'));
     if (rows[0]?.acquired === true) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await delay(100);
   }
 }

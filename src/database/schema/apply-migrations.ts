@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import type { ClientBase } from 'pg';
 import { DataSource } from 'typeorm';
@@ -52,7 +53,7 @@ export async function applyMigrations(
   } as DataSourceOptions).initialize();
   const waits = new LockWaits(client, endpoint.schema, names);
   try {
-    while (!(await isDone(own, waits))) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    while (!(await isDone(own, waits))) await delay(PAUSE_MS);
   } finally {
     await own.destroy();
   }

@@ -4,6 +4,9 @@ import type { EndpointClientConfig } from './endpoint-client.js';
 import { identifyServer } from './server-identity.js';
 import type { ServerIdentity } from './server-identity.js';
 
+/** Milliseconds until a connection must be open, unless its configuration says otherwise. */
+export const CONNECT_TIMEOUT_MS = 2_000;
+
 /**
  * A connection that opens only if it leads to the database that this process trusts. It gets its search path and its timeouts after it has
  * connected, because PgBouncer refuses them in the startup packet.
@@ -14,7 +17,7 @@ export class VerifiedClient extends EndpointClient {
 
   constructor({ endpoint, ...config }: EndpointClientConfig) {
     const { timeouts, rest } = takeTimeouts(config);
-    super({ ...rest, endpoint });
+    super({ connectionTimeoutMillis: CONNECT_TIMEOUT_MS, ...rest, endpoint });
     this.settings = settingsSql(endpoint.schema, timeouts);
   }
 
