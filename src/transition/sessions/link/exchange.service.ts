@@ -26,7 +26,7 @@ const EXCHANGE = { event: 'exchange', firstUnseen: true } as const;
 /** Exchanges a session for tokens. */
 @Injectable()
 export class ExchangeService {
-  /** The sessions for which {@link exchangeOnce} runs. Each promise resolves when it is done, with the error if it failed. */
+  /** The exchanges that {@link exchangeOnce} runs, by session. */
   private readonly running = new Map<string, Promise<unknown>>();
 
   constructor(
@@ -78,34 +78,35 @@ export class ExchangeService {
 
   /** Waits for the first of the calls for a session. If the database was unavailable to it, the others would only wait for the same. */
   private async waitFor(running: Promise<unknown>): Promise<void> {
-    const failure = await running;
-    if (failure instanceof DatabaseUnavailable) throw failure;
+    await running.catch((error: unknown) => {
+      if (error instanceof DatabaseUnavailable) throw error;
+    });
   }
 
   /**
    * The usual exchange: one statement for the first of the calls for a session on this node. The others wait for it, so that they
    * occupy no connections. Undefined if the statement had nothing to do.
    */
-  private async exchangeOnce(
+  private exchangeOnce(
+    session: LiveSession,
+    delivery: TokenDelivery,
+    origin: Origin,
+  ): Promise<CountedExchange | undefined> {
+    const { sid } = session;
+    const run = this.countAndExchange(session, delivery, origin).finally(() => this.running.delete(sid));
+    this.running.set(sid, run);
+    return run;
+  }
+
+  private async countAndExchange(
     session: LiveSession,
     delivery: TokenDelivery,
     origin: Origin,
   ): Promise<CountedExchange | undefined> {
     const { sid, userId, epoch } = session;
-    const { promise, resolve } = Promise.withResolvers<unknown>();
-    this.running.set(sid, promise);
-    let failure: unknown;
-    try {
-      const slot = this.limiter.open('exchange_session', sid, { userId, address: origin.ip });
-      const family = this.tokens.draft({ id: userId, epoch }, delivery, EXCHANGE);
-      return slot.settle(await this.exchanges.exchange(session, family, slot.call, origin));
-    } catch (error) {
-      failure = error;
-      throw error;
-    } finally {
-      this.running.delete(sid);
-      resolve(failure);
-    }
+    const slot = this.limiter.open('exchange_session', sid, { userId, address: origin.ip });
+    const family = this.tokens.draft({ id: userId, epoch }, delivery, EXCHANGE);
+    return slot.settle(await this.exchanges.exchange(session, family, slot.call, origin));
   }
 
   /** Decides in a transaction, by what is there now. */
