@@ -110,9 +110,8 @@ export class SessionService {
 
   /** Revokes a session of the caller, and clears its cookie. */
   async logOut(session: LiveSession, origin: Origin, reply: FastifyReply): Promise<void> {
-    const stored = await this.store.cookieOf(session.sid);
     await this.revoke(session, 'logout', origin);
-    this.cookie.clear(reply, stored ?? {});
+    this.cookie.clear(reply, session.cookie);
   }
 
   /** Revokes the session of a cookie that we signed. It may be a session without a login, or none. */
