@@ -88,8 +88,7 @@ import { ServiceMetrics } from './service-metrics.js';
   exports: [CleanUpJob, Metrics, NodeReporter, RequestObserver, ServiceNodeStore],
 })
 export class OperationsModule {
-  /** Nothing else needs the two, so Nest would not make them. */
-  constructor(drain: Drain, streams: RevocationStreams, _feed: FeedMetrics, _service: ServiceMetrics) {
+  constructor(drain: Drain, streams: RevocationStreams) {
     drain.endWith(() => streams.close());
   }
 }

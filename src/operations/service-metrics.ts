@@ -6,14 +6,13 @@ import { RefreshService } from '../auth/refresh/refresh.service.js';
 import { BackgroundLoops } from '../common/background-loops.js';
 import { Database } from '../database/database.js';
 import { RateLimitService } from '../limits/limits.service.js';
-import { ChangeFeed } from '../tokens/feed/change-feed.js';
 import { DatabaseClock } from '../tokens/feed/database-clock.js';
 import { KeyRingService } from '../tokens/keys/key-ring.service.js';
 import { PasswordHasher } from '../users/hashing/password-hasher.js';
 import { WebhookSenderService } from '../webhooks/webhook-sender.service.js';
 import { CleanUpJob } from './clean-up.job.js';
-import { Drain } from './drain.js';
 import { Metrics } from './metrics.js';
+import { Readiness } from './readiness.js';
 
 /**
  * The figures of the features as Prometheus metrics: of this node, since its start. Each feature counts by itself, so that a scrape needs
@@ -24,9 +23,8 @@ export class ServiceMetrics {
   constructor(
     private readonly metrics: Metrics,
     private readonly clock: DatabaseClock,
-    feed: ChangeFeed,
+    readiness: Readiness,
     keys: KeyRingService,
-    drain: Drain,
     refreshes: RefreshService,
     refusals: RefusalCounter,
     limiter: RateLimitService,
@@ -38,7 +36,7 @@ export class ServiceMetrics {
     cleanUp: CleanUpJob,
     loops: BackgroundLoops,
   ) {
-    this.readiness(feed, keys, drain);
+    this.readiness(readiness, keys);
     this.credentials(refreshes, refusals, limiter, hasher);
     this.audit(alarms, sealing);
     this.webhooks(webhooks);
@@ -47,16 +45,12 @@ export class ServiceMetrics {
   }
 
   /** The checks of `/health/ready`, without its query. A fresh feed has just read from the database. */
-  private readiness(feed: ChangeFeed, keys: KeyRingService, drain: Drain): void {
+  private readiness(readiness: Readiness, keys: KeyRingService): void {
     this.metrics.gauges(
       'tandem_ready',
       'Whether the node is ready, by check: 0 means that /health/ready is 503',
       'check',
-      () => ({
-        revocation_feed: Number(feed.isFresh()),
-        signing_key: Number(keys.canSign(this.clock.now())),
-        stopping: Number(!drain.stopping),
-      }),
+      () => Object.fromEntries(Object.entries(readiness.needs()).map(([need, met]) => [need, Number(met)])),
     );
     this.metrics.gauge(
       'tandem_signing_key_age_seconds',
