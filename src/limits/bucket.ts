@@ -13,6 +13,13 @@ export const ADDRESS_BUCKETS = [
   'client',
 ] as const;
 
+const ADDRESSES: ReadonlySet<string> = new Set(ADDRESS_BUCKETS);
+
+/** Whether a scope is a bucket of addresses. */
+export function isAddressBucket(scope: string): boolean {
+  return ADDRESSES.has(scope);
+}
+
 export type AddressBucket = (typeof ADDRESS_BUCKETS)[number];
 
 /** Each has subjects of one kind, so that a subject of one kind cannot collide with one of another kind. */

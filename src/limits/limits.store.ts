@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
+import { removeExpiredFrom } from './expired-rows.sql.js';
 import { NOW, admission } from './admission.sql.js';
 import { termsOf, usage } from './quota.js';
 import type { LimitLog, Quota } from './quota.js';
@@ -36,13 +37,7 @@ const REFUND = `
   )
   FROM back WHERE r.key = back.key`;
 
-const REMOVE_EXPIRED = `
-  WITH removed AS (
-    DELETE FROM rate_limits WHERE key IN (
-      SELECT key FROM rate_limits WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
-    ) RETURNING 1
-  )
-  SELECT count(*)::integer AS count FROM removed`;
+const REMOVE_EXPIRED = removeExpiredFrom('rate_limits');
 
 /**
  * The SQL of the rate limits: all nodes count together, by the database's clock.

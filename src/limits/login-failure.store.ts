@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
+import { removeExpiredFrom } from './expired-rows.sql.js';
 
 /** Consecutive failures without a wait: NIST SP 800-63B-4, section 3.2.2, allows at most 100. */
 export const FREE_FAILURES = 100;
@@ -49,13 +50,7 @@ const TAKE_BACK = `
 
 const RESET = `DELETE FROM login_failures WHERE key = $1`;
 
-const REMOVE_EXPIRED = `
-  WITH removed AS (
-    DELETE FROM login_failures WHERE key IN (
-      SELECT key FROM login_failures WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
-    ) RETURNING 1
-  )
-  SELECT count(*)::integer AS count FROM removed`;
+const REMOVE_EXPIRED = removeExpiredFrom('login_failures');
 
 /** The failures of a name before its password is checked. */
 export interface FailureState {

@@ -11,23 +11,21 @@ import { BlockedSubjectStore } from '../../limits/blocked/blocked-subject.store.
 import type { BlockedOwner } from '../../limits/blocked/blocked-subject.store.js';
 import { BlockedSubjectWriter } from '../../limits/blocked/blocked-subject.writer.js';
 import { ownerDigest } from '../../limits/blocked/blocked-subjects.js';
-import { ADDRESS_BUCKETS } from '../../limits/bucket.js';
+import { ADDRESS_BUCKETS, isAddressBucket } from '../../limits/bucket.js';
 import { canonicalAddress, networksAround, networksOf } from '../../limits/client-address.js';
-import { counterKey } from '../../limits/counter-key.js';
+import { counterKey, productAccount } from '../../limits/counter-key.js';
 import { RateLimitService } from '../../limits/limits.service.js';
 import { ChangeFeed } from '../../tokens/feed/change-feed.js';
 import type { User } from '../../users/user.entity.js';
 import { UserService } from '../../users/user.service.js';
 import { normaliseUsername } from '../../users/username.js';
+import { UUID } from '../request-rules.js';
 import type { BlockedDto, BlockedListDto, BlockedQueryDto } from './limits.dto.js';
 
 /** The topic that makes every node forget which subjects it has refused. */
 const TOPIC = 'limits';
 
-const USER_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const DIGEST = /^[0-9a-f]{32}$/;
-
-const ADDRESSES: ReadonlySet<string> = new Set(ADDRESS_BUCKETS);
 
 /**
  * Addresses and accounts that are refused by a rate limit, and their release. Several counters refuse a caller independently of each
@@ -70,7 +68,7 @@ export class LimitReleaseService implements OnModuleInit {
     if (username !== undefined && name === undefined) return { blocked: [], next_cursor: null };
     const ids = ip === undefined ? undefined : idsOfAddress(canonicalAddress(ip) ?? ip);
     const filter = { kind, ids, usernameKey: name };
-    const { blocked, next_cursor } = await this.store.page(filter, ADDRESS_BUCKETS, limit, cursor);
+    const { blocked, next_cursor } = await this.store.page(filter, limit, cursor);
     const addresses = await this.blockedAddresses(blocked);
     return { blocked: blocked.map((owner) => viewOf(owner, addresses)), next_cursor };
   }
@@ -82,13 +80,13 @@ export class LimitReleaseService implements OnModuleInit {
    */
   async release(given: string, origin: Origin, actorId: string): Promise<void> {
     const id = given.toLowerCase();
-    if (!USER_ID.test(id) && !DIGEST.test(id)) throw refuse('malformed_request');
+    if (!UUID.test(id) && !DIGEST.test(id)) throw refuse('malformed_request');
     await this.written();
-    const user = USER_ID.test(id) ? await this.users.find(id) : undefined;
+    const user = UUID.test(id) ? await this.users.find(id) : undefined;
     const outcome = await this.database.transaction(async (sql) => {
       const noted = await this.store.find(sql, id);
       if (noted.length === 0 && user === undefined) return 'unknown';
-      const addresses = noted.flatMap((one) => (isOfAddress(one) ? (one.address ?? []) : []));
+      const addresses = noted.flatMap((one) => (isAddressBucket(one.scope) ? (one.address ?? []) : []));
       const keys = [
         ...noted.map(({ key }) => key),
         ...keysOfAddresses(addresses),
@@ -115,7 +113,7 @@ export class LimitReleaseService implements OnModuleInit {
   private async blockedAddresses(owners: readonly BlockedOwner[]): Promise<ReadonlyMap<string, string>> {
     const ids = owners.filter(isAccount).flatMap(({ addresses }) => addresses.flatMap(idsOfAddress));
     if (ids.length === 0) return new Map();
-    const { blocked } = await this.store.page({ ids, kind: 'address' }, ADDRESS_BUCKETS, ids.length);
+    const { blocked } = await this.store.page({ ids, kind: 'address' }, ids.length);
     return new Map(blocked.map(({ id, addresses }) => [id, addresses[0]!]));
   }
 
@@ -126,7 +124,7 @@ export class LimitReleaseService implements OnModuleInit {
     origin: Origin,
     actorId: string,
   ): Promise<void> {
-    const userId = USER_ID.test(id) ? id : undefined;
+    const userId = UUID.test(id) ? id : undefined;
     const detail = addresses.length === 0 ? {} : { addresses };
     const event = addresses.length === 0 ? 'user' : 'service';
     await this.audit.add({ event, cause: 'limits_released', userId, actorId, detail }, origin, sql);
@@ -145,26 +143,20 @@ function keysOfAddresses(addresses: readonly string[]): string[] {
 
 /** The counters of the account by name, by external id and over all known devices. */
 function keysOfUser({ id, usernameKey, externalId }: User): string[] {
-  const accounts = externalId === null ? [usernameKey] : [usernameKey, `\0${externalId}`];
+  const accounts = externalId === null ? [usernameKey] : [usernameKey, productAccount(externalId)];
   return [
     counterKey('device_user', id),
     ...accounts.flatMap((account) => [counterKey('account', account), counterKey('login_failures', account)]),
   ];
 }
 
-function isOfAddress({ scope }: { readonly scope: string }): boolean {
-  return ADDRESSES.has(scope);
-}
-
 function isAccount({ scopes }: BlockedOwner): boolean {
-  return !scopes.some(isOfAddress);
+  return !scopes.some(({ scope }) => isAddressBucket(scope));
 }
 
-function viewOf(
-  { id, user_id, username, external_id, scopes, until, addresses }: BlockedOwner,
-  blocked: ReadonlyMap<string, string>,
-): BlockedDto {
-  const kind = scopes.some(isOfAddress) ? 'address' : 'account';
+function viewOf(owner: BlockedOwner, blocked: ReadonlyMap<string, string>): BlockedDto {
+  const { id, user_id, username, external_id, scopes, until, addresses } = owner;
+  const kind = isAccount(owner) ? 'account' : 'address';
   const ids = new Set(kind === 'address' ? [] : addresses.flatMap(idsOfAddress));
   return {
     id,

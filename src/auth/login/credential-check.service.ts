@@ -5,6 +5,7 @@ import { Clock } from '../../common/clock.js';
 import { CONFIG } from '../../config/config.js';
 import type { Config } from '../../config/config.js';
 import { RateLimitService } from '../../limits/limits.service.js';
+import { productAccount } from '../../limits/counter-key.js';
 import type { CounterOwner, SubjectBucket } from '../../limits/bucket.js';
 import { LoginFailureService } from '../../limits/login-failure.service.js';
 import type { LoginAttempt } from '../../limits/login-failure.service.js';
@@ -227,9 +228,8 @@ export class CredentialCheckService {
   }
 }
 
-/** The key that counts failures of a product's user, besides the name. No name contains NUL. */
 function productAccountOf(user: User | undefined): string | undefined {
-  return user?.passwordIsManaged === true ? `\0${user.externalId}` : undefined;
+  return user?.passwordIsManaged === true ? productAccount(user.externalId!) : undefined;
 }
 
 function isRight({ outcome }: PasswordCheck): boolean {

@@ -3,6 +3,8 @@ import { cursorsOf } from '../../common/http/pagination.js';
 import { Database } from '../../database/database.js';
 import type { Sql } from '../../database/database.js';
 import { NOW } from '../admission.sql.js';
+import { ADDRESS_BUCKETS } from '../bucket.js';
+import { removeExpiredFrom } from '../expired-rows.sql.js';
 import { FREE_FAILURES } from '../login-failure.store.js';
 import type { BlockScope, NotedBlock } from './blocked-subjects.js';
 
@@ -74,13 +76,7 @@ const RELEASE = (table: 'rate_limits' | 'login_failures' | 'blocked_subjects') =
   )
   DELETE FROM ${table} WHERE key IN (SELECT key FROM locked) RETURNING 1`;
 
-const REMOVE_EXPIRED = `
-  WITH removed AS (
-    DELETE FROM blocked_subjects WHERE key IN (
-      SELECT key FROM blocked_subjects WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
-    ) RETURNING 1
-  )
-  SELECT count(*)::integer AS count FROM removed`;
+const REMOVE_EXPIRED = removeExpiredFrom('blocked_subjects');
 
 /** The counters that are full, and whose they are. The counters themselves have only digests. */
 @Injectable()
@@ -96,12 +92,11 @@ export class BlockedSubjectStore {
   /** Owners whose counters are full now, in the order of their ids. Throws 400 for a cursor that this list did not write. */
   async page(
     { kind, ids, usernameKey }: BlockedFilter,
-    addressScopes: readonly string[],
     limit: number,
     cursor?: string,
   ): Promise<{ readonly blocked: BlockedOwner[]; readonly next_cursor: string | null }> {
     const after = cursor === undefined ? '' : CURSORS.read(cursor)[0];
-    const values = [after, ids ?? null, usernameKey ?? null, kind ?? null, addressScopes, limit + 1];
+    const values = [after, ids ?? null, usernameKey ?? null, kind ?? null, ADDRESS_BUCKETS, limit + 1];
     const rows = await this.database.query<BlockedOwner & Record<string, unknown>>(PAGE, values);
     const blocked = rows.slice(0, limit);
     const last = blocked.at(-1);

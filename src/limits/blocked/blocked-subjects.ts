@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { ADDRESS_BUCKETS } from '../bucket.js';
+import { isAddressBucket } from '../bucket.js';
 import type { Bucket, CounterOwner } from '../bucket.js';
 import { counterKey } from '../counter-key.js';
 import type { Quota } from '../quota.js';
@@ -38,8 +38,6 @@ export interface NotedBlock {
 /** Counters of addresses, and as many others, that a node keeps for the next writes. During a flood from more, further ones are not listed. */
 const MAX_PENDING = 5_000;
 
-const ADDRESSES: ReadonlySet<string> = new Set(ADDRESS_BUCKETS);
-
 const FAMILIES: ReadonlySet<string> = new Set([
   'device_family',
   'refresh_family',
@@ -74,7 +72,7 @@ export class BlockedSubjects {
   }
 
   private pendingLike({ scope }: FullCounter): Map<string, FullCounter> {
-    return ADDRESSES.has(scope) ? this.addresses : this.others;
+    return isAddressBucket(scope) ? this.addresses : this.others;
   }
 }
 
@@ -85,7 +83,7 @@ export function ownerDigest(kind: 'login' | 'account', subject: string): string 
 
 /** What is stored of a full counter. */
 export function notedBlock({ key, scope, subject, owner, quota, ms }: FullCounter): NotedBlock {
-  const isAddress = ADDRESSES.has(scope);
+  const isAddress = isAddressBucket(scope);
   return {
     key,
     scope,
