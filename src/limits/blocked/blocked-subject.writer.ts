@@ -21,7 +21,7 @@ export class BlockedSubjectWriter implements OnModuleInit, OnApplicationShutdown
     private readonly store: BlockedSubjectStore,
     loops: BackgroundLoops,
   ) {
-    const failure = 'blocked addresses and accounts could not be listed';
+    const failure = 'failed to list blocked addresses and accounts; will retry';
     const run = () => this.write();
     this.loop = loops.create({ name: 'blocked-subjects', everyMs: WRITE_INTERVAL_MS, failure, run });
   }

@@ -50,7 +50,7 @@ export class NodeReporter implements OnApplicationBootstrap, BeforeApplicationSh
       name: 'node-report',
       everyMs: REPORT_INTERVAL_MS,
       firstMs: 0,
-      failure: 'this node could not report how it does',
+      failure: 'failed to report the state of this node; will retry',
       run: () => this.report(),
     });
   }

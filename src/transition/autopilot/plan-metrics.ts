@@ -32,7 +32,7 @@ export class PlanMetrics implements OnApplicationBootstrap, OnApplicationShutdow
     this.loop = loops.create({
       name: 'rollout-plan-metrics',
       everyMs: INTERVAL_MS,
-      failure: 'the plan of the rollout cannot be read for the metrics yet',
+      failure: 'failed to read the plan of the rollout for the metrics; will retry',
       run: async () => {
         this.state = (await plans.read()).state;
       },

@@ -24,7 +24,7 @@ export class NoticeMetrics implements OnApplicationBootstrap, OnApplicationShutd
     this.loop = loops.create({
       name: 'waiting-notices',
       everyMs: INTERVAL_MS,
-      failure: 'the waiting mails cannot be counted yet',
+      failure: 'failed to count the waiting mails; will retry',
       run: async () => {
         this.waiting = await recipients.waiting();
       },
