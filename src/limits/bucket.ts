@@ -43,9 +43,10 @@ export const SUBJECT_BUCKETS = [
 
 export type SubjectBucket = (typeof SUBJECT_BUCKETS)[number];
 
-/** Whose counter it is. It may become known only after the call was counted. */
+/** Whose counter it is. The user may become known only after the call was counted: until then, the owner is pending. */
 export interface CounterOwner {
   userId?: string | undefined;
+  isPending?: true | undefined;
   /** The address that the call came from. */
   readonly address?: string | null | undefined;
 }

@@ -74,12 +74,14 @@ export class CredentialCheckService {
     const started = this.clock.monotonic();
     const account = normaliseUsername(given.username)?.key ?? given.username;
     const user = this.users.lookUp(given.username);
-    const owner: CounterOwner = { address: origin.ip };
+    const owner: CounterOwner = { address: origin.ip, isPending: true };
     // A caller over the limit gets 429, even if the look-up fails.
-    user.then(
-      (found) => (owner.userId = found?.id),
-      () => undefined,
-    );
+    user
+      .then(
+        (found) => (owner.userId = found?.id),
+        () => undefined,
+      )
+      .finally(() => (owner.isPending = undefined));
     const checked =
       device === undefined
         ? await this.checkUnknown(given, account, user, owner)

@@ -59,9 +59,14 @@ export class BlockedSubjects {
     if (pending.size < MAX_PENDING || pending.has(counter.key)) pending.set(counter.key, counter);
   }
 
-  /** Returns up to `most` of the counters that were added and not taken yet, accounts first. */
+  /**
+   * Returns up to `most` of the counters that were added and not taken yet, accounts first. A counter whose user is being looked up waits
+   * for that: otherwise the list would never name the user.
+   */
   take(most: number): FullCounter[] {
-    const taken = [...this.others.values(), ...this.addresses.values()].slice(0, most);
+    const taken = [...this.others.values(), ...this.addresses.values()]
+      .filter(({ owner }) => owner?.isPending !== true)
+      .slice(0, most);
     for (const counter of taken) this.pendingLike(counter).delete(counter.key);
     return taken;
   }

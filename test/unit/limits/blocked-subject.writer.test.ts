@@ -4,14 +4,15 @@ import type { BlockedSubjectStore } from '../../../src/limits/blocked/blocked-su
 import { BlockedSubjectWriter } from '../../../src/limits/blocked/blocked-subject.writer.js';
 import { BlockedSubjects } from '../../../src/limits/blocked/blocked-subjects.js';
 import type { BlockScope, NotedBlock } from '../../../src/limits/blocked/blocked-subjects.js';
+import type { CounterOwner } from '../../../src/limits/bucket.js';
 
 function aWriter() {
   const blocked = new BlockedSubjects();
   const note = vi.fn((_blocks: readonly NotedBlock[]) => Promise.resolve());
   const store = { note } as unknown as BlockedSubjectStore;
   const writer = new BlockedSubjectWriter(blocked, store, new BackgroundLoops(false));
-  const add = (scope: BlockScope, key: string, ms = 1_000) =>
-    blocked.add({ key, scope, subject: key, quota: { limit: 1, windowSeconds: 60 }, ms });
+  const add = (scope: BlockScope, key: string, ms = 1_000, owner?: CounterOwner) =>
+    blocked.add({ key, scope, subject: key, owner, quota: { limit: 1, windowSeconds: 60 }, ms });
   return { writer, note, add };
 }
 
@@ -45,5 +46,17 @@ describe('BlockedSubjectWriter', () => {
       ['alice', 30_000],
       ['bob', 1_000],
     ]);
+  });
+
+  it('writes a counter only when its user has been looked up, so that the list names the user', async () => {
+    const { writer, note, add } = aWriter();
+    const owner: CounterOwner = { isPending: true };
+    add('account', 'alice', 1_000, owner);
+    await writer.write();
+    expect(note).not.toHaveBeenCalled();
+    owner.userId = 'the id of alice';
+    owner.isPending = undefined;
+    await writer.write();
+    expect(note.mock.calls[0]![0]).toMatchObject([{ key: 'alice', user_id: 'the id of alice' }]);
   });
 });
